@@ -1,0 +1,51 @@
+// The operating errors of the agent: one class, one table of codes. A code is a metric label and a line in the README.
+// Programmer errors are not here: they are `assert`s, and crash.
+
+type ErrorRow = {
+  /** Whether the same step may succeed later without anyone doing anything. */
+  readonly retryable: boolean;
+  /** What the user should do, one sentence. */
+  readonly advice: string;
+};
+
+/** Every code of an AgentError. The README prints this table; a test compares the two. */
+export const errorTable = {
+  CONFIG_INVALID: { retryable: false, advice: 'Correct the named key, flag or variable; `tailship check` validates without running.' },
+  STATE_LOCKED: { retryable: false, advice: 'Stop the other agent, or give this one its own --state-dir.' },
+  STATE_CORRUPT: { retryable: false, advice: 'Nothing: the store was set aside as *.corrupt-<time> and reading starts from what the files hold; entries sent twice are the same entries.' },
+  STATE_UNWRITABLE: { retryable: true, advice: 'Free space on, or remount, the file system of --state-dir; the agent goes on from memory and saves as soon as it can.' },
+  LINK_REFUSED: { retryable: false, advice: 'A link in --containers-dir leads outside every --log-root or to something that is no regular file: add the root if it is yours, else look at the pod that made it.' },
+  FILE_UNREADABLE: { retryable: true, advice: 'Give the agent the right to read the file; it is tried again at every scan.' },
+  SHIP_UNREACHABLE: { retryable: true, advice: 'Check DNS, network policy and proxy towards --endpoint; lines stay in their files meanwhile.' },
+  SHIP_TIMEOUT: { retryable: true, advice: 'The endpoint answered too late; the same entries are sent again. Check the network if it lasts.' },
+  SHIP_UNAUTHENTICATED: { retryable: true, advice: 'The access token was refused: check the key file or the metadata server and the clock.' },
+  SHIP_FORBIDDEN: { retryable: true, advice: 'Grant roles/logging.logWriter on the project and enable logging.googleapis.com; lines stay in their files meanwhile.' },
+  SHIP_THROTTLED: { retryable: true, advice: 'The write quota is used up: raise it or log less; lines stay in their files meanwhile.' },
+  SHIP_UNAVAILABLE: { retryable: true, advice: 'Cloud Logging has a problem; the same entries are sent again with back-off.' },
+  SHIP_REJECTED: { retryable: false, advice: 'The API refuses the entry itself: it stands with the reason in dead-letter.ndjson in --state-dir.' },
+  CREDENTIALS_MISSING: { retryable: false, advice: 'Give --credentials-file, run where the metadata server answers, or point --endpoint at a plain http loopback address.' },
+  METADATA_UNAVAILABLE: { retryable: true, advice: 'The metadata server did not answer: give --project, --cluster, --location and --node, or check the network policy towards 169.254.169.254.' },
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+/** An operating error: match `code`, never the text. */
+export class AgentError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'AgentError';
+    this.code = code;
+  }
+
+  /** Whether the same step may succeed later without anyone doing anything. */
+  get retryable(): boolean {
+    return errorTable[this.code].retryable;
+  }
+}
+
+/** Whether `error` is a system error (or AgentError) with this code. */
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}
