@@ -1,0 +1,221 @@
+// Holds src/ and bench/ to the house style where neither the compiler nor oxlint can: layout, headers, names, who imports whom.
+// It reads the sources as text, so it sees exactly what a reader sees.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const root = path.resolve(import.meta.dirname, '..');
+const linesMax = 400;
+const columnsMax = 100;
+
+/** The stages in the order the bytes flow. */
+const stages = ['discover', 'tail', 'encode', 'ship', 'commit'] as const;
+/** Folders that stand beside the flow: nothing but the wiring imports them. */
+const besides = ['admin', 'emulator'] as const;
+/** The only files that may know several stages. */
+const wiring = new Set(['src/agent.ts', 'src/cli.ts', 'src/demo.ts', 'src/main.ts']);
+/** Fixed borders between the planner, the drain and the shipper; every stage may import them. */
+const borders = new Set(['src/encode/drain-task.ts', 'src/encode/shared-memory.ts']);
+/** Entries of processes and threads: they alone touch `process`. */
+const processUsers = new Set(['src/main.ts']);
+const bannedWords = new Set(['data', 'item', 'items', 'msg', 'info', 'manager', 'helper', 'util']);
+bannedWords.add('helpers').add('utils');
+const topLevel = new Set(['src', 'bench', 'deploy', 'test', '.ci', 'node_modules', '.git', '.tmp']);
+
+type SourceFile = { readonly name: string; readonly text: string; readonly code: string };
+
+function listFiles(folder: string): string[] {
+  return readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((found) => found.isFile() && found.name.endsWith('.ts'))
+    .map((found) => path.relative(root, path.join(found.parentPath, found.name)))
+    .filter((name) => !name.startsWith('src/encode/kernel/'))
+    .toSorted();
+}
+
+/** The text without comments; strings that hold `//` after a colon, as in URLs, stay whole. */
+function stripComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|[^:'"`\\])\/\/.*$/gm, '$1');
+}
+
+function load(name: string): SourceFile {
+  const text = readFileSync(path.join(root, name), 'utf8');
+  return { name, text, code: stripComments(text) };
+}
+
+type Import = { readonly target: string; readonly typeOnly: boolean };
+
+/** Every import of a file of ours, static, dynamic or re-exported, as a path from the root. */
+function importsOf(file: SourceFile): Import[] {
+  const found: Import[] = [];
+  const add = (specifier: string | undefined, typeOnly: boolean) => {
+    if (specifier?.startsWith('.')) {
+      found.push({ target: path.join(path.dirname(file.name), specifier), typeOnly });
+    }
+  };
+  for (const match of file.code.matchAll(
+    /^(?:import|export)\s+(type\s)?[^;'"]*?from\s+'([^']+)'/gm,
+  )) {
+    add(match[2], match[1] !== undefined);
+  }
+  for (const match of file.code.matchAll(/\bimport\(\s*'([^']+)'|^import\s+'([^']+)'/gm)) {
+    add(match[1] ?? match[2], false);
+  }
+  return found;
+}
+
+/** `src/ship/pool.ts` → `ship`; files at the top of src have none. */
+function folderOf(name: string): string | undefined {
+  const parts = name.split('/');
+  return parts[0] === 'src' && parts.length > 2 ? parts[1] : undefined;
+}
+
+function mayImport(file: SourceFile, wanted: Import): boolean {
+  const own = folderOf(file.name);
+  const other = folderOf(wanted.target);
+  if (!wanted.target.startsWith('src/')) return false;
+  if (wiring.has(file.name)) return true;
+  if (wiring.has(wanted.target)) return false;
+  if (other === undefined || other === own || borders.has(wanted.target)) return true;
+  if (own === undefined || !wanted.typeOnly) return false;
+  const place = (stages as readonly string[]).indexOf(own);
+  return place > 0 && stages[place - 1] === other;
+}
+
+/** Exported names, split into their words. */
+function exportedNames(file: SourceFile): string[] {
+  const declaration =
+    /^export\s+(?:declare\s+)?(?:async\s+)?(?:abstract\s+)?(?:const|let|function\*?|class|type|interface)\s+(\w+)/gm;
+  return [...file.code.matchAll(declaration)].map((match) => match[1] ?? '');
+}
+
+function wordsOf(name: string): string[] {
+  return name
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z0-9]+/);
+}
+
+const sources = listFiles('src').map(load);
+const benches = listFiles('bench').map(load);
+const tests = listFiles('test').map(load);
+const everything = [...sources, ...benches, ...tests];
+
+function names(files: readonly SourceFile[]): string[] {
+  return files.map((file) => file.name);
+}
+
+describe('the house style', () => {
+  test('finds the sources it is meant to read', () => {
+    expect(names(sources)).toEqual(expect.arrayContaining(['src/config.ts', 'src/errors.ts']));
+    expect(benches.length).toBeGreaterThan(0);
+  });
+
+  test('the top level holds only the folders of the layout', () => {
+    const folders = readdirSync(root, { withFileTypes: true }).filter((found) =>
+      found.isDirectory(),
+    );
+    expect(folders.map((found) => found.name).filter((name) => !topLevel.has(name))).toEqual([]);
+  });
+
+  test('src/ holds only the stages, what stands beside them, and files', () => {
+    const known = new Set<string>([...stages, ...besides]);
+    expect(
+      sources.filter((file) => {
+        const folder = folderOf(file.name);
+        return folder !== undefined && !known.has(folder);
+      }),
+    ).toEqual([]);
+  });
+
+  test(`no file is longer than ${linesMax} lines`, () => {
+    const long = everything.filter((file) => file.text.split('\n').length - 1 > linesMax);
+    expect(names(long)).toEqual([]);
+  });
+
+  test(`no comment is wider than ${columnsMax} columns`, () => {
+    const wide = [...sources, ...benches].flatMap((file) =>
+      file.text
+        .split('\n')
+        .map((line, index) => ({ line, at: `${file.name}:${index + 1}` }))
+        .filter(({ line }) => /^\s*(?:\/\/|\/?\*)/.test(line) && line.length > columnsMax)
+        .map(({ at }) => at),
+    );
+    expect(wide).toEqual([]);
+  });
+
+  test('every file begins with a comment that says what it is', () => {
+    const bare = [...sources, ...benches].filter(
+      (file) => !/^(?:#!.*\n)?(?:\/\/ \S|\/\*)/.test(file.text),
+    );
+    expect(names(bare)).toEqual([]);
+  });
+
+  test('there is no default export but the entry of a worker', () => {
+    const found = [...sources, ...benches].filter(
+      (file) => /^export default\b/m.test(file.code) && !file.name.endsWith('-worker.ts'),
+    );
+    expect(names(found)).toEqual([]);
+  });
+
+  test('there is no barrel, and every file name is kebab-case', () => {
+    const odd = names(everything).filter(
+      (name) =>
+        path.basename(name) === 'index.ts' ||
+        !/^[a-z0-9-]+(?:\.(?:slow\.)?test|\.d)?\.ts$/.test(path.basename(name)),
+    );
+    expect(odd).toEqual([]);
+  });
+
+  test('only the process entry and the entries of threads use `process`', () => {
+    const users = sources.filter(
+      (file) =>
+        /(?:^|[^\w.$'"`/-])process\.\w|'node:process'/m.test(file.code) &&
+        !processUsers.has(file.name) &&
+        !file.name.endsWith('-worker.ts'),
+    );
+    expect(names(users)).toEqual([]);
+  });
+
+  test('a stage imports itself, the types of the stage before, the borders and the top of src/', () => {
+    const wrong = sources.flatMap((file) =>
+      importsOf(file)
+        .filter((wanted) => !mayImport(file, wanted))
+        .map((wanted) => `${file.name} → ${wanted.target}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test('no exported name and no file name uses a word that says nothing', () => {
+    const empty = [...sources, ...benches].flatMap((file) =>
+      [path.basename(file.name, '.ts'), ...exportedNames(file)]
+        .filter((name) => wordsOf(name).some((word) => bannedWords.has(word)))
+        .map((name) => `${file.name}: ${name}`),
+    );
+    expect(empty).toEqual([]);
+  });
+
+  test('the rules above catch what they are meant to catch', () => {
+    const file = (name: string, text: string): SourceFile => ({
+      name,
+      text,
+      code: stripComments(text),
+    });
+    const shipper = file(
+      'src/ship/pool.ts',
+      "import type { Plan } from '../tail/plan.ts';\nimport { x } from '../encode/drain-task.ts';\n",
+    );
+    expect(importsOf(shipper).map((wanted) => mayImport(shipper, wanted))).toEqual([false, true]);
+    const store = file('src/commit/store.ts', "import { pool } from '../ship/pool.ts';\n");
+    expect(importsOf(store).map((wanted) => mayImport(store, wanted))).toEqual([false]);
+    const typed = file('src/commit/store.ts', "import type { Pool } from '../ship/pool.ts';\n");
+    expect(importsOf(typed).map((wanted) => mayImport(typed, wanted))).toEqual([true]);
+    expect(exportedNames(file('src/a.ts', 'export function readUserData() {}'))).toEqual([
+      'readUserData',
+    ]);
+    expect(wordsOf('readUserData')).toContain('data');
+    expect(stripComments("a; // process.exit\nfetch('http://x'); /* process.env */")).toBe(
+      "a; \nfetch('http://x'); ",
+    );
+  });
+});
