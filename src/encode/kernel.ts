@@ -1,0 +1,115 @@
+// The kernel (kernel/*.ts, built to kernel.wasm) as typed functions. Called by drain.ts, one instance per worker.
+//
+// The instance works in the shared memory on addresses; this file writes the templates that it copies, and reads its results. The
+// reference encoder (log-entry.ts) is the specification of what it writes.
+
+import assert from 'node:assert';
+import { readFileSync } from 'node:fs';
+import * as layout from './kernel/layout.ts';
+
+/** What every entry of a source has in common; the members are those of `Source`. */
+export type EntryTemplates = {
+  readonly resource: string;
+  readonly logName: { readonly stdout: string; readonly stderr: string };
+  readonly labels: string;
+};
+
+/** Where to read and write, as addresses of the shared memory. */
+export type KernelCall = {
+  readonly position: number;
+  /** One past the last byte; a newline is written there. */
+  readonly end: number;
+  readonly out: number;
+  /** No line is begun when `out` has come this far. */
+  readonly softEnd: number;
+  /** File offset of `position`. */
+  readonly offset: number;
+};
+
+/** What the last call did. Addresses. */
+export type KernelResult = {
+  position: number;
+  out: number;
+  lines: number;
+  /** The last line that was encoded, 0 if none. */
+  lastLine: number;
+};
+
+export type Kernel = {
+  /** Result of the last `encodeLines`; the same object each time. */
+  readonly result: KernelResult;
+  /** Sets what stands around the payload; false if it is too long for the kernel. */
+  setTemplates(templates: EntryTemplates): boolean;
+  /** Sets the first 22 characters of the insertIds. */
+  setIdPrefix(idPrefix: string): void;
+  /** Encodes lines until one is not the kernel's; returns a stop reason of kernel/layout.ts. */
+  encodeLines(call: KernelCall): number;
+};
+
+type KernelExports = {
+  prepare(area: number): void;
+  encodeLines(position: number, end: number, out: number, softEnd: number, base: number): number;
+};
+
+const severities = ['', 'DEBUG', 'INFO', 'NOTICE', 'WARNING', 'ERROR', 'CRITICAL', 'ALERT', 'EMERGENCY'];
+
+/** An address and a length stand at each of these places of the area. */
+function templateTable(source: EntryTemplates): [slot: number, text: string][] {
+  const { resource, logName, labels } = source;
+  const stdout = `{${resource}${logName.stdout}`;
+  const stderr = `{${resource}${logName.stderr}`;
+  return [
+    [layout.textHead, `${stdout}"textPayload":"`],
+    [layout.textHead + 8, `${stderr}"textPayload":"`],
+    [layout.jsonHead, `${stdout}"jsonPayload":{`],
+    [layout.jsonHead + 8, `${stderr}"jsonPayload":{`],
+    [layout.tail, labels === '' ? '"},\n' : `","labels":{${labels}}},\n`],
+  ];
+}
+
+/** Copies run in steps of this many bytes and may read past a template. */
+const paddingBytes = 16;
+
+/** The kernel over `memory`, with its state in the area at `area`. */
+export function createKernel(memory: WebAssembly.Memory, area: number): Kernel {
+  const module = new WebAssembly.Module(readFileSync(new URL('kernel.wasm', import.meta.url)));
+  const instance = new WebAssembly.Instance(module, { env: { memory } });
+  const exported = instance.exports as unknown as KernelExports;
+  const bytes = Buffer.from(memory.buffer, area, layout.areaBytes);
+  const words = new Int32Array(memory.buffer, area, layout.areaBytes / 4);
+  const result: KernelResult = { position: 0, out: 0, lines: 0, lastLine: 0 };
+  exported.prepare(area);
+
+  return {
+    result,
+    setTemplates(source) {
+      let at = layout.templates;
+      for (const [slot, text] of templateTable(source)) {
+        const length = Buffer.byteLength(text);
+        if (at + length + paddingBytes > layout.areaBytes) return false;
+        bytes.write(text, at);
+        words[slot / 4] = area + at;
+        words[slot / 4 + 1] = length;
+        at += length + paddingBytes;
+      }
+      return true;
+    },
+    setIdPrefix(idPrefix) {
+      assert(idPrefix.length === layout.idPrefixBytes);
+      for (const [index, severity] of severities.entries()) {
+        const member = severity === '' ? '' : `,"severity":"${severity}"`;
+        const text = `"${member},"insertId":"${idPrefix}`;
+        words[layout.middleLengths / 4 + index] = text.length;
+        bytes.write(text, layout.middles + index * layout.middleBytes, 'latin1');
+      }
+    },
+    encodeLines({ position, end, out, softEnd, offset }) {
+      const reason = exported.encodeLines(position, end, out, softEnd, offset - position);
+      result.position = words[layout.resultPosition / 4]!;
+      result.out = words[layout.resultOut / 4]!;
+      result.lines = words[layout.resultLines / 4]!;
+      result.lastLine = words[layout.resultLastLine / 4]!;
+      return reason;
+    },
+  };
+}

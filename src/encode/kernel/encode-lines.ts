@@ -1,0 +1,102 @@
+// The kernel: CRI lines in, LogEntries out, one pass over the bytes. Called by drain.ts through kernel.ts, once per chunk.
+//
+// It does the common lines and hands back the rest with a position and a reason; the reference encoder (log-entry.ts), which is the
+// specification, does those. What it writes equals the reference's bytes. It never allocates and has no static data: everything
+// that can change is in the worker's area or in globals, which every instance has for itself.
+
+import { escapedOut, escapeText } from './text';
+import { copyTemplate, writeBase36Pairs, writeEnvelope } from './envelope';
+import { headerStream, headerTimeEnd, parseHeader } from './header';
+import {
+  cachedSecond, resultLastLine, resultLines, resultOut, resultPosition, stopDone, stopFull, stopIncomplete, stopJson, stopKlog,
+  stopLong, textHead,
+} from './layout';
+
+let area: usize = 0;
+
+/** Severity indexes of plain text by stream: INFO, ERROR. */
+const streamSeverities: u32 = 0x0502;
+
+/** Prepares the worker's area; once per instance, before anything else. */
+export function prepare(areaAddress: usize): void {
+  area = areaAddress;
+  writeBase36Pairs(area);
+  // 1970-01-01T00:00:00: the cached second is always a valid one.
+  store<u64>(area, 0x2d31302d30373931, cachedSecond);
+  store<u64>(area, 0x30303a3030543130, cachedSecond + 8);
+  store<u32>(area, 0x30303a30, cachedSecond + 15);
+}
+
+/** Whether the five bytes at `at` may begin a klog header: a word character, four digits, a space. */
+// @ts-ignore: decorator
+@inline
+function maybeKlog(at: usize): bool {
+  if (load<u8>(at, 5) != 0x20) return false;
+  const digits = load<u32>(at, 1);
+  if ((((digits + 0x46464646) | (digits - 0x30303030)) & 0x80808080) != 0) return false;
+  const letter = <u32>load<u8>(at);
+  return (letter | 0x20) - 0x61 < 26 || letter - 0x30 < 10 || letter == 0x5f;
+}
+
+/** The first byte at or after `at` that is no JSON white space (a newline ends the line, so it counts as none). */
+// @ts-ignore: decorator
+@inline
+function firstByte(at: usize): u32 {
+  let byte = <u32>load<u8>(at);
+  while (byte == 0x20 || byte == 9 || byte == 13) byte = <u32>load<u8>(++at);
+  return byte;
+}
+
+/**
+ * Encodes the lines of [position, end) to `out`, until a line is not its own or the slot's soft end is reached. `base` is the file
+ * offset of address 0. Returns the stop reason; the other results stand in the area.
+ */
+export function encodeLines(position: usize, end: usize, out: usize, softEnd: usize, base: f64): u32 {
+  const fileBase = <u64><i64>base;
+  let lines: u32 = 0;
+  let lastLine: usize = 0;
+  let reason: u32 = stopDone;
+  store<u8>(end, 10);
+  while (position < end) {
+    if (out >= softEnd) {
+      reason = stopFull;
+      break;
+    }
+    const content = parseHeader(position, area);
+    if (content <= <usize>stopLong) {
+      reason = <u32>content;
+      break;
+    }
+    if (content > end) {
+      reason = stopIncomplete;
+      break;
+    }
+    const first = firstByte(content);
+    if (first == 0x7b || maybeKlog(content)) {
+      reason = first == 0x7b ? stopJson : stopKlog;
+      break;
+    }
+    const stream = headerStream;
+    const timeEnd = headerTimeEnd;
+    const newline = escapeText(content, copyTemplate(out, area + textHead + <usize>(stream << 3)));
+    if (newline <= <usize>stopLong) {
+      reason = <u32>newline;
+      break;
+    }
+    if (newline >= end) {
+      reason = stopIncomplete;
+      break;
+    }
+    const offset = fileBase + <u64>position;
+    const severity = (streamSeverities >> (stream << 3)) & 0xff;
+    out = writeEnvelope(escapedOut, 0x22, position, timeEnd, severity, offset, area);
+    lastLine = position;
+    lines++;
+    position = newline + 1;
+  }
+  store<u32>(area, <u32>position, resultPosition);
+  store<u32>(area, <u32>out, resultOut);
+  store<u32>(area, lines, resultLines);
+  store<u32>(area, <u32>lastLine, resultLastLine);
+  return reason;
+}

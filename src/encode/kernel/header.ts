@@ -1,0 +1,94 @@
+// The header of a CRI line: `2024-03-05T14:07:21.104582937Z stdout F `. Loads may run past the end of the chunk; the caller finds
+// out, because the newline that it put at the end stands before the content then.
+
+import { cachedSecond, stopNotCri, stopTag } from './layout';
+
+const stdoutWord: u64 = 0x2074756f64747320; // ' stdout '
+const stderrWord: u64 = 0x2072726564747320; // ' stderr '
+const fullTag: u16 = 0x2046; // 'F '
+
+/** One past the time's last byte, and the stream (0 stdout, 1 stderr), of the header that `parseHeader` read last. */
+export let headerTimeEnd: usize = 0;
+export let headerStream: u32 = 0;
+
+// @ts-ignore: decorator
+@inline
+function digitAt(at: usize): u32 {
+  return <u32>load<u8>(at) - 0x30;
+}
+
+/** Two decimal digits, or a number over 99 if one of them is none. */
+// @ts-ignore: decorator
+@inline
+function twoDigitsAt(at: usize): u32 {
+  const tens = digitAt(at);
+  const ones = digitAt(at + 1);
+  return tens > 9 || ones > 9 ? 1000 : tens * 10 + ones;
+}
+
+function daysIn(year: u32, month: u32): u32 {
+  if (month == 2) return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28;
+  return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
+}
+
+/** Whether `YYYY-MM-DDTHH:MM:SS` stands at `at` and names a second of the calendar between the years 1 and 9999. */
+export function isSecond(at: usize): bool {
+  const separators =
+    load<u8>(at, 4) == 0x2d && load<u8>(at, 7) == 0x2d && load<u8>(at, 10) == 0x54 && // - - T
+    load<u8>(at, 13) == 0x3a && load<u8>(at, 16) == 0x3a; // : :
+  if (!separators) return false;
+  const century = twoDigitsAt(at);
+  const yearOfCentury = twoDigitsAt(at + 2);
+  if (century > 99 || yearOfCentury > 99) return false;
+  const year = century * 100 + yearOfCentury;
+  const month = twoDigitsAt(at + 5);
+  if (year == 0 || month - 1 > 11) return false;
+  if (twoDigitsAt(at + 8) - 1 >= daysIn(year, month)) return false;
+  return twoDigitsAt(at + 11) < 24 && twoDigitsAt(at + 14) < 60 && twoDigitsAt(at + 17) < 60;
+}
+
+/** `isSecond` with a memory of one: neighbouring lines nearly always share their second. */
+// @ts-ignore: decorator
+@inline
+function isSecondCached(at: usize, area: usize): bool {
+  const same =
+    i8x16.all_true(i8x16.eq(v128.load(at), v128.load(area, cachedSecond))) &&
+    load<u32>(at, 15) == load<u32>(area, cachedSecond + 15);
+  if (same) return true;
+  if (!isSecond(at)) return false;
+  v128.store(area, v128.load(at), cachedSecond);
+  store<u32>(area, load<u32>(at, 15), cachedSecond + 15);
+  return true;
+}
+
+/** One past the fraction and zone that follow a second, or 0 if they are not RFC 3339. */
+// @ts-ignore: decorator
+@inline
+export function zoneEnd(at: usize): usize {
+  let end = at;
+  if (load<u8>(end) == 0x2e) {
+    const digits = i8x16.sub(v128.load(end, 1), i8x16.splat(0x30));
+    const count = ctz(~i8x16.bitmask(i8x16.lt_u(digits, i8x16.splat(10))));
+    if (<u32>count - 1 > 8) return 0;
+    end += 1 + count;
+  }
+  const zone = load<u8>(end);
+  if (zone == 0x5a) return end + 1; // Z
+  if (zone != 0x2b && zone != 0x2d) return 0;
+  const valid = twoDigitsAt(end + 1) < 24 && load<u8>(end, 3) == 0x3a && twoDigitsAt(end + 4) < 60;
+  return valid ? end + 6 : 0;
+}
+
+/** Address of the content of the line at `at`, or a stop reason, which is smaller than any address. */
+// @ts-ignore: decorator
+@inline
+export function parseHeader(at: usize, area: usize): usize {
+  if (!isSecondCached(at, area)) return stopNotCri;
+  const timeEnd = zoneEnd(at + 19);
+  if (timeEnd == 0) return stopNotCri;
+  const word = load<u64>(timeEnd);
+  if (word != stdoutWord && word != stderrWord) return stopNotCri;
+  headerTimeEnd = timeEnd;
+  headerStream = word == stderrWord ? 1 : 0;
+  return load<u16>(timeEnd, 8) == fullTag ? timeEnd + 10 : stopTag;
+}
