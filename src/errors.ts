@@ -16,6 +16,7 @@ export const errorTable = {
   STATE_UNWRITABLE: { retryable: true, advice: 'Free space on, or remount, the file system of --state-dir; the agent goes on from memory and saves as soon as it can.' },
   LINK_REFUSED: { retryable: false, advice: 'A link in --containers-dir leads outside every --log-root or to something that is no regular file: add the root if it is yours, else look at the pod that made it.' },
   FILE_UNREADABLE: { retryable: true, advice: 'Give the agent the right to read the file; it is tried again at every scan.' },
+  FILE_TRUNCATED: { retryable: false, advice: 'A log file became shorter while it was read (copytruncate?): reading goes on at its start. Lines that were cut off before they were read are lost by whoever truncated it.' },
   SHIP_UNREACHABLE: { retryable: true, advice: 'Check DNS, network policy and proxy towards --endpoint; lines stay in their files meanwhile.' },
   SHIP_TIMEOUT: { retryable: true, advice: 'The endpoint answered too late; the same entries are sent again. Check the network if it lasts.' },
   SHIP_UNAUTHENTICATED: { retryable: true, advice: 'The access token was refused: check the key file or the metadata server and the clock.' },

@@ -1,0 +1,268 @@
+// Carries plans through drain, ship and commit: the only place where the stages meet on the path of the bytes. Made by agent.ts.
+//
+// Invariants: one plan = one worker task = one request body = one commit. A slot belongs to one of them at a time. A file's committed
+// offset moves only after the answer. When no slot is free nothing is read: the files keep the bytes.
+
+import type { CheckpointStore } from './commit/checkpoint-store.ts';
+import { createLowWater, type LowWater } from './commit/low-water.ts';
+import type { DrainResult, SourceResult } from './encode/drain-task.ts';
+import type { EncoderPool } from './encode/encoder-pool.ts';
+import type { Log } from './log.ts';
+import type { Shipper } from './ship/shipper.ts';
+import { unpackCompressed } from './tail/gz-spool.ts';
+import type { LogFile } from './tail/log-file.ts';
+import { makePlan, type Plan, type PlanContext, type PlannedChain } from './tail/plan.ts';
+
+type Stages = {
+  readonly encoder: EncoderPool;
+  readonly shipper: Shipper;
+  readonly store: CheckpointStore;
+  readonly log: Log;
+};
+
+/** Sums since the start; bytes are of the files. */
+export type Totals = {
+  lines: number;
+  bytes: number;
+  entries: number;
+  batches: number;
+  retries: number;
+  deadLettered: number;
+  fastLines: number;
+  malformedLines: number;
+  readErrors: number;
+  drainCpuMicros: number;
+  tasks: number;
+};
+
+/** What one container has had shipped. */
+export type ChainTotals = { lines: number; bytes: number; entries: number };
+
+type Range = { readonly file: LogFile; readonly lowWater: LowWater; readonly ticket: number };
+
+const spoolTriesMax = 3;
+
+export class Pipeline {
+  readonly totals: Totals = {
+    lines: 0,
+    bytes: 0,
+    entries: 0,
+    batches: 0,
+    retries: 0,
+    deadLettered: 0,
+    fastLines: 0,
+    malformedLines: 0,
+    readErrors: 0,
+    drainCpuMicros: 0,
+    tasks: 0,
+  };
+  inFlightBytes = 0;
+  readonly #stages: Stages;
+  readonly #context: PlanContext;
+  readonly #chains: () => Iterable<PlannedChain>;
+  readonly #chainTotals = new WeakMap<PlannedChain, ChainTotals>();
+  readonly #lowWaters = new WeakMap<LogFile, LowWater>();
+  readonly #spoolTries = new WeakMap<LogFile, number>();
+  readonly #spoolDir: string;
+  readonly #roots: readonly string[];
+  readonly #drainsMax: number;
+  #drains = 0;
+  #shipments = 0;
+  #spooling = false;
+  #stopped = false;
+  #settled: (() => void) | undefined;
+  #failed: ((error: unknown) => void) | undefined;
+
+  constructor(
+    stages: Stages,
+    options: {
+      context: PlanContext;
+      workers: number;
+      spoolDir: string;
+      roots: readonly string[];
+      chains: () => Iterable<PlannedChain>;
+    },
+  ) {
+    this.#stages = stages;
+    this.#context = options.context;
+    this.#drainsMax = options.workers;
+    this.#spoolDir = options.spoolDir;
+    this.#roots = options.roots;
+    this.#chains = options.chains;
+  }
+
+  /** Nothing is being read, sent or waited for. */
+  get idle(): boolean {
+    return this.#drains === 0 && this.#shipments === 0 && !this.#spooling;
+  }
+
+  totalsOf(planned: PlannedChain): ChainTotals {
+    let totals = this.#chainTotals.get(planned);
+    if (totals === undefined) {
+      totals = { lines: 0, bytes: 0, entries: 0 };
+      this.#chainTotals.set(planned, totals);
+    }
+    return totals;
+  }
+
+  /** Resolves when `pump` finds nothing more to do; rejects when a worker fails, which only a bug makes it do. */
+  async settle(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#settled = resolve;
+    this.#failed = reject;
+    this.pump();
+    return promise;
+  }
+
+  /** Starts no plan any more. What is in flight goes on. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Starts plans as long as there are slots, workers and bytes. */
+  pump(): void {
+    while (!this.#stopped && this.#drains < this.#drainsMax) {
+      const slot = this.#stages.encoder.takeSlot();
+      if (slot === undefined) return;
+      const plan = makePlan(this.#chains(), slot, this.#context, Date.now());
+      if (plan === undefined) {
+        this.#stages.encoder.freeSlot(slot);
+        this.#spoolNext();
+        break;
+      }
+      this.#drains += 1;
+      this.#carry(plan).catch((error: unknown) => this.#fail(error));
+    }
+    if (this.idle) this.#settled?.();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failed === undefined) throw error;
+    this.#failed(error);
+  }
+
+  async #carry(plan: Plan): Promise<void> {
+    const { encoder, shipper } = this.#stages;
+    const result = await encoder.run(plan.task);
+    this.#drains -= 1;
+    const ranges = this.#advance(plan, result);
+    if (result.bodyBytes > 0) {
+      this.#shipments += 1;
+      this.inFlightBytes += result.bodyBytes;
+      this.pump(); // The next plan is drained while this one is on the wire.
+      const body = encoder.slotView(plan.task.slot, result.bodyBytes);
+      try {
+        const outcome = await shipper.ship({ body, entryCount: result.entries });
+        this.totals.retries += outcome.retries;
+        this.totals.deadLettered += outcome.deadLettered;
+        this.#commit(ranges);
+      } catch (error) {
+        if (!this.#stopped) throw error; // Given up at the end of the grace period: read again by the next run.
+      } finally {
+        this.#shipments -= 1;
+        this.inFlightBytes -= result.bodyBytes;
+        encoder.freeSlot(plan.task.slot);
+      }
+      this.totals.batches += 1;
+    } else {
+      encoder.freeSlot(plan.task.slot);
+      this.#commit(ranges);
+    }
+    this.pump();
+  }
+
+  #advance(plan: Plan, result: DrainResult): Range[] {
+    const ranges: Range[] = [];
+    const nowMs = Date.now();
+    this.totals.tasks += 1;
+    this.totals.drainCpuMicros += result.cpuMicros;
+    for (const [index, { planned, cut }] of plan.parts.entries()) {
+      const source = result.sources[index];
+      if (source === undefined) continue;
+      for (const [at, file] of cut.files.entries()) {
+        const start = cut.segments[at]?.start ?? 0;
+        const end = source.consumed[at] ?? start;
+        if (end > start) ranges.push(this.#begin(file, start, end));
+      }
+      const bytes = consumedBytes(cut.segments, source);
+      planned.chain.advance(cut, source, nowMs);
+      this.#count(planned, source, bytes);
+    }
+    return ranges;
+  }
+
+  #begin(file: LogFile, start: number, end: number): Range {
+    let lowWater = this.#lowWaters.get(file);
+    if (lowWater === undefined) {
+      lowWater = createLowWater(start);
+      this.#lowWaters.set(file, lowWater);
+    }
+    return { file, lowWater, ticket: lowWater.begin(start, end) };
+  }
+
+  #count(planned: PlannedChain, source: SourceResult, bytes: number): void {
+    const chainTotals = this.totalsOf(planned);
+    for (const totals of [this.totals, chainTotals]) {
+      totals.lines += source.lines;
+      totals.bytes += bytes;
+      totals.entries += source.entries;
+    }
+    this.totals.fastLines += source.fastLines;
+    this.totals.malformedLines += source.malformedLines;
+    if (source.readError === undefined) return;
+    this.totals.readErrors += 1;
+    const { directory } = planned.chain.place;
+    this.#stages.log.warn('FILE_UNREADABLE', `reading under ${directory}: ${source.readError}`);
+  }
+
+  #commit(ranges: readonly Range[]): void {
+    for (const { file, lowWater, ticket } of ranges) {
+      lowWater.done(ticket);
+      if (file.committed === lowWater.offset || file.identity === undefined) continue;
+      file.committed = lowWater.offset;
+      this.#stages.store.put({
+        ...file.owner,
+        fingerprint: file.identity.fingerprint,
+        offset: file.committed,
+        device: file.device,
+        inode: file.inode,
+        fileName: file.path.slice(file.path.lastIndexOf('/') + 1),
+      });
+    }
+  }
+
+  /** Unpacks one `.gz` at a time, and only when it is the next to be read. */
+  #spoolNext(): void {
+    if (this.#spooling) return;
+    for (const { chain } of this.#chains()) {
+      const file = chain.toSpool;
+      if (file === undefined || chain.draining) continue;
+      this.#spooling = true;
+      void this.#spool(file);
+      return;
+    }
+  }
+
+  async #spool(file: LogFile): Promise<void> {
+    try {
+      file.adoptSpool(await unpackCompressed(file.path, this.#spoolDir, this.#roots));
+    } catch (error) {
+      const tries = (this.#spoolTries.get(file) ?? 0) + 1;
+      this.#spoolTries.set(file, tries);
+      this.#stages.log.warn('FILE_UNREADABLE', `unpacking ${file.path}: ${String(error)}`);
+      if (tries >= spoolTriesMax) file.giveUp();
+    } finally {
+      this.#spooling = false;
+    }
+    this.pump();
+  }
+}
+
+function consumedBytes(
+  segments: readonly { readonly start: number }[],
+  source: SourceResult,
+): number {
+  let bytes = 0;
+  for (const [index, { start }] of segments.entries()) bytes += (source.consumed[index] ?? start) - start;
+  return bytes;
+}

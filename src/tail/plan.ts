@@ -1,0 +1,97 @@
+// Cuts the next request out of the chains that have unread bytes: fair turns, risk first, never more than one body. Called by
+// pipeline.ts whenever a slot is free.
+
+import { limits } from '../config.ts';
+import type { DrainTask, Source } from '../encode/drain-task.ts';
+import type { Chain, ChainCut } from './chain.ts';
+import { logNames, requestHead, type NodePlace, type Workload } from './workload.ts';
+
+export type PlannedChain = { readonly chain: Chain; readonly workload: Workload; servedAt: number };
+
+export type PlanPart = { readonly planned: PlannedChain; readonly cut: ChainCut };
+
+export type Plan = { readonly task: DrainTask; readonly parts: readonly PlanPart[] };
+
+export type PlanContext = {
+  readonly place: NodePlace;
+  /** Undefined leaves traces of 32 hexadecimal digits bare. */
+  readonly traceParent: string | undefined;
+  readonly joinStackTraces: boolean;
+  /** Raw bytes of one plan. */
+  readonly batchBytesMax: number;
+  readonly partialFlushMs: number;
+};
+
+let turn = 0;
+
+/**
+ * The next plan for `slot`, or undefined when no chain has anything that can be read. A chain with half a body or more gets the
+ * whole body: its resource and labels then stand in the request once. The others share one, a quantum each.
+ */
+export function makePlan(
+  chains: Iterable<PlannedChain>,
+  slot: number,
+  context: PlanContext,
+  nowMs: number,
+): Plan | undefined {
+  const ready = [...chains].filter(({ chain }) => isReady(chain, context, nowMs));
+  ready.sort((a, b) => Number(b.chain.atRisk) - Number(a.chain.atRisk) || a.servedAt - b.servedAt);
+  const parts: PlanPart[] = [];
+  let bytes = 0;
+  for (const planned of ready) {
+    const room = context.batchBytesMax - bytes;
+    if (room <= 0) break;
+    const large = planned.chain.unread >= context.batchBytesMax / 2;
+    if (large && parts.length > 0) continue;
+    const cut = planned.chain.cut(bytesFor(planned.chain, large ? room : limits.quantumBytes, room));
+    turn += 1;
+    planned.servedAt = turn;
+    if (cut.bytes === 0) continue;
+    parts.push({ planned, cut });
+    bytes += cut.bytes;
+    if (large) break;
+  }
+  if (parts.length === 0) return undefined;
+  return { task: makeTask(parts, slot, context, nowMs), parts };
+}
+
+/** A record that did not fit into the last cut must fit into this one. */
+function bytesFor(chain: Chain, bytes: number, room: number): number {
+  return chain.stuckSinceMs === undefined ? Math.min(bytes, room) : limits.windowBytes;
+}
+
+function isReady(chain: Chain, context: PlanContext, nowMs: number): boolean {
+  if (chain.draining || chain.unread === 0 || chain.toSpool !== undefined) return false;
+  return !chain.waiting || flushIsDue(chain, context, nowMs);
+}
+
+/** The record at the chain's start has waited too long for its end. A second flush would find the same bytes. */
+function flushIsDue(chain: Chain, context: PlanContext, nowMs: number): boolean {
+  const { stuckSinceMs, flushedAtMs } = chain;
+  if (stuckSinceMs === undefined || nowMs - stuckSinceMs < context.partialFlushMs) return false;
+  return flushedAtMs === undefined || flushedAtMs < stuckSinceMs;
+}
+
+function makeTask(parts: PlanPart[], slot: number, context: PlanContext, nowMs: number): DrainTask {
+  const largest = parts.reduce((a, b) => (b.cut.bytes > a.cut.bytes ? b : a)).planned;
+  const alone = parts.length === 1;
+  const { stderr } = logNames(context.place.project);
+  const sources = parts.map(({ planned, cut }): Source => {
+    const { chain, workload } = planned;
+    const flushFirst = flushIsDue(chain, context, nowMs);
+    if (flushFirst) chain.flushedAtMs = nowMs;
+    chain.draining = true;
+    return {
+      segments: cut.segments,
+      ended: cut.ended,
+      flushFirst,
+      format: chain.place.format,
+      joinStackTraces: context.joinStackTraces,
+      resource: workload.resource === largest.workload.resource ? '' : `"resource":${workload.resource},`,
+      logName: { stdout: '', stderr: `"logName":${JSON.stringify(stderr)},` },
+      labels: alone ? '' : workload.labels,
+    };
+  });
+  const head = requestHead(context.place, largest.workload, alone ? largest.workload.labels : '');
+  return { slot, head, sources, traceParent: context.traceParent };
+}
