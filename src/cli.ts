@@ -1,0 +1,149 @@
+// The commands: picks one, loads its configuration and only the modules that it needs, and turns errors into lines and exit codes.
+// Called by main.ts once. Its invariant: `run` loads nothing of the emulator, the demo, YAML (without --config) or the other commands.
+
+import { type Flags, parseFlags } from './argv.ts';
+import { type Command, commands, type ConfigKey, options } from './config.ts';
+import { loadConfig, type LoadedConfig } from './config-loader.ts';
+import type { Control } from './control.ts';
+import { AgentError, errorTable } from './errors.ts';
+import { createLog } from './log.ts';
+import { nearest } from './nearest.ts';
+import { printable } from './printable.ts';
+import { version } from './version.ts';
+
+/** The process, as the CLI sees it; main.ts makes the real one. */
+export type Invocation = {
+  /** The command line after the script. */
+  readonly words: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Aborted by the first signal to stop. */
+  readonly signal: AbortSignal;
+  /** Aborted when nobody reads stdout any more. */
+  readonly outputClosed: AbortSignal;
+  readonly isTerminal: boolean;
+  readonly isErrorTerminal: boolean;
+  writeOut(line: string): void;
+  writeError(line: string): void;
+};
+
+const exitDone = 0;
+const exitFailed = 1;
+const exitUsage = 2;
+
+/** Runs the command of the invocation and says the exit code: 0 done, 1 operating failure, 2 usage. */
+export async function runCli(invocation: Invocation): Promise<number> {
+  try {
+    return await dispatch(invocation);
+  } catch (error) {
+    if (!isOperating(error)) throw error;
+    const { code, message } = error;
+    invocation.writeError(`tailship: ${code}: ${printable(message)}`);
+    if (error instanceof AgentError) invocation.writeError(`  ${errorTable[error.code].advice}`);
+    return code === 'CONFIG_INVALID' ? exitUsage : exitFailed;
+  }
+}
+
+async function dispatch(invocation: Invocation): Promise<number> {
+  const [word, ...words] = invocation.words;
+  if (word === '--version' || word === '-v') {
+    invocation.writeOut(version);
+    return exitDone;
+  }
+  const command = commands.find((known) => known === word);
+  const wantsHelp = words.includes('--help') || words.includes('-h');
+  if (word === undefined || isHelp(word) || (command !== undefined && wantsHelp)) {
+    return await printHelp(command ?? commands.find((known) => known === words[0]), invocation);
+  }
+  if (command === undefined) throw unknownCommand(word);
+  const flags = parseFlags(command, words);
+  return runCommand(command, flags, invocation);
+}
+
+function isHelp(word: string): boolean {
+  return word === '--help' || word === '-h' || word === 'help';
+}
+
+async function printHelp(topic: Command | undefined, invocation: Invocation): Promise<number> {
+  const { helpText, commandHelpText } = await import('./help.ts');
+  const isAsked = invocation.words.length > 0;
+  const write = isAsked ? invocation.writeOut : invocation.writeError;
+  write(topic === undefined ? helpText(version) : commandHelpText(topic));
+  return isAsked ? exitDone : exitUsage;
+}
+
+async function runCommand(
+  command: Command,
+  flags: Flags,
+  invocation: Invocation,
+): Promise<number> {
+  const loaded = await loadConfig({ command, flags, environment: invocation.environment });
+  const control = createControl(loaded, invocation);
+  const { config, warnings } = loaded;
+  // `check` prints the warnings among its own lines.
+  if (command !== 'check') for (const warning of warnings) control.log.warn(undefined, warning);
+  try {
+    switch (command) {
+      case 'run': {
+        const { runAgent } = await import('./agent.ts');
+        return await runAgent(config, control);
+      }
+      case 'emulator': {
+        const { runEmulator } = await import('./emulator-command.ts');
+        return await runEmulator(config, control);
+      }
+      case 'demo': {
+        const { runDemo } = await import('./demo.ts');
+        return await runDemo(config, control);
+      }
+      case 'check': {
+        const { runCheck } = await import('./check.ts');
+        return await runCheck(loaded, control);
+      }
+      case 'top': {
+        const { runTop } = await import('./top.ts');
+        // Nothing but its output is the purpose of `top`; the agent goes on without a reader of its stdout.
+        const signal = AbortSignal.any([invocation.signal, invocation.outputClosed]);
+        const { isTerminal } = invocation;
+        return await runTop(config, { ...control, signal }, { isTerminal });
+      }
+    }
+  } finally {
+    control.log.flush();
+  }
+}
+
+function createControl({ config }: LoadedConfig, invocation: Invocation): Control {
+  const log = createLog({
+    level: config.logLevel,
+    write: invocation.writeError,
+    readable: invocation.isErrorTerminal,
+  });
+  return {
+    signal: invocation.signal,
+    log,
+    write: invocation.writeOut,
+  };
+}
+
+function unknownCommand(word: string): AgentError {
+  const near = nearest(word, commands);
+  const isFlag = word.startsWith('-') && keyedFlag(word);
+  const hint = isFlag
+    ? `the command comes first: tailship run ${word} …`
+    : near === undefined
+      ? `commands are ${commands.join(', ')}`
+      : `meant is ${near}?`;
+  return new AgentError('CONFIG_INVALID', `unknown command ${word}; ${hint}`);
+}
+
+function keyedFlag(word: string): boolean {
+  const name = word.replace(/^--(?:no-)?/, '').replace(/=.*$/, '').replaceAll('-', '').toLowerCase();
+  return (Object.keys(options) as ConfigKey[]).some((key) => key.toLowerCase() === name);
+}
+
+type OperatingError = Error & { readonly code: string };
+
+/** AgentErrors and system errors (a port in use, a file that is not there) end in one line; all else is a bug and shows its stack. */
+function isOperating(error: unknown): error is OperatingError {
+  return error instanceof Error && 'code' in error && (error instanceof AgentError || 'syscall' in error);
+}

@@ -1,0 +1,29 @@
+// `tailship emulator`: starts the emulator, says where in one JSON line, and serves until a signal. Called by cli.ts.
+
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import type { Config } from './config.ts';
+import type { Control } from './control.ts';
+import { startEmulator } from './emulator/server.ts';
+import { AgentError } from './errors.ts';
+
+/** Serves until `control.signal`; returns the exit code. Throws CONFIG_INVALID for a --faults file that is no JSON. */
+export async function runEmulator(config: Config, control: Control): Promise<number> {
+  const emulator = await startEmulator({
+    port: config.port,
+    ...(config.data === undefined ? {} : { dataFile: config.data }),
+    ...(config.faults === undefined ? {} : { faults: readFaults(config.faults) }),
+  });
+  control.write(JSON.stringify({ listening: emulator.url }));
+  if (!control.signal.aborted) await once(control.signal, 'abort');
+  await emulator.close();
+  return 0;
+}
+
+function readFaults(file: string): object {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as object;
+  } catch (error) {
+    throw new AgentError('CONFIG_INVALID', `--faults ${file} holds no JSON`, { cause: error });
+  }
+}

@@ -1,0 +1,166 @@
+// The agent's own log: JSON lines in Cloud Logging's structured format on stderr, readable lines when stderr is a terminal. Every
+// stage logs through it. Its invariant: a fault that repeats for hours costs a few lines a minute, because the agent's own log is
+// one of the files that it ships, and an agent that logs about its own log would feed itself.
+
+import { limits } from './config.ts';
+import type { ErrorCode } from './errors.ts';
+import { printable } from './printable.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+type LogCall = (code: ErrorCode | undefined, message: string, fields?: LogFields) => void;
+
+export type Log = {
+  readonly debug: LogCall;
+  readonly info: LogCall;
+  /** Warnings and errors of the same code and message are printed once per `logWindowMs`, later with a count. */
+  readonly warn: LogCall;
+  readonly error: LogCall;
+  /** Prints the counts that are still held back; called once at the end. */
+  readonly flush: () => void;
+};
+
+type LogSink = {
+  readonly level: LogLevel;
+  /** Writes one line, without its end. */
+  write(line: string): void;
+  /** Wall clock, milliseconds since 1970; `Date.now` unless a test sets it. */
+  readonly nowMs?: () => number;
+  /** Readable lines instead of JSON. */
+  readonly readable?: boolean;
+};
+
+const severities = { debug: 'DEBUG', info: 'INFO', warn: 'WARNING', error: 'ERROR' } as const;
+const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+
+type Line = {
+  readonly level: LogLevel;
+  readonly code: ErrorCode | undefined;
+  readonly message: string;
+  readonly fields: LogFields | undefined;
+};
+
+/** A log that writes lines of at least `level` to `write`. */
+export function createLog({ level, write, nowMs = Date.now, readable = false }: LogSink): Log {
+  const format = readable ? formatReadable : formatJson;
+  const print = (line: Line, repeats: number): void => {
+    write(format(line, { nowMs: nowMs(), repeats }));
+  };
+  const limiter = createLimiter(print, nowMs);
+  const call = (of: LogLevel): LogCall => {
+    if (levels.indexOf(of) < levels.indexOf(level)) return () => undefined;
+    return (code, message, fields) => {
+      const line: Line = { level: of, code, message, fields };
+      if (of === 'warn' || of === 'error') limiter.admit(line);
+      else print(line, 0);
+    };
+  };
+  return {
+    debug: call('debug'),
+    info: call('info'),
+    warn: call('warn'),
+    error: call('error'),
+    flush: limiter.flush,
+  };
+}
+
+/** A text that came in the present window, and how often it was not printed. */
+type Repeat = { readonly line: Line; heldBack: number };
+
+/** Lets a line through, or counts it: the count stands in the next line of the same text, or in one line for all. */
+function createLimiter(print: (line: Line, repeats: number) => void, nowMs: () => number) {
+  const codesSeen = new Set<ErrorCode | undefined>();
+  let before = new Map<string, Repeat>();
+  let present = new Map<string, Repeat>();
+  let presentSinceMs = Number.NEGATIVE_INFINITY;
+  let printed: (ErrorCode | undefined)[] = [];
+
+  const hasRoom = (code: ErrorCode | undefined): boolean => {
+    const ofCode = printed.filter((other) => other === code).length;
+    const isFull =
+      printed.length >= limits.logLinesPerWindowMax || ofCode >= limits.logLinesPerCodeMax;
+    // The first line of a code ever is news, and there are few codes.
+    if (isFull && codesSeen.has(code)) return false;
+    codesSeen.add(code);
+    printed.push(code);
+    return true;
+  };
+
+  const rollWindow = (): void => {
+    const ageMs = nowMs() - presentSinceMs;
+    // A clock that was set back (age below 0) must not silence the log until it has caught up.
+    if (ageMs >= 0 && ageMs < limits.logWindowMs) return;
+    printHeldBack(before, print);
+    before = present;
+    present = new Map();
+    presentSinceMs = nowMs();
+    printed = [];
+  };
+
+  const admit = (line: Line): void => {
+    rollWindow();
+    const key = `${line.code ?? ''} ${line.message}`;
+    const known = present.get(key);
+    if (known !== undefined) {
+      known.heldBack += 1;
+      return;
+    }
+    const heldBack = before.get(key)?.heldBack ?? 0;
+    before.delete(key);
+    const isPrinted = hasRoom(line.code);
+    // Past the last place, texts that differ are counted under their code alone.
+    const place = present.size < limits.logKeysMax ? key : (line.code ?? '');
+    const shared = present.get(place)?.heldBack ?? 0;
+    present.set(place, { line, heldBack: isPrinted ? shared : shared + heldBack + 1 });
+    if (isPrinted) print(line, heldBack);
+  };
+
+  const flush = (): void => {
+    printHeldBack(new Map([...before, ...present]), print);
+    before = new Map();
+    present = new Map();
+  };
+
+  return { admit, flush };
+}
+
+function printHeldBack(
+  repeats: ReadonlyMap<string, Repeat>,
+  print: (line: Line, repeats: number) => void,
+): void {
+  const countByCode: Record<string, number> = {};
+  for (const { line, heldBack } of repeats.values()) {
+    if (heldBack === 0) continue;
+    const name = line.code ?? 'OTHER';
+    countByCode[name] = (countByCode[name] ?? 0) + heldBack;
+  }
+  if (Object.keys(countByCode).length === 0) return;
+  const message = 'warnings and errors were held back; their counts by code';
+  print({ level: 'warn', code: undefined, message, fields: countByCode }, 0);
+}
+
+type Stamp = { readonly nowMs: number; readonly repeats: number };
+
+/** `severity`, `time` and `message` are the names that Cloud Logging lifts out of a JSON line. */
+function formatJson({ level, code, message, fields }: Line, { nowMs, repeats }: Stamp): string {
+  return JSON.stringify({
+    severity: severities[level],
+    time: new Date(nowMs).toISOString(),
+    message,
+    code,
+    repeats: repeats === 0 ? undefined : repeats,
+    ...fields,
+  });
+}
+
+function formatReadable({ level, code, message, fields }: Line, { nowMs, repeats }: Stamp): string {
+  const parts = [new Date(nowMs).toISOString().slice(11, 23), level.toUpperCase().padEnd(5)];
+  if (code !== undefined) parts.push(`${code}:`);
+  parts.push(message);
+  if (repeats > 0) parts.push(`(${repeats} more)`);
+  for (const [name, value] of Object.entries(fields ?? {})) {
+    if (value !== undefined) parts.push(`${name}=${value}`);
+  }
+  return printable(parts.join(' '));
+}

@@ -1,0 +1,31 @@
+// Which known name a mistyped one was meant to be. Called where a flag, key or command is refused.
+
+/** The candidate with the fewest single-character edits from `written`, or undefined when none is near (a third of its length). */
+export function nearest(written: string, candidates: readonly string[]): string | undefined {
+  const wanted = simplify(written);
+  let best: string | undefined;
+  let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(wanted, simplify(candidate));
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+/** kebab-case, camelCase and UPPER_SNAKE of one name are the same name. */
+function simplify(name: string): string {
+  return name.toLowerCase().replaceAll(/[-_]/g, '');
+}
+
+function editDistance(left: string, right: string): number {
+  let row = Array.from({ length: right.length + 1 }, (_, column) => column);
+  for (let i = 1; i <= left.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= right.length; j += 1) {
+      const replaced = (row[j - 1] ?? 0) + (left[i - 1] === right[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[right.length] ?? 0;
+}

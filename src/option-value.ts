@@ -1,0 +1,114 @@
+// From the text (or YAML value) that a user wrote to the value of an option. Called by config-loader.ts for every value that is no
+// default. A value that is not allowed becomes CONFIG_INVALID naming where it stood, what it was and what is allowed.
+
+import { resolve } from 'node:path';
+import type { HostPort, OptionRow } from './config.ts';
+import { AgentError } from './errors.ts';
+
+export type OptionValue = string | number | boolean | readonly string[] | HostPort | undefined;
+
+const byteUnits: Readonly<Record<string, number>> = {
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  Ki: 1024,
+  Mi: 1024 ** 2,
+};
+const timeUnits: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1e3, m: 60e3, h: 3600e3 };
+
+/**
+ * The value of an option from what stands at `origin` (`--workers`, `TAILSHIP_WORKERS`, `workers in a.yaml`).
+ * Throws CONFIG_INVALID.
+ */
+export function parseOptionValue(row: OptionRow, written: unknown, origin: string): OptionValue {
+  const wrong = (allowed: string): AgentError =>
+    new AgentError('CONFIG_INVALID', `${origin} is ${quote(written)}; allowed is ${allowed}`);
+
+  if (row.kind === 'paths') return parsePaths(written, wrong);
+  if (row.kind === 'boolean') return parseBoolean(written, wrong);
+  if (row.kind === 'count') return parseQuantity(row, written, { '': 1 }, wrong);
+  if (row.kind === 'bytes') return parseQuantity(row, written, byteUnits, wrong);
+  if (row.kind === 'milliseconds') return parseQuantity(row, written, timeUnits, wrong);
+
+  const text = asText(written, wrong);
+  if (row.kind === 'choice') {
+    if (row.choices?.includes(text) !== true) throw wrong(row.choices?.join(' or ') ?? 'nothing');
+    return text;
+  }
+  if (row.kind === 'path') return resolve(text);
+  if (row.kind === 'url') return parseUrl(text, wrong);
+  if (row.kind === 'hostPort') return parseHostPort(row, text, wrong);
+  return text;
+}
+
+/** The allowed values of an option in words, for the help and for errors. */
+export function allowedText(row: OptionRow): string {
+  if (row.kind === 'choice') return row.choices?.join(' or ') ?? '';
+  if (row.kind === 'boolean') return 'true or false';
+  const range = `from ${row.min ?? 0} to ${row.max ?? 'any'}`;
+  if (row.kind === 'count') return `a whole number ${range}`;
+  if (row.kind === 'bytes') return `a number of bytes ${range}, also as 64Ki or 2Mi`;
+  if (row.kind === 'milliseconds') return `a number of milliseconds ${range}, also as 5s or 1m`;
+  return row.kind;
+}
+
+type Wrong = (allowed: string) => AgentError;
+
+function quote(written: unknown): string {
+  return JSON.stringify(written) ?? String(written);
+}
+
+function asText(written: unknown, wrong: Wrong): string {
+  // YAML reads `project: 123456` as a number; the user meant the text.
+  const text = typeof written === 'number' ? String(written) : written;
+  if (typeof text !== 'string') throw wrong('a text');
+  if (text.trim() === '') throw wrong('a text that is not empty');
+  return text;
+}
+
+function parseBoolean(written: unknown, wrong: Wrong): boolean {
+  if (typeof written === 'boolean') return written;
+  if (written === 'true' || written === '1') return true;
+  if (written === 'false' || written === '0') return false;
+  throw wrong('true or false');
+}
+
+function parseQuantity(
+  row: OptionRow,
+  written: unknown,
+  units: Readonly<Record<string, number>>,
+  wrong: Wrong,
+): number {
+  const text = typeof written === 'number' || typeof written === 'string' ? String(written) : '';
+  const match = /^(\d{1,15}(?:\.\d{1,6})?)([A-Za-z]*)$/.exec(text.trim());
+  const unit = match === null ? undefined : units[match[2] ?? ''];
+  const value = match === null || unit === undefined ? Number.NaN : Number(match[1]) * unit;
+  const inRange = value >= (row.min ?? 0) && value <= (row.max ?? Number.MAX_SAFE_INTEGER);
+  if (!Number.isInteger(value) || !inRange) throw wrong(allowedText(row));
+  return value;
+}
+
+function parsePaths(written: unknown, wrong: Wrong): readonly string[] {
+  const parts = Array.isArray(written) ? written : String(written ?? '').split(',');
+  const paths = parts.map((part: unknown) => resolve(asText(part, wrong).trim()));
+  if (paths.length === 0) throw wrong('one path or more');
+  return Object.freeze(paths);
+}
+
+function parseUrl(text: string, wrong: Wrong): string {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) throw wrong('an http:// or https:// URL');
+  if (url.search !== '' || url.hash !== '') throw wrong('a URL without ? and #');
+  return url.href.replace(/\/+$/, '');
+}
+
+function parseHostPort(row: OptionRow, text: string, wrong: Wrong): HostPort | undefined {
+  if (text === 'off' && row.mayBeOff === true) return undefined;
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]/]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) {
+    throw wrong(`HOST:PORT such as 127.0.0.1:8090${row.mayBeOff === true ? ', or off' : ''}`);
+  }
+  const host = match[1] ?? match[2] ?? '';
+  return Object.freeze({ host: host === '' ? '0.0.0.0' : host, port });
+}
