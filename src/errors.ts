@@ -15,6 +15,7 @@ export const errorTable = {
   STATE_CORRUPT: { retryable: false, advice: 'Nothing: the store was set aside as *.corrupt-<time> and reading starts from what the files hold; entries sent twice are the same entries.' },
   STATE_UNWRITABLE: { retryable: true, advice: 'Free space on, or remount, the file system of --state-dir; the agent goes on from memory and saves as soon as it can.' },
   LINK_REFUSED: { retryable: false, advice: 'A link in --containers-dir leads outside every --log-root or to something that is no regular file: add the root if it is yours, else look at the pod that made it.' },
+  WATCH_DEGRADED: { retryable: true, advice: 'inotify has no instance or watch left: raise fs.inotify.max_user_instances and max_user_watches. Logs are found and read by polling meanwhile.' },
   FILE_UNREADABLE: { retryable: true, advice: 'Give the agent the right to read the file; it is tried again at every scan.' },
   FILE_TRUNCATED: { retryable: false, advice: 'A log file became shorter while it was read (copytruncate?): reading goes on at its start. Lines that were cut off before they were read are lost by whoever truncated it.' },
   SHIP_UNREACHABLE: { retryable: true, advice: 'Check DNS, network policy and proxy towards --endpoint; lines stay in their files meanwhile.' },

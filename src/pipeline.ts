@@ -70,8 +70,11 @@ export class Pipeline {
   #shipments = 0;
   #spooling = false;
   #stopped = false;
+  /** Told when a worker fails, which only a bug makes it do. */
+  onFailure: (error: unknown) => void = (error) => {
+    throw error;
+  };
   #settled: (() => void) | undefined;
-  #failed: ((error: unknown) => void) | undefined;
 
   constructor(
     stages: Stages,
@@ -105,11 +108,11 @@ export class Pipeline {
     return totals;
   }
 
-  /** Resolves when `pump` finds nothing more to do; rejects when a worker fails, which only a bug makes it do. */
+  /** Resolves when `pump` finds nothing more to do; rejects when a worker fails. */
   async settle(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#settled = resolve;
-    this.#failed = reject;
+    this.onFailure = reject;
     this.pump();
     return promise;
   }
@@ -131,14 +134,9 @@ export class Pipeline {
         break;
       }
       this.#drains += 1;
-      this.#carry(plan).catch((error: unknown) => this.#fail(error));
+      this.#carry(plan).catch((error: unknown) => this.onFailure(error));
     }
     if (this.idle) this.#settled?.();
-  }
-
-  #fail(error: unknown): void {
-    if (this.#failed === undefined) throw error;
-    this.#failed(error);
   }
 
   async #carry(plan: Plan): Promise<void> {

@@ -1,7 +1,6 @@
 // What the files and chains of the tail stage share: where links may lead, how many descriptors may be open, what was committed.
 // Made once by agent.ts.
 
-import type { LineFormat } from '../encode/drain-task.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { FileOwner } from './file-identity.ts';
 
@@ -17,9 +16,6 @@ export type TailSetup = {
   readonly from: 'start' | 'end';
   /** `--once`: the end of a file is the end of its container's log. */
   readonly once: boolean;
-  readonly format: LineFormat;
-  /** Directory for unpacked `.gz` files; each is unlinked as soon as it is open. */
-  readonly spoolDir: string;
   lookup(podUid: string, container: string, restartCount: number): readonly KnownOffset[];
   /** The last file of this identity is gone and answered for. */
   forget(owner: FileOwner, fingerprint: string): void;

@@ -37,9 +37,8 @@ export class WakeList {
     return this.#idle.size;
   }
 
-  *chains(): Generator<Chain> {
-    yield* this.#quietLooks.keys();
-    yield* this.#idle.keys();
+  busy(): Iterable<Chain> {
+    return this.#quietLooks.keys();
   }
 
   /** Makes a chain busy, new or idle. */

@@ -1,0 +1,175 @@
+// The agent: makes the stages, joins them, starts and stops them. Called by the `run` command. It knows every stage; no stage knows it.
+
+import { mkdirSync } from 'node:fs';
+import { cpuUsage } from 'node:process';
+
+import { openCheckpointStore, type CheckpointStore } from './commit/checkpoint-store.ts';
+import type { Config } from './config.ts';
+import { limits } from './config.ts';
+import type { Control } from './control.ts';
+import { startDiscovery, type Discovery } from './discover/discovery.ts';
+import { createEncoderPool, type EncoderPool } from './encode/encoder-pool.ts';
+import { Fleet } from './fleet.ts';
+import { findNodePlace } from './node-place.ts';
+import { Pipeline } from './pipeline.ts';
+import { createShipper, type Shipper } from './ship/shipper.ts';
+import type { NodePlace } from './tail/workload.ts';
+
+/** What runs while the agent runs. */
+export type Agent = {
+  readonly config: Config;
+  readonly place: NodePlace;
+  readonly encoder: EncoderPool;
+  readonly shipper: Shipper;
+  readonly store: CheckpointStore;
+  readonly pipeline: Pipeline;
+  readonly fleet: Fleet;
+  readonly startedAtMs: number;
+  discovery: Discovery | undefined;
+  stopping: boolean;
+};
+
+/**
+ * Runs until the control's signal is aborted, or with `once` until everything that is there was answered for. Resolves to the exit
+ * code.
+ * @throws AgentError STATE_LOCKED, CREDENTIALS_MISSING, METADATA_UNAVAILABLE, CONFIG_INVALID.
+ */
+export async function runAgent(config: Config, control: Control): Promise<number> {
+  const agent = await makeAgent(config, control);
+  try {
+    return config.once ? await runOnce(agent, control) : await runLive(agent, control);
+  } finally {
+    await agent.discovery?.close();
+    agent.fleet.close();
+    agent.store.flush();
+    agent.store.close();
+    await agent.encoder.close();
+  }
+}
+
+async function makeAgent(config: Config, control: Control): Promise<Agent> {
+  const { log } = control;
+  const place = await findNodePlace(config);
+  mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
+  const store = openCheckpointStore(config.stateDir, { log: log.warn });
+  const encoder = createEncoderPool({ workerCount: config.workers, slotCount: limits.slotCount });
+  const shipper = await createShipper(
+    { ...config, endpoint: new URL(config.endpoint), project: place.project },
+    { log: log.warn },
+  );
+  const fleet = new Fleet(config, { place, store, log, onWake: () => undefined });
+  const pipeline = new Pipeline(
+    { encoder, shipper, store, log },
+    {
+      context: {
+        place,
+        traceParent: config.traceFormat === 'resource' ? `projects/${place.project}` : undefined,
+        joinStackTraces: config.joinStackTraces,
+        batchBytesMax: config.batchBytesMax,
+        partialFlushMs: config.partialFlushMs,
+      },
+      workers: config.workers,
+      spoolDir: config.stateDir,
+      roots: fleet.roots,
+      chains: () => fleet.planned(),
+    },
+  );
+  const startedAtMs = Date.now();
+  return {
+    config,
+    place,
+    encoder,
+    shipper,
+    store,
+    pipeline,
+    fleet,
+    startedAtMs,
+    discovery: undefined,
+    stopping: false,
+  };
+}
+
+function discover(agent: Agent, control: Control): Discovery {
+  const { config, fleet } = agent;
+  return startDiscovery(
+    {
+      containersDir: config.containersDir,
+      logRoots: config.logRoot,
+      scanIntervalMs: limits.scanIntervalMs,
+      watch: !config.once,
+    },
+    {
+      added: (log) => fleet.add(log, Date.now()),
+      removed: (log) => fleet.removeLink(log),
+      refused: (linkPath, reason) => control.log.warn('LINK_REFUSED', `${linkPath}: ${reason}`),
+      degraded: (reason) => control.log.warn('WATCH_DEGRADED', reason),
+    },
+  );
+}
+
+async function runLive(agent: Agent, control: Control): Promise<number> {
+  const { config, fleet, pipeline, store } = agent;
+  agent.discovery = discover(agent, control);
+  const { startAdminOf } = await import('./admin/agent-source.ts');
+  const admin = config.adminAddress === undefined ? undefined : await startAdminOf(agent, control);
+  const { promise: stopped, resolve: stop, reject: fail } = Promise.withResolvers<void>();
+  const tick = () => {
+    try {
+      fleet.tick(Date.now());
+      pipeline.pump();
+      store.flush();
+    } catch (error) {
+      fail(error);
+    }
+  };
+  pipeline.onFailure = fail;
+  const clock = setInterval(tick, config.flushIntervalMs);
+  tick();
+  control.signal.addEventListener('abort', () => stop(), { once: true });
+  if (control.signal.aborted) stop();
+  try {
+    await stopped;
+  } finally {
+    clearInterval(clock);
+    agent.stopping = true;
+    await stopGracefully(agent);
+    await admin?.close();
+  }
+  return 0;
+}
+
+/** Reads nothing more, lets what is in flight finish within the grace period, gives up the rest: the next run sends it again. */
+async function stopGracefully(agent: Agent): Promise<void> {
+  agent.pipeline.stop();
+  const settled = agent.pipeline.settle();
+  await agent.shipper.stop(agent.config.graceMs);
+  await settled;
+}
+
+async function runOnce(agent: Agent, control: Control): Promise<number> {
+  const { fleet, pipeline, startedAtMs } = agent;
+  agent.discovery = discover(agent, control);
+  fleet.tick(Date.now());
+  const interrupted = () => pipeline.stop();
+  control.signal.addEventListener('abort', interrupted, { once: true });
+  await pipeline.settle();
+  await agent.shipper.stop(0);
+  agent.store.flush();
+  const { lines, bytes, entries, batches, retries, deadLettered } = pipeline.totals;
+  const { user, system } = cpuUsage();
+  const summary = {
+    files: fleet.fileCount,
+    lines,
+    bytes,
+    entries,
+    batches,
+    retries,
+    deadLettered,
+    cpuSeconds: (user + system) / 1e6,
+    wallSeconds: (Date.now() - startedAtMs) / 1e3,
+  };
+  control.write(JSON.stringify(summary));
+  const left = fleet.unreadBytes;
+  if (left > 0) control.log.error('FILE_UNREADABLE', `${left} bytes could not be read`);
+  return left > 0 ? 1 : 0;
+}

@@ -1,0 +1,152 @@
+// All chains of the node: turns what discovery finds into chains, keeps them awake or idle, drops them when they are over. Made by
+// agent.ts; pipeline.ts plans from it.
+
+import { readFileSync, realpathSync } from 'node:fs';
+
+import type { CheckpointStore } from './commit/checkpoint-store.ts';
+import { limits, type Config } from './config.ts';
+import type { ContainerLog } from './discover/discovery.ts';
+import type { Log } from './log.ts';
+import { Chain } from './tail/chain.ts';
+import type { PlannedChain } from './tail/plan.ts';
+import type { TailSetup } from './tail/tail-setup.ts';
+import { WakeList } from './tail/wake.ts';
+import { describeWorkload, type NodePlace } from './tail/workload.ts';
+
+/** One container's chain with what agent and page need to say about it. */
+export type FleetChain = PlannedChain & { readonly log: ContainerLog };
+
+export class Fleet {
+  readonly roots: readonly string[];
+  readonly wakeList: WakeList;
+  readonly #setup: TailSetup;
+  readonly #place: NodePlace;
+  readonly #partialFlushMs: number;
+  readonly #chains = new Map<string, FleetChain>();
+  readonly #keys = new Map<Chain, string>();
+
+  constructor(
+    config: Config,
+    parts: { place: NodePlace; store: CheckpointStore; log: Log; onWake: () => void },
+  ) {
+    const { store, log } = parts;
+    this.#place = parts.place;
+    this.#partialFlushMs = config.partialFlushMs;
+    this.roots = realRoots(config.logRoot);
+    this.wakeList = new WakeList(config.flushIntervalMs, parts.onWake);
+    this.#setup = {
+      roots: this.roots,
+      openFiles: { count: 0, max: openFilesMax() },
+      from: config.from,
+      once: config.once,
+      lookup: (podUid, container, restartCount) =>
+        store.lookup(podUid, container).filter((row) => row.restartCount === restartCount),
+      forget: (owner, fingerprint) => store.forget({ ...owner, fingerprint }),
+      report: (code, text) => log.warn(code, text),
+    };
+  }
+
+  /** A link that leads to a container's log: opens its files at once, for it may live for 300 ms only. */
+  add(log: ContainerLog, nowMs: number): void {
+    const key = keyOf(log);
+    const known = this.#chains.get(key);
+    const chain = known?.chain ?? this.#make(key, log);
+    chain.links.add(log.linkPath);
+    chain.look(nowMs);
+    this.wakeList.wake(chain);
+  }
+
+  #make(key: string, log: ContainerLog): Chain {
+    const { directory, fileName, format, name } = log;
+    const chain = new Chain(
+      {
+        directory,
+        liveName: fileName,
+        format,
+        podUid: name?.podUid ?? `path:${directory}`,
+        container: name?.container ?? fileName,
+        restartCount: name?.restartCount ?? 0,
+      },
+      this.#setup,
+    );
+    const workload = describeWorkload(this.#place, name, `${directory}/${fileName}`);
+    this.#chains.set(key, { chain, workload, log, servedAt: 0 });
+    this.#keys.set(chain, key);
+    return chain;
+  }
+
+  /** The link is gone: its container was removed. Its files are read to their ends. */
+  removeLink(log: ContainerLog): void {
+    const planned = this.#chains.get(keyOf(log));
+    if (planned === undefined) return;
+    planned.chain.links.delete(log.linkPath);
+    this.wakeList.wake(planned.chain);
+  }
+
+  /** Looks at the busy chains, and drops those that are over. */
+  tick(nowMs: number): void {
+    this.wakeList.tick(nowMs, this.#partialFlushMs);
+    for (const [key, { chain }] of this.#chains) {
+      if (!chain.over || chain.draining) continue;
+      chain.close();
+      this.wakeList.remove(chain);
+      this.#chains.delete(key);
+      this.#keys.delete(chain);
+    }
+  }
+
+  /** Chains that may have something to read: the busy ones. */
+  *planned(): Generator<FleetChain> {
+    for (const chain of this.wakeList.busy()) {
+      const key = this.#keys.get(chain);
+      const planned = key === undefined ? undefined : this.#chains.get(key);
+      if (planned !== undefined) yield planned;
+    }
+  }
+
+  all(): Iterable<FleetChain> {
+    return this.#chains.values();
+  }
+
+  get openFileCount(): number {
+    return this.#setup.openFiles.count;
+  }
+
+  get fileCount(): number {
+    let count = 0;
+    for (const { chain } of this.#chains.values()) count += chain.files.length;
+    return count;
+  }
+
+  get unreadBytes(): number {
+    let bytes = 0;
+    for (const { chain } of this.#chains.values()) bytes += chain.unread;
+    return bytes;
+  }
+
+  close(): void {
+    this.wakeList.close();
+    for (const { chain } of this.#chains.values()) chain.close();
+  }
+}
+
+/** A CRI container's restarts share their directory and so their chain; other logs have one each. */
+function keyOf(log: ContainerLog): string {
+  return /^\d+\.log$/.test(log.fileName) ? log.directory : `${log.directory}/${log.fileName}`;
+}
+
+function realRoots(logRoots: readonly string[]): string[] {
+  return logRoots.flatMap((root) => {
+    try {
+      return [realpathSync(root)];
+    } catch {
+      return [root]; // It may appear later; until then nothing lies under it.
+    }
+  });
+}
+
+/** Descriptors that log files may take: the process limit less what sockets, store and threads need. */
+function openFilesMax(): number {
+  const match = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+  return Math.max(16, Number(match?.[1] ?? 1024) - limits.openFilesReserve);
+}
