@@ -1,0 +1,64 @@
+// An entry before it is text, and the one way to write it. The kernel writes the same bytes in its own code, so the order of members
+// here is part of the specification: the payload stands first, for a kernel that copies it while it validates it.
+
+import type { Stream } from './cri-line.ts';
+
+/** What all entries of one container have; as `Source` and `DrainTask` say it. */
+export type EncodeContext = {
+  /** `"resource":{…},` or ''. */
+  readonly resource: string;
+  /** `"logName":"…",` or ''. */
+  readonly logName: { readonly stdout: string; readonly stderr: string };
+  /** Members of the entry's labels beyond the request's, without braces. */
+  readonly labels: string;
+  /** `projects/P`; undefined leaves traces bare. */
+  readonly traceParent: string | undefined;
+};
+
+/** A LogEntry in parts, each as JSON text; '' for what is absent. */
+export type Entry = {
+  readonly stream: Stream;
+  readonly payload:
+    | { readonly kind: 'text'; /** A JSON string, with its quotes. */ readonly json: string }
+    | { readonly kind: 'json'; /** A JSON object, with its braces. */ readonly json: string };
+  /** RFC 3339. */
+  readonly timestamp: string;
+  /** A name; 'DEFAULT' is not written. */
+  readonly severity: string;
+  /** A JSON string. */
+  readonly insertId: string;
+  /** Members without braces. */
+  readonly labels: string;
+  /** An object. */
+  readonly httpRequest: string;
+  /** An object. */
+  readonly operation: string;
+  /** An object. */
+  readonly sourceLocation: string;
+  /** A JSON string. */
+  readonly trace: string;
+  /** A JSON string. */
+  readonly spanId: string;
+  readonly traceSampled: boolean;
+  /** An object. */
+  readonly split: string;
+};
+
+/** The JSON text of an entry. */
+export function writeEntry(entry: Entry, context: EncodeContext): string {
+  const { payload } = entry;
+  let text = `{${context.resource}${context.logName[entry.stream]}`;
+  text += payload.kind === 'text' ? '"textPayload":' : '"jsonPayload":';
+  text += `${payload.json},"timestamp":"${entry.timestamp}"`;
+  if (entry.severity !== 'DEFAULT') text += `,"severity":"${entry.severity}"`;
+  text += `,"insertId":${entry.insertId}`;
+  if (entry.labels !== '') text += `,"labels":{${entry.labels}}`;
+  if (entry.httpRequest !== '') text += `,"httpRequest":${entry.httpRequest}`;
+  if (entry.operation !== '') text += `,"operation":${entry.operation}`;
+  if (entry.sourceLocation !== '') text += `,"sourceLocation":${entry.sourceLocation}`;
+  if (entry.trace !== '') text += `,"trace":${entry.trace}`;
+  if (entry.spanId !== '') text += `,"spanId":${entry.spanId}`;
+  if (entry.traceSampled) text += ',"traceSampled":true';
+  if (entry.split !== '') text += `,"split":${entry.split}`;
+  return `${text}}`;
+}

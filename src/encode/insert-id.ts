@@ -1,0 +1,23 @@
+// The insertId of every entry. The worker and the kernel number records with it. The invariant: equal bytes at an equal place of a file
+// have an equal id whenever they are read, ids sort in write order, and no two records of a file share one.
+
+/** Digits of an offset: 36^8 is 2.8e12, more than any file has bytes. */
+const offsetDigits = 8;
+
+/** The id of the record that starts at byte `offset` of a file; `idPrefix` is 22 of `[0-9a-z]`. */
+export function insertIdOf(idPrefix: string, offset: number): string {
+  return idPrefix + offset.toString(36).padStart(offsetDigits, '0');
+}
+
+/**
+ * The id of a record that is not whole, where `bytes` of the file went into it. The whole record, should it be read later, starts at
+ * the same place and says something else, so it must not have the same id.
+ */
+export function incompleteInsertId(id: string, bytes: number): string {
+  return `${id}p${bytes.toString(36)}`;
+}
+
+/** The id of the part `index` of a record that is sent as several entries. */
+export function partInsertId(id: string, index: number): string {
+  return id + index.toString(36).padStart(2, '0');
+}

@@ -1,0 +1,128 @@
+// The reference encoder: one record in, the JSON text of its LogEntry out. The worker calls it for what the kernel gives back. It is the
+// specification of the kernel, which must write the same bytes, and it can encode every record there is.
+
+import { limits } from '../config.ts';
+import type { Stream } from './cri-line.ts';
+import { writeEntry } from './entry.ts';
+import type { EncodeContext, Entry } from './entry.ts';
+import { fitEntry } from './fit-entry.ts';
+import { scanObject } from './json-scan.ts';
+import { parseKlog } from './klog.ts';
+import { joinLabels, labelOf } from './labels.ts';
+import type { Label } from './labels.ts';
+import { severityOfStream } from './severity.ts';
+import { readSpecialFields } from './special-fields.ts';
+
+export type { EncodeContext } from './entry.ts';
+
+/** A line, or the lines that were joined to it. */
+export type RecordInput = {
+  /** The content's bytes, partial lines joined; not decoded, not necessarily UTF-8. */
+  readonly content: Uint8Array;
+  /** RFC 3339 of the first line. */
+  readonly time: string;
+  readonly stream: Stream;
+  readonly insertId: string;
+  /** Why the record is not all of what was written: longer than `limits.lineBytesMax`, or its end never came. */
+  readonly incomplete?: 'cut' | 'flushed';
+};
+
+// Invalid bytes become U+FFFD, one for each maximal subpart; a byte order mark is content.
+const utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
+
+/**
+ * JSON bytes grow by less than this in protobuf: `1,` in an array becomes 11 bytes. A record so small needs no exact size.
+ */
+const growthMax = 6;
+const smallBytesMax = Math.floor((limits.entryBytesMax - 8 * 1024) / growthMax);
+
+const openBrace = 0x7b;
+
+/** Whether the first byte past JSON white space is a brace; nothing else can be an object. */
+function mayBeObject(content: Uint8Array): boolean {
+  for (let at = 0; at < content.length; at++) {
+    const byte = content[at];
+    if (byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d) continue;
+    return byte === openBrace;
+  }
+  return false;
+}
+
+function marksOf(record: RecordInput): readonly Label[] {
+  const { incomplete } = record;
+  return incomplete === undefined ? [] : [labelOf('tailship.dev/incomplete', incomplete)];
+}
+
+/** An entry of the record's own facts, with `payload`. */
+function plainEntry(
+  record: RecordInput,
+  payload: Entry['payload'],
+  context: EncodeContext,
+): Entry {
+  return {
+    payload,
+    stream: record.stream,
+    timestamp: record.time,
+    severity: severityOfStream(record.stream),
+    insertId: JSON.stringify(record.insertId),
+    labels: joinLabels(context.labels, marksOf(record)),
+    httpRequest: '',
+    operation: '',
+    sourceLocation: '',
+    trace: '',
+    spanId: '',
+    traceSampled: false,
+    split: '',
+  };
+}
+
+function textEntry(record: RecordInput, text: string, context: EncodeContext): Entry {
+  return plainEntry(record, { kind: 'text', json: JSON.stringify(text) }, context);
+}
+
+function klogEntry(record: RecordInput, text: string, context: EncodeContext): Entry | undefined {
+  const klog = parseKlog(text);
+  if (klog === undefined) return undefined;
+  const json = `{"pid":"${klog.pid}","message":${JSON.stringify(klog.message)}}`;
+  return {
+    ...plainEntry(record, { kind: 'json', json }, context),
+    severity: klog.severity,
+    sourceLocation: `{"file":${JSON.stringify(klog.file)},"line":"${klog.line}"}`,
+  };
+}
+
+/** The entry's texts: one, or several when it is larger than an entry may be. */
+function finish(
+  entry: Entry,
+  record: RecordInput,
+  text: string,
+  context: EncodeContext,
+): string[] {
+  if (record.content.length + context.labels.length <= smallBytesMax) {
+    return [writeEntry(entry, context)];
+  }
+  return fitEntry(entry, { text, insertId: record.insertId, context }).map((part) =>
+    writeEntry(part, context),
+  );
+}
+
+/** The JSON texts of a record's entries, normally one: JSON object, klog, or text. */
+export function encodeRecord(record: RecordInput, context: EncodeContext): string[] {
+  const text = utf8.decode(record.content);
+  const object = mayBeObject(record.content) ? scanObject(text) : undefined;
+  const entry =
+    object === undefined
+      ? (klogEntry(record, text, context) ?? textEntry(record, text, context))
+      : readSpecialFields(object, { ...record, marks: marksOf(record) }, context);
+  return finish(entry, record, text, context);
+}
+
+/**
+ * As `encodeRecord` for a line that is not of its file's format: always text, on stdout's log, without a severity. The content is the
+ * raw line.
+ */
+export function encodeText(record: RecordInput, context: EncodeContext): string[] {
+  const text = utf8.decode(record.content);
+  const entry = textEntry({ ...record, stream: 'stdout' }, text, context);
+  return finish({ ...entry, severity: 'DEFAULT' }, record, text, context);
+}
