@@ -3,6 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { cpuUsage } from 'node:process';
 
+import type { AdminServer } from './admin/admin-server.ts';
 import { openCheckpointStore, type CheckpointStore } from './commit/checkpoint-store.ts';
 import type { Config } from './config.ts';
 import { limits } from './config.ts';
@@ -107,11 +108,18 @@ function discover(agent: Agent, control: Control): Discovery {
   );
 }
 
+async function serveAdmin(agent: Agent, control: Control): Promise<AdminServer | undefined> {
+  const { adminAddress } = agent.config;
+  if (adminAddress === undefined) return undefined;
+  const { startAdmin } = await import('./admin/admin-server.ts');
+  const { createAdminSource } = await import('./agent-status.ts');
+  return startAdmin(adminAddress, createAdminSource(agent), control.log);
+}
+
 async function runLive(agent: Agent, control: Control): Promise<number> {
   const { config, fleet, pipeline, store } = agent;
   agent.discovery = discover(agent, control);
-  const { startAdminOf } = await import('./admin/agent-source.ts');
-  const admin = config.adminAddress === undefined ? undefined : await startAdminOf(agent, control);
+  const admin = await serveAdmin(agent, control);
   const { promise: stopped, resolve: stop, reject: fail } = Promise.withResolvers<void>();
   const tick = () => {
     try {
