@@ -1,7 +1,8 @@
-// From the words of the command line to flags by key. Called by cli.ts. Values stay as written: config-loader.ts judges them.
+// From the words of the command line to flags by key. Called by cli.ts. Values stay as written:
+// config-loader.ts judges them.
 
 import { parseArgs } from 'node:util';
-import type { Command, ConfigKey } from './config.ts';
+import type { Command, ConfigKey } from './options.ts';
 import { configKeys, flagOf, rowOf } from './config-loader.ts';
 import { AgentError } from './errors.ts';
 import { nearest } from './nearest.ts';
@@ -9,8 +10,8 @@ import { nearest } from './nearest.ts';
 export type Flags = Partial<Record<ConfigKey, unknown>>;
 
 /**
- * The flags of one command: `--name value`, `--name=value`, `--boolean`, `--no-boolean`; a list's flag may be repeated.
- * Throws CONFIG_INVALID.
+ * The flags of one command: `--name value`, `--name=value`, `--boolean`, `--no-boolean`; a list's
+ * flag may be repeated. Throws CONFIG_INVALID.
  */
 export function parseFlags(command: Command, words: readonly string[]): Flags {
   const keyOf = new Map(configKeys.map((key) => [flagOf(key).slice(2), key]));
@@ -30,7 +31,10 @@ export function parseFlags(command: Command, words: readonly string[]): Flags {
   const flags: Flags = {};
   for (const token of tokens) {
     if (token.kind === 'positional') {
-      throw new AgentError('CONFIG_INVALID', `${command} takes no argument, but got ${token.value}`);
+      throw new AgentError(
+        'CONFIG_INVALID',
+        `${command} takes no argument, but got ${token.value}`,
+      );
     }
     if (token.kind !== 'option') continue;
     const key = keyOf.get(token.name) ?? keyOf.get(token.name.replace(/^no-/, ''));

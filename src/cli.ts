@@ -1,8 +1,9 @@
-// The commands: picks one, loads its configuration and only the modules that it needs, and turns errors into lines and exit codes.
-// Called by main.ts once. Its invariant: `run` loads nothing of the emulator, the demo, YAML (without --config) or the other commands.
+// The commands: picks one, loads its configuration and only the modules that it needs, and turns
+// errors into lines and exit codes. Called by main.ts once. Its invariant: `run` loads nothing of
+// the emulator, the demo, YAML (without --config) or the other commands.
 
 import { type Flags, parseFlags } from './argv.ts';
-import { type Command, commands, type ConfigKey, options } from './config.ts';
+import { type Command, commands, type ConfigKey, options } from './options.ts';
 import { loadConfig, type LoadedConfig } from './config-loader.ts';
 import type { Control } from './control.ts';
 import { AgentError, errorTable } from './errors.ts';
@@ -22,15 +23,17 @@ export type Invocation = {
   readonly outputClosed: AbortSignal;
   readonly isTerminal: boolean;
   readonly isErrorTerminal: boolean;
-  writeOut(line: string): void;
-  writeError(line: string): void;
+  readonly writeOut: (line: string) => void;
+  readonly writeError: (line: string) => void;
 };
 
 const exitDone = 0;
 const exitFailed = 1;
 const exitUsage = 2;
 
-/** Runs the command of the invocation and says the exit code: 0 done, 1 operating failure, 2 usage. */
+/**
+ * Runs the command of the invocation and says the exit code: 0 done, 1 operating failure, 2 usage.
+ */
 export async function runCli(invocation: Invocation): Promise<number> {
   try {
     return await dispatch(invocation);
@@ -52,7 +55,7 @@ async function dispatch(invocation: Invocation): Promise<number> {
   const command = commands.find((known) => known === word);
   const wantsHelp = words.includes('--help') || words.includes('-h');
   if (word === undefined || isHelp(word) || (command !== undefined && wantsHelp)) {
-    return await printHelp(command ?? commands.find((known) => known === words[0]), invocation);
+    return printHelp(command ?? commands.find((known) => known === words[0]), invocation);
   }
   if (command === undefined) throw unknownCommand(word);
   const flags = parseFlags(command, words);
@@ -71,46 +74,46 @@ async function printHelp(topic: Command | undefined, invocation: Invocation): Pr
   return isAsked ? exitDone : exitUsage;
 }
 
-async function runCommand(
-  command: Command,
-  flags: Flags,
-  invocation: Invocation,
-): Promise<number> {
+async function runCommand(command: Command, flags: Flags, invocation: Invocation): Promise<number> {
   const loaded = await loadConfig({ command, flags, environment: invocation.environment });
   const control = createControl(loaded, invocation);
-  const { config, warnings } = loaded;
   // `check` prints the warnings among its own lines.
-  if (command !== 'check') for (const warning of warnings) control.log.warn(undefined, warning);
+  const warnings = command === 'check' ? [] : loaded.warnings;
+  for (const warning of warnings) control.log.warn(undefined, warning);
   try {
-    switch (command) {
-      case 'run': {
-        const { runAgent } = await import('./agent.ts');
-        return await runAgent(config, control);
-      }
-      case 'emulator': {
-        const { runEmulator } = await import('./emulator-command.ts');
-        return await runEmulator(config, control);
-      }
-      case 'demo': {
-        const { runDemo } = await import('./demo.ts');
-        return await runDemo(config, control);
-      }
-      case 'check': {
-        const { runCheck } = await import('./check.ts');
-        return await runCheck(loaded, control);
-      }
-      case 'top': {
-        const { runTop } = await import('./top.ts');
-        // Nothing but its output is the purpose of `top`; the agent goes on without a reader of its stdout.
-        const signal = AbortSignal.any([invocation.signal, invocation.outputClosed]);
-        const { isTerminal } = invocation;
-        return await runTop(config, { ...control, signal }, { isTerminal });
-      }
-    }
+    return await runners[command](loaded, control, invocation);
   } finally {
     control.log.flush();
   }
 }
+
+type Runner = (loaded: LoadedConfig, control: Control, invocation: Invocation) => Promise<number>;
+
+/** Each command imports only what it needs, when it is chosen. */
+const runners: Readonly<Record<Command, Runner>> = {
+  run: async ({ config }, control) => {
+    const { runAgent } = await import('./agent.ts');
+    return runAgent(config, control);
+  },
+  emulator: async ({ config }, control) => {
+    const { runEmulator } = await import('./emulator/emulator-command.ts');
+    return runEmulator(config, control);
+  },
+  demo: async ({ config }, control) => {
+    const { runDemo } = await import('./demo.ts');
+    return runDemo(config, control);
+  },
+  check: async (loaded, control) => {
+    const { runCheck } = await import('./admin/check-command.ts');
+    return runCheck(loaded, control);
+  },
+  top: async ({ config }, control, { signal, outputClosed, isTerminal }) => {
+    const { runTop } = await import('./admin/top-command.ts');
+    // Its output is all that `top` is for; the agent goes on without a reader of its stdout.
+    const either = AbortSignal.any([signal, outputClosed]);
+    return runTop(config, { ...control, signal: either }, { isTerminal });
+  },
+};
 
 function createControl({ config }: LoadedConfig, invocation: Invocation): Control {
   const log = createLog({
@@ -137,13 +140,22 @@ function unknownCommand(word: string): AgentError {
 }
 
 function keyedFlag(word: string): boolean {
-  const name = word.replace(/^--(?:no-)?/, '').replace(/=.*$/, '').replaceAll('-', '').toLowerCase();
+  const name = word
+    .replace(/^--(?:no-)?/, '')
+    .replace(/=.*$/, '')
+    .replaceAll('-', '')
+    .toLowerCase();
   return (Object.keys(options) as ConfigKey[]).some((key) => key.toLowerCase() === name);
 }
 
 type OperatingError = Error & { readonly code: string };
 
-/** AgentErrors and system errors (a port in use, a file that is not there) end in one line; all else is a bug and shows its stack. */
+/**
+ * AgentErrors and system errors (a port in use, a file that is not there) end in one line; all else
+ * is a bug and shows its stack.
+ */
 function isOperating(error: unknown): error is OperatingError {
-  return error instanceof Error && 'code' in error && (error instanceof AgentError || 'syscall' in error);
+  return (
+    error instanceof Error && 'code' in error && (error instanceof AgentError || 'syscall' in error)
+  );
 }

@@ -1,11 +1,12 @@
-// Makes the one frozen Config from flags, variables, the YAML file and the defaults, in this order of precedence. Called once at the
-// start by cli.ts, and by tests and benchmarks through `makeConfig`. Nothing is read but what is passed in and the YAML file.
+// Makes the one frozen Config from flags, variables, the YAML file and the defaults, in this order
+// of precedence. Called once at the start by cli.ts, and by tests and benchmarks through
+// `makeConfig`. Nothing is read but what is passed in and the YAML file.
 
 import { readFileSync } from 'node:fs';
-import { type Command, type Config, type ConfigKey, type OptionRow, options } from './config.ts';
+import { type Command, type Config, type ConfigKey, type OptionRow, options } from './options.ts';
 import { AgentError } from './errors.ts';
 import { nearest } from './nearest.ts';
-import { type OptionValue, parseOptionValue } from './option-value.ts';
+import { type OptionValue, parseOptionValue, valueText } from './option-value.ts';
 
 /** Where a value came from: `default`, `--flag`, `TAILSHIP_NAME`, or `FILE`. */
 export type ConfigOrigin = string;
@@ -13,7 +14,10 @@ export type ConfigOrigin = string;
 export type LoadedConfig = {
   readonly config: Config;
   readonly origins: Readonly<Record<ConfigKey, ConfigOrigin>>;
-  /** Things that are probably not meant, such as an unknown TAILSHIP_ variable; for the log and `tailship check`. */
+  /**
+   * Things that are probably not meant, such as an unknown TAILSHIP_ variable; for the log and
+   * `tailship check`.
+   */
   readonly warnings: readonly string[];
 };
 
@@ -43,17 +47,22 @@ export function rowOf(key: ConfigKey): OptionRow {
 
 type Written = { readonly value: unknown; readonly origin: ConfigOrigin; readonly place: string };
 
-/** The configuration of one command. Throws CONFIG_INVALID naming key, value and what is allowed. */
+/**
+ * The configuration of one command. Throws CONFIG_INVALID naming key, value and what is allowed.
+ */
 export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
   const configPath = writtenBefore(input, 'config');
   const file =
     configPath === undefined
       ? new Map<ConfigKey, Written>()
-      : await readYaml(parseOptionValue(options.config, configPath.value, configPath.place));
+      : await readYaml(
+          valueText(parseOptionValue(options.config, configPath.value, configPath.place)),
+        );
   const values: Partial<Record<ConfigKey, OptionValue>> = {};
   const origins: Partial<Record<ConfigKey, ConfigOrigin>> = {};
   for (const key of configKeys) {
-    // Options of other commands keep their defaults: one file and one environment may serve all commands.
+    // Options of other commands keep their defaults: one file and one environment may serve all
+    // commands.
     const isOfCommand = rowOf(key).commands.includes(input.command);
     const written = isOfCommand
       ? (writtenBefore(input, key) ?? file.get(key) ?? foreignVariable(input, key))
@@ -72,7 +81,10 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
   });
 }
 
-/** The defaults with some values of the right type replaced: for tests and benchmarks, which have no command line. */
+/**
+ * The defaults with some values of the right type replaced: for tests and benchmarks, which have no
+ * command line.
+ */
 export function makeConfig(overrides: Partial<Config> = {}): Config {
   const values: Partial<Record<ConfigKey, OptionValue>> = {};
   for (const key of configKeys) values[key] = rowOf(key).default;
@@ -89,7 +101,8 @@ function writtenBefore(input: ConfigInput, key: ConfigKey): Written | undefined 
   if (flag !== undefined) return { value: flag, origin: flagOf(key), place: flagOf(key) };
   const variable = variableOf(key);
   const value = input.environment[variable];
-  // An empty variable is how a manifest says "not set". Kubernetes itself sets TAILSHIP_PORT=tcp://… beside a Service of our name.
+  // An empty variable is how a manifest says "not set". Kubernetes itself sets
+  // TAILSHIP_PORT=tcp://… beside a Service of our name.
   if (value === undefined || value === '' || isServiceLink(value)) return undefined;
   return { value, origin: variable, place: variable };
 }
@@ -102,8 +115,7 @@ function foreignVariable(input: ConfigInput, key: ConfigKey): Written | undefine
   return undefined;
 }
 
-async function readYaml(path: OptionValue): Promise<Map<ConfigKey, Written>> {
-  const file = String(path);
+async function readYaml(file: string): Promise<Map<ConfigKey, Written>> {
   const written = new Map<ConfigKey, Written>();
   for (const [name, value] of Object.entries(await parseYaml(file))) {
     const key = configKeys.find((known) => known === name);
@@ -134,14 +146,17 @@ async function parseYaml(file: string): Promise<Record<string, unknown>> {
   return root as Record<string, unknown>;
 }
 
-/** HTTPS_PROXY means https endpoints, and not the hosts of NO_PROXY. `--proxy` is meant as it stands. */
+/**
+ * HTTPS_PROXY means https endpoints, and not the hosts of NO_PROXY. `--proxy` is meant as it
+ * stands.
+ */
 function applyNoProxy(
   values: Partial<Record<ConfigKey, OptionValue>>,
   origins: Partial<Record<ConfigKey, ConfigOrigin>>,
   environment: ConfigInput['environment'],
 ): void {
   if (!options.proxy.foreignVariables.some((variable) => variable === origins.proxy)) return;
-  const { protocol, hostname } = new URL(String(values.endpoint));
+  const { protocol, hostname } = new URL(valueText(values.endpoint));
   const noProxy = environment['NO_PROXY'] ?? environment['no_proxy'] ?? '';
   const exempt = noProxy.split(/[\s,]+/).some((part) => {
     const suffix = part.replace(/^\*?\.?/, '').replace(/:\d+$/, '');
@@ -164,7 +179,10 @@ function unknownVariables(environment: ConfigInput['environment']): string[] {
   return warnings;
 }
 
-/** Kubernetes gives each pod variables for the Services of its namespace: TAILSHIP_PORT=tcp://10.0.0.1:80 and more. */
+/**
+ * Kubernetes gives each pod variables for the Services of its namespace:
+ * TAILSHIP_PORT=tcp://10.0.0.1:80 and more.
+ */
 function isServiceLink(value: string): boolean {
   return /^(?:tcp|udp|sctp):\/\//.test(value);
 }

@@ -1,9 +1,15 @@
-// The texts of --help, made from the option table, so that help, parser and defaults cannot differ. Called by cli.ts.
+// The texts of --help, made from the option table, so that help, parser and defaults cannot differ.
+// Called by cli.ts.
 
-import { type Command, type ConfigKey, commands } from './config.ts';
+import { type Command, type ConfigKey, commands } from './options.ts';
 import { configKeys, flagOf, rowOf, variableOf } from './config-loader.ts';
+import { valueText } from './option-value.ts';
 
-type CommandText = { readonly summary: string; readonly about: string; readonly examples: readonly string[] };
+type CommandText = {
+  readonly summary: string;
+  readonly about: string;
+  readonly examples: readonly string[];
+};
 
 const commandTexts: Readonly<Record<Command, CommandText>> = {
   run: {
@@ -26,7 +32,8 @@ const commandTexts: Readonly<Record<Command, CommandText>> = {
   },
   demo: {
     summary: 'emulator, synthetic pods, agent and page in one; needs nothing else',
-    about: 'Runs all of tailship on this machine in a directory of its own, with pods that write logs.',
+    about:
+      'Runs all of tailship on this machine in a directory of its own, with pods that write logs.',
     examples: ['tailship demo', 'tailship demo --join-stack-traces --admin-address 127.0.0.1:9000'],
   },
   check: {
@@ -98,7 +105,7 @@ function optionLines(key: ConfigKey): string[] {
   const row = rowOf(key);
   const flag = `  ${flagOf(key)}${row.kind === 'boolean' ? '' : ` ${placeholderOf(key)}`}`;
   const repeat = row.kind === 'paths' ? '  (repeatable; in the variable comma-separated)' : '';
-  const names = [`[${defaultText(key)}]`, variableOf(key), ...(row.foreignVariables ?? [])];
+  const names = [`[${valueText(row.default)}]`, variableOf(key), ...(row.foreignVariables ?? [])];
   if (key !== 'config') names.push(key);
   return [`${flag}${repeat}`, `        ${row.help}`, `        ${names.join('  ')}`];
 }
@@ -109,20 +116,4 @@ function placeholderOf(key: ConfigKey): string {
   if (row.kind === 'milliseconds') return 'MS';
   if (row.kind === 'bytes') return 'BYTES';
   return row.placeholder ?? 'N';
-}
-
-/** The default of an option as a user would write it. */
-export function defaultText(key: ConfigKey): string {
-  return valueText(rowOf(key).default);
-}
-
-/** A value as a user would write it. */
-export function valueText(value: unknown): string {
-  if (value === undefined) return 'not set';
-  if (Array.isArray(value)) return value.join(',');
-  if (typeof value === 'object' && value !== null && 'host' in value && 'port' in value) {
-    const host = String(value.host);
-    return `${host.includes(':') ? `[${host}]` : host}:${String(value.port)}`;
-  }
-  return String(value);
 }

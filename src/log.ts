@@ -1,6 +1,7 @@
-// The agent's own log: JSON lines in Cloud Logging's structured format on stderr, readable lines when stderr is a terminal. Every
-// stage logs through it. Its invariant: a fault that repeats for hours costs a few lines a minute, because the agent's own log is
-// one of the files that it ships, and an agent that logs about its own log would feed itself.
+// The agent's own log: JSON lines in Cloud Logging's structured format on stderr, readable lines
+// when stderr is a terminal. Every stage logs through it. Its invariant: a fault that repeats for
+// hours costs a few lines a minute, because the agent's own log is one of the files that it ships,
+// and an agent that logs about its own log would feed itself.
 
 import { limits } from './config.ts';
 import type { ErrorCode } from './errors.ts';
@@ -14,7 +15,10 @@ type LogCall = (code: ErrorCode | undefined, message: string, fields?: LogFields
 export type Log = {
   readonly debug: LogCall;
   readonly info: LogCall;
-  /** Warnings and errors of the same code and message are printed once per `logWindowMs`, later with a count. */
+  /**
+   * Warnings and errors of the same code and message are printed once per `logWindowMs`, later with
+   * a count.
+   */
   readonly warn: LogCall;
   readonly error: LogCall;
   /** Prints the counts that are still held back; called once at the end. */
@@ -24,7 +28,7 @@ export type Log = {
 type LogSink = {
   readonly level: LogLevel;
   /** Writes one line, without its end. */
-  write(line: string): void;
+  readonly write: (line: string) => void;
   /** Wall clock, milliseconds since 1970; `Date.now` unless a test sets it. */
   readonly nowMs?: () => number;
   /** Readable lines instead of JSON. */
@@ -68,7 +72,10 @@ export function createLog({ level, write, nowMs = Date.now, readable = false }: 
 /** A text that came in the present window, and how often it was not printed. */
 type Repeat = { readonly line: Line; heldBack: number };
 
-/** Lets a line through, or counts it: the count stands in the next line of the same text, or in one line for all. */
+/**
+ * Lets a line through, or counts it: the count stands in the next line of the same text, or in one
+ * line for all.
+ */
 function createLimiter(print: (line: Line, repeats: number) => void, nowMs: () => number) {
   const codesSeen = new Set<ErrorCode | undefined>();
   let before = new Map<string, Repeat>();

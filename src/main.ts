@@ -1,5 +1,6 @@
-// Process entry: Node's version, compile cache, argv, signals, stdout, exit code. The sole user of `process`; everything else gets what
-// it needs as arguments. Run by Node as `node src/main.ts`, or imported by tailship.js.
+// Process entry: Node's version, compile cache, argv, signals, stdout, exit code. The sole user of
+// `process`; everything else gets what it needs as arguments. Run by Node as `node src/main.ts`, or
+// imported by tailship.js.
 
 import './node-version.js';
 import module from 'node:module';
@@ -13,13 +14,15 @@ const outputClosed = new AbortController();
 
 for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   process.on(name, () => {
-    // The second signal is the user who will not wait; positions are saved as of the last commit, so nothing is lost.
+    // The second signal is the user who will not wait; positions are saved as of the last commit,
+    // so nothing is lost.
     if (stop.signal.aborted) process.exit(1);
     stop.abort(name);
   });
 }
 
-// A reader that goes away (`tailship top | head`) is no fault; without a listener EPIPE would end the agent.
+// A reader that goes away (`tailship top | head`) is no fault; without a listener EPIPE would end
+// the agent.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   outputClosed.abort('EPIPE');
@@ -37,16 +40,17 @@ const exitCode = await runCli({
   outputClosed: outputClosed.signal,
   writeOut: (line) => void process.stdout.write(`${line}\n`),
   writeError: (line) => void process.stderr.write(`${line}\n`),
-  isTerminal: process.stdout.isTTY === true,
-  isErrorTerminal: process.stderr.isTTY === true,
+  isTerminal: process.stdout.isTTY,
+  isErrorTerminal: process.stderr.isTTY,
 });
 // Whatever a library still holds open must not keep a stopped agent alive until SIGKILL.
 process.exit(exitCode);
 
 /**
- * Stripping types loads a parser of 20 MB into each thread that does it. Started as `node src/main.ts`, this file was already stripped,
- * so the only way to be rid of the parser is to become the same process again (same pid) with the cache on. Measured: 66 → 46 MB in
- * the main thread, 79 → 52 MB with one worker; 30 ms more at a cold start, none at a warm one.
+ * Stripping types loads a parser of 20 MB into each thread that does it. Started as `node
+ * src/main.ts`, this file was already stripped, so the only way to be rid of the parser is to
+ * become the same process again (same pid) with the cache on. Measured: 66 → 46 MB in the main
+ * thread, 79 → 52 MB with one worker; 30 ms more at a cold start, none at a warm one.
  */
 function restartWithCompileCache(): void {
   const { NODE_COMPILE_CACHE: cache, NODE_DISABLE_COMPILE_CACHE: isOff } = process.env;

@@ -1,6 +1,9 @@
 // Which known name a mistyped one was meant to be. Called where a flag, key or command is refused.
 
-/** The candidate with the fewest single-character edits from `written`, or undefined when none is near (a third of its length). */
+/**
+ * The candidate with the fewest single-character edits from `written`, or undefined when none is
+ * near (a third of its length).
+ */
 export function nearest(written: string, candidates: readonly string[]): string | undefined {
   const wanted = simplify(written);
   let best: string | undefined;

@@ -1,5 +1,6 @@
-// Ends the process with one clear line on a Node that cannot run tailship. Plain JavaScript, because an older Node cannot even parse
-// the rest; imported first by tailship.js (any Node) and main.ts (a Node from 22.18 on gets that far). No exports.
+// Ends the process with one clear line on a Node that cannot run tailship. Plain JavaScript,
+// because an older Node cannot even parse the rest; imported first by tailship.js (any Node) and
+// main.ts (a Node from 22.18 on gets that far). No exports.
 
 const needed = 26;
 

@@ -1,8 +1,9 @@
-// From the text (or YAML value) that a user wrote to the value of an option. Called by config-loader.ts for every value that is no
-// default. A value that is not allowed becomes CONFIG_INVALID naming where it stood, what it was and what is allowed.
+// From the text (or YAML value) that a user wrote to the value of an option. Called by
+// config-loader.ts for every value that is no default. A value that is not allowed becomes
+// CONFIG_INVALID naming where it stood, what it was and what is allowed.
 
 import { resolve } from 'node:path';
-import type { HostPort, OptionRow } from './config.ts';
+import type { HostPort, OptionRow } from './options.ts';
 import { AgentError } from './errors.ts';
 
 export type OptionValue = string | number | boolean | readonly string[] | HostPort | undefined;
@@ -17,8 +18,8 @@ const byteUnits: Readonly<Record<string, number>> = {
 const timeUnits: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1e3, m: 60e3, h: 3600e3 };
 
 /**
- * The value of an option from what stands at `origin` (`--workers`, `TAILSHIP_WORKERS`, `workers in a.yaml`).
- * Throws CONFIG_INVALID.
+ * The value of an option from what stands at `origin` (`--workers`, `TAILSHIP_WORKERS`, `workers in
+ * a.yaml`). Throws CONFIG_INVALID.
  */
 export function parseOptionValue(row: OptionRow, written: unknown, origin: string): OptionValue {
   const wrong = (allowed: string): AgentError =>
@@ -50,6 +51,14 @@ export function allowedText(row: OptionRow): string {
   if (row.kind === 'bytes') return `a number of bytes ${range}, also as 64Ki or 2Mi`;
   if (row.kind === 'milliseconds') return `a number of milliseconds ${range}, also as 5s or 1m`;
   return row.kind;
+}
+
+/** A value as a user would write it. */
+export function valueText(value: OptionValue): string {
+  if (value === undefined) return 'not set';
+  if (typeof value !== 'object') return String(value);
+  if (!('host' in value)) return value.join(',');
+  return `${value.host.includes(':') ? `[${value.host}]` : value.host}:${value.port}`;
 }
 
 type Wrong = (allowed: string) => AgentError;
@@ -89,7 +98,7 @@ function parseQuantity(
 }
 
 function parsePaths(written: unknown, wrong: Wrong): readonly string[] {
-  const parts = Array.isArray(written) ? written : String(written ?? '').split(',');
+  const parts = Array.isArray(written) ? written : asText(written, wrong).split(',');
   const paths = parts.map((part: unknown) => resolve(asText(part, wrong).trim()));
   if (paths.length === 0) throw wrong('one path or more');
   return Object.freeze(paths);

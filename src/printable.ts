@@ -1,4 +1,5 @@
-// Text of others (pod names, answers of servers) on a terminal. Called by whatever prints for people.
+// Text of others (pod names, answers of servers) on a terminal. Called by whatever prints for
+// people.
 
 /** The text without control characters, so that a name cannot move the cursor or hide a line. */
 export function printable(text: string): string {

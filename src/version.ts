@@ -1,5 +1,9 @@
 // The version of tailship, from package.json. Used by the CLI, the User-Agent and the admin server.
 
-import packageJson from '../package.json' with { type: 'json' };
+import { readFileSync } from 'node:fs';
 
-export const { version } = packageJson;
+type PackageJson = { readonly version: string };
+
+const packageJson = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+
+export const { version } = JSON.parse(packageJson) as PackageJson;

@@ -1,5 +1,6 @@
-// What the admin server and `tailship top` show: the border between the agent, which knows, and src/admin, which prints. agent.ts
-// implements AdminSource; nothing here runs unless somebody asks, so that operating tailship costs nothing while nobody looks.
+// What the admin server and `tailship top` show: the border between the agent, which knows, and
+// src/admin, which prints. agent.ts implements AdminSource; nothing here runs unless somebody asks,
+// so that operating tailship costs nothing while nobody looks.
 
 /** One condition of liveness or readiness. */
 export type Check = {
@@ -44,7 +45,9 @@ export type AgentStatus = {
   readonly bytes: number;
   readonly entries: number;
   readonly batches: number;
-  /** By HTTP status (`200`), or code of the AgentError when there was no answer (`SHIP_TIMEOUT`). */
+  /**
+   * By HTTP status (`200`), or code of the AgentError when there was no answer (`SHIP_TIMEOUT`).
+   */
   readonly requestsByCode: Readonly<Record<string, number>>;
   readonly retries: number;
   readonly deadLetteredByReason: Readonly<Record<string, number>>;
@@ -71,7 +74,9 @@ export type AgentStatus = {
 
 /** What the agent answers; each call may walk the workloads, none may wait. */
 export type AdminSource = {
-  /** The agent can make progress at all. A failing endpoint is not in it: a restart would not help. */
+  /**
+   * The agent can make progress at all. A failing endpoint is not in it: a restart would not help.
+   */
   liveness(): readonly Check[];
   /** The agent does its work: positions are saved, the endpoint accepts. */
   readiness(): readonly Check[];

@@ -1,13 +1,17 @@
-// `tailship emulator`: starts the emulator, says where in one JSON line, and serves until a signal. Called by cli.ts.
+// `tailship emulator`: starts the emulator, says where in one JSON line, and serves until a signal.
+// Called by cli.ts.
 
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import type { Config } from './config.ts';
-import type { Control } from './control.ts';
-import { startEmulator } from './emulator/server.ts';
-import { AgentError } from './errors.ts';
+import type { Config } from '../config.ts';
+import type { Control } from '../control.ts';
+import { startEmulator } from './server.ts';
+import { AgentError } from '../errors.ts';
 
-/** Serves until `control.signal`; returns the exit code. Throws CONFIG_INVALID for a --faults file that is no JSON. */
+/**
+ * Serves until `control.signal`; returns the exit code. Throws CONFIG_INVALID for a --faults file
+ * that is no JSON.
+ */
 export async function runEmulator(config: Config, control: Control): Promise<number> {
   const emulator = await startEmulator({
     port: config.port,

@@ -1,0 +1,312 @@
+// Every option that a user may set, with its default, range and unit, written down exactly once:
+// flag, variable, YAML key, help, `tailship check` and the README come from this table.
+// config-loader.ts makes the one frozen `Config` of it.
+
+import { limits } from './config.ts';
+
+const KiB = 1024;
+
+export const commands = ['run', 'emulator', 'demo', 'check', 'top'] as const;
+export type Command = (typeof commands)[number];
+
+/**
+ * One option: key of the YAML file (camelCase), flag (`--kebab-case`) and variable
+ * (`TAILSHIP_UPPER_SNAKE`) follow from its name.
+ */
+export type OptionRow = {
+  readonly kind:
+    | 'text'
+    | 'path'
+    | 'paths'
+    | 'url'
+    | 'hostPort'
+    | 'boolean'
+    | 'choice'
+    | 'count'
+    | 'bytes'
+    | 'milliseconds';
+  /** undefined: not set unless the user does. */
+  readonly default: string | number | boolean | readonly string[] | HostPort | undefined;
+  readonly commands: readonly Command[];
+  /** One sentence, without the default. */
+  readonly help: string;
+  /** What stands for the value in the help. */
+  readonly placeholder?: string;
+  readonly choices?: readonly string[];
+  /** Inclusive range of numbers. */
+  readonly min?: number;
+  readonly max?: number;
+  /** hostPort: `off` is allowed and means undefined. */
+  readonly mayBeOff?: true;
+  /** Variables of other tools that count when ours is not set. */
+  readonly foreignVariables?: readonly string[];
+};
+
+export type HostPort = { readonly host: string; readonly port: number };
+
+const agentCommands = ['run', 'demo', 'check'] as const;
+const localAdminAddress: HostPort = { host: '127.0.0.1', port: 8090 };
+
+/** Every option there is, in the order of the help. */
+export const options = {
+  config: {
+    kind: 'path',
+    default: undefined,
+    commands: ['run', 'check', 'demo', 'top', 'emulator'],
+    placeholder: 'FILE',
+    help: 'YAML file of options; flags and variables win over it.',
+  },
+  // ── what is read
+  containersDir: {
+    kind: 'path',
+    default: '/var/log/containers',
+    commands: ['run', 'check'],
+    placeholder: 'DIR',
+    help: 'Directory of the links to the container logs.',
+  },
+  logRoot: {
+    kind: 'paths',
+    default: ['/var/log/pods', '/var/lib/docker/containers'],
+    commands: ['run', 'check'],
+    placeholder: 'DIR',
+    help: 'Roots that a link may lead into; a link to anything else is refused.',
+  },
+  from: {
+    kind: 'choice',
+    default: 'start',
+    choices: ['start', 'end'],
+    commands: ['run', 'check'],
+    help: 'Where to begin in files that have no saved position.',
+  },
+  format: {
+    kind: 'choice',
+    default: 'cri',
+    choices: ['cri', 'raw'],
+    commands: ['run', 'check'],
+    help: 'How lines are written: CRI, or plain text without a header.',
+  },
+  joinStackTraces: {
+    kind: 'boolean',
+    default: false,
+    commands: agentCommands,
+    help: 'Make one entry of the lines of a stack trace.',
+  },
+  partialFlushMs: {
+    kind: 'milliseconds',
+    default: 5_000,
+    min: 100,
+    max: 600_000,
+    commands: agentCommands,
+    help: 'How long an unfinished line or stack trace waits for its end.',
+  },
+  once: {
+    kind: 'boolean',
+    default: false,
+    commands: ['run', 'top'],
+    help: 'run: ship what is there, print a one-line JSON summary, exit. top: print one table, exit.',
+  },
+  // ── state
+  stateDir: {
+    kind: 'path',
+    default: '/var/lib/tailship',
+    commands: ['run', 'check'],
+    placeholder: 'DIR',
+    help: 'Directory of the saved positions and of dead-letter.ndjson.',
+  },
+  // ── identity of the node
+  project: {
+    kind: 'text',
+    default: undefined,
+    commands: agentCommands,
+    placeholder: 'ID',
+    help: 'Google Cloud project of the entries; the metadata server is asked otherwise.',
+  },
+  cluster: {
+    kind: 'text',
+    default: undefined,
+    commands: agentCommands,
+    placeholder: 'NAME',
+    help: 'cluster_name of the entries; the metadata server is asked otherwise.',
+  },
+  location: {
+    kind: 'text',
+    default: undefined,
+    commands: agentCommands,
+    placeholder: 'LOC',
+    help: 'location of the entries; the metadata server is asked otherwise.',
+  },
+  node: {
+    kind: 'text',
+    default: undefined,
+    commands: agentCommands,
+    placeholder: 'NAME',
+    help: 'Name of this node; the metadata server is asked otherwise.',
+  },
+  // ── where it is sent
+  endpoint: {
+    kind: 'url',
+    default: 'https://logging.googleapis.com',
+    commands: ['run', 'check'],
+    placeholder: 'URL',
+    help: 'Cloud Logging, a regional endpoint of it, or an emulator.',
+  },
+  credentialsFile: {
+    kind: 'path',
+    default: undefined,
+    commands: ['run', 'check'],
+    placeholder: 'FILE',
+    foreignVariables: ['GOOGLE_APPLICATION_CREDENTIALS'],
+    help: 'Service account key or workload identity file; the metadata server is asked otherwise.',
+  },
+  quotaProject: {
+    kind: 'text',
+    default: undefined,
+    commands: ['run', 'check'],
+    placeholder: 'ID',
+    help: 'Project whose quota is used, when it is not the one of the credentials.',
+  },
+  caFile: {
+    kind: 'path',
+    default: undefined,
+    commands: ['run', 'check'],
+    placeholder: 'FILE',
+    help: 'PEM certificates to trust beyond those of Node.',
+  },
+  proxy: {
+    kind: 'url',
+    default: undefined,
+    commands: ['run', 'check'],
+    placeholder: 'URL',
+    foreignVariables: ['HTTPS_PROXY', 'https_proxy'],
+    help: 'HTTP proxy towards an https endpoint; NO_PROXY exempts hosts from HTTPS_PROXY.',
+  },
+  traceFormat: {
+    kind: 'choice',
+    default: 'resource',
+    choices: ['bare', 'resource'],
+    commands: agentCommands,
+    help: 'Make a trace of 32 hex digits projects/ID/traces/…, or leave it bare.',
+  },
+  // ── how it is sent
+  flushIntervalMs: {
+    kind: 'milliseconds',
+    default: 1_000,
+    min: 10,
+    max: 60_000,
+    commands: agentCommands,
+    help: 'How often busy files are looked at: the delay, and the bound on wake-ups.',
+  },
+  batchBytesMax: {
+    kind: 'bytes',
+    default: limits.batchBytesSoftMax,
+    min: 4 * KiB,
+    max: limits.batchBytesSoftMax,
+    commands: agentCommands,
+    help: 'A request body is closed at this length.',
+  },
+  gzip: {
+    kind: 'boolean',
+    default: false,
+    commands: agentCommands,
+    help: 'Compress request bodies: saves network, costs about 1.5 µs of CPU a line.',
+  },
+  connections: {
+    kind: 'count',
+    default: 2,
+    min: 1,
+    max: 16,
+    commands: agentCommands,
+    help: 'Connections to the endpoint, and so requests at once.',
+  },
+  workers: {
+    kind: 'count',
+    default: 1,
+    min: 1,
+    max: 8,
+    commands: agentCommands,
+    help: 'Threads that encode.',
+  },
+  graceMs: {
+    kind: 'milliseconds',
+    default: 25_000,
+    min: 0,
+    max: 600_000,
+    commands: agentCommands,
+    help: 'After SIGTERM, how long requests in flight may take to finish.',
+  },
+  // ── emulator
+  port: {
+    kind: 'count',
+    default: 8085,
+    min: 0,
+    max: 65_535,
+    commands: ['emulator', 'demo'],
+    help: 'Port of the emulator on 127.0.0.1; 0 takes any free one.',
+  },
+  data: {
+    kind: 'path',
+    default: undefined,
+    commands: ['emulator', 'demo'],
+    placeholder: 'FILE',
+    help: 'SQLite file that keeps the entries of the emulator; memory otherwise.',
+  },
+  faults: {
+    kind: 'path',
+    default: undefined,
+    commands: ['emulator'],
+    placeholder: 'FILE',
+    help: 'JSON file of the faults to begin with, as in PUT /emulator/faults.',
+  },
+  // ── operating it
+  adminAddress: {
+    kind: 'hostPort',
+    default: localAdminAddress,
+    mayBeOff: true,
+    commands: ['run', 'demo', 'check', 'top'],
+    placeholder: 'HOST:PORT',
+    help: 'Where /livez, /readyz, /metrics, /api/status and the page are served, or `off`.',
+  },
+  intervalMs: {
+    kind: 'milliseconds',
+    default: 2_000,
+    min: 100,
+    max: 3_600_000,
+    commands: ['top'],
+    help: 'How often the table is drawn again.',
+  },
+  json: {
+    kind: 'boolean',
+    default: false,
+    commands: ['check', 'top'],
+    help: 'Print JSON instead of text.',
+  },
+  logLevel: {
+    kind: 'choice',
+    default: 'info',
+    choices: ['debug', 'info', 'warn', 'error'],
+    commands: ['run', 'demo', 'emulator', 'check'],
+    help: 'Least severity of the log on stderr.',
+  },
+} as const satisfies Record<string, OptionRow>;
+
+export type ConfigKey = keyof typeof options;
+
+type ValueOf<Row extends OptionRow> = Row['kind'] extends 'boolean'
+  ? boolean
+  : Row extends { readonly choices: readonly (infer Choice)[] }
+    ? Choice
+    : Row['kind'] extends 'count' | 'bytes' | 'milliseconds'
+      ? number
+      : Row['kind'] extends 'paths'
+        ? readonly string[]
+        : Row['kind'] extends 'hostPort'
+          ? HostPort | undefined
+          : undefined extends Row['default']
+            ? string | undefined
+            : string;
+
+/**
+ * The values of all options, deep-frozen. Paths are absolute; an endpoint has no slash at its end;
+ * bytes and milliseconds are integers; `adminAddress` undefined is `off`.
+ */
+export type Config = { readonly [Key in ConfigKey]: ValueOf<(typeof options)[Key]> };
