@@ -92,7 +92,7 @@ async function makeAgent(config: Config, control: Control): Promise<Agent> {
 
 function discover(agent: Agent, control: Control): Discovery {
   const { config, fleet } = agent;
-  return startDiscovery(
+  const discovery = startDiscovery(
     {
       containersDir: config.containersDir,
       logRoots: config.logRoot,
@@ -106,6 +106,8 @@ function discover(agent: Agent, control: Control): Discovery {
       degraded: (reason) => control.log.warn('WATCH_DEGRADED', reason),
     },
   );
+  fleet.endFirstScan();
+  return discovery;
 }
 
 async function serveAdmin(agent: Agent, control: Control): Promise<AdminServer | undefined> {

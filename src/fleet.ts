@@ -37,13 +37,18 @@ export class Fleet {
     this.#setup = {
       roots: this.roots,
       openFiles: { count: 0, max: openFilesMax() },
-      from: config.from,
+      from: store.size === 0 ? config.from : 'start',
       once: config.once,
       lookup: (podUid, container, restartCount) =>
         store.lookup(podUid, container).filter((row) => row.restartCount === restartCount),
       forget: (owner, fingerprint) => store.forget({ ...owner, fingerprint }),
       report: (code, text) => log.warn(code, text),
     };
+  }
+
+  /** Told after the first scan: what appears from now on is new, and read from its start. */
+  endFirstScan(): void {
+    this.#setup.from = 'start';
   }
 
   /** A link that leads to a container's log: opens its files at once, for it may live for 300 ms only. */

@@ -12,8 +12,8 @@ export type TailSetup = {
   readonly roots: readonly string[];
   /** Descriptors of log files: idle files are closed when more than `max` are open. */
   readonly openFiles: { count: number; readonly max: number };
-  /** Where reading begins in a file that no checkpoint knows: files found at the first start, and all others. */
-  readonly from: 'start' | 'end';
+  /** Where reading begins in a file that no checkpoint knows; `end` only while the first start finds what is there already. */
+  from: 'start' | 'end';
   /** `--once`: the end of a file is the end of its container's log. */
   readonly once: boolean;
   lookup(podUid: string, container: string, restartCount: number): readonly KnownOffset[];

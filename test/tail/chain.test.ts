@@ -1,0 +1,267 @@
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+import { limits } from '../../src/config.ts';
+import { Chain, type ChainCut } from '../../src/tail/chain.ts';
+import type { KnownOffset, TailSetup } from '../../src/tail/tail-setup.ts';
+
+let root: string;
+let directory: string;
+let nowMs: number;
+let reports: string[];
+let known: Map<number, KnownOffset[]>;
+let setup: TailSetup;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'chain-'));
+  directory = join(root, 'ns_pod_uid', 'api');
+  mkdirSync(directory, { recursive: true });
+  nowMs = Date.now();
+  reports = [];
+  known = new Map();
+  setup = {
+    roots: [root],
+    openFiles: { count: 0, max: 100 },
+    from: 'start',
+    once: false,
+    lookup: (_uid, _container, restartCount) => known.get(restartCount) ?? [],
+    forget: (owner, fingerprint) => reports.push(`forget ${owner.restartCount} ${fingerprint}`),
+    report: (code) => reports.push(code),
+  };
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const path = (fileName: string) => join(directory, fileName);
+const line = (text: string, second = 0) =>
+  `2024-03-05T14:07:${String(second).padStart(2, '0')}.000000001Z stdout F ${text}\n`;
+
+function makeChain(overrides: Partial<TailSetup> = {}): Chain {
+  Object.assign(setup, overrides);
+  const chain = new Chain(
+    { directory, liveName: '0.log', format: 'cri', podUid: 'uid', container: 'api', restartCount: 0 },
+    setup,
+  );
+  chain.links.add('link');
+  chain.look(nowMs);
+  return chain;
+}
+
+/** Looks twice, further apart than a superseded file must be quiet. */
+function settle(chain: Chain): void {
+  for (const waitMs of [1, limits.settleMs + 1, limits.settleMs + 1]) {
+    nowMs += waitMs;
+    chain.look(nowMs);
+  }
+}
+
+const textOf = (cut: ChainCut): string =>
+  cut.segments
+    .map(({ fd, start, end }) => {
+      const bytes = Buffer.alloc(end - start);
+      readSync(fd, bytes, 0, bytes.length, start);
+      return bytes.toString();
+    })
+    .join('|');
+
+/** Takes everything of a cut as drained and answered for. */
+function take(chain: Chain, bytesMax = 1e9): string {
+  const cut = chain.cut(bytesMax);
+  const text = textOf(cut);
+  chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
+  for (const file of cut.files) file.committed = file.offset;
+  return text;
+}
+
+test('a chain reads what is appended, once', () => {
+  writeFileSync(path('0.log'), line('a'));
+  const chain = makeChain();
+  expect(take(chain)).toBe(line('a'));
+  appendFileSync(path('0.log'), line('b'));
+  expect(chain.look((nowMs += 1))).toBe(true);
+  expect(take(chain)).toBe(line('b'));
+  expect(chain.look((nowMs += 1))).toBe(false);
+  expect(chain.unread).toBe(0);
+});
+
+test('a chain waits for the first line of an empty file', () => {
+  writeFileSync(path('0.log'), '');
+  const chain = makeChain();
+  expect(chain.cut(100).bytes).toBe(0);
+  appendFileSync(path('0.log'), '2024-03-05T14:07:00Z stdo');
+  chain.look((nowMs += 1));
+  expect(chain.cut(100).bytes).toBe(0);
+  appendFileSync(path('0.log'), 'ut F a\n');
+  chain.look((nowMs += 1));
+  expect(take(chain)).toBe('2024-03-05T14:07:00Z stdout F a\n');
+});
+
+test('a rotation in the gap between rename and reopen is read under its new name, then its successor', () => {
+  writeFileSync(path('0.log'), line('a'));
+  const chain = makeChain();
+  renameSync(path('0.log'), path('0.log.20240305-140721'));
+  appendFileSync(path('0.log.20240305-140721'), line('b'));
+  chain.look((nowMs += 1));
+  expect(take(chain)).toBe(line('a') + line('b'));
+  writeFileSync(path('0.log'), line('c', 1));
+  chain.look((nowMs += 1));
+  expect(take(chain)).toBe(line('c', 1));
+  appendFileSync(path('0.log.20240305-140721'), line('late'));
+  chain.look((nowMs += 1));
+  expect(take(chain)).toBe(line('late'));
+});
+
+test('a partial line at the end of a rotated file is cut together with its successor once the file has ended', () => {
+  const partial = '2024-03-05T14:07:00Z stdout P half \n';
+  writeFileSync(path('0.log'), partial);
+  const chain = makeChain();
+  renameSync(path('0.log'), path('0.log.20240305-140721'));
+  writeFileSync(path('0.log'), line('whole', 1));
+  chain.look((nowMs += 1));
+  const early = chain.cut(1e9);
+  expect(textOf(early)).toBe(partial);
+  expect(early.segments[0]?.ended).toBe(false);
+  chain.advance(early, { consumed: [0], more: false }, nowMs);
+  expect(chain.waiting).toBe(true);
+  settle(chain);
+  expect(chain.waiting).toBe(false);
+  const late = chain.cut(1e9);
+  expect(textOf(late)).toBe(`${partial}|${line('whole', 1)}`);
+  expect(late.segments.map(({ ended }) => ended)).toEqual([true, false]);
+  expect(late.ended).toBe(false);
+});
+
+test('a restart ends the log of the one before: they are never cut together', () => {
+  writeFileSync(path('0.log'), line('a'));
+  writeFileSync(path('1.log'), line('b', 1));
+  const chain = makeChain();
+  settle(chain);
+  const first = chain.cut(1e9);
+  expect(textOf(first)).toBe(line('a'));
+  expect(first.ended).toBe(true);
+  chain.advance(first, { consumed: [line('a').length], more: false }, nowMs);
+  expect(textOf(chain.cut(1e9))).toBe(line('b', 1));
+});
+
+test('a deleted file is read to its end through its descriptor and then forgotten', () => {
+  writeFileSync(path('0.log'), line('a'));
+  const chain = makeChain();
+  appendFileSync(path('0.log'), line('b'));
+  rmSync(directory, { recursive: true });
+  chain.links.clear();
+  chain.look((nowMs += 1));
+  expect(chain.atRisk).toBe(true);
+  expect(take(chain)).toBe(line('a') + line('b'));
+  expect(chain.over).toBe(false);
+  settle(chain);
+  expect(chain.over).toBe(true);
+  expect(reports).toHaveLength(1);
+  expect(setup.openFiles.count).toBe(0);
+});
+
+test('truncation starts over at the beginning of what the file holds now, even when it has grown past the old size', () => {
+  writeFileSync(path('0.log'), line('a'));
+  const chain = makeChain();
+  take(chain);
+  truncateSync(path('0.log'));
+  writeFileSync(path('0.log'), line('b', 2) + line('c', 3), { flag: 'r+' });
+  chain.look((nowMs += 1));
+  expect(reports).toContain('FILE_TRUNCATED');
+  expect(take(chain)).toBe(line('b', 2) + line('c', 3));
+});
+
+test('a file that is closed and replaced by another with the same inode number is read from its start', () => {
+  writeFileSync(path('0.log'), line('old'));
+  const chain = makeChain();
+  take(chain);
+  for (const file of chain.files) file.close();
+  unlinkSync(path('0.log'));
+  writeFileSync(path('0.log'), line('new and longer', 5));
+  chain.look((nowMs += limits.mtimeGrainMs));
+  expect(take(chain)).toBe(line('new and longer', 5));
+});
+
+test('an earlier run is gone on with in plain, rotated and compressed files', () => {
+  writeFileSync(path('0.log'), line('a') + line('b'));
+  const first = makeChain();
+  const cut = first.cut(line('a').length);
+  const fingerprint = first.files[0]?.identity?.fingerprint ?? '';
+  expect(textOf(cut)).toBe(line('a'));
+  first.close();
+  known.set(0, [{ fingerprint, offset: line('a').length }]);
+  renameSync(path('0.log'), path('0.log.20240305-140721'));
+  expect(take(makeChain())).toBe(line('b'));
+  writeFileSync(path('0.log.20240305-140721.gz'), gzipSync(line('a') + line('b')));
+  rmSync(path('0.log.20240305-140721'));
+  const third = makeChain();
+  expect(third.toSpool?.offset).toBe(line('a').length);
+  expect(third.unread).toBe(line('b').length);
+  known.set(0, [{ fingerprint, offset: line('a').length * 2 }]);
+  expect(makeChain().toSpool).toBeUndefined();
+});
+
+test('a rotation that is compressed after it was read is not read again', () => {
+  writeFileSync(path('0.log.20240305-140721'), line('a'));
+  writeFileSync(path('0.log'), line('b', 1));
+  const chain = makeChain();
+  settle(chain);
+  expect(take(chain)).toBe(`${line('a')}|${line('b', 1)}`);
+  settle(chain);
+  writeFileSync(path('0.log.20240305-140721.gz'), gzipSync(line('a')));
+  chain.look((nowMs += 1));
+  unlinkSync(path('0.log.20240305-140721'));
+  settle(chain);
+  expect(chain.unread).toBe(0);
+  expect(chain.files).toHaveLength(2);
+  expect(reports).toEqual([]);
+});
+
+test('a link in the log directory is not followed', () => {
+  writeFileSync(join(root, 'secret'), line('secret'));
+  writeFileSync(path('0.log'), line('a'));
+  const chain = makeChain();
+  symlinkSync(join(root, 'secret'), path('1.log'));
+  settle(chain);
+  expect(take(chain)).toBe(line('a'));
+});
+
+test('a file outside every root is refused, whatever the directory is called', () => {
+  writeFileSync(path('0.log'), line('a'));
+  const chain = makeChain({ roots: [join(root, 'elsewhere')] });
+  expect(chain.cut(1e9).bytes).toBe(0);
+  expect(reports).toContain('LINK_REFUSED');
+});
+
+test('`from: end` skips what is there and reads what comes', () => {
+  writeFileSync(path('0.log'), line('old'));
+  const chain = makeChain({ from: 'end' });
+  expect(chain.unread).toBe(0);
+  appendFileSync(path('0.log'), line('new'));
+  chain.look((nowMs += 1));
+  expect(take(chain)).toBe(line('new'));
+});
+
+test('past the descriptor limit idle files are closed and found again when they grow', () => {
+  writeFileSync(path('0.log'), line('a'));
+  const chain = makeChain({ openFiles: { count: 0, max: 0 } });
+  expect(setup.openFiles.count).toBe(0);
+  expect(take(chain)).toBe(line('a'));
+  chain.rest();
+  expect(setup.openFiles.count).toBe(0);
+  appendFileSync(path('0.log'), line('b'));
+  chain.look((nowMs += 1));
+  expect(take(chain)).toBe(line('b'));
+});
