@@ -1,0 +1,127 @@
+// The endpoint that every peer sends to: a process of its own, so that its CPU is never counted.
+// Answers `{}` to whatever is posted and finds each line's number in the bodies, so that a run
+// counts only if every line arrived. Started by sink-client.ts; `--port N`, default any.
+//
+//   POST /sink/reset?lines=N      forget everything, expect the numbers 0…N-1
+//   POST /sink/forget-latencies   start the quantiles anew
+//   GET  /sink/stats              what arrived since
+
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { parseArgs } from 'node:util';
+import { createGunzip } from 'node:zlib';
+import { makeMarkerScan } from './marker-scan.ts';
+import type { SinkStats } from './sink-client.ts';
+
+/** Latencies are counted in buckets of 0.1 ms up to a minute; later ones fall into the last. */
+const bucketMicros = 100;
+const bucketCount = 600_000;
+
+let seen = new Uint8Array(0);
+let buckets = new Uint32Array(0);
+let counts = makeCounts();
+const sockets = new Set<Socket>();
+const readBefore = new WeakMap<Socket, number>();
+
+function makeCounts() {
+  return { requests: 0, connections: 0, bodyBytes: 0, closedBytes: 0, unknown: 0, doubled: 0 };
+}
+
+function reset(lineCount: number): void {
+  seen = new Uint8Array(lineCount);
+  buckets = new Uint32Array(bucketCount);
+  counts = makeCounts();
+  for (const socket of sockets) readBefore.set(socket, socket.bytesRead);
+}
+
+function onMarker(seq: number, writtenMicros: number | undefined): void {
+  const before = seen[seq];
+  if (before === undefined) counts.unknown++;
+  else if (before > 0) counts.doubled++;
+  else seen[seq] = 1;
+  if (writtenMicros === undefined) return;
+  const micros = Number(process.hrtime.bigint() / 1000n) - writtenMicros;
+  const bucket = Math.min(bucketCount - 1, Math.max(0, Math.floor(micros / bucketMicros)));
+  buckets[bucket] = (buckets[bucket] ?? 0) + 1;
+}
+
+function quantileMs(share: number): number | undefined {
+  const total = buckets.reduce((sum, count) => sum + count, 0);
+  if (total === 0) return undefined;
+  let passed = 0;
+  const bucket = buckets.findIndex((count) => (passed += count) >= share * total);
+  return ((bucket + 1) * bucketMicros) / 1000;
+}
+
+function bytesSinceReset(socket: Socket): number {
+  return socket.bytesRead - (readBefore.get(socket) ?? 0);
+}
+
+function readStats(): SinkStats {
+  let wireBytes = counts.closedBytes;
+  for (const socket of sockets) wireBytes += bytesSinceReset(socket);
+  return {
+    requests: counts.requests,
+    connections: counts.connections,
+    bodyBytes: counts.bodyBytes,
+    wireBytes,
+    distinct: seen.reduce((sum, once) => sum + once, 0),
+    doubled: counts.doubled,
+    unknown: counts.unknown,
+    p50Ms: quantileMs(0.5),
+    p99Ms: quantileMs(0.99),
+  };
+}
+
+function receive(request: IncomingMessage, response: ServerResponse): void {
+  const zipped = request.headers['content-encoding'] === 'gzip';
+  const body: Readable = zipped ? request.pipe(createGunzip()) : request;
+  const scan = makeMarkerScan(onMarker);
+  body.on('data', (chunk: Buffer) => {
+    counts.bodyBytes += chunk.length;
+    scan(chunk, false);
+  });
+  body.on('end', () => {
+    scan(Buffer.alloc(0), true);
+    counts.requests++;
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': 2 });
+    response.end('{}');
+  });
+  // A peer that went away in mid-request counts as nothing: its lines come again or are missing.
+  body.on('error', () => response.destroy());
+}
+
+const server = createServer((request, response) => {
+  const url = new URL(request.url ?? '/', 'http://sink');
+  if (url.pathname === '/sink/reset') {
+    reset(Number(url.searchParams.get('lines') ?? 0));
+    request.resume();
+    response.end('{}');
+  } else if (url.pathname === '/sink/forget-latencies') {
+    buckets.fill(0);
+    request.resume();
+    response.end('{}');
+  } else if (url.pathname === '/sink/stats') {
+    response.end(JSON.stringify(readStats()));
+  } else {
+    receive(request, response);
+  }
+});
+server.keepAliveTimeout = 60_000;
+server.on('connection', (socket) => {
+  counts.connections++;
+  sockets.add(socket);
+  socket.once('close', () => {
+    counts.closedBytes += bytesSinceReset(socket);
+    sockets.delete(socket);
+  });
+});
+
+const { values: option } = parseArgs({ options: { port: { type: 'string', default: '0' } } });
+server.listen(Number(option.port), '127.0.0.1', () => {
+  const { port } = server.address() as AddressInfo;
+  process.stdout.write(`${JSON.stringify({ listening: `http://127.0.0.1:${port}` })}\n`);
+});
+// The parent holds the other end of stdin: when it dies in any way, so does the sink.
+process.stdin.on('end', () => process.exit(0)).resume();

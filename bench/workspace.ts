@@ -1,0 +1,50 @@
+// The temporary folder of one benchmark run. The log files stand in memory where there is room, so
+// that no disk disturbs; the agents' state stands on the disk of the temporary directory, because a
+// store that never waits for a disk would flatter them. Called by the scenarios.
+
+import { mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+export type Workspace = {
+  /** A new, empty folder for log files. */
+  makeLogs(name: string): string;
+  /** A new, empty folder for one run of one peer. */
+  makeState(name: string): string;
+  readonly logsOnTmpfs: boolean;
+  remove(): void;
+};
+
+function hasRoom(folder: string, bytes: number): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize > bytes;
+  } catch {
+    return false; // No such file system on this machine.
+  }
+}
+
+/** `logBytes` is about what the log files will take. */
+export function makeWorkspace(logBytes: number): Workspace {
+  const logsOnTmpfs = hasRoom('/dev/shm', logBytes * 2);
+  const logs = mkdtempSync(path.join(logsOnTmpfs ? '/dev/shm' : os.tmpdir(), 'tailship-bench-'));
+  const states = mkdtempSync(path.join(os.tmpdir(), 'tailship-bench-'));
+  let stateCount = 0;
+  return {
+    logsOnTmpfs,
+    makeLogs(name) {
+      const folder = path.join(logs, name);
+      mkdirSync(folder);
+      return folder;
+    },
+    makeState(name) {
+      const folder = path.join(states, `${name}-${stateCount++}`);
+      mkdirSync(folder);
+      return folder;
+    },
+    remove() {
+      rmSync(logs, { recursive: true, force: true });
+      rmSync(states, { recursive: true, force: true });
+    },
+  };
+}
