@@ -24,6 +24,8 @@ export const errorTable = {
   SHIP_FORBIDDEN: { retryable: true, advice: 'Grant roles/logging.logWriter on the project and enable logging.googleapis.com; lines stay in their files meanwhile.' },
   SHIP_THROTTLED: { retryable: true, advice: 'The write quota is used up: raise it or log less; lines stay in their files meanwhile.' },
   SHIP_UNAVAILABLE: { retryable: true, advice: 'Cloud Logging has a problem; the same entries are sent again with back-off.' },
+  SHIP_MISDIRECTED: { retryable: true, advice: 'The endpoint has no such path or project: correct --endpoint or --project; lines stay in their files meanwhile.' },
+  SHIP_STOPPED: { retryable: true, advice: 'Nothing: the agent was stopping; the same entries are sent after the next start.' },
   SHIP_REJECTED: { retryable: false, advice: 'The API refuses the entry itself: it stands with the reason in dead-letter.ndjson in --state-dir.' },
   CREDENTIALS_MISSING: { retryable: false, advice: 'Give --credentials-file, run where the metadata server answers, or point --endpoint at a plain http loopback address.' },
   METADATA_UNAVAILABLE: { retryable: true, advice: 'The metadata server did not answer: give --project, --cluster, --location and --node, or check the network policy towards 169.254.169.254.' },

@@ -1,0 +1,56 @@
+// What the ship stage counts, for /metrics, the status page and the summary of --once. Written by the delivery only.
+
+import type { ErrorCode } from '../errors.ts';
+import type { RefusalReason } from './answer.ts';
+
+/** Totals since the start. Times are epoch milliseconds. */
+export type ShipCounters = {
+  /** Requests by what came back: an HTTP status, or the ErrorCode when no answer came. */
+  readonly requestsByCode: Record<string, number>;
+  requests: number;
+  /** Requests that sent entries for a second or later time. */
+  retries: number;
+  /** Bytes of request bodies as they were sent: after gzip, without headers. */
+  wireBytes: number;
+  acceptedEntries: number;
+  /** Entries that the API refused for good, by reason. */
+  readonly deadLetteredByReason: Partial<Record<RefusalReason, number>>;
+  /** Of these: the disk refused them too, so they are nowhere. */
+  deadLettersUnwritten: number;
+  /** Old dead letters that made room for new ones. */
+  deadLettersDropped: number;
+  /** Requests under way. */
+  inFlight: number;
+  lastSuccessMs: number | undefined;
+  /** 0 while the endpoint is healthy. */
+  consecutiveFailures: number;
+  lastError:
+    | { readonly code: ErrorCode; readonly text: string; readonly timeMs: number }
+    | undefined;
+};
+
+export function createCounters(): ShipCounters {
+  return {
+    requestsByCode: {},
+    requests: 0,
+    retries: 0,
+    wireBytes: 0,
+    acceptedEntries: 0,
+    deadLetteredByReason: {},
+    deadLettersUnwritten: 0,
+    deadLettersDropped: 0,
+    inFlight: 0,
+    lastSuccessMs: undefined,
+    consecutiveFailures: 0,
+    lastError: undefined,
+  };
+}
+
+/** Adds to one of the small maps. */
+export function add<K extends string>(
+  counts: Partial<Record<K, number>>,
+  key: K,
+  count: number,
+): void {
+  counts[key] = (counts[key] ?? 0) + count;
+}

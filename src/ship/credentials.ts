@@ -1,0 +1,241 @@
+// The bearer token of a request: none, from the metadata server, or from a key file. Called before every request; most calls are
+// answered from memory.
+//
+// Invariant: one refresh at a time, and a token that is still valid is never withheld because a refresh fails.
+
+import { request as httpRequest } from 'node:http';
+import { readFileSync } from 'node:fs';
+import { AgentError } from '../errors.ts';
+
+/** A token and how long it lives from now. */
+export type IssuedToken = { readonly token: string; readonly lifeMs: number };
+
+/** Asks the issuer; rejects with an AgentError. */
+export type FetchToken = () => Promise<IssuedToken>;
+
+export type CredentialOptions = {
+  readonly endpoint: URL;
+  /** A service-account key or any other Application Default Credentials JSON. */
+  readonly credentialsFile: string | undefined;
+  /** Host, or host:port, of the metadata server. */
+  readonly metadataHost: string;
+  readonly deadlineMs: number;
+  readonly backoffBaseMs: number;
+  readonly backoffMaxMs: number;
+  /** Monotonic milliseconds. */
+  readonly clock: () => number;
+  readonly random: () => number;
+};
+
+export type Credentials = {
+  /** The token to send, or undefined when the endpoint needs none. Rejects with an AgentError while there is no valid one. */
+  token(): Promise<string | undefined>;
+  /** The API refused this token (401): it is not handed out again unless its issuer insists. */
+  refuse(token: string): void;
+};
+
+const loggingScope = 'https://www.googleapis.com/auth/logging.write';
+const tokenPath = `/computeMetadata/v1/instance/service-accounts/default/token?scopes=${loggingScope}`;
+/** Shorter lives are taken as this long, so that an issuer that says 0 is not asked for every request. */
+const lifeMinMs = 1_000;
+/** A token is asked for anew when this share of its life is over. */
+const refreshShare = 0.8;
+
+/** Whether requests to `endpoint` stay on this machine in plain text, where a token would only be exposed. */
+export function needsNoToken(endpoint: URL): boolean {
+  const host = endpoint.hostname;
+  return (
+    endpoint.protocol === 'http:' &&
+    (host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host))
+  );
+}
+
+/** Chooses the source of tokens; asks nobody yet. Throws CREDENTIALS_MISSING when the key file cannot be used. */
+export function createCredentials(options: CredentialOptions): Credentials {
+  if (needsNoToken(options.endpoint))
+    return { token: () => Promise.resolve(undefined), refuse: () => undefined };
+  const fetchToken =
+    options.credentialsFile === undefined
+      ? tokenFromMetadata(options)
+      : tokenFromFile(options.credentialsFile, options);
+  return new CachedToken(fetchToken, options);
+}
+
+/** Keeps a token for its life. Exported for its test. */
+export class CachedToken implements Credentials {
+  readonly #fetchToken: FetchToken;
+  readonly #options: CredentialOptions;
+  #token: string | undefined;
+  #refreshAtMs = 0;
+  #expiresAtMs = 0;
+  #failureCount = 0;
+  #lastError: unknown;
+  #pending: Promise<void> | undefined;
+
+  constructor(fetchToken: FetchToken, options: CredentialOptions) {
+    this.#fetchToken = fetchToken;
+    this.#options = options;
+  }
+
+  async token(): Promise<string> {
+    const nowMs = this.#options.clock();
+    if (nowMs >= this.#refreshAtMs) {
+      this.#pending ??= this.#refresh();
+      // In the last fifth of its life the token serves on while the next one is fetched.
+      if (this.#token === undefined || nowMs >= this.#expiresAtMs) await this.#pending;
+    }
+    if (this.#token === undefined || this.#options.clock() >= this.#expiresAtMs)
+      throw this.#lastError;
+    return this.#token;
+  }
+
+  refuse(token: string): void {
+    if (token !== this.#token) return; // Replaced while the request was under way.
+    this.#token = undefined;
+    this.#refreshAtMs = 0;
+  }
+
+  /** Never rejects: what went wrong stands in `#lastError`. */
+  async #refresh(): Promise<void> {
+    try {
+      const issued = await this.#fetchToken();
+      const nowMs = this.#options.clock();
+      const lifeMs = issued.lifeMs >= lifeMinMs ? issued.lifeMs : lifeMinMs;
+      this.#token = issued.token;
+      this.#expiresAtMs = nowMs + lifeMs;
+      this.#refreshAtMs = nowMs + lifeMs * refreshShare * (1 - 0.1 * this.#options.random());
+      this.#failureCount = 0;
+    } catch (error) {
+      this.#lastError = error;
+      this.#failureCount += 1;
+      const { backoffBaseMs, backoffMaxMs, clock, random } = this.#options;
+      // Only a valid token makes waiting possible; without one the gate spaces the requests, and so the refreshes.
+      const waitMs =
+        random() * Math.min(backoffMaxMs, backoffBaseMs * 2 ** Math.min(this.#failureCount, 20));
+      this.#refreshAtMs =
+        this.#token === undefined ? 0 : Math.min(clock() + waitMs, this.#expiresAtMs);
+    } finally {
+      this.#pending = undefined;
+    }
+  }
+}
+
+/** Tokens of the node's, or the workload's, service account. Plain http to a link-local address: never through a proxy. */
+function tokenFromMetadata(options: CredentialOptions): FetchToken {
+  let answeredBefore = false;
+  return async () => {
+    const url = new URL(`http://${options.metadataHost}${tokenPath}`);
+    const { status, text } = await getMetadata(url, options.deadlineMs).catch((error: unknown) => {
+      // A machine where it never answered is most likely no Google machine.
+      throw new AgentError(
+        answeredBefore ? 'METADATA_UNAVAILABLE' : 'CREDENTIALS_MISSING',
+        `no --credentials-file is given and the metadata server ${options.metadataHost} does not answer`,
+        { cause: error },
+      );
+    });
+    if (status === 404) {
+      throw new AgentError(
+        'CREDENTIALS_MISSING',
+        'the metadata server knows no service account for this machine or workload',
+      );
+    }
+    if (status !== 200)
+      throw new AgentError('METADATA_UNAVAILABLE', `the metadata server answered ${status}`);
+    answeredBefore = true;
+    return parseToken(text);
+  };
+}
+
+function getMetadata(url: URL, deadlineMs: number): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      url,
+      { agent: false, headers: { 'Metadata-Flavor': 'Google' } },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => {
+          clearTimeout(timer);
+          resolve({
+            status: response.statusCode ?? 0,
+            text: Buffer.concat(chunks).toString('utf8'),
+          });
+        });
+        response.on('error', reject);
+      },
+    );
+    const timer = setTimeout(
+      () => request.destroy(new Error(`no answer within ${deadlineMs / 1_000} s`)),
+      deadlineMs,
+    );
+    request.on('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    request.end();
+  });
+}
+
+function parseToken(text: string): IssuedToken {
+  let answer: { access_token?: unknown; expires_in?: unknown };
+  try {
+    answer = JSON.parse(text) as typeof answer;
+  } catch (error) {
+    throw new AgentError(
+      'METADATA_UNAVAILABLE',
+      'the metadata server answered something that is no JSON',
+      { cause: error },
+    );
+  }
+  if (typeof answer?.access_token !== 'string' || answer.access_token === '') {
+    throw new AgentError('METADATA_UNAVAILABLE', 'the metadata server answered without a token');
+  }
+  return { token: answer.access_token, lifeMs: Number(answer.expires_in) * 1_000 };
+}
+
+/** Tokens by google-auth-library, which costs 21 MB and is loaded for the first token only. */
+function tokenFromFile(file: string, options: CredentialOptions): FetchToken {
+  try {
+    JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new AgentError(
+      'CREDENTIALS_MISSING',
+      `the credentials file ${file} cannot be read as JSON: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  return () =>
+    withDeadline(options.deadlineMs, async () => {
+      const { GoogleAuth } = await import('google-auth-library');
+      // A new client each time, so that a key file that was rotated in place is read again.
+      const client = await new GoogleAuth({ keyFile: file, scopes: [loggingScope] }).getClient();
+      const { token } = await client.getAccessToken();
+      if (typeof token !== 'string' || token === '')
+        throw new Error('the issuer answered without a token');
+      const expiresMs = client.credentials.expiry_date;
+      return { token, lifeMs: typeof expiresMs === 'number' ? expiresMs - Date.now() : lifeMinMs };
+    }).catch((error: unknown) => {
+      throw new AgentError(
+        'SHIP_UNAUTHENTICATED',
+        `no token by ${file}: ${(error as Error).message}`,
+        { cause: error },
+      );
+    });
+}
+
+async function withDeadline<T>(deadlineMs: number, run: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`no token within ${deadlineMs / 1_000} s`)),
+      deadlineMs,
+    );
+  });
+  try {
+    return await Promise.race([run(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,138 @@
+// Entries that the API refuses for what they are: kept with the reason in dead-letter.ndjson, for a person to look at. Called by the
+// delivery of a batch.
+//
+// Invariant: at most twice `bytesMax` on disk, whole lines only, and a disk that cannot take them never stops the agent.
+
+import { appendFileSync, closeSync, openSync, readSync, renameSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { hasCode } from '../errors.ts';
+
+export type DeadLetter = {
+  /** The API's words. */
+  readonly reason: string;
+  /** google.rpc.Code */
+  readonly code: number;
+  /** Its JSON as it was sent. */
+  readonly entry: Uint8Array;
+};
+
+export type DeadLetterOptions = {
+  readonly stateDir: string;
+  readonly bytesMax: number;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+};
+
+/** What became of some letters. */
+export type BurialCounts = {
+  readonly written: number;
+  /** The disk refused them; `error` is why. */
+  readonly unwritten: number;
+  /** Older letters that went with the file that the rotation replaced. */
+  readonly dropped: number;
+  readonly error: Error | undefined;
+};
+
+const reasonCharsMax = 1_024;
+/** Letters are handed to the disk in pieces of about this many bytes. */
+const appendBytes = 1024 * 1024;
+const newline = 0x0a;
+
+export class DeadLetterFile {
+  readonly #options: DeadLetterOptions;
+  readonly #path: string;
+  #bytes: number;
+  /** The last append failed half-way, so the file may end within a line. */
+  #torn: boolean;
+
+  constructor(options: DeadLetterOptions) {
+    this.#options = options;
+    this.#path = join(options.stateDir, 'dead-letter.ndjson');
+    this.#bytes = sizeOf(this.#path);
+    // A crash may have left a part of a line; an empty line does no harm to a reader of NDJSON.
+    this.#torn = this.#bytes > 0;
+  }
+
+  /** Appends the letters, one line each: `{"time","reason","code","entry"}`. Never throws. */
+  bury(letters: Iterable<DeadLetter>): BurialCounts {
+    const counts = { written: 0, unwritten: 0, dropped: 0, error: undefined as Error | undefined };
+    const time = new Date(this.#options.now()).toISOString();
+    let lines: Uint8Array[] = [];
+    let lineCount = 0;
+    let bytes = 0;
+    const flush = (): void => {
+      try {
+        counts.dropped += this.#append(Buffer.concat(lines));
+        counts.written += lineCount;
+      } catch (error) {
+        counts.unwritten += lineCount;
+        counts.error = error as Error;
+      }
+      lines = [];
+      lineCount = bytes = 0;
+    };
+    for (const { reason, code, entry } of letters) {
+      const head = JSON.stringify({ time, reason: reason.slice(0, reasonCharsMax), code });
+      const opening = Buffer.from(`${head.slice(0, -1)},"entry":`);
+      lines.push(opening, entry, Buffer.from('}\n'));
+      lineCount += 1;
+      bytes += opening.length + entry.length + 2;
+      if (bytes >= appendBytes) flush();
+    }
+    if (lineCount > 0) flush();
+    return counts;
+  }
+
+  /** Returns how many older letters were dropped for it. */
+  #append(lines: Buffer): number {
+    let dropped = 0;
+    if (this.#bytes > 0 && this.#bytes + lines.length > this.#options.bytesMax) {
+      dropped = countLines(`${this.#path}.1`);
+      renameSync(this.#path, `${this.#path}.1`);
+      this.#bytes = 0;
+      this.#torn = false;
+    }
+    try {
+      appendFileSync(this.#path, this.#torn ? Buffer.concat([Buffer.from('\n'), lines]) : lines, {
+        mode: 0o600,
+      });
+      this.#torn = false;
+    } catch (error) {
+      this.#torn = true;
+      throw error;
+    } finally {
+      this.#bytes = sizeOf(this.#path);
+    }
+    return dropped;
+  }
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Lines in a file, read piecewise: it is as long as `bytesMax`. */
+function countLines(path: string): number {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return 0;
+    throw error;
+  }
+  try {
+    const chunk = Buffer.allocUnsafe(64 * 1024);
+    let count = 0;
+    for (let bytes = readSync(fd, chunk); bytes > 0; bytes = readSync(fd, chunk)) {
+      for (
+        let at = chunk.indexOf(newline);
+        at >= 0 && at < bytes;
+        at = chunk.indexOf(newline, at + 1)
+      )
+        count += 1;
+    }
+    return count;
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,194 @@
+// When a request may start: how many at once, how long after a failure, how fast after a 429. All batches pass through one gate,
+// so that a sick endpoint is asked by one probe at a time and not by every batch. Used by the delivery of a batch.
+//
+//   healthy ── failure ──> failing: nobody starts until the back-off ends, then one probe
+//      ^                      │  ^
+//      └────── success ───────┘  └── failure: a longer back-off
+//
+// Invariant: tickets out never exceed `concurrency`, at most one is given out per back-off while failing, and every ticket comes
+// back through `leave`.
+
+import assert from 'node:assert/strict';
+import type { AgentError, ErrorCode } from '../errors.ts';
+import type { Failure } from './answer.ts';
+
+/** The right to one request. */
+export type Ticket = { readonly epoch: number; readonly probe: boolean };
+
+export type GateOptions = {
+  readonly concurrency: number;
+  readonly backoffBaseMs: number;
+  readonly backoffMaxMs: number;
+  readonly slowBackoffMaxMs: number;
+  readonly retryAfterMaxMs: number;
+  /** Requests per second that each success gives back after a 429. */
+  readonly rateStep: number;
+  /** Monotonic milliseconds. */
+  readonly clock: () => number;
+  readonly random: () => number;
+  /** Told of the second failure in a row, of a change of its code, and of the end of the outage. */
+  readonly onFailing: (failure: Failure) => void;
+  readonly onRecovered: (code: ErrorCode, outageMs: number) => void;
+};
+
+type Waiter = {
+  readonly order: number;
+  readonly resolve: (ticket: Ticket) => void;
+  readonly reject: (reason: AgentError) => void;
+};
+
+/** Above this rate (one request in so many ms) the pace after a 429 is forgotten. */
+const spacingForgottenMs = 10;
+
+export class Gate {
+  readonly #options: GateOptions;
+  readonly #waiters: Waiter[] = [];
+  #ticketCount = 0;
+  #probing = false;
+  /** Counts the failures that opened or kept open the outage; a failure of an older request says nothing new. */
+  #epoch = 0;
+  #failureCount = 0;
+  #failingSinceMs = 0;
+  #toldCode: ErrorCode | undefined;
+  #notBeforeMs = 0;
+  #spacingMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped: AgentError | undefined;
+  readonly #sleepers = new Set<{
+    readonly timer: NodeJS.Timeout;
+    readonly reject: (reason: AgentError) => void;
+  }>();
+
+  constructor(options: GateOptions) {
+    this.#options = options;
+  }
+
+  /** Failures in a row; 0 while the endpoint is healthy. */
+  get failureCount(): number {
+    return this.#failureCount;
+  }
+
+  get stopped(): boolean {
+    return this.#stopped !== undefined;
+  }
+
+  /** Waits for the turn of a request; the smallest `order` (oldest batch) goes first. Rejects with the reason of `stop`. */
+  enter(order: number): Promise<Ticket> {
+    return new Promise((resolve, reject) => {
+      if (this.#stopped !== undefined) {
+        reject(this.#stopped);
+        return;
+      }
+      const place = this.#waiters.findIndex((waiter) => waiter.order > order);
+      this.#waiters.splice(place < 0 ? this.#waiters.length : place, 0, { order, resolve, reject });
+      this.#pump();
+    });
+  }
+
+  /** Gives a ticket back with what became of its request: a failure of the endpoint, or undefined for any answer of the API. */
+  leave(ticket: Ticket, failure: Failure | undefined): void {
+    assert(this.#ticketCount > 0);
+    this.#ticketCount -= 1;
+    if (ticket.probe) this.#probing = false;
+    // A request older than the last failure neither prolongs the outage nor ends it.
+    if (ticket.epoch === this.#epoch) {
+      if (failure === undefined) this.#succeed();
+      else this.#fail(failure);
+    }
+    this.#pump();
+  }
+
+  /** Lowers the rate of all senders: the API said that a quota is used up. */
+  throttle(): void {
+    this.#spacingMs = Math.min(
+      Math.max(this.#spacingMs * 2, this.#options.backoffBaseMs),
+      this.#options.backoffMaxMs,
+    );
+  }
+
+  /** Full jitter: anything up to base · 2^(attempts-1), at most `maxMs`. */
+  backoffMs(attempts: number, maxMs = this.#options.backoffMaxMs): number {
+    return (
+      this.#options.random() *
+      Math.min(maxMs, this.#options.backoffBaseMs * 2 ** Math.min(attempts - 1, 30))
+    );
+  }
+
+  /** Waits; rejects with the reason of `stop`. */
+  sleep(durationMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#stopped !== undefined) {
+        reject(this.#stopped);
+        return;
+      }
+      const timer = setTimeout(() => {
+        this.#sleepers.delete(sleeper);
+        resolve();
+      }, durationMs);
+      const sleeper = { timer, reject };
+      this.#sleepers.add(sleeper);
+    });
+  }
+
+  /** Rejects everyone who waits, now and later. Requests under way are not touched. */
+  stop(reason: AgentError): void {
+    this.#stopped ??= reason;
+    clearTimeout(this.#timer);
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(reason);
+    for (const sleeper of this.#sleepers) {
+      clearTimeout(sleeper.timer);
+      sleeper.reject(reason);
+    }
+    this.#sleepers.clear();
+  }
+
+  #succeed(): void {
+    if (this.#spacingMs > 0) {
+      const spacingMs = 1_000 / (1_000 / this.#spacingMs + this.#options.rateStep);
+      this.#spacingMs = spacingMs < spacingForgottenMs ? 0 : spacingMs;
+    }
+    if (this.#failureCount === 0) return;
+    const outageMs = this.#options.clock() - this.#failingSinceMs;
+    this.#failureCount = 0;
+    // The others follow within one base back-off: many nodes recover at the same moment.
+    this.#notBeforeMs =
+      this.#options.clock() + this.#options.random() * this.#options.backoffBaseMs;
+    if (this.#toldCode !== undefined) this.#options.onRecovered(this.#toldCode, outageMs);
+    this.#toldCode = undefined;
+  }
+
+  #fail(failure: Failure): void {
+    const nowMs = this.#options.clock();
+    this.#epoch += 1;
+    if (this.#failureCount === 0) this.#failingSinceMs = nowMs;
+    this.#failureCount += 1;
+    if (failure.pace === 'throttled') this.throttle();
+    const maxMs =
+      failure.pace === 'slow' ? this.#options.slowBackoffMaxMs : this.#options.backoffMaxMs;
+    const askedMs = Math.min(failure.retryAfterMs, this.#options.retryAfterMaxMs);
+    this.#notBeforeMs = nowMs + askedMs + this.backoffMs(this.#failureCount, maxMs);
+    // One failure that the next request heals is a counter, not a line of log.
+    if (this.#failureCount >= 2 && this.#toldCode !== failure.code) {
+      this.#toldCode = failure.code;
+      this.#options.onFailing(failure);
+    }
+  }
+
+  #pump(): void {
+    while (this.#waiters.length > 0 && this.#stopped === undefined) {
+      const failing = this.#failureCount > 0;
+      if (this.#ticketCount >= this.#options.concurrency || (failing && this.#probing)) return;
+      const nowMs = this.#options.clock();
+      if (nowMs < this.#notBeforeMs) {
+        clearTimeout(this.#timer);
+        // One more millisecond, because a timer may fire a fraction too early by this clock.
+        this.#timer = setTimeout(() => this.#pump(), this.#notBeforeMs - nowMs + 1);
+        return;
+      }
+      this.#ticketCount += 1;
+      if (failing) this.#probing = true;
+      this.#notBeforeMs = nowMs + this.#spacingMs;
+      this.#waiters.shift()?.resolve({ epoch: this.#epoch, probe: failing });
+    }
+  }
+}

@@ -1,0 +1,118 @@
+// Name lookup with a memory: names are resolved once per ttl, and when the resolver fails or is slow the last known addresses go on
+// serving, for ever. Given to every connection of the transport.
+//
+// Invariant: a name that was resolved once never again fails or blocks longer than `slowMs`.
+
+import { lookup as systemLookup } from 'node:dns';
+import type { LookupAddress } from 'node:dns';
+import type { LookupFunction } from 'node:net';
+import { AgentError } from '../errors.ts';
+
+export type Lookup = LookupFunction;
+
+/** Resolves a name to its addresses; the system's getaddrinfo but for tests. */
+export type Resolve = (hostname: string) => Promise<LookupAddress[]>;
+
+export type LookupOptions = {
+  readonly ttlMs: number;
+  /** Past this, known addresses are used and the answer is awaited in the background. */
+  readonly slowMs: number;
+  /** Past this, a name that was never resolved fails. */
+  readonly deadlineMs: number;
+  readonly clock: () => number;
+  readonly resolve?: Resolve;
+};
+
+type Known = { addresses: LookupAddress[]; freshUntilMs: number; turn: number };
+
+/** getaddrinfo, because /etc/hosts, search domains and nsswitch must count. */
+function resolveBySystem(hostname: string): Promise<LookupAddress[]> {
+  return new Promise((resolve, reject) => {
+    systemLookup(hostname, { all: true, order: 'verbatim' }, (error, addresses) => {
+      if (error === null) resolve(addresses);
+      else reject(error);
+    });
+  });
+}
+
+export class CachedLookup {
+  readonly #options: LookupOptions;
+  readonly #known = new Map<string, Known>();
+  /** One query per name at a time: a hung getaddrinfo holds a thread of the pool that also reads files. */
+  readonly #pending = new Map<string, Promise<void>>();
+
+  constructor(options: LookupOptions) {
+    this.#options = options;
+  }
+
+  /** In the shape of `dns.lookup`, for `net.connect`. */
+  readonly lookup: Lookup = (hostname, options, callback) => {
+    this.#addresses(hostname).then(
+      (addresses) => {
+        if (options.all === true) callback(null, addresses);
+        else callback(null, addresses[0]?.address ?? '', addresses[0]?.family ?? 0);
+      },
+      (error: NodeJS.ErrnoException) => callback(error, []),
+    );
+  };
+
+  /** Makes the next lookup of each name ask again; what is known stays for the case that this fails. */
+  expire(): void {
+    for (const known of this.#known.values()) known.freshUntilMs = 0;
+  }
+
+  /** The addresses, each call beginning with another one. */
+  async #addresses(hostname: string): Promise<LookupAddress[]> {
+    const known = this.#known.get(hostname);
+    if (known === undefined || this.#options.clock() >= known.freshUntilMs) {
+      const query = this.#query(hostname);
+      if (known === undefined) await within(query, this.#options.deadlineMs, hostname);
+      else await within(query, this.#options.slowMs, hostname).catch(() => undefined); // What is known goes on serving.
+    }
+    const usable = this.#known.get(hostname);
+    if (usable === undefined)
+      throw new AgentError('SHIP_UNREACHABLE', `${hostname} has no address`);
+    const turn = usable.turn % usable.addresses.length;
+    usable.turn += 1;
+    return [...usable.addresses.slice(turn), ...usable.addresses.slice(0, turn)];
+  }
+
+  #query(hostname: string): Promise<void> {
+    const pending = this.#pending.get(hostname);
+    if (pending !== undefined) return pending;
+    const query = (this.#options.resolve ?? resolveBySystem)(hostname)
+      .then((addresses) => {
+        if (addresses.length === 0) return;
+        const freshUntilMs = this.#options.clock() + this.#options.ttlMs;
+        this.#known.set(hostname, {
+          addresses,
+          freshUntilMs,
+          turn: this.#known.get(hostname)?.turn ?? 0,
+        });
+      })
+      .finally(() => this.#pending.delete(hostname));
+    // It may end after nobody waits any more.
+    query.catch(() => undefined);
+    this.#pending.set(hostname, query);
+    return query;
+  }
+}
+
+async function within(query: Promise<void>, deadlineMs: number, hostname: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(
+        new AgentError(
+          'SHIP_UNREACHABLE',
+          `${hostname} was not resolved within ${deadlineMs / 1_000} s`,
+        ),
+      );
+    }, deadlineMs);
+  });
+  try {
+    await Promise.race([query, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
