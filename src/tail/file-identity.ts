@@ -51,12 +51,14 @@ function base36(value: bigint, width: number): string {
   return (value % 36n ** BigInt(width)).toString(36).padStart(width, '0');
 }
 
-const rfc3339 = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)/;
+const rfc3339 = String.raw`(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)`;
+const criTime = new RegExp(`^${rfc3339} `);
+const dockerTime = new RegExp(`,"time":"${rfc3339}"\\}$`);
 
-/** The time a CRI line starts with, or the "time" member of a docker line. */
+/** The time a CRI line starts with, or that a docker line ends with. */
 function timeOfLine(line: string): { text: string; nanoseconds: bigint } | undefined {
-  const match = line.startsWith('{') ? rfc3339.exec(line) : rfc3339.exec(line.slice(0, 40));
-  if (match === null || (match.index !== 0 && !line.startsWith('{'))) return undefined;
+  const match = criTime.exec(line) ?? dockerTime.exec(line);
+  if (match === null) return undefined;
   const [, seconds = '', fraction = '', zone = ''] = match;
   const milliseconds = Date.parse(seconds + zone);
   if (Number.isNaN(milliseconds) || milliseconds < 0) return undefined;

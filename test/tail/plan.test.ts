@@ -1,0 +1,120 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+import { limits } from '../../src/config.ts';
+import { Chain } from '../../src/tail/chain.ts';
+import { makePlan, type Plan, type PlanContext, type PlannedChain } from '../../src/tail/plan.ts';
+import { describeWorkload } from '../../src/tail/workload.ts';
+
+const place = { project: 'p', location: 'l', cluster: 'c', node: 'n' };
+const context: PlanContext = {
+  place,
+  traceParent: 'projects/p',
+  joinStackTraces: false,
+  batchBytesMax: limits.batchBytesSoftMax,
+  partialFlushMs: 5_000,
+};
+const line = `2024-03-05T14:07:00Z stdout F ${'x'.repeat(99)}\n`;
+const nowMs = Date.now();
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'plan-'));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+function makeChain(name: string, bytes: number): PlannedChain {
+  const directory = join(root, name);
+  mkdirSync(directory);
+  writeFileSync(join(directory, '0.log'), line.repeat(Math.ceil(bytes / line.length)));
+  const setup = {
+    roots: [root],
+    openFiles: { count: 0, max: 100 },
+    from: 'start',
+    once: false,
+    lookup: () => [],
+    forget: () => undefined,
+    report: () => undefined,
+  } as const;
+  const chain = new Chain(
+    { directory, liveName: '0.log', format: 'cri', podUid: name, container: 'c', restartCount: 0 },
+    setup,
+  );
+  chain.links.add(name);
+  chain.look(nowMs);
+  const names = { namespace: 'ns', pod: name, container: 'c' };
+  return { chain, workload: describeWorkload(place, names, directory), servedAt: 0 };
+}
+
+const podsOf = (plan: Plan | undefined): string[] =>
+  plan?.parts.map(({ planned }) => planned.chain.place.podUid) ?? [];
+
+/** As if a worker had taken the whole plan. */
+function finish(plan: Plan | undefined): void {
+  for (const { planned, cut } of plan?.parts ?? []) {
+    planned.chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
+  }
+}
+
+test('many small chains share a body, each with no more than a quantum', () => {
+  const chains = ['a', 'b', 'c'].map((name) => makeChain(name, 300_000));
+  const plan = makePlan(chains, 0, context, nowMs);
+  expect(podsOf(plan)).toEqual(['a', 'b', 'c']);
+  for (const { cut } of plan?.parts ?? []) expect(cut.bytes).toBe(limits.quantumBytes);
+});
+
+test('the largest chain gives the request its resource, the others carry their own', () => {
+  const chains = [makeChain('small', 1_000), makeChain('large', 9_000)];
+  const plan = makePlan(chains, 0, context, nowMs);
+  const head = JSON.parse(`${Buffer.from(plan?.task.head ?? []).toString()}]}`);
+  expect(head).toMatchObject({
+    partialSuccess: true,
+    logName: 'projects/p/logs/stdout',
+    resource: { type: 'k8s_container', labels: { pod_name: 'large', project_id: 'p' } },
+    labels: { 'compute.googleapis.com/resource_name': 'n' },
+  });
+  const [small, large] = plan?.task.sources ?? [];
+  expect(JSON.parse(`{${small?.resource.slice(0, -1)}}`)).toMatchObject({
+    resource: { labels: { pod_name: 'small' } },
+  });
+  expect(large?.resource).toBe('');
+  expect(large?.logName).toEqual({ stdout: '', stderr: '"logName":"projects/p/logs/stderr",' });
+});
+
+test('a flood does not starve the quiet: after each of its bodies everybody else has had a turn', () => {
+  const flood = makeChain('flood', 20 * limits.batchBytesSoftMax);
+  const quiet = ['q1', 'q2', 'q3'].map((name) => makeChain(name, 1_000));
+  const served: string[][] = [];
+  for (let turns = 0; turns < 3; turns += 1) {
+    const plan = makePlan([flood, ...quiet], 0, context, nowMs);
+    served.push(podsOf(plan));
+    finish(plan);
+  }
+  expect(served).toEqual([['flood'], ['q1', 'q2', 'q3'], ['flood']]);
+});
+
+test('a chain that is being drained is not planned again, and nothing to read is no plan', () => {
+  const chain = makeChain('a', 1_000);
+  const plan = makePlan([chain], 0, context, nowMs);
+  expect(makePlan([chain], 1, context, nowMs)).toBeUndefined();
+  finish(plan);
+  expect(makePlan([chain], 0, context, nowMs)).toBeUndefined();
+});
+
+test('a record that waits for its end is flushed once after the bound, not before', () => {
+  const planned = makeChain('a', 1_000);
+  const { chain } = planned;
+  const wait = (atMs: number) => {
+    const plan = makePlan([planned], 0, context, atMs);
+    for (const { cut } of plan?.parts ?? []) {
+      chain.advance(cut, { consumed: cut.segments.map(({ start }) => start), more: false }, atMs);
+    }
+    return plan?.task.sources[0]?.flushFirst;
+  };
+  expect(wait(nowMs)).toBe(false);
+  expect(wait(nowMs + 4_999)).toBeUndefined();
+  expect(wait(nowMs + 5_000)).toBe(true);
+  expect(wait(nowMs + 9_999)).toBeUndefined();
+});
