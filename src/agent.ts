@@ -8,6 +8,7 @@ import { openCheckpointStore, type CheckpointStore } from './commit/checkpoint-s
 import type { Config } from './config.ts';
 import { limits } from './config.ts';
 import type { Control } from './control.ts';
+import type { ErrorCode } from './errors.ts';
 import { startDiscovery, type Discovery } from './discover/discovery.ts';
 import { createEncoderPool, type EncoderPool } from './encode/encoder-pool.ts';
 import { Fleet } from './fleet.ts';
@@ -52,11 +53,12 @@ async function makeAgent(config: Config, control: Control): Promise<Agent> {
   const { log } = control;
   const place = await findNodePlace(config);
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
-  const store = openCheckpointStore(config.stateDir, { log: log.warn });
+  const hooks = { log: (level: 'info' | 'warn' | 'error', code: ErrorCode, text: string) => log[level](code, text) };
+  const store = openCheckpointStore(config.stateDir, hooks);
   const encoder = createEncoderPool({ workerCount: config.workers, slotCount: limits.slotCount });
   const shipper = await createShipper(
     { ...config, endpoint: new URL(config.endpoint), project: place.project },
-    { log: log.warn },
+    hooks,
   );
   const fleet = new Fleet(config, { place, store, log, onWake: () => undefined });
   const pipeline = new Pipeline(
