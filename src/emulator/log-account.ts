@@ -1,0 +1,63 @@
+// What synthetic containers wrote and what their kubelet deleted: the truth that shipped entries are
+// compared with.
+//
+// FakeKubelet keeps it, the verifier reads it, and as JSON it crosses from a writer process to a test.
+// Invariant: line `seq` of a container is `explicit` or else what its LineSource gives for `seq`;
+// numbers begin at 1 and have no holes.
+
+import type { LineKind, Stream } from './log-lines.ts';
+
+/** Lines `[start, end)` of a container by number. */
+export type SeqRange = { start: number; end: number };
+
+export type ExplicitLine = { readonly stream: Stream; text: string };
+
+export type ContainerAccount = {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+  readonly kind: LineKind;
+  /** Length that generated messages aim at; undefined is the kind's own. */
+  readonly bytes: number | undefined;
+  /** How many lines were written: the last number. */
+  lines: number;
+  /** Bytes of files that were written, CRI headers included. */
+  fileBytes: number;
+  /** Lines that were given as text, by number. */
+  readonly explicit: Map<number, ExplicitLine>;
+  /** Lines whose file was deleted or truncated: they may be missing, or were shipped before. */
+  readonly deleted: SeqRange[];
+};
+
+export type Account = {
+  readonly seed: number;
+  readonly containers: readonly ContainerAccount[];
+};
+
+/** One line of text; `parseAccount` is its inverse. */
+export function accountJson(account: Account): string {
+  const containers = account.containers.map((container) => ({
+    ...container,
+    explicit: [...container.explicit],
+  }));
+  return JSON.stringify({ seed: account.seed, containers });
+}
+
+/** Reads what `accountJson` wrote. */
+export function parseAccount(json: string): Account {
+  type Stored = Omit<ContainerAccount, 'explicit'> & { explicit: [number, ExplicitLine][] };
+  const stored = JSON.parse(json) as { seed: number; containers: Stored[] };
+  return {
+    seed: stored.seed,
+    containers: stored.containers.map((container) => ({
+      ...container,
+      bytes: container.bytes,
+      explicit: new Map(container.explicit),
+    })),
+  };
+}
+
+/** Lines that were written in all containers. */
+export function accountLines(account: Account): number {
+  return account.containers.reduce((sum, container) => sum + container.lines, 0);
+}
