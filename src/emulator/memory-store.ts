@@ -1,0 +1,382 @@
+// The default store: a million entries in about 100 MB.
+//
+// An entry's JSON is copied into blocks of 64 KiB that are compressed when full; its key and place stand in typed columns, so that
+// finding repeats and sorting touch no block. A read decompresses the blocks it needs and keeps the last ones.
+//
+//   columns   seconds nanos idStart idLength block start end parent log defaults received hash
+//   slots     open addressing: hash of (parent, timestamp, insertId) → entry + 1
+//   order     entries sorted by key, made when a page is asked for
+//
+// Invariant: an identity is in the columns once.
+
+import { zstdCompressSync, zstdDecompressSync, constants } from 'node:zlib';
+import type { EntryKey, EntryStore, PageRequest, StoredEntry } from './entry-store.ts';
+import { compareText } from './entry-store.ts';
+
+const blockBytes = 65_536;
+/** Decompressed blocks kept for reading: enough for the files of a busy node, whose entries interleave in time. */
+const cachedBlockCount = 512;
+const firstCapacity = 1024;
+const compressOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
+
+type Columns = {
+  readonly capacity: number;
+  readonly seconds: Float64Array;
+  readonly nanos: Uint32Array;
+  readonly received: Float64Array;
+  readonly receivedNanos: Uint32Array;
+  readonly idStart: Uint32Array;
+  readonly idLength: Uint32Array;
+  readonly block: Uint32Array;
+  readonly start: Uint32Array;
+  readonly end: Uint32Array;
+  readonly parent: Uint32Array;
+  readonly log: Uint32Array;
+  readonly defaults: Uint32Array;
+  readonly hash: Uint32Array;
+};
+
+function makeColumns(capacity: number, from?: Columns): Columns {
+  const words = (old?: Uint32Array) => {
+    const column = new Uint32Array(capacity);
+    if (old !== undefined) column.set(old);
+    return column;
+  };
+  const doubles = (old?: Float64Array) => {
+    const column = new Float64Array(capacity);
+    if (old !== undefined) column.set(old);
+    return column;
+  };
+  return {
+    capacity,
+    seconds: doubles(from?.seconds),
+    nanos: words(from?.nanos),
+    received: doubles(from?.received),
+    receivedNanos: words(from?.receivedNanos),
+    idStart: words(from?.idStart),
+    idLength: words(from?.idLength),
+    block: words(from?.block),
+    start: words(from?.start),
+    end: words(from?.end),
+    parent: words(from?.parent),
+    log: words(from?.log),
+    defaults: words(from?.defaults),
+    hash: words(from?.hash),
+  };
+}
+
+/** Strings that many entries share, by number. */
+class Names {
+  readonly #numbers = new Map<string, number>();
+  readonly #names: string[] = [];
+
+  numberOf(name: string): number {
+    let number = this.#numbers.get(name);
+    if (number === undefined) {
+      number = this.#names.push(name) - 1;
+      this.#numbers.set(name, number);
+    }
+    return number;
+  }
+
+  nameOf(number: number | undefined): string {
+    return this.#names[number ?? -1] ?? '';
+  }
+}
+
+/** Blocks of JSON, the last one open for writing. */
+class Blocks {
+  readonly #packed: Buffer[] = [];
+  readonly #cache = new Map<number, Buffer>();
+  #open = Buffer.allocUnsafe(blockBytes);
+  #openBytes = 0;
+
+  /** Number of the block that holds the bytes, and where they start in it. */
+  append(json: Uint8Array): { readonly block: number; readonly start: number } {
+    if (this.#openBytes + json.length > this.#open.length) {
+      this.#seal();
+      if (json.length > this.#open.length) this.#open = Buffer.allocUnsafe(json.length);
+    }
+    const start = this.#openBytes;
+    this.#open.set(json, start);
+    this.#openBytes += json.length;
+    return { block: this.#packed.length, start };
+  }
+
+  #seal(): void {
+    if (this.#openBytes === 0) return;
+    this.#packed.push(zstdCompressSync(this.#open.subarray(0, this.#openBytes), compressOptions));
+    if (this.#open.length > blockBytes) this.#open = Buffer.allocUnsafe(blockBytes);
+    this.#openBytes = 0;
+  }
+
+  read(block: number, start: number, end: number): Buffer {
+    // A copy, since the open block is overwritten when it has been sealed.
+    if (block === this.#packed.length) return Buffer.from(this.#open.subarray(start, end));
+    let bytes = this.#cache.get(block);
+    if (bytes === undefined) {
+      bytes = zstdDecompressSync(this.#packed[block] as Buffer);
+      if (this.#cache.size >= cachedBlockCount) {
+        const oldest = this.#cache.keys().next().value;
+        if (oldest !== undefined) this.#cache.delete(oldest);
+      }
+    } else {
+      this.#cache.delete(block);
+    }
+    // Last in insertion order is last used.
+    this.#cache.set(block, bytes);
+    return bytes.subarray(start, end);
+  }
+}
+
+/** Entries in memory, compressed; gone with the process. */
+export class MemoryStore implements EntryStore {
+  #count = 0;
+  #columns = makeColumns(firstCapacity);
+  #slots = new Uint32Array(firstCapacity * 2);
+  #ids = Buffer.allocUnsafe(firstCapacity * 40);
+  #idsBytes = 0;
+  #blocks = new Blocks();
+  #parents = new Names();
+  #logs = new Names();
+  #defaults = new Names();
+  #order = new Uint32Array(0);
+
+  get count(): number {
+    return this.#count;
+  }
+
+  transaction(work: () => void): void {
+    work();
+  }
+
+  add(entry: StoredEntry): boolean {
+    const { seconds, nanos } = entry.timestamp;
+    const idStart = this.#appendId(entry.insertId);
+    const idLength = this.#idsBytes - idStart;
+    const parent = this.#parents.numberOf(entry.parent);
+    const hash = this.#hashOf(seconds, nanos, parent, idStart, this.#idsBytes);
+    if (this.#count * 2 >= this.#slots.length) this.#growSlots();
+    const mask = this.#slots.length - 1;
+    const columns = this.#columnsWithRoom();
+    let slot = hash & mask;
+    for (let found = this.#slots[slot]; found !== 0 && found !== undefined; found = this.#slots[slot]) {
+      const other = found - 1;
+      const isSame =
+        columns.hash[other] === hash &&
+        columns.nanos[other] === nanos &&
+        columns.seconds[other] === seconds &&
+        columns.parent[other] === parent &&
+        this.#compareIds(other, idStart, idLength) === 0;
+      if (isSame) {
+        this.#idsBytes = idStart;
+        return false;
+      }
+      slot = (slot + 1) & mask;
+    }
+    const place = this.#blocks.append(entry.json);
+    const index = this.#count;
+    columns.seconds[index] = seconds;
+    columns.nanos[index] = nanos;
+    columns.received[index] = entry.receiveTime.seconds;
+    columns.receivedNanos[index] = entry.receiveTime.nanos;
+    columns.idStart[index] = idStart;
+    columns.idLength[index] = idLength;
+    columns.block[index] = place.block;
+    columns.start[index] = place.start;
+    columns.end[index] = place.start + entry.json.length;
+    columns.parent[index] = parent;
+    columns.log[index] = this.#logs.numberOf(entry.logName);
+    columns.defaults[index] = this.#defaults.numberOf(entry.defaults);
+    columns.hash[index] = hash;
+    this.#slots[slot] = index + 1;
+    this.#count = index + 1;
+    return true;
+  }
+
+  page({ after, descending = false, countMax }: PageRequest): StoredEntry[] {
+    this.#sort();
+    const order = this.#order;
+    const page: StoredEntry[] = [];
+    if (descending) {
+      let at = after === undefined ? order.length - 1 : this.#positionOf(after, false) - 1;
+      for (; at >= 0 && page.length < countMax; at -= 1) page.push(this.#entryAt(order[at] as number));
+    } else {
+      let at = after === undefined ? 0 : this.#positionOf(after, true);
+      for (; at < order.length && page.length < countMax; at += 1) {
+        page.push(this.#entryAt(order[at] as number));
+      }
+    }
+    return page;
+  }
+
+  logNames(): string[] {
+    const names = new Set<string>();
+    const seen = new Set<number>(this.#columns.log.subarray(0, this.#count));
+    for (const number of seen) names.add(this.#logs.nameOf(number));
+    return [...names].toSorted(compareText);
+  }
+
+  deleteLog(logName: string): number {
+    const before = this.#count;
+    const kept: StoredEntry[] = [];
+    for (let index = 0; index < before; index += 1) {
+      const entry = this.#entryAt(index);
+      if (entry.logName !== logName) kept.push(entry);
+    }
+    if (kept.length === before) return 0;
+    this.clear();
+    for (const entry of kept) this.add(entry);
+    return before - kept.length;
+  }
+
+  clear(): void {
+    this.#count = 0;
+    this.#columns = makeColumns(firstCapacity);
+    this.#slots = new Uint32Array(firstCapacity * 2);
+    this.#ids = Buffer.allocUnsafe(firstCapacity * 40);
+    this.#idsBytes = 0;
+    this.#blocks = new Blocks();
+    this.#parents = new Names();
+    this.#logs = new Names();
+    this.#defaults = new Names();
+    this.#order = new Uint32Array(0);
+  }
+
+  close(): void {
+    this.clear();
+  }
+
+  #appendId(insertId: string): number {
+    const start = this.#idsBytes;
+    const roomNeeded = start + insertId.length * 3;
+    if (roomNeeded > this.#ids.length) {
+      const larger = Buffer.allocUnsafe(Math.max(roomNeeded, this.#ids.length * 2));
+      this.#ids.copy(larger, 0, 0, start);
+      this.#ids = larger;
+    }
+    this.#idsBytes = start + this.#ids.write(insertId, start, 'utf8');
+    return start;
+  }
+
+  /** FNV-1a, which is enough: equal hashes are compared in full. */
+  #hashOf(seconds: number, nanos: number, parent: number, idStart: number, idEnd: number): number {
+    const ids = this.#ids;
+    let hash = 0x811c9dc5 ^ parent;
+    hash = Math.imul(hash ^ (seconds | 0), 0x01000193);
+    hash = Math.imul(hash ^ nanos, 0x01000193);
+    for (let at = idStart; at < idEnd; at += 1) {
+      hash = Math.imul(hash ^ (ids[at] as number), 0x01000193);
+    }
+    hash ^= hash >>> 15;
+    return hash >>> 0;
+  }
+
+  #columnsWithRoom(): Columns {
+    if (this.#count === this.#columns.capacity) {
+      this.#columns = makeColumns(this.#count * 2, this.#columns);
+    }
+    return this.#columns;
+  }
+
+  #growSlots(): void {
+    const slots = new Uint32Array(this.#slots.length * 2);
+    const mask = slots.length - 1;
+    const hashes = this.#columns.hash;
+    for (let index = 0; index < this.#count; index += 1) {
+      let slot = (hashes[index] as number) & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = index + 1;
+    }
+    this.#slots = slots;
+  }
+
+  #compareIds(index: number, idStart: number, idLength: number): number {
+    const otherStart = this.#columns.idStart[index] as number;
+    const otherEnd = otherStart + (this.#columns.idLength[index] as number);
+    const ids = this.#ids;
+    const end = Math.min(otherEnd - otherStart, idLength);
+    for (let at = 0; at < end; at += 1) {
+      const difference = (ids[otherStart + at] as number) - (ids[idStart + at] as number);
+      if (difference !== 0) return difference;
+    }
+    return otherEnd - otherStart - idLength;
+  }
+
+  #compareEntries(left: number, right: number): number {
+    const { seconds, nanos, idStart, idLength, parent } = this.#columns;
+    return (
+      (seconds[left] as number) - (seconds[right] as number) ||
+      (nanos[left] as number) - (nanos[right] as number) ||
+      this.#compareIds(left, idStart[right] as number, idLength[right] as number) ||
+      compareText(this.#parents.nameOf(parent[left]), this.#parents.nameOf(parent[right]))
+    );
+  }
+
+  /** Sorts what was added since the last page, and merges it in. */
+  #sort(): void {
+    const sorted = this.#order;
+    if (sorted.length === this.#count) return;
+    const added = Uint32Array.from({ length: this.#count - sorted.length }, (_, at) => sorted.length + at);
+    added.sort((left, right) => this.#compareEntries(left, right));
+    const merged = new Uint32Array(this.#count);
+    let [fromSorted, fromAdded] = [0, 0];
+    for (let at = 0; at < merged.length; at += 1) {
+      const left = sorted[fromSorted];
+      const right = added[fromAdded];
+      const takesLeft =
+        left !== undefined && (right === undefined || this.#compareEntries(left, right) < 0);
+      merged[at] = (takesLeft ? left : right) as number;
+      if (takesLeft) fromSorted += 1;
+      else fromAdded += 1;
+    }
+    this.#order = merged;
+  }
+
+  /** Place in the order of the first entry that is not before `key`, or, with `past`, the first after it. */
+  #positionOf(key: EntryKey, past: boolean): number {
+    let [low, high] = [0, this.#order.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const comparison = this.#compareToKey(this.#order[middle] as number, key);
+      if (comparison < 0 || (past && comparison === 0)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #compareToKey(index: number, key: EntryKey): number {
+    const { seconds, nanos, parent } = this.#columns;
+    return (
+      (seconds[index] as number) - key.timestamp.seconds ||
+      (nanos[index] as number) - key.timestamp.nanos ||
+      compareText(this.#insertIdAt(index), key.insertId) ||
+      compareText(this.#parents.nameOf(parent[index]), key.parent)
+    );
+  }
+
+  #insertIdAt(index: number): string {
+    const start = this.#columns.idStart[index] as number;
+    return this.#ids.toString('utf8', start, start + (this.#columns.idLength[index] as number));
+  }
+
+  #entryAt(index: number): StoredEntry {
+    const columns = this.#columns;
+    return {
+      parent: this.#parents.nameOf(columns.parent[index]),
+      logName: this.#logs.nameOf(columns.log[index]),
+      timestamp: { seconds: columns.seconds[index] as number, nanos: columns.nanos[index] as number },
+      insertId: this.#insertIdAt(index),
+      receiveTime: {
+        seconds: columns.received[index] as number,
+        nanos: columns.receivedNanos[index] as number,
+      },
+      defaults: this.#defaults.nameOf(columns.defaults[index]),
+      json: this.#blocks.read(
+        columns.block[index] as number,
+        columns.start[index] as number,
+        columns.end[index] as number,
+      ),
+    };
+  }
+}

@@ -1,0 +1,395 @@
+// The emulator: a local Cloud Logging behind plain HTTP, for tests, benchmarks, the demo and users' own development.
+//
+// startEmulator() is called by emulator-command.ts, the demo and tests. This file is the routes; the rules of a write stand in
+// write-request.ts, of reading in list-request.ts, of going wrong on purpose in faults.ts.
+// Invariant: a request is stored whole or not at all, and only after its last byte has come.
+
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AgentError } from '../errors.ts';
+import { ApiError, bodyOfHttpStatus, invalidArgument, rpcCode } from './api-error.ts';
+import { createEntryClock } from './entry-clock.ts';
+import type { EntryKey, EntryStore } from './entry-store.ts';
+import type { MetadataOptions } from './fake-metadata.ts';
+import { answerMetadata, Tokens } from './fake-metadata.ts';
+import type { FaultRule, FaultTarget } from './faults.ts';
+import { Faults, holdsPattern, readFaultRules } from './faults.ts';
+import { listEntries, listLogs } from './list-request.ts';
+import { MemoryStore } from './memory-store.ts';
+import { ClientGone, readBody } from './request-body.ts';
+import { SqliteStore } from './sqlite-store.ts';
+import { renderEntry } from './stored-entry.ts';
+import { instantNow } from './timestamp.ts';
+import type { WriteRequest } from './write-request.ts';
+import { errorOf, isWritten, readWriteRequest } from './write-request.ts';
+
+export type EmulatorOptions = {
+  /** 0: any free port. */
+  readonly port: number;
+  readonly host?: string;
+  /** Keeps entries in this SQLite file; in memory without. */
+  readonly dataFile?: string;
+  /** FaultRule or a list of them, as JSON gives it. */
+  readonly faults?: object;
+  /** True: any bearer token that has not expired; a string: that token, or one that this emulator issued. */
+  readonly requireToken?: boolean | string;
+  readonly metadata?: MetadataOptions;
+};
+
+export type EmulatorStats = {
+  /** Calls of entries:write, whatever became of them. */
+  readonly requests: number;
+  /** Accepted by write, repeats included. */
+  readonly entries: number;
+  readonly distinctEntries: number;
+  /** Entries of well-formed requests that were refused. */
+  readonly rejectedEntries: number;
+  /** Bodies of entries:write as sent. */
+  readonly bytes: number;
+  /** TCP connections accepted so far. */
+  readonly connections: number;
+  readonly openConnections: number;
+};
+
+export type Emulator = {
+  readonly url: string;
+  readonly port: number;
+  readonly stats: () => EmulatorStats;
+  readonly setFaults: (faults: object) => void;
+  /** Ends every token that was issued: the next call with one answers 401. */
+  readonly expireTokens: () => void;
+  readonly close: () => Promise<void>;
+};
+
+const jsonType = 'application/json; charset=UTF-8';
+/** Longer than clients keep a connection unused, as Google's front end does. */
+const keepAliveMs = 600_000;
+const exportPageCount = 1000;
+
+const greeting = `tailship emulator: a local Cloud Logging
+
+POST   /v2/entries:write             write entries
+POST   /v2/entries:list              read entries (filter, orderBy, pageSize, pageToken)
+GET    /v2/projects/P/logs           names of logs
+DELETE /v2/projects/P/logs/L         delete a log
+GET    /emulator/stats               counters
+GET    /emulator/entries             all entries, NDJSON
+DELETE /emulator/entries             forget all entries
+GET    /emulator/faults              faults in force
+PUT    /emulator/faults              go wrong on purpose; {} ends all faults
+GET    /computeMetadata/v1/...       metadata server (when configured)
+POST   /token                        OAuth token endpoint
+`;
+
+/** Opens the port and answers until `close()`. Rejects with the system error of `listen`, or AgentError for faults that are none. */
+export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
+  const server = new EmulatorServer(options);
+  return server.listen();
+}
+
+type Answer = {
+  readonly status: number;
+  readonly body: string;
+  readonly type?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+};
+
+/** A fault cut the exchange: there is nothing to answer. */
+const noAnswer = Symbol('no answer');
+
+class EmulatorServer {
+  readonly #options: EmulatorOptions;
+  readonly #store: EntryStore;
+  readonly #faults = new Faults();
+  readonly #tokens: Tokens;
+  readonly #clock = createEntryClock();
+  readonly #closing = new AbortController();
+  readonly #sockets = new Set<Socket>();
+  readonly #http: Server;
+  #requests = 0;
+  #entries = 0;
+  #rejectedEntries = 0;
+  #bytes = 0;
+  #connections = 0;
+
+  constructor(options: EmulatorOptions) {
+    this.#options = options;
+    this.#faults.set(readFaultRules(options.faults ?? {}));
+    this.#store = options.dataFile === undefined ? new MemoryStore() : new SqliteStore(options.dataFile);
+    this.#tokens = new Tokens(options.metadata?.tokenLifeSeconds);
+    this.#http = createServer({ keepAliveTimeout: keepAliveMs }, (request, response) => {
+      void this.#serve(request, response);
+    });
+    this.#http.on('connection', (socket: Socket) => {
+      this.#connections += 1;
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+  }
+
+  async listen(): Promise<Emulator> {
+    const { port, host = '127.0.0.1' } = this.#options;
+    this.#http.listen(port, host);
+    await once(this.#http, 'listening');
+    const address = this.#http.address() as AddressInfo;
+    const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+    return {
+      url: `http://${name}:${address.port}`,
+      port: address.port,
+      stats: () => this.#stats(),
+      setFaults: (faults) => this.#faults.set(readFaultRules(faults)),
+      expireTokens: () => this.#tokens.expireAll(),
+      close: () => this.#close(),
+    };
+  }
+
+  async #close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    const closed = once(this.#http, 'close');
+    this.#http.close();
+    // Hanging requests never end by themselves.
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+    this.#store.close();
+  }
+
+  #stats(): EmulatorStats {
+    return {
+      requests: this.#requests,
+      entries: this.#entries,
+      distinctEntries: this.#store.count,
+      rejectedEntries: this.#rejectedEntries,
+      bytes: this.#bytes,
+      connections: this.#connections,
+      openConnections: this.#sockets.size,
+    };
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const answer = await this.#route(request, response);
+      if (answer !== noAnswer) send(response, answer);
+    } catch (error) {
+      if (error instanceof ClientGone || this.#closing.signal.aborted) response.destroy();
+      else if (error instanceof ApiError) send(response, { status: error.httpStatus, body: error.body });
+      else {
+        // A bug of ours or a disk of the user's: the client is the one who can show it.
+        send(response, { status: 500, body: bodyOfHttpStatus(500, `Emulator: ${String(error)}`) });
+      }
+    }
+  }
+
+  async #route(request: IncomingMessage, response: ServerResponse): Promise<Answer | typeof noAnswer> {
+    const [path = '/'] = (request.url ?? '/').split('?', 1);
+    const route = `${request.method} ${path}`;
+    if (route === 'POST /v2/entries:write') return this.#withFaults('write', request, response);
+    if (route === 'POST /v2/entries:list') return this.#withFaults('list', request, response);
+    if (route === 'POST /token') return this.#withFaults('token', request, response);
+    if (path.startsWith('/computeMetadata/')) return this.#withFaults('metadata', request, response);
+    const { body } = await readBody(request);
+    if (path.startsWith('/v2/')) return this.#logs(request, path);
+    switch (route) {
+      case 'GET /':
+        return { status: 200, body: greeting, type: 'text/plain; charset=utf-8' };
+      case 'GET /emulator/stats':
+        return json(this.#stats());
+      case 'GET /emulator/entries':
+        await this.#exportEntries(response);
+        return noAnswer;
+      case 'DELETE /emulator/entries':
+        this.#store.clear();
+        this.#requests = this.#entries = this.#rejectedEntries = this.#bytes = 0;
+        return json({});
+      case 'GET /emulator/faults':
+        return json(this.#faults.rules);
+      case 'PUT /emulator/faults':
+        return this.#putFaults(body);
+      default:
+        return notFound(path);
+    }
+  }
+
+  #putFaults(body: Buffer): Answer {
+    try {
+      this.#faults.set(readFaultRules(JSON.parse(body.toString('utf8') || '{}')));
+    } catch (error) {
+      if (error instanceof AgentError || error instanceof SyntaxError) throw invalidArgument(error.message);
+      throw error;
+    }
+    return json({});
+  }
+
+  async #withFaults(
+    target: FaultTarget,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<Answer | typeof noAnswer> {
+    if (target === 'write') this.#requests += 1;
+    const { body, wireBytes } = await readBody(request);
+    if (target === 'write') this.#bytes += wireBytes;
+    const { delayMs, rule } = this.#faults.decide(target, body);
+    if (delayMs > 0) await sleep(delayMs, undefined, { signal: this.#closing.signal });
+    if (rule === undefined) return this.#answer(target, request, body);
+    if (rule.mode === 'partial') return this.#answer(target, request, body, rule);
+    if (rule.mode === 'halfClose') {
+      response.once('finish', () => response.socket?.end());
+      return this.#answer(target, request, body);
+    }
+    if (rule.after === true) await this.#answer(target, request, body);
+    return disrupt(rule, request);
+  }
+
+  async #answer(
+    target: FaultTarget,
+    request: IncomingMessage,
+    body: Buffer,
+    partial?: FaultRule,
+  ): Promise<Answer> {
+    switch (target) {
+      case 'write':
+        this.#checkToken(request);
+        return this.#write(body, partial);
+      case 'list':
+        this.#checkToken(request);
+        return json(listEntries(this.#store, body));
+      case 'token':
+        return json(this.#tokens.issue());
+      default:
+        return this.#metadata(request);
+    }
+  }
+
+  #metadata(request: IncomingMessage): Answer {
+    const path = request.url ?? '/';
+    const { metadata } = this.#options;
+    if (metadata === undefined) return notFound(path);
+    const headers = { 'metadata-flavor': 'Google' };
+    if (request.headers['metadata-flavor'] !== 'Google') {
+      return { status: 403, body: 'Missing Metadata-Flavor:Google header.', type: 'text/html', headers };
+    }
+    return { ...answerMetadata(path.split('?', 1)[0] ?? path, metadata, this.#tokens), headers };
+  }
+
+  #checkToken(request: IncomingMessage): void {
+    const { requireToken = false } = this.#options;
+    if (requireToken === false) return;
+    const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+    const isAlive = token === undefined ? undefined : this.#tokens.isAlive(token);
+    if (isAlive === true) return;
+    if (isAlive === undefined && token !== undefined && [true, token].includes(requireToken)) return;
+    throw new ApiError(
+      rpcCode.unauthenticated,
+      'Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.',
+    );
+  }
+
+  #write(body: Buffer, partial: FaultRule | undefined): Answer {
+    const receiveTime = instantNow();
+    const request = readWriteRequest(body, { receiveTime, clock: this.#clock });
+    const stored = partial === undefined ? request : refuseByFault(request, partial);
+    if (isWritten(stored)) {
+      this.#store.transaction(() => {
+        for (const entry of stored.entries) this.#store.add(entry);
+      });
+      this.#entries += stored.entries.length;
+      this.#rejectedEntries += stored.refusals.size;
+    } else if (!stored.dryRun) this.#rejectedEntries += stored.entryCount;
+    const error = errorOf(stored);
+    if (error !== undefined) throw error;
+    return json({});
+  }
+
+  #logs(request: IncomingMessage, path: string): Answer {
+    this.#checkToken(request);
+    const match = /^\/v2\/((?:projects|organizations|folders|billingAccounts)\/[^/]+)\/logs(?:\/([^/]+))?$/.exec(path);
+    const [parent, logId] = [match?.[1], match?.[2]];
+    if (parent !== undefined && logId === undefined && request.method === 'GET') {
+      const query = new URL(request.url ?? '/', 'http://emulator').searchParams;
+      return json(listLogs(this.#store, { parent, query }));
+    }
+    if (parent !== undefined && logId !== undefined && request.method === 'DELETE') {
+      const name = `${parent}/logs/${logId}`;
+      if (this.#store.deleteLog(name) === 0) throw new ApiError(rpcCode.notFound, `Log ${name} does not exist.`);
+      return json({});
+    }
+    return notFound(path);
+  }
+
+  async #exportEntries(response: ServerResponse): Promise<void> {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    let after: EntryKey | undefined;
+    for (;;) {
+      const page = this.#store.page({ after, countMax: exportPageCount });
+      after = page.at(-1);
+      if (after === undefined) break;
+      const lines = page.map((entry) => `${JSON.stringify(renderEntry(entry))}\n`).join('');
+      if (!response.write(lines)) {
+        await Promise.race([once(response, 'drain'), once(response, 'close')]);
+      }
+      if (response.destroyed) throw new ClientGone('the reader went away');
+    }
+    response.end();
+  }
+}
+
+function json(value: object): Answer {
+  return { status: 200, body: JSON.stringify(value) };
+}
+
+function notFound(path: string): Answer {
+  return { status: 404, body: bodyOfHttpStatus(404, `The requested URL ${path} was not found on this server.`) };
+}
+
+function send(response: ServerResponse, { status, body, type = jsonType, headers = {} }: Answer): void {
+  if (response.destroyed || response.headersSent) {
+    response.destroy();
+    return;
+  }
+  response.writeHead(status, {
+    ...headers,
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+  });
+  response.end(body);
+}
+
+function disrupt(rule: FaultRule, request: IncomingMessage): Answer | typeof noAnswer {
+  const headers: Record<string, string> =
+    rule.retryAfterSeconds === undefined ? {} : { 'retry-after': String(rule.retryAfterSeconds) };
+  switch (rule.mode) {
+    case 'reset':
+      request.socket.resetAndDestroy();
+      return noAnswer;
+    case 'hang':
+      return noAnswer;
+    case 'html': {
+      const status = rule.status ?? 502;
+      const body = `<!DOCTYPE html>\n<html><head><title>Error ${status}</title></head><body>Server Error</body></html>\n`;
+      return { status, body, type: 'text/html; charset=UTF-8', headers };
+    }
+    default: {
+      const status = rule.status ?? 503;
+      return { status, body: bodyOfHttpStatus(status, `Emulated fault: HTTP ${status}.`), headers };
+    }
+  }
+}
+
+/** Turns entries of a valid request into refusals as a `partial` fault asks; without a pattern, the first entry. */
+function refuseByFault(request: WriteRequest, rule: FaultRule): WriteRequest {
+  const { pattern, code = rpcCode.invalidArgument } = rule;
+  const refused = request.entries.filter((entry, at) =>
+    pattern === undefined ? at === 0 : holdsPattern(entry.json as Buffer, pattern),
+  );
+  if (refused.length === 0) return request;
+  if (rule.details === false) {
+    throw invalidArgument('Request contains an invalid argument.');
+  }
+  const refusals = new Map(request.refusals);
+  for (const { index } of refused) refusals.set(index, { code, message: 'Emulated fault: entry refused.' });
+  const gone = new Set(refused);
+  return { ...request, refusals, entries: request.entries.filter((entry) => !gone.has(entry)) };
+}

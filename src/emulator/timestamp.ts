@@ -1,0 +1,73 @@
+// RFC 3339 instants to the nanosecond: read, compared and written without a Date, which would end at the millisecond.
+//
+// The validator, the index and the filters all call it. An instant is whole seconds since 1970 (negative before) and nanoseconds
+// `[0, 1e9)` after them, as in google.protobuf.Timestamp.
+
+export type Instant = { readonly seconds: number; readonly nanos: number };
+
+const shape =
+  /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))$/;
+const secondsMin = -62_135_596_800;
+const secondsMax = 253_402_300_799;
+const daysOfMonth = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
+
+function daysIn(year: number, month: number): number {
+  const isLeap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+  return month === 2 && isLeap ? 29 : (daysOfMonth[month - 1] ?? 0);
+}
+
+/** Days from 1970-01-01 in the proleptic Gregorian calendar. */
+function daysFromEpoch(year: number, month: number, day: number): number {
+  // Years are counted from March, so that the leap day is a year's last.
+  const shifted = month > 2 ? year : year - 1;
+  const era = Math.floor(shifted / 400);
+  const yearOfEra = shifted - era * 400;
+  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1;
+  const dayOfEra =
+    yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
+  return era * 146_097 + dayOfEra - 719_468;
+}
+
+/**
+ * Reads what google.protobuf.Timestamp takes as JSON: 0 to 9 digits of fraction, `Z` or an offset, years 0001 to 9999.
+ * Undefined for everything else, also for 30 February, 24:00 and leap seconds.
+ */
+export function parseInstant(text: string): Instant | undefined {
+  const match = shape.exec(text);
+  if (match === null) return undefined;
+  const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
+  const [hour, minute, second] = [Number(match[4]), Number(match[5]), Number(match[6])];
+  const [offsetHour, offsetMinute] = [Number(match[9] ?? 0), Number(match[10] ?? 0)];
+  if (day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59) {
+    return undefined;
+  }
+  if (offsetHour > 23 || offsetMinute > 59) return undefined;
+  const offsetSeconds = (match[8] === '-' ? -1 : 1) * (offsetHour * 3600 + offsetMinute * 60);
+  const seconds =
+    daysFromEpoch(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offsetSeconds;
+  if (seconds < secondsMin || seconds > secondsMax) return undefined;
+  return { seconds, nanos: match[7] === undefined ? 0 : Number(match[7].padEnd(9, '0')) };
+}
+
+/** UTC with 0, 3, 6 or 9 digits of fraction, as proto3 JSON writes it. */
+export function formatInstant({ seconds, nanos }: Instant): string {
+  // toISOString has four digits of year for every instant that parseInstant gives.
+  const whole = new Date(seconds * 1000).toISOString().slice(0, 19);
+  if (nanos === 0) return `${whole}Z`;
+  const digits = String(nanos).padStart(9, '0');
+  if (nanos % 1_000_000 === 0) return `${whole}.${digits.slice(0, 3)}Z`;
+  if (nanos % 1_000 === 0) return `${whole}.${digits.slice(0, 6)}Z`;
+  return `${whole}.${digits}Z`;
+}
+
+/** Negative, zero or positive, as for a sort. */
+export function compareInstants(left: Instant, right: Instant): number {
+  return left.seconds - right.seconds || left.nanos - right.nanos;
+}
+
+/** The clock, to the microsecond. */
+export function instantNow(): Instant {
+  const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+  const seconds = Math.floor(micros / 1_000_000);
+  return { seconds, nanos: (micros - seconds * 1_000_000) * 1000 };
+}

@@ -1,0 +1,247 @@
+// `entries:write` from bytes to entries that may be stored: schema, defaults, checks of each entry, and who is refused why.
+//
+// server.ts calls readWriteRequest() and then answerOf(). Nothing is stored here. Invariant: a body that does not fit the schema
+// throws, whatever its `partialSuccess` says; an entry that fits but may not be written is a refusal, by index.
+// Sources: the reference of entries.write, the quotas page, and error texts seen by users (named in the contract).
+
+import { isUtf8 } from 'node:buffer';
+import type { JsonObject } from '@bufbuild/protobuf';
+import type { ErrorDetail } from './api-error.ts';
+import { ApiError, invalidArgument, rpcCode } from './api-error.ts';
+import type { StoredEntry } from './entry-store.ts';
+import type { BodyScan } from './json-scan.ts';
+import { findRepeatedKey, scanBody, takeCensus } from './json-scan.ts';
+import { parseLogName } from './log-name.ts';
+import { logEntrySchema, writeRequestSchema } from './log-entry-schema.ts';
+import { plainShapeOf } from './plain-shape.ts';
+import type { Violation } from './schema-violation.ts';
+import { schemaError, unknownName, violationsOf } from './schema-violation.ts';
+import { estimateSize, memberOf, mergeDefaults } from './stored-entry.ts';
+import type { Instant } from './timestamp.ts';
+import { parseInstant } from './timestamp.ts';
+
+/** Decoded bytes of a body; the API enforces it with a 400. */
+export const requestBytesMax = 10_485_760;
+const entryBytesMax = 262_144;
+/** An entry's protobuf form is at most 6 times its JSON (a list of one-digit numbers), so smaller ones need no second look. */
+const entryBytesSurelySmall = 32_768;
+const depthMax = 100;
+const futureSecondsMax = 24 * 3600;
+const parentCountMax = 1000;
+
+export type Refusal = { readonly code: number; readonly message: string };
+
+/** Gives an entry without timestamp or insertId values that sort after all it gave before. */
+export type EntryClock = {
+  timestamp(): Instant;
+  insertId(): string;
+};
+
+export type WriteRequest = {
+  readonly entryCount: number;
+  /** Those that may be stored, in the order of the request. */
+  readonly entries: readonly (StoredEntry & { readonly index: number })[];
+  readonly refusals: Map<number, Refusal>;
+  readonly partialSuccess: boolean;
+  readonly dryRun: boolean;
+};
+
+export type WriteContext = { readonly receiveTime: Instant; readonly clock: EntryClock };
+
+type Parsed = { readonly root: JsonObject; readonly scan: BodyScan };
+
+const isPlainRequest = plainShapeOf(writeRequestSchema);
+const isPlainEntry = plainShapeOf(logEntrySchema);
+
+/** Parses and checks a body. Throws ApiError for a body that does not fit the schema. */
+export function readWriteRequest(body: Buffer, context: WriteContext): WriteRequest {
+  const parsed = parseBody(body);
+  checkSchema(parsed);
+  return sortEntries(body, parsed, context);
+}
+
+function parseBody(body: Buffer): Parsed {
+  if (body.length > requestBytesMax) throw tooLarge();
+  if (!isUtf8(body)) {
+    throw invalidArgument('Invalid JSON payload received. Encountered non UTF-8 code points.');
+  }
+  let root: unknown;
+  try {
+    root = JSON.parse(body.length === 0 ? '{}' : body.toString('utf8'));
+  } catch (error) {
+    throw invalidArgument(`Invalid JSON payload received. ${(error as Error).message}`);
+  }
+  if (typeof root !== 'object' || root === null || Array.isArray(root)) {
+    throw invalidArgument('Invalid JSON payload received. Unknown name "": Root element must be a message.');
+  }
+  const scan = scanBody(body);
+  if (scan.depthMax > depthMax) {
+    throw invalidArgument(
+      `Invalid JSON payload received. Message too deep. Max recursion depth (${depthMax}) reached.`,
+    );
+  }
+  checkCensus(body, root, scan);
+  return { root: root as JsonObject, scan };
+}
+
+/** The 400 that the API gives to a body over the limit; there is no 413. */
+export function tooLarge(): ApiError {
+  return invalidArgument(`Request payload size exceeds the limit: ${requestBytesMax} bytes.`);
+}
+
+function checkCensus(body: Buffer, root: unknown, scan: BodyScan): void {
+  const census = takeCensus(root, scan.hasSurrogateEscape);
+  if (census.hasLoneSurrogate) {
+    throw invalidArgument('Invalid JSON payload received. Invalid unicode escape: unpaired surrogate.');
+  }
+  if (census.hasInfinity) {
+    throw invalidArgument('Invalid JSON payload received. Number exceeds the range of double.');
+  }
+  if (census.keyCount !== scan.keyCount) {
+    const repeated = findRepeatedKey(body);
+    if (repeated !== undefined) {
+      const place = repeated.path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`));
+      const reason = `Repeated map key: '${repeated.key}' is already set.`;
+      throw schemaError([unknownName(repeated.key, place.join('').replace(/^\./, ''), reason)]);
+    }
+  }
+}
+
+/** The entries as JSON objects; a request may write `"entries": null`. */
+function entriesOf(root: JsonObject): readonly JsonObject[] {
+  return (root['entries'] ?? []) as readonly JsonObject[];
+}
+
+function checkSchema({ root }: Parsed): void {
+  const { entries, ...rest } = root;
+  const violations: Violation[] = [];
+  if (!isPlainRequest(rest)) violations.push(...violationsOf(writeRequestSchema, rest, ''));
+  if (Array.isArray(entries)) {
+    for (const [index, entry] of entries.entries()) {
+      if (!isPlainEntry(entry)) violations.push(...violationsOf(logEntrySchema, entry, `entries[${index}]`));
+    }
+  } else if (entries !== undefined) {
+    violations.push(...violationsOf(writeRequestSchema, { entries }, ''));
+  }
+  if (violations.length > 0) throw schemaError(violations);
+}
+
+function sortEntries(body: Buffer, { root, scan }: Parsed, context: WriteContext): WriteRequest {
+  const json = entriesOf(root);
+  const logName = memberOf(root, 'logName', 'log_name');
+  const { resource, labels } = root;
+  const defaults = JSON.stringify({ logName: logName || undefined, resource: resource ?? undefined, labels });
+  const defaultMembers = JSON.parse(defaults) as JsonObject;
+  const refusals = new Map<number, Refusal>();
+  const entries: (StoredEntry & { index: number })[] = [];
+  const futureSeconds = context.receiveTime.seconds + futureSecondsMax;
+  for (const [index, entry] of json.entries()) {
+    const [start, end] = [scan.entrySpans[index * 2] ?? 0, scan.entrySpans[index * 2 + 1] ?? 0];
+    const bytes = body.subarray(start, end);
+    const checked = checkEntry(entry, { bytes, defaults, defaultMembers, futureSeconds });
+    if (checked.refusal !== undefined) {
+      refusals.set(index, { code: rpcCode.invalidArgument, message: checked.refusal });
+      continue;
+    }
+    const insertId = memberOf(entry, 'insertId', 'insert_id');
+    entries.push({
+      index,
+      parent: checked.parent,
+      logName: checked.logName,
+      timestamp: checked.timestamp ?? context.clock.timestamp(),
+      insertId: typeof insertId === 'string' && insertId !== '' ? insertId : context.clock.insertId(),
+      receiveTime: context.receiveTime,
+      defaults,
+      json: bytes,
+    });
+  }
+  checkParents(entries);
+  const isTrue = (camel: string, snake: string) => memberOf(root, camel, snake) === true;
+  return {
+    entryCount: json.length,
+    entries,
+    refusals,
+    partialSuccess: isTrue('partialSuccess', 'partial_success'),
+    dryRun: isTrue('dryRun', 'dry_run'),
+  };
+}
+
+function checkParents(entries: readonly StoredEntry[]): void {
+  const parents = new Set<string>();
+  for (const entry of entries) parents.add(entry.parent);
+  if (parents.size > parentCountMax) {
+    throw invalidArgument(`A request may name at most ${parentCountMax} different parents.`);
+  }
+}
+
+type EntryContext = {
+  readonly bytes: Buffer;
+  readonly defaults: string;
+  readonly defaultMembers: JsonObject;
+  readonly futureSeconds: number;
+};
+
+type CheckedEntry =
+  | { readonly refusal: string }
+  | {
+      readonly refusal?: undefined;
+      readonly parent: string;
+      readonly logName: string;
+      readonly timestamp: Instant | undefined;
+    };
+
+function checkEntry(entry: JsonObject, context: EntryContext): CheckedEntry {
+  const logName = memberOf(entry, 'logName', 'log_name') || context.defaultMembers['logName'];
+  if (typeof logName !== 'string') return { refusal: 'Log name is missing: set it on the entry or on the request.' };
+  const name = parseLogName(logName);
+  if (name.refusal !== undefined) return { refusal: name.refusal };
+  const resource = (entry['resource'] ?? context.defaultMembers['resource']) as JsonObject | undefined;
+  const resourceType = resource?.['type'];
+  if (typeof resourceType !== 'string' || resourceType === '') {
+    return { refusal: 'Monitored resource type is missing: set it on the entry or on the request.' };
+  }
+  const text = entry['timestamp'];
+  const timestamp = typeof text === 'string' ? parseInstant(text) : undefined;
+  if (timestamp !== undefined && timestamp.seconds > context.futureSeconds) {
+    return { refusal: 'Log entry timestamp is more than 24 hours in the future.' };
+  }
+  if (context.bytes.length + context.defaults.length > entryBytesSurelySmall) {
+    const bytes = estimateSize(mergeDefaults(entry, context.defaultMembers));
+    if (bytes > entryBytesMax) {
+      const [size, max] = [bytes, entryBytesMax].map((count) => `${(count / 1024).toFixed(1)}K`);
+      return { refusal: `Log entry with size ${size} exceeds maximum size of ${max}` };
+    }
+  }
+  return { parent: name.parent, logName, timestamp };
+}
+
+/**
+ * What the client hears of refusals: undefined is `{}`, with all entries written. Otherwise the error has the first refused
+ * entry's code, and names each refused entry only if others were written.
+ */
+export function errorOf(request: WriteRequest): ApiError | undefined {
+  const refusals = [...request.refusals].toSorted(([left], [right]) => left - right);
+  const first = refusals[0];
+  if (first === undefined) return undefined;
+  const [index, { code, message }] = first;
+  const debug = (detail: string): ErrorDetail => ({
+    '@type': 'type.googleapis.com/google.rpc.DebugInfo',
+    detail,
+  });
+  if (!request.partialSuccess) {
+    return new ApiError(code, message, [debug(`[ORIGINAL ERROR] ${message}; key: ${index}`)]);
+  }
+  if (refusals.length === request.entryCount) return new ApiError(code, message);
+  return new ApiError(code, message, [
+    {
+      '@type': 'type.googleapis.com/google.logging.v2.WriteLogEntriesPartialErrors',
+      logEntryErrors: Object.fromEntries(refusals),
+    },
+    debug(`[ORIGINAL ERROR] ${message}`),
+  ]);
+}
+
+/** Whether the request's good entries are to be stored. */
+export function isWritten(request: WriteRequest): boolean {
+  return !request.dryRun && (request.partialSuccess || request.refusals.size === 0);
+}
