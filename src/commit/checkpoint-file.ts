@@ -1,0 +1,278 @@
+// The SQLite file under the checkpoint store: opens, locks and checks it, reads all rows once, writes changes in one transaction.
+// Used by checkpoint-store.ts alone, which decides what to do about the errors that this file throws.
+//
+// Invariants: a row that is returned is exactly a row that was written (each carries a checksum), though perhaps not the latest one,
+// and a file is renamed but never deleted.
+//
+// WAL with synchronous=NORMAL: a commit writes without fsync, only the move from the log into the file syncs, so a power cut loses the
+// last commits and never more. An older offset only means that lines are read again, and a line sent twice is the same entry.
+// locking_mode=EXCLUSIVE: the lock is taken at open, belongs to the process, and the kernel drops it when the process dies; it also
+// spares the shared-memory file.
+
+import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { StatementSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import { crc32 } from 'node:zlib';
+
+import { AgentError, hasCode } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
+import type { Checkpoint, FileIdentity } from './checkpoint-store.ts';
+import { lockHolder } from './lock-holder.ts';
+
+/** A change of one row: a checkpoint to write, or an identity to forget. */
+export type Change = { readonly put: Checkpoint } | { readonly forget: FileIdentity };
+
+const fileName = 'checkpoints.sqlite';
+const schemaVersion = 1;
+// "tail" in ASCII: tells our file from any other SQLite file.
+const applicationId = 0x7461696c;
+// Small pages, as each commit writes whole pages and its rows lie scattered.
+const pageBytes = 1024;
+const cacheBytes = 512 * 1024;
+/** When the log has grown to this many pages it is moved into the file, with the only two fsyncs there are. */
+const walPages = 1024;
+
+// No second index and no rowid: one tree, so that a damaged page loses rows but cannot make two views of them disagree.
+// device and inode are REAL because they are JavaScript numbers, which are doubles, and only hints.
+const createTable = `CREATE TABLE checkpoint (
+  pod_uid TEXT NOT NULL, container TEXT NOT NULL, restart_count INTEGER NOT NULL, fingerprint TEXT NOT NULL,
+  offset INTEGER NOT NULL, device REAL NOT NULL, inode REAL NOT NULL, file_name TEXT NOT NULL, checksum INTEGER NOT NULL,
+  PRIMARY KEY (pod_uid, container, restart_count, fingerprint)
+) STRICT, WITHOUT ROWID`;
+
+/** An open and locked file; every method throws STATE_CORRUPT or STATE_UNWRITABLE. */
+export class CheckpointFile {
+  readonly #stateDir: string;
+  readonly #database: DatabaseSync;
+  readonly #upsert: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #inode: bigint;
+
+  /** Creates the directory and the file, or opens it and checks all of it; throws STATE_LOCKED at once when another process has it. */
+  constructor(stateDir: string) {
+    this.#stateDir = stateDir;
+    const path = join(stateDir, fileName);
+    let database: DatabaseSync | undefined;
+    try {
+      mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+      database = new DatabaseSync(path, { timeout: 0 });
+      lock(database);
+      if (isNew(database)) createSchema(database);
+      else checkSchema(database);
+      this.#upsert = database.prepare('INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
+      this.#delete = database.prepare(
+        'DELETE FROM checkpoint WHERE pod_uid = ? AND container = ? AND restart_count = ? AND fingerprint = ?',
+      );
+      this.#inode = statSync(path, { bigint: true }).ino;
+    } catch (error) {
+      closeQuietly(database);
+      throw classify(error, stateDir);
+    }
+    this.#database = database;
+  }
+
+  /** Every row. */
+  load(): Checkpoint[] {
+    try {
+      return readRows(this.#database);
+    } catch (error) {
+      throw classify(error, this.#stateDir);
+    }
+  }
+
+  /** Writes all changes or none. With no changes it writes one page, to prove that it can. */
+  write(changes: Iterable<Change>): void {
+    const database = this.#database;
+    try {
+      // SQLite goes on happily in a file that someone removed; nobody would ever read it again.
+      const inode = statSync(join(this.#stateDir, fileName), { bigint: true }).ino;
+      if (inode !== this.#inode) throw new AgentError('STATE_UNWRITABLE', 'the store was replaced by another file');
+      database.exec('BEGIN IMMEDIATE');
+      let count = 0;
+      for (const change of changes) {
+        count += 1;
+        if ('put' in change) this.#upsert.run(...encodeRow(change.put));
+        else this.#delete.run(...identityOf(change.forget));
+      }
+      if (count === 0) database.exec(`PRAGMA user_version = ${schemaVersion}`);
+      database.exec('COMMIT');
+    } catch (error) {
+      try {
+        // A full disk rolls back by itself, other errors do not.
+        if (database.isTransaction) database.exec('ROLLBACK');
+      } catch {
+        // The first error is the one to tell.
+      }
+      throw classify(error, this.#stateDir);
+    }
+  }
+
+  /** Ends the lock. The log is moved into the file if that is possible. */
+  close(): void {
+    closeQuietly(this.#database);
+  }
+}
+
+/**
+ * Rows of a store that cannot be opened for writing, e.g. on a file system that was remounted read-only; none if it cannot be read
+ * either. Commits that are only in the log are not seen: their rows are older, which is safe.
+ */
+export function loadReadOnly(stateDir: string): Checkpoint[] {
+  const path = join(stateDir, fileName);
+  if (!existsSync(path)) return [];
+  let database: DatabaseSync | undefined;
+  try {
+    const url = pathToFileURL(path);
+    // Without it SQLite wants to create a log beside the file.
+    url.searchParams.set('immutable', '1');
+    database = new DatabaseSync(url, { readOnly: true });
+    checkSchema(database);
+    return readRows(database);
+  } catch {
+    // Whatever is wrong with it will be found, and told, when the file can be opened for writing.
+    return [];
+  } finally {
+    closeQuietly(database);
+  }
+}
+
+/** Renames a corrupt file with its log, and returns its new path; throws the system's error. */
+export function setAside(stateDir: string): string {
+  const path = join(stateDir, fileName);
+  const time = new Date().toISOString().replaceAll(/[-:.]/g, '');
+  let aside = `${path}.corrupt-${time}`;
+  for (let count = 1; existsSync(aside); count += 1) aside = `${path}.corrupt-${time}-${count}`;
+  // The log first: a log without its file is ignored, a new file with an old log would be damaged by it.
+  for (const suffix of ['-wal', '-journal', '']) {
+    if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
+  }
+  return aside;
+}
+
+function lock(database: DatabaseSync): void {
+  // The order matters: exclusive before the first access, so that no shared memory is made; page size before the file has pages.
+  database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = ${pageBytes}`);
+  const mode = database.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode'];
+  if (mode !== 'wal') throw new AgentError('STATE_UNWRITABLE', `the store cannot be switched to write-ahead logging: ${String(mode)}`);
+  database.exec(`
+    PRAGMA synchronous = NORMAL;
+    PRAGMA wal_autocheckpoint = ${walPages};
+    PRAGMA cache_size = -${cacheBytes / 1024};
+    PRAGMA temp_store = MEMORY;
+    BEGIN IMMEDIATE;
+    COMMIT`);
+}
+
+function isNew(database: DatabaseSync): boolean {
+  return pragma(database, 'schema_version') === 0 && pragma(database, 'page_count') <= 1;
+}
+
+function createSchema(database: DatabaseSync): void {
+  database.exec(`
+    BEGIN IMMEDIATE;
+    PRAGMA application_id = ${applicationId};
+    PRAGMA user_version = ${schemaVersion};
+    ${createTable};
+    COMMIT`);
+}
+
+function checkSchema(database: DatabaseSync): void {
+  const tables = database.prepare('SELECT sql FROM sqlite_schema').all();
+  const ours =
+    pragma(database, 'application_id') === applicationId &&
+    pragma(database, 'user_version') === schemaVersion &&
+    tables.length === 1 &&
+    tables[0]?.['sql'] === createTable;
+  if (!ours) throw new AgentError('STATE_CORRUPT', 'the store has another schema');
+  const complaint = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
+  if (complaint !== 'ok') throw new AgentError('STATE_CORRUPT', `the store is damaged: ${String(complaint)}`);
+}
+
+function pragma(database: DatabaseSync, name: string): number {
+  return Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
+}
+
+function readRows(database: DatabaseSync): Checkpoint[] {
+  const checkpoints: Checkpoint[] = [];
+  for (const row of database.prepare('SELECT * FROM checkpoint').iterate()) checkpoints.push(decodeRow(row));
+  return checkpoints;
+}
+
+function identityOf(identity: FileIdentity): [string, string, number, string] {
+  return [identity.podUid, identity.container, identity.restartCount, identity.fingerprint];
+}
+
+function encodeRow(checkpoint: Checkpoint): (string | number)[] {
+  const { offset, device, inode, fileName: name } = checkpoint;
+  const columns = [...identityOf(checkpoint), offset, device, inode, name];
+  return [...columns, checksumOf(columns)];
+}
+
+function decodeRow(row: Readonly<Record<string, unknown>>): Checkpoint {
+  const checkpoint: Checkpoint = {
+    podUid: String(row['pod_uid']),
+    container: String(row['container']),
+    restartCount: Number(row['restart_count']),
+    fingerprint: String(row['fingerprint']),
+    offset: Number(row['offset']),
+    device: Number(row['device']),
+    inode: Number(row['inode']),
+    fileName: String(row['file_name']),
+  };
+  // SQLite has no checksums of its own: one flipped bit of an offset would pass over lines that were never sent.
+  if (encodeRow(checkpoint).at(-1) !== row['checksum']) throw new AgentError('STATE_CORRUPT', 'a row of the store is damaged');
+  return checkpoint;
+}
+
+function checksumOf(columns: readonly (string | number)[]): number {
+  return crc32(columns.join('\0'));
+}
+
+function closeQuietly(database: DatabaseSync | undefined): void {
+  try {
+    database?.close();
+  } catch {
+    // Everything that was committed is on its way to the disk; what closing could not tidy up, the next open does.
+  }
+}
+
+/** Turns what SQLite and the system throw into codes; anything else is a programmer's error and stays. Source: sqlite.org/rescode.html. */
+function classify(error: unknown, stateDir: string): unknown {
+  if (error instanceof AgentError || !(error instanceof Error)) return error;
+  const fail = (code: ErrorCode, text: string): AgentError => new AgentError(code, `${stateDir}: ${text}`, { cause: error });
+  if ('syscall' in error) return fail('STATE_UNWRITABLE', error.message);
+  if (hasCode(error, 'ERR_OUT_OF_RANGE')) return fail('STATE_CORRUPT', 'a number of the store is damaged');
+  if (!('errcode' in error) || typeof error.errcode !== 'number') return error;
+  // The low byte is the primary code, the rest tells details.
+  switch (error.errcode & 0xff) {
+    case 5: // BUSY
+    case 6: { // LOCKED
+      const pid = lockHolder(join(stateDir, fileName));
+      return fail('STATE_LOCKED', pid === undefined ? 'in use by another agent' : `in use by process ${pid}`);
+    }
+    case 3: // PERM
+    case 4: // ABORT
+    case 7: // NOMEM
+    case 10: // IOERR
+    case 13: // FULL
+    case 14: // CANTOPEN
+    case 15: // PROTOCOL
+      return fail('STATE_UNWRITABLE', error.message);
+    case 8: // READONLY: either the file system says so, or two damaged bytes of the file's header.
+      return fail(isWritable(stateDir) ? 'STATE_CORRUPT' : 'STATE_UNWRITABLE', error.message);
+    default: // CORRUPT, NOTADB, and whatever our few fixed statements can only meet in a damaged schema.
+      return fail('STATE_CORRUPT', error.message);
+  }
+}
+
+function isWritable(stateDir: string): boolean {
+  try {
+    accessSync(stateDir, constants.W_OK);
+    accessSync(join(stateDir, fileName), constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,283 @@
+// How far each file was shipped and answered for: the agent's only memory across restarts. The agent looks up a container when it
+// appears, puts an offset for each answer, and flushes by the clock.
+//
+// The whole store is in memory, some hundreds of bytes a row; the file is a copy that follows. When the file cannot be written (disk
+// full, read-only) the store goes on and says so in `healthy`, and flushes try again, ever less often. A corrupt file is renamed and
+// written anew from memory.
+// Invariants: at idle nothing is written; a flush writes all of a moment or nothing; losing the file, or its last seconds, only means
+// that lines are read and sent again, as the same entries.
+
+import { limits } from '../config.ts';
+import { AgentError } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
+import { CheckpointFile, loadReadOnly, setAside } from './checkpoint-file.ts';
+import type { Change } from './checkpoint-file.ts';
+
+/** What stays the same when a file is renamed, compressed, or met again after a restart. */
+export type FileIdentity = {
+  readonly podUid: string;
+  readonly container: string;
+  readonly restartCount: number;
+  /** Hash of the file's first line. */
+  readonly fingerprint: string;
+};
+
+/** Everything before `offset` (bytes of the uncompressed file) is answered for; the rest is a hint for finding the file. */
+export type Checkpoint = FileIdentity & {
+  readonly offset: number;
+  readonly device: number;
+  readonly inode: number;
+  readonly fileName: string;
+};
+
+/** Open from start to end of the agent; no method but `openCheckpointStore` throws operating errors. */
+export type CheckpointStore = {
+  /** Checkpoints of one container, any restart. */
+  lookup(podUid: string, container: string): Checkpoint[];
+  /** In memory at once, in the file with the next flush; the last one of an identity wins. */
+  put(checkpoint: Checkpoint): void;
+  /** The file is gone for good. */
+  forget(identity: FileIdentity): void;
+  /** Forgets the containers that were in the file and that nobody looked up or put since; returns how many checkpoints that were. */
+  forgetUnclaimed(): number;
+  /** One transaction with what changed; nothing when nothing did. */
+  flush(): void;
+  /** Flushes, whatever the back-off says, and ends the lock. */
+  close(): void;
+  /** Whether the file has all that the last flush was to write: false turns readiness off. */
+  readonly healthy: boolean;
+  readonly lastError: AgentError | undefined;
+  /** How long the last flush that wrote something took. */
+  readonly lastFlushMs: number;
+  /** Changes that the file does not have yet. */
+  readonly dirtyCount: number;
+  /** Checkpoints in memory. */
+  readonly size: number;
+};
+
+export type CheckpointHooks = {
+  log(level: 'info' | 'warn' | 'error', code: ErrorCode, text: string): void;
+};
+
+/**
+ * Opens the store of a state directory, which is created (mode 0700) if need be. Throws STATE_LOCKED if another process has it; any
+ * other trouble with the disk only makes the store unhealthy.
+ */
+export function openCheckpointStore(stateDir: string, hooks: CheckpointHooks): CheckpointStore {
+  return new FileBackedStore(stateDir, hooks);
+}
+
+class FileBackedStore implements CheckpointStore {
+  readonly #stateDir: string;
+  readonly #hooks: CheckpointHooks;
+  /** By container, then by restart count and fingerprint. */
+  readonly #containers = new Map<string, Map<string, Checkpoint>>();
+  readonly #unclaimed = new Set<string>();
+  /** By identity; the file lacks these. */
+  readonly #dirty = new Map<string, Change>();
+  #file: CheckpointFile | undefined;
+  #size = 0;
+  #lastError: AgentError | undefined;
+  #lastFlushMs = 0;
+  #healthy = true;
+  #retryMs = 0;
+  #retryAtMs = 0;
+  #closed = false;
+
+  constructor(stateDir: string, hooks: CheckpointHooks) {
+    this.#stateDir = stateDir;
+    this.#hooks = hooks;
+    try {
+      this.#write();
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code === 'STATE_LOCKED') throw error;
+      if (this.#file === undefined) this.#adopt(loadReadOnly(stateDir));
+      this.#fail(error);
+    }
+  }
+
+  get healthy(): boolean {
+    return this.#healthy;
+  }
+
+  get lastError(): AgentError | undefined {
+    return this.#lastError;
+  }
+
+  get lastFlushMs(): number {
+    return this.#lastFlushMs;
+  }
+
+  get dirtyCount(): number {
+    return this.#dirty.size;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  lookup(podUid: string, container: string): Checkpoint[] {
+    const key = containerKey({ podUid, container });
+    this.#unclaimed.delete(key);
+    return [...(this.#containers.get(key)?.values() ?? [])];
+  }
+
+  put(checkpoint: Checkpoint): void {
+    const key = containerKey(checkpoint);
+    this.#unclaimed.delete(key);
+    const known = this.#containers.get(key)?.get(fileKey(checkpoint));
+    if (known !== undefined && isSame(known, checkpoint)) return;
+    // A copy: the caller may go on counting in its own object.
+    const kept = { ...checkpoint };
+    this.#keep(kept);
+    this.#dirty.set(key + fileKey(kept), { put: kept });
+  }
+
+  forget(identity: FileIdentity): void {
+    const key = containerKey(identity);
+    const files = this.#containers.get(key);
+    if (files?.delete(fileKey(identity)) !== true) return;
+    if (files.size === 0) this.#containers.delete(key);
+    this.#size -= 1;
+    this.#dirty.set(key + fileKey(identity), { forget: { ...identity } });
+  }
+
+  forgetUnclaimed(): number {
+    const before = this.#size;
+    for (const key of this.#unclaimed) {
+      for (const checkpoint of this.#containers.get(key)?.values() ?? []) this.forget(checkpoint);
+    }
+    this.#unclaimed.clear();
+    return before - this.#size;
+  }
+
+  flush(): void {
+    if (this.#closed) return;
+    if (this.#healthy ? this.#dirty.size === 0 : performance.now() < this.#retryAtMs) return;
+    this.#tryWrite();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    if (!this.#healthy || this.#dirty.size > 0) this.#tryWrite();
+    this.#file?.close();
+    this.#file = undefined;
+    this.#closed = true;
+  }
+
+  #tryWrite(): void {
+    const startedMs = performance.now();
+    try {
+      this.#write();
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      this.#fail(error);
+      return;
+    }
+    this.#lastFlushMs = performance.now() - startedMs;
+    if (this.#healthy) return;
+    this.#healthy = true;
+    this.#lastError = undefined;
+    this.#retryMs = 0;
+    this.#hooks.log('info', 'STATE_UNWRITABLE', `${this.#stateDir}: checkpoints are saved again`);
+  }
+
+  /** Brings the file up to the memory; a corrupt one is replaced, once. */
+  #write(): void {
+    try {
+      this.#writeFile();
+    } catch (error) {
+      if (!(error instanceof AgentError) || error.code !== 'STATE_CORRUPT') throw error;
+      this.#replaceCorrupt(error);
+      this.#writeFile();
+    }
+  }
+
+  #writeFile(): void {
+    this.#file ??= this.#openFile();
+    this.#file.write(this.#dirty.values());
+    this.#dirty.clear();
+  }
+
+  /** Opens the file, takes over what only the file has, and makes all that it may lack dirty. */
+  #openFile(): CheckpointFile {
+    const file = new CheckpointFile(this.#stateDir);
+    try {
+      const known = [...this.#containers.values()].flatMap((files) => [...files.values()]);
+      this.#adopt(file.load());
+      for (const put of known) this.#dirty.set(containerKey(put) + fileKey(put), { put });
+      return file;
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /** Rows of an earlier run; what this run already knows, or has forgotten, is newer. */
+  #adopt(checkpoints: readonly Checkpoint[]): void {
+    for (const checkpoint of checkpoints) {
+      const key = containerKey(checkpoint);
+      if (this.#dirty.has(key + fileKey(checkpoint))) continue;
+      const files = this.#containers.get(key);
+      if (files === undefined) this.#unclaimed.add(key);
+      if (files?.has(fileKey(checkpoint)) !== true) this.#keep(checkpoint);
+    }
+  }
+
+  #keep(checkpoint: Checkpoint): void {
+    const key = containerKey(checkpoint);
+    let files = this.#containers.get(key);
+    if (files === undefined) this.#containers.set(key, (files = new Map()));
+    const before = files.size;
+    files.set(fileKey(checkpoint), checkpoint);
+    this.#size += files.size - before;
+  }
+
+  #replaceCorrupt(error: AgentError): void {
+    let aside: string;
+    try {
+      // While the file is still locked, so that no other agent finds it in between.
+      aside = setAside(this.#stateDir);
+    } catch (cause) {
+      throw new AgentError('STATE_UNWRITABLE', `${this.#stateDir}: the corrupt store cannot be renamed`, { cause });
+    } finally {
+      this.#file?.close();
+      this.#file = undefined;
+    }
+    this.#hooks.log('error', 'STATE_CORRUPT', `${error.message}; set aside as ${aside}`);
+  }
+
+  #fail(error: AgentError): void {
+    // A full disk keeps its file and its lock, for both may be fine in a second; whatever else it is, begin with a new open.
+    if (!isDiskFull(error)) {
+      this.#file?.close();
+      this.#file = undefined;
+    }
+    this.#retryMs = Math.min(Math.max(this.#retryMs * 2, limits.stateRetryMsMin), limits.stateRetryMsMax);
+    this.#retryAtMs = performance.now() + this.#retryMs;
+    const told = this.#lastError?.code === error.code;
+    this.#healthy = false;
+    this.#lastError = error;
+    if (!told) this.#hooks.log('error', error.code, `${error.message}; going on from memory`);
+  }
+}
+
+function containerKey(identity: Pick<FileIdentity, 'podUid' | 'container'>): string {
+  return `${identity.podUid}/${identity.container}/`;
+}
+
+function fileKey(identity: Pick<FileIdentity, 'restartCount' | 'fingerprint'>): string {
+  return `${identity.restartCount}/${identity.fingerprint}`;
+}
+
+function isSame(one: Checkpoint, other: Checkpoint): boolean {
+  return (
+    one.offset === other.offset && one.device === other.device && one.inode === other.inode && one.fileName === other.fileName
+  );
+}
+
+function isDiskFull(error: AgentError): boolean {
+  const { cause } = error;
+  // SQLITE_FULL
+  return cause instanceof Error && 'errcode' in cause && cause.errcode === 13;
+}
