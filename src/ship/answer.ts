@@ -1,8 +1,10 @@
-// What an answer of entries:write means: a pure function from HTTP to a verdict. Called by the delivery of a batch.
+// What an answer of entries:write means: a pure function from HTTP to a verdict. Called by the
+// delivery of a batch.
 //
-// Invariant: only the API's own words (its JSON error) can condemn an entry. Whatever else stands in the way (a proxy's page, an
-// empty or cut answer, a refusal for lack of rights) is a failure, after which the same bytes are sent again.
-// Facts: contract 1.5; fluent-plugin-google-cloud for the shape of the per-entry errors.
+// Invariant: only the API's own words (its JSON error) can condemn an entry. Whatever else stands
+// in the way (a proxy's page, an empty or cut answer, a refusal for lack of rights) is a failure,
+// after which the same bytes are sent again. Facts: contract 1.5; fluent-plugin-google-cloud for
+// the shape of the per-entry errors.
 
 import type { ErrorCode } from '../errors.ts';
 
@@ -21,7 +23,10 @@ export type Failure = {
   readonly code: ErrorCode;
   /** For people: what happened. */
   readonly text: string;
-  /** `slow` waits longer at most (someone must change something), `throttled` lowers the rate as well. */
+  /**
+   * `slow` waits longer at most (someone must change something), `throttled` lowers the rate as
+   * well.
+   */
   readonly pace: 'normal' | 'slow' | 'throttled';
   /** The least wait that the answer asks for, 0 if none. */
   readonly retryAfterMs: number;
@@ -33,7 +38,9 @@ export type Failure = {
 
 export type Verdict =
   | { readonly kind: 'accepted' }
-  /** The named entries (index in this request) were refused, the others are written. Never empty. */
+  /**
+   * The named entries (index in this request) were refused, the others are written. Never empty.
+   */
   | { readonly kind: 'partial'; readonly errors: ReadonlyMap<number, EntryError> }
   /** Nothing was written and the body is to blame. */
   | {
@@ -77,7 +84,10 @@ export function isRetryableEntryCode(code: number): boolean {
   return retryableEntryCodes.has(code);
 }
 
-/** Reads an answer to a request of `entryCount` entries. `nowMs` (epoch) is for a Retry-After that is a date. */
+/**
+ * Reads an answer to a request of `entryCount` entries. `nowMs` (epoch) is for a Retry-After that
+ * is a date.
+ */
 export function judge(answer: Answer, entryCount: number, nowMs: number): Verdict {
   const { status } = answer;
   // The status counts: a 2xx with garbage behind it was written all the same.
@@ -122,7 +132,8 @@ function failureOf(answer: Answer, error: ApiError | undefined, nowMs: number): 
   if (status === 408 || status === 409 || status === 499 || status >= 500 || failure.odd) {
     return { ...failure, code: 'SHIP_UNAVAILABLE', renew: true };
   }
-  // A path or project that does not exist, a redirect, a gateway's own 4xx: the data is kept until someone mends it.
+  // A path or project that does not exist, a redirect, a gateway's own 4xx: the data is kept until
+  // someone mends it.
   return { ...failure, code: 'SHIP_MISDIRECTED', pace: 'slow', renew: true };
 }
 
@@ -132,7 +143,10 @@ type ApiError = {
   readonly details: readonly unknown[];
 };
 
-/** The `error` member of the API's JSON, or undefined when the body is anything else (HTML, empty, cut). */
+/**
+ * The `error` member of the API's JSON, or undefined when the body is anything else (HTML, empty,
+ * cut).
+ */
 function apiError(text: string): ApiError | undefined {
   if (!text.trimStart().startsWith('{')) return undefined;
   let parsed: unknown;
@@ -153,7 +167,10 @@ function apiError(text: string): ApiError | undefined {
   };
 }
 
-/** The errors per entry. Indexes that are none of this request are left out: nothing may be concluded from them. */
+/**
+ * The errors per entry. Indexes that are none of this request are left out: nothing may be
+ * concluded from them.
+ */
 function entryErrors(details: readonly unknown[], entryCount: number): Map<number, EntryError> {
   const errors = new Map<number, EntryError>();
   for (const detail of details) {

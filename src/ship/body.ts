@@ -1,7 +1,9 @@
-// Where the entries stand in a request body, and bodies of some of them. Called by the delivery of a batch when an answer
-// names single entries or refuses the whole; the common path never looks into a body.
+// Where the entries stand in a request body, and bodies of some of them. Called by the delivery of
+// a batch when an answer names single entries or refuses the whole; the common path never looks
+// into a body.
 //
-// Invariant: entries are copied byte for byte, so what is sent again has the same insertIds and is the same entry.
+// Invariant: entries are copied byte for byte, so what is sent again has the same insertIds and is
+// the same entry.
 //
 //   {"partialSuccess":true,…,"entries":[ entry ,\n entry ,\n entry ]}
 //   └──────────── head ────────────────┘ ^starts[0]  ^starts[1]      ^starts[n] = length
@@ -9,13 +11,17 @@
 import assert from 'node:assert/strict';
 
 const newline = 0x0a;
-/** Both `,\n` between entries and `]}` at the end are this long, so every entry ends this far before the next start. */
+/**
+ * Both `,\n` between entries and `]}` at the end are this long, so every entry ends this far before
+ * the next start.
+ */
 const separatorBytes = 2;
 const entriesKey = Buffer.from('"entries":[');
 
 /**
- * Finds the entries of a complete body: entry `i` is `[starts[i], starts[i + 1] - 2)`.
- * Raw newlines occur between entries only, because JSON escapes those in strings. Asserts that there are `entryCount`.
+ * Finds the entries of a complete body: entry `i` is `[starts[i], starts[i + 1] - 2)`. Raw newlines
+ * occur between entries only, because JSON escapes those in strings. Asserts that there are
+ * `entryCount`.
  */
 export function entryStarts(body: Uint8Array, entryCount: number): Uint32Array {
   const bytes = asBuffer(body);
@@ -39,13 +45,17 @@ export function entryBytes(body: Uint8Array, starts: Uint32Array, index: number)
   return body.subarray(starts[index], entryEnd(starts, index));
 }
 
-/** A new complete body (private memory) with the head of `body` and the named entries, in that order. */
+/**
+ * A new complete body (private memory) with the head of `body` and the named entries, in that
+ * order.
+ */
 export function bodyOf(body: Uint8Array, starts: Uint32Array, indexes: Uint32Array): Uint8Array {
   assert(indexes.length > 0);
   const headBytes = starts[0] ?? 0;
   let length = headBytes;
-  for (const index of indexes)
+  for (const index of indexes) {
     length += entryEnd(starts, index) - (starts[index] ?? 0) + separatorBytes;
+  }
   const part = Buffer.allocUnsafe(length);
   part.set(body.subarray(0, headBytes));
   let end = headBytes;

@@ -1,4 +1,5 @@
-// What the ship stage counts, for /metrics, the status page and the summary of --once. Written by the delivery only.
+// What the ship stage counts, for /metrics, the status page and the summary of --once. Written by
+// the delivery only.
 
 import type { ErrorCode } from '../errors.ts';
 import type { RefusalReason } from './answer.ts';

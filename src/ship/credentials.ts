@@ -1,8 +1,10 @@
-// The bearer token of a request: none, from the metadata server, or from a key file. Called before every request; most calls are
-// answered from memory.
+// The bearer token of a request: none, from the metadata server, or from a key file. Called before
+// every request; most calls are answered from memory.
 //
-// Invariant: one refresh at a time, and a token that is still valid is never withheld because a refresh fails.
+// Invariant: one refresh at a time, and a token that is still valid is never withheld because a
+// refresh fails.
 
+import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { AgentError } from '../errors.ts';
@@ -28,20 +30,31 @@ export type CredentialOptions = {
 };
 
 export type Credentials = {
-  /** The token to send, or undefined when the endpoint needs none. Rejects with an AgentError while there is no valid one. */
+  /**
+   * The token to send, or undefined when the endpoint needs none. Rejects with an AgentError while
+   * there is no valid one.
+   */
   token(): Promise<string | undefined>;
   /** The API refused this token (401): it is not handed out again unless its issuer insists. */
   refuse(token: string): void;
+  /** Rejects whoever waits for a token now. */
+  stop(reason: AgentError): void;
 };
 
 const loggingScope = 'https://www.googleapis.com/auth/logging.write';
 const tokenPath = `/computeMetadata/v1/instance/service-accounts/default/token?scopes=${loggingScope}`;
-/** Shorter lives are taken as this long, so that an issuer that says 0 is not asked for every request. */
+/**
+ * Shorter lives are taken as this long, so that an issuer that says 0 is not asked for every
+ * request.
+ */
 const lifeMinMs = 1_000;
 /** A token is asked for anew when this share of its life is over. */
 const refreshShare = 0.8;
 
-/** Whether requests to `endpoint` stay on this machine in plain text, where a token would only be exposed. */
+/**
+ * Whether requests to `endpoint` stay on this machine in plain text, where a token would only be
+ * exposed.
+ */
 export function needsNoToken(endpoint: URL): boolean {
   const host = endpoint.hostname;
   return (
@@ -50,15 +63,23 @@ export function needsNoToken(endpoint: URL): boolean {
   );
 }
 
-/** Chooses the source of tokens; asks nobody yet. Throws CREDENTIALS_MISSING when the key file cannot be used. */
+/**
+ * Chooses the source of tokens; asks nobody yet. Throws CREDENTIALS_MISSING when the key file
+ * cannot be used.
+ */
 export function createCredentials(options: CredentialOptions): Credentials {
-  if (needsNoToken(options.endpoint))
-    return { token: () => Promise.resolve(undefined), refuse: () => undefined };
+  if (needsNoToken(options.endpoint)) {
+    return { token: noToken, refuse: () => undefined, stop: () => undefined };
+  }
   const fetchToken =
     options.credentialsFile === undefined
       ? tokenFromMetadata(options)
       : tokenFromFile(options.credentialsFile, options);
   return new CachedToken(fetchToken, options);
+}
+
+function noToken(): Promise<undefined> {
+  return Promise.resolve(undefined);
 }
 
 /** Keeps a token for its life. Exported for its test. */
@@ -69,8 +90,8 @@ export class CachedToken implements Credentials {
   #refreshAtMs = 0;
   #expiresAtMs = 0;
   #failureCount = 0;
-  #lastError: unknown;
-  #pending: Promise<void> | undefined;
+  #pending: Promise<AgentError | undefined> | undefined;
+  #breakOff: ((reason: AgentError) => void) | undefined;
 
   constructor(fetchToken: FetchToken, options: CredentialOptions) {
     this.#fetchToken = fetchToken;
@@ -82,10 +103,17 @@ export class CachedToken implements Credentials {
     if (nowMs >= this.#refreshAtMs) {
       this.#pending ??= this.#refresh();
       // In the last fifth of its life the token serves on while the next one is fetched.
-      if (this.#token === undefined || nowMs >= this.#expiresAtMs) await this.#pending;
+      if (this.#token === undefined || nowMs >= this.#expiresAtMs) {
+        const error = await this.#pending;
+        if (error !== undefined) throw error;
+      }
     }
-    if (this.#token === undefined || this.#options.clock() >= this.#expiresAtMs)
-      throw this.#lastError;
+    if (this.#token === undefined) {
+      throw new AgentError(
+        'SHIP_UNAUTHENTICATED',
+        'the token was refused as soon as it was issued',
+      );
+    }
     return this.#token;
   }
 
@@ -95,32 +123,45 @@ export class CachedToken implements Credentials {
     this.#refreshAtMs = 0;
   }
 
-  /** Never rejects: what went wrong stands in `#lastError`. */
-  async #refresh(): Promise<void> {
+  stop(reason: AgentError): void {
+    this.#breakOff?.(reason);
+  }
+
+  /** Never rejects: resolves to what went wrong, if anything. */
+  async #refresh(): Promise<AgentError | undefined> {
     try {
-      const issued = await this.#fetchToken();
+      const issued = await new Promise<IssuedToken>((resolve, reject) => {
+        this.#breakOff = reject;
+        this.#fetchToken().then(resolve, reject);
+      });
       const nowMs = this.#options.clock();
       const lifeMs = issued.lifeMs >= lifeMinMs ? issued.lifeMs : lifeMinMs;
       this.#token = issued.token;
       this.#expiresAtMs = nowMs + lifeMs;
       this.#refreshAtMs = nowMs + lifeMs * refreshShare * (1 - 0.1 * this.#options.random());
       this.#failureCount = 0;
+      return undefined;
     } catch (error) {
-      this.#lastError = error;
+      assert(error instanceof AgentError, 'a FetchToken rejects with an AgentError');
       this.#failureCount += 1;
       const { backoffBaseMs, backoffMaxMs, clock, random } = this.#options;
-      // Only a valid token makes waiting possible; without one the gate spaces the requests, and so the refreshes.
+      // Only a valid token makes waiting possible; without one the gate spaces the requests, and so
+      // the refreshes.
       const waitMs =
         random() * Math.min(backoffMaxMs, backoffBaseMs * 2 ** Math.min(this.#failureCount, 20));
       this.#refreshAtMs =
         this.#token === undefined ? 0 : Math.min(clock() + waitMs, this.#expiresAtMs);
+      return error;
     } finally {
       this.#pending = undefined;
     }
   }
 }
 
-/** Tokens of the node's, or the workload's, service account. Plain http to a link-local address: never through a proxy. */
+/**
+ * Tokens of the node's, or the workload's, service account. Plain http to a link-local address:
+ * never through a proxy.
+ */
 function tokenFromMetadata(options: CredentialOptions): FetchToken {
   let answeredBefore = false;
   return async () => {
@@ -139,8 +180,9 @@ function tokenFromMetadata(options: CredentialOptions): FetchToken {
         'the metadata server knows no service account for this machine or workload',
       );
     }
-    if (status !== 200)
+    if (status !== 200) {
       throw new AgentError('METADATA_UNAVAILABLE', `the metadata server answered ${status}`);
+    }
     answeredBefore = true;
     return parseToken(text);
   };
@@ -212,8 +254,9 @@ function tokenFromFile(file: string, options: CredentialOptions): FetchToken {
       // A new client each time, so that a key file that was rotated in place is read again.
       const client = await new GoogleAuth({ keyFile: file, scopes: [loggingScope] }).getClient();
       const { token } = await client.getAccessToken();
-      if (typeof token !== 'string' || token === '')
+      if (typeof token !== 'string' || token === '') {
         throw new Error('the issuer answered without a token');
+      }
       const expiresMs = client.credentials.expiry_date;
       return { token, lifeMs: typeof expiresMs === 'number' ? expiresMs - Date.now() : lifeMinMs };
     }).catch((error: unknown) => {

@@ -1,7 +1,8 @@
-// Entries that the API refuses for what they are: kept with the reason in dead-letter.ndjson, for a person to look at. Called by the
-// delivery of a batch.
+// Entries that the API refuses for what they are: kept with the reason in dead-letter.ndjson, for a
+// person to look at. Called by the delivery of a batch.
 //
-// Invariant: at most twice `bytesMax` on disk, whole lines only, and a disk that cannot take them never stops the agent.
+// Invariant: at most twice `bytesMax` on disk, whole lines only, and a disk that cannot take them
+// never stops the agent.
 
 import { appendFileSync, closeSync, openSync, readSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -128,8 +129,9 @@ function countLines(path: string): number {
         let at = chunk.indexOf(newline);
         at >= 0 && at < bytes;
         at = chunk.indexOf(newline, at + 1)
-      )
+      ) {
         count += 1;
+      }
     }
     return count;
   } finally {

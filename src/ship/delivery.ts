@@ -1,8 +1,8 @@
-// The way of one batch: send, read the verdict, send again what must be sent again, until every entry is accepted or dead-lettered.
-// Called by the shipper once per batch.
+// The way of one batch: send, read the verdict, send again what must be sent again, until every
+// entry is accepted or dead-lettered. Called by the shipper once per batch.
 //
-// Invariant: an entry leaves the batch by the API's word alone: it was accepted, or it was refused for what it is. Everything else
-// is sent again, as the same bytes.
+// Invariant: an entry leaves the batch by the API's word alone: it was accepted, or it was refused
+// for what it is. Everything else is sent again, as the same bytes.
 
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
@@ -83,7 +83,10 @@ type Delivery = {
 
 const gzipAsync = promisify(gzip);
 
-/** Resolves when nothing of the batch needs sending any more. Rejects only with the reason of `gate.stop`. */
+/**
+ * Resolves when nothing of the batch needs sending any more. Rejects only with the reason of
+ * `gate.stop`.
+ */
 export async function deliver(batch: Batch, order: number, stage: Stage): Promise<ShipOutcome> {
   const whole = {
     indexes: undefined,
@@ -122,15 +125,19 @@ function takeNext(pieces: Piece[]): Piece | undefined {
 async function pause(piece: Piece, stage: Stage): Promise<void> {
   const waitMs = piece.notBeforeMs - stage.clock();
   if (waitMs > 0) await stage.gate.sleep(waitMs);
-  // When everything is refused the fault is rather in the configuration or the clock: slow down, so that little is
-  // dead-lettered before someone looks; the files keep the rest.
+  // When everything is refused the fault is rather in the configuration or the clock: slow down, so
+  // that little is dead-lettered before someone looks; the files keep the rest.
   const { refusalStreakMax, refusalPaceMs } = stage.limits;
   const excess = stage.refusalStreak - refusalStreakMax;
-  if (excess > 0)
+  if (excess > 0) {
     await stage.gate.sleep(Math.min(refusalPaceMs, (refusalPaceMs * excess) / refusalStreakMax));
+  }
 }
 
-/** Sends the piece until the API says something about its entries, or `oddAnswersMax` times says nothing that can be read. */
+/**
+ * Sends the piece until the API says something about its entries, or `oddAnswersMax` times says
+ * nothing that can be read.
+ */
 async function verdictOn(piece: Piece, delivery: Delivery, stage: Stage): Promise<Verdict> {
   const body = bytesOf(piece, delivery);
   const wire = stage.gzip ? await gzipAsync(body, { level: 1 }) : body;
@@ -174,7 +181,6 @@ async function sendOnce(
   let refusedToken: string | undefined;
   for (;;) {
     let token: string | undefined;
-    let refused: Failure | undefined;
     try {
       token = await stage.credentials.token();
     } catch (error) {
@@ -195,8 +201,7 @@ async function sendOnce(
     const verdict = judge(answer, piece.count, stage.now());
     if (verdict.kind !== 'failed') stage.counters.lastSuccessMs = stage.now();
     if (answer.status !== 401 || token === undefined || verdict.kind !== 'failed') return verdict;
-    refused = verdict;
-    if (refusedToken !== undefined || stage.gate.stopped) return refused;
+    if (refusedToken !== undefined || stage.gate.stopped) return verdict;
     refusedToken = token;
     stage.credentials.refuse(token);
   }
@@ -260,11 +265,12 @@ function settlePartial(
     const index = piece.indexes === undefined ? place : (piece.indexes[place] ?? 0);
     if (code === RpcCode.resourceExhausted && again.length === 0) stage.gate.throttle();
     if (isRetryableEntryCode(code)) again.push(index);
-    // Rights may be on their way (IAM takes minutes to spread), but where the same request's other entries were written it is
-    // this entry that is denied, and it must not hold its batch for ever.
-    else if (code !== RpcCode.permissionDenied)
+    // Rights may be on their way (IAM takes minutes to spread), but where the same request's other
+    // entries were written it is this entry that is denied, and it must not hold its batch for
+    // ever.
+    else if (code !== RpcCode.permissionDenied) {
       letters.refused.push(letterOf(index, code, text, delivery));
-    else if (piece.denials + 1 < stage.limits.deniedAttemptsMax) denied.push(index);
+    } else if (piece.denials + 1 < stage.limits.deniedAttemptsMax) denied.push(index);
     else letters.denied.push(letterOf(index, code, text, delivery));
   }
   accept(piece.count - errors.size, delivery, stage);
@@ -318,8 +324,9 @@ function settleRefused(
 }
 
 /**
- * A 400 that is not the API's came again and again. If it is the body, halving finds the entry, which is given up only when others of
- * its batch were accepted; if it is a sick proxy, that never happens and nothing is lost.
+ * A 400 that is not the API's came again and again. If it is the body, halving finds the entry,
+ * which is given up only when others of its batch were accepted; if it is a sick proxy, that never
+ * happens and nothing is lost.
  */
 function settleOdd(piece: Piece, failure: Failure, delivery: Delivery, stage: Stage): void {
   if (piece.count > 1) {

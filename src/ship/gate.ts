@@ -1,12 +1,13 @@
-// When a request may start: how many at once, how long after a failure, how fast after a 429. All batches pass through one gate,
-// so that a sick endpoint is asked by one probe at a time and not by every batch. Used by the delivery of a batch.
+// When a request may start: how many at once, how long after a failure, how fast after a 429. All
+// batches pass through one gate, so that a sick endpoint is asked by one probe at a time and not by
+// every batch. Used by the delivery of a batch.
 //
 //   healthy ── failure ──> failing: nobody starts until the back-off ends, then one probe
 //      ^                      │  ^
 //      └────── success ───────┘  └── failure: a longer back-off
 //
-// Invariant: tickets out never exceed `concurrency`, at most one is given out per back-off while failing, and every ticket comes
-// back through `leave`.
+// Invariant: tickets out never exceed `concurrency`, at most one is given out per back-off while
+// failing, and every ticket comes back through `leave`.
 
 import assert from 'node:assert/strict';
 import type { AgentError, ErrorCode } from '../errors.ts';
@@ -45,7 +46,10 @@ export class Gate {
   readonly #waiters: Waiter[] = [];
   #ticketCount = 0;
   #probing = false;
-  /** Counts the failures that opened or kept open the outage; a failure of an older request says nothing new. */
+  /**
+   * Counts the failures that opened or kept open the outage; a failure of an older request says
+   * nothing new.
+   */
   #epoch = 0;
   #failureCount = 0;
   #failingSinceMs = 0;
@@ -72,7 +76,10 @@ export class Gate {
     return this.#stopped !== undefined;
   }
 
-  /** Waits for the turn of a request; the smallest `order` (oldest batch) goes first. Rejects with the reason of `stop`. */
+  /**
+   * Waits for the turn of a request; the smallest `order` (oldest batch) goes first. Rejects with
+   * the reason of `stop`.
+   */
   enter(order: number): Promise<Ticket> {
     return new Promise((resolve, reject) => {
       if (this.#stopped !== undefined) {
@@ -85,7 +92,10 @@ export class Gate {
     });
   }
 
-  /** Gives a ticket back with what became of its request: a failure of the endpoint, or undefined for any answer of the API. */
+  /**
+   * Gives a ticket back with what became of its request: a failure of the endpoint, or undefined
+   * for any answer of the API.
+   */
   leave(ticket: Ticket, failure: Failure | undefined): void {
     assert(this.#ticketCount > 0);
     this.#ticketCount -= 1;

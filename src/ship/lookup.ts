@@ -1,5 +1,6 @@
-// Name lookup with a memory: names are resolved once per ttl, and when the resolver fails or is slow the last known addresses go on
-// serving, for ever. Given to every connection of the transport.
+// Name lookup with a memory: names are resolved once per ttl, and when the resolver fails or is
+// slow the last known addresses go on serving, for ever. Given to every connection of the
+// transport.
 //
 // Invariant: a name that was resolved once never again fails or blocks longer than `slowMs`.
 
@@ -38,7 +39,10 @@ function resolveBySystem(hostname: string): Promise<LookupAddress[]> {
 export class CachedLookup {
   readonly #options: LookupOptions;
   readonly #known = new Map<string, Known>();
-  /** One query per name at a time: a hung getaddrinfo holds a thread of the pool that also reads files. */
+  /**
+   * One query per name at a time: a hung getaddrinfo holds a thread of the pool that also reads
+   * files.
+   */
   readonly #pending = new Map<string, Promise<void>>();
 
   constructor(options: LookupOptions) {
@@ -47,18 +51,26 @@ export class CachedLookup {
 
   /** In the shape of `dns.lookup`, for `net.connect`. */
   readonly lookup: Lookup = (hostname, options, callback) => {
-    this.#addresses(hostname).then(
-      (addresses) => {
-        if (options.all === true) callback(null, addresses);
-        else callback(null, addresses[0]?.address ?? '', addresses[0]?.family ?? 0);
-      },
-      (error: NodeJS.ErrnoException) => callback(error, []),
-    );
+    void this.#answer(hostname, options.all === true, callback);
   };
 
-  /** Makes the next lookup of each name ask again; what is known stays for the case that this fails. */
+  /**
+   * Makes the next lookup of each name ask again; what is known stays for the case that this fails.
+   */
   expire(): void {
     for (const known of this.#known.values()) known.freshUntilMs = 0;
+  }
+
+  async #answer(hostname: string, all: boolean, callback: Parameters<Lookup>[2]): Promise<void> {
+    let addresses: LookupAddress[];
+    try {
+      addresses = await this.#addresses(hostname);
+    } catch (error) {
+      callback(error as NodeJS.ErrnoException, []);
+      return;
+    }
+    if (all) callback(null, addresses);
+    else callback(null, addresses[0]?.address ?? '', addresses[0]?.family ?? 0);
   }
 
   /** The addresses, each call beginning with another one. */
@@ -70,8 +82,9 @@ export class CachedLookup {
       else await within(query, this.#options.slowMs, hostname).catch(() => undefined); // What is known goes on serving.
     }
     const usable = this.#known.get(hostname);
-    if (usable === undefined)
+    if (usable === undefined) {
       throw new AgentError('SHIP_UNREACHABLE', `${hostname} has no address`);
+    }
     const turn = usable.turn % usable.addresses.length;
     usable.turn += 1;
     return [...usable.addresses.slice(turn), ...usable.addresses.slice(0, turn)];
@@ -80,21 +93,19 @@ export class CachedLookup {
   #query(hostname: string): Promise<void> {
     const pending = this.#pending.get(hostname);
     if (pending !== undefined) return pending;
-    const query = (this.#options.resolve ?? resolveBySystem)(hostname)
-      .then((addresses) => {
-        if (addresses.length === 0) return;
-        const freshUntilMs = this.#options.clock() + this.#options.ttlMs;
-        this.#known.set(hostname, {
-          addresses,
-          freshUntilMs,
-          turn: this.#known.get(hostname)?.turn ?? 0,
-        });
-      })
-      .finally(() => this.#pending.delete(hostname));
-    // It may end after nobody waits any more.
+    const query = this.#ask(hostname).finally(() => this.#pending.delete(hostname));
+    // It may fail after nobody waits for it any more.
     query.catch(() => undefined);
     this.#pending.set(hostname, query);
     return query;
+  }
+
+  async #ask(hostname: string): Promise<void> {
+    const addresses = await (this.#options.resolve ?? resolveBySystem)(hostname);
+    if (addresses.length === 0) return;
+    const freshUntilMs = this.#options.clock() + this.#options.ttlMs;
+    const turn = this.#known.get(hostname)?.turn ?? 0;
+    this.#known.set(hostname, { addresses, freshUntilMs, turn });
   }
 }
 

@@ -1,7 +1,8 @@
-// The ship stage: takes ready request bodies and answers when nothing of them needs sending any more. Created and stopped by the
-// agent; everything about one batch is in delivery.ts.
+// The ship stage: takes ready request bodies and answers when nothing of them needs sending any
+// more. Created and stopped by the agent; everything about one batch is in delivery.ts.
 //
-// Invariant: ship() resolves only when every entry of the batch was accepted or dead-lettered, and nothing retryable is ever dropped.
+// Invariant: ship() resolves only when every entry of the batch was accepted or dead-lettered, and
+// nothing retryable is ever dropped.
 
 import { readFileSync } from 'node:fs';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -30,7 +31,10 @@ export type ShipLimits = {
 };
 
 export type ShipOptions = {
-  /** Requests go to `v2/entries:write` below its path. Plain http on a loopback address needs no token. */
+  /**
+   * Requests go to `v2/entries:write` below its path. Plain http on a loopback address needs no
+   * token.
+   */
   readonly endpoint: URL;
   readonly project: string;
   /** Billing and quota project, sent as X-Goog-User-Project. */
@@ -46,7 +50,9 @@ export type ShipOptions = {
   readonly stateDir: string;
   /** PEM certificates that are trusted beside the usual ones. */
   readonly caFile?: string | undefined;
-  /** URL of an HTTP proxy that the endpoint is reached through; NO_PROXY was obeyed by the loader. */
+  /**
+   * URL of an HTTP proxy that the endpoint is reached through; NO_PROXY was obeyed by the loader.
+   */
   readonly proxy?: string | undefined;
   readonly limits?: Partial<ShipLimits> | undefined;
   /** In place of getaddrinfo, for tests. */
@@ -64,16 +70,22 @@ export type ShipHooks = {
 
 export type Shipper = {
   /**
-   * Sends until every entry is accepted or dead-lettered. The bytes of the body stay valid until it settles. Rejects only after
-   * `stop`, with an AgentError SHIP_STOPPED.
+   * Sends until every entry is accepted or dead-lettered. The bytes of the body stay valid until it
+   * settles. Rejects only after `stop`, with an AgentError SHIP_STOPPED.
    */
   ship(batch: Batch): Promise<ShipOutcome>;
-  /** Starts no request any more; what is in flight may end within `graceMs`; then everything rejects. */
+  /**
+   * Starts no request any more; what is in flight may end within `graceMs`; then everything
+   * rejects.
+   */
   stop(graceMs: number): Promise<void>;
   readonly counters: ShipCounters;
 };
 
-/** Opens no connection yet. Rejects with CONFIG_INVALID (caFile) or CREDENTIALS_MISSING (credentialsFile). */
+/**
+ * Opens no connection yet. Rejects with CONFIG_INVALID (caFile) or CREDENTIALS_MISSING
+ * (credentialsFile).
+ */
 export async function createShipper(options: ShipOptions, hooks: ShipHooks): Promise<Shipper> {
   const stage = createStage(options, hooks);
   const underWay = new Set<Promise<unknown>>();
@@ -97,29 +109,27 @@ export async function createShipper(options: ShipOptions, hooks: ShipHooks): Pro
     });
     await Promise.race([Promise.allSettled(underWay), graceOver]);
     clearTimeout(timer);
+    stage.credentials.stop(reason);
     await stage.transport.destroy(reason);
     await Promise.allSettled(underWay);
   };
   return { ship, stop, counters: stage.counters };
 }
 
+/** Waits and ages must not jump when the machine's clock is set. */
+function clock(): number {
+  return performance.now();
+}
+
 function createStage(options: ShipOptions, hooks: ShipHooks): Stage {
   const limits: ShipLimits = { ...defaults, ...options.limits };
-  const now = hooks.now ?? Date.now;
+  const parts: Parts = { options, limits, hooks, now: hooks.now ?? Date.now };
   const random = hooks.random ?? Math.random;
-  // Waits and ages must not jump when the machine's clock is set.
-  const clock = (): number => performance.now();
   const counters = createCounters();
-  const lookup = new CachedLookup({
-    ttlMs: limits.shipDnsTtlMs,
-    slowMs: limits.shipDnsSlowMs,
-    deadlineMs: limits.shipConnectMs,
-    clock,
-    ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
-  });
-  const transport = createTransport(options, limits, lookup, clock, random);
+  const lookup = createLookup(parts);
+  const transport = createTransport(parts, lookup, random);
   return {
-    gate: createGate(options, limits, hooks, clock, random),
+    gate: createGate(parts, random),
     transport,
     credentials: createCredentials({
       endpoint: options.endpoint,
@@ -134,14 +144,14 @@ function createStage(options: ShipOptions, hooks: ShipHooks): Stage {
     counters,
     gzip: options.gzip,
     headers: headersFor(options),
-    bury: createBury(options, limits, hooks, counters),
+    bury: createBury(parts, counters),
     onFailure: (failure: Failure) => {
-      counters.lastError = { code: failure.code, text: failure.text, timeMs: now() };
+      counters.lastError = { code: failure.code, text: failure.text, timeMs: parts.now() };
       if (!failure.renew) return;
       transport.renew();
       lookup.expire();
     },
-    now,
+    now: parts.now,
     clock,
     limits: {
       slowBackoffMaxMs: limits.shipSlowBackoffMaxMs,
@@ -154,11 +164,27 @@ function createStage(options: ShipOptions, hooks: ShipHooks): Stage {
   };
 }
 
+/** What the parts of the stage are made from. */
+type Parts = {
+  readonly options: ShipOptions;
+  readonly limits: ShipLimits;
+  readonly hooks: ShipHooks;
+  readonly now: () => number;
+};
+
+function createLookup({ options, limits }: Parts): CachedLookup {
+  return new CachedLookup({
+    ttlMs: limits.shipDnsTtlMs,
+    slowMs: limits.shipDnsSlowMs,
+    deadlineMs: limits.shipConnectMs,
+    clock,
+    ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
+  });
+}
+
 function createTransport(
-  options: ShipOptions,
-  limits: ShipLimits,
+  { options, limits }: Parts,
   lookup: CachedLookup,
-  clock: () => number,
   random: () => number,
 ): Transport {
   return new Transport({
@@ -179,13 +205,7 @@ function createTransport(
   });
 }
 
-function createGate(
-  options: ShipOptions,
-  limits: ShipLimits,
-  hooks: ShipHooks,
-  clock: () => number,
-  random: () => number,
-): Gate {
+function createGate({ options, limits, hooks }: Parts, random: () => number): Gate {
   return new Gate({
     concurrency: options.connections,
     backoffBaseMs: limits.shipBackoffBaseMs,
@@ -232,13 +252,7 @@ function headersFor(options: ShipOptions): Stage['headers'] {
   };
 }
 
-function createBury(
-  options: ShipOptions,
-  limits: ShipLimits,
-  hooks: ShipHooks,
-  counters: ShipCounters,
-): Stage['bury'] {
-  const now = hooks.now ?? Date.now;
+function createBury({ options, limits, hooks, now }: Parts, counters: ShipCounters): Stage['bury'] {
   const file = new DeadLetterFile({
     stateDir: options.stateDir,
     bytesMax: limits.shipDeadLetterBytesMax,

@@ -1,5 +1,6 @@
-// One POST over HTTP: an undici Pool with few kept-alive connections, a deadline on every step, and a new pool when the old one is
-// aged or suspect. Called by the delivery of a batch, which decides what an answer means.
+// One POST over HTTP: an undici Pool with few kept-alive connections, a deadline on every step, and
+// a new pool when the old one is aged or suspect. Called by the delivery of a batch, which decides
+// what an answer means.
 //
 // Invariant: `post` settles within `requestMs`, whatever the network does, and never rejects.
 
@@ -121,6 +122,8 @@ export class Transport {
       uri: proxy,
       requestTls: tls,
       proxyTls: { ...tls, lookup },
+      // Its own default would let a proxy that never answers CONNECT hold the tunnel for minutes.
+      clientFactory: (origin, opts) => new Pool(origin, { ...opts, headersTimeout: headersMs }),
     });
   }
 }
