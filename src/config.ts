@@ -75,8 +75,20 @@ export const limits = {
    * 256,000.
    */
   entryBytesMax: 256_000,
+  /** Kept of an entry's limit for resource, logName, times and the labels that the request adds. */
+  entryReserveBytes: 2 * KiB,
+  /** Labels, httpRequest and the like of an entry over the limit are shortened to this together. */
+  entryFieldsBytesMax: 64_000,
+  /** A longer insertId that a record brings is replaced when its entry is over the limit. */
+  insertIdBytesMax: 1_000,
+  /** A string of an entry over the limit is not shortened below this. */
+  stringKeptBytesMin: 64,
   /** JSON nesting that is still taken as JSON; deeper is text. The API ends at about 100. */
   jsonDepthMax: 64,
+  // ── commit
+  /** A state directory that could not be written is tried again after this long at first, and at most. */
+  stateRetryMsMin: 1_000,
+  stateRetryMsMax: 30_000,
   // ── ship
   /** Decoded body, enforced by the API with a 400. */
   requestBytesMax: 10_485_760,

@@ -30,11 +30,9 @@ export type RecordInput = {
 // Invalid bytes become U+FFFD, one for each maximal subpart; a byte order mark is content.
 const utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 
-/**
- * JSON bytes grow by less than this in protobuf: `1,` in an array becomes 11 bytes. A record so small needs no exact size.
- */
+// `1,` in an array becomes 11 bytes of protobuf; nothing grows more. A record so small that it fits in any case needs no exact size.
 const growthMax = 6;
-const smallBytesMax = Math.floor((limits.entryBytesMax - 8 * 1024) / growthMax);
+const smallBytesMax = Math.floor((limits.entryBytesMax - 4 * limits.entryReserveBytes) / growthMax);
 
 const openBrace = 0x7b;
 
@@ -101,9 +99,12 @@ function finish(
   if (record.content.length + context.labels.length <= smallBytesMax) {
     return [writeEntry(entry, context)];
   }
-  return fitEntry(entry, { text, insertId: record.insertId, context }).map((part) =>
-    writeEntry(part, context),
-  );
+  const fallback = {
+    context,
+    insertId: record.insertId,
+    asText: () => textEntry(record, text, context),
+  };
+  return fitEntry(entry, fallback).map((part) => writeEntry(part, context));
 }
 
 /** The JSON texts of a record's entries, normally one: JSON object, klog, or text. */

@@ -26,7 +26,9 @@ export type TraceState =
   | 'rubyError'
   | 'rubyFrame'
   | 'dartError'
-  | 'dartDetail'
+  | 'dartSource'
+  | 'dartCaret'
+  | 'dartReceiver'
   | 'dartFrame'
   | 'rustPanic'
   | 'rustMessage'
@@ -49,7 +51,7 @@ const frame: Rule = [/^[\t ]+(?:eval )?at /, 'exceptionFrame'];
 const moreFrames: Rule = [/^[\t ]*\.\.\. \d+ (?:more|common frames omitted)/, 'exceptionFrame'];
 const endOfInner: Rule = [/^[\t ]*--- End of .*stack trace/, 'exceptionFrame'];
 const dartCall: Rule = [/^#\d+\s[^(]*\(.+\)$/, 'dartFrame'];
-const goHeader: Rule = [/^goroutine \d+ [^[]*\[[^\]]+\]:$|^goroutine \d+ \[[^\]]+\]:$/, 'goFunction'];
+const goHeader: Rule = [/^goroutine \d+ [^[]*\[[^\]]+\]:$/, 'goFunction'];
 const goBlank: Rule = [/^$/, 'goRoutine'];
 const rubyCall: Rule = [/^[\t ]+.*?\.rb:\d+:in [`']/, 'rubyFrame'];
 
@@ -80,7 +82,17 @@ const rules: Readonly<Record<TraceState, readonly Rule[]>> = {
     endOfInner,
   ],
   exceptionNested: [[/(?:Exception|Error|Throwable)(?::|$)/, 'exception']],
-  exceptionFrame: [lastFrame, frame, causedBy, innerException, errorCause, moreFrames, endOfInner],
+  exceptionFrame: [
+    lastFrame,
+    frame,
+    causedBy,
+    innerException,
+    errorCause,
+    moreFrames,
+    endOfInner,
+    // Closes what a [cause] opened.
+    [/^[\t ]*\}$/, 'exceptionFrame'],
+  ],
   errorProperty: [
     errorCause,
     [/^\}/, 'idle'],
@@ -115,13 +127,18 @@ const rules: Readonly<Record<TraceState, readonly Rule[]>> = {
   rubyFrame: [rubyCall],
   dartError: [
     [dartErrors, 'dartFrame'],
-    [/^(?:'.+':|FormatException|NoSuchMethodError:)/, 'dartDetail'],
+    [/^(?:'.+':|FormatException)/, 'dartSource'],
+    [/^NoSuchMethodError:/, 'dartReceiver'],
   ],
-  // Between a Dart error and its frames: the source line, a caret, blank lines, or who received what.
-  dartDetail: [dartCall, [/^$|^ .*|\^|^(?:Receiver|Tried calling|Found): ?|^\S+ .*/, 'dartDetail']],
+  // Some Dart errors quote the source line, then point at a column, then leave blank lines.
+  dartSource: [dartCall, [/^./, 'dartCaret']],
+  dartCaret: [[/^[\t ]*\^|^$/, 'dartCaret'], dartCall],
+  dartReceiver: [[/^(?:Receiver|Tried calling|Found):/, 'dartReceiver'], dartCall],
   dartFrame: [dartCall, [/^<asynchronous suspension>$/, 'dartFrame']],
-  rustPanic: [[/^\S/, 'rustMessage']],
+  rustPanic: [[/^/, 'rustMessage']],
   rustMessage: [
+    // The two sides of a failed assertion.
+    [/^\s+(?:left|right): /, 'rustMessage'],
     [/^stack backtrace:$/, 'rustFrame'],
     [/^note: run with `RUST_BACKTRACE=/, 'idle'],
   ],
