@@ -25,7 +25,17 @@ const rpcCodes: Readonly<Record<number, readonly [name: string, httpStatus: numb
 
 /** Names that differ from the first row of the same HTTP status above are never wanted: 400 is INVALID_ARGUMENT, 500 INTERNAL. */
 const codeByHttpStatus: Readonly<Record<number, number>> = {
-  400: 3, 401: 16, 403: 7, 404: 5, 409: 10, 429: 8, 499: 1, 500: 13, 501: 12, 503: 14, 504: 4,
+  400: 3,
+  401: 16,
+  403: 7,
+  404: 5,
+  409: 10,
+  429: 8,
+  499: 1,
+  500: 13,
+  501: 12,
+  503: 14,
+  504: 4,
 };
 
 export type ErrorDetail = { readonly '@type': string; readonly [key: string]: unknown };

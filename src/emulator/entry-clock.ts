@@ -17,7 +17,8 @@ export function createEntryClock(): EntryClock {
     timestamp() {
       const now = instantNow();
       const { seconds, nanos } = last;
-      const next = nanos === 999_999_999 ? { seconds: seconds + 1, nanos: 0 } : { seconds, nanos: nanos + 1 };
+      const next =
+        nanos === 999_999_999 ? { seconds: seconds + 1, nanos: 0 } : { seconds, nanos: nanos + 1 };
       last = compareInstants(now, next) > 0 ? now : next;
       return last;
     },

@@ -48,10 +48,18 @@ export class Tokens {
   }
 }
 
-export type MetadataAnswer = { readonly status: number; readonly body: string; readonly type: string };
+export type MetadataAnswer = {
+  readonly status: number;
+  readonly body: string;
+  readonly type: string;
+};
 
 /** Answers a metadata path; 404 for what this node does not have. */
-export function answerMetadata(path: string, options: MetadataOptions, tokens: Tokens): MetadataAnswer {
+export function answerMetadata(
+  path: string,
+  options: MetadataOptions,
+  tokens: Tokens,
+): MetadataAnswer {
   const text = (body: string | undefined): MetadataAnswer =>
     body === undefined
       ? { status: 404, body: 'Not Found', type: 'text/html' }
@@ -73,12 +81,21 @@ export function answerMetadata(path: string, options: MetadataOptions, tokens: T
     case 'instance/id':
       return text('4520031799277581759');
     case 'instance/attributes/':
-      return text(Object.keys(attributes).filter((name) => attributes[name] !== undefined).map((name) => `${name}\n`).join(''));
+      return text(
+        Object.keys(attributes)
+          .filter((name) => attributes[name] !== undefined)
+          .map((name) => `${name}\n`)
+          .join(''),
+      );
     case 'instance/service-accounts/default/email':
       return text(`tailship@${options.projectId}.iam.gserviceaccount.com`);
     case 'instance/service-accounts/default/token':
       return { status: 200, body: JSON.stringify(tokens.issue()), type: 'application/json' };
     default:
-      return text(key.startsWith('instance/attributes/') ? attributes[key.slice('instance/attributes/'.length)] : undefined);
+      return text(
+        key.startsWith('instance/attributes/')
+          ? attributes[key.slice('instance/attributes/'.length)]
+          : undefined,
+      );
   }
 }

@@ -65,8 +65,14 @@ function messageOf(fullName: string): DescriptorProto {
   const rows = messageTypes[fullName];
   assert(rows !== undefined);
   const extra = fullName === 'google.logging.v2.LogEntry' ? discoveryFields : {};
-  const message = create(DescriptorProtoSchema, { name: fullName.slice(fullName.lastIndexOf('.') + 1) });
-  if (rows.oneof !== undefined) message.oneofDecl.push({ $typeName: 'google.protobuf.OneofDescriptorProto', name: rows.oneof.name });
+  const message = create(DescriptorProtoSchema, {
+    name: fullName.slice(fullName.lastIndexOf('.') + 1),
+  });
+  if (rows.oneof !== undefined)
+    message.oneofDecl.push({
+      $typeName: 'google.protobuf.OneofDescriptorProto',
+      name: rows.oneof.name,
+    });
   for (const [name, row] of Object.entries({ ...rows.fields, ...extra })) {
     const field = fieldOf(name, row, fullName);
     if (rows.oneof?.fields.includes(name) === true) field.oneofIndex = 0;
@@ -82,7 +88,9 @@ function buildRegistry() {
     const packageName = fullName.slice(0, fullName.lastIndexOf('.'));
     packages.set(packageName, [...(packages.get(packageName) ?? []), fullName]);
   }
-  const built = new Map<string, DescFile>(wellKnownFiles.map((file) => [`${file.name}.proto`, file]));
+  const built = new Map<string, DescFile>(
+    wellKnownFiles.map((file) => [`${file.name}.proto`, file]),
+  );
   // In the table's order a package comes after the ones that its messages name.
   for (const [packageName, fullNames] of packages) {
     const file = create(FileDescriptorProtoSchema, {

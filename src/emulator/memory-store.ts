@@ -160,7 +160,11 @@ export class MemoryStore implements EntryStore {
     const mask = this.#slots.length - 1;
     const columns = this.#columnsWithRoom();
     let slot = hash & mask;
-    for (let found = this.#slots[slot]; found !== 0 && found !== undefined; found = this.#slots[slot]) {
+    for (
+      let found = this.#slots[slot];
+      found !== 0 && found !== undefined;
+      found = this.#slots[slot]
+    ) {
       const other = found - 1;
       const isSame =
         columns.hash[other] === hash &&
@@ -200,7 +204,8 @@ export class MemoryStore implements EntryStore {
     const page: StoredEntry[] = [];
     if (descending) {
       let at = after === undefined ? order.length - 1 : this.#positionOf(after, false) - 1;
-      for (; at >= 0 && page.length < countMax; at -= 1) page.push(this.#entryAt(order[at] as number));
+      for (; at >= 0 && page.length < countMax; at -= 1)
+        page.push(this.#entryAt(order[at] as number));
     } else {
       let at = after === undefined ? 0 : this.#positionOf(after, true);
       for (; at < order.length && page.length < countMax; at += 1) {
@@ -317,7 +322,10 @@ export class MemoryStore implements EntryStore {
   #sort(): void {
     const sorted = this.#order;
     if (sorted.length === this.#count) return;
-    const added = Uint32Array.from({ length: this.#count - sorted.length }, (_, at) => sorted.length + at);
+    const added = Uint32Array.from(
+      { length: this.#count - sorted.length },
+      (_, at) => sorted.length + at,
+    );
     added.sort((left, right) => this.#compareEntries(left, right));
     const merged = new Uint32Array(this.#count);
     let [fromSorted, fromAdded] = [0, 0];
@@ -365,7 +373,10 @@ export class MemoryStore implements EntryStore {
     return {
       parent: this.#parents.nameOf(columns.parent[index]),
       logName: this.#logs.nameOf(columns.log[index]),
-      timestamp: { seconds: columns.seconds[index] as number, nanos: columns.nanos[index] as number },
+      timestamp: {
+        seconds: columns.seconds[index] as number,
+        nanos: columns.nanos[index] as number,
+      },
       insertId: this.#insertIdAt(index),
       receiveTime: {
         seconds: columns.received[index] as number,

@@ -76,7 +76,9 @@ export function plainShapeOf(desc: DescMessage): Check {
   if (wellKnown !== undefined) return wellKnown;
   if (desc.typeName.startsWith('google.protobuf.')) return never;
   const checks = new Map(desc.fields.map((field) => [field.jsonName, compileField(field)]));
-  const oneofNames = new Set(desc.fields.filter((field) => field.oneof).map((field) => field.jsonName));
+  const oneofNames = new Set(
+    desc.fields.filter((field) => field.oneof).map((field) => field.jsonName),
+  );
   const check: Check = (value) => {
     if (!isObject(value)) return false;
     let oneofCount = 0;

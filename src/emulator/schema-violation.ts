@@ -152,7 +152,8 @@ function walkMap(value: JsonValue, path: string, found: Violation[]): void {
 }
 
 function isInteger(value: JsonValue, bits: 32 | 64): boolean {
-  if (typeof value === 'string' ? !/^-?\d{1,19}$/.test(value) : !Number.isInteger(value)) return false;
+  if (typeof value === 'string' ? !/^-?\d{1,19}$/.test(value) : !Number.isInteger(value))
+    return false;
   const integer = BigInt(value as string | number);
   return BigInt.asIntN(bits, integer) === integer;
 }

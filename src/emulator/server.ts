@@ -118,7 +118,8 @@ class EmulatorServer {
   constructor(options: EmulatorOptions) {
     this.#options = options;
     this.#faults.set(readFaultRules(options.faults ?? {}));
-    this.#store = options.dataFile === undefined ? new MemoryStore() : new SqliteStore(options.dataFile);
+    this.#store =
+      options.dataFile === undefined ? new MemoryStore() : new SqliteStore(options.dataFile);
     this.#tokens = new Tokens(options.metadata?.tokenLifeSeconds);
     this.#http = createServer({ keepAliveTimeout: keepAliveMs }, (request, response) => {
       void this.#serve(request, response);
@@ -175,7 +176,8 @@ class EmulatorServer {
       if (answer !== noAnswer) send(response, answer);
     } catch (error) {
       if (error instanceof ClientGone || this.#closing.signal.aborted) response.destroy();
-      else if (error instanceof ApiError) send(response, { status: error.httpStatus, body: error.body });
+      else if (error instanceof ApiError)
+        send(response, { status: error.httpStatus, body: error.body });
       else {
         // A bug of ours or a disk of the user's: the client is the one who can show it.
         send(response, { status: 500, body: bodyOfHttpStatus(500, `Emulator: ${String(error)}`) });
@@ -183,13 +185,17 @@ class EmulatorServer {
     }
   }
 
-  async #route(request: IncomingMessage, response: ServerResponse): Promise<Answer | typeof noAnswer> {
+  async #route(
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<Answer | typeof noAnswer> {
     const [path = '/'] = (request.url ?? '/').split('?', 1);
     const route = `${request.method} ${path}`;
     if (route === 'POST /v2/entries:write') return this.#withFaults('write', request, response);
     if (route === 'POST /v2/entries:list') return this.#withFaults('list', request, response);
     if (route === 'POST /token') return this.#withFaults('token', request, response);
-    if (path.startsWith('/computeMetadata/')) return this.#withFaults('metadata', request, response);
+    if (path.startsWith('/computeMetadata/'))
+      return this.#withFaults('metadata', request, response);
     const { body } = await readBody(request);
     if (path.startsWith('/v2/')) return this.#logs(request, path);
     switch (route) {
@@ -217,7 +223,8 @@ class EmulatorServer {
     try {
       this.#faults.set(readFaultRules(JSON.parse(body.toString('utf8') || '{}')));
     } catch (error) {
-      if (error instanceof AgentError || error instanceof SyntaxError) throw invalidArgument(error.message);
+      if (error instanceof AgentError || error instanceof SyntaxError)
+        throw invalidArgument(error.message);
       throw error;
     }
     return json({});
@@ -269,7 +276,12 @@ class EmulatorServer {
     if (metadata === undefined) return notFound(path);
     const headers = { 'metadata-flavor': 'Google' };
     if (request.headers['metadata-flavor'] !== 'Google') {
-      return { status: 403, body: 'Missing Metadata-Flavor:Google header.', type: 'text/html', headers };
+      return {
+        status: 403,
+        body: 'Missing Metadata-Flavor:Google header.',
+        type: 'text/html',
+        headers,
+      };
     }
     return { ...answerMetadata(path.split('?', 1)[0] ?? path, metadata, this.#tokens), headers };
   }
@@ -280,7 +292,8 @@ class EmulatorServer {
     const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
     const isAlive = token === undefined ? undefined : this.#tokens.isAlive(token);
     if (isAlive === true) return;
-    if (isAlive === undefined && token !== undefined && [true, token].includes(requireToken)) return;
+    if (isAlive === undefined && token !== undefined && [true, token].includes(requireToken))
+      return;
     throw new ApiError(
       rpcCode.unauthenticated,
       'Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid authentication credential.',
@@ -305,7 +318,10 @@ class EmulatorServer {
 
   #logs(request: IncomingMessage, path: string): Answer {
     this.#checkToken(request);
-    const match = /^\/v2\/((?:projects|organizations|folders|billingAccounts)\/[^/]+)\/logs(?:\/([^/]+))?$/.exec(path);
+    const match =
+      /^\/v2\/((?:projects|organizations|folders|billingAccounts)\/[^/]+)\/logs(?:\/([^/]+))?$/.exec(
+        path,
+      );
     const [parent, logId] = [match?.[1], match?.[2]];
     if (parent !== undefined && logId === undefined && request.method === 'GET') {
       const query = new URL(request.url ?? '/', 'http://emulator').searchParams;
@@ -313,7 +329,8 @@ class EmulatorServer {
     }
     if (parent !== undefined && logId !== undefined && request.method === 'DELETE') {
       const name = `${parent}/logs/${logId}`;
-      if (this.#store.deleteLog(name) === 0) throw new ApiError(rpcCode.notFound, `Log ${name} does not exist.`);
+      if (this.#store.deleteLog(name) === 0)
+        throw new ApiError(rpcCode.notFound, `Log ${name} does not exist.`);
       return json({});
     }
     return notFound(path);
@@ -341,10 +358,16 @@ function json(value: object): Answer {
 }
 
 function notFound(path: string): Answer {
-  return { status: 404, body: bodyOfHttpStatus(404, `The requested URL ${path} was not found on this server.`) };
+  return {
+    status: 404,
+    body: bodyOfHttpStatus(404, `The requested URL ${path} was not found on this server.`),
+  };
 }
 
-function send(response: ServerResponse, { status, body, type = jsonType, headers = {} }: Answer): void {
+function send(
+  response: ServerResponse,
+  { status, body, type = jsonType, headers = {} }: Answer,
+): void {
   if (response.destroyed || response.headersSent) {
     response.destroy();
     return;
@@ -389,7 +412,8 @@ function refuseByFault(request: WriteRequest, rule: FaultRule): WriteRequest {
     throw invalidArgument('Request contains an invalid argument.');
   }
   const refusals = new Map(request.refusals);
-  for (const { index } of refused) refusals.set(index, { code, message: 'Emulated fault: entry refused.' });
+  for (const { index } of refused)
+    refusals.set(index, { code, message: 'Emulated fault: entry refused.' });
   const gone = new Set(refused);
   return { ...request, refusals, entries: request.entries.filter((entry) => !gone.has(entry)) };
 }

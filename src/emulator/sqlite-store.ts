@@ -50,7 +50,9 @@ export class SqliteStore implements EntryStore {
   constructor(file: string) {
     this.#database = new DatabaseSync(file);
     this.#database.exec(layout);
-    this.#insert = this.#database.prepare('INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    this.#insert = this.#database.prepare(
+      'INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    );
     this.#count = this.#countRows();
   }
 
@@ -93,18 +95,26 @@ export class SqliteStore implements EntryStore {
     const order = `ORDER BY seconds ${direction}, nanos ${direction}, insert_id ${direction}, parent ${direction}`;
     const past = after === undefined ? '' : `WHERE ${key} ${descending ? '<' : '>'} (?, ?, ?, ?)`;
     const bounds =
-      after === undefined ? [] : [after.timestamp.seconds, after.timestamp.nanos, after.insertId, after.parent];
-    const statement = this.#database.prepare(`SELECT ${columns} FROM ${source} ${past} ${order} LIMIT ?`);
+      after === undefined
+        ? []
+        : [after.timestamp.seconds, after.timestamp.nanos, after.insertId, after.parent];
+    const statement = this.#database.prepare(
+      `SELECT ${columns} FROM ${source} ${past} ${order} LIMIT ?`,
+    );
     return (statement.all(...bounds, countMax) as Row[]).map(entryOf);
   }
 
   logNames(): string[] {
-    const rows = this.#database.prepare('SELECT DISTINCT log_name FROM entries ORDER BY log_name').all();
+    const rows = this.#database
+      .prepare('SELECT DISTINCT log_name FROM entries ORDER BY log_name')
+      .all();
     return rows.map((row) => String(row['log_name']));
   }
 
   deleteLog(logName: string): number {
-    const { changes } = this.#database.prepare('DELETE FROM entries WHERE log_name = ?').run(logName);
+    const { changes } = this.#database
+      .prepare('DELETE FROM entries WHERE log_name = ?')
+      .run(logName);
     this.#count -= Number(changes);
     return Number(changes);
   }

@@ -35,7 +35,10 @@ export function mergeDefaults(entry: JsonObject, defaults: JsonObject): JsonObje
     merged['resource'] = defaults['resource'];
   }
   if (defaults['labels'] != null) {
-    merged['labels'] = { ...(defaults['labels'] as JsonObject), ...(entry['labels'] as JsonObject | null) };
+    merged['labels'] = {
+      ...(defaults['labels'] as JsonObject),
+      ...(entry['labels'] as JsonObject | null),
+    };
   }
   return merged;
 }
@@ -70,7 +73,11 @@ const copiers: ReadonlyMap<string, Copier> = new Map<string, Copier>([
     'resource',
     (value) => {
       const { type, labels, ...rest } = (value ?? {}) as JsonObject;
-      return isText(type ?? null) && (labels === undefined || isStringMap(labels)) && Object.keys(rest).length === 0;
+      return (
+        isText(type ?? null) &&
+        (labels === undefined || isStringMap(labels)) &&
+        Object.keys(rest).length === 0
+      );
     },
   ],
 ]);
@@ -82,7 +89,8 @@ function copyPlain(entry: JsonObject): JsonObject | undefined {
     const value = entry[key] as JsonValue;
     if (copiers.get(key)?.(value) !== true) return undefined;
     // A payload is a member of a oneof: there, '' is a value.
-    const isDefault = value === false || value === 'DEFAULT' || (value === '' && key !== 'textPayload');
+    const isDefault =
+      value === false || value === 'DEFAULT' || (value === '' && key !== 'textPayload');
     if (!isDefault) copy[key] = value;
   }
   return copy;
@@ -94,14 +102,19 @@ export function canonicalEntry(entry: JsonObject, way: 'quick' | 'schema' = 'qui
   if (plain !== undefined) return plain;
   const known = { ...entry };
   for (const name of clearedMembers) delete known[name];
-  return toJson(logEntrySchema, fromJson(logEntrySchema, known, { registry }), { registry }) as JsonObject;
+  return toJson(logEntrySchema, fromJson(logEntrySchema, known, { registry }), {
+    registry,
+  }) as JsonObject;
 }
 
 function truncate(text: string, bytesMax: number): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= bytesMax) return text;
   // A cut in the middle of a character leaves U+FFFD at the end, which goes.
-  const kept = bytes.subarray(0, bytesMax - 3).toString('utf8').replace(/\uFFFD+$/, '');
+  const kept = bytes
+    .subarray(0, bytesMax - 3)
+    .toString('utf8')
+    .replace(/\uFFFD+$/, '');
   return `${kept}…`;
 }
 
@@ -124,7 +137,11 @@ function hasLongLabel(labels: JsonObject): boolean {
 
 /** What `entries:list` shows of a stored entry. */
 export function renderEntry(stored: StoredEntry): JsonObject {
-  const written = JSON.parse(Buffer.from(stored.json.buffer, stored.json.byteOffset, stored.json.byteLength).toString('utf8')) as JsonObject;
+  const written = JSON.parse(
+    Buffer.from(stored.json.buffer, stored.json.byteOffset, stored.json.byteLength).toString(
+      'utf8',
+    ),
+  ) as JsonObject;
   const defaults = stored.defaults === '' ? {} : (JSON.parse(stored.defaults) as JsonObject);
   const entry = canonicalEntry(mergeDefaults(written, defaults));
   const labels = entry['labels'] as JsonObject | undefined;
@@ -134,7 +151,8 @@ export function renderEntry(stored: StoredEntry): JsonObject {
   }
   const resource = entry['resource'] as JsonObject | undefined;
   const resourceLabels = resource?.['labels'];
-  if (resourceLabels != null && Object.keys(resourceLabels).length === 0) entry['resource'] = { type: resource?.['type'] ?? '' };
+  if (resourceLabels != null && Object.keys(resourceLabels).length === 0)
+    entry['resource'] = { type: resource?.['type'] ?? '' };
   entry['timestamp'] = formatInstant(stored.timestamp);
   entry['insertId'] = stored.insertId;
   entry['receiveTimestamp'] = formatInstant(stored.receiveTime);

@@ -72,7 +72,9 @@ function parseBody(body: Buffer): Parsed {
     throw invalidArgument(`Invalid JSON payload received. ${(error as Error).message}`);
   }
   if (typeof root !== 'object' || root === null || Array.isArray(root)) {
-    throw invalidArgument('Invalid JSON payload received. Unknown name "": Root element must be a message.');
+    throw invalidArgument(
+      'Invalid JSON payload received. Unknown name "": Root element must be a message.',
+    );
   }
   const scan = scanBody(body);
   if (scan.depthMax > depthMax) {
@@ -92,7 +94,9 @@ export function tooLarge(): ApiError {
 function checkCensus(body: Buffer, root: unknown, scan: BodyScan): void {
   const census = takeCensus(root, scan.hasSurrogateEscape);
   if (census.hasLoneSurrogate) {
-    throw invalidArgument('Invalid JSON payload received. Invalid unicode escape: unpaired surrogate.');
+    throw invalidArgument(
+      'Invalid JSON payload received. Invalid unicode escape: unpaired surrogate.',
+    );
   }
   if (census.hasInfinity) {
     throw invalidArgument('Invalid JSON payload received. Number exceeds the range of double.');
@@ -100,7 +104,9 @@ function checkCensus(body: Buffer, root: unknown, scan: BodyScan): void {
   if (census.keyCount !== scan.keyCount) {
     const repeated = findRepeatedKey(body);
     if (repeated !== undefined) {
-      const place = repeated.path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${step}`));
+      const place = repeated.path.map((step) =>
+        typeof step === 'number' ? `[${step}]` : `.${step}`,
+      );
       const reason = `Repeated map key: '${repeated.key}' is already set.`;
       throw schemaError([unknownName(repeated.key, place.join('').replace(/^\./, ''), reason)]);
     }
@@ -118,7 +124,8 @@ function checkSchema({ root }: Parsed): void {
   if (!isPlainRequest(rest)) violations.push(...violationsOf(writeRequestSchema, rest, ''));
   if (Array.isArray(entries)) {
     for (const [index, entry] of entries.entries()) {
-      if (!isPlainEntry(entry)) violations.push(...violationsOf(logEntrySchema, entry, `entries[${index}]`));
+      if (!isPlainEntry(entry))
+        violations.push(...violationsOf(logEntrySchema, entry, `entries[${index}]`));
     }
   } else if (entries !== undefined) {
     violations.push(...violationsOf(writeRequestSchema, { entries }, ''));
@@ -130,7 +137,11 @@ function sortEntries(body: Buffer, { root, scan }: Parsed, context: WriteContext
   const json = entriesOf(root);
   const logName = memberOf(root, 'logName', 'log_name');
   const { resource, labels } = root;
-  const defaults = JSON.stringify({ logName: logName || undefined, resource: resource ?? undefined, labels });
+  const defaults = JSON.stringify({
+    logName: logName || undefined,
+    resource: resource ?? undefined,
+    labels,
+  });
   const defaultMembers = JSON.parse(defaults) as JsonObject;
   const refusals = new Map<number, Refusal>();
   const entries: (StoredEntry & { index: number })[] = [];
@@ -149,7 +160,8 @@ function sortEntries(body: Buffer, { root, scan }: Parsed, context: WriteContext
       parent: checked.parent,
       logName: checked.logName,
       timestamp: checked.timestamp ?? context.clock.timestamp(),
-      insertId: typeof insertId === 'string' && insertId !== '' ? insertId : context.clock.insertId(),
+      insertId:
+        typeof insertId === 'string' && insertId !== '' ? insertId : context.clock.insertId(),
       receiveTime: context.receiveTime,
       defaults,
       json: bytes,
@@ -192,13 +204,18 @@ type CheckedEntry =
 
 function checkEntry(entry: JsonObject, context: EntryContext): CheckedEntry {
   const logName = memberOf(entry, 'logName', 'log_name') || context.defaultMembers['logName'];
-  if (typeof logName !== 'string') return { refusal: 'Log name is missing: set it on the entry or on the request.' };
+  if (typeof logName !== 'string')
+    return { refusal: 'Log name is missing: set it on the entry or on the request.' };
   const name = parseLogName(logName);
   if (name.refusal !== undefined) return { refusal: name.refusal };
-  const resource = (entry['resource'] ?? context.defaultMembers['resource']) as JsonObject | undefined;
+  const resource = (entry['resource'] ?? context.defaultMembers['resource']) as
+    | JsonObject
+    | undefined;
   const resourceType = resource?.['type'];
   if (typeof resourceType !== 'string' || resourceType === '') {
-    return { refusal: 'Monitored resource type is missing: set it on the entry or on the request.' };
+    return {
+      refusal: 'Monitored resource type is missing: set it on the entry or on the request.',
+    };
   }
   const text = entry['timestamp'];
   const timestamp = typeof text === 'string' ? parseInstant(text) : undefined;

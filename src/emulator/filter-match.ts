@@ -1,0 +1,221 @@
+// Whether an entry is what a filter asks for.
+//
+// list-request.ts calls it with entries as the API shows them. Strings compare without regard to case, except with `=~`; a member
+// that is absent matches nothing, except severity, which is then DEFAULT. Source: the Logging query language's reference.
+
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import { invalidArgument } from './api-error.ts';
+import type { FilterTree, Operator, ValueTree } from './list-filter.ts';
+import { jsonNameOf, severityNumbers } from './log-entry-types.ts';
+import type { Instant } from './timestamp.ts';
+import { compareInstants, parseInstant } from './timestamp.ts';
+
+export type EntryMatch = (entry: JsonObject) => boolean;
+type ValueMatch = (value: JsonValue) => boolean;
+
+const everything: EntryMatch = () => true;
+
+/** Compiles a filter. Throws ApiError for values that cannot be compared with their field. */
+export function compileFilter(tree: FilterTree | undefined): EntryMatch {
+  if (tree === undefined) return everything;
+  switch (tree.kind) {
+    case 'and': {
+      const terms = tree.terms.map(compileFilter);
+      return (entry) => terms.every((term) => term(entry));
+    }
+    case 'or': {
+      const terms = tree.terms.map(compileFilter);
+      return (entry) => terms.some((term) => term(entry));
+    }
+    case 'not': {
+      const term = compileFilter(tree.term);
+      return (entry) => !term(entry);
+    }
+    case 'text': {
+      const wanted = tree.text.toLowerCase();
+      return (entry) => holdsText(entry, wanted);
+    }
+    case 'compare': {
+      const path = canonicalPath(tree.path);
+      const match = compileValue(path, tree.operator, tree.value);
+      return (entry) => valuesAt(entry, path, 0).some(match);
+    }
+  }
+}
+
+/** Top-level members may be written in snake_case. */
+function canonicalPath([first = '', ...rest]: readonly string[]): string[] {
+  return [jsonNameOf(first), ...rest];
+}
+
+function valuesAt(
+  value: JsonValue | undefined,
+  path: readonly string[],
+  depth: number,
+): JsonValue[] {
+  if (value === undefined) return depth === 1 && path[0] === 'severity' ? ['DEFAULT'] : [];
+  if (Array.isArray(value)) return value.flatMap((element) => valuesAt(element, path, depth));
+  if (depth === path.length) return [value];
+  if (value === null || typeof value !== 'object') return [];
+  const key = path[depth] as string;
+  if (Object.hasOwn(value, key) || depth + 1 === path.length) {
+    return valuesAt(Object.hasOwn(value, key) ? value[key] : undefined, path, depth + 1);
+  }
+  // A label's key may have dots and need not be quoted for that.
+  const joined = path.slice(depth).join('.');
+  return Object.hasOwn(value, joined) ? [value[joined] as JsonValue] : [];
+}
+
+function compileValue(path: readonly string[], operator: Operator, tree: ValueTree): ValueMatch {
+  switch (tree.kind) {
+    case 'and': {
+      const terms = tree.terms.map((term) => compileValue(path, operator, term));
+      return (value) => terms.every((term) => term(value));
+    }
+    case 'or': {
+      const terms = tree.terms.map((term) => compileValue(path, operator, term));
+      return (value) => terms.some((term) => term(value));
+    }
+    case 'not': {
+      const term = compileValue(path, operator, tree.term);
+      return (value) => !term(value);
+    }
+    case 'value':
+      return compileOperator(path, operator, tree.text);
+  }
+}
+
+function compileOperator(path: readonly string[], operator: Operator, text: string): ValueMatch {
+  if (operator === ':') {
+    if (text === '*') return () => true;
+    const wanted = text.toLowerCase();
+    return (value) => holdsText(value, wanted);
+  }
+  if (operator === '=~' || operator === '!~') {
+    const pattern = compilePattern(text);
+    return (value) => pattern.test(textOf(value)) === (operator === '=~');
+  }
+  const order = compileOrder(path, text);
+  return (value) => {
+    const comparison = order(value);
+    return comparison !== undefined && isOrdered(operator, comparison);
+  };
+}
+
+function isOrdered(operator: Operator, comparison: number): boolean {
+  switch (operator) {
+    case '=':
+      return comparison === 0;
+    case '!=':
+      return comparison !== 0;
+    case '>=':
+      return comparison >= 0;
+    case '<=':
+      return comparison <= 0;
+    case '>':
+      return comparison > 0;
+    default:
+      return comparison < 0;
+  }
+}
+
+/** How a value stands to `text`: negative, zero, positive, or undefined when the two cannot be compared. */
+function compileOrder(
+  path: readonly string[],
+  text: string,
+): (value: JsonValue) => number | undefined {
+  if (path.length === 1 && path[0] === 'severity') {
+    const wanted = severityOf(text);
+    if (wanted === undefined) throw invalidArgument(`Invalid severity in filter: ${text}`);
+    return (value) => (severityOf(String(value)) ?? 0) - wanted;
+  }
+  if (path.length === 1 && (path[0] === 'timestamp' || path[0] === 'receiveTimestamp')) {
+    const wanted = parseFilterInstant(text);
+    return (value) => {
+      const instant = parseInstant(String(value));
+      return instant === undefined ? undefined : compareInstants(instant, wanted);
+    };
+  }
+  const number = text.trim() === '' ? NaN : Number(text);
+  const lower = text.toLowerCase();
+  return (value) => {
+    if (typeof value === 'number') return Number.isNaN(number) ? undefined : value - number;
+    if (value !== null && typeof value === 'object') return undefined;
+    const other = value === null ? 'null_value' : String(value).toLowerCase();
+    if (other === lower) return 0;
+    // An int64 is a string in JSON.
+    if (!Number.isNaN(number) && /^-?\d+$/.test(other)) return Number(other) - number;
+    return other < lower ? -1 : 1;
+  };
+}
+
+function severityOf(text: string): number | undefined {
+  const name = text.toUpperCase();
+  if (Object.hasOwn(severityNumbers, name))
+    return severityNumbers[name as keyof typeof severityNumbers];
+  return /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+/** A filter's time is RFC 3339, or a date alone. Throws ApiError for anything else. */
+export function parseFilterInstant(text: string): Instant {
+  const instant = parseInstant(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text);
+  if (instant === undefined) throw invalidArgument(`Invalid timestamp in filter: ${text}`);
+  return instant;
+}
+
+function compilePattern(text: string): RegExp {
+  // The language is RE2, where flags stand in front.
+  const flags = /^\(\?([ims]+)\)/.exec(text);
+  try {
+    return new RegExp(text.slice(flags?.[0].length ?? 0), `u${flags?.[1] ?? ''}`);
+  } catch (error) {
+    throw invalidArgument(`Invalid regular expression in filter: ${(error as Error).message}`);
+  }
+}
+
+function textOf(value: JsonValue): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** Whether some value (or, in an object, some key) below `value` holds the lower-case text. */
+function holdsText(value: JsonValue, wanted: string): boolean {
+  if (Array.isArray(value)) return value.some((element) => holdsText(element, wanted));
+  if (value !== null && typeof value === 'object') {
+    for (const [key, inner] of Object.entries(value)) {
+      if (key.toLowerCase().includes(wanted) || holdsText(inner, wanted)) return true;
+    }
+    return false;
+  }
+  return String(value).toLowerCase().includes(wanted);
+}
+
+export type InstantBounds = { readonly from?: Instant; readonly to?: Instant };
+
+/** Instants outside of which the filter matches nothing; both ends belong to the range. Lets a reader skip what lies outside. */
+export function boundsOf(tree: FilterTree | undefined): InstantBounds {
+  if (tree?.kind === 'and') return tree.terms.map(boundsOf).reduce(narrower, {});
+  if (tree?.kind !== 'compare' || tree.path.length !== 1 || tree.path[0] !== 'timestamp') return {};
+  if (tree.value.kind !== 'value') return {};
+  const { operator, value } = tree;
+  const instant = () => parseFilterInstant(value.text);
+  if (operator === '=') return { from: instant(), to: instant() };
+  if (operator === '>' || operator === '>=') return { from: instant() };
+  if (operator === '<' || operator === '<=') return { to: instant() };
+  return {};
+}
+
+function narrower(left: InstantBounds, right: InstantBounds): InstantBounds {
+  const from = pick(left.from, right.from, 1);
+  const to = pick(left.to, right.to, -1);
+  return { ...(from && { from }), ...(to && { to }) };
+}
+
+/** The later of two instants for `sign` 1, the earlier for -1; an absent one does not count. */
+function pick(
+  left: Instant | undefined,
+  right: Instant | undefined,
+  sign: 1 | -1,
+): Instant | undefined {
+  if (left === undefined || right === undefined) return left ?? right;
+  return compareInstants(left, right) * sign >= 0 ? left : right;
+}
