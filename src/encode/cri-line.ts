@@ -1,5 +1,6 @@
-// Takes a CRI log line apart: `<time> <stdout|stderr> <tags> <content>`. The worker calls it for lines that the kernel gives back; the
-// kernel does the same in its own code. The invariant: a line that is undefined here is malformed there, and the other way round.
+// Takes a CRI log line apart: `<time> <stdout|stderr> <tags> <content>`. The worker calls it for
+// lines that the kernel gives back; the kernel does the same in its own code. The invariant: a line
+// that is undefined here is malformed there, and the other way round.
 
 import { parseInstant } from './rfc3339.ts';
 
@@ -27,8 +28,9 @@ function latin1(bytes: Uint8Array, start: number, end: number): string {
 }
 
 /**
- * Takes the line in `[start, end)` of `bytes` apart, its `\n` not included; undefined when it is no CRI line (kubelet, parseCRILog).
- * One trailing carriage return of a full line is dropped. In a partial line it is content: the line was cut there by bytes.
+ * Takes the line in `[start, end)` of `bytes` apart, its `\n` not included; undefined when it is no
+ * CRI line (kubelet, parseCRILog). One trailing carriage return of a full line is dropped. In a
+ * partial line it is content: the line was cut there by bytes.
  */
 export function parseCriLine(bytes: Uint8Array, start: number, end: number): CriLine | undefined {
   const timeEnd = bytes.indexOf(space, start);

@@ -1,5 +1,6 @@
-// Takes a line of docker's json-file driver apart: `{"log":"text\n","stream":"stdout","time":"…"}`. The worker calls it for sources of
-// that format. The invariant is that of a CRI line: undefined means malformed, and the caller ships the line as text.
+// Takes a line of docker's json-file driver apart, an object of `log`, `stream` and `time`. The
+// worker calls it for sources of that format. The invariant is that of a CRI line: undefined means
+// malformed, and the caller ships the line as text.
 
 import type { Stream } from './cri-line.ts';
 import { scanObject } from './json-scan.ts';
@@ -23,7 +24,10 @@ function stringMember(object: JsonObject, key: string): string | undefined {
   return member === undefined ? undefined : stringValue(rawValue(object, member));
 }
 
-/** Takes the line in `[start, end)` apart, its `\n` not included; undefined when it is no json-file line. */
+/**
+ * Takes the line in `[start, end)` apart, its `\n` not included; undefined when it is no json-file
+ * line.
+ */
 export function parseDockerLine(
   bytes: Uint8Array,
   start: number,

@@ -1,5 +1,6 @@
-// How many bytes an entry has as protobuf, which is what the API's limit counts. Called only for records large enough to come near it.
-// The invariant: never less than the true size, and more by no more than the reserve for what the request adds.
+// How many bytes an entry has as protobuf, which is what the API's limit counts. Called only for
+// records large enough to come near it. The invariant: never less than the true size, and more by
+// no more than the reserve for what the request adds.
 
 import { limits } from '../config.ts';
 import type { EncodeContext, Entry } from './entry.ts';
@@ -31,7 +32,9 @@ function valueBytes(value: unknown): number {
   return fieldBytes(bytes);
 }
 
-/** Bytes of a google.protobuf.Struct. A recursion: the nesting is bounded by `limits.jsonDepthMax`. */
+/**
+ * Bytes of a google.protobuf.Struct. A recursion: the nesting is bounded by `limits.jsonDepthMax`.
+ */
 function structBytes(object: object): number {
   let bytes = 0;
   for (const [key, value] of Object.entries(object)) {

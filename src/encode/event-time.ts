@@ -1,6 +1,7 @@
-// When an event of a JSON record happened. Called once per JSON record that has a time field. The search order is that of Google's
-// "Configure the Logging agent": timestamp object, timestampSeconds and timestampNanos, time. The invariant: the result depends on
-// the record alone, never on the clock, so that a line that is sent again is the same entry.
+// When an event of a JSON record happened. Called once per JSON record that has a time field. The
+// search order is that of Google's "Configure the Logging agent": timestamp object,
+// timestampSeconds and timestampNanos, time. The invariant: the result depends on the record alone,
+// never on the clock, so that a line that is sent again is the same entry.
 
 import { scanObject } from './json-scan.ts';
 import { integerValue, rawValue, stringValue } from './json-text.ts';
@@ -20,7 +21,10 @@ export type EventTime = {
   readonly text: string;
   /** The fields that go out of the payload, used or unusable. */
   readonly consumed: ReadonlyArray<keyof TimeFields>;
-  /** The time that the record named, where the API would refuse it: more than a day after the line was written. */
+  /**
+   * The time that the record named, where the API would refuse it: more than a day after the line
+   * was written.
+   */
   readonly refused: string | undefined;
 };
 
@@ -31,7 +35,10 @@ function wholeNumber(raw: string): number {
   return /^-?[0-9]/.test(raw) ? Math.trunc(Number(raw)) : NaN;
 }
 
-/** The `seconds` and `nanos` of a timestamp object; undefined when it is no object or lacks one of them. */
+/**
+ * The `seconds` and `nanos` of a timestamp object; undefined when it is no object or lacks one of
+ * them.
+ */
 function readTimestampObject(raw: string): { seconds: string; nanos: string } | undefined {
   const object = raw[0] === '{' ? scanObject(raw) : undefined;
   if (object === undefined) return undefined;
@@ -41,7 +48,9 @@ function readTimestampObject(raw: string): { seconds: string; nanos: string } | 
   return { seconds: rawValue(object, seconds), nanos: rawValue(object, nanos) };
 }
 
-/** The instant of a raw `time` value. RFC 3339 lets `t` and `z` be lower case, protobuf does not. */
+/**
+ * The instant of a raw `time` value. RFC 3339 lets `t` and `z` be lower case, protobuf does not.
+ */
 function readTimeString(raw: string): { instant: Instant; written: string } | undefined {
   const written = stringValue(raw);
   const instant = written === undefined ? undefined : parseInstant(written.toUpperCase());
@@ -69,12 +78,16 @@ function findInstant(fields: TimeFields): {
   return { ...found, consumed: ['time'] };
 }
 
-/** The time of the entry: what the fields name, else `lineTime` (RFC 3339, when the line was written). */
+/**
+ * The time of the entry: what the fields name, else `lineTime` (RFC 3339, when the line was
+ * written).
+ */
 export function readEventTime(fields: TimeFields, lineTime: string): EventTime {
   const { instant, written, consumed } = findInstant(fields);
   if (instant === undefined) return { text: lineTime, consumed, refused: undefined };
   const line = parseInstant(lineTime);
-  // The API refuses what is more than a day ahead of its clock, which is never behind the line's time.
+  // The API refuses what is more than a day ahead of its clock, which is never behind the line's
+  // time.
   if (line !== undefined && isMoreThanADayAfter(instant, line)) {
     return { text: lineTime, consumed, refused: written };
   }

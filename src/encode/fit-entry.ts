@@ -1,6 +1,8 @@
-// Makes entries over the API's limit fit. Called for records large enough to come near it. A text becomes several entries, a JSON object
-// loses the ends of its longest strings, and an object that is too large without them is sent as the text it was written as. The
-// invariant: every entry is within `limits.entryBytesMax`, is valid, and says what is missing; nothing is dropped for its size.
+// Makes entries over the API's limit fit. Called for records large enough to come near it. A text
+// becomes several entries, a JSON object loses the ends of its longest strings, and an object that
+// is too large without them is sent as the text it was written as. The invariant: every entry is
+// within `limits.entryBytesMax`, is valid, and says what is missing; nothing is dropped for its
+// size.
 
 import assert from 'node:assert';
 
@@ -12,13 +14,15 @@ import { scanObject } from './json-scan.ts';
 import { rawValue } from './json-text.ts';
 import { characterBorder, shortenStrings } from './shorten-strings.ts';
 
-/** The entry with its text cut into parts of at most `partBytes`; itself when one part is enough. */
+/**
+ * The entry with its text cut into parts of at most `partBytes`; itself when one part is enough.
+ */
 function splitText(entry: Entry, partBytes: number): Entry[] {
   assert(entry.payload.kind === 'text' && partBytes > 4);
   const text = Buffer.from(JSON.parse(entry.payload.json) as string);
   if (text.length <= partBytes) return [entry];
   const parts: string[] = [];
-  for (let start = 0; start < text.length; ) {
+  for (let start = 0; start < text.length;) {
     const rest = text.subarray(start);
     const end = rest.length <= partBytes ? rest.length : characterBorder(rest, partBytes);
     parts.push(rest.toString('utf8', 0, end));
@@ -33,7 +37,10 @@ function splitText(entry: Entry, partBytes: number): Entry[] {
   }));
 }
 
-/** The entry with the strings of its fields shortened until they leave room for a payload; undefined when that is not enough. */
+/**
+ * The entry with the strings of its fields shortened until they leave room for a payload; undefined
+ * when that is not enough.
+ */
 function trimFields(entry: Entry, insertId: string): Entry | undefined {
   const json = shortenStrings(fieldsJson(entry), limits.entryFieldsBytesMax);
   const fields = json === undefined ? undefined : scanObject(json);

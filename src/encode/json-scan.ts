@@ -1,12 +1,16 @@
-// Validates a JSON object and finds its top-level members, without building values. Called for every record that starts with `{`.
-// The invariant: it accepts exactly the objects that JSON.parse accepts, up to `limits.jsonDepthMax` levels, in linear time; and what
-// it returns can be sent: no number that a double cannot hold, no lone surrogate, no key twice in one object.
+// Validates a JSON object and finds its top-level members, without building values. Called for
+// every record that starts with `{`. The invariant: it accepts exactly the objects that JSON.parse
+// accepts, up to `limits.jsonDepthMax` levels, in linear time; and what it returns can be sent: no
+// number that a double cannot hold, no lone surrogate, no key twice in one object.
 
 import assert from 'node:assert';
 
 import { limits } from '../config.ts';
 
-/** A member of the scanned object; offsets are into the text of its `JsonObject`, the quotes of the key included. */
+/**
+ * A member of the scanned object; offsets are into the text of its `JsonObject`, the quotes of the
+ * key included.
+ */
 export type Member = {
   /** Unescaped. */
   readonly key: string;
@@ -29,7 +33,10 @@ type Scan = {
   readonly text: string;
   readonly members: Member[];
   readonly edits: Edit[];
-  /** Where string values are noted, when someone wants to know: `start, end` of each, quotes included. */
+  /**
+   * Where string values are noted, when someone wants to know: `start, end` of each, quotes
+   * included.
+   */
   readonly strings: number[] | undefined;
 };
 
@@ -92,7 +99,8 @@ function skipEscape(scan: Scan, at: number): number {
       const unit = unicodeEscape(scan.text, at);
       if (unit === invalid) return invalid;
       if ((unit & 0xf800) !== 0xd800) return at + 6;
-      // A surrogate that stands in the text itself is always one of a pair: only escapes can make one.
+      // A surrogate that stands in the text itself is always one of a pair: only escapes can make
+      // one.
       const next = unit < 0xdc00 ? unicodeEscape(scan.text, at + 6) : invalid;
       if (next !== invalid && (next & 0xfc00) === 0xdc00) return at + 12;
       scan.edits.push({ start: at, end: at + 6, text: '\\ufffd' });
@@ -149,7 +157,9 @@ function skipNumber(scan: Scan, start: number): number {
   }
   if (mayOverflow) {
     const literal = text.slice(start, at);
-    if (!Number.isFinite(Number(literal))) scan.edits.push({ start, end: at, text: `"${literal}"` });
+    if (!Number.isFinite(Number(literal))) {
+      scan.edits.push({ start, end: at, text: `"${literal}"` });
+    }
   }
   return at;
 }
@@ -277,7 +287,10 @@ export function applyEdits(text: string, edits: readonly Edit[]): string {
   return pieces.join('');
 }
 
-/** The object that `text` is, or undefined when it is anything else. `text` must be well-formed UTF-16. */
+/**
+ * The object that `text` is, or undefined when it is anything else. `text` must be well-formed
+ * UTF-16.
+ */
 export function scanObject(text: string): JsonObject | undefined {
   const scan: Scan = { text, members: [], edits: [], strings: undefined };
   if (!scanText(scan)) return undefined;
@@ -287,7 +300,10 @@ export function scanObject(text: string): JsonObject | undefined {
   return repaired;
 }
 
-/** Where the string values of an object stand, at any depth: `start, end` of each, quotes included. Throws when it is no object. */
+/**
+ * Where the string values of an object stand, at any depth: `start, end` of each, quotes included.
+ * Throws when it is no object.
+ */
 export function scanStrings(text: string): readonly number[] {
   const strings: number[] = [];
   assert(scanText({ text, members: [], edits: [], strings }));

@@ -1,5 +1,6 @@
-// Small readers and writers of JSON texts: the raw source of one value in, what it stands for out. Called by everything that takes
-// special fields out of a record. The raw texts come from `scanObject`, so they are valid and hold no lone surrogate.
+// Small readers and writers of JSON texts: the raw source of one value in, what it stands for out.
+// Called by everything that takes special fields out of a record. The raw texts come from
+// `scanObject`, so they are valid and hold no lone surrogate.
 
 import type { JsonObject, Member } from './json-scan.ts';
 
@@ -22,7 +23,10 @@ export function stringValue(raw: string): string | undefined {
   return raw.includes('\\') ? (JSON.parse(raw) as string) : raw.slice(1, -1);
 }
 
-/** A raw string in the one spelling that entries use: as JSON.stringify escapes. Undefined when it is no string. */
+/**
+ * A raw string in the one spelling that entries use: as JSON.stringify escapes. Undefined when it
+ * is no string.
+ */
 export function canonicalString(raw: string): string | undefined {
   if (raw[0] !== '"') return undefined;
   // Without a backslash nothing in it was escaped, and nothing needs to be.
@@ -32,8 +36,8 @@ export function canonicalString(raw: string): string | undefined {
 const int64DigitsMax = 19;
 
 /**
- * The integer that a raw value is: a number without a fraction, or a string of digits. Undefined when it is none or has more digits
- * than an int64.
+ * The integer that a raw value is: a number without a fraction, or a string of digits. Undefined
+ * when it is none or has more digits than an int64.
  */
 export function integerValue(raw: string): bigint | undefined {
   const text = stringValue(raw) ?? raw;

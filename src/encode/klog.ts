@@ -1,5 +1,6 @@
-// Reads the header of klog and glog: `I0305 14:07:21.103990       1 server.go:412] message`. Called for every text record. The
-// invariant: linear in the header's length, however the tenant writes it; and what is no whole header stays text.
+// Reads the header of klog and glog: `I0305 14:07:21.103990       1 server.go:412] message`. Called
+// for every text record. The invariant: linear in the header's length, however the tenant writes
+// it; and what is no whole header stays text.
 
 import type { Severity } from './severity.ts';
 
@@ -46,8 +47,9 @@ function lineNumber(text: string): string | undefined {
 }
 
 /**
- * The parts of a klog record; undefined when `text` has no such header (GKE's glog parser: letter, date and time, thread, file:line).
- * The header's time is not among them: GKE takes the CRI time, which has nanoseconds and a year.
+ * The parts of a klog record; undefined when `text` has no such header (GKE's glog parser: letter,
+ * date and time, thread, file:line). The header's time is not among them: GKE takes the CRI time,
+ * which has nanoseconds and a year.
  */
 export function parseKlog(text: string): KlogRecord | undefined {
   const severity = severityLetters.get(text.charAt(0));
@@ -66,5 +68,11 @@ export function parseKlog(text: string): KlogRecord | undefined {
   if (line === undefined) return undefined;
   const file = fileAndLine.slice(0, colon);
   // Exactly one white space character ends the header; more of them are the message's own.
-  return { severity, pid: text.slice(pidStart, pidEnd), file, line, message: text.slice(sourceEnd + 2) };
+  return {
+    severity,
+    pid: text.slice(pidStart, pidEnd),
+    file,
+    line,
+    message: text.slice(sourceEnd + 2),
+  };
 }

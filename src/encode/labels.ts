@@ -1,5 +1,5 @@
-// Builds the `labels` of an entry from the agent's and the record's own. Called for every entry. The invariant: no key stands twice,
-// and every value is a string, or the API refuses the request.
+// Builds the `labels` of an entry from the agent's and the record's own. Called for every entry.
+// The invariant: no key stands twice, and every value is a string, or the API refuses the request.
 
 import { scanObject } from './json-scan.ts';
 import { canonicalString, rawValue } from './json-text.ts';
@@ -16,8 +16,8 @@ export function labelOf(key: string, value: string): Label {
 }
 
 /**
- * The labels that a raw `logging.googleapis.com/labels` names. None when it is no object of strings: one value of another type makes
- * all of them void (fluent-plugin-google-cloud).
+ * The labels that a raw `logging.googleapis.com/labels` names. None when it is no object of
+ * strings: one value of another type makes all of them void (fluent-plugin-google-cloud).
  */
 export function parseLabels(raw: string): readonly Label[] {
   const object = raw[0] === '{' ? scanObject(raw) : undefined;
@@ -39,7 +39,10 @@ function parseAgentLabels(members: string): readonly Label[] {
   return labels;
 }
 
-/** Members of the entry's labels, without braces. `agent` is such a text already; of a key in both, the record's value stands. */
+/**
+ * Members of the entry's labels, without braces. `agent` is such a text already; of a key in both,
+ * the record's value stands.
+ */
 export function joinLabels(agent: string, own: readonly Label[]): string {
   if (own.length === 0) return agent;
   const keys = new Set(own.map((label) => label.key));

@@ -1,5 +1,6 @@
-// The reference encoder: one record in, the JSON text of its LogEntry out. The worker calls it for what the kernel gives back. It is the
-// specification of the kernel, which must write the same bytes, and it can encode every record there is.
+// The reference encoder: one record in, the JSON text of its LogEntry out. The worker calls it for
+// what the kernel gives back. It is the specification of the kernel, which must write the same
+// bytes, and it can encode every record there is.
 
 import { limits } from '../config.ts';
 import type { Stream } from './cri-line.ts';
@@ -23,14 +24,18 @@ export type RecordInput = {
   readonly time: string;
   readonly stream: Stream;
   readonly insertId: string;
-  /** Why the record is not all of what was written: longer than `limits.lineBytesMax`, or its end never came. */
+  /**
+   * Why the record is not all of what was written: longer than `limits.lineBytesMax`, or its end
+   * never came.
+   */
   readonly incomplete?: 'cut' | 'flushed';
 };
 
 // Invalid bytes become U+FFFD, one for each maximal subpart; a byte order mark is content.
 const utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 
-// `1,` in an array becomes 11 bytes of protobuf; nothing grows more. A record so small that it fits in any case needs no exact size.
+// `1,` in an array becomes 11 bytes of protobuf; nothing grows more. A record so small that it fits
+// in any case needs no exact size.
 const growthMax = 6;
 const smallBytesMax = Math.floor((limits.entryBytesMax - 4 * limits.entryReserveBytes) / growthMax);
 
@@ -52,11 +57,7 @@ function marksOf(record: RecordInput): readonly Label[] {
 }
 
 /** An entry of the record's own facts, with `payload`. */
-function plainEntry(
-  record: RecordInput,
-  payload: Entry['payload'],
-  context: EncodeContext,
-): Entry {
+function plainEntry(record: RecordInput, payload: Entry['payload'], context: EncodeContext): Entry {
   return {
     payload,
     stream: record.stream,
@@ -90,12 +91,7 @@ function klogEntry(record: RecordInput, text: string, context: EncodeContext): E
 }
 
 /** The entry's texts: one, or several when it is larger than an entry may be. */
-function finish(
-  entry: Entry,
-  record: RecordInput,
-  text: string,
-  context: EncodeContext,
-): string[] {
+function finish(entry: Entry, record: RecordInput, text: string, context: EncodeContext): string[] {
   if (record.content.length + context.labels.length <= smallBytesMax) {
     return [writeEntry(entry, context)];
   }
@@ -119,8 +115,8 @@ export function encodeRecord(record: RecordInput, context: EncodeContext): strin
 }
 
 /**
- * As `encodeRecord` for a line that is not of its file's format: always text, on stdout's log, without a severity. The content is the
- * raw line.
+ * As `encodeRecord` for a line that is not of its file's format: always text, on stdout's log,
+ * without a severity. The content is the raw line.
  */
 export function encodeText(record: RecordInput, context: EncodeContext): string[] {
   const text = utf8.decode(record.content);

@@ -1,6 +1,6 @@
-// Reads and writes RFC 3339 times to the nanosecond. Called for the time of CRI and docker lines and for the time fields of JSON
-// records. The invariant: what this accepts, a strict protobuf Timestamp parser accepts too, and nothing passes through a `Date` that
-// would lose nanoseconds.
+// Reads and writes RFC 3339 times to the nanosecond. Called for the time of CRI and docker lines
+// and for the time fields of JSON records. The invariant: what this accepts, a strict protobuf
+// Timestamp parser accepts too, and nothing passes through a `Date` that would lose nanoseconds.
 
 /** An instant, and its text as it goes on the wire. */
 export type Instant = {
@@ -45,7 +45,10 @@ function epochDays(year: number, month: number, day: number): number {
   return days - 719_162;
 }
 
-/** Seconds of the part before the fraction, as if it were UTC; undefined when it is no calendar time. */
+/**
+ * Seconds of the part before the fraction, as if it were UTC; undefined when it is no calendar
+ * time.
+ */
 function localSeconds(text: string): number | undefined {
   const year = digits(text, 0, 4);
   const month = digits(text, 5, 7);
@@ -66,7 +69,9 @@ function localSeconds(text: string): number | undefined {
 /** Seconds that the zone is ahead of UTC, of exactly `Z` or `±hh:mm`. */
 function zoneSeconds(zone: string): number | undefined {
   if (zone === 'Z') return 0;
-  if (zone.length !== 6 || zone[3] !== ':' || (zone[0] !== '+' && zone[0] !== '-')) return undefined;
+  if (zone.length !== 6 || zone[3] !== ':' || (zone[0] !== '+' && zone[0] !== '-')) {
+    return undefined;
+  }
   const hour = digits(zone, 1, 3);
   const minute = digits(zone, 4, 6);
   if (hour < 0 || hour > 23 || minute < 0 || minute > 59) return undefined;
@@ -74,8 +79,9 @@ function zoneSeconds(zone: string): number | undefined {
 }
 
 /**
- * The instant that `text` names; undefined when it is no RFC 3339 time (upper-case `T` and `Z`, a zone, no leap second) or lies
- * outside the years 0001 to 9999. Fraction digits past the ninth are cut off, all else of the text is kept.
+ * The instant that `text` names; undefined when it is no RFC 3339 time (upper-case `T` and `Z`, a
+ * zone, no leap second) or lies outside the years 0001 to 9999. Fraction digits past the ninth are
+ * cut off, all else of the text is kept.
  */
 export function parseInstant(text: string): Instant | undefined {
   if (text[10] !== 'T') return undefined;

@@ -1,5 +1,6 @@
-// Which LogSeverity a record has. Called once per record that is JSON or klog. The invariant: what comes out is one of the API's nine
-// names, so that no spelling of a tenant can make the API refuse a request.
+// Which LogSeverity a record has. Called once per record that is JSON or klog. The invariant: what
+// comes out is one of the API's nine names, so that no spelling of a tenant can make the API refuse
+// a request.
 
 import type { Stream } from './cri-line.ts';
 
@@ -18,7 +19,10 @@ const severityNames = [
 
 export type Severity = (typeof severityNames)[number];
 
-/** Every word that is understood, in upper case: the names, and what log libraries write for them (GKE's agents agree on these). */
+/**
+ * Every word that is understood, in upper case: the names, and what log libraries write for them
+ * (GKE's agents agree on these).
+ */
 const severityWords: ReadonlyMap<string, Severity> = new Map<string, Severity>([
   ...severityNames.map((name) => [name, name] as const),
   ['WARN', 'WARNING'],
@@ -65,8 +69,8 @@ function trimAscii(text: string): string {
 }
 
 /**
- * The severity that the text of a `severity` field means: a word in any case, or digits. Undefined when it is neither, which the API
- * calls DEFAULT.
+ * The severity that the text of a `severity` field means: a word in any case, or digits. Undefined
+ * when it is neither, which the API calls DEFAULT.
  */
 export function parseSeverity(text: string): Severity | undefined {
   if (text.length > wordCharactersMax) return undefined;
@@ -77,8 +81,9 @@ export function parseSeverity(text: string): Severity | undefined {
 }
 
 /**
- * The severity that a `level` field means when there is no `severity`; undefined leaves the stream's. Numbers below 100 are scales of
- * log libraries (pino, syslog) that contradict each other.
+ * The severity that a `level` field means when there is no `severity`; undefined leaves the
+ * stream's. Numbers below 100 are scales of log libraries (pino, syslog) that contradict each
+ * other.
  */
 export function parseLevel(text: string): Severity | undefined {
   const severity = parseSeverity(text);

@@ -1,5 +1,6 @@
-// Shortens the longest strings of a JSON object until it fits. Called for entries over the API's limit. The invariant: what comes out is
-// the same object but for those strings, which say how much of them is missing; no character is cut in two.
+// Shortens the longest strings of a JSON object until it fits. Called for entries over the API's
+// limit. The invariant: what comes out is the same object but for those strings, which say how much
+// of them is missing; no character is cut in two.
 
 import { limits } from '../config.ts';
 import { objectBytes } from './entry-size.ts';
@@ -57,8 +58,9 @@ function shorten(text: Buffer, kept: number): string {
 }
 
 /**
- * The object with its longest strings shortened to one length, so that it has at most `bytesMax` as a protobuf Struct. Undefined when
- * strings alone cannot bring it there: then it is keys, numbers, or many small things.
+ * The object with its longest strings shortened to one length, so that it has at most `bytesMax` as
+ * a protobuf Struct. Undefined when strings alone cannot bring it there: then it is keys, numbers,
+ * or many small things.
  */
 export function shortenStrings(json: string, bytesMax: number): string | undefined {
   const excess = objectBytes(json) - bytesMax;

@@ -1,10 +1,12 @@
-// Takes the special fields of structured logging out of a JSON record. Called for every record that is a JSON object. The rules are
-// those of Google's "Structured logging" page, and where it is silent those of the two open agents (docs in ARCHITECTURE.md). The
-// invariant: whatever the tenant wrote, the entry is accepted by a strict proto3 JSON parser, and nothing is lost without a rule.
+// Takes the special fields of structured logging out of a JSON record. Called for every record that
+// is a JSON object. The rules are those of Google's "Structured logging" page, and where it is
+// silent those of the two open agents (docs in ARCHITECTURE.md). The invariant: whatever the tenant
+// wrote, the entry is accepted by a strict proto3 JSON parser, and nothing is lost without a rule.
 
 import type { Stream } from './cri-line.ts';
 import type { EncodeContext, Entry } from './entry.ts';
 import { readEventTime } from './event-time.ts';
+import type { TimeFields } from './event-time.ts';
 import type { JsonObject, Member } from './json-scan.ts';
 import { canonicalString, rawMember, rawValue, stringValue } from './json-text.ts';
 import { joinLabels, labelOf, parseLabels } from './labels.ts';
@@ -18,8 +20,21 @@ import {
 } from './sub-message.ts';
 import type { MessageFields } from './sub-message.ts';
 
-/** The keys that mean something, each with the name it has here. */
-const specialKeys = new Map([
+type SpecialName =
+  | keyof TimeFields
+  | 'severity'
+  | 'level'
+  | 'httpRequest'
+  | 'insertId'
+  | 'labels'
+  | 'operation'
+  | 'sourceLocation'
+  | 'spanId'
+  | 'trace'
+  | 'traceSampled';
+
+/** The keys that mean something. A Map, because tenants write keys like `constructor`. */
+const specialKeys: ReadonlyMap<string, SpecialName> = new Map<string, SpecialName>([
   ['severity', 'severity'],
   ['level', 'level'],
   ['timestamp', 'timestamp'],
@@ -34,16 +49,17 @@ const specialKeys = new Map([
   ['logging.googleapis.com/spanId', 'spanId'],
   ['logging.googleapis.com/trace', 'trace'],
   ['logging.googleapis.com/trace_sampled', 'traceSampled'],
-] as const);
-
-type SpecialName = typeof specialKeys extends Map<string, infer Name> ? Name : never;
+]);
 
 /** What the rules read, and what they leave for the payload. */
-type Record_ = {
+type Fields = {
   readonly object: JsonObject;
   /** The special members that are there. */
   readonly found: Map<SpecialName, Member>;
-  /** Members that are not in the payload as they stand: '' is gone, else the value that stays under the key. */
+  /**
+   * Members that are not in the payload as they stand: '' is gone, else the value that stays under
+   * the key.
+   */
   readonly changed: Map<Member, string>;
 };
 
@@ -56,83 +72,93 @@ export type LineFacts = {
 };
 
 /** The raw value of a special member, or undefined. */
-function peek(record: Record_, name: SpecialName): string | undefined {
-  const member = record.found.get(name);
-  return member === undefined ? undefined : rawValue(record.object, member);
+function peek(source: Fields, name: SpecialName): string | undefined {
+  const member = source.found.get(name);
+  return member === undefined ? undefined : rawValue(source.object, member);
 }
 
 /** As `peek`, and the member goes out of the payload. */
-function take(record: Record_, name: SpecialName): string | undefined {
-  const member = record.found.get(name);
+function take(source: Fields, name: SpecialName): string | undefined {
+  const member = source.found.get(name);
   if (member === undefined) return undefined;
-  record.changed.set(member, '');
-  return rawValue(record.object, member);
+  source.changed.set(member, '');
+  return rawValue(source.object, member);
 }
 
-function takeSeverity(record: Record_, stream: Stream): string {
-  const raw = take(record, 'severity');
+function takeSeverity(source: Fields, stream: Stream): string {
+  const raw = take(source, 'severity');
   if (raw !== undefined) return parseSeverity(stringValue(raw) ?? raw) ?? 'DEFAULT';
-  // GKE's own configuration copies `level` where `severity` is missing, and leaves it in the payload.
-  const level = peek(record, 'level');
+  // GKE's own configuration copies `level` where `severity` is missing, and leaves it in the
+  // payload.
+  const level = peek(source, 'level');
   const word = level === undefined ? undefined : stringValue(level);
   return (word === undefined ? undefined : parseLevel(word)) ?? severityOfStream(stream);
 }
 
-/** A member that must be a string with something in it; '' when it is not, and it is gone from the payload in any case. */
-function takeString(record: Record_, name: SpecialName): string {
-  const raw = take(record, name);
+/**
+ * A member that must be a string with something in it; '' when it is not, and it is gone from the
+ * payload in any case.
+ */
+function takeString(source: Fields, name: SpecialName): string {
+  const raw = take(source, name);
   const text = raw === undefined ? undefined : canonicalString(raw);
   return text === undefined || text === '""' ? '' : text;
 }
 
-function takeTrace(record: Record_, traceParent: string | undefined): string {
-  const trace = takeString(record, 'trace');
+function takeTrace(source: Fields, traceParent: string | undefined): string {
+  const trace = takeString(source, 'trace');
   const isHex = /^"[0-9A-Fa-f]{32}"$/.test(trace);
   return isHex && traceParent !== undefined
     ? JSON.stringify(`${traceParent}/traces/${trace.slice(1, -1)}`)
     : trace;
 }
 
-/** The field's JSON, or ''; what the message does not know, and all of what is no object, stays in the payload. */
-function takeSubMessage(record: Record_, name: SpecialName, fields: MessageFields): string {
-  const member = record.found.get(name);
+/**
+ * The field's JSON, or ''; what the message does not know, and all of what is no object, stays in
+ * the payload.
+ */
+function takeSubMessage(source: Fields, name: SpecialName, fields: MessageFields): string {
+  const member = source.found.get(name);
   if (member === undefined) return '';
-  const raw = rawValue(record.object, member);
+  const raw = rawValue(source.object, member);
   if (raw === 'null') {
-    record.changed.set(member, '');
+    source.changed.set(member, '');
     return '';
   }
   const message = readSubMessage(raw, fields);
   if (message === undefined) return '';
-  record.changed.set(member, message.rest);
+  source.changed.set(member, message.rest);
   return message.field;
 }
 
-function takeTraceSampled(record: Record_): boolean {
-  const raw = take(record, 'traceSampled');
+function takeTraceSampled(source: Fields): boolean {
+  const raw = take(source, 'traceSampled');
   return raw === 'true' || raw === '"true"' || raw === '1';
 }
 
 /** The time of the entry; a time that the API would refuse becomes a label. */
-function takeTime(record: Record_, lineTime: string): { text: string; marks: readonly Label[] } {
+function takeTime(source: Fields, lineTime: string): { text: string; marks: readonly Label[] } {
   const time = readEventTime(
     {
-      timestamp: peek(record, 'timestamp'),
-      timestampSeconds: peek(record, 'timestampSeconds'),
-      timestampNanos: peek(record, 'timestampNanos'),
-      time: peek(record, 'time'),
+      timestamp: peek(source, 'timestamp'),
+      timestampSeconds: peek(source, 'timestampSeconds'),
+      timestampNanos: peek(source, 'timestampNanos'),
+      time: peek(source, 'time'),
     },
     lineTime,
   );
-  for (const name of time.consumed) take(record, name);
+  for (const name of time.consumed) take(source, name);
   const { refused } = time;
   const marks = refused === undefined ? [] : [labelOf('tailship.dev/original-time', refused)];
   return { text: time.text, marks };
 }
 
-/** What is left: a text when it is `message` alone and a string, else an object of the source's own text. */
-function restOf(record: Record_): Entry['payload'] {
-  const { object, changed } = record;
+/**
+ * What is left: a text when it is `message` alone and a string, else an object of the source's own
+ * text.
+ */
+function restOf(source: Fields): Entry['payload'] {
+  const { object, changed } = source;
   const kept: string[] = [];
   let only: Member | undefined;
   for (const member of object.members) {
@@ -155,29 +181,29 @@ export function readSpecialFields(
   line: LineFacts,
   context: EncodeContext,
 ): Entry {
-  const record: Record_ = { object, found: new Map(), changed: new Map() };
+  const source: Fields = { object, found: new Map(), changed: new Map() };
   for (const member of object.members) {
-    const name = specialKeys.get(member.key as never);
-    if (name !== undefined) record.found.set(name, member);
+    const name = specialKeys.get(member.key);
+    if (name !== undefined) source.found.set(name, member);
   }
-  const time = takeTime(record, line.time);
-  const labels = take(record, 'labels');
+  const time = takeTime(source, line.time);
+  const labels = take(source, 'labels');
   const own = labels === undefined ? [] : parseLabels(labels);
   const names = new Set(own.map((label) => label.key));
   const marks = [...line.marks, ...time.marks].filter((mark) => !names.has(mark.key));
   const entry = {
     stream: line.stream,
     timestamp: time.text,
-    severity: takeSeverity(record, line.stream),
-    insertId: takeString(record, 'insertId') || JSON.stringify(line.insertId),
+    severity: takeSeverity(source, line.stream),
+    insertId: takeString(source, 'insertId') || JSON.stringify(line.insertId),
     labels: joinLabels(context.labels, [...marks, ...own]),
-    httpRequest: takeSubMessage(record, 'httpRequest', httpRequestFields),
-    operation: takeSubMessage(record, 'operation', operationFields),
-    sourceLocation: takeSubMessage(record, 'sourceLocation', sourceLocationFields),
-    trace: takeTrace(record, context.traceParent),
-    spanId: takeString(record, 'spanId'),
-    traceSampled: takeTraceSampled(record),
+    httpRequest: takeSubMessage(source, 'httpRequest', httpRequestFields),
+    operation: takeSubMessage(source, 'operation', operationFields),
+    sourceLocation: takeSubMessage(source, 'sourceLocation', sourceLocationFields),
+    trace: takeTrace(source, context.traceParent),
+    spanId: takeString(source, 'spanId'),
+    traceSampled: takeTraceSampled(source),
     split: '',
   };
-  return { ...entry, payload: restOf(record) };
+  return { ...entry, payload: restOf(source) };
 }

@@ -1,10 +1,13 @@
-// Says whether a line continues the stack trace before it. The worker feeds it the lines of one stream in order when a source has
-// `joinStackTraces`. The invariant: the next state depends on the last state and the line alone, so a worker that keeps nothing
-// between tasks can begin again at the first line of a trace.
+// Says whether a line continues the stack trace before it. The worker feeds it the lines of one
+// stream in order when a source has `joinStackTraces`. The invariant: the next state depends on the
+// last state and the line alone, so a worker that keeps nothing between tasks can begin again at
+// the first line of a trace.
 //
-// A line that could start a trace moves the machine out of `idle`; it is an ordinary line until the next one is a continuation. A line that
-// fits no rule of the state ends the trace, and may itself start another. The rules follow what the log agents of GKE detected (Java and
-// what runs on it, JavaScript, C#, Python, PHP, Go, Ruby, Dart); Rust, Python's carets and Node's error properties are ours.
+// A line that could start a trace moves the machine out of `idle`; it is an ordinary line until the
+// next one is a continuation. A line that fits no rule of the state ends the trace, and may itself
+// start another. The rules follow what the log agents of GKE detected (Java and what runs on it,
+// JavaScript, C#, Python, PHP, Go, Ruby, Dart); Rust, Python's carets and Node's error properties
+// are ours.
 
 import { scanObject } from './json-scan.ts';
 
@@ -39,7 +42,10 @@ type Rule = readonly [pattern: RegExp, to: TraceState];
 /** Where the worker starts. */
 export const traceStart: TraceState = 'idle';
 
-/** Only so much of a line is looked at: a tenant can write a mebibyte of anything, and frames are short. */
+/**
+ * Only so much of a line is looked at: a tenant can write a mebibyte of anything, and frames are
+ * short.
+ */
 const lookCharactersMax = 4096;
 
 // Every pattern is linear: no two repetitions in it can match the same characters.
@@ -55,15 +61,35 @@ const goHeader: Rule = [/^goroutine \d+ [^[]*\[[^\]]+\]:$/, 'goFunction'];
 const goBlank: Rule = [/^$/, 'goRoutine'];
 const rubyCall: Rule = [/^[\t ]+.*?\.rb:\d+:in [`']/, 'rubyFrame'];
 
-const dartErrors =
-  /^(?:Instance of|Exception|Bad state|IntegerDivisionByZeroException|Invalid argument|RangeError|Assertion failed|Cannot instantiate|Reading static variable|UnimplementedError|Unsupported operation|Concurrent modification|Out of Memory|Stack Overflow)/;
+const dartErrors = new RegExp(
+  `^(?:${[
+    'Instance of',
+    'Exception',
+    'Bad state',
+    'IntegerDivisionByZeroException',
+    'Invalid argument',
+    'RangeError',
+    'Assertion failed',
+    'Cannot instantiate',
+    'Reading static variable',
+    'UnimplementedError',
+    'Unsupported operation',
+    'Concurrent modification',
+    'Out of Memory',
+    'Stack Overflow',
+  ].join('|')})`,
+);
 
 const rules: Readonly<Record<TraceState, readonly Rule[]>> = {
-  // The order matters where a line fits two: `panic: pkg.Error: x` is Go, `PHP Fatal error: Uncaught Error: x` is PHP.
+  // The order matters where a line fits two: `panic: pkg.Error: x` is Go, `PHP Fatal error:
+  // Uncaught Error: x` is PHP.
   idle: [
     [/\bpanic: |^fatal error: /, 'goPanic'],
     [/http: panic serving/, 'goRoutine'],
-    [/PHP (?:Notice|Parse error|Fatal error|Warning):|exception '[^']+' with message '/, 'phpError'],
+    [
+      /PHP (?:Notice|Parse error|Fatal error|Warning):|exception '[^']+' with message '/,
+      'phpError',
+    ],
     [/^Traceback \(most recent call last\):$/, 'pythonFrame'],
     [/^Unhandled exception:$/, 'dartError'],
     [/^thread '.*' (?:\(\d+\) )?panicked at .*:$/, 'rustPanic'],
@@ -93,11 +119,7 @@ const rules: Readonly<Record<TraceState, readonly Rule[]>> = {
     // Closes what a [cause] opened.
     [/^[\t ]*\}$/, 'exceptionFrame'],
   ],
-  errorProperty: [
-    errorCause,
-    [/^\}/, 'idle'],
-    [/^[\t ]+\S/, 'errorProperty'],
-  ],
+  errorProperty: [errorCause, [/^\}/, 'idle'], [/^[\t ]+\S/, 'errorProperty']],
   pythonFrame: [
     [/^[\t ]+File /, 'pythonCode'],
     [/^[\t ]+[~^][~^ ]*$/, 'pythonFrame'],
@@ -163,7 +185,8 @@ export function traceStep(
   lineText: string,
 ): { state: TraceState; join: boolean } {
   if (isObject(lineText)) return { state: 'idle', join: false };
-  const line = lineText.length > lookCharactersMax ? lineText.slice(0, lookCharactersMax) : lineText;
+  const line =
+    lineText.length > lookCharactersMax ? lineText.slice(0, lookCharactersMax) : lineText;
   const after = state === 'idle' ? undefined : next(state, line);
   if (after !== undefined) return { state: after, join: true };
   return { state: next('idle', line) ?? 'idle', join: false };

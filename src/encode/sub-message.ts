@@ -1,6 +1,7 @@
-// Moves httpRequest, operation and sourceLocation from a record's payload to the entry's fields. Called for records that have them.
-// The invariant: what goes into the field is accepted by a strict proto3 JSON parser, whatever types the tenant wrote, because one
-// wrong type would fail the whole request.
+// Moves httpRequest, operation and sourceLocation from a record's payload to the entry's fields.
+// Called for records that have them. The invariant: what goes into the field is accepted by a
+// strict proto3 JSON parser, whatever types the tenant wrote, because one wrong type would fail the
+// whole request.
 
 import { scanObject } from './json-scan.ts';
 import { canonicalString, integerValue, rawMember, rawValue, stringValue } from './json-text.ts';
@@ -36,7 +37,10 @@ function castBool(raw: string): string | undefined {
   return word === 'true' || word === 'false' ? word : undefined;
 }
 
-/** Digits, perhaps decimals, and an `s`; white space is dropped (both GKE agents). Decimals past the ninth are cut off. */
+/**
+ * Digits, perhaps decimals, and an `s`; white space is dropped (both GKE agents). Decimals past the
+ * ninth are cut off.
+ */
 function castLatency(raw: string): string | undefined {
   const match = /^\s*([0-9]+)(?:\.([0-9]+))?\s*s\s*$/.exec(stringValue(raw) ?? '');
   const whole = match?.[1]?.replace(/^0+(?=[0-9])/, '');
@@ -47,7 +51,10 @@ function castLatency(raw: string): string | undefined {
   return isOver ? undefined : `"${whole}.${decimals}s"`;
 }
 
-/** The fields of one proto message, by JSON name. A Map, because tenants write keys like `constructor`. */
+/**
+ * The fields of one proto message, by JSON name. A Map, because tenants write keys like
+ * `constructor`.
+ */
 export type MessageFields = ReadonlyMap<string, Cast>;
 
 /** google.logging.type.HttpRequest. */
@@ -87,11 +94,17 @@ export const sourceLocationFields: MessageFields = new Map<string, Cast>([
 export type SubMessage = {
   /** JSON of the entry's field, in the source's order; '' when no part of it can be used. */
   readonly field: string;
-  /** JSON of the parts that the message does not know: they stay in the payload under the same key. '' when there are none. */
+  /**
+   * JSON of the parts that the message does not know: they stay in the payload under the same key.
+   * '' when there are none.
+   */
   readonly rest: string;
 };
 
-/** Takes a raw object apart; undefined when `raw` is no object, which then stays in the payload untouched. */
+/**
+ * Takes a raw object apart; undefined when `raw` is no object, which then stays in the payload
+ * untouched.
+ */
 export function readSubMessage(raw: string, fields: MessageFields): SubMessage | undefined {
   const object = raw[0] === '{' ? scanObject(raw) : undefined;
   if (object === undefined) return undefined;
