@@ -22,8 +22,7 @@ RUN npm ci --no-audit --no-fund \
   && cp node_modules/node/bin/node bin/node \
   && rm -rf node_modules \
   && npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
-  && rm -rf node_modules/.package-lock.json \
-  && mkdir -p /empty/cache /empty/state
+  && mkdir -p /empty/cache/tailship /empty/lib/tailship
 COPY LICENSE ./
 COPY src src
 RUN rm -rf src/encode/kernel
@@ -31,8 +30,8 @@ RUN rm -rf src/encode/kernel
 FROM ${RUN_IMAGE}
 COPY --from=build /opt/tailship /opt/tailship
 # The user that warms the cache must be able to write it; afterwards it is only read.
-COPY --from=build --chown=65532:65532 /empty/cache /var/cache/tailship
-COPY --from=build --chown=65532:65532 /empty/state /var/lib/tailship
+COPY --from=build --chown=65532:65532 /empty/cache /var/cache
+COPY --from=build --chown=65532:65532 /empty/lib /var/lib
 # The user by default is nobody in particular, which is all that demo, emulator and check need. The
 # kubelet's files are root's with mode 0640. A capability that is added to a user other than root
 # stays in the bounding set and has no effect, so the DaemonSet runs as root with every capability

@@ -18,7 +18,7 @@ const wiring = new Set(['src/agent.ts', 'src/cli.ts', 'src/demo.ts', 'src/main.t
 /** Fixed borders between the planner, the drain and the shipper; every stage may import them. */
 const borders = new Set(['src/encode/drain-task.ts', 'src/encode/shared-memory.ts']);
 /** Entries of processes and threads: they alone touch `process`. */
-const processUsers = new Set(['src/main.ts']);
+const processUsers = new Set(['src/main.ts', 'src/tailship.js', 'src/node-version.js']);
 const bannedWords = new Set(['data', 'item', 'items', 'msg', 'info', 'manager', 'helper', 'util']);
 bannedWords.add('helpers').add('utils');
 const topLevel = new Set(['src', 'bench', 'deploy', 'test', '.ci', 'node_modules', '.git', '.tmp']);
@@ -27,7 +27,7 @@ type SourceFile = { readonly name: string; readonly text: string; readonly code:
 
 function listFiles(folder: string): string[] {
   return readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((found) => found.isFile() && found.name.endsWith('.ts'))
+    .filter((found) => found.isFile() && /\.(?:ts|js)$/.test(found.name))
     .map((found) => path.relative(root, path.join(found.parentPath, found.name)))
     .filter((name) => !name.startsWith('src/encode/kernel/'))
     .toSorted();
@@ -162,7 +162,7 @@ describe('the house style', () => {
     const odd = names(everything).filter(
       (name) =>
         path.basename(name) === 'index.ts' ||
-        !/^[a-z0-9-]+(?:\.(?:slow\.)?test|\.d)?\.ts$/.test(path.basename(name)),
+        !/^[a-z0-9-]+(?:\.(?:slow\.)?test|\.d)?\.(?:ts|js)$/.test(path.basename(name)),
     );
     expect(odd).toEqual([]);
   });

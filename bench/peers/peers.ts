@@ -5,7 +5,7 @@ import { naive } from './naive.ts';
 import type { Peer } from './peer.ts';
 import { tailship } from './tailship.ts';
 
-export const peers: readonly Peer[] = [tailship, curl, naive];
+const peers: readonly Peer[] = [tailship, curl, naive];
 
 /** The named peers that are installed; says on stderr which are left out, and how to get them. */
 export function pickPeers(names: readonly string[] | undefined): Peer[] {

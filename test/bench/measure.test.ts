@@ -1,0 +1,46 @@
+// The measurement itself is checked against commands whose cost is known.
+
+import { expect, test } from 'vitest';
+import { startMeasured } from '../../bench/measure.ts';
+
+/** Burns so much CPU by its own clock, in a child if asked. */
+function burn(seconds: number, inChild: boolean): { file: string; args: string[] } {
+  const loop = `const used = () => process.cpuUsage().user + process.cpuUsage().system;
+    const end = used() + ${seconds * 1e6};
+    while (used() < end);`;
+  const nested = `require('node:child_process').execFileSync(process.execPath, ['-e', ${JSON.stringify(loop)}])`;
+  return { file: process.execPath, args: ['-e', inChild ? nested : loop] };
+}
+
+test.each([false, true])('`startMeasured()` counts CPU, in a child: %s', async (inChild) => {
+  const idle = await startMeasured(burn(0, inChild)).finished;
+  const busy = await startMeasured(burn(0.4, inChild)).finished;
+  expect(idle.exitCode).toBe(0);
+  const difference = busy.cpuSeconds - idle.cpuSeconds;
+  expect(difference).toBeGreaterThan(0.3);
+  expect(difference).toBeLessThan(0.8);
+});
+
+test('`startMeasured()` sees the peak of memory that was given back', async () => {
+  const script = 'let kept = Buffer.alloc(200e6, 1); kept = null; setTimeout(() => gc(), 100);';
+  const { rssPeakBytes } = await startMeasured({
+    file: process.execPath,
+    args: ['--expose-gc', '-e', script],
+  }).finished;
+  expect(rssPeakBytes).toBeGreaterThan(200e6);
+});
+
+test('`startMeasured()` hands on exit code and stderr, and stops what runs on', async () => {
+  const failed = await startMeasured({
+    file: process.execPath,
+    args: ['-e', 'console.error("no such thing"); process.exit(3)'],
+  }).finished;
+  expect(failed.exitCode).toBe(3);
+  expect(failed.stderr).toContain('no such thing');
+
+  const running = startMeasured({ file: 'sleep', args: ['60'] });
+  await expect.poll(() => running.tree().length).toBe(1);
+  const stopped = await running.stop();
+  expect(stopped.exitCode).not.toBe(0);
+  expect(stopped.wallSeconds).toBeLessThan(30);
+});
