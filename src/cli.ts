@@ -21,7 +21,8 @@ export type Invocation = {
   readonly signal: AbortSignal;
   /** Aborted when nobody reads stdout any more. */
   readonly outputClosed: AbortSignal;
-  readonly isTerminal: boolean;
+  /** undefined when stdout is no terminal. */
+  readonly terminalSize: () => { readonly columns: number; readonly rows: number } | undefined;
   readonly isErrorTerminal: boolean;
   readonly writeOut: (line: string) => void;
   readonly writeError: (line: string) => void;
@@ -105,13 +106,15 @@ const runners: Readonly<Record<Command, Runner>> = {
   },
   check: async (loaded, control) => {
     const { runCheck } = await import('./admin/check-command.ts');
-    return runCheck(loaded, control);
+    const { sendDryRun } = await import('./ship/dry-run.ts');
+    const { findNodePlace } = await import('./node-place.ts');
+    return runCheck(loaded, control, { sendDryRun, findNodePlace });
   },
-  top: async ({ config }, control, { signal, outputClosed, isTerminal }) => {
+  top: async ({ config }, control, { signal, outputClosed, terminalSize }) => {
     const { runTop } = await import('./admin/top-command.ts');
     // Its output is all that `top` is for; the agent goes on without a reader of its stdout.
     const either = AbortSignal.any([signal, outputClosed]);
-    return runTop(config, { ...control, signal: either }, { isTerminal });
+    return runTop(config, { ...control, signal: either }, { terminalSize });
   },
 };
 

@@ -29,6 +29,8 @@ export const errorTable = {
   SHIP_REJECTED: { retryable: false, advice: 'The API refuses the entry itself: it stands with the reason in dead-letter.ndjson in --state-dir.' },
   CREDENTIALS_MISSING: { retryable: false, advice: 'Give --credentials-file, run where the metadata server answers, or point --endpoint at a plain http loopback address.' },
   METADATA_UNAVAILABLE: { retryable: true, advice: 'The metadata server did not answer: give --project, --cluster, --location and --node, or check the network policy towards 169.254.169.254.' },
+  ADMIN_ADDRESS_UNUSABLE: { retryable: false, advice: 'Give --admin-address another port of this machine, or `off`.' },
+  ADMIN_UNREACHABLE: { retryable: true, advice: 'Start the agent, or name the --admin-address that it was started with.' },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errorTable;

@@ -40,7 +40,7 @@ const exitCode = await runCli({
   outputClosed: outputClosed.signal,
   writeOut: (line) => void process.stdout.write(`${line}\n`),
   writeError: (line) => void process.stderr.write(`${line}\n`),
-  isTerminal: process.stdout.isTTY,
+  terminalSize: () => (process.stdout.isTTY ? process.stdout : undefined),
   isErrorTerminal: process.stderr.isTTY,
 });
 // Whatever a library still holds open must not keep a stopped agent alive until SIGKILL.

@@ -158,6 +158,14 @@ export const options = {
     foreignVariables: ['GOOGLE_APPLICATION_CREDENTIALS'],
     help: 'Service account key or workload identity file; the metadata server is asked otherwise.',
   },
+  metadataHost: {
+    kind: 'text',
+    default: '169.254.169.254',
+    commands: ['run', 'check'],
+    placeholder: 'HOST[:PORT]',
+    foreignVariables: ['GCE_METADATA_HOST'],
+    help: 'Metadata server that is asked for the token and for the identity of the node.',
+  },
   quotaProject: {
     kind: 'text',
     default: undefined,

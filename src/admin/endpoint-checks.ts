@@ -1,0 +1,134 @@
+// The checks of what lies beyond this machine: identity, credentials, permission, clock. Called by
+// check-command.ts. The dry run is handed in by cli.ts, because only the wiring knows the ship
+// stage.
+
+import { readFileSync } from 'node:fs';
+import type { Config } from '../config.ts';
+import { AgentError, type ErrorCode, errorTable } from '../errors.ts';
+import { durationText } from './number-text.ts';
+import { fail, type Finding, ok, reasonOf, warn } from './finding.ts';
+
+/** What the checks need of other stages. */
+export type EndpointProbes = {
+  readonly findNodePlace: (config: Config) => Promise<NodeIdentity>;
+  readonly sendDryRun: (config: Config, project: string) => Promise<DryRunAnswer>;
+};
+
+type NodeIdentity = {
+  readonly project: string;
+  readonly location: string;
+  readonly cluster: string;
+  readonly node: string;
+};
+
+type DryRunAnswer = {
+  readonly status: number;
+  readonly text: string;
+  readonly serverTimeMs: number | undefined;
+  readonly localTimeMs: number;
+  readonly elapsedMs: number;
+};
+
+/** The Date header has whole seconds, so less is not seen. */
+const clockWarnMs = 5_000;
+/** Google refuses the signed requests for tokens of a clock that is further off. */
+const clockFailMs = 300_000;
+
+/** All checks beyond the machine; sends at most one request to the endpoint. */
+export async function checkEndpoint(config: Config, probes: EndpointProbes): Promise<Finding[]> {
+  const findings = [checkCredentialsFile(config), checkPlainText(config)].flat();
+  let place: NodeIdentity;
+  try {
+    place = await probes.findNodePlace(config);
+  } catch (error) {
+    return [...findings, failure('identity', error, 'METADATA_UNAVAILABLE')];
+  }
+  findings.push(checkIdentity(place));
+  try {
+    const answer = await probes.sendDryRun(config, place.project);
+    findings.push(judgeAnswer(config, answer), ...judgeClock(answer));
+  } catch (error) {
+    findings.push(failure('dry run', error, 'SHIP_UNREACHABLE', config.endpoint));
+  }
+  return findings;
+}
+
+function failure(name: string, error: unknown, otherwise: ErrorCode, place = ''): Finding {
+  const code = error instanceof AgentError ? error.code : otherwise;
+  const text = error instanceof AgentError ? error.message : reasonOf(error);
+  return fail(name, `${code}: ${place === '' ? '' : `${place}: `}${text}`, errorTable[code].advice);
+}
+
+function checkIdentity({ project, location, cluster, node }: NodeIdentity): Finding {
+  const text = `project ${project}, cluster ${cluster}, location ${location}, node ${node}`;
+  const missing = Object.entries({ cluster, location, node }).filter(([, value]) => value === '');
+  if (missing.length === 0) return ok('identity', text);
+  const names = missing.map(([name]) => `--${name}`).join(', ');
+  return warn('identity', text, `Give ${names}: entries are found by these labels.`);
+}
+
+function checkCredentialsFile({ credentialsFile }: Config): Finding[] {
+  if (credentialsFile === undefined) return [];
+  const name = 'credentials';
+  try {
+    const { type, client_email: email } = JSON.parse(readFileSync(credentialsFile, 'utf8')) as {
+      type?: unknown;
+      client_email?: unknown;
+    };
+    if (typeof type !== 'string') throw new Error('it has no "type"');
+    const owner = typeof email === 'string' ? ` of ${email}` : '';
+    return [ok(name, `${credentialsFile} is a ${type}${owner}`)];
+  } catch (error) {
+    const { advice } = errorTable.CREDENTIALS_MISSING;
+    return [fail(name, `${credentialsFile}: ${reasonOf(error)}`, advice)];
+  }
+}
+
+function checkPlainText({ endpoint }: Config): Finding[] {
+  const { protocol, hostname } = new URL(endpoint);
+  if (protocol === 'https:' || /^(?:localhost|127\..*|\[::1\])$/.test(hostname)) return [];
+  const advice = 'Use https: the token and all logs can be read on the way.';
+  return [warn('endpoint', `${endpoint} is not encrypted`, advice)];
+}
+
+/** HTTP status of an answer to the error code whose advice fits. */
+const codeByStatus: Readonly<Record<number, ErrorCode>> = {
+  401: 'SHIP_UNAUTHENTICATED',
+  403: 'SHIP_FORBIDDEN',
+  429: 'SHIP_THROTTLED',
+};
+
+function judgeAnswer(config: Config, { status, text, elapsedMs }: DryRunAnswer): Finding {
+  const name = 'dry run';
+  if (status === 200) {
+    return ok(name, `${config.endpoint} accepts entries, ${Math.round(elapsedMs)} ms`);
+  }
+  const code = codeByStatus[status] ?? (status >= 500 ? 'SHIP_UNAVAILABLE' : 'SHIP_REJECTED');
+  const advice =
+    code === 'SHIP_REJECTED'
+      ? 'Check --endpoint and --project: this is not an answer that Cloud Logging gives to a right request.'
+      : errorTable[code].advice;
+  return fail(name, `${code}: ${config.endpoint} answered ${status}: ${apiText(text)}`, advice);
+}
+
+/** The message of Google's JSON error, or the beginning of whatever came. */
+function apiText(text: string): string {
+  try {
+    const { error } = JSON.parse(text) as { error?: { message?: unknown } };
+    if (typeof error?.message === 'string') return error.message;
+  } catch {
+    // A proxy's page, or an answer cut at the maximum: shown as it is.
+  }
+  return text.replaceAll(/\s+/g, ' ').slice(0, 200);
+}
+
+function judgeClock({ serverTimeMs, localTimeMs }: DryRunAnswer): Finding[] {
+  if (serverTimeMs === undefined) return [];
+  const offsetMs = localTimeMs - serverTimeMs;
+  const apart = Math.abs(offsetMs);
+  const text = `this clock is ${durationText(apart / 1000)} ${offsetMs < 0 ? 'behind' : 'ahead of'} the server's`;
+  const advice = 'Let chrony or systemd-timesyncd keep the clock of the node.';
+  if (apart > clockFailMs) return [fail('clock', text, advice)];
+  if (apart > clockWarnMs) return [warn('clock', text, advice)];
+  return [ok('clock', text)];
+}

@@ -1,0 +1,193 @@
+// The checks of this machine: directories, log files, state directory, kernel limits. Called by
+// check-command.ts. They change nothing but one probe file in --state-dir, which they remove.
+
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  statfsSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, sep } from 'node:path';
+import type { Config } from '../config.ts';
+import { errorTable, hasCode } from '../errors.ts';
+import { bytesText, countText } from './number-text.ts';
+import { fail, type Finding, ok, reasonOf, warn } from './finding.ts';
+
+/** Where Linux tells its limits; a test has its own. */
+export type LimitFiles = { readonly inotifyDir: string; readonly processLimits: string };
+
+export const linuxLimitFiles: LimitFiles = {
+  inotifyDir: '/proc/sys/fs/inotify',
+  processLimits: '/proc/self/limits',
+};
+
+/** Enough to tell what is wrong with a node; each costs three system calls. */
+const linksMax = 2_000;
+/** Chokidar's one instance, and one for the idle files. */
+const inotifyInstancesMin = 8;
+const stateBytesMin = 64 * 1024 * 1024;
+/** Descriptors beside those of the log files: sockets, store, threads. */
+const otherDescriptors = 64;
+/** Live file, rotated ones, and the one that is being opened. */
+const descriptorsPerContainer = 3;
+
+/** All checks of the machine. */
+export function checkHost(config: Config, limitFiles: LimitFiles): Finding[] {
+  const links = listLinks(config.containersDir);
+  return [
+    ...checkContainersDir(config, links),
+    checkLogRoots(config),
+    checkStateDir(config.stateDir),
+    ...checkInotify(limitFiles.inotifyDir, links.length),
+    checkDescriptors(limitFiles.processLimits, links.length),
+  ];
+}
+
+function listLinks(directory: string): string[] {
+  try {
+    return readdirSync(directory).filter((name) => name.endsWith('.log'));
+  } catch {
+    return []; // checkContainersDir says why.
+  }
+}
+
+function checkContainersDir(config: Config, links: readonly string[]): Finding[] {
+  const name = 'containers-dir';
+  const directory = config.containersDir;
+  try {
+    accessSync(directory, constants.R_OK | constants.X_OK);
+    if (!statSync(directory).isDirectory()) throw new Error('it is no directory');
+  } catch (error) {
+    const advice = 'Give --containers-dir; in a pod, mount it from the node read-only (hostPath).';
+    return [fail(name, `${directory}: ${reasonOf(error)}`, advice)];
+  }
+  const faults = new Map<string, string[]>();
+  for (const link of links.slice(0, linksMax)) {
+    const fault = faultOf(join(directory, link), config.logRoot);
+    if (fault !== undefined) faults.set(fault, [...(faults.get(fault) ?? []), link]);
+  }
+  const findings = [ok(name, `${directory} has ${countText(links.length)} logs`)];
+  for (const [fault, named] of faults) {
+    const text = `${countText(named.length)} logs: ${linkFaults[fault]?.text}, such as ${named[0]}`;
+    findings.push(warn(name, text, linkFaults[fault]?.advice ?? ''));
+  }
+  return findings;
+}
+
+const linkFaults: Readonly<Record<string, { readonly text: string; readonly advice: string }>> = {
+  dangling: {
+    text: 'the link leads nowhere',
+    advice: 'Some at a time are pods just gone; all of them mean that the log root is not mounted.',
+  },
+  refused: {
+    text: 'the link leads outside every --log-root or to no regular file',
+    advice: errorTable.LINK_REFUSED.advice,
+  },
+  unreadable: {
+    text: 'the file may not be read',
+    advice: 'Run as root, or with CAP_DAC_READ_SEARCH.',
+  },
+};
+
+function faultOf(link: string, roots: readonly string[]): string | undefined {
+  let target: string;
+  try {
+    target = realpathSync(link);
+  } catch (error) {
+    return hasCode(error, 'EACCES') ? 'unreadable' : 'dangling';
+  }
+  const isInside = roots.some((root) => target.startsWith(root + sep));
+  const isInsideResolved = roots.some((root) => target.startsWith(resolveRoot(root) + sep));
+  if (!isInside && !isInsideResolved) return 'refused';
+  try {
+    if (!statSync(target).isFile()) return 'refused';
+    accessSync(target, constants.R_OK);
+  } catch {
+    return 'unreadable';
+  }
+  return undefined;
+}
+
+/** /var/log may itself be a link to another disk. */
+function resolveRoot(root: string): string {
+  try {
+    return realpathSync(root);
+  } catch {
+    return root;
+  }
+}
+
+function checkLogRoots({ logRoot }: Config): Finding {
+  const present = logRoot.filter((root) => existsSync(root));
+  if (present.length > 0) return ok('log-root', present.join(', '));
+  const advice = 'Give --log-root; in a pod, mount it from the node read-only (hostPath).';
+  return fail('log-root', `none of ${logRoot.join(', ')} exists`, advice);
+}
+
+function checkStateDir(directory: string): Finding {
+  const name = 'state-dir';
+  const { advice } = errorTable.STATE_UNWRITABLE;
+  // The agent makes the directory; then it is its nearest parent that must allow it.
+  let present = directory;
+  while (!existsSync(present) && dirname(present) !== present) present = dirname(present);
+  try {
+    if (present === directory) writeProbe(directory);
+    else accessSync(present, constants.W_OK | constants.X_OK);
+    const { bavail, bsize } = statfsSync(present);
+    const free = bytesText(bavail * bsize);
+    const text = `${directory} ${present === directory ? 'is writable' : 'will be made'}, ${free} free`;
+    return bavail * bsize < stateBytesMin ? warn(name, text, advice) : ok(name, text);
+  } catch (error) {
+    return fail(name, `${directory}: ${reasonOf(error)}`, advice);
+  }
+}
+
+/** A full disk lets files be made and opened, but not written. */
+function writeProbe(directory: string): void {
+  const probe = join(directory, '.tailship-check');
+  writeFileSync(probe, 'tailship check\n', { flush: true });
+  unlinkSync(probe);
+}
+
+function checkInotify(directory: string, containers: number): Finding[] {
+  const wanted = { max_user_instances: inotifyInstancesMin, max_user_watches: containers + 16 };
+  return Object.entries(wanted).map(([file, least]) => {
+    const name = `inotify ${file}`;
+    const limit = readNumber(join(directory, file));
+    if (limit === undefined) {
+      return warn(name, 'cannot be read', 'Files are polled where inotify is missing: more CPU.');
+    }
+    if (limit >= least) return ok(name, countText(limit));
+    const advice = `sysctl fs.inotify.${file}=${least * 16}; without it files are polled: more CPU.`;
+    return warn(name, `${countText(limit)}, at least ${countText(least)} are wanted`, advice);
+  });
+}
+
+function readNumber(file: string): number | undefined {
+  try {
+    return Number(readFileSync(file, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function checkDescriptors(file: string, containers: number): Finding {
+  const name = 'open files';
+  const wanted = containers * descriptorsPerContainer + otherDescriptors;
+  let soft: number;
+  try {
+    const match = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync(file, 'utf8'));
+    soft = match?.[1] === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(match?.[1]);
+  } catch {
+    return warn(name, `${file} cannot be read`, `Make sure that ulimit -n is at least ${wanted}.`);
+  }
+  if (soft >= wanted) return ok(name, `RLIMIT_NOFILE is ${countText(soft)}`);
+  const advice = `Raise it (ulimit -n ${wanted * 4}); idle files are closed and opened again meanwhile.`;
+  return warn(name, `RLIMIT_NOFILE is ${soft}, ${countText(wanted)} are wanted`, advice);
+}
