@@ -5,10 +5,10 @@
 // nothing retryable is ever dropped.
 
 import { readFileSync } from 'node:fs';
-import packageJson from '../../package.json' with { type: 'json' };
 import { limits as defaults } from '../config.ts';
 import type { ErrorCode } from '../errors.ts';
 import { AgentError } from '../errors.ts';
+import { version } from '../version.ts';
 import type { Failure, RefusalReason } from './answer.ts';
 import type { ShipCounters } from './counters.ts';
 import { add, createCounters } from './counters.ts';
@@ -237,7 +237,7 @@ function createGate({ options, limits, hooks }: Parts, random: () => number): Ga
 function headersFor(options: ShipOptions): Stage['headers'] {
   const common = {
     'content-type': 'application/json',
-    'user-agent': `tailship/${packageJson.version}`,
+    'user-agent': `tailship/${version}`,
     ...(options.gzip ? { 'content-encoding': 'gzip' } : {}),
     ...(options.quotaProject === undefined ? {} : { 'x-goog-user-project': options.quotaProject }),
   };

@@ -1,0 +1,330 @@
+// The ship stage when the network or the endpoint is sick: nothing hangs for good, nothing is lost,
+// and a sick endpoint is asked by one probe at a time.
+
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { FakeApi, makeBatch } from './fake-api.ts';
+import { makeStateDir, openApi, openShipper } from './open-shipper.ts';
+import { makeTestCertificate } from './test-certificate.ts';
+
+/** A bare TCP server; its connections are broken off after the test. */
+async function openTcp(onSocket: (socket: Socket, index: number) => void): Promise<URL> {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    sockets.push(socket);
+    onSocket(socket, sockets.length - 1);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+}
+
+const okAnswer = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}';
+
+describe('a request that gets stuck', () => {
+  const limits = {
+    shipRequestMs: 400,
+    shipConnectMs: 100,
+    shipHeadersMs: 100,
+    shipBodyMs: 100,
+  };
+
+  test('before the body is taken is given up and sent again on a new connection', async () => {
+    const url = await openTcp((socket, index) => {
+      if (index === 0) socket.pause();
+      else socket.once('data', () => socket.write(okAnswer)).resume();
+    });
+    const { shipper } = await openShipper(url, { limits });
+    // Larger than what the kernel buffers, so that the write itself hangs.
+    const batch = makeBatch(2_000, () => 'x'.repeat(5_000));
+    expect(await shipper.ship(batch)).toMatchObject({ accepted: 2_000, requests: 2 });
+    expect(shipper.counters.requestsByCode).toEqual({ SHIP_TIMEOUT: 1, 200: 1 });
+  });
+
+  test('before the headers is given up', async () => {
+    const api = await openApi((request, response) => {
+      if (request.index > 0) api.accept(request, response);
+    });
+    const { shipper } = await openShipper(api.url, { limits });
+    expect(await shipper.ship(makeBatch(2))).toMatchObject({ accepted: 2, requests: 2 });
+    expect(shipper.counters.requestsByCode).toEqual({ SHIP_TIMEOUT: 1, 200: 1 });
+    expect(api.requests.map((request) => request.connection)).toEqual([1, 2]);
+  });
+
+  test('within an error answer is given up', async () => {
+    const api = await openApi((request, response) => {
+      if (request.index > 0) api.accept(request, response);
+      else response.writeHead(503, { 'content-length': '1000' }).write('{"error":');
+    });
+    const { shipper } = await openShipper(api.url, { limits });
+    expect(await shipper.ship(makeBatch(2))).toMatchObject({ accepted: 2, requests: 2 });
+    expect(shipper.counters.requestsByCode).toEqual({ SHIP_TIMEOUT: 1, 200: 1 });
+  });
+
+  test('while its answer drips is given up when the whole time is over', async () => {
+    const api = await openApi((request, response) => {
+      if (request.index > 0) return api.accept(request, response);
+      response.writeHead(500, { 'content-length': '1000' });
+      const timer = setInterval(() => response.write(' '), 20);
+      response.on('close', () => clearInterval(timer));
+    });
+    const { shipper } = await openShipper(api.url, { limits });
+    expect(await shipper.ship(makeBatch(2))).toMatchObject({ accepted: 2, requests: 2 });
+    expect(shipper.counters.lastError).toMatchObject({
+      code: 'SHIP_TIMEOUT',
+      text: 'no complete answer within 0.4 s',
+    });
+  });
+
+  test('within the TLS handshake is given up', async () => {
+    const certificate = makeTestCertificate();
+    const caFile = path.join(makeStateDir(), 'ca.pem');
+    writeFileSync(caFile, certificate.cert);
+    let mute = true;
+    const tls = await openApi(undefined, certificate);
+    // Takes the connection and says nothing, then passes bytes through.
+    const url = await openTcp((socket) => {
+      if (mute) return;
+      const inner = connect(tls.port, '127.0.0.1').on('error', () => undefined);
+      socket.pipe(inner).pipe(socket);
+    });
+    const { shipper } = await openShipper(new URL(`https://127.0.0.1:${url.port}/`), {
+      limits,
+      caFile,
+      credentialsFile: undefined,
+      metadataHost: await metadataHost(),
+    });
+    const shipped = shipper.ship(makeBatch(2));
+    await vi.waitFor(() => {
+      expect(shipper.counters.requestsByCode['SHIP_UNREACHABLE']).toBeGreaterThan(1);
+    });
+    mute = false;
+    expect(await shipped).toMatchObject({ accepted: 2 });
+  });
+});
+
+/** A metadata server that gives out one token for an hour. */
+async function metadataHost(): Promise<string> {
+  const url = await openTcp((socket) => {
+    const text = '{"access_token":"t0","expires_in":3600,"token_type":"Bearer"}';
+    socket.once('data', () =>
+      socket.end(`HTTP/1.1 200 OK\r\ncontent-length: ${text.length}\r\n\r\n${text}`),
+    );
+  });
+  return url.host;
+}
+
+describe('a connection', () => {
+  test('that is reset in mid-request costs a retry', async () => {
+    const api = await openApi((request, response) => {
+      if (request.index === 0) (response.socket as Socket).resetAndDestroy();
+      else api.accept(request, response);
+    });
+    const { shipper } = await openShipper(api.url);
+    expect(await shipper.ship(makeBatch(3))).toMatchObject({ accepted: 3, requests: 2 });
+    expect(shipper.counters.requestsByCode).toEqual({ SHIP_UNREACHABLE: 1, 200: 1 });
+  });
+
+  test('that breaks off after half an answer costs a retry', async () => {
+    const api = await openApi((request, response) => {
+      if (request.index > 0) return api.accept(request, response);
+      response.writeHead(400, { 'content-length': '1000' });
+      response.write('{"error":{"code":400,"message":"x"}}', () => response.socket?.destroy());
+    });
+    const { shipper } = await openShipper(api.url);
+    expect(await shipper.ship(makeBatch(3))).toMatchObject({ accepted: 3, deadLettered: 0 });
+  });
+
+  test('that the server half-closes while it is idle is closed, not kept in CLOSE_WAIT', async () => {
+    const api = await openApi();
+    const { shipper } = await openShipper(api.url);
+    for (let round = 1; round <= 5; round += 1) {
+      await shipper.ship(makeBatch(1));
+      const socket = api.sockets.at(-1);
+      socket?.end();
+      // The client's own end of the connection comes back: it is closed on both sides.
+      if (socket !== undefined && !socket.closed) await once(socket, 'close');
+      expect(api.sockets.length).toBe(round);
+    }
+    expect(shipper.counters.requestsByCode).toEqual({ 200: 5 });
+  });
+
+  test('is kept for the next request', async () => {
+    const api = await openApi();
+    const { shipper } = await openShipper(api.url);
+    for (let round = 0; round < 10; round += 1) await shipper.ship(makeBatch(1));
+    expect(api.sockets.length).toBe(1);
+  });
+
+  test('is closed when it was idle for long', async () => {
+    const api = await openApi();
+    const { shipper } = await openShipper(api.url, { limits: { shipIdleMs: 50 } });
+    await shipper.ship(makeBatch(1));
+    await vi.waitFor(() => expect(api.sockets[0]?.closed).toBe(true));
+  });
+
+  test('is replaced when it is old, without breaking a request', async () => {
+    const api = await openApi((request, response) => {
+      setTimeout(() => api.accept(request, response), 5);
+    });
+    const { shipper } = await openShipper(api.url, { limits: { shipConnectionAgeMs: 60 } });
+    const startMs = performance.now();
+    while (performance.now() - startMs < 400) {
+      await Promise.all([shipper.ship(makeBatch(1)), shipper.ship(makeBatch(1))]);
+    }
+    expect(Object.keys(shipper.counters.requestsByCode)).toEqual(['200']);
+    expect(api.sockets.length).toBeGreaterThan(6);
+    const lifetimes = Map.groupBy(api.requests, (request) => request.connection)
+      .values()
+      .map((of) => (of.at(-1)?.atMs ?? 0) - (of[0]?.atMs ?? 0));
+    expect(Math.max(...lifetimes)).toBeLessThan(60 + 25);
+  });
+});
+
+describe('an outage', () => {
+  test('is asked by one probe at a time, and told in two lines of log', async () => {
+    let sick = true;
+    let open = 0;
+    let most = 0;
+    const api = await openApi((request, response) => {
+      if (!sick) return api.accept(request, response);
+      open += 1;
+      most = Math.max(most, open);
+      setTimeout(() => {
+        open -= 1;
+        response.writeHead(503).end();
+      }, 3);
+    });
+    const { shipper, lines } = await openShipper(api.url, { connections: 4 });
+    // Healthy first, so that four requests are under way when it falls ill.
+    const batches = Array.from({ length: 12 }, () => shipper.ship(makeBatch(2)));
+    await vi.waitFor(() => expect(api.requests.length).toBeGreaterThan(12), 5_000);
+    most = open;
+    const firstProbe = api.requests.length;
+    await vi.waitFor(() => expect(api.requests.length).toBeGreaterThan(firstProbe + 8), 5_000);
+    expect(most).toBe(1);
+    expect(shipper.counters.consecutiveFailures).toBeGreaterThan(8);
+    sick = false;
+    const outcomes = await Promise.all(batches);
+    expect(outcomes.every((outcome) => outcome.accepted === 2)).toBe(true);
+    expect(shipper.counters.consecutiveFailures).toBe(0);
+    expect(lines.map((line) => [line.level, line.code])).toEqual([
+      ['error', 'SHIP_UNAVAILABLE'],
+      ['info', 'SHIP_UNAVAILABLE'],
+    ]);
+    expect(lines[1]?.text).toMatch(/recovered after \d+ s/);
+  });
+
+  test('of a port that nobody listens on ends when somebody does', async () => {
+    const api = await new FakeApi((request, response) => api.accept(request, response)).listen();
+    const { port, url } = api;
+    await api.close();
+    const { shipper } = await openShipper(url);
+    const shipped = shipper.ship(makeBatch(2));
+    await vi.waitFor(() => expect(shipper.counters.consecutiveFailures).toBeGreaterThan(3));
+    expect(shipper.counters.lastError?.text).toContain('ECONNREFUSED');
+    const back = new FakeApi((request, response) => back.accept(request, response));
+    await back.listen(port);
+    onTestFinished(() => back.close());
+    expect(await shipped).toMatchObject({ accepted: 2 });
+  });
+
+  test('of single failures is not told at all', async () => {
+    const api = await openApi((request, response) => {
+      if (request.index % 2 === 0) response.writeHead(503).end();
+      else api.accept(request, response);
+    });
+    const { shipper, lines } = await openShipper(api.url);
+    for (let round = 0; round < 5; round += 1) await shipper.ship(makeBatch(1));
+    expect(shipper.counters.retries).toBe(5);
+    expect(lines).toEqual([]);
+  });
+});
+
+describe('a 429', () => {
+  test.each([
+    ['seconds', () => '1', 1_000],
+    ['a date', () => new Date(Date.now() + 2_000).toUTCString(), 900],
+  ])('holds back every batch for its Retry-After in %s', async (_name, retryAfter, waitMs) => {
+    const api = await openApi((request, response) => {
+      if (request.index > 0) return api.accept(request, response);
+      response.writeHead(429, { 'retry-after': retryAfter() }).end();
+    });
+    const { shipper } = await openShipper(api.url, { connections: 1 });
+    await Promise.all([shipper.ship(makeBatch(1)), shipper.ship(makeBatch(1))]);
+    const [first, second] = api.requests;
+    expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThan(waitMs - 5);
+  });
+
+  test('lowers the rate of all, and successes raise it again', async () => {
+    const api = await openApi((request, response) => {
+      if (request.index === 0) response.writeHead(429).end();
+      else api.accept(request, response);
+    });
+    // After the 429: 10 requests a second, and 10 more a second with each success.
+    const { shipper } = await openShipper(api.url, {
+      connections: 4,
+      limits: { shipBackoffBaseMs: 100, shipBackoffMaxMs: 1_000, shipRateStep: 10 },
+    });
+    await Promise.all(Array.from({ length: 15 }, () => shipper.ship(makeBatch(1))));
+    const times = api.requests.slice(1).map((request) => request.atMs);
+    const gaps = times.slice(1).map((atMs, index) => atMs - (times[index] ?? 0));
+    const early = gaps.slice(1, 4).reduce((sum, gap) => sum + gap, 0);
+    const late = gaps.slice(-3).reduce((sum, gap) => sum + gap, 0);
+    expect(early).toBeGreaterThan(60);
+    expect(late).toBeLessThan(early / 2);
+  });
+});
+
+describe('stop', () => {
+  test('lets what is in flight end within the grace, and rejects the rest', async () => {
+    const answers: (() => void)[] = [];
+    const api = await openApi((request, response) => {
+      answers.push(() => api.accept(request, response));
+    });
+    const { shipper } = await openShipper(api.url, { connections: 1 });
+    const first = shipper.ship(makeBatch(3));
+    const second = shipper.ship(makeBatch(3));
+    const rejected = expect(second).rejects.toMatchObject({ code: 'SHIP_STOPPED' });
+    await vi.waitFor(() => expect(answers.length).toBe(1));
+    const stopped = shipper.stop(5_000);
+    await rejected;
+    answers[0]?.();
+    expect(await first).toMatchObject({ accepted: 3 });
+    await stopped;
+    await expect(shipper.ship(makeBatch(1))).rejects.toMatchObject({ code: 'SHIP_STOPPED' });
+    expect(api.requests.length).toBe(1);
+  });
+
+  test('rejects everything when the grace is over', async () => {
+    const api = await openApi(() => undefined);
+    const { shipper } = await openShipper(api.url);
+    const hung = expect(shipper.ship(makeBatch(3))).rejects.toMatchObject({ code: 'SHIP_STOPPED' });
+    await vi.waitFor(() => expect(api.requests.length).toBe(1));
+    await shipper.stop(50);
+    await hung;
+    await vi.waitFor(() => expect(api.sockets[0]?.closed).toBe(true));
+  });
+
+  test('ends a back-off at once', async () => {
+    const api = await openApi((_request, response) => response.writeHead(503).end());
+    const { shipper } = await openShipper(api.url, {
+      limits: { shipBackoffBaseMs: 600_000, shipBackoffMaxMs: 600_000 },
+    });
+    const waiting = expect(shipper.ship(makeBatch(1))).rejects.toMatchObject({
+      code: 'SHIP_STOPPED',
+    });
+    await vi.waitFor(() => expect(shipper.counters.consecutiveFailures).toBe(1));
+    await shipper.stop(60_000);
+    await waiting;
+  });
+});
