@@ -70,6 +70,11 @@ export const limits = {
   lineBytesMax: 1 * MiB,
   /** How far before a line that is not CRI its time is looked for. */
   lookBackBytes: 16 * KiB,
+  /** Bytes asked of one read: so much stays in the processor's cache until it is encoded. */
+  readBytes: 128 * KiB,
+  /** A stack trace that is joined ends at whichever of these comes first. */
+  traceLinesMax: 1_000,
+  traceBytesMax: 256_000,
   /**
    * The API's limit of an entry is 256 KiB of protobuf, "approximate"; peers and we stay below
    * 256,000.

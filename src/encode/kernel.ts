@@ -24,6 +24,8 @@ export type KernelCall = {
   readonly softEnd: number;
   /** File offset of `position`. */
   readonly offset: number;
+  /** Streams whose lines are handed back, because an earlier one is partial: 1 stdout, 2 stderr. */
+  readonly heldStreams: number;
 };
 
 /** What the last call did. Addresses. */
@@ -48,7 +50,7 @@ export type Kernel = {
 
 type KernelExports = {
   prepare(area: number): void;
-  encodeLines(position: number, end: number, out: number, softEnd: number, base: number): number;
+  encodeLines(position: number, end: number, out: number, softEnd: number, base: number, held: number): number;
 };
 
 const severities = ['', 'DEBUG', 'INFO', 'NOTICE', 'WARNING', 'ERROR', 'CRITICAL', 'ALERT', 'EMERGENCY'];
@@ -103,8 +105,9 @@ export function createKernel(memory: WebAssembly.Memory, area: number): Kernel {
         bytes.write(text, layout.middles + index * layout.middleBytes, 'latin1');
       }
     },
-    encodeLines({ position, end, out, softEnd, offset }) {
-      const reason = exported.encodeLines(position, end, out, softEnd, offset - position);
+    encodeLines({ position, end, out, softEnd, offset, heldStreams }) {
+      const base = offset - position;
+      const reason = exported.encodeLines(position, end, out, softEnd, base, heldStreams);
       result.position = words[layout.resultPosition / 4]!;
       result.out = words[layout.resultOut / 4]!;
       result.lines = words[layout.resultLines / 4]!;

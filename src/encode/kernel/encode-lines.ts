@@ -9,7 +9,7 @@ import { copyTemplate, writeBase36Pairs, writeEnvelope } from './envelope';
 import { headerStream, headerTimeEnd, parseHeader } from './header';
 import {
   cachedSecond, resultLastLine, resultLines, resultOut, resultPosition, stopDone, stopFull, stopIncomplete, stopJson, stopKlog,
-  stopLong, textHead,
+  stopLong, stopTag, textHead,
 } from './layout';
 
 let area: usize = 0;
@@ -49,9 +49,9 @@ function firstByte(at: usize): u32 {
 
 /**
  * Encodes the lines of [position, end) to `out`, until a line is not its own or the slot's soft end is reached. `base` is the file
- * offset of address 0. Returns the stop reason; the other results stand in the area.
+ * offset of address 0; `held` has the bits of streams with an open partial line. Returns the stop reason; the other results stand in the area.
  */
-export function encodeLines(position: usize, end: usize, out: usize, softEnd: usize, base: f64): u32 {
+export function encodeLines(position: usize, end: usize, out: usize, softEnd: usize, base: f64, held: u32): u32 {
   const fileBase = <u64><i64>base;
   let lines: u32 = 0;
   let lastLine: usize = 0;
@@ -69,6 +69,10 @@ export function encodeLines(position: usize, end: usize, out: usize, softEnd: us
     }
     if (content > end) {
       reason = stopIncomplete;
+      break;
+    }
+    if (((held >> headerStream) & 1) != 0) {
+      reason = stopTag;
       break;
     }
     const first = firstByte(content);

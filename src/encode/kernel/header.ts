@@ -31,7 +31,7 @@ function daysIn(year: u32, month: u32): u32 {
   return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
 }
 
-/** Whether `YYYY-MM-DDTHH:MM:SS` stands at `at` and names a second of the calendar between the years 1 and 9999. */
+/** Whether `YYYY-MM-DDTHH:MM:SS` stands at `at` and names a second of the calendar from year 2 to 9998: a zone can move no other year out of the range of Timestamp. */
 export function isSecond(at: usize): bool {
   const separators =
     load<u8>(at, 4) == 0x2d && load<u8>(at, 7) == 0x2d && load<u8>(at, 10) == 0x54 && // - - T
@@ -42,7 +42,7 @@ export function isSecond(at: usize): bool {
   if (century > 99 || yearOfCentury > 99) return false;
   const year = century * 100 + yearOfCentury;
   const month = twoDigitsAt(at + 5);
-  if (year == 0 || month - 1 > 11) return false;
+  if (year - 2 > 9996 || month - 1 > 11) return false;
   if (twoDigitsAt(at + 8) - 1 >= daysIn(year, month)) return false;
   return twoDigitsAt(at + 11) < 24 && twoDigitsAt(at + 14) < 60 && twoDigitsAt(at + 17) < 60;
 }

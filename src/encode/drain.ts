@@ -1,0 +1,64 @@
+// The encoder thread: one task in, one request body in its slot out. Started by encoder-pool.ts,
+// called by piscina. It keeps nothing from one task to the next but its instance of the kernel.
+
+import assert from 'node:assert';
+import { threadCpuUsage } from 'node:process';
+import { workerData } from 'node:worker_threads';
+
+import { limits } from '../config.ts';
+import { closeBody, openBody } from './body.ts';
+import { drainSource, skipSource } from './drain-source.ts';
+import type { DrainResult, DrainTask, SourceResult } from './drain-task.ts';
+import type { EncoderThreadSetup } from './encoder-pool.ts';
+import { createKernel } from './kernel.ts';
+import { areaAddress, joinAddress, windowAddress } from './shared-memory.ts';
+import type { SharedLayout } from './shared-memory.ts';
+import type { DrainWorker } from './source-run.ts';
+
+/** How a worker differs from the usual one: for tests and measurements. */
+export type WorkerOptions = { readonly useKernel?: boolean; readonly readBytes?: number };
+
+/** The part of the memory that belongs to the worker `index`, with a kernel in it. */
+export function createDrainWorker(
+  memory: WebAssembly.Memory,
+  index: number,
+  { useKernel = true, readBytes = limits.readBytes }: WorkerOptions = {},
+): DrainWorker {
+  return {
+    memory: Buffer.from(memory.buffer),
+    kernel: useKernel ? createKernel(memory, areaAddress(index)) : undefined,
+    window: windowAddress(index),
+    joins: { stdout: joinAddress(index, 0), stderr: joinAddress(index, 1) },
+    readBytes,
+  };
+}
+
+/** Fills the task's slot. */
+export function drainTask(worker: DrainWorker, layout: SharedLayout, task: DrainTask): DrainResult {
+  const before = threadCpuUsage();
+  const body = openBody(worker.memory, layout, task);
+  const sources: SourceResult[] = [];
+  for (const source of task.sources) {
+    const isFull = body.out >= body.softEnd;
+    const { traceParent } = task;
+    sources.push(isFull ? skipSource(source) : drainSource(worker, body, { source, traceParent }));
+  }
+  const bodyBytes = closeBody(body);
+  const { user, system } = threadCpuUsage(before);
+  return { bodyBytes, entries: body.entries, sources, cpuMicros: user + system };
+}
+
+let own: { readonly worker: DrainWorker; readonly layout: SharedLayout } | undefined;
+
+function startThread(): { readonly worker: DrainWorker; readonly layout: SharedLayout } {
+  const { memory, layout, started } = workerData as EncoderThreadSetup;
+  const index = Atomics.add(new Int32Array(started), 0, 1);
+  assert(index < layout.workerCount);
+  return { worker: createDrainWorker(memory, index), layout };
+}
+
+/** Piscina's entry. */
+export default function drain(task: DrainTask): DrainResult {
+  own ??= startThread();
+  return drainTask(own.worker, own.layout, task);
+}

@@ -1,0 +1,64 @@
+// The encoder threads as seen from the main thread: their shared memory, its slots, and the pool.
+// Called by the agent's pipeline.
+//
+// The invariant: a slot that was taken belongs to one task, then to the shipper, until it is freed.
+
+import assert from 'node:assert';
+
+import { Piscina } from 'piscina';
+
+import type { DrainResult, DrainTask } from './drain-task.ts';
+import { createSharedMemory, slotAddress, slotBytes } from './shared-memory.ts';
+import type { SharedLayout } from './shared-memory.ts';
+
+/** What every encoder thread is given when it starts. */
+export type EncoderThreadSetup = {
+  readonly memory: WebAssembly.Memory;
+  readonly layout: SharedLayout;
+  /** One i32: how many threads have started. The value before is the thread's index. */
+  readonly started: SharedArrayBuffer;
+};
+
+export type EncoderPool = {
+  /** Fills the task's slot in a worker thread. Rejects only on a programmer error. */
+  run(task: DrainTask): Promise<DrainResult>;
+  /** The first `bytes` of a slot, where they stand. */
+  slotView(slot: number, bytes: number): Uint8Array;
+  /** A free slot, or undefined: then wait for one to be freed. */
+  takeSlot(): number | undefined;
+  freeSlot(slot: number): void;
+  /** Waits for running tasks, then ends the threads. */
+  close(): Promise<void>;
+};
+
+/** Starts `workerCount` threads over a memory of `slotCount` slots. */
+export function createEncoderPool(layout: SharedLayout): EncoderPool {
+  const { workerCount, slotCount } = layout;
+  const memory = createSharedMemory(layout);
+  const bytes = new Uint8Array(memory.buffer);
+  const setup: EncoderThreadSetup = { memory, layout, started: new SharedArrayBuffer(4) };
+  const pool = new Piscina<DrainTask, DrainResult>({
+    filename: new URL('drain.ts', import.meta.url).href,
+    minThreads: workerCount,
+    maxThreads: workerCount,
+    workerData: setup,
+    recordTiming: false,
+  });
+  // The slot that was freed last is the one whose pages are warm.
+  const free = Array.from({ length: slotCount }, (_, index) => slotCount - 1 - index);
+
+  return {
+    run: (task) => pool.run(task),
+    slotView(slot, length) {
+      assert(length <= slotBytes);
+      const start = slotAddress(layout, slot);
+      return bytes.subarray(start, start + length);
+    },
+    takeSlot: () => free.pop(),
+    freeSlot(slot) {
+      assert(slot >= 0 && slot < slotCount && !free.includes(slot));
+      free.push(slot);
+    },
+    close: () => pool.close(),
+  };
+}
