@@ -265,6 +265,15 @@ export const options = {
     placeholder: 'FILE',
     help: 'JSON file of the faults to begin with, as in PUT /emulator/faults.',
   },
+  // ── demo
+  seconds: {
+    kind: 'count',
+    default: 0,
+    min: 0,
+    max: 86_400,
+    commands: ['demo'],
+    help: 'End the demo by itself after this time; 0 waits for Ctrl-C.',
+  },
   // ── operating it
   adminAddress: {
     kind: 'hostPort',

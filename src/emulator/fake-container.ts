@@ -9,13 +9,11 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
-import zlib from 'node:zlib';
 import type { CriClock, CriStyle } from './cri-clock.ts';
 import type { ContainerAccount, SeqRange } from './log-account.ts';
 import { createLineSource, putSeq, timeEnd } from './log-lines.ts';
 import type { LineSource, Stream } from './log-lines.ts';
+import { compressFile, rotationStamp } from './rotated-file.ts';
 
 /** A line given as text. Its number is put before it as `seq=<n> `, or into an object as `seq`. */
 export type WrittenRecord = {
@@ -75,10 +73,11 @@ export class FakeContainer {
   readonly #open = new Map<Stream, number>();
   #restart = -1;
   #fd = -1;
-  /** Where the descriptor's file is now: the live path, or in the gap of a rotation the renamed one. */
-  #writtenPath = '';
+  /** The name that the last rotation gave. */
+  #rotatedPath = '';
   #range: SeqRange = { start: 1, end: 1 };
   #rotationSecond = 0;
+  #isRotating = false;
 
   constructor(frame: ContainerFrame, account: ContainerAccount, directory: string) {
     const { namespace, pod, container, kind, bytes } = account;
@@ -108,6 +107,11 @@ export class FakeContainer {
     return this.#fd >= 0;
   }
 
+  /** Whether it runs and no rotation is under way. */
+  get isSteady(): boolean {
+    return this.isRunning && !this.#isRotating;
+  }
+
   /** Bytes of the file that is being written. */
   get fileBytes(): number {
     return fs.fstatSync(this.#fd).size;
@@ -127,6 +131,7 @@ export class FakeContainer {
     if (!this.isRunning) return;
     fs.closeSync(this.#fd);
     this.#fd = -1;
+    this.#isRotating = false;
     this.#open.clear();
   }
 
@@ -248,7 +253,6 @@ export class FakeContainer {
     } else {
       this.#fd = fs.openSync(logPath, 'a');
     }
-    this.#writtenPath = logPath;
     const next = this.account.lines + 1;
     this.#range = { start: next, end: next };
     this.#ranges.set(logPath, this.#range);
@@ -267,7 +271,8 @@ export class FakeContainer {
   /** Prunes, compresses and renames; the live file is then gone and the renamed one written to. */
   async rotateStart(options: RotateOptions = {}): Promise<void> {
     const { logPath } = this;
-    assert(this.isRunning && this.#writtenPath === logPath, 'only a live file is rotated');
+    assert(this.isSteady, 'only a live file is rotated');
+    this.#isRotating = true;
     for (const name of this.rotatedNames()) {
       const isDone =
         name.endsWith('.tmp') || fs.existsSync(path.join(this.directory, `${name}.gz`));
@@ -282,29 +287,30 @@ export class FakeContainer {
       if (!name.endsWith('.gz')) await this.#compress(path.join(this.directory, name), options);
     }
     this.#rotationSecond = Math.max(this.#frame.clock.seconds(), this.#rotationSecond + 1);
-    this.#writtenPath = `${logPath}.${rotationStamp(this.#rotationSecond)}`;
-    fs.renameSync(logPath, this.#writtenPath);
-    this.#moveRange(logPath, this.#writtenPath);
+    this.#rotatedPath = `${logPath}.${rotationStamp(this.#rotationSecond)}`;
+    fs.renameSync(logPath, this.#rotatedPath);
+    this.#moveRange(logPath, this.#rotatedPath);
   }
 
   /** ReopenContainerLog: the runtime opens the live path anew. */
   rotateFinish(): void {
     fs.closeSync(this.#fd);
     this.#frame.clock.advance(1);
+    this.#isRotating = false;
     this.#openLive();
   }
 
   /** What the kubelet does when the reopening fails: the file gets its name back. */
   rotateUndo(): void {
-    fs.renameSync(this.#writtenPath, this.logPath);
-    this.#moveRange(this.#writtenPath, this.logPath);
-    this.#writtenPath = this.logPath;
+    fs.renameSync(this.#rotatedPath, this.logPath);
+    this.#moveRange(this.#rotatedPath, this.logPath);
+    this.#isRotating = false;
   }
 
   /** logrotate's copytruncate: the file stays, its content goes (a copy is `<n>.log.1`). */
   copyTruncate(options: { readonly keepCopy?: boolean } = {}): void {
     const { logPath } = this;
-    assert(this.#writtenPath === logPath, 'only a live file is truncated');
+    assert(this.isSteady, 'only a live file is truncated');
     const next = this.account.lines + 1;
     const gone: SeqRange = { start: this.#range.start, end: next };
     if (options.keepCopy === true) {
@@ -323,7 +329,7 @@ export class FakeContainer {
   /** CRI-O's own `log_size_max`: a new file takes the name at once and the old content is lost. */
   replaceFile(): void {
     const { logPath } = this;
-    assert(this.#writtenPath === logPath, 'only a live file is replaced');
+    assert(this.isSteady, 'only a live file is replaced');
     fs.closeSync(this.#fd);
     this.#fd = fs.openSync(`${logPath}.tmp`, 'a');
     fs.renameSync(`${logPath}.tmp`, logPath);
@@ -356,18 +362,8 @@ export class FakeContainer {
     this.#forget(file);
   }
 
-  async #compress(file: string, options: RotateOptions): Promise<void> {
-    const pauseMs = options.gzipPauseMs ?? 0;
-    const source = fs.createReadStream(file, { highWaterMark: pauseMs > 0 ? 4_096 : 65_536 });
-    async function* slowly(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-      for await (const chunk of chunks) {
-        if (pauseMs > 0) await sleep(pauseMs);
-        yield chunk;
-      }
-    }
-    await pipeline(source, slowly, zlib.createGzip(), fs.createWriteStream(`${file}.tmp`));
-    fs.renameSync(`${file}.tmp`, `${file}.gz`);
-    fs.unlinkSync(file);
+  async #compress(file: string, { gzipPauseMs }: RotateOptions): Promise<void> {
+    await compressFile(file, gzipPauseMs ?? 0);
     this.#moveRange(file, `${file}.gz`);
   }
 
@@ -387,10 +383,4 @@ export class FakeContainer {
   #enterDeleted(range: SeqRange): void {
     if (range.end > range.start) this.account.deleted.push({ ...range });
   }
-}
-
-/** `YYYYMMDD-HHMMSS`, the suffix that the kubelet gives a rotated file. */
-function rotationStamp(seconds: number): string {
-  const text = new Date(seconds * 1_000).toISOString();
-  return text.slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
 }
