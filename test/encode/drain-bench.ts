@@ -38,13 +38,19 @@ export type Drained = {
 export type DrainRun = { readonly useKernel?: boolean; readonly readBytes?: number };
 
 /** Runs one task over `sources` here. */
-export function drainHere(sources: readonly Source[], { useKernel = true, readBytes = 128 * 1024 }: DrainRun = {}): Drained {
+export function drainHere(
+  sources: readonly Source[],
+  { useKernel = true, readBytes = 128 * 1024 }: DrainRun = {},
+): Drained {
   const worker = createDrainWorker(memory, useKernel ? 0 : 1, { useKernel, readBytes });
   const result = drainTask(worker, layout, { slot: 0, head, sources, traceParent });
   const start = slotAddress(layout, 0);
   const body = shared.toString('utf8', start, start + result.bodyBytes);
   const inner = body.slice(head.length, -2);
-  const entries = result.bodyBytes === 0 ? [] : inner.split(',\n{').map((text, index) => (index === 0 ? text : `{${text}`));
+  const entries =
+    result.bodyBytes === 0
+      ? []
+      : inner.split(',\n{').map((text, index) => (index === 0 ? text : `{${text}`));
   return { result, entries, body };
 }
 
@@ -64,7 +70,15 @@ export function openFiles(contents: readonly (string | Buffer)[]): LogFiles {
   });
   return {
     segments: (options = {}) =>
-      files.map(({ fd, end }) => ({ fd, start: 0, end, ended: true, idPrefix, fallbackTime, ...options })),
+      files.map(({ fd, end }) => ({
+        fd,
+        start: 0,
+        end,
+        ended: true,
+        idPrefix,
+        fallbackTime,
+        ...options,
+      })),
     close() {
       for (const { fd } of files) closeSync(fd);
       rmSync(folder, { recursive: true });

@@ -7,7 +7,11 @@ import { insertIdOf } from '../../src/encode/insert-id.ts';
 import { encodeRecord, encodeText } from '../../src/encode/log-entry.ts';
 import type { EncodeContext } from '../../src/encode/log-entry.ts';
 
-export type ModelFile = { readonly content: Buffer; readonly idPrefix: string; readonly fallbackTime: string };
+export type ModelFile = {
+  readonly content: Buffer;
+  readonly idPrefix: string;
+  readonly fallbackTime: string;
+};
 
 type Open = { readonly time: string; readonly insertId: string; readonly parts: Buffer[] };
 
@@ -24,7 +28,11 @@ function splitLines(content: Buffer): { start: number; end: number }[] {
 }
 
 /** The time for the line at `at`, from the lines before it. */
-function timeBefore(file: ModelFile, lines: readonly { start: number; end: number }[], at: number): string {
+function timeBefore(
+  file: ModelFile,
+  lines: readonly { start: number; end: number }[],
+  at: number,
+): string {
   for (let index = at - 1; index >= 0; index--) {
     const { start, end } = lines[index]!;
     if (lines[at]!.start - start > limits.lookBackBytes) break;
@@ -57,11 +65,15 @@ export function modelEntries(files: readonly ModelFile[], context: EncodeContext
       open.set(stream, record);
       if (line.partial) continue;
       open.delete(stream);
-      entries.push(...encodeRecord({ ...record, stream, content: Buffer.concat(record.parts) }, context));
+      entries.push(
+        ...encodeRecord({ ...record, stream, content: Buffer.concat(record.parts) }, context),
+      );
     }
   }
   for (const [stream, record] of open) {
-    entries.push(...encodeRecord({ ...record, stream, content: Buffer.concat(record.parts) }, context));
+    entries.push(
+      ...encodeRecord({ ...record, stream, content: Buffer.concat(record.parts) }, context),
+    );
   }
   return entries;
 }

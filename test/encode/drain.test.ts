@@ -2,7 +2,14 @@
 
 import { describe, expect, test } from 'vitest';
 
-import { drainHere, fallbackTime, idPrefix, openFiles, plainSource, traceParent } from './drain-bench.ts';
+import {
+  drainHere,
+  fallbackTime,
+  idPrefix,
+  openFiles,
+  plainSource,
+  traceParent,
+} from './drain-bench.ts';
 import type { DrainRun } from './drain-bench.ts';
 import { modelEntries } from './drain-model.ts';
 
@@ -19,7 +26,11 @@ function drainAll(contents: readonly (string | Buffer)[], run: DrainRun = {}) {
 }
 
 function expected(contents: readonly (string | Buffer)[]): string[] {
-  const files = contents.map((content) => ({ content: Buffer.from(content as string), idPrefix, fallbackTime }));
+  const files = contents.map((content) => ({
+    content: Buffer.from(content as string),
+    idPrefix,
+    fallbackTime,
+  }));
   return modelEntries(files, context);
 }
 

@@ -11,7 +11,9 @@ const head = Buffer.from('{"entries":[');
 afterAll(() => pool.close());
 
 test('two threads fill two slots at once, each with its own file', async () => {
-  const contents = ['a', 'b'].map((word) => `2024-03-05T14:07:21Z stdout F ${word}\n`.repeat(5_000));
+  const contents = ['a', 'b'].map((word) =>
+    `2024-03-05T14:07:21Z stdout F ${word}\n`.repeat(5_000),
+  );
   const files = openFiles(contents);
   const bodies = await Promise.all(
     files.segments().map(async (segment) => {
