@@ -218,12 +218,16 @@ function totalCpuSeconds({ cpuSecondsByStage }: AgentStatus): number {
   return Object.values(cpuSecondsByStage).reduce((sum, seconds) => sum + seconds, 0);
 }
 
-/** Waits until the agent has everything that was written, for a while. */
+/**
+ * Waits until the agent has everything that was written, for a while. What it says to be behind is
+ * as of its last look at the files, so its count of lines decides.
+ */
 async function caughtUp(demo: Demo): Promise<void> {
   const endMs = performance.now() + catchUpMs;
+  const written = accountLines(demo.node.account());
   while (isRunning(demo.agent) && performance.now() < endMs) {
     const now = await status(demo);
-    if (now?.behindBytes === 0 && now.inFlightBytes === 0) return;
+    if (now !== undefined && now.lines >= written && now.inFlightBytes === 0) return;
     await sleep(pollMs);
   }
 }
