@@ -43,15 +43,14 @@ export class DeadLetterFile {
   readonly #options: DeadLetterOptions;
   readonly #path: string;
   #bytes: number;
-  /** The last append failed half-way, so the file may end within a line. */
+  /** A crash, or an append that failed half-way: the file may end within a line. */
   #torn: boolean;
 
   constructor(options: DeadLetterOptions) {
     this.#options = options;
     this.#path = join(options.stateDir, 'dead-letter.ndjson');
     this.#bytes = sizeOf(this.#path);
-    // A crash may have left a part of a line; an empty line does no harm to a reader of NDJSON.
-    this.#torn = this.#bytes > 0;
+    this.#torn = this.#bytes > 0 && endsWithinLine(this.#path, this.#bytes);
   }
 
   /** Appends the letters, one line each: `{"time","reason","code","entry"}`. Never throws. */
@@ -110,6 +109,22 @@ export class DeadLetterFile {
 
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Whether the last byte is no newline; a file that cannot be read is taken for torn. */
+function endsWithinLine(path: string, bytes: number): boolean {
+  const last = Buffer.alloc(1);
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      readSync(fd, last, 0, 1, bytes - 1);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return true; // An empty line more does no harm to a reader of NDJSON.
+  }
+  return last[0] !== newline;
 }
 
 /** Lines in a file, read piecewise: it is as long as `bytesMax`. */

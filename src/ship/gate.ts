@@ -161,8 +161,8 @@ export class Gate {
     const outageMs = this.#options.clock() - this.#failingSinceMs;
     this.#failureCount = 0;
     // The others follow within one base back-off: many nodes recover at the same moment.
-    this.#notBeforeMs =
-      this.#options.clock() + this.#options.random() * this.#options.backoffBaseMs;
+    const jitterMs = this.#options.random() * this.#options.backoffBaseMs;
+    this.#notBeforeMs = Math.max(this.#notBeforeMs, this.#options.clock() + jitterMs);
     if (this.#toldCode !== undefined) this.#options.onRecovered(this.#toldCode, outageMs);
     this.#toldCode = undefined;
   }

@@ -98,15 +98,16 @@ describe('a request that gets stuck', () => {
       socket.pipe(inner).pipe(socket);
     });
     const { shipper } = await openShipper(new URL(`https://127.0.0.1:${url.port}/`), {
-      limits,
+      limits: { ...limits, shipRequestMs: 20_000 },
       caFile,
-      credentialsFile: undefined,
       metadataHost: await metadataHost(),
     });
     const shipped = shipper.ship(makeBatch(2));
+    // undici's clock for this step ticks each half second.
     await vi.waitFor(() => {
-      expect(shipper.counters.requestsByCode['SHIP_UNREACHABLE']).toBeGreaterThan(1);
-    });
+      expect(shipper.counters.requestsByCode).toEqual({ SHIP_UNREACHABLE: 1 });
+    }, 5_000);
+    expect(shipper.counters.lastError?.text).toContain('Connect Timeout');
     mute = false;
     expect(await shipped).toMatchObject({ accepted: 2 });
   });
@@ -160,7 +161,7 @@ describe('a connection', () => {
 
   test('is kept for the next request', async () => {
     const api = await openApi();
-    const { shipper } = await openShipper(api.url);
+    const { shipper } = await openShipper(api.url, { connections: 1 });
     for (let round = 0; round < 10; round += 1) await shipper.ship(makeBatch(1));
     expect(api.sockets.length).toBe(1);
   });
@@ -272,15 +273,16 @@ describe('a 429', () => {
     });
     // After the 429: 10 requests a second, and 10 more a second with each success.
     const { shipper } = await openShipper(api.url, {
-      connections: 4,
+      connections: 1,
       limits: { shipBackoffBaseMs: 100, shipBackoffMaxMs: 1_000, shipRateStep: 10 },
     });
     await Promise.all(Array.from({ length: 15 }, () => shipper.ship(makeBatch(1))));
     const times = api.requests.slice(1).map((request) => request.atMs);
     const gaps = times.slice(1).map((atMs, index) => atMs - (times[index] ?? 0));
-    const early = gaps.slice(1, 4).reduce((sum, gap) => sum + gap, 0);
+    const early = gaps.slice(0, 3).reduce((sum, gap) => sum + gap, 0);
     const late = gaps.slice(-3).reduce((sum, gap) => sum + gap, 0);
-    expect(early).toBeGreaterThan(60);
+    // 100 + 50 + 33 ms at least, as the rate is 10, 20, 30 a second.
+    expect(early).toBeGreaterThan(180);
     expect(late).toBeLessThan(early / 2);
   });
 });
