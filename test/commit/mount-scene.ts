@@ -1,0 +1,110 @@
+// What mounts.slow.test.ts plays: `mount-scene.ts <scene> <empty directory>`, in a mount namespace of its own; prints JSON.
+
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { openCheckpointStore } from '../../src/commit/checkpoint-store.ts';
+import type { CheckpointStore } from '../../src/commit/checkpoint-store.ts';
+import { hasCode } from '../../src/errors.ts';
+import { checkpoint, rememberingHooks } from './fixtures.ts';
+
+const [, , scene = '', directory = ''] = process.argv;
+const hooks = rememberingHooks();
+const { lines } = hooks;
+const ballast = join(directory, 'ballast');
+const one = checkpoint(0, 1);
+
+function mount(options: string): void {
+  execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', directory]);
+}
+
+function remount(mode: 'ro' | 'rw'): void {
+  execFileSync('mount', ['-o', `remount,${mode}`, directory]);
+}
+
+function fill(): void {
+  const fd = openSync(ballast, 'w');
+  try {
+    for (;;) writeSync(fd, Buffer.alloc(4_096, 1));
+  } catch (error) {
+    if (!hasCode(error, 'ENOSPC')) throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function reopen(): CheckpointStore {
+  return openCheckpointStore(directory, hooks);
+}
+
+function offsetIn(store: CheckpointStore): number | undefined {
+  return store.lookup(one.podUid, one.container)[0]?.offset;
+}
+
+async function recovered(store: CheckpointStore): Promise<{ healthy: boolean; dirtyCount: number }> {
+  for (const endMs = performance.now() + 20_000; !store.healthy && performance.now() < endMs; store.flush()) await sleep(50);
+  return { healthy: store.healthy, dirtyCount: store.dirtyCount };
+}
+
+const scenes: Record<string, () => Promise<unknown>> = {
+  'fills-up': async () => {
+    mount('size=1m');
+    const store = reopen();
+    store.put(one);
+    store.flush();
+    fill();
+    for (let index = 1; index <= 2_000; index += 1) store.put(checkpoint(index, index));
+    store.put({ ...one, offset: 7 });
+    store.flush();
+    const whenFull = {
+      healthy: store.healthy,
+      code: store.lastError?.code,
+      inMemory: offsetIn(store) === 7 && store.size === 2_001,
+      locked: isLocked(),
+    };
+    rmSync(ballast);
+    const withRoom = await recovered(store);
+    store.close();
+    const again = reopen();
+    return { whenFull, withRoom, reopened: { size: again.size, offset: offsetIn(again) }, lines };
+  },
+  'full-at-start': async () => {
+    mount('size=1m');
+    const first = reopen();
+    first.put(one);
+    first.close();
+    fill();
+    const store = reopen();
+    const atStart = { healthy: store.healthy, size: store.size };
+    store.put({ ...one, offset: 2 });
+    rmSync(ballast);
+    return { atStart, withRoom: await recovered(store), lines };
+  },
+  'read-only': async () => {
+    mount('size=1m');
+    const first = reopen();
+    first.put(one);
+    first.close();
+    remount('ro');
+    const store = reopen();
+    const atStart = { healthy: store.healthy, code: store.lastError?.code, offset: offsetIn(store) };
+    store.put({ ...one, offset: 2 });
+    remount('rw');
+    const remounted = await recovered(store);
+    store.close();
+    return { atStart, remounted, reopened: { offset: offsetIn(reopen()) }, lines };
+  },
+};
+
+function isLocked(): boolean {
+  try {
+    openCheckpointStore(directory, hooks).close();
+    return false;
+  } catch (error) {
+    return hasCode(error, 'STATE_LOCKED');
+  }
+}
+
+console.log(JSON.stringify(await scenes[scene]?.()));
