@@ -151,14 +151,15 @@ type Stamp = { readonly nowMs: number; readonly repeats: number };
 
 /** `severity`, `time` and `message` are the names that Cloud Logging lifts out of a JSON line. */
 function formatJson({ level, code, message, fields }: Line, { nowMs, repeats }: Stamp): string {
-  return JSON.stringify({
+  const own = {
     severity: severities[level],
     time: new Date(nowMs).toISOString(),
     message,
     code,
     repeats: repeats === 0 ? undefined : repeats,
-    ...fields,
-  });
+  };
+  // Twice: the first gives the order, the second keeps a field from taking the place of one of these.
+  return JSON.stringify({ ...own, ...fields, ...own });
 }
 
 function formatReadable({ level, code, message, fields }: Line, { nowMs, repeats }: Stamp): string {

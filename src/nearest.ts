@@ -1,7 +1,7 @@
 // Which known name a mistyped one was meant to be. Called where a flag, key or command is refused.
 
 /**
- * The candidate with the fewest single-character edits from `written`, or undefined when none is
+ * The candidate with the fewest edits from `written`, or undefined when none is
  * near (a third of its length).
  */
 export function nearest(written: string, candidates: readonly string[]): string | undefined {
@@ -20,15 +20,19 @@ function simplify(name: string): string {
   return name.toLowerCase().replaceAll(/[-_]/g, '');
 }
 
+/** Characters to insert, delete or replace; two that changed places count once. */
 function editDistance(left: string, right: string): number {
+  let above: number[] = [];
   let row = Array.from({ length: right.length + 1 }, (_, column) => column);
   for (let i = 1; i <= left.length; i += 1) {
     const next = [i];
     for (let j = 1; j <= right.length; j += 1) {
       const replaced = (row[j - 1] ?? 0) + (left[i - 1] === right[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const isSwap = i > 1 && left[i - 1] === right[j - 2] && left[i - 2] === right[j - 1];
+      const swapped = isSwap ? (above[j - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY;
+      next.push(Math.min(replaced, swapped, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
     }
-    row = next;
+    [above, row] = [row, next];
   }
   return row[right.length] ?? 0;
 }

@@ -5,23 +5,33 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config.ts';
 import type { Control } from '../control.ts';
-import { startEmulator } from './server.ts';
-import { AgentError } from '../errors.ts';
+import { type Emulator, startEmulator } from './server.ts';
+import { AgentError, hasCode } from '../errors.ts';
 
 /**
  * Serves until `control.signal`; returns the exit code. Throws CONFIG_INVALID for a --faults file
  * that is no JSON.
  */
 export async function runEmulator(config: Config, control: Control): Promise<number> {
-  const emulator = await startEmulator({
-    port: config.port,
-    ...(config.data === undefined ? {} : { dataFile: config.data }),
-    ...(config.faults === undefined ? {} : { faults: readFaults(config.faults) }),
-  });
+  const emulator = await start(config);
   control.write(JSON.stringify({ listening: emulator.url }));
   if (!control.signal.aborted) await once(control.signal, 'abort');
   await emulator.close();
   return 0;
+}
+
+async function start({ port, data, faults }: Config): Promise<Emulator> {
+  try {
+    return await startEmulator({
+      port,
+      ...(data === undefined ? {} : { dataFile: data }),
+      ...(faults === undefined ? {} : { faults: readFaults(faults) }),
+    });
+  } catch (error) {
+    if (!hasCode(error, 'ERR_SQLITE_ERROR')) throw error;
+    const reason = (error as Error).message;
+    throw new AgentError('CONFIG_INVALID', `--data ${data}: ${reason}`, { cause: error });
+  }
 }
 
 function readFaults(file: string): object {

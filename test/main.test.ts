@@ -1,0 +1,144 @@
+// The process itself: what no test in the same process can see.
+
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const root = new URL('..', import.meta.url);
+const cacheDir = mkdtempSync(join(tmpdir(), 'tailship-cache-'));
+/** With a cache directory of its own, main.ts does not become a second process image. */
+const environment = { PATH: process.env['PATH'], NODE_COMPILE_CACHE: cacheDir };
+
+type Options = {
+  readonly script?: string;
+  readonly nodeFlags?: readonly string[];
+  readonly environment?: Record<string, string | undefined>;
+};
+
+function start(words: readonly string[], options: Options = {}): ChildProcessWithoutNullStreams {
+  const script = options.script ?? 'src/main.ts';
+  const child = spawn(process.execPath, [...(options.nodeFlags ?? []), script, ...words], {
+    cwd: root,
+    env: options.environment ?? environment,
+  });
+  child.stdout.setEncoding('utf8');
+  child.stderr.setEncoding('utf8');
+  return child;
+}
+
+async function finish(child: ChildProcessWithoutNullStreams) {
+  let out = '';
+  let error = '';
+  child.stdout.on('data', (text: string) => (out += text));
+  child.stderr.on('data', (text: string) => (error += text));
+  const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+  return { code, signal, out, error };
+}
+
+describe.each(['src/main.ts', 'src/tailship.js'])('%s', (script) => {
+  test('prints the version and exits 0', async () => {
+    const { code, out, error } = await finish(start(['--version'], { script }));
+    expect({ code, error }).toEqual({ code: 0, error: '' });
+    expect(out).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  test('does the same without a cache directory of the environment, with the same words', async () => {
+    const words = ['run', '--project', 'a b', '--workers', '99'];
+    const child = start(words, { script, environment: { PATH: process.env['PATH'] } });
+    const { code, error } = await finish(child);
+    expect(code).toBe(2);
+    expect(error).toContain('--workers is "99"');
+  });
+
+  test('says one clear line on an old Node', async () => {
+    const fake =
+      'data:text/javascript,for (const [name, value] of [["versions", { node: "20.1.0" }], ["version", "v20.1.0"]])' +
+      ' Object.defineProperty(process, name, { value })';
+    const { code, out, error } = await finish(start([], { script, nodeFlags: ['--import', fake] }));
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(error).toMatch(
+      /^tailship: NODE_TOO_OLD: .*needs Node 26 or newer, and this is v20\.1\.0.*\n$/,
+    );
+  });
+});
+
+describe('the process', () => {
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('ends with 0 at %s', async (signal) => {
+    const child = start(['emulator', '--port', '0']);
+    const finished = finish(child);
+    await once(child.stdout, 'data');
+    child.kill(signal);
+    expect(await finished).toMatchObject({ code: 0, signal: null, error: '' });
+  });
+
+  test('writes the compile cache', async () => {
+    await finish(start(['--version']));
+    expect(readdirSync(cacheDir).length).toBeGreaterThan(0);
+  });
+
+  test('outlives a reader of its stdout that goes away', async () => {
+    const child = start(['--help']);
+    child.stdout.destroy();
+    const { code, error } = await finish(child);
+    expect({ code, error }).toEqual({ code: 0, error: '' });
+  });
+});
+
+/** A loader hook that tells every module that a process loads. */
+const tellModules = `data:text/javascript,${encodeURIComponent(`
+  import { registerHooks } from 'node:module';
+  import { writeSync } from 'node:fs';
+  registerHooks({ load(url, context, next) { writeSync(3, url + '\\n'); return next(url, context); } });
+`)}`;
+
+async function loadedModules(words: readonly string[]): Promise<string[]> {
+  const child = spawn(process.execPath, ['--import', tellModules, 'src/main.ts', ...words], {
+    cwd: root,
+    env: environment,
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+  });
+  let told = '';
+  let error = '';
+  child.stderr?.on('data', (chunk) => (error += String(chunk)));
+  child.stdio[3]?.on('data', (chunk) => (told += String(chunk)));
+  const [code] = (await once(child, 'close')) as [number | null];
+  expect({ code, error }).toEqual({ code: 0, error: '' });
+  return told.trim().split('\n');
+}
+
+describe('run', () => {
+  test('loads nothing heavy, and nothing of the other commands', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'tailship-run-'));
+    const containersDir = join(directory, 'containers');
+    mkdirSync(containersDir);
+    const stateDir = join(directory, 'state');
+    const words = ['run', '--once', '--endpoint', 'http://127.0.0.1:9', '--state-dir', stateDir];
+    const places = ['--containers-dir', containersDir, '--log-root', directory];
+    const modules = await loadedModules([...words, ...places]);
+    expect(modules.some((url) => url.endsWith('/src/agent.ts'))).toBe(true);
+    expect(existsSync(stateDir)).toBe(true);
+    const unwanted =
+      /\/src\/(?:emulator|help|demo)|\/src\/admin\/(?:check|top|status-page)|\/node_modules\/(?:yaml|google-auth-library|@google-cloud|prom-client|@kubernetes)\//;
+    expect(modules.filter((url) => unwanted.test(url))).toEqual([]);
+  });
+
+  test('loads YAML for --config', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'tailship-run-'));
+    const config = join(directory, 'tailship.yaml');
+    mkdirSync(join(directory, 'containers'));
+    writeFileSync(
+      config,
+      [
+        'once: true',
+        'endpoint: http://127.0.0.1:9',
+        `containersDir: ${join(directory, 'containers')}`,
+        `stateDir: ${join(directory, 'state')}`,
+      ].join('\n'),
+    );
+    const modules = await loadedModules(['run', '--config', config]);
+    expect(modules.some((url) => url.includes('/node_modules/yaml/'))).toBe(true);
+  });
+});
