@@ -1,0 +1,271 @@
+import { createServer, type Server } from 'node:http';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { runCheck } from '../../src/admin/check-command.ts';
+import { checkEndpoint } from '../../src/admin/endpoint-checks.ts';
+import type { Finding } from '../../src/admin/finding.ts';
+import { checkHost } from '../../src/admin/host-checks.ts';
+import { loadConfig, makeConfig } from '../../src/config-loader.ts';
+import type { Config } from '../../src/config.ts';
+import { AgentError } from '../../src/errors.ts';
+import { createLog } from '../../src/log.ts';
+import type { ConfigKey } from '../../src/options.ts';
+import { sendDryRun } from '../../src/ship/dry-run.ts';
+
+let directory: string;
+let containersDir: string;
+let logRoot: string;
+let stateDir: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'tailship-check-'));
+  containersDir = join(directory, 'containers');
+  logRoot = join(directory, 'pods');
+  stateDir = join(directory, 'state');
+  for (const path of [containersDir, logRoot, stateDir]) mkdirSync(path);
+});
+
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+function link(name: string, target: string): void {
+  symlinkSync(target, join(containersDir, name));
+}
+
+function limitFiles({ instances = 128, watches = 10_000, descriptors = '20000' } = {}) {
+  const inotifyDir = join(directory, 'inotify');
+  mkdirSync(inotifyDir, { recursive: true });
+  writeFileSync(join(inotifyDir, 'max_user_instances'), `${instances}\n`);
+  writeFileSync(join(inotifyDir, 'max_user_watches'), `${watches}\n`);
+  const processLimits = join(directory, 'limits');
+  const row = `Max open files            ${descriptors}                20000                files\n`;
+  writeFileSync(processLimits, `Limit  Soft Limit  Hard Limit  Units\n${row}`);
+  return { inotifyDir, processLimits };
+}
+
+function hostFindings(overrides: Partial<Config> = {}, files = limitFiles()): Finding[] {
+  const config = makeConfig({ containersDir, logRoot: [logRoot], stateDir, ...overrides });
+  return checkHost(config, files);
+}
+
+function notOk(findings: readonly Finding[]): Finding[] {
+  return findings.filter(({ level }) => level !== 'ok');
+}
+
+describe('checkHost()', () => {
+  test('finds nothing wrong with a healthy node, and leaves nothing behind', () => {
+    writeFileSync(join(logRoot, '0.log'), '');
+    link('a.log', join(logRoot, '0.log'));
+    expect(notOk(hostFindings())).toEqual([]);
+    expect(readdirSync(stateDir)).toEqual([]);
+  });
+
+  test('follows a log root that is itself a link', () => {
+    const real = join(directory, 'disk');
+    mkdirSync(real);
+    writeFileSync(join(real, '0.log'), '');
+    rmSync(logRoot, { recursive: true });
+    symlinkSync(real, logRoot);
+    link('a.log', join(logRoot, '0.log'));
+    expect(notOk(hostFindings())).toEqual([]);
+  });
+
+  test('fails for directories that are missing', () => {
+    const missing = join(directory, 'missing');
+    const findings = notOk(hostFindings({ containersDir: missing, logRoot: [missing] }));
+    expect(findings.map(({ name, level }) => [name, level])).toEqual([
+      ['containers-dir', 'fail'],
+      ['log-root', 'fail'],
+    ]);
+  });
+
+  test('warns of links that lead nowhere, or outside the roots', () => {
+    link('a.log', join(logRoot, 'gone.log'));
+    link('b.log', '/etc/hostname');
+    link('c.log', '/etc/hostname');
+    const texts = notOk(hostFindings()).map(({ text }) => text);
+    expect(texts).toEqual([
+      '1 logs: the link leads nowhere, such as a.log',
+      expect.stringMatching(/^2 logs: the link leads outside .*, such as [bc]\.log$/),
+    ]);
+  });
+
+  test('takes a state directory that can be made, and fails for one that cannot', () => {
+    expect(notOk(hostFindings({ stateDir: join(stateDir, 'a', 'b') }))).toEqual([]);
+    expect(readdirSync(stateDir)).toEqual([]);
+    const file = join(directory, 'file');
+    writeFileSync(file, '');
+    for (const impossible of [file, join(file, 'below')]) {
+      const [finding] = notOk(hostFindings({ stateDir: impossible }));
+      expect(finding).toMatchObject({ name: 'state-dir', level: 'fail' });
+    }
+  });
+
+  test('warns of limits of the kernel that are too low for the containers', () => {
+    const files = limitFiles({ instances: 1, watches: 5, descriptors: '30' });
+    const names = notOk(hostFindings({}, files)).map(({ name, level }) => `${level} ${name}`);
+    expect(names).toEqual([
+      'warn inotify max_user_instances',
+      'warn inotify max_user_watches',
+      'warn open files',
+    ]);
+    expect(notOk(hostFindings({}, limitFiles({ descriptors: 'unlimited' })))).toEqual([]);
+  });
+});
+
+describe('checkEndpoint()', () => {
+  let server: Server;
+  let endpoint: string;
+  let answer = { status: 200, body: '{}', date: new Date() };
+  let bodies: unknown[];
+
+  beforeEach(async () => {
+    bodies = [];
+    answer = { status: 200, body: '{}', date: new Date() };
+    server = createServer((request, response) => {
+      let body = '';
+      request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+      request.on('end', () => {
+        bodies.push(JSON.parse(body));
+        response.writeHead(answer.status, { date: answer.date.toUTCString() }).end(answer.body);
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+
+  afterEach(() => {
+    server.close();
+  });
+
+  const place = { project: 'p', cluster: 'c', location: 'l', node: 'n' };
+
+  function findingsOf(overrides: Partial<Config> = {}, found = place): Promise<Finding[]> {
+    const findNodePlace = () => Promise.resolve(found);
+    return checkEndpoint(makeConfig({ endpoint, ...overrides }), { findNodePlace, sendDryRun });
+  }
+
+  test('sends one dry run and finds nothing wrong with an endpoint that accepts it', async () => {
+    expect(notOk(await findingsOf())).toEqual([]);
+    expect(bodies).toHaveLength(1);
+    expect(bodies[0]).toMatchObject({
+      dryRun: true,
+      entries: [{ logName: 'projects/p/logs/tailship-check', resource: { type: 'global' } }],
+    });
+  });
+
+  test.each<[number, string, string]>([
+    [401, 'SHIP_UNAUTHENTICATED', '{"error":{"message":"the reason"}}'],
+    [403, 'SHIP_FORBIDDEN', '{"error":{"message":"the reason"}}'],
+    [429, 'SHIP_THROTTLED', 'the reason'],
+    [503, 'SHIP_UNAVAILABLE', '<html>\n  the reason</html>'],
+    [404, 'SHIP_REJECTED', 'the reason'],
+  ])('takes status %i for %s and tells what the API says', async (status, code, body) => {
+    answer = { ...answer, status, body };
+    const [finding, ...others] = notOk(await findingsOf());
+    expect(others).toEqual([]);
+    expect(finding).toMatchObject({ name: 'dry run', level: 'fail' });
+    expect(finding?.text).toContain(`${code}: ${endpoint} answered ${status}: `);
+    expect(finding?.text).toContain('the reason');
+    expect(finding?.advice).toMatch(/^\S.*\.$/);
+  });
+
+  test.each<[number, string]>([
+    [-20_000, 'warn'],
+    [20_000, 'warn'],
+    [400_000, 'fail'],
+  ])('sees a server clock that is %i ms away', async (offsetMs, level) => {
+    answer = { ...answer, date: new Date(Date.now() + offsetMs) };
+    const [finding] = notOk(await findingsOf());
+    expect(finding).toMatchObject({ name: 'clock', level });
+    expect(finding?.text).toContain(offsetMs > 0 ? 'behind' : 'ahead of');
+  });
+
+  test('fails when nobody answers', async () => {
+    const [finding] = notOk(await findingsOf({ endpoint: 'http://127.0.0.1:1' }));
+    expect(finding?.text).toMatch(/^SHIP_UNREACHABLE: http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/);
+  });
+
+  test('fails when there is no project, and then asks nobody', async () => {
+    const config = makeConfig({ endpoint });
+    const findNodePlace = () => Promise.reject(new AgentError('METADATA_UNAVAILABLE', 'nobody'));
+    const findings = await checkEndpoint(config, { findNodePlace, sendDryRun });
+    expect(notOk(findings)).toMatchObject([{ name: 'identity', level: 'fail' }]);
+    expect(bodies).toEqual([]);
+  });
+
+  test('warns of an identity that is not whole', async () => {
+    const [finding] = notOk(await findingsOf({}, { ...place, cluster: '', location: '' }));
+    expect(finding).toMatchObject({ name: 'identity', level: 'warn' });
+    expect(finding?.advice).toContain('--cluster, --location');
+  });
+
+  test('reads the credentials file', async () => {
+    const credentialsFile = join(directory, 'key.json');
+    writeFileSync(credentialsFile, '{"type":"service_account","client_email":"a@b"}');
+    const good = await findingsOf({ credentialsFile });
+    expect(good[0]?.text).toBe(`${credentialsFile} is a service_account of a@b`);
+    writeFileSync(credentialsFile, '{"type":');
+    const [bad] = notOk(await findingsOf({ credentialsFile }));
+    expect(bad).toMatchObject({ name: 'credentials', level: 'fail' });
+  });
+});
+
+describe('runCheck()', () => {
+  async function check(flags: Partial<Record<ConfigKey, unknown>>, environment = {}) {
+    const lines: string[] = [];
+    const control = {
+      signal: new AbortController().signal,
+      log: createLog({ level: 'error', write: () => undefined }),
+      write: (line: string) => void lines.push(line),
+    };
+    const paths = { containersDir, logRoot: [logRoot], stateDir };
+    const loaded = await loadConfig({
+      command: 'check',
+      flags: { ...paths, ...flags },
+      environment,
+    });
+    const code = await runCheck(loaded, control, {
+      findNodePlace: () =>
+        Promise.resolve({ project: 'p', cluster: 'c', location: 'l', node: 'n' }),
+      sendDryRun: () =>
+        Promise.resolve({ status: 200, text: '', serverTimeMs: 0, localTimeMs: 0, elapsedMs: 5 }),
+    });
+    return { code, lines };
+  }
+
+  test('exits 0 and says so when nothing fails', async () => {
+    const { code, lines } = await check({});
+    expect(code).toBe(0);
+    expect(lines.at(-1)).toBe('tailship can run.');
+  });
+
+  test('exits 1 when a check fails', async () => {
+    const { code, lines } = await check({ containersDir: join(directory, 'missing') });
+    expect(code).toBe(1);
+    expect(lines.at(-1)).toMatch(/^1 of \d+ checks failed\.$/);
+  });
+
+  test('tells each option with where it came from, without the password of a proxy', async () => {
+    const proxy = 'http://user:secret@proxy:3128';
+    const { lines } = await check({ proxy, project: 'mine' }, { TAILSHIP_WORKERS: '2' });
+    const text = lines.join('\n');
+    expect(text).toMatch(/^ {2}--project +mine {2}\(--project\)$/m);
+    expect(text).toMatch(/^ {2}--workers +2 {2}\(TAILSHIP_WORKERS\)$/m);
+    expect(text).toContain('http://***@proxy:3128');
+    expect(text).not.toContain('secret');
+  });
+
+  test('--json prints one object, with the warnings among the findings', async () => {
+    const { lines } = await check({ json: true }, { TAILSHIP_WORKRES: '2' });
+    expect(lines).toHaveLength(1);
+    const told = JSON.parse(lines[0] ?? '') as { ok: boolean; findings: Finding[] };
+    expect(told.ok).toBe(true);
+    expect(told.findings[0]).toMatchObject({ name: 'environment', level: 'warn' });
+    expect(told).toHaveProperty('options.endpoint.origin', 'default');
+  });
+});
