@@ -11,6 +11,7 @@ import type { Log } from './log.ts';
 import type { Shipper } from './ship/shipper.ts';
 import { unpackCompressed } from './tail/gz-spool.ts';
 import type { LogFile } from './tail/log-file.ts';
+import type { Chain } from './tail/chain.ts';
 import { makePlan, type Plan, type PlanContext, type PlannedChain } from './tail/plan.ts';
 
 type Stages = {
@@ -38,7 +39,12 @@ export type Totals = {
 /** What one container has had shipped. */
 export type ChainTotals = { lines: number; bytes: number; entries: number };
 
-type Range = { readonly file: LogFile; readonly lowWater: LowWater; readonly ticket: number };
+type Range = {
+  readonly chain: Chain;
+  readonly file: LogFile;
+  readonly lowWater: LowWater;
+  readonly ticket: number;
+};
 
 const spoolTriesMax = 3;
 
@@ -180,7 +186,7 @@ export class Pipeline {
       for (const [at, file] of cut.files.entries()) {
         const start = cut.segments[at]?.start ?? 0;
         const end = source.consumed[at] ?? start;
-        if (end > start) ranges.push(this.#begin(file, start, end));
+        if (end > start) ranges.push({ chain: planned.chain, ...this.#begin(file, start, end) });
       }
       const bytes = consumedBytes(cut.segments, source);
       planned.chain.advance(cut, source, nowMs);
@@ -189,7 +195,7 @@ export class Pipeline {
     return ranges;
   }
 
-  #begin(file: LogFile, start: number, end: number): Range {
+  #begin(file: LogFile, start: number, end: number): Omit<Range, 'chain'> {
     let lowWater = this.#lowWaters.get(file);
     if (lowWater === undefined) {
       lowWater = createLowWater(start);
@@ -214,9 +220,10 @@ export class Pipeline {
   }
 
   #commit(ranges: readonly Range[]): void {
-    for (const { file, lowWater, ticket } of ranges) {
+    for (const { chain, file, lowWater, ticket } of ranges) {
       lowWater.done(ticket);
       if (file.committed === lowWater.offset || file.identity === undefined) continue;
+      chain.committedBytes += lowWater.offset - file.committed;
       file.committed = lowWater.offset;
       this.#stages.store.put({
         ...file.owner,

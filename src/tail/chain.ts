@@ -48,11 +48,14 @@ export class Chain {
   stuckSinceMs: number | undefined;
   /** When a task was last told to flush that record. */
   flushedAtMs: number | undefined;
-  /** Milliseconds since the epoch since when there has been something unread or unanswered; undefined when there is not. */
+  /** Milliseconds since the epoch of the look that found the oldest byte that is not answered for; undefined when all are. */
   behindSinceMs: number | undefined;
+  /** Bytes answered for since the start. */
+  committedBytes = 0;
   files: LogFile[] = [];
   readonly #setup: TailSetup;
   #stuckAt = '';
+  #lagEndsAtBytes = 0;
   #listedMtimeMs = -1;
   #listedAtMs = 0;
   #directoryGone = false;
@@ -108,9 +111,19 @@ export class Chain {
     if (this.#settleEnds(nowMs)) news = true;
     this.#dropFinished();
     if (news) this.waiting = false;
-    if (this.behindBytes === 0) this.behindSinceMs = undefined;
-    else this.behindSinceMs ??= nowMs;
+    this.#measureLag(nowMs);
     return news;
+  }
+
+  /** The lag counts from the look that found what is oldest now: when all that it found was answered for, it starts anew. */
+  #measureLag(nowMs: number): void {
+    const bytes = this.behindBytes;
+    if (bytes === 0) {
+      this.behindSinceMs = undefined;
+    } else if (this.behindSinceMs === undefined || this.committedBytes >= this.#lagEndsAtBytes) {
+      this.behindSinceMs = nowMs;
+      this.#lagEndsAtBytes = this.committedBytes + bytes;
+    }
   }
 
   #lookAtDirectory(nowMs: number): boolean {
