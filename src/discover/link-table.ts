@@ -229,17 +229,24 @@ export class LinkTable {
     const target = this.#readTarget(name);
     // If the link itself is gone, the next listing tells.
     if (target === undefined || target === link.target) return;
-    this.#remove(name, link);
-    this.#links.set(name, { target, log: undefined, reported: '', listing: link.listing });
+    // In its place in the map: a link that moved to the end would be met twice in one round, and another one not at all.
+    this.#stopReading(link);
+    link.reported = '';
     this.#unsettled.add(name);
   }
 
   #remove(name: string, link: Link): void {
     this.#links.delete(name);
     this.#unsettled.delete(name);
-    if (link.log === undefined) return;
-    this.#readers.delete(join(link.log.directory, link.log.fileName));
-    this.#events.removed(link.log);
+    this.#stopReading(link);
+  }
+
+  #stopReading(link: Link): void {
+    const { log } = link;
+    if (log === undefined) return;
+    link.log = undefined;
+    this.#readers.delete(join(log.directory, log.fileName));
+    this.#events.removed(log);
   }
 
   /** The link's text made absolute; a file that is no link is its own target; undefined when it is gone or unreadable. */
