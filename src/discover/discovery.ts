@@ -66,6 +66,7 @@ class ScanningDiscovery implements Discovery {
   #closed = false;
   #watcher: FSWatcher | undefined;
   #watching = false;
+  #dropped: Promise<void> = Promise.resolve();
   #opening = false;
   /** Identity of the directory that the watcher, if any, was set up for. */
   #watched: string | undefined;
@@ -109,13 +110,14 @@ class ScanningDiscovery implements Discovery {
     this.#closed = true;
     clearInterval(this.#clock);
     clearTimeout(this.#soon);
-    await this.#dropWatch();
+    this.#dropWatch();
+    await this.#dropped;
   }
 
   /** Sets up a watch where there is none, or where the directory is another one than the watched. */
   #keepWatch(): void {
     const identity = this.#table.identity;
-    if (this.#watcher !== undefined && identity !== this.#watched) void this.#dropWatch();
+    if (this.#watcher !== undefined && identity !== this.#watched) this.#dropWatch();
     if (identity === undefined || this.#watcher !== undefined || this.#opening) return;
     if (performance.now() < this.#retryAtMs) return;
     this.#opening = true;
@@ -129,6 +131,8 @@ class ScanningDiscovery implements Discovery {
   async #openWatch(identity: string): Promise<void> {
     // 17 ms and some MB that `--once` and a start without a directory do not pay.
     const { watch } = await import('chokidar');
+    // chokidar shares handles by path: a new watch would join the dead one of a directory that was replaced.
+    await this.#dropped;
     if (this.#closed) return;
     // With followSymlinks off, a containers directory that is a link itself would be watched as a link.
     const watcher = watch(realpathSync.native(this.#options.containersDir), {
@@ -170,16 +174,20 @@ class ScanningDiscovery implements Discovery {
   #degrade(error: unknown): void {
     this.counters.watchErrors += 1;
     this.#retryAtMs = performance.now() + limits.watchRetryMs;
-    void this.#dropWatch();
+    this.#dropWatch();
     if (this.#degradedTold || this.#closed) return;
     this.#degradedTold = true;
     this.#events.degraded?.(error instanceof Error ? error.message : String(error));
   }
 
-  async #dropWatch(): Promise<void> {
+  #dropWatch(): void {
     const watcher = this.#watcher;
+    if (watcher === undefined) return;
     this.#watcher = undefined;
     this.#watching = false;
-    await watcher?.close();
+    this.#dropped = watcher.close().catch(() => {
+      // It may hold its inotify watch for ever, which is counted and costs nothing else.
+      this.counters.watchErrors += 1;
+    });
   }
 }
