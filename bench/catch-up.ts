@@ -1,8 +1,10 @@
 // The catch-up scenario: everything stands in the files already, ship it once. Run by run.ts.
 //
 // Peers run in turn, a b c a b c, against one sink, so that a machine that slows down slows all of
-// them. Each round also runs every peer on empty files: what that costs is its start-up, and the
-// cost a line is what is left, over the lines. Ratios are taken within a round, then the median.
+// them. Each round also runs every peer on files of a few lines: what that costs is its start-up
+// (an agent that has nothing to send never starts half of what it needs), and the cost of a line is
+// the difference of the two runs over the difference in lines. Ratios are taken within a round, then
+// the median.
 
 import { type Corpus, type CorpusKind, writeCorpus } from './corpus.ts';
 import type { Cost } from './measure.ts';
@@ -40,6 +42,9 @@ export type CatchUpRow = {
   readonly requests: number;
 };
 
+/** Lines in each file of the short run. */
+const startLinesPerFile = 100;
+
 type Run = { readonly peer: Peer; readonly lines: number; readonly cost: Cost; stats: SinkStats };
 /** Per peer name, the runs of one round. */
 type Round = ReadonlyMap<string, Run>;
@@ -65,23 +70,24 @@ async function runRound(
   return round;
 }
 
-function microsPerLine(run: Run | undefined, empty: Run | undefined): number {
-  if (run === undefined || empty === undefined) return Number.NaN;
-  return ((run.cost.cpuSeconds - empty.cost.cpuSeconds) * 1e6) / run.lines;
+function microsPerLine(run: Run | undefined, start: Run | undefined): number {
+  if (run === undefined || start === undefined) return Number.NaN;
+  const cpuMicros = (run.cost.cpuSeconds - start.cost.cpuSeconds) * 1e6;
+  return cpuMicros / (run.lines - start.lines);
 }
 
-/** The rows of one corpus kind; `rounds` and `empties` run in parallel. */
+/** The rows of one corpus kind; `starts` are the short runs of the same rounds. */
 function summarize(
   kind: CorpusKind,
   peers: readonly Peer[],
-  measured: { readonly rounds: readonly Round[]; readonly empties: readonly Round[] },
+  measured: { readonly rounds: readonly Round[]; readonly starts: readonly Round[] },
 ): CatchUpRow[] {
-  const { rounds, empties } = measured;
+  const { rounds, starts } = measured;
   return peers.map((peer) => {
     const runs = rounds.flatMap((round) => round.get(peer.name) ?? []);
     const costs = rounds.map((round, index) => ({
-      own: microsPerLine(round.get(peer.name), empties[index]?.get(peer.name)),
-      floor: microsPerLine(round.get('curl'), empties[index]?.get('curl')),
+      own: microsPerLine(round.get(peer.name), starts[index]?.get(peer.name)),
+      floor: microsPerLine(round.get('curl'), starts[index]?.get('curl')),
     }));
     const ratio = median(costs.map(({ own, floor }) => own / floor));
     return {
@@ -93,7 +99,7 @@ function summarize(
       ratioToCurl: Number.isNaN(ratio) ? undefined : ratio,
       cpuSeconds: median(runs.map((run) => run.cost.cpuSeconds)),
       startCpuSeconds: median(
-        empties.flatMap((round) => round.get(peer.name)?.cost.cpuSeconds ?? []),
+        starts.flatMap((round) => round.get(peer.name)?.cost.cpuSeconds ?? []),
       ),
       wallSeconds: median(runs.map((run) => run.cost.wallSeconds)),
       rssPeakBytes: median(runs.map((run) => run.cost.rssPeakBytes)),
@@ -111,28 +117,28 @@ export async function runCatchUp(
   onProgress: (sentence: string) => void,
 ): Promise<{ rows: CatchUpRow[]; corpora: Corpus[] }> {
   const { lineCount, fileCount, seed, timeoutMs } = options;
-  const write = (kind: CorpusKind, lines: number) => {
-    const folder = place.workspace.makeLogs(lines === 0 ? 'empty' : kind);
+  const write = (name: string, kind: CorpusKind, lines: number) => {
+    const folder = place.workspace.makeLogs(name);
     return writeCorpus({ folder, kind, lineCount: lines, fileCount, seed });
   };
-  const empty = write('text', 0);
-  const corpora = options.kinds.map((kind) => write(kind, lineCount));
+  const start = write('start', 'text', startLinesPerFile * fileCount);
+  const corpora = options.kinds.map((kind) => write(kind, kind, lineCount));
   for (const { kind, bytes } of corpora) {
     onProgress(`${lineCount} lines of ${kind}, ${digits(bytes / lineCount, 0)} bytes each`);
   }
   const here = { ...place, timeoutMs };
-  await runRound(peers, empty, here); // Warms the file cache and the compile cache; not counted.
-  const empties: Round[] = [];
+  await runRound(peers, start, here); // Warms the file cache and the compile cache; not counted.
+  const starts: Round[] = [];
   const rounds = new Map<CorpusKind, Round[]>(options.kinds.map((kind) => [kind, []]));
   for (let round = 0; round < options.rounds; round++) {
-    empties.push(await runRound(peers, empty, here));
+    starts.push(await runRound(peers, start, here));
     for (const corpus of corpora) {
       rounds.get(corpus.kind)?.push(await runRound(peers, corpus, here));
     }
     onProgress(`round ${round + 1} of ${options.rounds} done`);
   }
   const rows = options.kinds.flatMap((kind) =>
-    summarize(kind, peers, { rounds: rounds.get(kind) ?? [], empties }),
+    summarize(kind, peers, { rounds: rounds.get(kind) ?? [], starts }),
   );
   return { rows, corpora };
 }

@@ -50,7 +50,7 @@ async function runLivePeer(peer: Peer, options: LiveOptions, place: Place): Prom
   const files = Array.from({ length: options.fileCount }, (_, i) => createContainer(folder, i));
   const writeSeconds = settleSeconds + Math.ceil(options.seconds) + 1;
   const lineCount = options.rate * writeSeconds;
-  await sink.reset(lineCount);
+  await sink.reset(lineCount, 'live');
   const running = startPeer(peer, {
     containersDir: path.join(folder, 'containers'),
     logRoot: path.join(folder, 'pods'),
@@ -106,7 +106,7 @@ async function runIdlePeer(peer: Peer, options: IdleOptions, place: Place): Prom
   const folder = workspace.makeLogs(`idle-${peer.name}`);
   const { fileCount } = options;
   const corpus = writeCorpus({ folder, kind: 'text', lineCount: fileCount, fileCount, seed: 1 });
-  await sink.reset(fileCount);
+  await sink.reset(fileCount, 'live');
   const stateDir = workspace.makeState(peer.name);
   const running = startPeer(peer, { ...corpus, stateDir, endpoint: sink.url, follow: true });
   try {

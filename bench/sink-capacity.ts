@@ -1,4 +1,5 @@
-// How much the sink can take: autocannon posts log lines at it as fast as it can. A peer's figures
+// How much the sink can take: autocannon posts log lines at it as fast as it can. The sink only
+// takes them, as while a peer runs: it searches bodies afterwards. A peer's figures
 // mean something only while the sink takes several times what the peer sends. Called by run.ts.
 
 import { readFileSync } from 'node:fs';

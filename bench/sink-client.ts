@@ -25,8 +25,8 @@ export type SinkStats = {
 export type Sink = {
   readonly url: string;
   readonly pid: number;
-  /** Forgets everything and expects the numbers 0…lineCount-1. */
-  reset(lineCount: number): Promise<void>;
+  /** Forgets everything and expects the numbers 0…lineCount-1; `live` for latencies. */
+  reset(lineCount: number, mode?: 'live'): Promise<void>;
   /** Starts the latency quantiles anew; the line numbers stay known. */
   forgetLatencies(): Promise<void>;
   stats(): Promise<SinkStats>;
@@ -46,8 +46,9 @@ export async function startSink(): Promise<Sink> {
   return {
     url,
     pid: child.pid ?? 0,
-    async reset(lineCount) {
-      await fetch(`${url}/sink/reset?lines=${lineCount}`, { method: 'POST' });
+    async reset(lineCount, mode) {
+      const live = mode === undefined ? '' : '&live';
+      await fetch(`${url}/sink/reset?lines=${lineCount}${live}`, { method: 'POST' });
     },
     async forgetLatencies() {
       await fetch(`${url}/sink/forget-latencies`, { method: 'POST' });

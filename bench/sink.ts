@@ -1,10 +1,12 @@
 // The endpoint that every peer sends to: a process of its own, so that its CPU is never counted.
 // Answers `{}` to whatever is posted and finds each line's number in the bodies, so that a run
 // counts only if every line arrived. Started by sink-client.ts; `--port N`, default any.
+// Bodies are kept and searched when the stats are asked for, after the run, so that the sink is not
+// what a fast peer waits for. With `live` they are searched at once, for their time of arrival.
 //
-//   POST /sink/reset?lines=N      forget everything, expect the numbers 0…N-1
-//   POST /sink/forget-latencies   start the quantiles anew
-//   GET  /sink/stats              what arrived since
+//   POST /sink/reset?lines=N[&live]   forget everything, expect the numbers 0…N-1
+//   POST /sink/forget-latencies       start the quantiles anew
+//   GET  /sink/stats                  what arrived since
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -17,10 +19,15 @@ import type { SinkStats } from './sink-client.ts';
 /** Latencies are counted in buckets of 0.1 ms up to a minute; later ones fall into the last. */
 const bucketMicros = 100;
 const bucketCount = 600_000;
+/** More than this is not kept: it is searched at once, whatever that costs the peer. */
+const keptBytesMax = 2 ** 30;
 
 let seen = new Uint8Array(0);
 let buckets = new Uint32Array(0);
 let counts = makeCounts();
+let live = false;
+let kept: (() => void)[] = [];
+let keptBytes = 0;
 const sockets = new Set<Socket>();
 const readBefore = new WeakMap<Socket, number>();
 
@@ -28,7 +35,10 @@ function makeCounts() {
   return { requests: 0, connections: 0, bodyBytes: 0, closedBytes: 0, unknown: 0, doubled: 0 };
 }
 
-function reset(lineCount: number): void {
+function reset(lineCount: number, isLive: boolean): void {
+  live = isLive;
+  kept = [];
+  keptBytes = 0;
   seen = new Uint8Array(lineCount);
   buckets = new Uint32Array(bucketCount);
   counts = makeCounts();
@@ -58,7 +68,15 @@ function bytesSinceReset(socket: Socket): number {
   return socket.bytesRead - (readBefore.get(socket) ?? 0);
 }
 
+/** Searches what was kept, in the order of arrival. */
+function searchKept(): void {
+  for (const search of kept) search();
+  kept = [];
+  keptBytes = 0;
+}
+
 function readStats(): SinkStats {
+  searchKept();
   let wireBytes = counts.closedBytes;
   for (const socket of sockets) wireBytes += bytesSinceReset(socket);
   return {
@@ -80,10 +98,15 @@ function receive(request: IncomingMessage, response: ServerResponse): void {
   const scan = makeMarkerScan(onMarker);
   body.on('data', (chunk: Buffer) => {
     counts.bodyBytes += chunk.length;
-    scan(chunk, false);
+    if (seen.length === 0) return; // Nothing is expected, so there is nothing to find.
+    if (live) return scan(chunk, false);
+    kept.push(() => scan(chunk, false));
+    keptBytes += chunk.length;
+    if (keptBytes > keptBytesMax) searchKept();
   });
   body.on('end', () => {
-    scan(Buffer.alloc(0), true);
+    if (live) scan(Buffer.alloc(0), true);
+    else kept.push(() => scan(Buffer.alloc(0), true));
     counts.requests++;
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': 2 });
     response.end('{}');
@@ -95,7 +118,7 @@ function receive(request: IncomingMessage, response: ServerResponse): void {
 const server = createServer((request, response) => {
   const url = new URL(request.url ?? '/', 'http://sink');
   if (url.pathname === '/sink/reset') {
-    reset(Number(url.searchParams.get('lines') ?? 0));
+    reset(Number(url.searchParams.get('lines') ?? 0), url.searchParams.has('live'));
     request.resume();
     response.end('{}');
   } else if (url.pathname === '/sink/forget-latencies') {
