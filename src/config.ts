@@ -91,7 +91,10 @@ export const limits = {
   /** JSON nesting that is still taken as JSON; deeper is text. The API ends at about 100. */
   jsonDepthMax: 64,
   // ── commit
-  /** A state directory that could not be written is tried again after this long at first, and at most. */
+  /**
+   * A state directory that could not be written is tried again after this long at first, and at
+   * most.
+   */
   stateRetryMsMin: 1_000,
   stateRetryMsMax: 30_000,
   // ── ship

@@ -149,7 +149,7 @@ function printHeldBack(
 
 type Stamp = { readonly nowMs: number; readonly repeats: number };
 
-/** `severity`, `time` and `message` are the names that Cloud Logging lifts out of a JSON line. */
+/** Cloud Logging lifts `severity`, `time` and `message` out of a JSON line. */
 function formatJson({ level, code, message, fields }: Line, { nowMs, repeats }: Stamp): string {
   const own = {
     severity: severities[level],
@@ -158,7 +158,8 @@ function formatJson({ level, code, message, fields }: Line, { nowMs, repeats }: 
     code,
     repeats: repeats === 0 ? undefined : repeats,
   };
-  // Twice: the first gives the order, the second keeps a field from taking the place of one of these.
+  // Twice: the first gives the order, the second keeps a field from taking the place of one of
+  // these.
   return JSON.stringify({ ...own, ...fields, ...own });
 }
 

@@ -2,10 +2,12 @@
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { startEmulator } from '../src/emulator/server.ts';
 
 const root = new URL('..', import.meta.url);
 const cacheDir = mkdtempSync(join(tmpdir(), 'tailship-cache-'));
@@ -65,6 +67,24 @@ describe.each(['src/main.ts', 'src/tailship.js'])('%s', (script) => {
   });
 });
 
+/** The directory of a node with one container that has written one line. */
+function makeNode(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'tailship-run-'));
+  const podDir = join(directory, 'pods', 'shop_cart-0_11111111-2222-3333-4444-555555555555', 'app');
+  mkdirSync(podDir, { recursive: true });
+  mkdirSync(join(directory, 'containers'));
+  writeFileSync(join(podDir, '0.log'), '2026-01-02T03:04:05.678901234Z stdout F hello\n');
+  const link = `cart-0_shop_app-${'a'.repeat(64)}.log`;
+  symlinkSync(join(podDir, '0.log'), join(directory, 'containers', link));
+  return directory;
+}
+
+function runWords(directory: string): string[] {
+  const containers = ['--containers-dir', join(directory, 'containers')];
+  const roots = ['--log-root', join(directory, 'pods'), '--state-dir', join(directory, 'state')];
+  return ['run', '--admin-address', 'off', ...containers, ...roots];
+}
+
 describe('the process', () => {
   test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('ends with 0 at %s', async (signal) => {
     const child = start(['emulator', '--port', '0']);
@@ -72,6 +92,23 @@ describe('the process', () => {
     await once(child.stdout, 'data');
     child.kill(signal);
     expect(await finished).toMatchObject({ code: 0, signal: null, error: '' });
+  });
+
+  test('ends at once with 1 at the second signal', async () => {
+    // An endpoint that never answers keeps a request in flight, for which the first signal waits.
+    const endpoint = createServer();
+    const asked = once(endpoint, 'connection');
+    endpoint.listen(0, '127.0.0.1');
+    await once(endpoint, 'listening');
+    const { port } = endpoint.address() as AddressInfo;
+    const child = start([...runWords(makeNode()), '--endpoint', `http://127.0.0.1:${port}`]);
+    const finished = finish(child);
+    const [socket] = (await asked) as [Socket];
+    await once(socket, 'data');
+    child.kill('SIGTERM');
+    child.kill('SIGINT');
+    expect(await finished).toMatchObject({ code: 1, signal: null });
+    endpoint.close();
   });
 
   test('writes the compile cache', async () => {
@@ -111,15 +148,14 @@ async function loadedModules(words: readonly string[]): Promise<string[]> {
 
 describe('run', () => {
   test('loads nothing heavy, and nothing of the other commands', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'tailship-run-'));
-    const containersDir = join(directory, 'containers');
-    mkdirSync(containersDir);
-    const stateDir = join(directory, 'state');
-    const words = ['run', '--once', '--endpoint', 'http://127.0.0.1:9', '--state-dir', stateDir];
-    const places = ['--containers-dir', containersDir, '--log-root', directory];
-    const modules = await loadedModules([...words, ...places]);
+    const directory = makeNode();
+    const emulator = await startEmulator({ port: 0 });
+    const words = [...runWords(directory), '--once', '--endpoint', emulator.url];
+    const modules = await loadedModules(words);
+    const stats = await fetch(`${emulator.url}/emulator/stats`);
+    expect(await stats.json()).toMatchObject({ entries: 1 });
+    await emulator.close();
     expect(modules.some((url) => url.endsWith('/src/agent.ts'))).toBe(true);
-    expect(existsSync(stateDir)).toBe(true);
     const unwanted =
       /\/src\/(?:emulator|help|demo)|\/src\/admin\/(?:check|top|status-page)|\/node_modules\/(?:yaml|google-auth-library|@google-cloud|prom-client|@kubernetes)\//;
     expect(modules.filter((url) => unwanted.test(url))).toEqual([]);
