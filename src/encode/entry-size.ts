@@ -4,6 +4,7 @@
 
 import { limits } from '../config.ts';
 import type { EncodeContext, Entry } from './entry.ts';
+import { stringValue } from './json-text.ts';
 
 /** A tag: all field numbers of the messages here are below 16. */
 const tagBytes = 1;
@@ -21,31 +22,80 @@ function fieldBytes(bytes: number): number {
   return tagBytes + varintBytes(bytes) + bytes;
 }
 
-/** Bytes of a google.protobuf.Value. */
-function valueBytes(value: unknown): number {
-  if (typeof value === 'string') return fieldBytes(Buffer.byteLength(value));
-  if (typeof value === 'number') return tagBytes + doubleBytes;
-  if (value === null || typeof value !== 'object') return tagBytes + 1;
-  if (!Array.isArray(value)) return fieldBytes(structBytes(value));
-  let bytes = 0;
-  for (const element of value) bytes += fieldBytes(valueBytes(element));
-  return fieldBytes(bytes);
+/** An object or array that is being measured. */
+type Container = {
+  readonly isObject: boolean;
+  bytes: number;
+  /** The next string is a key. */
+  expectsKey: boolean;
+  /** Of the key whose value comes next. */
+  keyBytes: number;
+};
+
+/** Adds a google.protobuf.Value to what holds it. */
+function addValue(container: Container, valueBytes: number): void {
+  container.bytes += container.isObject
+    ? fieldBytes(fieldBytes(container.keyBytes) + fieldBytes(valueBytes))
+    : fieldBytes(valueBytes);
+}
+
+/** One past the closing quote of the string that opens at `start`. */
+function stringEnd(json: string, start: number): number {
+  let at = start + 1;
+  while (json[at] !== '"') at += json[at] === '\\' ? 2 : 1;
+  return at + 1;
+}
+
+/** Bytes of UTF-8 that a raw string stands for. */
+function stringBytes(raw: string): number {
+  return Buffer.byteLength(stringValue(raw) ?? '');
+}
+
+/** Adds the scalar that starts at `start`, and says where it ends. */
+function addScalar(container: Container, json: string, start: number): number {
+  if (json[start] === '"') {
+    const end = stringEnd(json, start);
+    const bytes = stringBytes(json.slice(start, end));
+    if (container.expectsKey) container.keyBytes = bytes;
+    else addValue(container, fieldBytes(bytes));
+    container.expectsKey = false;
+    return end;
+  }
+  let end = start;
+  while (!',]} \t\r\n'.includes(json.charAt(end))) end++;
+  const isWord = 'tfn'.includes(json.charAt(start));
+  addValue(container, tagBytes + (isWord ? 1 : doubleBytes));
+  return end;
 }
 
 /**
- * Bytes of a google.protobuf.Struct. A recursion: the nesting is bounded by `limits.jsonDepthMax`.
+ * Bytes of a valid JSON object as a google.protobuf.Struct; an upper bound of the same members as a
+ * message or a map. It reads the text itself, because JSON.parse may take one key for another (see
+ * json-scan.ts).
  */
-function structBytes(object: object): number {
-  let bytes = 0;
-  for (const [key, value] of Object.entries(object)) {
-    bytes += fieldBytes(fieldBytes(Buffer.byteLength(key)) + fieldBytes(valueBytes(value)));
-  }
-  return bytes;
-}
-
-/** Bytes of a JSON object as a Struct; an upper bound of the same members as a message or a map. */
 export function objectBytes(json: string): number {
-  return structBytes(JSON.parse(json) as object);
+  const outside: Container = { isObject: false, bytes: 0, expectsKey: false, keyBytes: 0 };
+  const open: Container[] = [outside];
+  let objectEnd = 0;
+  for (let at = 0; at < json.length;) {
+    const top = open.at(-1) ?? outside;
+    const character = json.charAt(at);
+    if (character === '{' || character === '[') {
+      const isObject = character === '{';
+      open.push({ isObject, bytes: 0, expectsKey: isObject, keyBytes: 0 });
+    } else if (character === '}' || character === ']') {
+      open.pop();
+      objectEnd = top.bytes;
+      addValue(open.at(-1) ?? outside, fieldBytes(top.bytes));
+    } else if (character === ',') {
+      top.expectsKey = top.isObject;
+    } else if (!' \t\r\n:'.includes(character)) {
+      at = addScalar(top, json, at);
+      continue;
+    }
+    at++;
+  }
+  return objectEnd;
 }
 
 /** All that an entry has beside the payload and its insertId, as one JSON object. */

@@ -60,7 +60,7 @@ describe('parseCriLine()', () => {
     '',
     ' ',
     'no structure here',
-    `${time}`,
+    time,
     `${time} `,
     `${time} stdout`,
     `${time} stdout `,

@@ -12,9 +12,21 @@ function repairSurrogates(text: string): string {
   return text.replace(escapes, (escape) => (isLone(escape) ? '\\ufffd' : escape));
 }
 
+/**
+ * JSON.parse with `_` after each key: V8 misreads keys that end in an escape (nodejs/node, issue
+ * 63785).
+ */
+function read(text: string, reviver?: Parameters<typeof JSON.parse>[1]): unknown {
+  const strings = /"((?:[^"\\]|\\.)*)"(\s*:)?/gs;
+  const marked = text.replace(strings, (whole: string, inner: string, colon?: string) =>
+    colon === undefined ? whole : `"${inner}_"${colon}`,
+  );
+  return JSON.parse(marked, reviver);
+}
+
 /** What the repaired value must be: strings well-formed, numbers finite or else their literal. */
 function oracle(text: string): unknown {
-  return JSON.parse(repairSurrogates(text), (_key, value: unknown, context?: { source?: string }) =>
+  return read(repairSurrogates(text), (_key, value: unknown, context?: { source?: string }) =>
     typeof value === 'number' && !Number.isFinite(value) ? context?.source : value,
   );
 }
@@ -49,13 +61,14 @@ describe('scanObject()', () => {
       const text = round % 2 === 0 ? whole : mutate(random, whole);
       const object = scanObject(text);
       const where = `seed ${seed}, round ${round}: ${JSON.stringify(text)}`;
-      expect(object !== undefined, where).toBe(isObject(text));
+      expect({ where, is: object !== undefined }).toEqual({ where, is: isObject(text) });
       if (object === undefined) continue;
       accepted++;
       const kept = object.members.map((member) => rawMember(object, member)).join(',');
-      expect(plain(JSON.parse(`{${kept}}`)), where).toEqual(plain(oracle(text)));
-      expect(plain(JSON.parse(object.text)), where).toEqual(plain(oracle(text)));
-      expect(scanObject(object.text), where).toEqual(object);
+      const wanted = { where, value: plain(oracle(text)) };
+      expect({ where, value: plain(read(`{${kept}}`)) }).toEqual(wanted);
+      expect({ where, value: plain(read(object.text)) }).toEqual(wanted);
+      expect({ where, object: scanObject(object.text) }).toEqual({ where, object });
     }
     expect(accepted).toBeGreaterThan(2_000);
   });
@@ -117,7 +130,9 @@ describe('scanObject()', () => {
     for (const text of texts) {
       const start = performance.now();
       scanObject(text);
-      expect(performance.now() - start, text.slice(0, 40)).toBeLessThan(3_000);
+      const text40 = text.slice(0, 40);
+      const isFast = performance.now() - start < 3_000;
+      expect({ text40, isFast }).toEqual({ text40, isFast: true });
     }
   });
 });

@@ -1,4 +1,5 @@
-// Random JSON texts for property tests: valid ones with everything that is awkward, and mutations of them that mostly are not valid.
+// Random JSON texts for property tests: valid ones with everything that is awkward, and mutations
+// of them that mostly are not valid.
 
 export type Random = () => number;
 

@@ -62,10 +62,12 @@ describe('parseInstant()', () => {
   });
 
   test('agrees with Date on every day of four centuries', () => {
+    const wrong: string[] = [];
     for (let day = Date.UTC(1800, 0, 1); day < Date.UTC(2200, 0, 1); day += 86_400_000) {
       const text = new Date(day).toISOString();
-      if (parseInstant(text)?.seconds !== day / 1000) expect.fail(text);
+      if (parseInstant(text)?.seconds !== day / 1000) wrong.push(text);
     }
+    expect(wrong).toEqual([]);
   });
 });
 

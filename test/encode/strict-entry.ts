@@ -1,5 +1,6 @@
-// Encodes lines in tests, and holds every entry to what the API accepts: one JSON text, no key twice, no lone surrogate, and
-// everything of the type that the strict proto3 JSON parser of the emulator asks for.
+// Encodes lines in tests, and holds every entry to what the API accepts: one JSON text, no key
+// twice, no lone surrogate, and everything of the type that the strict proto3 JSON parser of the
+// emulator asks for.
 
 import { fromJson, toBinary } from '@bufbuild/protobuf';
 import type { JsonValue } from '@bufbuild/protobuf';
