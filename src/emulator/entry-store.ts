@@ -18,7 +18,7 @@ export type StoredEntry = {
   readonly receiveTime: Instant;
   readonly defaults: RequestDefaults;
   /** The entry's object as UTF-8 JSON. */
-  readonly json: Uint8Array;
+  readonly json: Buffer;
 };
 
 /** The total order of a store. Two stored entries never have equal keys. */

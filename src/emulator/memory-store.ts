@@ -92,7 +92,7 @@ class Blocks {
   #openBytes = 0;
 
   /** Number of the block that holds the bytes, and where they start in it. */
-  append(json: Uint8Array): { readonly block: number; readonly start: number } {
+  append(json: Buffer): { readonly block: number; readonly start: number } {
     if (this.#openBytes + json.length > this.#open.length) {
       this.#seal();
       if (json.length > this.#open.length) this.#open = Buffer.allocUnsafe(json.length);
@@ -105,7 +105,9 @@ class Blocks {
 
   #seal(): void {
     if (this.#openBytes === 0) return;
-    this.#packed.push(zstdCompressSync(this.#open.subarray(0, this.#openBytes), compressOptions));
+    const packed = zstdCompressSync(this.#open.subarray(0, this.#openBytes), compressOptions);
+    // zlib answers with a piece of a larger buffer, all of which a piece would keep.
+    this.#packed.push(Buffer.from(new Uint8Array(packed).buffer));
     if (this.#open.length > blockBytes) this.#open = Buffer.allocUnsafe(blockBytes);
     this.#openBytes = 0;
   }

@@ -45,6 +45,22 @@ function joined(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
 }
 
+/** `['entries', 3, 'jsonPayload', 'a']` as `entries[3].json_payload.a`: fields by their proto names. */
+export function placeOf(root: DescMessage, path: readonly (string | number)[]): string {
+  let desc: DescMessage | undefined = root;
+  let place = '';
+  for (const step of path) {
+    if (typeof step === 'number') {
+      place += `[${step}]`;
+      continue;
+    }
+    const field: DescField | undefined = desc?.fields.find((one) => one.jsonName === step);
+    place = joined(place, field?.name ?? step);
+    desc = field?.message;
+  }
+  return place;
+}
+
 /** Every violation of `json` as a message of type `desc`; empty when it is valid. */
 export function violationsOf(desc: DescMessage, json: JsonValue, path: string): Violation[] {
   const violations: Violation[] = [];

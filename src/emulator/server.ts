@@ -8,6 +8,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentError } from '../errors.ts';
 import { ApiError, bodyOfHttpStatus, invalidArgument, rpcCode } from './api-error.ts';
@@ -16,14 +18,16 @@ import type { EntryKey, EntryStore } from './entry-store.ts';
 import type { MetadataOptions } from './fake-metadata.ts';
 import { answerMetadata, Tokens } from './fake-metadata.ts';
 import type { FaultRule, FaultTarget } from './faults.ts';
-import { Faults, holdsPattern, readFaultRules } from './faults.ts';
+import { disrupt, refuseByFault } from './fault-effect.ts';
+import { Faults, readFaultRules } from './faults.ts';
+import type { Answer } from './answer.ts';
+import { json, noAnswer, notFound, send } from './answer.ts';
 import { listEntries, listLogs } from './list-request.ts';
 import { MemoryStore } from './memory-store.ts';
 import { ClientGone, readBody } from './request-body.ts';
 import { SqliteStore } from './sqlite-store.ts';
 import { renderEntry } from './stored-entry.ts';
 import { instantNow } from './timestamp.ts';
-import type { WriteRequest } from './write-request.ts';
 import { errorOf, isWritten, readWriteRequest } from './write-request.ts';
 
 export type EmulatorOptions = {
@@ -64,7 +68,6 @@ export type Emulator = {
   readonly close: () => Promise<void>;
 };
 
-const jsonType = 'application/json; charset=UTF-8';
 /** Longer than clients keep a connection unused, as Google's front end does. */
 const keepAliveMs = 600_000;
 const exportPageCount = 1000;
@@ -89,16 +92,6 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   const server = new EmulatorServer(options);
   return server.listen();
 }
-
-type Answer = {
-  readonly status: number;
-  readonly body: string;
-  readonly type?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-};
-
-/** A fault cut the exchange: there is nothing to answer. */
-const noAnswer = Symbol('no answer');
 
 class EmulatorServer {
   readonly #options: EmulatorOptions;
@@ -204,7 +197,8 @@ class EmulatorServer {
       case 'GET /emulator/stats':
         return json(this.#stats());
       case 'GET /emulator/entries':
-        await this.#exportEntries(response);
+        response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+        await pipeline(Readable.from(exportEntries(this.#store)), response).catch(noticeClientGone);
         return noAnswer;
       case 'DELETE /emulator/entries':
         this.#store.clear();
@@ -335,85 +329,19 @@ class EmulatorServer {
     }
     return notFound(path);
   }
+}
 
-  async #exportEntries(response: ServerResponse): Promise<void> {
-    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
-    let after: EntryKey | undefined;
-    for (;;) {
-      const page = this.#store.page({ after, countMax: exportPageCount });
-      after = page.at(-1);
-      if (after === undefined) break;
-      const lines = page.map((entry) => `${JSON.stringify(renderEntry(entry))}\n`).join('');
-      if (!response.write(lines)) {
-        await Promise.race([once(response, 'drain'), once(response, 'close')]);
-      }
-      if (response.destroyed) throw new ClientGone('the reader went away');
-    }
-    response.end();
+/** NDJSON, a page at a time. */
+function* exportEntries(store: EntryStore): Generator<string> {
+  let after: EntryKey | undefined;
+  for (;;) {
+    const page = store.page({ after, countMax: exportPageCount });
+    after = page.at(-1);
+    if (after === undefined) return;
+    yield page.map((entry) => `${JSON.stringify(renderEntry(entry))}\n`).join('');
   }
 }
 
-function json(value: object): Answer {
-  return { status: 200, body: JSON.stringify(value) };
-}
-
-function notFound(path: string): Answer {
-  return {
-    status: 404,
-    body: bodyOfHttpStatus(404, `The requested URL ${path} was not found on this server.`),
-  };
-}
-
-function send(
-  response: ServerResponse,
-  { status, body, type = jsonType, headers = {} }: Answer,
-): void {
-  if (response.destroyed || response.headersSent) {
-    response.destroy();
-    return;
-  }
-  response.writeHead(status, {
-    ...headers,
-    'content-type': type,
-    'content-length': Buffer.byteLength(body),
-  });
-  response.end(body);
-}
-
-function disrupt(rule: FaultRule, request: IncomingMessage): Answer | typeof noAnswer {
-  const headers: Record<string, string> =
-    rule.retryAfterSeconds === undefined ? {} : { 'retry-after': String(rule.retryAfterSeconds) };
-  switch (rule.mode) {
-    case 'reset':
-      request.socket.resetAndDestroy();
-      return noAnswer;
-    case 'hang':
-      return noAnswer;
-    case 'html': {
-      const status = rule.status ?? 502;
-      const body = `<!DOCTYPE html>\n<html><head><title>Error ${status}</title></head><body>Server Error</body></html>\n`;
-      return { status, body, type: 'text/html; charset=UTF-8', headers };
-    }
-    default: {
-      const status = rule.status ?? 503;
-      return { status, body: bodyOfHttpStatus(status, `Emulated fault: HTTP ${status}.`), headers };
-    }
-  }
-}
-
-/** Turns entries of a valid request into refusals as a `partial` fault asks; without a pattern, the first entry. */
-function refuseByFault(request: WriteRequest, rule: FaultRule): WriteRequest {
-  const { pattern, code = rpcCode.invalidArgument } = rule;
-  const refused = request.entries.filter((entry, at) =>
-    pattern === undefined ? at === 0 : holdsPattern(entry.json as Buffer, pattern),
-  );
-  if (refused.length === 0) return request;
-  if (rule.details === false) {
-    throw invalidArgument('Request contains an invalid argument.');
-  }
-  const refusals = new Map(request.refusals);
-  for (const { index } of refused)
-    refusals.set(index, { code, message: 'Emulated fault: entry refused.' });
-  const gone = new Set(refused);
-  return { ...request, refusals, entries: request.entries.filter((entry) => !gone.has(entry)) };
+function noticeClientGone(error: unknown): never {
+  throw new ClientGone('the reader went away', { cause: error });
 }

@@ -83,7 +83,7 @@ export class SqliteStore implements EntryStore {
       entry.receiveTime.seconds,
       entry.receiveTime.nanos,
       this.#defaultsId(entry.defaults),
-      Buffer.from(entry.json.buffer, entry.json.byteOffset, entry.json.byteLength).toString('utf8'),
+      entry.json.toString('utf8'),
     );
     if (changes === 0) return false;
     this.#count += 1;

@@ -5,7 +5,7 @@
 
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { fromJson, toBinary, toJson } from '@bufbuild/protobuf';
-import type { StoredEntry } from './entry-store.ts';
+import type { RequestDefaults, StoredEntry } from './entry-store.ts';
 import { logEntrySchema, registry } from './log-entry-schema.ts';
 import { discoveryFields, jsonNameOf, severityNumbers } from './log-entry-types.ts';
 import { formatInstant } from './timestamp.ts';
@@ -135,14 +135,24 @@ function hasLongLabel(labels: JsonObject): boolean {
   return false;
 }
 
+/** Request defaults that were parsed before; a node's requests have a few hundred different ones. */
+const parsedDefaults = new Map<RequestDefaults, JsonObject>();
+const parsedDefaultsCountMax = 1000;
+
+function parseDefaults(defaults: RequestDefaults): JsonObject {
+  let parsed = parsedDefaults.get(defaults);
+  if (parsed === undefined) {
+    parsed = defaults === '' ? {} : (JSON.parse(defaults) as JsonObject);
+    if (parsedDefaults.size >= parsedDefaultsCountMax) parsedDefaults.clear();
+    parsedDefaults.set(defaults, parsed);
+  }
+  return parsed;
+}
+
 /** What `entries:list` shows of a stored entry. */
 export function renderEntry(stored: StoredEntry): JsonObject {
-  const written = JSON.parse(
-    Buffer.from(stored.json.buffer, stored.json.byteOffset, stored.json.byteLength).toString(
-      'utf8',
-    ),
-  ) as JsonObject;
-  const defaults = stored.defaults === '' ? {} : (JSON.parse(stored.defaults) as JsonObject);
+  const written = JSON.parse(stored.json.toString('utf8')) as JsonObject;
+  const defaults = parseDefaults(stored.defaults);
   const entry = canonicalEntry(mergeDefaults(written, defaults));
   const labels = entry['labels'] as JsonObject | undefined;
   if (labels !== undefined) {

@@ -15,7 +15,7 @@ import { parseLogName } from './log-name.ts';
 import { logEntrySchema, writeRequestSchema } from './log-entry-schema.ts';
 import { plainShapeOf } from './plain-shape.ts';
 import type { Violation } from './schema-violation.ts';
-import { schemaError, unknownName, violationsOf } from './schema-violation.ts';
+import { placeOf, schemaError, unknownName, violationsOf } from './schema-violation.ts';
 import { estimateSize, memberOf, mergeDefaults } from './stored-entry.ts';
 import type { Instant } from './timestamp.ts';
 import { parseInstant } from './timestamp.ts';
@@ -104,11 +104,9 @@ function checkCensus(body: Buffer, root: unknown, scan: BodyScan): void {
   if (census.keyCount !== scan.keyCount) {
     const repeated = findRepeatedKey(body);
     if (repeated !== undefined) {
-      const place = repeated.path.map((step) =>
-        typeof step === 'number' ? `[${step}]` : `.${step}`,
-      );
+      const place = placeOf(writeRequestSchema, repeated.path);
       const reason = `Repeated map key: '${repeated.key}' is already set.`;
-      throw schemaError([unknownName(repeated.key, place.join('').replace(/^\./, ''), reason)]);
+      throw schemaError([unknownName(repeated.key, place, reason)]);
     }
   }
 }
