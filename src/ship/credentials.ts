@@ -6,19 +6,17 @@
 
 import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
-import { readFileSync } from 'node:fs';
 import { AgentError } from '../errors.ts';
-
-/** A token and how long it lives from now. */
-export type IssuedToken = { readonly token: string; readonly lifeMs: number };
-
-/** Asks the issuer; rejects with an AgentError. */
-export type FetchToken = () => Promise<IssuedToken>;
+import type { FetchToken, IssuedToken } from './issued-token.ts';
+import { lifeMinMs } from './issued-token.ts';
+import { keyFileToken } from './key-file-token.ts';
 
 export type CredentialOptions = {
   readonly endpoint: URL;
   /** A service-account key or any other Application Default Credentials JSON. */
   readonly credentialsFile: string | undefined;
+  /** URL of an HTTP proxy towards the issuer of a key file's tokens. */
+  readonly proxy?: string | undefined;
   /** Host, or host:port, of the metadata server. */
   readonly metadataHost: string;
   readonly deadlineMs: number;
@@ -41,13 +39,7 @@ export type Credentials = {
   stop(reason: AgentError): void;
 };
 
-const loggingScope = 'https://www.googleapis.com/auth/logging.write';
-const tokenPath = `/computeMetadata/v1/instance/service-accounts/default/token?scopes=${loggingScope}`;
-/**
- * Shorter lives are taken as this long, so that an issuer that says 0 is not asked for every
- * request.
- */
-const lifeMinMs = 1_000;
+const tokenPath = '/computeMetadata/v1/instance/service-accounts/default/token';
 /** A token is asked for anew when this share of its life is over. */
 const refreshShare = 0.8;
 
@@ -65,7 +57,7 @@ export function needsNoToken(endpoint: URL): boolean {
 
 /**
  * Chooses the source of tokens; asks nobody yet. Throws CREDENTIALS_MISSING when the key file
- * cannot be used.
+ * cannot be used, CONFIG_INVALID when the metadata host is none.
  */
 export function createCredentials(options: CredentialOptions): Credentials {
   if (needsNoToken(options.endpoint)) {
@@ -74,7 +66,7 @@ export function createCredentials(options: CredentialOptions): Credentials {
   const fetchToken =
     options.credentialsFile === undefined
       ? tokenFromMetadata(options)
-      : tokenFromFile(options.credentialsFile, options);
+      : keyFileToken(options.credentialsFile, options);
   return new CachedToken(fetchToken, options);
 }
 
@@ -164,8 +156,14 @@ export class CachedToken implements Credentials {
  */
 function tokenFromMetadata(options: CredentialOptions): FetchToken {
   let answeredBefore = false;
+  const url = URL.parse(`http://${options.metadataHost}${tokenPath}`);
+  if (url === null) {
+    throw new AgentError(
+      'CONFIG_INVALID',
+      `${options.metadataHost} is no host of a metadata server`,
+    );
+  }
   return async () => {
-    const url = new URL(`http://${options.metadataHost}${tokenPath}`);
     const { status, text } = await getMetadata(url, options.deadlineMs).catch((error: unknown) => {
       // A machine where it never answered is most likely no Google machine.
       throw new AgentError(
@@ -233,52 +231,4 @@ function parseToken(text: string): IssuedToken {
     throw new AgentError('METADATA_UNAVAILABLE', 'the metadata server answered without a token');
   }
   return { token: answer.access_token, lifeMs: Number(answer.expires_in) * 1_000 };
-}
-
-/** Tokens by google-auth-library, which costs 21 MB and is loaded for the first token only. */
-function tokenFromFile(file: string, options: CredentialOptions): FetchToken {
-  try {
-    JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw new AgentError(
-      'CREDENTIALS_MISSING',
-      `the credentials file ${file} cannot be read as JSON: ${(error as Error).message}`,
-      {
-        cause: error,
-      },
-    );
-  }
-  return () =>
-    withDeadline(options.deadlineMs, async () => {
-      const { GoogleAuth } = await import('google-auth-library');
-      // A new client each time, so that a key file that was rotated in place is read again.
-      const client = await new GoogleAuth({ keyFile: file, scopes: [loggingScope] }).getClient();
-      const { token } = await client.getAccessToken();
-      if (typeof token !== 'string' || token === '') {
-        throw new Error('the issuer answered without a token');
-      }
-      const expiresMs = client.credentials.expiry_date;
-      return { token, lifeMs: typeof expiresMs === 'number' ? expiresMs - Date.now() : lifeMinMs };
-    }).catch((error: unknown) => {
-      throw new AgentError(
-        'SHIP_UNAUTHENTICATED',
-        `no token by ${file}: ${(error as Error).message}`,
-        { cause: error },
-      );
-    });
-}
-
-async function withDeadline<T>(deadlineMs: number, run: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`no token within ${deadlineMs / 1_000} s`)),
-      deadlineMs,
-    );
-  });
-  try {
-    return await Promise.race([run(), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

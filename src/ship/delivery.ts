@@ -7,56 +7,16 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { EntryError, Failure, RefusalReason, Verdict } from './answer.ts';
-import { isRetryableEntryCode, judge, RpcCode } from './answer.ts';
+import { isRetryableEntryCode, RpcCode } from './answer.ts';
 import { bodyOf, entryBytes, entryStarts } from './body.ts';
-import type { ShipCounters } from './counters.ts';
-import { add } from './counters.ts';
-import type { Credentials } from './credentials.ts';
 import type { DeadLetter } from './dead-letter.ts';
-import type { Gate, Ticket } from './gate.ts';
-import type { Transport } from './transport.ts';
-import { AgentError } from '../errors.ts';
+import type { ShipOutcome, Stage } from './sending.ts';
+import { sendWithTicket } from './sending.ts';
 
 export type Batch = {
   /** A complete body; entries joined by `,\n`, no other raw newline. */
   readonly body: Uint8Array;
   readonly entryCount: number;
-};
-
-/** What became of a batch; the first two add up to its entries. */
-export type ShipOutcome = {
-  accepted: number;
-  deadLettered: number;
-  requests: number;
-  retries: number;
-  wireBytes: number;
-};
-
-/** What all deliveries share. */
-export type Stage = {
-  readonly gate: Gate;
-  readonly transport: Transport;
-  readonly credentials: Credentials;
-  readonly counters: ShipCounters;
-  readonly gzip: boolean;
-  readonly headers: (token: string | undefined) => Record<string, string>;
-  /** Keeps the refused entries; never throws. */
-  readonly bury: (reason: RefusalReason, letters: readonly DeadLetter[]) => void;
-  /** After any failure of the endpoint. */
-  readonly onFailure: (failure: Failure) => void;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-  /** Monotonic milliseconds. */
-  readonly clock: () => number;
-  readonly limits: {
-    readonly slowBackoffMaxMs: number;
-    readonly deniedAttemptsMax: number;
-    readonly oddAnswersMax: number;
-    readonly refusalStreakMax: number;
-    readonly refusalPaceMs: number;
-  };
-  /** Entries refused one by one since the last entry that was accepted, over all batches. */
-  refusalStreak: number;
 };
 
 /** Some entries of the batch that go in one request. */
@@ -143,106 +103,15 @@ async function verdictOn(piece: Piece, delivery: Delivery, stage: Stage): Promis
   const wire = stage.gzip ? await gzipAsync(body, { level: 1 }) : body;
   for (;;) {
     const ticket = await stage.gate.enter(delivery.order);
-    const verdict = await withTicket(ticket, wire, piece, delivery, stage);
+    const verdict = await sendWithTicket(
+      ticket,
+      { wire, entryCount: piece.count, outcome: delivery.outcome },
+      stage,
+    );
     if (verdict.kind !== 'failed') return verdict;
     if (verdict.odd) piece.oddAnswers += 1;
     if (piece.oddAnswers >= stage.limits.oddAnswersMax) return verdict;
   }
-}
-
-async function withTicket(
-  ticket: Ticket,
-  wire: Uint8Array,
-  piece: Piece,
-  delivery: Delivery,
-  stage: Stage,
-): Promise<Verdict> {
-  let failure: Failure | undefined;
-  try {
-    const verdict = await sendOnce(wire, piece, delivery, stage);
-    if (verdict.kind === 'failed') {
-      failure = verdict;
-      stage.onFailure(failure);
-    }
-    return verdict;
-  } finally {
-    stage.gate.leave(ticket, failure);
-    stage.counters.consecutiveFailures = stage.gate.failureCount;
-  }
-}
-
-/** One request; two when the token was refused and its issuer gives another one. */
-async function sendOnce(
-  wire: Uint8Array,
-  piece: Piece,
-  delivery: Delivery,
-  stage: Stage,
-): Promise<Verdict> {
-  let refusedToken: string | undefined;
-  for (;;) {
-    let token: string | undefined;
-    try {
-      token = await stage.credentials.token();
-    } catch (error) {
-      return noToken(error);
-    }
-    const answer = await post(wire, token, delivery, stage);
-    if ('code' in answer) {
-      return {
-        kind: 'failed',
-        code: answer.code,
-        text: answer.text,
-        pace: 'normal',
-        retryAfterMs: 0,
-        renew: true,
-        odd: false,
-      };
-    }
-    const verdict = judge(answer, piece.count, stage.now());
-    if (verdict.kind !== 'failed') stage.counters.lastSuccessMs = stage.now();
-    if (answer.status !== 401 || token === undefined || verdict.kind !== 'failed') return verdict;
-    if (refusedToken !== undefined || stage.gate.stopped) return verdict;
-    refusedToken = token;
-    stage.credentials.refuse(token);
-  }
-}
-
-function noToken(error: unknown): Failure {
-  if (!(error instanceof AgentError)) throw error;
-  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
-  const text = `${error.message}${cause}`;
-  return {
-    kind: 'failed',
-    code: error.code,
-    text,
-    pace: 'normal',
-    retryAfterMs: 0,
-    renew: false,
-    odd: false,
-  };
-}
-
-async function post(
-  wire: Uint8Array,
-  token: string | undefined,
-  delivery: Delivery,
-  stage: Stage,
-): ReturnType<Transport['post']> {
-  const { counters } = stage;
-  const { outcome } = delivery;
-  if (outcome.requests > 0) {
-    outcome.retries += 1;
-    counters.retries += 1;
-  }
-  outcome.requests += 1;
-  counters.requests += 1;
-  outcome.wireBytes += wire.length;
-  counters.wireBytes += wire.length;
-  counters.inFlight += 1;
-  const answer = await stage.transport.post(wire, stage.headers(token));
-  counters.inFlight -= 1;
-  add(counters.requestsByCode, 'code' in answer ? answer.code : String(answer.status), 1);
-  return answer;
 }
 
 function accept(count: number, delivery: Delivery, stage: Stage): void {

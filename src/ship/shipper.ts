@@ -15,15 +15,16 @@ import { add, createCounters } from './counters.ts';
 import { createCredentials } from './credentials.ts';
 import type { DeadLetter } from './dead-letter.ts';
 import { DeadLetterFile } from './dead-letter.ts';
-import type { Batch, ShipOutcome, Stage } from './delivery.ts';
+import type { Batch } from './delivery.ts';
 import { deliver } from './delivery.ts';
 import { Gate } from './gate.ts';
 import { CachedLookup } from './lookup.ts';
 import type { Resolve } from './lookup.ts';
+import type { ShipOutcome, Stage } from './sending.ts';
 import { Transport } from './transport.ts';
 
 export type { ShipCounters } from './counters.ts';
-export type { ShipOutcome } from './delivery.ts';
+export type { ShipOutcome } from './sending.ts';
 
 /** The limits of config.ts that this stage obeys; tests shorten them. */
 export type ShipLimits = {
@@ -134,6 +135,7 @@ function createStage(options: ShipOptions, hooks: ShipHooks): Stage {
     credentials: createCredentials({
       endpoint: options.endpoint,
       credentialsFile: options.credentialsFile,
+      proxy: options.proxy,
       metadataHost: options.metadataHost ?? '169.254.169.254',
       deadlineMs: limits.shipTokenMs,
       backoffBaseMs: limits.shipBackoffBaseMs,

@@ -133,6 +133,7 @@ export function makeBatch(
 }
 
 function idsOf(body: string): string[] {
+  if (body === '') return []; // A GET for a token.
   return (JSON.parse(body) as { entries: { insertId: string }[] }).entries.map(
     (entry) => entry.insertId,
   );

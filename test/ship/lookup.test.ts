@@ -41,7 +41,7 @@ function openLookup(resolve: () => Promise<LookupAddress[]>): {
 }
 
 test('asks once per ttl, and turns over the addresses', async () => {
-  const resolve = vi.fn(() => Promise.resolve(addresses));
+  const resolve = vi.fn<() => Promise<LookupAddress[]>>(() => Promise.resolve(addresses));
   const { ask, advance, cached } = openLookup(resolve);
   const [first, second] = await Promise.all([ask(), ask()]);
   expect(first).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
@@ -80,7 +80,9 @@ test('uses what it knows, for ever, when the resolver fails, hangs or finds noth
 });
 
 test('one hung query is not followed by others', async () => {
-  const resolve = vi.fn(() => new Promise<LookupAddress[]>(() => undefined));
+  const resolve = vi.fn<() => Promise<LookupAddress[]>>(
+    () => new Promise<LookupAddress[]>(() => undefined),
+  );
   const { ask } = openLookup(resolve);
   const text = 'logging.test was not resolved within 0.04 s';
   await expect(Promise.all([ask(), ask()])).rejects.toThrow(text);

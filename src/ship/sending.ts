@@ -1,0 +1,126 @@
+// One request of a delivery: token, POST, verdict, counters. Called by delivery.ts with a ticket of
+// the gate in its hand.
+//
+// Invariant: the gate learns what became of every ticket, and the counters of every request.
+
+import type { ErrorCode } from '../errors.ts';
+import { AgentError } from '../errors.ts';
+import type { Failure, RefusalReason, Verdict } from './answer.ts';
+import { judge } from './answer.ts';
+import type { ShipCounters } from './counters.ts';
+import { add } from './counters.ts';
+import type { Credentials } from './credentials.ts';
+import type { DeadLetter } from './dead-letter.ts';
+import type { Gate, Ticket } from './gate.ts';
+import type { Transport } from './transport.ts';
+
+/** What became of a batch; the first two add up to its entries. */
+export type ShipOutcome = {
+  accepted: number;
+  deadLettered: number;
+  requests: number;
+  retries: number;
+  wireBytes: number;
+};
+
+/** What all deliveries share. */
+export type Stage = {
+  readonly gate: Gate;
+  readonly transport: Transport;
+  readonly credentials: Credentials;
+  readonly counters: ShipCounters;
+  readonly gzip: boolean;
+  readonly headers: (token: string | undefined) => Record<string, string>;
+  /** Keeps the refused entries; never throws. */
+  readonly bury: (reason: RefusalReason, letters: readonly DeadLetter[]) => void;
+  /** After any failure of the endpoint. */
+  readonly onFailure: (failure: Failure) => void;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** Monotonic milliseconds. */
+  readonly clock: () => number;
+  readonly limits: {
+    readonly slowBackoffMaxMs: number;
+    readonly deniedAttemptsMax: number;
+    readonly oddAnswersMax: number;
+    readonly refusalStreakMax: number;
+    readonly refusalPaceMs: number;
+  };
+  /** Entries refused one by one since the last entry that was accepted, over all batches. */
+  refusalStreak: number;
+};
+
+/** What one request sends. */
+export type Shipment = {
+  /** The body as it goes on the wire. */
+  readonly wire: Uint8Array;
+  readonly entryCount: number;
+  /** The batch's account, which the request adds to. */
+  readonly outcome: ShipOutcome;
+};
+
+/** One request, and the ticket back. */
+export async function sendWithTicket(
+  ticket: Ticket,
+  shipment: Shipment,
+  stage: Stage,
+): Promise<Verdict> {
+  let failure: Failure | undefined;
+  try {
+    const verdict = await sendOnce(shipment, stage);
+    if (verdict.kind === 'failed') {
+      failure = verdict;
+      stage.onFailure(failure);
+    }
+    return verdict;
+  } finally {
+    stage.gate.leave(ticket, failure);
+    stage.counters.consecutiveFailures = stage.gate.failureCount;
+  }
+}
+
+/** One request; two when the token was refused and its issuer gives another one. */
+async function sendOnce(shipment: Shipment, stage: Stage): Promise<Verdict> {
+  for (let attempt = 1; ; attempt += 1) {
+    let token: string | undefined;
+    try {
+      token = await stage.credentials.token();
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
+      return noAnswer(error.code, `${error.message}${cause}`, false);
+    }
+    const answer = await post(shipment, token, stage);
+    if ('code' in answer) return noAnswer(answer.code, answer.text, true);
+    const verdict = judge(answer, shipment.entryCount, stage.now());
+    if (verdict.kind !== 'failed') stage.counters.lastSuccessMs = stage.now();
+    if (verdict.kind !== 'failed' || answer.status !== 401 || token === undefined) return verdict;
+    stage.credentials.refuse(token);
+    if (attempt > 1 || stage.gate.stopped) return verdict;
+  }
+}
+
+function noAnswer(code: ErrorCode, text: string, renew: boolean): Failure {
+  return { kind: 'failed', code, text, pace: 'normal', retryAfterMs: 0, renew, odd: false };
+}
+
+async function post(
+  { wire, outcome }: Shipment,
+  token: string | undefined,
+  stage: Stage,
+): ReturnType<Transport['post']> {
+  const { counters } = stage;
+  if (outcome.requests > 0) {
+    outcome.retries += 1;
+    counters.retries += 1;
+  }
+  outcome.requests += 1;
+  counters.requests += 1;
+  outcome.wireBytes += wire.length;
+  counters.wireBytes += wire.length;
+  counters.inFlight += 1;
+  const answer = await stage.transport.post(wire, stage.headers(token));
+  counters.inFlight -= 1;
+  add(counters.requestsByCode, 'code' in answer ? answer.code : String(answer.status), 1);
+  return answer;
+}
