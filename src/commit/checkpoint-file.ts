@@ -1,12 +1,14 @@
-// The SQLite file under the checkpoint store: opens, locks and checks it, reads all rows once, writes changes in one transaction.
-// Used by checkpoint-store.ts alone, which decides what to do about the errors that this file throws.
+// The SQLite file under the checkpoint store: opens, locks and checks it, reads all rows once,
+// writes changes in one transaction. Used by checkpoint-store.ts alone, which decides what to do
+// about the errors that this file throws.
 //
-// Invariants: a row that is returned is exactly a row that was written (each carries a checksum), though perhaps not the latest one,
-// and a file is renamed but never deleted.
+// Invariants: a row that is returned is exactly a row that was written (each carries a checksum),
+// though perhaps not the latest one, and a file is renamed but never deleted.
 //
-// WAL with synchronous=NORMAL: a commit writes without fsync, only the move from the log into the file syncs, so a power cut loses the
-// last commits and never more. An older offset only means that lines are read again, and a line sent twice is the same entry.
-// locking_mode=EXCLUSIVE: the lock is taken at open, belongs to the process, and the kernel drops it when the process dies; it also
+// WAL with synchronous=NORMAL: a commit writes without fsync, only the move from the log into the
+// file syncs, so a power cut loses the last commits and never more. An older offset only means that
+// lines are read again, and a line sent twice is the same entry. locking_mode=EXCLUSIVE: the lock
+// is taken at open, belongs to the process, and the kernel drops it when the process dies; it also
 // spares the shared-memory file.
 
 import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
@@ -31,14 +33,19 @@ const applicationId = 0x7461696c;
 // Small pages, as each commit writes whole pages and its rows lie scattered.
 const pageBytes = 1024;
 const cacheBytes = 512 * 1024;
-/** When the log has grown to this many pages it is moved into the file, with the only two fsyncs there are. */
+/**
+ * When the log has grown to this many pages it is moved into the file, with the only two fsyncs
+ * there are.
+ */
 const walPages = 1024;
 
-// No second index and no rowid: one tree, so that a damaged page loses rows but cannot make two views of them disagree.
-// device and inode are REAL because they are JavaScript numbers, which are doubles, and only hints.
+// No second index and no rowid: one tree, so that a damaged page loses rows but cannot make two
+// views of them disagree. device and inode are REAL because they are JavaScript numbers, which are
+// doubles, and only hints.
 const createTable = `CREATE TABLE checkpoint (
-  pod_uid TEXT NOT NULL, container TEXT NOT NULL, restart_count INTEGER NOT NULL, fingerprint TEXT NOT NULL,
-  offset INTEGER NOT NULL, device REAL NOT NULL, inode REAL NOT NULL, file_name TEXT NOT NULL, checksum INTEGER NOT NULL,
+  pod_uid TEXT NOT NULL, container TEXT NOT NULL, restart_count INTEGER NOT NULL,
+  fingerprint TEXT NOT NULL, offset INTEGER NOT NULL, device REAL NOT NULL, inode REAL NOT NULL,
+  file_name TEXT NOT NULL, checksum INTEGER NOT NULL,
   PRIMARY KEY (pod_uid, container, restart_count, fingerprint)
 ) STRICT, WITHOUT ROWID`;
 
@@ -50,7 +57,10 @@ export class CheckpointFile {
   readonly #delete: StatementSync;
   readonly #inode: bigint;
 
-  /** Creates the directory and the file, or opens it and checks all of it; throws STATE_LOCKED at once when another process has it. */
+  /**
+   * Creates the directory and the file, or opens it and checks all of it; throws STATE_LOCKED at
+   * once when another process has it.
+   */
   constructor(stateDir: string) {
     this.#stateDir = stateDir;
     const path = join(stateDir, fileName);
@@ -61,9 +71,12 @@ export class CheckpointFile {
       lock(database);
       if (isNew(database)) createSchema(database);
       else checkSchema(database);
-      this.#upsert = database.prepare('INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
+      this.#upsert = database.prepare(
+        'INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      );
       this.#delete = database.prepare(
-        'DELETE FROM checkpoint WHERE pod_uid = ? AND container = ? AND restart_count = ? AND fingerprint = ?',
+        `DELETE FROM checkpoint
+         WHERE pod_uid = ? AND container = ? AND restart_count = ? AND fingerprint = ?`,
       );
       this.#inode = statSync(path, { bigint: true }).ino;
     } catch (error) {
@@ -88,7 +101,9 @@ export class CheckpointFile {
     try {
       // SQLite goes on happily in a file that someone removed; nobody would ever read it again.
       const inode = statSync(join(this.#stateDir, fileName), { bigint: true }).ino;
-      if (inode !== this.#inode) throw new AgentError('STATE_UNWRITABLE', 'the store was replaced by another file');
+      if (inode !== this.#inode) {
+        throw new AgentError('STATE_UNWRITABLE', 'the store was replaced by another file');
+      }
       database.exec('BEGIN IMMEDIATE');
       let count = 0;
       for (const change of changes) {
@@ -116,8 +131,9 @@ export class CheckpointFile {
 }
 
 /**
- * Rows of a store that cannot be opened for writing, e.g. on a file system that was remounted read-only; none if it cannot be read
- * either. Commits that are only in the log are not seen: their rows are older, which is safe.
+ * Rows of a store that cannot be opened for writing, e.g. on a file system that was remounted
+ * read-only; none if it cannot be read either. Commits that are only in the log are not seen: their
+ * rows are older, which is safe.
  */
 export function loadReadOnly(stateDir: string): Checkpoint[] {
   const path = join(stateDir, fileName);
@@ -144,7 +160,8 @@ export function setAside(stateDir: string): string {
   const time = new Date().toISOString().replaceAll(/[-:.]/g, '');
   let aside = `${path}.corrupt-${time}`;
   for (let count = 1; existsSync(aside); count += 1) aside = `${path}.corrupt-${time}-${count}`;
-  // The log first: a log without its file is ignored, a new file with an old log would be damaged by it.
+  // The log first: a log without its file is ignored, a new file with an old log would be damaged
+  // by it.
   for (const suffix of ['-wal', '-journal', '']) {
     if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
   }
@@ -152,10 +169,16 @@ export function setAside(stateDir: string): string {
 }
 
 function lock(database: DatabaseSync): void {
-  // The order matters: exclusive before the first access, so that no shared memory is made; page size before the file has pages.
+  // The order matters: exclusive before the first access, so that no shared memory is made; page
+  // size before the file has pages.
   database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = ${pageBytes}`);
   const mode = database.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode'];
-  if (mode !== 'wal') throw new AgentError('STATE_UNWRITABLE', `the store cannot be switched to write-ahead logging: ${String(mode)}`);
+  if (mode !== 'wal') {
+    throw new AgentError(
+      'STATE_UNWRITABLE',
+      `the store cannot be switched to write-ahead logging: ${String(mode)}`,
+    );
+  }
   database.exec(`
     PRAGMA synchronous = NORMAL;
     PRAGMA wal_autocheckpoint = ${walPages};
@@ -187,7 +210,9 @@ function checkSchema(database: DatabaseSync): void {
     tables[0]?.['sql'] === createTable;
   if (!ours) throw new AgentError('STATE_CORRUPT', 'the store has another schema');
   const complaint = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
-  if (complaint !== 'ok') throw new AgentError('STATE_CORRUPT', `the store is damaged: ${String(complaint)}`);
+  if (complaint !== 'ok') {
+    throw new AgentError('STATE_CORRUPT', `the store is damaged: ${String(complaint)}`);
+  }
 }
 
 function pragma(database: DatabaseSync, name: string): number {
@@ -196,7 +221,9 @@ function pragma(database: DatabaseSync, name: string): number {
 
 function readRows(database: DatabaseSync): Checkpoint[] {
   const checkpoints: Checkpoint[] = [];
-  for (const row of database.prepare('SELECT * FROM checkpoint').iterate()) checkpoints.push(decodeRow(row));
+  for (const row of database.prepare('SELECT * FROM checkpoint').iterate()) {
+    checkpoints.push(decodeRow(row));
+  }
   return checkpoints;
 }
 
@@ -221,8 +248,11 @@ function decodeRow(row: Readonly<Record<string, unknown>>): Checkpoint {
     inode: Number(row['inode']),
     fileName: String(row['file_name']),
   };
-  // SQLite has no checksums of its own: one flipped bit of an offset would pass over lines that were never sent.
-  if (encodeRow(checkpoint).at(-1) !== row['checksum']) throw new AgentError('STATE_CORRUPT', 'a row of the store is damaged');
+  // SQLite has no checksums of its own: one flipped bit of an offset would pass over lines that
+  // were never sent.
+  if (encodeRow(checkpoint).at(-1) !== row['checksum']) {
+    throw new AgentError('STATE_CORRUPT', 'a row of the store is damaged');
+  }
   return checkpoint;
 }
 
@@ -234,23 +264,34 @@ function closeQuietly(database: DatabaseSync | undefined): void {
   try {
     database?.close();
   } catch {
-    // Everything that was committed is on its way to the disk; what closing could not tidy up, the next open does.
+    // Everything that was committed is on its way to the disk; what closing could not tidy up, the
+    // next open does.
   }
 }
 
-/** Turns what SQLite and the system throw into codes; anything else is a programmer's error and stays. Source: sqlite.org/rescode.html. */
+/**
+ * Turns what SQLite and the system throw into codes; anything else is a programmer's error and
+ * stays. Source: sqlite.org/rescode.html.
+ */
 function classify(error: unknown, stateDir: string): unknown {
   if (error instanceof AgentError || !(error instanceof Error)) return error;
-  const fail = (code: ErrorCode, text: string): AgentError => new AgentError(code, `${stateDir}: ${text}`, { cause: error });
+  const fail = (code: ErrorCode, text: string): AgentError =>
+    new AgentError(code, `${stateDir}: ${text}`, { cause: error });
   if ('syscall' in error) return fail('STATE_UNWRITABLE', error.message);
-  if (hasCode(error, 'ERR_OUT_OF_RANGE')) return fail('STATE_CORRUPT', 'a number of the store is damaged');
+  if (hasCode(error, 'ERR_OUT_OF_RANGE')) {
+    return fail('STATE_CORRUPT', 'a number of the store is damaged');
+  }
   if (!('errcode' in error) || typeof error.errcode !== 'number') return error;
   // The low byte is the primary code, the rest tells details.
   switch (error.errcode & 0xff) {
     case 5: // BUSY
-    case 6: { // LOCKED
+    case 6: {
+      // LOCKED
       const pid = lockHolder(join(stateDir, fileName));
-      return fail('STATE_LOCKED', pid === undefined ? 'in use by another agent' : `in use by process ${pid}`);
+      return fail(
+        'STATE_LOCKED',
+        pid === undefined ? 'in use by another agent' : `in use by process ${pid}`,
+      );
     }
     case 3: // PERM
     case 4: // ABORT
@@ -262,7 +303,8 @@ function classify(error: unknown, stateDir: string): unknown {
       return fail('STATE_UNWRITABLE', error.message);
     case 8: // READONLY: either the file system says so, or two damaged bytes of the file's header.
       return fail(isWritable(stateDir) ? 'STATE_CORRUPT' : 'STATE_UNWRITABLE', error.message);
-    default: // CORRUPT, NOTADB, and whatever our few fixed statements can only meet in a damaged schema.
+    // CORRUPT, NOTADB, and whatever our fixed statements can only meet in a damaged schema.
+    default:
       return fail('STATE_CORRUPT', error.message);
   }
 }

@@ -1,11 +1,12 @@
-// How far each file was shipped and answered for: the agent's only memory across restarts. The agent looks up a container when it
-// appears, puts an offset for each answer, and flushes by the clock.
+// How far each file was shipped and answered for: the agent's only memory across restarts. The
+// agent looks up a container when it appears, puts an offset for each answer, and flushes by the
+// clock.
 //
-// The whole store is in memory, some hundreds of bytes a row; the file is a copy that follows. When the file cannot be written (disk
-// full, read-only) the store goes on and says so in `healthy`, and flushes try again, ever less often. A corrupt file is renamed and
-// written anew from memory.
-// Invariants: at idle nothing is written; a flush writes all of a moment or nothing; losing the file, or its last seconds, only means
-// that lines are read and sent again, as the same entries.
+// The whole store is in memory, some hundreds of bytes a row; the file is a copy that follows. When
+// the file cannot be written (disk full, read-only) the store goes on and says so in `healthy`, and
+// flushes try again, ever less often. A corrupt file is renamed and written anew from memory.
+// Invariants: at idle nothing is written; a flush writes all of a moment or nothing; losing the
+// file, or its last seconds, only means that lines are read and sent again, as the same entries.
 
 import { limits } from '../config.ts';
 import { AgentError } from '../errors.ts';
@@ -22,7 +23,10 @@ export type FileIdentity = {
   readonly fingerprint: string;
 };
 
-/** Everything before `offset` (bytes of the uncompressed file) is answered for; the rest is a hint for finding the file. */
+/**
+ * Everything before `offset` (bytes of the uncompressed file) is answered for; the rest is a hint
+ * for finding the file.
+ */
 export type Checkpoint = FileIdentity & {
   readonly offset: number;
   readonly device: number;
@@ -30,7 +34,9 @@ export type Checkpoint = FileIdentity & {
   readonly fileName: string;
 };
 
-/** Open from start to end of the agent; no method but `openCheckpointStore` throws operating errors. */
+/**
+ * Open from start to end of the agent; no method but `openCheckpointStore` throws operating errors.
+ */
 export type CheckpointStore = {
   /** Checkpoints of one container, any restart. */
   lookup(podUid: string, container: string): Checkpoint[];
@@ -38,7 +44,10 @@ export type CheckpointStore = {
   put(checkpoint: Checkpoint): void;
   /** The file is gone for good. */
   forget(identity: FileIdentity): void;
-  /** Forgets the containers that were in the file and that nobody looked up or put since; returns how many checkpoints that were. */
+  /**
+   * Forgets the containers that were in the file and that nobody looked up or put since; returns
+   * how many checkpoints that were.
+   */
   forgetUnclaimed(): number;
   /** One transaction with what changed; nothing when nothing did. */
   flush(): void;
@@ -60,8 +69,9 @@ export type CheckpointHooks = {
 };
 
 /**
- * Opens the store of a state directory, which is created (mode 0700) if need be. Throws STATE_LOCKED if another process has it; any
- * other trouble with the disk only makes the store unhealthy.
+ * Opens the store of a state directory, which is created (mode 0700) if need be. Throws
+ * STATE_LOCKED if another process has it; any other trouble with the disk only makes the store
+ * unhealthy.
  */
 export function openCheckpointStore(stateDir: string, hooks: CheckpointHooks): CheckpointStore {
   return new FileBackedStore(stateDir, hooks);
@@ -239,7 +249,11 @@ class FileBackedStore implements CheckpointStore {
       // While the file is still locked, so that no other agent finds it in between.
       aside = setAside(this.#stateDir);
     } catch (cause) {
-      throw new AgentError('STATE_UNWRITABLE', `${this.#stateDir}: the corrupt store cannot be renamed`, { cause });
+      throw new AgentError(
+        'STATE_UNWRITABLE',
+        `${this.#stateDir}: the corrupt store cannot be renamed`,
+        { cause },
+      );
     } finally {
       this.#file?.close();
       this.#file = undefined;
@@ -248,12 +262,16 @@ class FileBackedStore implements CheckpointStore {
   }
 
   #fail(error: AgentError): void {
-    // A full disk keeps its file and its lock, for both may be fine in a second; whatever else it is, begin with a new open.
+    // A full disk keeps its file and its lock, for both may be fine in a second; whatever else it
+    // is, begin with a new open.
     if (!isDiskFull(error)) {
       this.#file?.close();
       this.#file = undefined;
     }
-    this.#retryMs = Math.min(Math.max(this.#retryMs * 2, limits.stateRetryMsMin), limits.stateRetryMsMax);
+    this.#retryMs = Math.min(
+      Math.max(this.#retryMs * 2, limits.stateRetryMsMin),
+      limits.stateRetryMsMax,
+    );
     this.#retryAtMs = performance.now() + this.#retryMs;
     const told = this.#lastError?.code === error.code;
     this.#healthy = false;
@@ -272,7 +290,10 @@ function fileKey(identity: Pick<FileIdentity, 'restartCount' | 'fingerprint'>): 
 
 function isSame(one: Checkpoint, other: Checkpoint): boolean {
   return (
-    one.offset === other.offset && one.device === other.device && one.inode === other.inode && one.fileName === other.fileName
+    one.offset === other.offset &&
+    one.device === other.device &&
+    one.inode === other.inode &&
+    one.fileName === other.fileName
   );
 }
 

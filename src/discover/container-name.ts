@@ -1,8 +1,10 @@
-// Which pod and container a log belongs to, read from paths alone: no API call stands between a new pod and its first line.
-// Called by discovery once per new link. Invariant: the same container gives the same name at every start of the agent, because
-// podUid, container and restartCount are part of a file's identity.
+// Which pod and container a log belongs to, read from paths alone: no API call stands between a new
+// pod and its first line. Called by discovery once per new link. Invariant: the same container
+// gives the same name at every start of the agent, because podUid, container and restartCount are
+// part of a file's identity.
 //
-// The link's name is cut to 255 bytes by the kubelet (kuberuntime/legacy.go), so what the target's path says wins:
+// The link's name is cut to 255 bytes by the kubelet (kuberuntime/legacy.go), so what the target's
+// path says wins:
 //
 //   link       <pod>_<namespace>_<container>-<id>.log              id: 64 hex digits, perhaps cut
 //   kubelet    …/<namespace>_<pod>_<uid>/<container>/<n>.log        n: restart count
@@ -19,7 +21,10 @@ export type ContainerName = {
 };
 
 type LinkName = { namespace: string; pod: string; container: string; id: string };
-type TargetName = Pick<ContainerName, 'container' | 'podUid' | 'restartCount'> & { namespace: string; pod: string };
+type TargetName = Pick<ContainerName, 'container' | 'podUid' | 'restartCount'> & {
+  namespace: string;
+  pod: string;
+};
 
 // A pod's uid is a UUID; a static pod's is the hash of its manifest, 32 hex digits.
 const uidPattern = /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,64})$/;
@@ -28,10 +33,13 @@ const idPattern = /^(.+)-([0-9a-f]{64})$/;
 const cutIdPattern = /^(.+)-([0-9a-f]{0,63})$/;
 
 /**
- * Names from the target's path, then from the link's name; undefined when neither tells namespace, pod and container.
- * Source: contract 4.2.
+ * Names from the target's path, then from the link's name; undefined when neither tells namespace,
+ * pod and container. Source: contract 4.2.
  */
-export function parseContainerName(linkName: string, targetPath: string): ContainerName | undefined {
+export function parseContainerName(
+  linkName: string,
+  targetPath: string,
+): ContainerName | undefined {
   const target = parseTargetPath(targetPath);
   if (target !== undefined && target.pod !== '') return target;
   const link = parseLinkName(linkName);
@@ -49,7 +57,7 @@ export function namesItsContainer(targetPath: string): boolean {
 
 /** Pod and namespace are '' in the layouts of old kubelets, which tell only the uid. */
 function parseTargetPath(path: string): TargetName | undefined {
-  const [fileName = '', container = '', podDirectory = ''] = path.split('/').reverse();
+  const [fileName = '', container = '', podDirectory = ''] = path.split('/').toReversed();
   const [, prefix = '', count] = /^(?:([^_]+)_)?(\d{1,15})\.log/.exec(fileName) ?? [];
   if (count === undefined) return undefined;
   const restartCount = Number(count);
@@ -78,6 +86,6 @@ function parseLinkName(linkName: string): LinkName | undefined {
 }
 
 function dockerId(targetPath: string): string | undefined {
-  const [fileName = '', directory = ''] = targetPath.split('/').reverse();
+  const [fileName = '', directory = ''] = targetPath.split('/').toReversed();
   return directory !== '' && fileName === `${directory}-json.log` ? directory : undefined;
 }

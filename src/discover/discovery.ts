@@ -1,8 +1,10 @@
-// Finds the container logs of the node: the scan each second is the truth, chokidar only makes it sooner. Started by the agent.
+// Finds the container logs of the node: the scan each second is the truth, chokidar only makes it
+// sooner. Started by the agent.
 //
-// chokidar holds one inotify watch, on the directory itself, and hears only links come and go. Where it cannot (limits of inotify or of
-// descriptors, a directory that is missing), the scan goes on alone and the watch is tried again each minute.
-// Invariant: nothing is known from an event that the next scan would not find too.
+// chokidar holds one inotify watch, on the directory itself, and hears only links come and go.
+// Where it cannot (limits of inotify or of descriptors, a directory that is missing), the scan goes
+// on alone and the watch is tried again each minute. Invariant: nothing is known from an event that
+// the next scan would not find too.
 
 import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -76,7 +78,10 @@ class ScanningDiscovery implements Discovery {
   constructor(options: DiscoveryOptions, events: DiscoveryEvents) {
     this.#options = options;
     this.#events = events;
-    this.#table = new LinkTable({ directory: options.containersDir, logRoots: options.logRoots }, events);
+    this.#table = new LinkTable(
+      { directory: options.containersDir, logRoots: options.logRoots },
+      events,
+    );
     this.counters = Object.assign(this.#table.counters, { events: 0, watchErrors: 0 });
     this.scan();
     this.#clock = setInterval(() => this.scan(), options.scanIntervalMs);
@@ -114,7 +119,9 @@ class ScanningDiscovery implements Discovery {
     await this.#dropped;
   }
 
-  /** Sets up a watch where there is none, or where the directory is another one than the watched. */
+  /**
+   * Sets up a watch where there is none, or where the directory is another one than the watched.
+   */
   #keepWatch(): void {
     const identity = this.#table.identity;
     if (this.#watcher !== undefined && identity !== this.#watched) this.#dropWatch();
@@ -131,10 +138,12 @@ class ScanningDiscovery implements Discovery {
   async #openWatch(identity: string): Promise<void> {
     // 17 ms and some MB that `--once` and a start without a directory do not pay.
     const { watch } = await import('chokidar');
-    // chokidar shares handles by path: a new watch would join the dead one of a directory that was replaced.
+    // chokidar shares handles by path: a new watch would join the dead one of a directory that was
+    // replaced.
     await this.#dropped;
     if (this.#closed) return;
-    // With followSymlinks off, a containers directory that is a link itself would be watched as a link.
+    // With followSymlinks off, a containers directory that is a link itself would be watched as a
+    // link.
     const watcher = watch(realpathSync.native(this.#options.containersDir), {
       backend: 'native',
       followSymlinks: false,
@@ -167,7 +176,10 @@ class ScanningDiscovery implements Discovery {
   /** Many events make one scan; with many links, events cost at most a twentieth of the time. */
   #scanSoon(): void {
     if (this.#closed || this.#soon !== undefined) return;
-    const delayMs = Math.min(Math.max(limits.scanEventDelayMs, this.#scanMs * 20), this.#options.scanIntervalMs);
+    const delayMs = Math.min(
+      Math.max(limits.scanEventDelayMs, this.#scanMs * 20),
+      this.#options.scanIntervalMs,
+    );
     this.#soon = setTimeout(() => this.scan(), delayMs);
   }
 

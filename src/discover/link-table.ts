@@ -1,9 +1,11 @@
-// The links of the containers directory and what became of each. Discovery calls `scan` by the clock and after events; all of it is
-// synchronous, so a scan sees one moment and tells its news in order: removed before added.
+// The links of the containers directory and what became of each. Discovery calls `scan` by the
+// clock and after events; all of it is synchronous, so a scan sees one moment and tells its news in
+// order: removed before added.
 //
-// A link is settled (added, its log is read) or unsettled (dangling, refused, or a second link to the same file) and retried by each
-// scan. Invariant: `added` and `removed` come in pairs per log, and a log is removed only when its link is gone or leads elsewhere; a
-// settled link that dangles keeps its log, whose files may still hold bytes.
+// A link is settled (added, its log is read) or unsettled (dangling, refused, or a second link to
+// the same file) and retried by each scan. Invariant: `added` and `removed` come in pairs per log,
+// and a log is removed only when its link is gone or leads elsewhere; a settled link that dangles
+// keeps its log, whose files may still hold bytes.
 
 import assert from 'node:assert/strict';
 import { readdirSync, readlinkSync, statSync } from 'node:fs';
@@ -23,10 +25,15 @@ export type ContainerLog = {
   readonly linkPath: string;
   /** Real path of the directory of the log files. */
   readonly directory: string;
-  /** Name of the live file in that directory, e.g. `0.log`; in a rotation's gap it does not exist. */
+  /**
+   * Name of the live file in that directory, e.g. `0.log`; in a rotation's gap it does not exist.
+   */
   readonly fileName: string;
   readonly format: 'cri' | 'docker';
-  /** undefined: neither link nor target names a container; ships as k8s_node with the path as a label. */
+  /**
+   * undefined: neither link nor target names a container; ships as k8s_node with the path as a
+   * label.
+   */
   readonly name: ContainerName | undefined;
 };
 
@@ -52,7 +59,13 @@ export type LinkCounters = {
 type Link = { target: string; log: ContainerLog | undefined; reported: string; listing: number };
 
 export class LinkTable {
-  readonly counters: LinkCounters = { scans: 0, listings: 0, scanErrors: 0, refused: 0, overLimit: 0 };
+  readonly counters: LinkCounters = {
+    scans: 0,
+    listings: 0,
+    scanErrors: 0,
+    refused: 0,
+    overLimit: 0,
+  };
   readonly #directory: string;
   readonly #logRoots: readonly string[];
   readonly #events: LinkEvents;
@@ -72,7 +85,10 @@ export class LinkTable {
     this.#events = events;
   }
 
-  /** Which directory the last scan saw; changes when it was replaced, undefined when it was missing or unreadable. */
+  /**
+   * Which directory the last scan saw; changes when it was replaced, undefined when it was missing
+   * or unreadable.
+   */
   get identity(): string | undefined {
     return this.#identity;
   }
@@ -87,7 +103,10 @@ export class LinkTable {
     return this.#unsettled.size;
   }
 
-  /** Looks at what changed; `touched` are names that an event told of, checked whether or not the rest is. */
+  /**
+   * Looks at what changed; `touched` are names that an event told of, checked whether or not the
+   * rest is.
+   */
   scan(touched: Iterable<string> = []): void {
     assert(!this.#scanning, 'a scan is not started from its own events');
     this.#scanning = true;
@@ -147,11 +166,16 @@ export class LinkTable {
     const room = limits.linksMax - this.#links.size;
     this.counters.overLimit = Math.max(0, fresh.length - room);
     fresh.length = Math.min(fresh.length, room);
-    for (const name of fresh) this.#links.set(name, { target: '', log: undefined, reported: '', listing });
+    for (const name of fresh) {
+      this.#links.set(name, { target: '', log: undefined, reported: '', listing });
+    }
     this.#verifyLeft = this.#links.size;
   }
 
-  /** New links are resolved at once, for a pod may live for 300 ms; old ones that lead nowhere in turn, so that many cost little. */
+  /**
+   * New links are resolved at once, for a pod may live for 300 ms; old ones that lead nowhere in
+   * turn, so that many cost little.
+   */
   #settle(fresh: readonly string[]): void {
     const names = new Set(fresh);
     for (const name of this.#unsettled) {
@@ -189,7 +213,8 @@ export class LinkTable {
   }
 
   #describe(name: string, target: string, place: LogPlace): ContainerLog {
-    // With docker the link's first hop names the pod and the real path does not; with /var/log/pods a link, both do.
+    // With docker the link's first hop names the pod and the real path does not; with /var/log/pods
+    // a link, both do.
     const named = namesItsContainer(place.realPath) ? place.realPath : target;
     return {
       linkPath: join(this.#directory, name),
@@ -208,7 +233,10 @@ export class LinkTable {
     this.#events.refused(join(this.#directory, name), reason);
   }
 
-  /** A link that was made anew under its old name shows in its text alone; after a listing each is read once more, some per scan. */
+  /**
+   * A link that was made anew under its old name shows in its text alone; after a listing each is
+   * read once more, some per scan.
+   */
   #verifySome(): void {
     const count = Math.min(this.#verifyLeft, limits.linksCheckedPerScanMax);
     this.#verifyLeft -= count;
@@ -229,7 +257,8 @@ export class LinkTable {
     const target = this.#readTarget(name);
     // If the link itself is gone, the next listing tells.
     if (target === undefined || target === link.target) return;
-    // In its place in the map: a link that moved to the end would be met twice in one round, and another one not at all.
+    // In its place in the map: a link that moved to the end would be met twice in one round, and
+    // another one not at all.
     this.#stopReading(link);
     link.reported = '';
     this.#unsettled.add(name);
@@ -249,7 +278,10 @@ export class LinkTable {
     this.#events.removed(log);
   }
 
-  /** The link's text made absolute; a file that is no link is its own target; undefined when it is gone or unreadable. */
+  /**
+   * The link's text made absolute; a file that is no link is its own target; undefined when it is
+   * gone or unreadable.
+   */
   #readTarget(name: string): string | undefined {
     const path = join(this.#directory, name);
     try {
@@ -261,8 +293,9 @@ export class LinkTable {
 }
 
 /**
- * ext4 gives the inode number of a removed directory to the next one made, but not its time of birth. Where the kernel tells no such
- * time it stands equal to ctime, which changes with each link.
+ * ext4 gives the inode number of a removed directory to the next one made, but not its time of
+ * birth. Where the kernel tells no such time it stands equal to ctime, which changes with each
+ * link.
  */
 function identityOf(stats: Stats): string {
   const birthMs = stats.birthtimeMs === stats.ctimeMs ? 0 : stats.birthtimeMs;

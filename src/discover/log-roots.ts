@@ -1,40 +1,71 @@
-// Which files the agent may read at all. A pod that can write to a host path can plant links, and the agent runs as root: without
-// this it would ship /etc/shadow. Called by discovery for every link, and by whoever opens a file that discovery named.
-// Invariant: no path leaves here that does not lie, with every link resolved, under a real log root.
+// Which files the agent may read at all. A pod that can write to a host path can plant links, and
+// the agent runs as root: without this it would ship /etc/shadow. Called by discovery for every
+// link, and by whoever opens a file that discovery named. Invariant: no path leaves here that does
+// not lie, with every link resolved, under a real log root.
 
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
 import { AgentError, hasCode } from '../errors.ts';
 
-/** Where a link leads: the directory's real path, the live file's name in it, and the real path of the file. */
-export type LogPlace = { readonly directory: string; readonly fileName: string; readonly realPath: string };
+/**
+ * Where a link leads: the directory's real path, the live file's name in it, and the real path of
+ * the file.
+ */
+export type LogPlace = {
+  readonly directory: string;
+  readonly fileName: string;
+  readonly realPath: string;
+};
 
-/** `nowhere` may become a place later (rotation, not created yet); `refused` is never read as long as it stays so. */
+/**
+ * `nowhere` may become a place later (rotation, not created yet); `refused` is never read as long
+ * as it stays so.
+ */
 export type Resolution =
   | { readonly kind: 'place'; readonly place: LogPlace }
   | { readonly kind: 'nowhere' }
   | { readonly kind: 'refused'; readonly reason: string };
 
-/** Real paths of the roots that exist now; a root may itself be a link, e.g. /var/log/pods onto another disk. */
+/**
+ * Real paths of the roots that exist now; a root may itself be a link, e.g. /var/log/pods onto
+ * another disk.
+ */
 export function resolveRoots(logRoots: readonly string[]): readonly string[] {
   return logRoots.map(realPathOf).filter((root) => root !== undefined);
 }
 
-/** Resolves what a name in the containers directory leads to; `target` is the link's text, made absolute. Never throws. */
+/**
+ * Resolves what a name in the containers directory leads to; `target` is the link's text, made
+ * absolute. Never throws.
+ */
 export function resolveLog(target: string, roots: readonly string[]): Resolution {
   try {
     return resolveFile(target, roots);
   } catch (error) {
-    // What went away between two calls, and a shortage of descriptors or memory, is over by the next scan.
+    // What went away between two calls, and a shortage of descriptors or memory, is over by the
+    // next scan.
     if (!hasCode(error, 'EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG')) return { kind: 'nowhere' };
-    return { kind: 'refused', reason: `cannot be resolved: ${error instanceof Error ? error.message : String(error)}` };
+    return {
+      kind: 'refused',
+      reason: `cannot be resolved: ${error instanceof Error ? error.message : String(error)}`,
+    };
   }
 }
 
 /**
- * Opens a file for reading, or throws: LINK_REFUSED if what was opened lies outside the roots or is no regular file, else the system's
- * error. The check is made on the open descriptor, because a directory may have been replaced by a link since it was resolved.
+ * Opens a file for reading, or throws: LINK_REFUSED if what was opened lies outside the roots or is
+ * no regular file, else the system's error. The check is made on the open descriptor, because a
+ * directory may have been replaced by a link since it was resolved.
  */
 export function openContained(path: string, roots: readonly string[]): number {
   // Without O_NONBLOCK, opening a FIFO would stop the whole process until someone writes to it.
@@ -43,7 +74,9 @@ export function openContained(path: string, roots: readonly string[]): number {
     if (!fstatSync(fd).isFile()) throw new AgentError('LINK_REFUSED', `${path} is no regular file`);
     // A file that was unlinked meanwhile reads as "<path> (deleted)", which is under the same root.
     const opened = readlinkSync(`/proc/self/fd/${fd}`);
-    if (!isUnder(opened, roots)) throw new AgentError('LINK_REFUSED', `${path} leads outside the log roots, to ${opened}`);
+    if (!isUnder(opened, roots)) {
+      throw new AgentError('LINK_REFUSED', `${path} leads outside the log roots, to ${opened}`);
+    }
     return fd;
   } catch (error) {
     closeSync(fd);
@@ -60,13 +93,19 @@ function resolveFile(target: string, roots: readonly string[]): Resolution {
     return resolveGap(target, roots);
   }
   if (!isUnder(realPath, roots)) return outside(realPath);
-  if (!lstatSync(realPath).isFile()) return { kind: 'refused', reason: `leads to something that is no regular file, ${realPath}` };
-  return { kind: 'place', place: { directory: dirname(realPath), fileName: basename(realPath), realPath } };
+  if (!lstatSync(realPath).isFile()) {
+    return { kind: 'refused', reason: `leads to something that is no regular file, ${realPath}` };
+  }
+  return {
+    kind: 'place',
+    place: { directory: dirname(realPath), fileName: basename(realPath), realPath },
+  };
 }
 
 /**
- * In a rotation's gap `0.log` is missing while its writer still fills `0.log.<time>`: the directory and a file of that name with
- * anything behind it are enough to go on. Source: kubelet container_log_manager.go, which renames before it reopens.
+ * In a rotation's gap `0.log` is missing while its writer still fills `0.log.<time>`: the directory
+ * and a file of that name with anything behind it are enough to go on. Source: kubelet
+ * container_log_manager.go, which renames before it reopens.
  */
 function resolveGap(target: string, roots: readonly string[]): Resolution {
   const path = finalTarget(target);
@@ -80,7 +119,10 @@ function resolveGap(target: string, roots: readonly string[]): Resolution {
   return { kind: 'place', place: { directory, fileName, realPath: path } };
 }
 
-/** Follows the links of a path whose last component is missing, where realpath gives nothing; throws ENOENT if a directory is missing. */
+/**
+ * Follows the links of a path whose last component is missing, where realpath gives nothing; throws
+ * ENOENT if a directory is missing.
+ */
 function finalTarget(target: string): string {
   let path = target;
   // The kernel follows 40 links, too.
@@ -97,7 +139,9 @@ function outside(realPath: string): Resolution {
 }
 
 function isUnder(realPath: string, roots: readonly string[]): boolean {
-  return roots.some((root) => realPath === root || realPath.startsWith(root === '/' ? root : `${root}/`));
+  return roots.some(
+    (root) => realPath === root || realPath.startsWith(root === '/' ? root : `${root}/`),
+  );
 }
 
 function realPathOf(path: string): string | undefined {

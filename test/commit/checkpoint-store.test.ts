@@ -1,6 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -57,7 +68,9 @@ test('`lookup()` gives every restart and file of one container, and none of anot
     checkpoint(1, 20, { restartCount: 7 }),
     checkpoint(1, 30, { fingerprint: 'another first line' }),
   ];
-  for (const one of [...mine, checkpoint(1, 40, { container: 'sidecar' }), checkpoint(2, 50)]) store.put(one);
+  for (const one of [...mine, checkpoint(1, 40, { container: 'sidecar' }), checkpoint(2, 50)]) {
+    store.put(one);
+  }
   expect(sorted(store.lookup(mine[0]!.podUid, mine[0]!.container))).toEqual(sorted(mine));
   expect(store.lookup('unknown', 'unknown')).toEqual([]);
 });
@@ -70,7 +83,9 @@ test('the last checkpoint of an identity wins, also when its offset is smaller',
   first.put(checkpoint(1, 700));
   first.put(checkpoint(1, 3, { fileName: '1.log.20260101-000000', inode: 9 }));
   first.close();
-  expect(all(open(stateDir), 2)).toEqual([checkpoint(1, 3, { fileName: '1.log.20260101-000000', inode: 9 })]);
+  expect(all(open(stateDir), 2)).toEqual([
+    checkpoint(1, 3, { fileName: '1.log.20260101-000000', inode: 9 }),
+  ]);
 });
 
 test('a checkpoint that changes after it was put does not change the store', () => {
@@ -83,7 +98,11 @@ test('a checkpoint that changes after it was put does not change the store', () 
 
 test('offsets and inodes above 32 and 53 bits survive', () => {
   const stateDir = temporaryDirectory();
-  const large = checkpoint(1, Number.MAX_SAFE_INTEGER, { inode: 2 ** 63, device: 2 ** 40, fileName: 'ä 🚢.log' });
+  const large = checkpoint(1, Number.MAX_SAFE_INTEGER, {
+    inode: 2 ** 63,
+    device: 2 ** 40,
+    fileName: 'ä 🚢.log',
+  });
   const first = open(stateDir);
   first.put(large);
   first.close();
@@ -154,7 +173,9 @@ test('a second store on the same directory is refused at once with the pid of th
 
 test('another process holds the lock until it dies, even by SIGKILL, and what it flushed is there', async () => {
   const stateDir = temporaryDirectory();
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'hold-store.ts'), stateDir], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'hold-store.ts'), stateDir], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   onTestFinished(() => void child.kill('SIGKILL'));
   const [ready] = (await once(child.stdout, 'data')) as [Buffer];
   expect(ready.toString()).toBe('flushed\n');
@@ -162,14 +183,20 @@ test('another process holds the lock until it dies, even by SIGKILL, and what it
   expect(() => openCheckpointStore(stateDir, rememberingHooks())).toThrow(`process ${child.pid}`);
   child.kill('SIGKILL');
   await once(child, 'exit');
-  expect(all(open(stateDir), 3)).toEqual(sorted([0, 1, 2].map((index) => checkpoint(index, 100 + index))));
+  expect(all(open(stateDir), 3)).toEqual(
+    sorted([0, 1, 2].map((index) => checkpoint(index, 100 + index))),
+  );
 });
 
 test('of processes that start at the same time, one gets the store', async () => {
   const stateDir = temporaryDirectory();
   const codes = await Promise.all(
     Array.from({ length: 4 }, async () => {
-      const child = spawn(process.execPath, [join(import.meta.dirname, 'hold-store.ts'), stateDir], { stdio: ['ignore', 'pipe', 'ignore'] });
+      const child = spawn(
+        process.execPath,
+        [join(import.meta.dirname, 'hold-store.ts'), stateDir],
+        { stdio: ['ignore', 'pipe', 'ignore'] },
+      );
       onTestFinished(() => void child.kill('SIGKILL'));
       const told = once(child.stdout, 'data').then(([chunk]) => String(chunk));
       return Promise.race([told, once(child, 'exit').then(([code]) => `exit ${code}`)]);
@@ -194,15 +221,24 @@ test('a file that is no store is set aside whole, and a new store works', () => 
 });
 
 test("another program's SQLite file, and one of a later version, are set aside", () => {
-  for (const change of ['CREATE TABLE other (a)', 'PRAGMA user_version = 2', 'PRAGMA application_id = 1', 'DROP TABLE checkpoint']) {
+  for (const change of [
+    'CREATE TABLE other (a)',
+    'PRAGMA user_version = 2',
+    'PRAGMA application_id = 1',
+    'DROP TABLE checkpoint',
+  ]) {
     const stateDir = temporaryDirectory();
     open(stateDir).close();
     const database = new DatabaseSync(join(stateDir, fileName));
     database.exec(change);
     database.close();
     const hooks = rememberingHooks();
-    expect(open(stateDir, hooks).healthy, change).toBe(true);
-    expect(hooks.lines, change).toEqual(['error STATE_CORRUPT']);
+    const { healthy } = open(stateDir, hooks);
+    expect({ change, healthy, lines: hooks.lines }).toEqual({
+      change,
+      healthy: true,
+      lines: ['error STATE_CORRUPT'],
+    });
   }
 });
 
@@ -241,7 +277,13 @@ test('a store that turns out corrupt while the agent runs is set aside and writt
   const store = open(stateDir, hooks);
   // SQLite has the file open, but not all of it in its cache.
   const fd = openSync(join(stateDir, fileName), 'r+');
-  writeSync(fd, Buffer.alloc(statSync(join(stateDir, fileName)).size - 1_024, 0xff), 0, undefined, 1_024);
+  writeSync(
+    fd,
+    Buffer.alloc(statSync(join(stateDir, fileName)).size - 1_024, 0xff),
+    0,
+    undefined,
+    1_024,
+  );
   // Closing it would end the lock of this very process; the store must not depend on that here.
   onTestFinished(() => closeSync(fd));
   const moved = put.map((one) => ({ ...one, offset: one.offset + 1_000 }));

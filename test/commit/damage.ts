@@ -1,8 +1,9 @@
-// Damages a store on disk and checks what the store promises about it. Used by the sampled test and by the one of every byte.
+// Damages a store on disk and checks what the store promises about it. Used by the sampled test and
+// by the one of every byte.
 
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { isDeepStrictEqual } from 'node:util';
 
 import { openCheckpointStore } from '../../src/commit/checkpoint-store.ts';
 import type { Checkpoint } from '../../src/commit/checkpoint-store.ts';
@@ -11,7 +12,10 @@ import { checkpoint, rememberingHooks } from './fixtures.ts';
 const rows = 24;
 const fileNames = ['checkpoints.sqlite', 'checkpoints.sqlite-wal'] as const;
 
-/** The bytes of a store at rest, or as a killed process leaves it: half in the file, half in the log. */
+/**
+ * The bytes of a store at rest, or as a killed process leaves it: half in the file, half in the
+ * log.
+ */
 export type Image = { readonly name: string; readonly files: ReadonlyMap<string, Buffer> };
 
 /** Both images, with every row written twice, at offsets 1000 + n and 2000 + n. */
@@ -30,39 +34,65 @@ export function makeImages(directory: string): Image[] {
   writeAll(1_000);
   writeAll(2_000);
   return [
-    { name: 'at rest', files: new Map([[fileNames[0], readFileSync(join(stateDir, fileNames[0]))]]) },
-    { name: 'killed', files: new Map(fileNames.map((name) => [name, readFileSync(join(copy, name))])) },
+    {
+      name: 'at rest',
+      files: new Map([[fileNames[0], readFileSync(join(stateDir, fileNames[0]))]]),
+    },
+    {
+      name: 'killed',
+      files: new Map(fileNames.map((name) => [name, readFileSync(join(copy, name))])),
+    },
   ];
 }
 
-/** Lays the image down with one file changed, and checks that the store gives true rows only, works, and deletes nothing. */
-export function expectSound(directory: string, image: Image, change: { file: string; bytes: Buffer; what: string }): void {
+/** One file of an image, changed; `what` names the change. */
+export type Damage = { readonly file: string; readonly bytes: Buffer; readonly what: string };
+
+/**
+ * Lays the image down with one file changed, and gives what is wrong with the store then: it must give
+ * true rows only, work, and delete nothing. Empty when all is well.
+ */
+export function complaintsAbout(directory: string, image: Image, damage: Damage): string[] {
   const stateDir = join(directory, 'damaged');
   rmSync(stateDir, { recursive: true, force: true });
   mkdirSync(stateDir);
-  for (const [name, bytes] of image.files) writeFileSync(join(stateDir, name), name === change.file ? change.bytes : bytes);
-  const text = `${image.name}, ${change.file}, ${change.what}`;
+  for (const [name, bytes] of image.files) {
+    writeFileSync(join(stateDir, name), name === damage.file ? damage.bytes : bytes);
+  }
+  const complaints: string[] = [];
+  const demand = (holds: boolean, text: string): void => {
+    if (!holds) complaints.push(`${image.name}, ${damage.file}, ${damage.what}: ${text}`);
+  };
   const hooks = rememberingHooks();
   const store = openCheckpointStore(stateDir, hooks);
-  const asides = readdirSync(stateDir).filter((name) => name.includes('.corrupt-') && !name.endsWith('-wal'));
-  expect(asides.length, text).toBe(hooks.lines.length);
-  expect(store.healthy, text).toBe(true);
-  for (let index = 0; index < rows; index += 1) expectTrue(store.lookup(checkpoint(index, 0).podUid, checkpoint(index, 0).container), index, text);
+  const asides = readdirSync(stateDir).filter((name) => /\.corrupt-\w+$/.test(name));
+  demand(
+    asides.length === hooks.lines.length,
+    `${asides.length} set aside, ${hooks.lines.length} told`,
+  );
+  demand(store.healthy, 'unhealthy after opening');
+  for (let index = 0; index < rows; index += 1) {
+    const { podUid, container } = checkpoint(index, 0);
+    demand(isTrue(store.lookup(podUid, container), index), `a wrong row ${index}`);
+  }
   const fresh = Array.from({ length: rows * 2 }, (_, index) => checkpoint(index, 3_000 + index));
   for (const one of fresh) store.put(one);
   store.flush();
-  expect(store.healthy, text).toBe(true);
-  expect(store.dirtyCount, text).toBe(0);
+  demand(store.healthy && store.dirtyCount === 0, 'cannot flush');
   store.close();
   const again = openCheckpointStore(stateDir, rememberingHooks());
-  for (const one of fresh) expect(again.lookup(one.podUid, one.container), text).toEqual([one]);
+  for (const one of fresh) {
+    const found = again.lookup(one.podUid, one.container);
+    demand(isDeepStrictEqual(found, [one]), `lost ${one.podUid}`);
+  }
   again.close();
+  return complaints;
 }
 
-function expectTrue(found: readonly Checkpoint[], index: number, text: string): void {
-  expect(found.length, text).toBeLessThanOrEqual(1);
-  const [one] = found;
-  if (one !== undefined) expect([checkpoint(index, 1_000 + index), checkpoint(index, 2_000 + index)], text).toContainEqual(one);
+/** Whether these are the rows of one file as they stood at some time, or none. */
+function isTrue(found: readonly Checkpoint[], index: number): boolean {
+  const stood = [[], [checkpoint(index, 1_000 + index)], [checkpoint(index, 2_000 + index)]];
+  return stood.some((one) => isDeepStrictEqual(found, one));
 }
 
 /** The file with one bit of one byte turned. */

@@ -1,11 +1,16 @@
-// Shared by the tests of the store: directories that go away, rows to put, and a log that remembers.
+// Shared by the tests of the store: directories that go away, rows to put, and a log that
+// remembers.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-import type { Checkpoint, CheckpointHooks, FileIdentity } from '../../src/commit/checkpoint-store.ts';
+import type {
+  Checkpoint,
+  CheckpointHooks,
+  FileIdentity,
+} from '../../src/commit/checkpoint-store.ts';
 
 /** A directory that is removed with the test. */
 export function temporaryDirectory(): string {
@@ -15,7 +20,11 @@ export function temporaryDirectory(): string {
 }
 
 /** The checkpoint of one of many files; `index` decides the identity. */
-export function checkpoint(index: number, offset: number, other: Partial<Checkpoint> = {}): Checkpoint {
+export function checkpoint(
+  index: number,
+  offset: number,
+  other: Partial<Checkpoint> = {},
+): Checkpoint {
   return {
     podUid: `0b6f0c55-6a57-4d0e-9d0c-${String(index).padStart(12, '0')}`,
     container: `container-${index % 3}`,
@@ -31,7 +40,8 @@ export function checkpoint(index: number, offset: number, other: Partial<Checkpo
 
 /** Compares as text, so that nothing hides in the order of keys or in types. */
 export function sorted(checkpoints: readonly Checkpoint[]): Checkpoint[] {
-  const keyOf = (one: FileIdentity): string => `${one.podUid}/${one.container}/${one.restartCount}/${one.fingerprint}`;
+  const keyOf = (one: FileIdentity): string =>
+    `${one.podUid}/${one.container}/${one.restartCount}/${one.fingerprint}`;
   return checkpoints.toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
 }
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { createLowWater } from '../../src/commit/low-water.ts';
+import { seedOfRun } from '../support/seed.ts';
 
 test('`offset` stays at the start until the first range is done', () => {
   const lowWater = createLowWater(100);
@@ -31,10 +32,10 @@ test('an empty range takes nothing', () => {
 
 test('a gap, an overlap, a range that ends before it starts, and a negative start are programmer errors', () => {
   const lowWater = createLowWater(10);
-  expect(() => lowWater.begin(11, 20)).toThrow();
-  expect(() => lowWater.begin(9, 20)).toThrow();
-  expect(() => lowWater.begin(10, 9)).toThrow();
-  expect(() => createLowWater(-1)).toThrow();
+  expect(() => lowWater.begin(11, 20)).toThrow('without gaps');
+  expect(() => lowWater.begin(9, 20)).toThrow('without gaps');
+  expect(() => lowWater.begin(10, 9)).toThrow('ends before');
+  expect(() => createLowWater(-1)).toThrow('an offset');
   expect(lowWater.begin(10, 20)).toBeTypeOf('number');
 });
 
@@ -43,14 +44,14 @@ test('a ticket is done once, and only if it was given', () => {
   const first = lowWater.begin(0, 1);
   const second = lowWater.begin(1, 2);
   lowWater.done(second);
-  expect(() => lowWater.done(second)).toThrow();
+  expect(() => lowWater.done(second)).toThrow('once');
   lowWater.done(first);
-  expect(() => lowWater.done(first)).toThrow();
-  expect(() => lowWater.done(99)).toThrow();
+  expect(() => lowWater.done(first)).toThrow('once');
+  expect(() => lowWater.done(99)).toThrow('once');
 });
 
 test('random answers move the mark as a model does that searches all open ranges', () => {
-  const seed = Number(process.env['TAILSHIP_SEED'] ?? Date.now() % 2 ** 31);
+  const seed = seedOfRun();
   let state = seed;
   const below = (limit: number): number => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
@@ -73,7 +74,7 @@ test('random answers move the mark as a model does that searches all open ranges
       }
       const expected = Math.min(end, ...open.map((range) => range.from));
       expect(lowWater.offset, `seed ${seed}, round ${round}, step ${step}`).toBe(expected);
-      if (open.length === 0) expect(lowWater.pending).toBe(0);
+      if (lowWater.pending > 0 && open.length === 0) throw new Error(`pending, seed ${seed}`);
     }
   }
 });

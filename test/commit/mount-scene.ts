@@ -1,4 +1,5 @@
-// What mounts.slow.test.ts plays: `mount-scene.ts <scene> <empty directory>`, in a mount namespace of its own; prints JSON.
+// What mounts.slow.test.ts plays: `mount-scene.ts <scene> <empty directory>`, in a mount namespace
+// of its own; prints JSON.
 
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
@@ -43,8 +44,16 @@ function offsetIn(store: CheckpointStore): number | undefined {
   return store.lookup(one.podUid, one.container)[0]?.offset;
 }
 
-async function recovered(store: CheckpointStore): Promise<{ healthy: boolean; dirtyCount: number }> {
-  for (const endMs = performance.now() + 20_000; !store.healthy && performance.now() < endMs; store.flush()) await sleep(50);
+async function recovered(
+  store: CheckpointStore,
+): Promise<{ healthy: boolean; dirtyCount: number }> {
+  for (
+    const endMs = performance.now() + 20_000;
+    !store.healthy && performance.now() < endMs;
+    store.flush()
+  ) {
+    await sleep(50);
+  }
   return { healthy: store.healthy, dirtyCount: store.dirtyCount };
 }
 
@@ -89,7 +98,11 @@ const scenes: Record<string, () => Promise<unknown>> = {
     first.close();
     remount('ro');
     const store = reopen();
-    const atStart = { healthy: store.healthy, code: store.lastError?.code, offset: offsetIn(store) };
+    const atStart = {
+      healthy: store.healthy,
+      code: store.lastError?.code,
+      offset: offsetIn(store),
+    };
     store.put({ ...one, offset: 2 });
     remount('rw');
     const remounted = await recovered(store);

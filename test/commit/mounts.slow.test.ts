@@ -1,4 +1,5 @@
-// Needs root and `unshare`: each step runs in a mount namespace of its own, so that nothing of it is seen outside.
+// Needs root and `unshare`: each step runs in a mount namespace of its own, so that nothing of it
+// is seen outside.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -6,38 +7,50 @@ import { expect, test } from 'vitest';
 
 import { temporaryDirectory } from './fixtures.ts';
 
-const canMount = spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
+const canMount =
+  spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
 
 /** Runs a scene of mount-scene.ts with an empty directory of its own, and gives what it printed. */
 function play(scene: string): unknown {
   const directory = temporaryDirectory();
   const program = join(import.meta.dirname, 'mount-scene.ts');
-  const output = execFileSync('unshare', ['--mount', process.execPath, program, scene, directory], { encoding: 'utf8' });
+  const output = execFileSync('unshare', ['--mount', process.execPath, program, scene, directory], {
+    encoding: 'utf8',
+  });
   return JSON.parse(output);
 }
 
-test.skipIf(!canMount)('a disk that fills up leaves the store in memory, still locked, until there is room', () => {
-  expect(play('fills-up')).toEqual({
-    whenFull: { healthy: false, code: 'STATE_UNWRITABLE', inMemory: true, locked: true },
-    withRoom: { healthy: true, dirtyCount: 0 },
-    reopened: { size: 2_001, offset: 7 },
-    lines: ['error STATE_UNWRITABLE', 'info STATE_UNWRITABLE'],
-  });
-});
+test.skipIf(!canMount)(
+  'a disk that fills up leaves the store in memory, still locked, until there is room',
+  () => {
+    expect(play('fills-up')).toEqual({
+      whenFull: { healthy: false, code: 'STATE_UNWRITABLE', inMemory: true, locked: true },
+      withRoom: { healthy: true, dirtyCount: 0 },
+      reopened: { size: 2_001, offset: 7 },
+      lines: ['error STATE_UNWRITABLE', 'info STATE_UNWRITABLE'],
+    });
+  },
+);
 
-test.skipIf(!canMount)('a store on a full disk at start is read, and saved when there is room', () => {
-  expect(play('full-at-start')).toEqual({
-    atStart: { healthy: false, size: 1 },
-    withRoom: { healthy: true, dirtyCount: 0 },
-    lines: ['error STATE_UNWRITABLE', 'info STATE_UNWRITABLE'],
-  });
-});
+test.skipIf(!canMount)(
+  'a store on a full disk at start is read, and saved when there is room',
+  () => {
+    expect(play('full-at-start')).toEqual({
+      atStart: { healthy: false, size: 1 },
+      withRoom: { healthy: true, dirtyCount: 0 },
+      lines: ['error STATE_UNWRITABLE', 'info STATE_UNWRITABLE'],
+    });
+  },
+);
 
-test.skipIf(!canMount)('a store on a read-only file system is read, and saved after a remount', () => {
-  expect(play('read-only')).toEqual({
-    atStart: { healthy: false, code: 'STATE_UNWRITABLE', offset: 1 },
-    remounted: { healthy: true, dirtyCount: 0 },
-    reopened: { offset: 2 },
-    lines: ['error STATE_UNWRITABLE', 'info STATE_UNWRITABLE'],
-  });
-});
+test.skipIf(!canMount)(
+  'a store on a read-only file system is read, and saved after a remount',
+  () => {
+    expect(play('read-only')).toEqual({
+      atStart: { healthy: false, code: 'STATE_UNWRITABLE', offset: 1 },
+      remounted: { healthy: true, dirtyCount: 0 },
+      reopened: { offset: 2 },
+      lines: ['error STATE_UNWRITABLE', 'info STATE_UNWRITABLE'],
+    });
+  },
+);

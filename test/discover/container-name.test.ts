@@ -6,12 +6,23 @@ const id = '4f0c9b7de1a2c3556677889900aabbccddeeff00112233445566778899aabb01';
 const uid = '0b6f0c55-6a57-4d0e-9d0c-1f2e3d4c5b6a';
 const staticUid = '8f9c1d2e3b4a59687786951a2b3c4d5e';
 
-const cases: { name: string; link: string; target: string; expected: ReturnType<typeof parseContainerName> }[] = [
+const cases: {
+  name: string;
+  link: string;
+  target: string;
+  expected: ReturnType<typeof parseContainerName>;
+}[] = [
   {
     name: 'a link and a target that agree',
     link: `checkout-7c9d5f6b8-x2k4q_shop_api-${id}.log`,
     target: `/var/log/pods/shop_checkout-7c9d5f6b8-x2k4q_${uid}/api/3.log`,
-    expected: { namespace: 'shop', pod: 'checkout-7c9d5f6b8-x2k4q', container: 'api', podUid: uid, restartCount: 3 },
+    expected: {
+      namespace: 'shop',
+      pod: 'checkout-7c9d5f6b8-x2k4q',
+      container: 'api',
+      podUid: uid,
+      restartCount: 3,
+    },
   },
   {
     name: 'a link that was cut within the container',
@@ -77,31 +88,61 @@ const cases: { name: string; link: string; target: string; expected: ReturnType<
     name: 'a link alone: its id stands for the uid',
     link: `web_shop_api-gateway-${id}.log`,
     target: `/srv/logs/web_shop_api-gateway-${id}.log`,
-    expected: { namespace: 'shop', pod: 'web', container: 'api-gateway', podUid: id, restartCount: 0 },
+    expected: {
+      namespace: 'shop',
+      pod: 'web',
+      container: 'api-gateway',
+      podUid: id,
+      restartCount: 0,
+    },
   },
   {
     name: 'a link alone, cut within its id',
     link: 'web_shop_api-gateway-c9b7d.log',
     target: '/srv/logs/elsewhere.log',
-    expected: { namespace: 'shop', pod: 'web', container: 'api-gateway', podUid: 'c9b7d', restartCount: 0 },
+    expected: {
+      namespace: 'shop',
+      pod: 'web',
+      container: 'api-gateway',
+      podUid: 'c9b7d',
+      restartCount: 0,
+    },
   },
   {
     name: 'a link alone, cut right before its id: the whole name stands for the uid',
     link: 'web_shop_api-.log',
     target: '/srv/logs/elsewhere.log',
-    expected: { namespace: 'shop', pod: 'web', container: 'api', podUid: 'web_shop_api-.log', restartCount: 0 },
+    expected: {
+      namespace: 'shop',
+      pod: 'web',
+      container: 'api',
+      podUid: 'web_shop_api-.log',
+      restartCount: 0,
+    },
   },
   {
     name: 'a link alone, cut within the container',
     link: 'web_shop_gatew.log',
     target: '/srv/logs/elsewhere.log',
-    expected: { namespace: 'shop', pod: 'web', container: 'gatew', podUid: 'web_shop_gatew.log', restartCount: 0 },
+    expected: {
+      namespace: 'shop',
+      pod: 'web',
+      container: 'gatew',
+      podUid: 'web_shop_gatew.log',
+      restartCount: 0,
+    },
   },
   {
     name: 'a container whose name ends in hexadecimal digits',
     link: `web_shop_cafe-beef-${id}.log`,
     target: '/srv/logs/elsewhere.log',
-    expected: { namespace: 'shop', pod: 'web', container: 'cafe-beef', podUid: id, restartCount: 0 },
+    expected: {
+      namespace: 'shop',
+      pod: 'web',
+      container: 'cafe-beef',
+      podUid: id,
+      restartCount: 0,
+    },
   },
   {
     name: 'names that are one digit each',
@@ -116,11 +157,31 @@ const cases: { name: string; link: string; target: string; expected: ReturnType<
     expected: { namespace: 'shop', pod: 'web', container: 'api', podUid: id, restartCount: 0 },
   },
   { name: 'neither', link: 'syslog.log', target: '/var/log/syslog', expected: undefined },
-  { name: 'a link with too few parts', link: `web_api-${id}.log`, target: '/x', expected: undefined },
-  { name: 'a link with too many parts', link: `a_b_c_d-${id}.log`, target: '/x', expected: undefined },
-  { name: 'empty parts', link: `__-${id}.log`, target: '/var/log/pods/__/api/0.log', expected: undefined },
+  {
+    name: 'a link with too few parts',
+    link: `web_api-${id}.log`,
+    target: '/x',
+    expected: undefined,
+  },
+  {
+    name: 'a link with too many parts',
+    link: `a_b_c_d-${id}.log`,
+    target: '/x',
+    expected: undefined,
+  },
+  {
+    name: 'empty parts',
+    link: `__-${id}.log`,
+    target: '/var/log/pods/__/api/0.log',
+    expected: undefined,
+  },
   { name: 'another suffix', link: `web_shop_api-${id}.txt`, target: '/x', expected: undefined },
-  { name: 'an old path without a link to name the pod', link: 'x.log', target: `/var/log/pods/${uid}/api/0.log`, expected: undefined },
+  {
+    name: 'an old path without a link to name the pod',
+    link: 'x.log',
+    target: `/var/log/pods/${uid}/api/0.log`,
+    expected: undefined,
+  },
   { name: 'nothing', link: '', target: '', expected: undefined },
   { name: 'a root', link: '.log', target: '/', expected: undefined },
 ];
@@ -135,8 +196,10 @@ test('`parseContainerName()` keeps names of the greatest lengths whole', () => {
   const pod = 'p'.repeat(253);
   const namespace = 'n'.repeat(63);
   const container = 'c'.repeat(63);
-  const link = `${pod}_${namespace}`.slice(0, 251) + '.log';
-  expect(parseContainerName(link, `/var/log/pods/${namespace}_${pod}_${uid}/${container}/0.log`)).toEqual({
+  const link = `${`${pod}_${namespace}`.slice(0, 251)}.log`;
+  expect(
+    parseContainerName(link, `/var/log/pods/${namespace}_${pod}_${uid}/${container}/0.log`),
+  ).toEqual({
     namespace,
     pod,
     container,
@@ -146,7 +209,9 @@ test('`parseContainerName()` keeps names of the greatest lengths whole', () => {
 });
 
 test('a restart count that no counter reaches is no numbered log', () => {
-  expect(parseContainerName('x.log', `/var/log/pods/shop_web_${uid}/api/${'9'.repeat(30)}.log`)).toBe(undefined);
+  expect(
+    parseContainerName('x.log', `/var/log/pods/shop_web_${uid}/api/${'9'.repeat(30)}.log`),
+  ).toBe(undefined);
 });
 
 test("only the kubelet's present layout names its container by itself", () => {

@@ -1,5 +1,6 @@
-// Played by discovery.test.ts under limits that forbid watching: `degraded-scene.ts <directory>`. Waits until the watch has failed, makes
-// a pod, waits until the clock has found it, and prints what was told.
+// Played by discovery.test.ts under limits that forbid watching: `degraded-scene.ts <directory>`.
+// Waits until the watch has failed, makes a pod, waits until the clock has found it, and prints
+// what was told.
 
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -10,7 +11,12 @@ import { startDiscovery } from '../../src/discover/discovery.ts';
 const [, , root = ''] = process.argv;
 const told: string[] = [];
 const discovery = startDiscovery(
-  { containersDir: join(root, 'containers'), logRoots: [join(root, 'pods')], scanIntervalMs: 20, watch: true },
+  {
+    containersDir: join(root, 'containers'),
+    logRoots: [join(root, 'pods')],
+    scanIntervalMs: 20,
+    watch: true,
+  },
   {
     added: (log) => void told.push(`added ${basename(log.linkPath)}`),
     removed: (log) => void told.push(`removed ${basename(log.linkPath)}`),

@@ -1,5 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, rmdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 
@@ -11,7 +21,8 @@ function watchCount(): number {
   let count = 0;
   for (const fd of readdirSync('/proc/self/fdinfo')) {
     try {
-      count += readFileSync(join('/proc/self/fdinfo', fd), 'utf8').match(/^inotify wd/gm)?.length ?? 0;
+      count +=
+        readFileSync(join('/proc/self/fdinfo', fd), 'utf8').match(/^inotify wd/gm)?.length ?? 0;
     } catch {
       // The descriptor of the listing itself is closed by now.
     }
@@ -21,8 +32,11 @@ function watchCount(): number {
 
 async function untilWatching(discovery: Discovery): Promise<void> {
   await vi.waitFor(() => expect(discovery.watching).toBe(true), { timeout: 10_000 });
-  // The first scan, and the one that a new watch asks for; without a clock, further scans come from events alone.
-  await vi.waitFor(() => expect(discovery.counters.scans).toBeGreaterThanOrEqual(2), { timeout: 10_000 });
+  // The first scan, and the one that a new watch asks for; without a clock, further scans come from
+  // events alone.
+  await vi.waitFor(() => expect(discovery.counters.scans).toBeGreaterThanOrEqual(2), {
+    timeout: 10_000,
+  });
 }
 
 test('the clock alone finds new links and removed ones', async () => {
@@ -55,7 +69,9 @@ test('many links cost one inotify watch, which hears links come, go and change, 
   expect(watchCount()).toBe(before + 1);
   // Writes are no events: the next event to arrive is the one of the link that is made after them.
   const { events } = discovery.counters;
-  for (let write = 0; write < 100; write += 1) writeFileSync(node.logPath(`pod-${write % 50}`), 'more\n', { flag: 'a' });
+  for (let write = 0; write < 100; write += 1) {
+    writeFileSync(node.logPath(`pod-${write % 50}`), 'more\n', { flag: 'a' });
+  }
   const last = node.start('last');
   await vi.waitFor(() => expect(heard.told.at(-1)).toBe(`added ${last}`));
   expect(discovery.counters.events - events).toBeLessThanOrEqual(2);
@@ -96,7 +112,9 @@ test('a directory that was replaced is watched anew, with one watch still', asyn
     mkdirSync(node.containers);
     const name = node.start(`round-${round}`);
     await vi.waitFor(() => expect(heard.logs.has(name)).toBe(true));
-    await vi.waitFor(() => expect([discovery.watching, watchCount()]).toEqual([true, before + 1]), { timeout: 10_000 });
+    await vi.waitFor(() => expect([discovery.watching, watchCount()]).toEqual([true, before + 1]), {
+      timeout: 10_000,
+    });
     const { events } = discovery.counters;
     node.link(`event-${round}.txt`, node.pods);
     await vi.waitFor(() => expect(discovery.counters.events).toBeGreaterThan(events));
@@ -144,7 +162,13 @@ test('after `close()` nothing is told any more', async () => {
 });
 
 const canLimitInotify =
-  spawnSync('unshare', ['--user', '--map-root-user', 'sh', '-c', 'echo 0 > /proc/sys/user/max_inotify_instances']).status === 0;
+  spawnSync('unshare', [
+    '--user',
+    '--map-root-user',
+    'sh',
+    '-c',
+    'echo 0 > /proc/sys/user/max_inotify_instances',
+  ]).status === 0;
 
 // Needs user namespaces, where the limit holds for one child process alone.
 test.skipIf(!canLimitInotify)('without inotify the scan goes on alone, told once', () => {
@@ -156,18 +180,30 @@ test.skipIf(!canLimitInotify)('without inotify the scan goes on alone, told once
   });
 });
 
-test.skipIf(!canLimitInotify)('without a single inotify watch the scan goes on alone, told once', () => {
-  const node = new Node();
-  expect(playWithout('echo 0 > /proc/sys/user/max_inotify_watches', node)).toEqual({
-    told: ['degraded', `added web_shop_api-${id}.log`],
-    watching: false,
-    watchErrors: 1,
-  });
-});
+test.skipIf(!canLimitInotify)(
+  'without a single inotify watch the scan goes on alone, told once',
+  () => {
+    const node = new Node();
+    expect(playWithout('echo 0 > /proc/sys/user/max_inotify_watches', node)).toEqual({
+      told: ['degraded', `added web_shop_api-${id}.log`],
+      watching: false,
+      watchErrors: 1,
+    });
+  },
+);
 
 function playWithout(limit: string, node: Node): unknown {
   const program = `${limit} && exec "$0" "$@"`;
   const scene = join(import.meta.dirname, 'degraded-scene.ts');
-  const shell = ['--user', '--map-root-user', 'sh', '-c', program, process.execPath, scene, node.root];
+  const shell = [
+    '--user',
+    '--map-root-user',
+    'sh',
+    '-c',
+    program,
+    process.execPath,
+    scene,
+    node.root,
+  ];
   return JSON.parse(execFileSync('unshare', shell, { encoding: 'utf8' }));
 }

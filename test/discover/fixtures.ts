@@ -1,4 +1,5 @@
-// Shared by the tests of discovery: a containers directory with pods behind it, and events that are remembered.
+// Shared by the tests of discovery: a containers directory with pods behind it, and events that are
+// remembered.
 
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,12 +7,20 @@ import { basename, dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
 import { startDiscovery } from '../../src/discover/discovery.ts';
-import type { ContainerLog, Discovery, DiscoveryEvents, DiscoveryOptions } from '../../src/discover/discovery.ts';
+import type {
+  ContainerLog,
+  Discovery,
+  DiscoveryEvents,
+  DiscoveryOptions,
+} from '../../src/discover/discovery.ts';
 
 export const id = '4f0c9b7de1a2c3556677889900aabbccddeeff00112233445566778899aabb01';
 export const uid = '0b6f0c55-6a57-4d0e-9d0c-1f2e3d4c5b6a';
 
-/** What discovery told, as `added x.log`, `removed x.log`, `refused x.log`, `degraded`, and the logs that are read now. */
+/**
+ * What discovery told, as `added x.log`, `removed x.log`, `refused x.log`, `degraded`, and the logs
+ * that are read now.
+ */
 export type Heard = DiscoveryEvents & {
   readonly told: string[];
   readonly reasons: string[];
@@ -83,7 +92,13 @@ export class Node {
   /** Discovery that by itself never scans again, unless an event asks for it. */
   discover(events: DiscoveryEvents, other: Partial<DiscoveryOptions> = {}): Discovery {
     const discovery = startDiscovery(
-      { containersDir: this.containers, logRoots: [this.pods], scanIntervalMs: 3_600_000, watch: false, ...other },
+      {
+        containersDir: this.containers,
+        logRoots: [this.pods],
+        scanIntervalMs: 3_600_000,
+        watch: false,
+        ...other,
+      },
       events,
     );
     onTestFinished(() => discovery.close());

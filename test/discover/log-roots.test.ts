@@ -1,5 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 
@@ -12,14 +19,19 @@ function codeOf(step: () => number): string | undefined {
     closeSync(step());
     return undefined;
   } catch (error) {
-    return hasCode(error, 'LINK_REFUSED', 'ELOOP', 'ENOENT', 'EISDIR') ? (error as NodeJS.ErrnoException).code : String(error);
+    return hasCode(error, 'LINK_REFUSED', 'ELOOP', 'ENOENT', 'EISDIR')
+      ? (error as NodeJS.ErrnoException).code
+      : String(error);
   }
 }
 
 test('`resolveRoots()` leaves out what does not exist, and resolves what does', () => {
   const node = new Node();
   symlinkSync(node.pods, join(node.root, 'link'));
-  expect(resolveRoots([node.pods, join(node.root, 'link'), join(node.root, 'missing')])).toEqual([node.pods, node.pods]);
+  expect(resolveRoots([node.pods, join(node.root, 'link'), join(node.root, 'missing')])).toEqual([
+    node.pods,
+    node.pods,
+  ]);
 });
 
 test('the root `/` holds everything, no root holds nothing', () => {
@@ -33,7 +45,9 @@ test('a path through a file leads nowhere, one of absurd length and one in a cir
   symlinkSync('b', join(node.pods, 'a'));
   symlinkSync('a', join(node.pods, 'b'));
   expect(resolveLog(`${file}/0.log`, [node.pods])).toEqual({ kind: 'nowhere' });
-  expect(resolveLog(join(node.pods, 'x'.repeat(300)), [node.pods])).toMatchObject({ kind: 'refused' });
+  expect(resolveLog(join(node.pods, 'x'.repeat(300)), [node.pods])).toMatchObject({
+    kind: 'refused',
+  });
   expect(resolveLog(join(node.pods, 'a'), [node.pods])).toMatchObject({ kind: 'refused' });
 });
 
@@ -43,7 +57,6 @@ test('`openContained()` opens a log for reading', () => {
   onTestFinished(() => closeSync(fd));
   expect(readFileSync(fd, 'utf8')).toContain('stdout');
 });
-
 
 test('`openContained()` refuses a file behind a directory that became a link, and a link itself', () => {
   const node = new Node();
