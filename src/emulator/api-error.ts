@@ -1,7 +1,8 @@
-// The errors of the emulated API: what a handler throws and what goes out as the body `{"error":{…}}`.
+// The errors of the emulated API: what a handler throws and what goes out as the body
+// `{"error":{…}}`.
 //
-// Every handler of the emulator throws ApiError; server.ts alone turns it into an answer. These are Google's errors as a client
-// sees them, not operating errors of the agent, hence no AgentError.
+// Every handler of the emulator throws ApiError; server.ts alone turns it into an answer. These are
+// Google's errors as a client sees them, not operating errors of the agent, hence no AgentError.
 
 /** `google.rpc.Code` by number: name, and the HTTP status that Google's front end gives it. */
 const rpcCodes: Readonly<Record<number, readonly [name: string, httpStatus: number]>> = {
@@ -23,7 +24,10 @@ const rpcCodes: Readonly<Record<number, readonly [name: string, httpStatus: numb
   16: ['UNAUTHENTICATED', 401],
 };
 
-/** Names that differ from the first row of the same HTTP status above are never wanted: 400 is INVALID_ARGUMENT, 500 INTERNAL. */
+/**
+ * Names that differ from the first row of the same HTTP status above are never wanted: 400 is
+ * INVALID_ARGUMENT, 500 INTERNAL.
+ */
 const codeByHttpStatus: Readonly<Record<number, number>> = {
   400: 3,
   401: 16,
@@ -78,7 +82,10 @@ function errorBody(error: {
   return JSON.stringify({ error: members }, undefined, 2);
 }
 
-/** The body that goes with any HTTP status, also with one that no google.rpc code has (then without `status`'s usual name). */
+/**
+ * The body that goes with any HTTP status, also with one that no google.rpc code has (then without
+ * `status`'s usual name).
+ */
 export function bodyOfHttpStatus(httpStatus: number, message: string): string {
   const status = rpcCodes[codeByHttpStatus[httpStatus] ?? 2]?.[0] ?? 'UNKNOWN';
   return errorBody({ httpStatus, message, status, details: [] });

@@ -1,12 +1,17 @@
-// What the emulator keeps of an entry, and what a keeper of entries can do: the border between the handlers and the two stores.
+// What the emulator keeps of an entry, and what a keeper of entries can do: the border between the
+// handlers and the two stores.
 //
-// MemoryStore (default) and SqliteStore (`--data FILE`) implement it. Both keep the entry's JSON as the client wrote it, once per
-// identity, and give entries back in order of (timestamp, insertId). stored-entry.ts turns them into what the API shows.
+// MemoryStore (default) and SqliteStore (`--data FILE`) implement it. Both keep the entry's JSON as
+// the client wrote it, once per identity, and give entries back in order of (timestamp, insertId).
+// stored-entry.ts turns them into what the API shows.
 
 import type { Instant } from './timestamp.ts';
 import { compareInstants } from './timestamp.ts';
 
-/** The members of a write request that its entries inherit, as JSON: `logName`, `resource`, `labels`; '' when it had none. */
+/**
+ * The members of a write request that its entries inherit, as JSON: `logName`, `resource`,
+ * `labels`; '' when it had none.
+ */
 export type RequestDefaults = string;
 
 export type StoredEntry = {
@@ -34,7 +39,10 @@ export type PageRequest = {
 export interface EntryStore {
   /** Entries kept, each identity once. */
   readonly count: number;
-  /** Keeps the entry unless its identity is there already; tells whether it was new. The bytes may be reused after the call. */
+  /**
+   * Keeps the entry unless its identity is there already; tells whether it was new. The bytes may
+   * be reused after the call.
+   */
   add(entry: StoredEntry): boolean;
   /** One transaction around the adds of a request. */
   transaction(work: () => void): void;

@@ -30,7 +30,10 @@ export function disrupt(rule: FaultRule, request: IncomingMessage): Answer | typ
   }
 }
 
-/** Turns entries of a valid request into refusals as a `partial` fault asks; without a pattern, the first entry. */
+/**
+ * Turns entries of a valid request into refusals as a `partial` fault asks; without a pattern, the
+ * first entry.
+ */
 export function refuseByFault(request: WriteRequest, rule: FaultRule): WriteRequest {
   const { pattern, code = rpcCode.invalidArgument } = rule;
   const refused = request.entries.filter((entry, at) =>

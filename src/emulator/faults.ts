@@ -1,7 +1,8 @@
 // Faults on demand: which request is to go wrong, and how.
 //
-// `PUT /emulator/faults` and `--faults FILE` set rules; server.ts asks decide() for every request. The first rule that hits decides;
-// delays of the rules before it add up. Randomness is seeded, so that a test's run can be repeated.
+// `PUT /emulator/faults` and `--faults FILE` set rules; server.ts asks decide() for every request.
+// The first rule that hits decides; delays of the rules before it add up. Randomness is seeded, so
+// that a test's run can be repeated.
 
 import { AgentError } from '../errors.ts';
 
@@ -14,7 +15,10 @@ export type FaultTarget = (typeof targets)[number];
 
 /** All keys are optional in JSON; `{}` is no rule. */
 export type FaultRule = {
-  /** Absent: the request is only late. `halfClose` answers, then ends the connection without having said so. */
+  /**
+   * Absent: the request is only late. `halfClose` answers, then ends the connection without having
+   * said so.
+   */
   readonly mode?: FaultMode;
   /** HTTP status of `status` (503) and `html` (502). */
   readonly status?: number;
@@ -25,7 +29,10 @@ export type FaultRule = {
   /** The rule ends after so many hits. */
   readonly times?: number;
   readonly delayMs?: number;
-  /** Text within an entry. `partial` refuses the entries that hold it; the other modes hit only requests that do. */
+  /**
+   * Text within an entry. `partial` refuses the entries that hold it; the other modes hit only
+   * requests that do.
+   */
   readonly pattern?: string;
   /** The rule ends so long after it was set. */
   readonly forMs?: number;
@@ -72,7 +79,10 @@ function invalid(reason: string): AgentError {
   return new AgentError('CONFIG_INVALID', `faults: ${reason}`);
 }
 
-/** One rule, or a list of rules, from JSON; `{}` gives none. Throws AgentError CONFIG_INVALID, naming the key. */
+/**
+ * One rule, or a list of rules, from JSON; `{}` gives none. Throws AgentError CONFIG_INVALID,
+ * naming the key.
+ */
 export function readFaultRules(json: unknown): FaultRule[] {
   const rules: unknown[] = Array.isArray(json) ? json : [json];
   return rules.map(readRule).filter((rule) => Object.keys(rule).length > 0);

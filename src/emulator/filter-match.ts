@@ -1,7 +1,8 @@
 // Whether an entry is what a filter asks for.
 //
-// list-request.ts calls it with entries as the API shows them. Strings compare without regard to case, except with `=~`; a member
-// that is absent matches nothing, except severity, which is then DEFAULT. Source: the Logging query language's reference.
+// list-request.ts calls it with entries as the API shows them. Strings compare without regard to
+// case, except with `=~`; a member that is absent matches nothing, except severity, which is then
+// DEFAULT. Source: the Logging query language's reference.
 
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { invalidArgument } from './api-error.ts';
@@ -119,7 +120,10 @@ function isOrdered(operator: Operator, comparison: number): boolean {
   }
 }
 
-/** How a value stands to `text`: negative, zero, positive, or undefined when the two cannot be compared. */
+/**
+ * How a value stands to `text`: negative, zero, positive, or undefined when the two cannot be
+ * compared.
+ */
 function compileOrder(
   path: readonly string[],
   text: string,
@@ -191,7 +195,10 @@ function holdsText(value: JsonValue, wanted: string): boolean {
 
 export type InstantBounds = { readonly from?: Instant; readonly to?: Instant };
 
-/** Instants outside of which the filter matches nothing; both ends belong to the range. Lets a reader skip what lies outside. */
+/**
+ * Instants outside of which the filter matches nothing; both ends belong to the range. Lets a
+ * reader skip what lies outside.
+ */
 export function boundsOf(tree: FilterTree | undefined): InstantBounds {
   if (tree?.kind === 'and') return tree.terms.map(boundsOf).reduce(narrower, {});
   if (tree?.kind !== 'compare' || tree.path.length !== 1 || tree.path[0] !== 'timestamp') return {};

@@ -1,14 +1,18 @@
-// One pass over a request body's bytes for what JSON.parse hides: repeated keys, nesting, lone surrogate escapes, and where each
-// entry's bytes begin and end.
+// One pass over a request body's bytes for what JSON.parse hides: repeated keys, nesting, lone
+// surrogate escapes, and where each entry's bytes begin and end.
 //
-// write-request.ts calls scanBody() on every body. It takes bytes that JSON.parse accepts or not: its counts are only meaningful
-// for those that it accepts, but it always ends. About 1 ns a byte, which is why it works on bytes and makes no strings.
+// write-request.ts calls scanBody() on every body. It takes bytes that JSON.parse accepts or not:
+// its counts are only meaningful for those that it accepts, but it always ends. About 1 ns a byte,
+// which is why it works on bytes and makes no strings.
 
 const quote = 0x22;
 const backslash = 0x5c;
 
 export type BodyScan = {
-  /** `[start, end)` of each element of the root's `entries` that is an object, flat: start0, end0, start1, … */
+  /**
+   * `[start, end)` of each element of the root's `entries` that is an object, flat: start0, end0,
+   * start1, …
+   */
   readonly entrySpans: readonly number[];
   /** Members of all objects, as written: a repeated key counts each time. */
   readonly keyCount: number;
@@ -50,7 +54,8 @@ export function scanBody(bytes: Uint8Array): BodyScan {
     if (byte === quote) {
       const start = at;
       at += 1;
-      // The loop of endOfString() again, since a call per string and a second look for escapes would double the cost.
+      // The loop of endOfString() again, since a call per string and a second look for escapes
+      // would double the cost.
       for (;;) {
         const inner = bytes[at];
         if (inner === quote || inner === undefined) break;
@@ -83,14 +88,20 @@ export function scanBody(bytes: Uint8Array): BodyScan {
 }
 
 export type ValueCensus = {
-  /** Distinct members of all objects. Less than the scan's `keyCount` means that some key is repeated. */
+  /**
+   * Distinct members of all objects. Less than the scan's `keyCount` means that some key is
+   * repeated.
+   */
   readonly keyCount: number;
   /** Some number was too large for a double. */
   readonly hasInfinity: boolean;
   readonly hasLoneSurrogate: boolean;
 };
 
-/** Counts what a parsed body holds. `checkStrings` costs a look at every string, and is only worth it after a surrogate escape. */
+/**
+ * Counts what a parsed body holds. `checkStrings` costs a look at every string, and is only worth
+ * it after a surrogate escape.
+ */
 export function takeCensus(root: unknown, checkStrings: boolean): ValueCensus {
   let keyCount = 0;
   let hasInfinity = false;
@@ -117,7 +128,10 @@ export function takeCensus(root: unknown, checkStrings: boolean): ValueCensus {
 
 export type RepeatedKey = { readonly key: string; readonly path: readonly (string | number)[] };
 
-/** The first key that stands twice in one object, with the object's place; for bodies that JSON.parse accepts. */
+/**
+ * The first key that stands twice in one object, with the object's place; for bodies that
+ * JSON.parse accepts.
+ */
 export function findRepeatedKey(bytes: Buffer): RepeatedKey | undefined {
   type Frame = { readonly keys: Set<string> | undefined; step: string | number };
   const frames: Frame[] = [];

@@ -1,7 +1,8 @@
 // The Logging query language, the part of it that people use: text of a filter to a syntax tree.
 //
-// list-request.ts parses a request's filter here and runs it with filter-match.ts. As in the real language NOT binds tightest, then
-// OR, then AND; terms side by side are joined by AND. Functions (`SEARCH`, `ip_in_net`, `sample`) are not known here.
+// list-request.ts parses a request's filter here and runs it with filter-match.ts. As in the real
+// language NOT binds tightest, then OR, then AND; terms side by side are joined by AND. Functions
+// (`SEARCH`, `ip_in_net`, `sample`) are not known here.
 
 import { invalidArgument } from './api-error.ts';
 

@@ -1,7 +1,8 @@
 // `entries:list` and the list of logs: requests checked, pages cut, tokens made and read.
 //
-// server.ts calls it. A page token is the key of the last entry that was looked at, with a hash of the question, so that entries
-// written between two pages neither repeat nor hide others. Source: the reference of entries.list and logs.list.
+// server.ts calls it. A page token is the key of the last entry that was looked at, with a hash of
+// the question, so that entries written between two pages neither repeat nor hide others. Source:
+// the reference of entries.list and logs.list.
 
 import { createHash } from 'node:crypto';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
@@ -21,7 +22,10 @@ const resourceCountMax = 100;
 const filterLengthMax = 20_000;
 const pageSizeDefault = 50;
 const pageSizeMax = 1000;
-/** Entries looked at for one page; then the page ends, empty perhaps, with a token. It takes about half a second. */
+/**
+ * Entries looked at for one page; then the page ends, empty perhaps, with a token. It takes about
+ * half a second.
+ */
 const scanCountMax = 200_000;
 const scanStepCount = 1000;
 
@@ -61,7 +65,9 @@ export function listEntries(store: EntryStore, body: Buffer): object {
   return { ...(entries.length > 0 && { entries }), nextPageToken: tokenOf(after, request) };
 }
 
-/** A key just outside the range, from which a page starts. No stored entry has an empty insertId. */
+/**
+ * A key just outside the range, from which a page starts. No stored entry has an empty insertId.
+ */
 function startOf({ from, to }: InstantBounds, descending: boolean): EntryKey | undefined {
   const edge = { insertId: '', parent: '' };
   if (!descending) return from && { timestamp: from, ...edge };

@@ -1,6 +1,8 @@
-// Descriptors of the write request and its parts, built once at start from the table in log-entry-types.ts.
+// Descriptors of the write request and its parts, built once at start from the table in
+// log-entry-types.ts.
 //
-// With them `fromJson` of @bufbuild/protobuf reads JSON as strictly as the API does, and `toBinary` gives an entry's size.
+// With them `fromJson` of @bufbuild/protobuf reads JSON as strictly as the API does, and `toBinary`
+// gives an entry's size.
 
 import assert from 'node:assert';
 import type { DescFile, DescMessage } from '@bufbuild/protobuf';
@@ -112,7 +114,10 @@ function buildRegistry() {
   return createRegistry(...built.values(), wrappersFile, emptyFile);
 }
 
-/** All types that a `protoPayload` may name, which is how `fromJson` and `toJson` find an Any's type. */
+/**
+ * All types that a `protoPayload` may name, which is how `fromJson` and `toJson` find an Any's
+ * type.
+ */
 export const registry = buildRegistry();
 
 function schemaOf(fullName: string): DescMessage {

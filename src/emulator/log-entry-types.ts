@@ -1,9 +1,14 @@
-// The protocol buffer types that a write request is made of, as a table: the emulator validates with what stands here.
+// The protocol buffer types that a write request is made of, as a table: the emulator validates
+// with what stands here.
 //
-// log-entry-schema.ts turns it into descriptors. Everything but `discoveryFields` must equal the protos that Google packs into
-// `@google-cloud/logging-api`; a test compares the two, so a new version of that package shows as a difference there.
+// log-entry-schema.ts turns it into descriptors. Everything but `discoveryFields` must equal the
+// protos that Google packs into `@google-cloud/logging-api`; a test compares the two, so a new
+// version of that package shows as a difference there.
 
-/** `name: [type, number]`; a type is a scalar, `map<string, string>`, a full name, or `repeated` and a full name. */
+/**
+ * `name: [type, number]`; a type is a scalar, `map<string, string>`, a full name, or `repeated` and
+ * a full name.
+ */
 export type FieldRow = readonly [type: string, number: number];
 export type MessageRows = {
   readonly fields: Readonly<Record<string, FieldRow>>;
@@ -86,8 +91,9 @@ export const messageTypes: Readonly<Record<string, MessageRows>> = {
 };
 
 /**
- * Members of a LogEntry that the discovery document has and the public proto lacks. The API takes them and, but for `otel`, clears
- * what a client wrote; their inner types are not checked here, and the numbers are ours, since they never leave the process.
+ * Members of a LogEntry that the discovery document has and the public proto lacks. The API takes
+ * them and, but for `otel`, clears what a client wrote; their inner types are not checked here, and
+ * the numbers are ours, since they never leave the process.
  */
 export const discoveryFields: Readonly<Record<string, FieldRow>> = {
   metadata: ['google.protobuf.Struct', 1001],

@@ -1,6 +1,7 @@
 // `projects/P/logs/LOG_ID`: what a log's name may be, and which parent it belongs to.
 //
-// write-request.ts asks for every entry, so verdicts are remembered: a node has a few names and writes them a million times.
+// write-request.ts asks for every entry, so verdicts are remembered: a node has a few names and
+// writes them a million times.
 
 export type LogName =
   | { readonly parent: string; readonly refusal?: undefined }
@@ -18,7 +19,8 @@ function judge(name: string): LogName {
   if (parent === undefined || logId === undefined || logId === '') {
     return { refusal: `Log name is not in the form projects/[PROJECT_ID]/logs/[LOG_ID]: ${name}` };
   }
-  // A slash within the id has to be written %2F; a name is one path segment of the API's other methods.
+  // A slash within the id has to be written %2F; a name is one path segment of the API's other
+  // methods.
   const written = /[^A-Za-z0-9_.%-]/u.exec(logId)?.[0];
   if (written !== undefined) return { refusal: `Log name contains illegal character ${written}` };
   let decoded: string;

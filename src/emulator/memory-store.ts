@@ -1,7 +1,8 @@
 // The default store: a million entries in about 100 MB.
 //
-// An entry's JSON is copied into blocks of 64 KiB that are compressed when full; its key and place stand in typed columns, so that
-// finding repeats and sorting touch no block. A read decompresses the blocks it needs and keeps the last ones.
+// An entry's JSON is copied into blocks of 64 KiB that are compressed when full; its key and place
+// stand in typed columns, so that finding repeats and sorting touch no block. A read decompresses
+// the blocks it needs and keeps the last ones.
 //
 //   columns   seconds nanos idStart idLength block start end parent log defaults received hash
 //   slots     open addressing: hash of (parent, timestamp, insertId) → entry + 1
@@ -14,7 +15,10 @@ import type { EntryKey, EntryStore, PageRequest, StoredEntry } from './entry-sto
 import { compareText } from './entry-store.ts';
 
 const blockBytes = 65_536;
-/** Decompressed blocks kept for reading: enough for the files of a busy node, whose entries interleave in time. */
+/**
+ * Decompressed blocks kept for reading: enough for the files of a busy node, whose entries
+ * interleave in time.
+ */
 const cachedBlockCount = 512;
 const firstCapacity = 1024;
 const compressOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
@@ -343,7 +347,10 @@ export class MemoryStore implements EntryStore {
     this.#order = merged;
   }
 
-  /** Place in the order of the first entry that is not before `key`, or, with `past`, the first after it. */
+  /**
+   * Place in the order of the first entry that is not before `key`, or, with `past`, the first
+   * after it.
+   */
   #positionOf(key: EntryKey, past: boolean): number {
     let [low, high] = [0, this.#order.length];
     while (low < high) {

@@ -1,7 +1,9 @@
-// A request's body: collected, unpacked and bounded, from clients that may be slow, vanish, or send without end.
+// A request's body: collected, unpacked and bounded, from clients that may be slow, vanish, or send
+// without end.
 //
-// server.ts calls readBody() before anything else. Invariant: a body over the limit is read to its end and thrown away, so that the
-// client, who only listens after it has written, hears the 400; memory never holds more than the limit.
+// server.ts calls readBody() before anything else. Invariant: a body over the limit is read to its
+// end and thrown away, so that the client, who only listens after it has written, hears the 400;
+// memory never holds more than the limit.
 
 import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
@@ -40,7 +42,10 @@ async function collect(request: IncomingMessage): Promise<Buffer | undefined> {
   return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, bytes);
 }
 
-/** Throws ApiError for what is too large or does not unpack, ClientGone for an upload that was broken off. */
+/**
+ * Throws ApiError for what is too large or does not unpack, ClientGone for an upload that was
+ * broken off.
+ */
 export async function readBody(request: IncomingMessage): Promise<ReceivedBody> {
   const wire = await collect(request);
   if (wire === undefined) throw tooLarge();

@@ -1,7 +1,9 @@
-// What is wrong with a JSON value that does not fit its message type, in the words of Google's front end.
+// What is wrong with a JSON value that does not fit its message type, in the words of Google's
+// front end.
 //
-// write-request.ts and list-request.ts call it for values that plain-shape.ts does not pass. `fromJson` is the judge; the walk here
-// finds the place and the words, and refuses what `fromJson` is too lenient about (30 February, `"3.5sX"`, `"0x10"`).
+// write-request.ts and list-request.ts call it for values that plain-shape.ts does not pass.
+// `fromJson` is the judge; the walk here finds the place and the words, and refuses what `fromJson`
+// is too lenient about (30 February, `"3.5sX"`, `"0x10"`).
 
 import type { DescField, DescMessage, JsonValue } from '@bufbuild/protobuf';
 import { fromJson, ScalarType } from '@bufbuild/protobuf';
@@ -45,7 +47,9 @@ function joined(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
 }
 
-/** `['entries', 3, 'jsonPayload', 'a']` as `entries[3].json_payload.a`: fields by their proto names. */
+/**
+ * `['entries', 3, 'jsonPayload', 'a']` as `entries[3].json_payload.a`: fields by their proto names.
+ */
 export function placeOf(root: DescMessage, path: readonly (string | number)[]): string {
   let desc: DescMessage | undefined = root;
   let place = '';

@@ -1,8 +1,10 @@
-// The emulator: a local Cloud Logging behind plain HTTP, for tests, benchmarks, the demo and users' own development.
+// The emulator: a local Cloud Logging behind plain HTTP, for tests, benchmarks, the demo and users'
+// own development.
 //
-// startEmulator() is called by emulator-command.ts, the demo and tests. This file is the routes; the rules of a write stand in
-// write-request.ts, of reading in list-request.ts, of going wrong on purpose in faults.ts.
-// Invariant: a request is stored whole or not at all, and only after its last byte has come.
+// startEmulator() is called by emulator-command.ts, the demo and tests. This file is the routes;
+// the rules of a write stand in write-request.ts, of reading in list-request.ts, of going wrong on
+// purpose in faults.ts. Invariant: a request is stored whole or not at all, and only after its last
+// byte has come.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
@@ -38,7 +40,10 @@ export type EmulatorOptions = {
   readonly dataFile?: string;
   /** FaultRule or a list of them, as JSON gives it. */
   readonly faults?: object;
-  /** True: any bearer token that has not expired; a string: that token, or one that this emulator issued. */
+  /**
+   * True: any bearer token that has not expired; a string: that token, or one that this emulator
+   * issued.
+   */
   readonly requireToken?: boolean | string;
   readonly metadata?: MetadataOptions;
 };
@@ -87,7 +92,10 @@ GET    /computeMetadata/v1/...       metadata server (when configured)
 POST   /token                        OAuth token endpoint
 `;
 
-/** Opens the port and answers until `close()`. Rejects with the system error of `listen`, or AgentError for faults that are none. */
+/**
+ * Opens the port and answers until `close()`. Rejects with the system error of `listen`, or
+ * AgentError for faults that are none.
+ */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   const server = new EmulatorServer(options);
   return server.listen();
@@ -237,7 +245,8 @@ class EmulatorServer {
     if (rule === undefined) return this.#answer(target, request, body);
     if (rule.mode === 'partial') return this.#answer(target, request, body, rule);
     if (rule.mode === 'halfClose') {
-      response.once('finish', () => response.socket?.end());
+      // A response lets go of its socket before it says that it has finished.
+      response.once('finish', () => request.socket.end());
       return this.#answer(target, request, body);
     }
     if (rule.after === true) await this.#answer(target, request, body);

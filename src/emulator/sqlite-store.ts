@@ -1,6 +1,8 @@
-// The store of `--data FILE`: entries in SQLite, readable with any SQLite tool, there again after a restart.
+// The store of `--data FILE`: entries in SQLite, readable with any SQLite tool, there again after a
+// restart.
 //
-// Rows are kept in the order of the key, so a page is a range of the table. Invariant: as in MemoryStore, an identity is there once.
+// Rows are kept in the order of the key, so a page is a range of the table. Invariant: as in
+// MemoryStore, an identity is there once.
 
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';

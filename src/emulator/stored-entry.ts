@@ -1,7 +1,9 @@
-// From what a client wrote to what the API shows: defaults merged in, values in canonical proto3 JSON, server-side members added.
+// From what a client wrote to what the API shows: defaults merged in, values in canonical proto3
+// JSON, server-side members added.
 //
-// The readers (entries:list, the NDJSON export) call renderEntry(). Most entries hold only members whose canonical form is what
-// the client wrote; they are copied, at 2 µs. The rest goes through `fromJson` and `toJson`, at 15 µs; a test compares the two.
+// The readers (entries:list, the NDJSON export) call renderEntry(). Most entries hold only members
+// whose canonical form is what the client wrote; they are copied, at 2 µs. The rest goes through
+// `fromJson` and `toJson`, at 15 µs; a test compares the two.
 
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { fromJson, toBinary, toJson } from '@bufbuild/protobuf';
@@ -57,7 +59,10 @@ const isStringMap: Copier = (value) =>
   !Array.isArray(value) &&
   Object.values(value).every(isText);
 
-/** Members that may be copied as they are, and when; `false` values and '' are left out on copying, as proto3 does. */
+/**
+ * Members that may be copied as they are, and when; `false` values and '' are left out on copying,
+ * as proto3 does.
+ */
 const copiers: ReadonlyMap<string, Copier> = new Map<string, Copier>([
   ['logName', isText],
   ['timestamp', isText],
@@ -135,7 +140,9 @@ function hasLongLabel(labels: JsonObject): boolean {
   return false;
 }
 
-/** Request defaults that were parsed before; a node's requests have a few hundred different ones. */
+/**
+ * Request defaults that were parsed before; a node's requests have a few hundred different ones.
+ */
 const parsedDefaults = new Map<RequestDefaults, JsonObject>();
 const parsedDefaultsCountMax = 1000;
 

@@ -1,7 +1,8 @@
-// RFC 3339 instants to the nanosecond: read, compared and written without a Date, which would end at the millisecond.
+// RFC 3339 instants to the nanosecond: read, compared and written without a Date, which would end
+// at the millisecond.
 //
-// The validator, the index and the filters all call it. An instant is whole seconds since 1970 (negative before) and nanoseconds
-// `[0, 1e9)` after them, as in google.protobuf.Timestamp.
+// The validator, the index and the filters all call it. An instant is whole seconds since 1970
+// (negative before) and nanoseconds `[0, 1e9)` after them, as in google.protobuf.Timestamp.
 
 export type Instant = { readonly seconds: number; readonly nanos: number };
 
@@ -51,8 +52,8 @@ function plainFraction(text: string, start: number): number | undefined {
 }
 
 /**
- * Reads what google.protobuf.Timestamp takes as JSON: 0 to 9 digits of fraction, `Z` or an offset, years 0001 to 9999.
- * Undefined for everything else, also for 30 February, 24:00 and leap seconds.
+ * Reads what google.protobuf.Timestamp takes as JSON: 0 to 9 digits of fraction, `Z` or an offset,
+ * years 0001 to 9999. Undefined for everything else, also for 30 February, 24:00 and leap seconds.
  */
 export function parseInstant(text: string): Instant | undefined {
   if (text.startsWith(lastRead.text) && lastRead.text !== '') {

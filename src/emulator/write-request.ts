@@ -1,8 +1,10 @@
-// `entries:write` from bytes to entries that may be stored: schema, defaults, checks of each entry, and who is refused why.
+// `entries:write` from bytes to entries that may be stored: schema, defaults, checks of each entry,
+// and who is refused why.
 //
-// server.ts calls readWriteRequest() and then answerOf(). Nothing is stored here. Invariant: a body that does not fit the schema
-// throws, whatever its `partialSuccess` says; an entry that fits but may not be written is a refusal, by index.
-// Sources: the reference of entries.write, the quotas page, and error texts seen by users (named in the contract).
+// server.ts calls readWriteRequest() and then answerOf(). Nothing is stored here. Invariant: a body
+// that does not fit the schema throws, whatever its `partialSuccess` says; an entry that fits but
+// may not be written is a refusal, by index. Sources: the reference of entries.write, the quotas
+// page, and error texts seen by users (named in the contract).
 
 import { isUtf8 } from 'node:buffer';
 import type { JsonObject } from '@bufbuild/protobuf';
@@ -23,7 +25,10 @@ import { parseInstant } from './timestamp.ts';
 /** Decoded bytes of a body; the API enforces it with a 400. */
 export const requestBytesMax = 10_485_760;
 const entryBytesMax = 262_144;
-/** An entry's protobuf form is at most 6 times its JSON (a list of one-digit numbers), so smaller ones need no second look. */
+/**
+ * An entry's protobuf form is at most 6 times its JSON (a list of one-digit numbers), so smaller
+ * ones need no second look.
+ */
 const entryBytesSurelySmall = 32_768;
 const depthMax = 100;
 const futureSecondsMax = 24 * 3600;
@@ -231,8 +236,9 @@ function checkEntry(entry: JsonObject, context: EntryContext): CheckedEntry {
 }
 
 /**
- * What the client hears of refusals: undefined is `{}`, with all entries written. Otherwise the error has the first refused
- * entry's code, and names each refused entry only if others were written.
+ * What the client hears of refusals: undefined is `{}`, with all entries written. Otherwise the
+ * error has the first refused entry's code, and names each refused entry only if others were
+ * written.
  */
 export function errorOf(request: WriteRequest): ApiError | undefined {
   const refusals = [...request.refusals].toSorted(([left], [right]) => left - right);
