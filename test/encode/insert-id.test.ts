@@ -13,7 +13,7 @@ test('insertIdOf() sorts as the offsets do, in one width', () => {
   expect(insertIdOf(prefix, 36)).toBe(`${prefix}00000010`);
 });
 
-test('a record that is not whole, and each part of one, has an id of its own after the record', () => {
+test('incompleteInsertId() and partInsertId() stand between a record and the next', () => {
   const id = insertIdOf(prefix, 7);
   expect(incompleteInsertId(id, 1296)).toBe(`${id}p100`);
   expect(partInsertId(id, 0)).toBe(`${id}00`);

@@ -21,7 +21,8 @@ export function pick<Choice>(random: Random, choices: readonly Choice[]): Choice
 }
 
 const spaces = ['', '', '', '', ' ', '\t', '\r', '\n', '  '];
-const pieces = ['a', 'key', 'é', '鍵', '😀', '\u2028', '\u007f', '\ufeff', ' ', ',', ':', '{', '}']
+const pieces = ['a', 'key', 'é', '鍵', '😀', '\u2028', '\u007f', '\ufeff']
+  .concat([' ', ',', ':', '{', '}'])
   .concat(['\\"', '\\\\', '\\/', '\\b', '\\f', '\\n', '\\r', '\\t', '\\u0000', '\\u0061'])
   .concat(['\\uD83D\\uDE00', '\\ud800', '\\udc00', '\\uFFFD', '\\u00e9', 'ud800']);
 const numbers = ['0', '-0', '7', '-3', '0.125', '1E3', '1e-400', '1e400', '-1e999', '2e+2'].concat([
