@@ -134,7 +134,7 @@ export const limits = {
    * An entry denied (PERMISSION_DENIED) while others of its request are accepted is given up after
    * this many times.
    */
-  shipDeniedAttemptsMax: 8,
+  shipDeniedAttemptsMax: 7,
   /** 400s without the API's JSON before the body itself is suspected. */
   shipOddAnswersMax: 4,
   /** Entries refused one by one, none accepted between, before refusals are slowed down. */

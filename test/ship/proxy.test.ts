@@ -8,6 +8,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import path from 'node:path';
 import type { Duplex } from 'node:stream';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import type { ShipLimits } from '../../src/ship/shipper.ts';
 import { makeBatch } from './fake-api.ts';
 import { makeStateDir, openApi, openShipper } from './open-shipper.ts';
 import { makeTestCertificate } from './test-certificate.ts';
@@ -44,7 +45,10 @@ async function openProxy(): Promise<Proxy> {
   return proxy;
 }
 
-async function openProxied(mode: Proxy['mode']): Promise<{
+async function openProxied(
+  mode: Proxy['mode'],
+  limits: Partial<ShipLimits> = {},
+): Promise<{
   proxy: Proxy;
   host: string;
   opened: Awaited<ReturnType<typeof openShipper>>;
@@ -64,7 +68,7 @@ async function openProxied(mode: Proxy['mode']): Promise<{
     caFile,
     proxy: proxy.url,
     metadataHost: `127.0.0.1:${metadata.port}`,
-    limits: { shipRequestMs: 300, shipHeadersMs: 200 },
+    limits,
     resolve: () => Promise.reject(new Error('no name is resolved here')),
   });
   return { proxy, host: endpoint.host, opened };
@@ -83,7 +87,7 @@ test('requests go through the tunnel of the proxy, which resolves the name', asy
 test.each(['hang', 'refuse'] as const)(
   'a proxy that does %s is tried until it opens',
   async (mode) => {
-    const { proxy, opened } = await openProxied(mode);
+    const { proxy, opened } = await openProxied(mode, { shipRequestMs: 500, shipHeadersMs: 200 });
     const shipped = opened.shipper.ship(makeBatch(2));
     await vi.waitFor(() => expect(opened.shipper.counters.consecutiveFailures).toBeGreaterThan(1), {
       timeout: 5_000,
