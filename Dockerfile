@@ -25,7 +25,6 @@ RUN npm ci --no-audit --no-fund \
   && mkdir -p /empty/cache/tailship /empty/lib/tailship
 COPY LICENSE ./
 COPY src src
-RUN rm -rf src/encode/kernel
 
 FROM ${RUN_IMAGE}
 COPY --from=build /opt/tailship /opt/tailship
@@ -43,5 +42,5 @@ ENV NODE_COMPILE_CACHE=/var/cache/tailship NODE_COMPILE_CACHE_PORTABLE=1 NODE_EN
 # Without a warm cache each thread strips types: 15 to 20 MB more, for as long as it lives.
 RUN ["/opt/tailship/bin/node", "/opt/tailship/src/main.ts", "demo", "--seconds", "5"]
 WORKDIR /var/lib/tailship
-ENTRYPOINT ["/opt/tailship/bin/node", "/opt/tailship/src/main.ts"]
+ENTRYPOINT ["/opt/tailship/bin/node", "--max-semi-space-size=1", "/opt/tailship/src/main.ts"]
 CMD ["run"]
