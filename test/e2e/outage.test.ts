@@ -1,0 +1,139 @@
+// Everything that Cloud Logging and the way there can do wrong: nothing is lost, nothing doubled, and
+// only what the API refuses for good is set aside.
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import { verifyShipped } from '../../src/emulator/verify-shipped.ts';
+import {
+  makeScratch,
+  startAgentProcess,
+  startEmulatorProcess,
+  stopAll,
+  until,
+} from '../support/agent-process.ts';
+import type { AgentProcess, EmulatorProcess } from '../support/agent-process.ts';
+import { expectExactlyOnce } from '../support/verify.ts';
+
+let scratch: ReturnType<typeof makeScratch>;
+let emulator: EmulatorProcess;
+let kubelet: FakeKubelet;
+let stateDir = '';
+
+beforeEach(async () => {
+  scratch = makeScratch();
+  emulator = await startEmulatorProcess();
+  kubelet = createFakeKubelet({ root: path.join(scratch.path, 'log'), seed: 4 });
+  stateDir = path.join(scratch.path, 'state');
+  for (const pod of ['p', 'q', 'r']) {
+    kubelet.startPod({ namespace: 'ns', pod, containers: [{ name: 'c', kind: 'text' }] });
+  }
+});
+
+afterEach(async () => {
+  await stopAll();
+  scratch.remove();
+});
+
+function startAgent(flags: readonly string[] = []): AgentProcess {
+  return startAgentProcess({ kubelet, stateDir, endpoint: emulator.url, flags });
+}
+
+function writeAll(lines: number): void {
+  for (const container of kubelet.containers) container.writeNext(lines);
+}
+
+const allArrived = () => expectExactlyOnce({ kubelet, emulator }, { withinMs: 25_000 });
+
+describe('a fault of the endpoint', () => {
+  test.each([
+    { mode: 'status', status: 503 },
+    { mode: 'status', status: 500, after: true },
+    { mode: 'status', status: 429, retryAfterSeconds: 1 },
+    { mode: 'status', status: 401 },
+    { mode: 'status', status: 403 },
+    { mode: 'html', status: 502 },
+    { mode: 'reset' },
+    { mode: 'reset', after: true },
+    { mode: 'halfClose' },
+  ] as const)('$mode $status (done first: $after) costs no line', async (fault) => {
+    startAgent();
+    writeAll(50);
+    await allArrived();
+    await emulator.setFaults({ ...fault, times: 3 });
+    for (let round = 0; round < 5; round += 1) {
+      writeAll(100);
+      await sleep(200);
+    }
+    await allArrived();
+  });
+
+  test('of half of all requests, at random, costs no line', async () => {
+    const agent = startAgent(['--batch-bytes-max=16Ki']);
+    await emulator.setFaults([
+      { mode: 'status', status: 503, share: 0.15 },
+      { mode: 'reset', share: 0.15, after: true },
+      { mode: 'html', share: 0.15 },
+      { delayMs: 30 },
+    ]);
+    writeAll(400);
+    await allArrived();
+    expect(await agent.stop()).toBe(0);
+  });
+
+  test('while files rotate leaves the bytes in the files', async () => {
+    startAgent();
+    writeAll(10);
+    await allArrived();
+    await emulator.setFaults({ mode: 'status', status: 503 });
+    for (let round = 0; round < 3; round += 1) {
+      writeAll(500);
+      for (const container of kubelet.containers) await container.rotate();
+      await sleep(300);
+    }
+    await emulator.setFaults({});
+    await allArrived();
+  });
+
+  test('that takes the endpoint away and brings it back on the same port', async () => {
+    startAgent();
+    writeAll(10);
+    await allArrived();
+    const { port } = emulator;
+    await emulator.stop();
+    writeAll(200);
+    await sleep(1_000);
+    emulator = await startEmulatorProcess(port);
+    // What had been answered stands in the emulator that is gone: the rest must come to this one.
+    await until('the rest came', async () => (await emulator.stats()).distinctEntries === 600);
+    const verdict = await verifyShipped(emulator.url, kubelet.account());
+    expect(verdict).toMatchObject({ lost: 30, doubled: 0, outOfOrder: 0, altered: 0, unknown: 0 });
+  });
+});
+
+describe('an entry that the API refuses', () => {
+  test.each([
+    { name: 'with its index', details: true },
+    { name: 'without saying which', details: false },
+  ])('$name is set aside alone', async ({ details }) => {
+    await emulator.setFaults({ mode: 'partial', pattern: 'poison', details });
+    const agent = startAgent();
+    writeAll(100);
+    const [first, second] = kubelet.containers;
+    first?.write(['poison of the first']);
+    second?.write(['poison of the second']);
+    writeAll(100);
+    await until('the rest came', async () => (await emulator.stats()).distinctEntries === 600);
+    const verdict = await verifyShipped(emulator.url, kubelet.account());
+    expect(verdict).toMatchObject({ lost: 2, doubled: 0, outOfOrder: 0, altered: 0, unknown: 0 });
+    expect(await agent.stop()).toBe(0);
+    const letters = fs.readFileSync(path.join(stateDir, 'dead-letter.ndjson'), 'utf8');
+    expect(letters.trimEnd().split('\n')).toHaveLength(2);
+    expect(letters).toContain('poison of the first');
+    expect(letters).toContain('poison of the second');
+    expect(agent.log.join('\n')).toContain('SHIP_REJECTED');
+  });
+});

@@ -1,0 +1,182 @@
+// Starts the real emulator and the real agent as processes, exactly as a user does, and ends them.
+//
+// All end-to-end tests use it. Invariant: `stopAll`, called after each test, leaves no process behind.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EmulatorStats } from '../../src/emulator/server.ts';
+import type { FaultRule } from '../../src/emulator/faults.ts';
+import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+
+const mainFile = path.resolve(import.meta.dirname, '../../src/main.ts');
+const running = new Set<ChildProcess>();
+
+export type EmulatorProcess = {
+  readonly url: string;
+  stats(): Promise<EmulatorStats>;
+  setFaults(faults: FaultRule | readonly FaultRule[]): Promise<void>;
+  readonly port: number;
+  stop(): Promise<void>;
+};
+
+/** `tailship emulator` on a free port, or the one that is given. */
+export async function startEmulatorProcess(port = 0): Promise<EmulatorProcess> {
+  const child = start(['emulator', '--port', String(port)]);
+  assert(child.stdout !== null, 'stdout is a pipe');
+  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+  const { listening: url } = JSON.parse(line) as { listening: string };
+  return {
+    url,
+    port: Number(new URL(url).port),
+    async stats() {
+      return (await (await fetch(`${url}/emulator/stats`)).json()) as EmulatorStats;
+    },
+    async setFaults(faults) {
+      const answer = await fetch(`${url}/emulator/faults`, {
+        method: 'PUT',
+        body: JSON.stringify(faults),
+      });
+      assert(answer.ok, await answer.text());
+    },
+    stop: () => stop(child, 'SIGTERM'),
+  };
+}
+
+export type AgentOptions = {
+  readonly kubelet: FakeKubelet;
+  readonly stateDir: string;
+  readonly endpoint: string;
+  readonly flags?: readonly string[];
+};
+
+export type AgentProcess = {
+  readonly pid: number;
+  /** Lines of stderr so far. */
+  readonly log: readonly string[];
+  readonly isRunning: () => boolean;
+  /** SIGTERM; resolves to the exit code. */
+  stop(): Promise<number | null>;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+};
+
+function agentWords({ kubelet, stateDir, endpoint, flags = [] }: AgentOptions): string[] {
+  const values = {
+    'containers-dir': kubelet.containersDir,
+    'log-root': kubelet.podsDir,
+    'state-dir': stateDir,
+    endpoint,
+    project: 'acme-logs-42',
+    cluster: 'blue',
+    location: 'europe-west4',
+    node: 'gke-blue-pool-1-7f3a',
+  };
+  return ['run', ...Object.entries(values).map(([name, value]) => `--${name}=${value}`), ...flags];
+}
+
+/** `tailship run`, with a fast clock so that tests need not wait; flags win over it. */
+export function startAgentProcess(options: AgentOptions): AgentProcess {
+  const fast = ['--flush-interval-ms', '50', '--admin-address', 'off'];
+  const flags = [...fast, ...(options.flags ?? [])];
+  const child = start(agentWords({ ...options, flags }));
+  const log: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    assert(stream !== null, 'both outputs are pipes');
+    createInterface({ input: stream }).on('line', (line) => log.push(line));
+  }
+  return {
+    pid: child.pid ?? -1,
+    log,
+    isRunning: () => running.has(child),
+    async stop() {
+      await stop(child, 'SIGTERM');
+      return child.exitCode;
+    },
+    kill: () => stop(child, 'SIGKILL'),
+  };
+}
+
+export type OnceResult = {
+  readonly code: number | null;
+  /** The summary on stdout. */
+  readonly summary: Readonly<Record<string, number>>;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+/** `tailship run --once`, to its end. */
+export async function runOnce(options: AgentOptions): Promise<OnceResult> {
+  const flags = ['--once', ...(options.flags ?? [])];
+  const child = start(agentWords({ ...options, flags }));
+  const [stdout, stderr] = await Promise.all([
+    readAll(child.stdout),
+    readAll(child.stderr),
+    child.exitCode ?? once(child, 'exit'),
+  ]);
+  const summary = JSON.parse(stdout === '' ? '{}' : stdout) as Record<string, number>;
+  return { code: child.exitCode, summary, stdout, stderr };
+}
+
+async function readAll(stream: NodeJS.ReadableStream | null): Promise<string> {
+  let text = '';
+  for await (const chunk of stream ?? []) text += String(chunk);
+  return text;
+}
+
+function start(words: readonly string[]): ChildProcess {
+  const child = spawn(process.execPath, [mainFile, ...words], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: cleanEnvironment(),
+  });
+  running.add(child);
+  child.on('exit', () => running.delete(child));
+  return child;
+}
+
+/** Settings of whoever runs the tests must not be the agent's. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  const entries = Object.entries(process.env);
+  return Object.fromEntries(entries.filter(([name]) => !/^(TAILSHIP_|VITEST|GOOGLE_)/.test(name)));
+}
+
+async function stop(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  if (!running.has(child)) return;
+  child.kill(signal);
+  await once(child, 'exit');
+}
+
+/** Kills whatever a test has left running. */
+export async function stopAll(): Promise<void> {
+  await Promise.all([...running].map((child) => stop(child, 'SIGKILL')));
+}
+
+/** A directory for one test; its name has a space in it, as users' paths do. */
+export function makeScratch(): { readonly path: string; remove(): void } {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'tailship e2e-'));
+  return {
+    path: directory,
+    remove: () => fs.rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+/** Polls until the condition holds; throws with `what` and the last value when it has not in time. */
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | Promise<T | undefined>,
+  options: { readonly withinMs?: number; readonly everyMs?: number } = {},
+): Promise<T> {
+  const endMs = performance.now() + (options.withinMs ?? 20_000);
+  for (;;) {
+    const found = await look();
+    if (found !== undefined && found !== false) return found;
+    if (performance.now() > endMs) throw new Error(`waited in vain until ${what}`);
+    await sleep(options.everyMs ?? 50);
+  }
+}
