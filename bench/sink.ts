@@ -20,7 +20,7 @@ import type { SinkStats } from './sink-client.ts';
 const bucketMicros = 100;
 const bucketCount = 600_000;
 /** More than this is not kept: it is searched at once, whatever that costs the peer. */
-const keptBytesMax = 2 ** 30;
+const keptBytesMax = 2 ** 29;
 
 let seen = new Uint8Array(0);
 let buckets = new Uint32Array(0);
