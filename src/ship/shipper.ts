@@ -5,6 +5,8 @@
 // nothing retryable is ever dropped.
 
 import { readFileSync } from 'node:fs';
+import { getCACertificates } from 'node:tls';
+import type { Dispatcher } from 'undici';
 import { limits as defaults } from '../config.ts';
 import type { ErrorCode } from '../errors.ts';
 import { AgentError } from '../errors.ts';
@@ -17,6 +19,8 @@ import type { DeadLetter } from './dead-letter.ts';
 import { DeadLetterFile } from './dead-letter.ts';
 import type { Batch } from './delivery.ts';
 import { deliver } from './delivery.ts';
+import type { DispatcherOptions } from './direct-dispatcher.ts';
+import { openDirect } from './direct-dispatcher.ts';
 import { Gate } from './gate.ts';
 import { CachedLookup } from './lookup.ts';
 import type { Resolve } from './lookup.ts';
@@ -88,7 +92,7 @@ export type Shipper = {
  * (credentialsFile).
  */
 export async function createShipper(options: ShipOptions, hooks: ShipHooks): Promise<Shipper> {
-  const stage = createStage(options, hooks);
+  const stage = await createStage(options, hooks);
   const underWay = new Set<Promise<unknown>>();
   let order = 0;
   const ship = async (batch: Batch): Promise<ShipOutcome> => {
@@ -122,13 +126,13 @@ function clock(): number {
   return performance.now();
 }
 
-function createStage(options: ShipOptions, hooks: ShipHooks): Stage {
+async function createStage(options: ShipOptions, hooks: ShipHooks): Promise<Stage> {
   const limits: ShipLimits = { ...defaults, ...options.limits };
   const parts: Parts = { options, limits, hooks, now: hooks.now ?? Date.now };
   const random = hooks.random ?? Math.random;
   const counters = createCounters();
   const lookup = createLookup(parts);
-  const transport = createTransport(parts, lookup, random);
+  const transport = await createTransport(parts, lookup, random);
   return {
     gate: createGate(parts, random),
     transport,
@@ -184,22 +188,30 @@ function createLookup({ options, limits }: Parts): CachedLookup {
   });
 }
 
-function createTransport(
+async function createTransport(
   { options, limits }: Parts,
   lookup: CachedLookup,
   random: () => number,
-): Transport {
-  return new Transport({
-    endpoint: options.endpoint,
+): Promise<Transport> {
+  const { endpoint, proxy, caFile } = options;
+  const dispatcherOptions: DispatcherOptions = {
     connections: options.connections,
-    proxy: options.proxy,
-    ca: options.caFile === undefined ? undefined : readCertificates(options.caFile),
+    ca: caFile === undefined ? undefined : readCertificates(caFile),
     lookup: lookup.lookup,
     connectMs: limits.shipConnectMs,
     headersMs: limits.shipHeadersMs,
     bodyMs: limits.shipBodyMs,
-    requestMs: limits.shipRequestMs,
     idleMs: limits.shipIdleMs,
+  };
+  let open = (): Dispatcher => openDirect(endpoint, dispatcherOptions);
+  if (proxy !== undefined) {
+    const { openProxied } = await import('./proxied-dispatcher.ts');
+    open = () => openProxied(proxy, dispatcherOptions);
+  }
+  return new Transport({
+    endpoint,
+    open,
+    requestMs: limits.shipRequestMs,
     connectionAgeMs: limits.shipConnectionAgeMs,
     answerBytesMax: limits.shipAnswerBytesMax,
     clock,
@@ -283,14 +295,12 @@ function createBury({ options, limits, hooks, now }: Parts, counters: ShipCounte
   };
 }
 
-function readCertificates(file: string): string {
+/** Node's own certificates and the ones in the file: a list given to TLS replaces Node's. */
+function readCertificates(file: string): string[] {
   try {
-    return readFileSync(file, 'utf8');
+    return [...getCACertificates('default'), readFileSync(file, 'utf8')];
   } catch (error) {
-    throw new AgentError(
-      'CONFIG_INVALID',
-      `the CA file ${file} cannot be read: ${(error as Error).message}`,
-      { cause: error },
-    );
+    const text = `the CA file ${file} cannot be read: ${(error as Error).message}`;
+    throw new AgentError('CONFIG_INVALID', text, { cause: error });
   }
 }

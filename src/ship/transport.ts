@@ -4,32 +4,21 @@
 //
 // Invariant: `post` settles within `requestMs`, whatever the network does, and never rejects.
 
-import { getCACertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
-import { Pool, ProxyAgent } from 'undici';
 import type { ErrorCode } from '../errors.ts';
 import { hasCode } from '../errors.ts';
 import type { Answer } from './answer.ts';
 import { asBuffer } from './body.ts';
-import type { Lookup } from './lookup.ts';
 
 export type TransportOptions = {
   readonly endpoint: URL;
-  readonly connections: number;
-  /** URL of an HTTP proxy that the endpoint is reached through. */
-  readonly proxy: string | undefined;
-  /** PEM certificates that are trusted beside the usual ones. */
-  readonly ca: string | undefined;
-  readonly lookup: Lookup;
-  /** Name lookup, TCP and TLS together. */
-  readonly connectMs: number;
-  readonly headersMs: number;
-  readonly bodyMs: number;
+  /** Makes a pool of connections to the endpoint. */
+  readonly open: () => Dispatcher;
   /** Everything from the hand-over to the end of the answer. */
   readonly requestMs: number;
-  readonly idleMs: number;
   /** A pool is replaced at 80 to 100 % of this age. */
   readonly connectionAgeMs: number;
+  /** More of an error answer is not kept. */
   readonly answerBytesMax: number;
   readonly clock: () => number;
   readonly random: () => number;
@@ -95,36 +84,10 @@ export class Transport {
     const nowMs = this.#options.clock();
     if (this.#generation !== undefined && nowMs >= this.#generation.retireAtMs) this.renew();
     this.#generation ??= {
-      dispatcher: this.#open(),
+      dispatcher: this.#options.open(),
       retireAtMs: nowMs + this.#options.connectionAgeMs * (1 - 0.2 * this.#options.random()),
     };
     return this.#generation;
-  }
-
-  #open(): Dispatcher {
-    const { endpoint, connections, proxy, ca, lookup, connectMs, headersMs, bodyMs, idleMs } =
-      this.#options;
-    const tls = ca === undefined ? {} : { ca: [...getCACertificates('default'), ca] };
-    const common = {
-      connections,
-      pipelining: 1,
-      allowH2: false,
-      connectTimeout: connectMs,
-      headersTimeout: headersMs,
-      bodyTimeout: bodyMs,
-      keepAliveTimeout: idleMs,
-      keepAliveMaxTimeout: idleMs,
-    };
-    const connect = { ...tls, lookup, timeout: connectMs, allowH2: false };
-    if (proxy === undefined) return new Pool(endpoint.origin, { ...common, connect });
-    return new ProxyAgent({
-      ...common,
-      uri: proxy,
-      requestTls: tls,
-      proxyTls: { ...tls, lookup },
-      // Its own default would let a proxy that never answers CONNECT hold the tunnel for minutes.
-      clientFactory: (origin, opts) => new Pool(origin, { ...opts, headersTimeout: headersMs }),
-    });
   }
 }
 

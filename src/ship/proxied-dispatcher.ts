@@ -1,0 +1,22 @@
+// Connections to the endpoint through an HTTP proxy. Loaded by the shipper only when a proxy is
+// given, because it needs all of undici.
+
+import type { Dispatcher } from 'undici';
+import { Pool, ProxyAgent } from 'undici';
+import type { DispatcherOptions } from './direct-dispatcher.ts';
+import { commonOptions } from './direct-dispatcher.ts';
+
+/** Opens no connection yet. `proxy` is a URL; user and password within it go to the proxy. */
+export function openProxied(proxy: string, options: DispatcherOptions): Dispatcher {
+  const { ca, lookup, headersMs } = options;
+  const tls = ca === undefined ? {} : { ca };
+  return new ProxyAgent({
+    ...commonOptions(options),
+    uri: proxy,
+    requestTls: tls,
+    // The proxy resolves the endpoint's name; the proxy's own name is resolved here.
+    proxyTls: { ...tls, lookup },
+    // Its own default would let a proxy that never answers CONNECT hold the tunnel for minutes.
+    clientFactory: (origin, given) => new Pool(origin, { ...given, headersTimeout: headersMs }),
+  });
+}
