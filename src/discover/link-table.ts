@@ -294,12 +294,10 @@ export class LinkTable {
 
 /**
  * ext4 gives the inode number of a removed directory to the next one made, but not its time of
- * birth. Where the kernel tells no such time it stands equal to ctime, which changes with each
- * link.
+ * birth. (Where statx(2) is missing, that time is ctime: then each new link costs a new watch.)
  */
 function identityOf(stats: Stats): string {
-  const birthMs = stats.birthtimeMs === stats.ctimeMs ? 0 : stats.birthtimeMs;
-  return `${stats.dev}:${stats.ino}:${birthMs}`;
+  return `${stats.dev}:${stats.ino}:${stats.birthtimeMs}`;
 }
 
 function isSystemError(error: unknown): error is NodeJS.ErrnoException {

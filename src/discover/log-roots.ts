@@ -1,21 +1,13 @@
 // Which files the agent may read at all. A pod that can write to a host path can plant links, and
 // the agent runs as root: without this it would ship /etc/shadow. Called by discovery for every
-// link, and by whoever opens a file that discovery named. Invariant: no path leaves here that does
-// not lie, with every link resolved, under a real log root.
+// link; whoever opens a file looks once more, as a directory may be swapped for a link in between.
+// Invariant: no path leaves here that does not lie, with every link resolved, under a real log
+// root.
 
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  realpathSync,
-} from 'node:fs';
+import { lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
-import { AgentError, hasCode } from '../errors.ts';
+import { hasCode } from '../errors.ts';
 
 /**
  * Where a link leads: the directory's real path, the live file's name in it, and the real path of
@@ -59,28 +51,6 @@ export function resolveLog(target: string, roots: readonly string[]): Resolution
       kind: 'refused',
       reason: `cannot be resolved: ${error instanceof Error ? error.message : String(error)}`,
     };
-  }
-}
-
-/**
- * Opens a file for reading, or throws: LINK_REFUSED if what was opened lies outside the roots or is
- * no regular file, else the system's error. The check is made on the open descriptor, because a
- * directory may have been replaced by a link since it was resolved.
- */
-export function openContained(path: string, roots: readonly string[]): number {
-  // Without O_NONBLOCK, opening a FIFO would stop the whole process until someone writes to it.
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  try {
-    if (!fstatSync(fd).isFile()) throw new AgentError('LINK_REFUSED', `${path} is no regular file`);
-    // A file that was unlinked meanwhile reads as "<path> (deleted)", which is under the same root.
-    const opened = readlinkSync(`/proc/self/fd/${fd}`);
-    if (!isUnder(opened, roots)) {
-      throw new AgentError('LINK_REFUSED', `${path} leads outside the log roots, to ${opened}`);
-    }
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
   }
 }
 

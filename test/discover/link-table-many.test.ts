@@ -27,12 +27,12 @@ test('of many links that dangle, each is tried in turn', () => {
   const node = new Node();
   const count = limits.linksCheckedPerScanMax * 2 + 50;
   for (let index = 0; index < count; index += 1) {
-    node.link(`pod-${index}_shop_api-00.log`, node.logPath(`pod-${index}`));
+    node.link(`pod-${index}_shop_api-00.log`, node.logPath('web', index));
   }
   const heard = rememberingEvents();
   const discovery = node.discover(heard);
   expect(discovery.unsettledCount).toBe(count);
-  for (let index = 0; index < count; index += 1) node.writeLog(node.logPath(`pod-${index}`));
+  for (let index = 0; index < count; index += 1) node.writeLog(node.logPath('web', index));
   for (let scan = 0; scan < 3; scan += 1) discovery.scan();
   expect(heard.logs.size).toBe(count);
 });
