@@ -27,7 +27,8 @@ export const tailship: Peer = {
     mkdirSync(compileCache, { recursive: true });
     const places = ['--containers-dir', task.containersDir, '--log-root', task.logRoot];
     const names = ['--project', 'bench', '--cluster', 'bench', '--location', 'europe-west4'];
-    const args = [main, 'run', ...places, '--state-dir', task.stateDir];
+    // The flag is that of the image's ENTRYPOINT.
+    const args = ['--max-semi-space-size=1', main, 'run', ...places, '--state-dir', task.stateDir];
     args.push('--endpoint', task.endpoint, ...names, '--node', 'bench-node');
     args.push('--admin-address', '127.0.0.1:0', task.follow ? '--from=start' : '--once');
     return { file: process.execPath, args, env: { NODE_COMPILE_CACHE: compileCache } };
