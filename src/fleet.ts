@@ -1,5 +1,5 @@
-// All chains of the node: turns what discovery finds into chains, keeps them awake or idle, drops them when they are over. Made by
-// agent.ts; pipeline.ts plans from it.
+// All chains of the node: turns what discovery finds into chains, keeps them awake or idle, drops
+// them when they are over. Made by agent.ts; pipeline.ts plans from it.
 
 import { readFileSync, realpathSync } from 'node:fs';
 
@@ -37,6 +37,7 @@ export class Fleet {
     this.#setup = {
       roots: this.roots,
       openFiles: { count: 0, max: openFilesMax() },
+      lostBytes: { truncated: 0, notUnpacked: 0 },
       from: store.size === 0 ? config.from : 'start',
       once: config.once,
       lookup: (podUid, container, restartCount) =>
@@ -51,7 +52,10 @@ export class Fleet {
     this.#setup.from = 'start';
   }
 
-  /** A link that leads to a container's log: opens its files at once, for it may live for 300 ms only. */
+  /**
+   * A link that leads to a container's log: opens its files at once, for it may live for 300 ms
+   * only.
+   */
   add(log: ContainerLog, nowMs: number): void {
     const key = keyOf(log);
     const known = this.#chains.get(key);
@@ -113,6 +117,11 @@ export class Fleet {
     return this.#chains.values();
   }
 
+  /** Bytes since the start that were cut off or could not be unpacked before they were read. */
+  get lostBytes(): TailSetup['lostBytes'] {
+    return this.#setup.lostBytes;
+  }
+
   get openFileCount(): number {
     return this.#setup.openFiles.count;
   }
@@ -135,7 +144,9 @@ export class Fleet {
   }
 }
 
-/** A CRI container's restarts share their directory and so their chain; other logs have one each. */
+/**
+ * A CRI container's restarts share their directory and so their chain; other logs have one each.
+ */
 function keyOf(log: ContainerLog): string {
   return /^\d+\.log$/.test(log.fileName) ? log.directory : `${log.directory}/${log.fileName}`;
 }
@@ -150,7 +161,9 @@ function realRoots(logRoots: readonly string[]): string[] {
   });
 }
 
-/** Descriptors that log files may take: the process limit less what sockets, store and threads need. */
+/**
+ * Descriptors that log files may take: the process limit less what sockets, store and threads need.
+ */
 function openFilesMax(): number {
   const match = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
   return Math.max(16, Number(match?.[1] ?? 1024) - limits.openFilesReserve);

@@ -1,7 +1,8 @@
-// One log file of a container: its descriptor, its identity and how far it has been read. Called by chain.ts.
+// One log file of a container: its descriptor, its identity and how far it has been read. Called by
+// chain.ts.
 //
-// Invariant: committed <= offset <= size, as far as the file itself allows. The descriptor is kept while bytes are unread, so that
-// neither a rename nor a deletion can take them away.
+// Invariant: committed <= offset <= size, as far as the file itself allows. The descriptor is kept
+// while bytes are unread, so that neither a rename nor a deletion can take them away.
 
 import { closeSync, fstatSync, readSync, statSync, type Stats } from 'node:fs';
 
@@ -22,7 +23,10 @@ export class LogFile {
   offset = 0;
   /** Everything before it was answered for. */
   committed = 0;
-  /** Milliseconds since the epoch when nothing was expected to be appended any more; undefined while something is. */
+  /**
+   * Milliseconds since the epoch when nothing was expected to be appended any more; undefined while
+   * something is.
+   */
   supersededAtMs: number | undefined;
   /** Milliseconds since the epoch of the look that last saw it change. */
   grownAtMs = 0;
@@ -88,6 +92,7 @@ export class LogFile {
 
   /** Takes the rest as lost: it cannot be unpacked. */
   giveUp(): void {
+    this.#setup.lostBytes.notUnpacked += this.unread;
     this.size = this.offset;
     this.needsSpool = false;
   }
@@ -109,21 +114,23 @@ export class LogFile {
   }
 
   /**
-   * Looks at the size again. `truncated` when the file is no longer the one whose bytes were read: it has become shorter, or
-   * starts with another line.
+   * Looks at the size again. `truncated` when the file is no longer the one whose bytes were read:
+   * it has become shorter, or starts with another line.
    */
   refresh(nowMs: number): 'same' | 'grown' | 'truncated' {
     if (this.ended || this.name.compressed) return 'same';
-    const stats = this.#fd === undefined
-      ? statSync(this.path, { throwIfNoEntry: false })
-      : fstatSync(this.#fd);
+    const stats =
+      this.#fd === undefined ? statSync(this.path, { throwIfNoEntry: false }) : fstatSync(this.#fd);
     if (stats === undefined || stats.ino !== this.inode) return 'same'; // The listing tells what became of it.
     if (stats.size === this.size) return 'same';
     if (!this.open()) return 'same';
     this.grownAtMs = nowMs;
+    const { unread } = this;
     const shorter = stats.size < this.size;
     this.size = stats.size;
-    return shorter || this.#headChanged() ? 'truncated' : 'grown';
+    if (!shorter && !this.#headChanged()) return 'grown';
+    this.#setup.lostBytes.truncated += unread;
+    return 'truncated';
   }
 
   #headChanged(): boolean {
@@ -133,7 +140,10 @@ export class LogFile {
     return bytes < head.length || !head.equals(this.#head);
   }
 
-  /** Finds out the identity as soon as the first line allows it. True when it became known by this call. */
+  /**
+   * Finds out the identity as soon as the first line allows it. True when it became known by this
+   * call.
+   */
   identify(): boolean {
     if (this.#identity !== undefined || this.#fd === undefined || this.size === 0) return false;
     const bytesMax = Math.min(limits.fingerprintBytes, this.size);

@@ -1,5 +1,5 @@
-// What the files and chains of the tail stage share: where links may lead, how many descriptors may be open, what was committed.
-// Made once by agent.ts.
+// What the files and chains of the tail stage share: where links may lead, how many descriptors may
+// be open, what was committed. Made once by agent.ts.
 
 import type { ErrorCode } from '../errors.ts';
 import type { FileOwner } from './file-identity.ts';
@@ -12,7 +12,12 @@ export type TailSetup = {
   readonly roots: readonly string[];
   /** Descriptors of log files: idle files are closed when more than `max` are open. */
   readonly openFiles: { count: number; readonly max: number };
-  /** Where reading begins in a file that no checkpoint knows; `end` only while the first start finds what is there already. */
+  /** Bytes since the start that nobody can read any more. */
+  readonly lostBytes: { truncated: number; notUnpacked: number };
+  /**
+   * Where reading begins in a file that no checkpoint knows; `end` only while the first start finds
+   * what is there already.
+   */
   from: 'start' | 'end';
   /** `--once`: the end of a file is the end of its container's log. */
   readonly once: boolean;

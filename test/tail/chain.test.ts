@@ -36,6 +36,7 @@ beforeEach(() => {
   setup = {
     roots: [root],
     openFiles: { count: 0, max: 100 },
+    lostBytes: { truncated: 0, notUnpacked: 0 },
     from: 'start',
     once: false,
     lookup: (_uid, _container, restartCount) => known.get(restartCount) ?? [],
@@ -52,7 +53,14 @@ const line = (text: string, second = 0) =>
 function makeChain(overrides: Partial<TailSetup> = {}): Chain {
   Object.assign(setup, overrides);
   const chain = new Chain(
-    { directory, liveName: '0.log', format: 'cri', podUid: 'uid', container: 'api', restartCount: 0 },
+    {
+      directory,
+      liveName: '0.log',
+      format: 'cri',
+      podUid: 'uid',
+      container: 'api',
+      restartCount: 0,
+    },
     setup,
   );
   chain.links.add('link');

@@ -32,6 +32,7 @@ function makeChain(name: string, bytes: number): PlannedChain {
   const setup = {
     roots: [root],
     openFiles: { count: 0, max: 100 },
+    lostBytes: { truncated: 0, notUnpacked: 0 },
     from: 'start',
     once: false,
     lookup: () => [],
@@ -54,7 +55,11 @@ const podsOf = (plan: Plan | undefined): string[] =>
 /** As if a worker had taken the whole plan. */
 function finish(plan: Plan | undefined): void {
   for (const { planned, cut } of plan?.parts ?? []) {
-    planned.chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
+    planned.chain.advance(
+      cut,
+      { consumed: cut.segments.map(({ end }) => end), more: false },
+      nowMs,
+    );
   }
 }
 
