@@ -3,8 +3,8 @@
 // Peers run in turn, a b c a b c, against one sink, so that a machine that slows down slows all of
 // them. Each round also runs every peer on files of a few lines: what that costs is its start-up
 // (an agent that has nothing to send never starts half of what it needs), and the cost of a line is
-// the difference of the two runs over the difference in lines. Ratios are taken within a round, then
-// the median.
+// the difference of the two runs over the difference in lines. Ratios are taken within a round,
+// then the median.
 
 import { type Corpus, type CorpusKind, writeCorpus } from './corpus.ts';
 import type { Cost } from './measure.ts';

@@ -1,5 +1,6 @@
 // The steady scenarios: lines that are being written (live), and files that nobody writes to
-// (idle). CPU is of a core, over an interval that begins after the agent has settled. Run by run.ts.
+// (idle). CPU is of a core, over an interval that begins after the agent has settled. Run by
+// run.ts.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

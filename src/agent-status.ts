@@ -1,22 +1,20 @@
-// What the agent says about itself: the AdminSource that the admin server, the page and `tailship top` print. Made by agent.ts; it
-// only reads, and only when asked.
+// What the agent says about itself: the AdminSource that the admin server, the page and `tailship
+// top` print. Made by agent.ts; it only reads, and only when asked.
 
 import { cpuUsage, memoryUsage } from 'node:process';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-import type {
-  AdminSource,
-  AgentStatus,
-  Check,
-  WorkloadStatus,
-} from './admin/admin-source.ts';
+import type { AdminSource, AgentStatus, Check, WorkloadStatus } from './admin/admin-source.ts';
 import type { Agent } from './agent.ts';
 import type { FleetChain } from './fleet.ts';
 import { version } from './version.ts';
 
 const lagResolutionMs = 100;
 
-/** The agent as the admin server sees it. Starts a monitor of the event loop; nothing else runs between calls. */
+/**
+ * The agent as the admin server sees it. Starts a monitor of the event loop; nothing else runs
+ * between calls.
+ */
 export function createAdminSource(agent: Agent): AdminSource {
   const lag = monitorEventLoopDelay({ resolution: lagResolutionMs });
   lag.enable();

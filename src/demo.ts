@@ -2,8 +2,8 @@
 // its own. Called by cli.ts.
 //
 // The agent is a process of its own, started as a user would start it, so that its CPU time and
-// memory are the agent's alone. Invariant: when runDemo returns or throws, the agent has ended and the
-// directory is gone.
+// memory are the agent's alone. Invariant: when runDemo returns or throws, the agent has ended and
+// the directory is gone.
 
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -43,7 +43,10 @@ type Demo = {
   readonly adminUrl: string;
 };
 
-/** Runs until the signal or for `config.seconds`; the exit code is 1 if a line was lost or the agent failed. */
+/**
+ * Runs until the signal or for `config.seconds`; the exit code is 1 if a line was lost or the agent
+ * failed.
+ */
 export async function runDemo(config: Config, control: Control): Promise<number> {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'tailship-demo-'));
   const emulator = await startOnPort(config);

@@ -1,5 +1,5 @@
-// The operating errors of the agent: one class, one table of codes. A code is a metric label and a line in the README.
-// Programmer errors are not here: they are `assert`s, and crash.
+// The operating errors of the agent: one class, one table of codes. A code is a metric label and a
+// line in the README. Programmer errors are not here: they are `assert`s, and crash.
 
 type ErrorRow = {
   /** Whether the same step may succeed later without anyone doing anything. */
@@ -10,27 +10,104 @@ type ErrorRow = {
 
 /** Every code of an AgentError. The README prints this table; a test compares the two. */
 export const errorTable = {
-  CONFIG_INVALID: { retryable: false, advice: 'Correct the named key, flag or variable; `tailship check` validates without running.' },
-  STATE_LOCKED: { retryable: false, advice: 'Stop the other agent, or give this one its own --state-dir.' },
-  STATE_CORRUPT: { retryable: false, advice: 'Nothing: the store was set aside as *.corrupt-<time> and reading starts from what the files hold; entries sent twice are the same entries.' },
-  STATE_UNWRITABLE: { retryable: true, advice: 'Free space on, or remount, the file system of --state-dir; the agent goes on from memory and saves as soon as it can.' },
-  LINK_REFUSED: { retryable: false, advice: 'A link in --containers-dir leads outside every --log-root or to something that is no regular file: add the root if it is yours, else look at the pod that made it.' },
-  WATCH_DEGRADED: { retryable: true, advice: 'inotify has no instance or watch left: raise fs.inotify.max_user_instances and max_user_watches. Logs are found and read by polling meanwhile.' },
-  FILE_UNREADABLE: { retryable: true, advice: 'Give the agent the right to read the file; it is tried again at every scan.' },
-  FILE_TRUNCATED: { retryable: false, advice: 'A log file became shorter while it was read (copytruncate?): reading goes on at its start. Lines that were cut off before they were read are lost by whoever truncated it.' },
-  SHIP_UNREACHABLE: { retryable: true, advice: 'Check DNS, network policy and proxy towards --endpoint; lines stay in their files meanwhile.' },
-  SHIP_TIMEOUT: { retryable: true, advice: 'The endpoint answered too late; the same entries are sent again. Check the network if it lasts.' },
-  SHIP_UNAUTHENTICATED: { retryable: true, advice: 'The access token was refused: check the key file or the metadata server and the clock.' },
-  SHIP_FORBIDDEN: { retryable: true, advice: 'Grant roles/logging.logWriter on the project and enable logging.googleapis.com; lines stay in their files meanwhile.' },
-  SHIP_THROTTLED: { retryable: true, advice: 'The write quota is used up: raise it or log less; lines stay in their files meanwhile.' },
-  SHIP_UNAVAILABLE: { retryable: true, advice: 'Cloud Logging has a problem; the same entries are sent again with back-off.' },
-  SHIP_MISDIRECTED: { retryable: true, advice: 'The endpoint has no such path or project: correct --endpoint or --project; lines stay in their files meanwhile.' },
-  SHIP_STOPPED: { retryable: true, advice: 'Nothing: the agent was stopping; the same entries are sent after the next start.' },
-  SHIP_REJECTED: { retryable: false, advice: 'The API refuses the entry itself: it stands with the reason in dead-letter.ndjson in --state-dir.' },
-  CREDENTIALS_MISSING: { retryable: false, advice: 'Give --credentials-file, run where the metadata server answers, or point --endpoint at a plain http loopback address.' },
-  METADATA_UNAVAILABLE: { retryable: true, advice: 'The metadata server did not answer: give --project, --cluster, --location and --node, or check the network policy towards 169.254.169.254.' },
-  ADMIN_ADDRESS_UNUSABLE: { retryable: false, advice: 'Give --admin-address another port of this machine, or `off`.' },
-  ADMIN_UNREACHABLE: { retryable: true, advice: 'Start the agent, or name the --admin-address that it was started with.' },
+  CONFIG_INVALID: {
+    retryable: false,
+    advice: 'Correct the named key, flag or variable; `tailship check` validates without running.',
+  },
+  STATE_LOCKED: {
+    retryable: false,
+    advice: 'Stop the other agent, or give this one its own --state-dir.',
+  },
+  STATE_CORRUPT: {
+    retryable: false,
+    advice:
+      'Nothing: the store was set aside as *.corrupt-<time> and reading starts from what the files hold; entries sent twice are the same entries.',
+  },
+  STATE_UNWRITABLE: {
+    retryable: true,
+    advice:
+      'Free space on, or remount, the file system of --state-dir; the agent goes on from memory and saves as soon as it can.',
+  },
+  LINK_REFUSED: {
+    retryable: false,
+    advice:
+      'A link in --containers-dir leads outside every --log-root or to something that is no regular file: add the root if it is yours, else look at the pod that made it.',
+  },
+  WATCH_DEGRADED: {
+    retryable: true,
+    advice:
+      'inotify has no instance or watch left: raise fs.inotify.max_user_instances and max_user_watches. Logs are found and read by polling meanwhile.',
+  },
+  FILE_UNREADABLE: {
+    retryable: true,
+    advice: 'Give the agent the right to read the file; it is tried again at every scan.',
+  },
+  FILE_TRUNCATED: {
+    retryable: false,
+    advice:
+      'A log file became shorter while it was read (copytruncate?): reading goes on at its start. Lines that were cut off before they were read are lost by whoever truncated it.',
+  },
+  SHIP_UNREACHABLE: {
+    retryable: true,
+    advice:
+      'Check DNS, network policy and proxy towards --endpoint; lines stay in their files meanwhile.',
+  },
+  SHIP_TIMEOUT: {
+    retryable: true,
+    advice:
+      'The endpoint answered too late; the same entries are sent again. Check the network if it lasts.',
+  },
+  SHIP_UNAUTHENTICATED: {
+    retryable: true,
+    advice:
+      'The access token was refused: check the key file or the metadata server and the clock.',
+  },
+  SHIP_FORBIDDEN: {
+    retryable: true,
+    advice:
+      'Grant roles/logging.logWriter on the project and enable logging.googleapis.com; lines stay in their files meanwhile.',
+  },
+  SHIP_THROTTLED: {
+    retryable: true,
+    advice:
+      'The write quota is used up: raise it or log less; lines stay in their files meanwhile.',
+  },
+  SHIP_UNAVAILABLE: {
+    retryable: true,
+    advice: 'Cloud Logging has a problem; the same entries are sent again with back-off.',
+  },
+  SHIP_MISDIRECTED: {
+    retryable: true,
+    advice:
+      'The endpoint has no such path or project: correct --endpoint or --project; lines stay in their files meanwhile.',
+  },
+  SHIP_STOPPED: {
+    retryable: true,
+    advice: 'Nothing: the agent was stopping; the same entries are sent after the next start.',
+  },
+  SHIP_REJECTED: {
+    retryable: false,
+    advice:
+      'The API refuses the entry itself: it stands with the reason in dead-letter.ndjson in --state-dir.',
+  },
+  CREDENTIALS_MISSING: {
+    retryable: false,
+    advice:
+      'Give --credentials-file, run where the metadata server answers, or point --endpoint at a plain http loopback address.',
+  },
+  METADATA_UNAVAILABLE: {
+    retryable: true,
+    advice:
+      'The metadata server did not answer: give --project, --cluster, --location and --node, or check the network policy towards 169.254.169.254.',
+  },
+  ADMIN_ADDRESS_UNUSABLE: {
+    retryable: false,
+    advice: 'Give --admin-address another port of this machine, or `off`.',
+  },
+  ADMIN_UNREACHABLE: {
+    retryable: true,
+    advice: 'Start the agent, or name the --admin-address that it was started with.',
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof errorTable;

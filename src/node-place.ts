@@ -1,5 +1,6 @@
-// Where this node is: project, location, cluster and name, as they stand in every entry. Called by agent.ts at the start. The
-// configuration wins; what it leaves out is asked of the metadata server, or made up when the endpoint is an emulator on loopback.
+// Where this node is: project, location, cluster and name, as they stand in every entry. Called by
+// agent.ts at the start. The configuration wins; what it leaves out is asked of the metadata
+// server, or made up when the endpoint is an emulator on loopback.
 
 import { hostname } from 'node:os';
 
@@ -7,7 +8,9 @@ import type { Config } from './config.ts';
 import { AgentError } from './errors.ts';
 import type { NodePlace } from './tail/workload.ts';
 
-/** @throws AgentError METADATA_UNAVAILABLE when the project is not given and nobody can be asked. */
+/**
+ * @throws AgentError METADATA_UNAVAILABLE when the project is not given and nobody can be asked.
+ */
 export async function findNodePlace(config: Config): Promise<NodePlace> {
   const given = {
     project: config.project,
@@ -20,7 +23,10 @@ export async function findNodePlace(config: Config): Promise<NodePlace> {
   throw new AgentError('METADATA_UNAVAILABLE', 'no --project is given');
 }
 
-function withDefaults(given: Partial<Record<keyof NodePlace, string | undefined>>, project: string): NodePlace {
+function withDefaults(
+  given: Partial<Record<keyof NodePlace, string | undefined>>,
+  project: string,
+): NodePlace {
   return {
     project,
     location: given.location ?? '',
@@ -31,5 +37,7 @@ function withDefaults(given: Partial<Record<keyof NodePlace, string | undefined>
 
 function isLoopback(endpoint: string): boolean {
   const { protocol, hostname: host } = new URL(endpoint);
-  return protocol === 'http:' && (host === 'localhost' || host === '[::1]' || host.startsWith('127.'));
+  return (
+    protocol === 'http:' && (host === 'localhost' || host === '[::1]' || host.startsWith('127.'))
+  );
 }

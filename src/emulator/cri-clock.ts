@@ -1,8 +1,9 @@
-// The times that synthetic log lines carry, to the nanosecond and as the container runtime prints them.
+// The times that synthetic log lines carry, to the nanosecond and as the container runtime prints
+// them.
 //
 // FakeKubelet owns one clock for all its containers. Invariant: time never goes back, and between
-// two files of one container it moves on (a rotation calls `advance`), because identity and order of
-// entries rest on that as they do on a real node.
+// two files of one container it moves on (a rotation calls `advance`), because identity and order
+// of entries rest on that as they do on a real node.
 
 /** containerd drops trailing zeros and may say `Z`; CRI-O writes nine digits and an offset. */
 export type CriStyle = 'containerd' | 'crio';
@@ -24,7 +25,10 @@ export type CriClock = {
   advance(milliseconds: number): void;
   /** Whole seconds since the epoch. */
   seconds(): number;
-  /** Prints the current time as the runtime does so that it ends at `end`, and returns where it starts. */
+  /**
+   * Prints the current time as the runtime does so that it ends at `end`, and returns where it
+   * starts.
+   */
   putBefore(target: Uint8Array, end: number): number;
   /** Prints the current time in UTC with nine digits, 30 bytes, as applications do. */
   putUtc(target: Uint8Array, start: number): void;

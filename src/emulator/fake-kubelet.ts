@@ -1,5 +1,5 @@
-// A stand-in for the kubelet and its container runtime: pods, their log files, and the links that an
-// agent finds them by.
+// A stand-in for the kubelet and its container runtime: pods, their log files, and the links that
+// an agent finds them by.
 //
 // Tests, benchmarks and `tailship demo` use it. The layout is the node's:
 //   <root>/containers/<pod>_<namespace>_<container>-<id>.log  →  <root>/pods/<namespace>_<pod>_<uid>/<container>/<n>.log

@@ -1,10 +1,12 @@
-// The lines that synthetic containers write: realistic, seeded, and a pure function of (seed, sequence number).
+// The lines that synthetic containers write: realistic, seeded, and a pure function of (seed,
+// sequence number).
 //
 // FakeKubelet calls it to write, the verifier calls it again to know what had been written: so an
 // account of millions of lines is a seed and a count. A line is one of a pool of templates with its
 // number (and time) patched in; writing one costs no composing.
 //
-// Invariant: every line that is not empty holds its number exactly once, as `seq=<n>` in text or as the key `seq` in JSON.
+// Invariant: every line that is not empty holds its number exactly once, as `seq=<n>` in text or as
+// the key `seq` in JSON.
 
 /** What a container logs. `mixed` is a share of each of the others but `trace`. */
 export type LineKind = 'text' | 'json' | 'klog' | 'trace' | 'unicode' | 'blank' | 'mixed';
@@ -27,7 +29,10 @@ export type LineTemplate = {
 };
 
 export type LineSource = {
-  /** Template of line `seq`; the pool is shared by all containers with the same seed, kind and bytes. */
+  /**
+   * Template of line `seq`; the pool is shared by all containers with the same seed, kind and
+   * bytes.
+   */
   at(seq: number): LineTemplate;
 };
 
@@ -49,7 +54,10 @@ const timeHole = '2024-03-05T14:07:21.000000000Z';
 export const timeEnd = 38;
 export const bodyStart = timeEnd + ' stdout F '.length;
 
-/** Random numbers from a 32-bit seed (mulberry32): the same seed gives the same sequence on every machine. */
+/**
+ * Random numbers from a 32-bit seed (mulberry32): the same seed gives the same sequence on every
+ * machine.
+ */
 export function createRandom(seed: number): Random {
   let state = seed >>> 0;
   function next(): number {
@@ -79,13 +87,17 @@ export function mix(seed: number, value: number): number {
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
-/** The message of line `seq` without CRI header and newline; the hole of its time holds any time. */
+/**
+ * The message of line `seq` without CRI header and newline; the hole of its time holds any time.
+ */
 export function lineText(template: LineTemplate, seq: number): string {
   putSeq(template, seq);
   return template.bytes.toString('utf8', bodyStart, template.bytes.length - 1);
 }
 
-/** Fills the hole of the number: after `=` padded with zeros, before a number of JSON with spaces. */
+/**
+ * Fills the hole of the number: after `=` padded with zeros, before a number of JSON with spaces.
+ */
 export function putSeq(template: LineTemplate, seq: number): void {
   const { bytes, seqStart } = template;
   if (seqStart === 0) return;
@@ -150,7 +162,10 @@ function singleLine(random: Random, kind: LineKind, bytes: number | undefined): 
   return textLine(random, bytes ?? 160);
 }
 
-/** Makes a template of a line in which ‹seq› and ‹time› mark the holes; the time stands before the number. */
+/**
+ * Makes a template of a line in which ‹seq› and ‹time› mark the holes; the time stands before the
+ * number.
+ */
 function cut(stream: Stream, line: string): LineTemplate {
   const timed = line.replace('‹time›', timeHole);
   const timeAt = line.indexOf('‹time›');

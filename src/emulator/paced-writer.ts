@@ -1,7 +1,8 @@
-// Writes synthetic lines at a given rate, cheaply enough to run beside the agent that is being measured.
+// Writes synthetic lines at a given rate, cheaply enough to run beside the agent that is being
+// measured.
 //
-// The demo and the benchmarks call it. Invariant: pacing is by absolute time, so the number of lines
-// after t seconds is rate × t, whatever the timer does; a writer that falls behind says so in
+// The demo and the benchmarks call it. Invariant: pacing is by absolute time, so the number of
+// lines after t seconds is rate × t, whatever the timer does; a writer that falls behind says so in
 // `lateMs` and catches up.
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,9 +14,14 @@ export type PacedWriteOptions = {
   readonly seconds: number;
   /** Looked up at each tick, so containers may come and go; they take turns line by line. */
   readonly containers: () => readonly FakeContainer[];
-  /** Time between two rounds of writes, default 10 ms: each wake-up costs about 0.2 ms of CPU here. */
+  /**
+   * Time between two rounds of writes, default 10 ms: each wake-up costs about 0.2 ms of CPU here.
+   */
   readonly tickMs?: number;
-  /** Rotates a live file that has this many bytes, looked at every `rotateCheckMs`; default is never. */
+  /**
+   * Rotates a live file that has this many bytes, looked at every `rotateCheckMs`; default is
+   * never.
+   */
   readonly rotateBytes?: number;
   /** As `containerLogMonitorInterval`, default 10,000. */
   readonly rotateCheckMs?: number;
@@ -30,7 +36,9 @@ export type PacedWriteResult = {
   readonly lateMs: number;
 };
 
-/** Writes until the time is over or the signal ends it; throws what a write or a rotation throws. */
+/**
+ * Writes until the time is over or the signal ends it; throws what a write or a rotation throws.
+ */
 export async function writeAtRate(options: PacedWriteOptions): Promise<PacedWriteResult> {
   const tickMs = options.tickMs ?? 10;
   const total = Math.round(options.linesPerSecond * options.seconds);
@@ -58,7 +66,10 @@ export async function writeAtRate(options: PacedWriteOptions): Promise<PacedWrit
   };
 }
 
-/** Gives each container its share of `count` lines, beginning with the one whose turn it is; returns whose turn is next. */
+/**
+ * Gives each container its share of `count` lines, beginning with the one whose turn it is; returns
+ * whose turn is next.
+ */
 function writeRound(containers: readonly FakeContainer[], count: number, turn: number): number {
   const share = Math.floor(count / containers.length);
   const rest = count - share * containers.length;

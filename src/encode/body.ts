@@ -1,6 +1,8 @@
-// One request body while it grows in its slot. Called by the worker's files; the kernel moves `out` too.
+// One request body while it grows in its slot. Called by the worker's files; the kernel moves `out`
+// too.
 //
-// The invariant: everything before `out` is the head, or entries that each end in a comma and a newline.
+// The invariant: everything before `out` is the head, or entries that each end in a comma and a
+// newline.
 
 import type { DrainTask } from './drain-task.ts';
 import { type SharedLayout, slotAddress, slotBytes } from './shared-memory.ts';

@@ -1,6 +1,6 @@
 // Drains one container's files into the body: reads chunks into the worker's window, has the kernel
-// encode what it can, and gives the rest to the reference encoder. Called by drain.ts, once for each
-// source of a task.
+// encode what it can, and gives the rest to the reference encoder. Called by drain.ts, once for
+// each source of a task.
 //
 // The invariant: what it says is consumed stands in the body, and nothing else of the source does.
 
@@ -20,7 +20,9 @@ import { openRecords, returnTo, softEnd } from './source-run.ts';
 import type { DrainWorker, Place, SourceRun } from './source-run.ts';
 
 const newline = 0x0a;
-/** Kept free at the window's end: for the newline that ends a chunk, and for loads that run past it. */
+/**
+ * Kept free at the window's end: for the newline that ends a chunk, and for loads that run past it.
+ */
 const windowReserveBytes = 256;
 
 /** The bytes of the window that are read but not encoded; addresses. */
@@ -83,7 +85,9 @@ function encodeByKernel(run: SourceRun, chunk: Chunk): boolean {
   return reason === stopDone;
 }
 
-/** Where a line that is too long is cut: after `limits.lineBytesMax`, but not inside a character. */
+/**
+ * Where a line that is too long is cut: after `limits.lineBytesMax`, but not inside a character.
+ */
 function cutEnd(memory: Buffer, from: number): number {
   let end = from + limits.lineBytesMax;
   for (let back = 0; back < 3 && (memory[end]! & 0xc0) === 0x80; back++) end--;
@@ -105,12 +109,7 @@ function takeText(run: SourceRun, from: number, end: number, incomplete: Incompl
 }
 
 /** Takes the line of `[from, end)`, its newline not included. */
-function takeWholeLine(
-  run: SourceRun,
-  from: number,
-  end: number,
-  incomplete: Incomplete,
-): boolean {
+function takeWholeLine(run: SourceRun, from: number, end: number, incomplete: Incomplete): boolean {
   const offset = run.fileBase + from;
   const bytes = run.body.memory.subarray(from, end);
   const place = { segment: run.segment, offset };
@@ -182,7 +181,9 @@ function compact(run: SourceRun, chunk: Chunk): void {
   chunk.from = window;
 }
 
-/** Reads the segment's first chunk from one byte earlier, which tells whether a line starts there. */
+/**
+ * Reads the segment's first chunk from one byte earlier, which tells whether a line starts there.
+ */
 function openSegment(run: SourceRun, index: number): Chunk {
   const segment = run.source.segments[index]!;
   const { window } = run.worker;

@@ -1,33 +1,53 @@
-// What a worker task is: the border between the planner (main thread) and the drain (worker thread).
+// What a worker task is: the border between the planner (main thread) and the drain (worker
+// thread).
 //
-// A task is a pure function of file descriptors, offsets and prefixes. It fills one slot of the shared memory with one request body,
-// and says how far it came in each file. It keeps no state: what it did not consume is read again by a later task.
+// A task is a pure function of file descriptors, offsets and prefixes. It fills one slot of the
+// shared memory with one request body, and says how far it came in each file. It keeps no state:
+// what it did not consume is read again by a later task.
 
 /** A range of one file, in bytes of the uncompressed file. */
 export type Segment = {
   /** Open for reading for as long as the task runs; descriptors are process-wide. */
   readonly fd: number;
-  /** First byte that is not consumed yet. It is the start of a line, or the rest of a line that was cut. */
+  /**
+   * First byte that is not consumed yet. It is the start of a line, or the rest of a line that was
+   * cut.
+   */
   readonly start: number;
   /** One past the last byte to read. */
   readonly end: number;
-  /** Nothing will ever be appended: rotated away with a successor, deleted, or `--once`. An unterminated last line then counts as a line. */
+  /**
+   * Nothing will ever be appended: rotated away with a successor, deleted, or `--once`. An
+   * unterminated last line then counts as a line.
+   */
   readonly ended: boolean;
-  /** The first 22 characters of every insertId of this file: hash of (pod uid, container, restart count), first line's time. `[0-9a-z]`. */
+  /**
+   * The first 22 characters of every insertId of this file: hash of (pod uid, container, restart
+   * count), first line's time. `[0-9a-z]`.
+   */
   readonly idPrefix: string;
-  /** RFC 3339. The time of lines that are not CRI, when no CRI line stands within `lookBackBytes` before them. */
+  /**
+   * RFC 3339. The time of lines that are not CRI, when no CRI line stands within `lookBackBytes`
+   * before them.
+   */
   readonly fallbackTime: string;
 };
 
 /** How the lines of a file are written. */
 export type LineFormat = 'cri' | 'docker' | 'raw';
 
-/** One container's files (rotated, then live), oldest first: a partial line may begin in one segment and end in the next. */
+/**
+ * One container's files (rotated, then live), oldest first: a partial line may begin in one segment
+ * and end in the next.
+ */
 export type Source = {
   readonly segments: readonly Segment[];
   /** The container's log is over after the last segment: whatever dangles is flushed. */
   readonly ended: boolean;
-  /** The record at the first segment's start has waited too long for its end: flush that one record as it is. */
+  /**
+   * The record at the first segment's start has waited too long for its end: flush that one record
+   * as it is.
+   */
   readonly flushFirst: boolean;
   readonly format: LineFormat;
   readonly joinStackTraces: boolean;
@@ -35,23 +55,36 @@ export type Source = {
   readonly resource: string;
   /** `"logName":"…",` or '' where the request's default holds. */
   readonly logName: { readonly stdout: string; readonly stderr: string };
-  /** Members of the entry's labels beyond the request's, without braces: `"k8s-pod/app":"web"`, or ''. */
+  /**
+   * Members of the entry's labels beyond the request's, without braces: `"k8s-pod/app":"web"`, or
+   * ''.
+   */
   readonly labels: string;
 };
 
 export type DrainTask = {
-  /** Which slot of the shared memory to fill; it belongs to the task until it answers, then to the shipper. */
+  /**
+   * Which slot of the shared memory to fill; it belongs to the task until it answers, then to the
+   * shipper.
+   */
   readonly slot: number;
-  /** Everything of the body before the first entry, `{"partialSuccess":true,…,"entries":[` in UTF-8. */
+  /**
+   * Everything of the body before the first entry, `{"partialSuccess":true,…,"entries":[` in UTF-8.
+   */
   readonly head: Uint8Array;
   readonly sources: readonly Source[];
-  /** `projects/P`: for traces that become resource names; undefined leaves 32 hex digits bare (`--trace-format bare`). */
+  /**
+   * `projects/P`: for traces that become resource names; undefined leaves 32 hex digits bare
+   * (`--trace-format bare`).
+   */
   readonly traceParent: string | undefined;
 };
 
 /** What became of one source. Byte counts are of the file, not of the body. */
 export type SourceResult = {
-  /** Per segment: one past the last byte whose record stands in the body; equals `start` if none. */
+  /**
+   * Per segment: one past the last byte whose record stands in the body; equals `start` if none.
+   */
   readonly consumed: readonly number[];
   readonly lines: number;
   readonly entries: number;

@@ -58,7 +58,10 @@ export function joinStart(run: SourceRun, stream: Stream): number {
   return run.worker.joins[stream] + joinHeaderBytes;
 }
 
-/** Whether the kernel encoded the joined content, given to it as the one line that it would have been. */
+/**
+ * Whether the kernel encoded the joined content, given to it as the one line that it would have
+ * been.
+ */
 function emitByKernel(run: SourceRun, partial: OpenPartial): boolean {
   const { kernel, body } = run;
   const start = joinStart(run, partial.stream);

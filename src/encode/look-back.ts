@@ -1,8 +1,8 @@
-// The time of a line that has none: the one of the nearest CRI line that starts shortly before it in the same file. Called by the
-// worker for lines that are no CRI.
+// The time of a line that has none: the one of the nearest CRI line that starts shortly before it
+// in the same file. Called by the worker for lines that are no CRI.
 //
-// The invariant: the answer depends on the file's content alone, not on where a task or a chunk began. Otherwise a line sent twice
-// would be two entries.
+// The invariant: the answer depends on the file's content alone, not on where a task or a chunk
+// began. Otherwise a line sent twice would be two entries.
 
 import { readSync } from 'node:fs';
 
@@ -19,7 +19,9 @@ export type LookBack = {
   lastLine: number;
   /** The last time that was looked up, and where its line starts. */
   known: { readonly line: number; readonly time: string } | undefined;
-  /** The nearest CRI line before `start`: undefined until it is needed, -1 if there is none near. */
+  /**
+   * The nearest CRI line before `start`: undefined until it is needed, -1 if there is none near.
+   */
   before: number | undefined;
 };
 
@@ -27,7 +29,11 @@ const newline = 0x0a;
 /** More than any CRI header with a time that is valid. */
 const headerBytesMax = 128;
 
-export function openLookBack(options: { fd: number; start: number; fallbackTime: string }): LookBack {
+export function openLookBack(options: {
+  fd: number;
+  start: number;
+  fallbackTime: string;
+}): LookBack {
   return { ...options, lastLine: -1, known: undefined, before: undefined };
 }
 
@@ -46,10 +52,17 @@ function readAt(fd: number, offset: number, length: number): Buffer {
 /** The time of the line that starts `at`, if it is a CRI line. */
 function timeOf(bytes: Buffer, at: number): string | undefined {
   const end = bytes.indexOf(newline, at);
-  return parseCriLine(bytes.subarray(at, end === -1 ? bytes.length : end), 0, (end === -1 ? bytes.length : end) - at)?.time;
+  return parseCriLine(
+    bytes.subarray(at, end === -1 ? bytes.length : end),
+    0,
+    (end === -1 ? bytes.length : end) - at,
+  )?.time;
 }
 
-/** Start of the CRI line nearest before `end` among those that start at `floor` or later; -1 if there is none. */
+/**
+ * Start of the CRI line nearest before `end` among those that start at `floor` or later; -1 if
+ * there is none.
+ */
 function findBefore(lookBack: LookBack, floor: number, end: number): number {
   // One byte more, to see whether a line starts at the floor.
   const from = Math.max(0, floor - 1);

@@ -1,7 +1,8 @@
 // Joins partial lines to records, and records to stack traces. Called by drain-source.ts for every
 // line of a file's format that the kernel gives back.
 //
-// The invariant: a line that was not taken (false: the body has no room) has changed no open record.
+// The invariant: a line that was not taken (false: the body has no room) has changed no open
+// record.
 
 import { limits } from '../config.ts';
 import { emitJoin, emitRecord, joinContent, joinStart } from './emit-record.ts';
@@ -63,7 +64,15 @@ function takeRecord(run: SourceRun, record: WholeRecord, mark?: Mark): boolean {
   if (state === traceStart || incomplete !== undefined) return emitRecord(run, record);
   const lines = [Buffer.from(content)];
   const bytes = content.length;
-  run.traces.set(stream, { place, time, stream, mark: mark ?? markAt(run, place), lines, bytes, state });
+  run.traces.set(stream, {
+    place,
+    time,
+    stream,
+    mark: mark ?? markAt(run, place),
+    lines,
+    bytes,
+    state,
+  });
   return true;
 }
 
@@ -88,8 +97,7 @@ function cutPartial(run: SourceRun, partial: OpenPartial, incomplete: Incomplete
 function makeRoom(run: SourceRun, bytes: number): boolean {
   for (const open of openRecords(run)) {
     if (openBytes(run) + bytes <= limits.lineBytesMax) return true;
-    const isSent =
-      'lines' in open ? emitTrace(run, open, undefined) : cutPartial(run, open, 'cut');
+    const isSent = 'lines' in open ? emitTrace(run, open, undefined) : cutPartial(run, open, 'cut');
     if (!isSent) return false;
   }
   return run.body.out < softEnd(run);
@@ -108,7 +116,11 @@ export function takeLine(run: SourceRun, line: FormatLine): boolean {
   partial.bytes += content.length;
   run.partials.set(stream, partial);
   if (line.partial) return true;
-  if (line.incomplete === undefined ? endPartial(run, partial) : cutPartial(run, partial, line.incomplete)) {
+  if (
+    line.incomplete === undefined
+      ? endPartial(run, partial)
+      : cutPartial(run, partial, line.incomplete)
+  ) {
     return true;
   }
   partial.bytes -= content.length;

@@ -1,11 +1,13 @@
-// The one memory that kernel, worker and socket share: a worker reads into its window and encodes into a slot, the shipper sends
-// straight from the slot. Nothing is copied between them. Pages that were never touched cost no RSS.
+// The one memory that kernel, worker and socket share: a worker reads into its window and encodes
+// into a slot, the shipper sends straight from the slot. Nothing is copied between them. Pages that
+// were never touched cost no RSS.
 //
 //   0            nothing: an address below the first area is a stop reason of the kernel
 //   kernelBytes  worker 0: area │ window │ join of stdout │ join of stderr;  worker 1: …
 //   …            slot 0 │ slot 1 │ …
 //
-// An area is the kernel's own state of one worker (see kernel/layout.ts). A join holds the partial lines of one record.
+// An area is the kernel's own state of one worker (see kernel/layout.ts). A join holds the partial
+// lines of one record.
 
 import { limits } from '../config.ts';
 import { areaBytes } from './kernel/layout.ts';
@@ -33,7 +35,10 @@ export function windowAddress(worker: number): number {
   return areaAddress(worker) + areaBytes;
 }
 
-/** Byte address of where a worker joins the partial lines of a stream (0 stdout, 1 stderr), `joinBytes` long. */
+/**
+ * Byte address of where a worker joins the partial lines of a stream (0 stdout, 1 stderr),
+ * `joinBytes` long.
+ */
 export function joinAddress(worker: number, stream: number): number {
   return windowAddress(worker) + limits.windowBytes + stream * joinBytes;
 }

@@ -1,5 +1,5 @@
-// What the drain of one source knows while it runs, and the records that it has begun but not ended.
-// Called by drain-source.ts and open-record.ts.
+// What the drain of one source knows while it runs, and the records that it has begun but not
+// ended. Called by drain-source.ts and open-record.ts.
 //
 // A record is open from its first partial line to its last one; with stack traces joined, from a
 // trace's first line to the one after it. When a task ends, an open record is not in the body, and
@@ -59,7 +59,11 @@ type RecordStart = {
 export type OpenPartial = RecordStart & { bytes: number };
 
 /** Lines that are, or may become, a stack trace. */
-export type OpenTrace = RecordStart & { readonly lines: Buffer[]; bytes: number; state: TraceState };
+export type OpenTrace = RecordStart & {
+  readonly lines: Buffer[];
+  bytes: number;
+  state: TraceState;
+};
 
 export type SourceRun = {
   readonly worker: DrainWorker;
@@ -86,7 +90,9 @@ const escapedBytesMax = 6;
 const recordReserveBytes = 1_280 * 1024;
 
 function isBefore(one: Place, other: Place): boolean {
-  return one.segment < other.segment || (one.segment === other.segment && one.offset < other.offset);
+  return (
+    one.segment < other.segment || (one.segment === other.segment && one.offset < other.offset)
+  );
 }
 
 /** The open records, in the order in which they began. */
@@ -103,7 +109,9 @@ export function openBytes(run: SourceRun): number {
   return bytes;
 }
 
-/** No record is begun when the body has come this far: whatever is open must still fit in the slot. */
+/**
+ * No record is begun when the body has come this far: whatever is open must still fit in the slot.
+ */
 export function softEnd(run: SourceRun): number {
   const { body } = run;
   const needed = escapedBytesMax * openBytes(run) + recordReserveBytes;

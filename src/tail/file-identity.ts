@@ -1,5 +1,6 @@
-// What a file is, whatever it is called: its fingerprint, the fixed part of its insertIds, and the time of lines without one.
-// Called by log-file.ts once a file's first line (or its first 256 bytes) is there; a pure function of those bytes.
+// What a file is, whatever it is called: its fingerprint, the fixed part of its insertIds, and the
+// time of lines without one. Called by log-file.ts once a file's first line (or its first 256
+// bytes) is there; a pure function of those bytes.
 //
 //   insertId = │ hash of (pod uid, container, restart count) │ time of the first line │ offset of the line │
 //              │ 10 characters                               │ 12 characters          │ 8 characters       │   base 36
@@ -23,21 +24,28 @@ export type FileIdentity = {
   readonly fallbackTime: string;
 };
 
-/** The first line without its end, up to `limits.fingerprintBytes`; undefined while it is still being written. */
+/**
+ * The first line without its end, up to `limits.fingerprintBytes`; undefined while it is still
+ * being written.
+ */
 export function firstLine(head: Uint8Array, complete: boolean): Uint8Array | undefined {
   const newline = head.indexOf(0x0a);
   if (newline !== -1) return head.subarray(0, newline);
   return complete || head.length >= limits.fingerprintBytes ? head : undefined;
 }
 
-/** Identity from a file's first line. `bornMs` (milliseconds since the epoch) stands in for the time of a line that has none. */
+/**
+ * Identity from a file's first line. `bornMs` (milliseconds since the epoch) stands in for the time
+ * of a line that has none.
+ */
 export function identifyFile(line: Uint8Array, owner: FileOwner, bornMs: number): FileIdentity {
   const hash = createHash('sha256').update(line).digest();
   const time = timeOfLine(Buffer.from(line).toString('latin1'));
   const ownerHash = createHash('sha256')
     .update(JSON.stringify([owner.podUid, owner.container, owner.restartCount]))
     .digest();
-  // A first line without a time cannot place the file among its rotations; its hash at least keeps the ids apart.
+  // A first line without a time cannot place the file among its rotations; its hash at least keeps
+  // the ids apart.
   const place = time === undefined ? hash.readBigUInt64BE(8) % 36n ** 12n : time.nanoseconds;
   return {
     fingerprint: hash.toString('hex', 0, 8),

@@ -1,4 +1,5 @@
-// Reads the names of a container's log files and puts them in write order. Called by chain.ts for each directory listing.
+// Reads the names of a container's log files and puts them in write order. Called by chain.ts for
+// each directory listing.
 //
 //   CRI (kubelet container_log_manager.go)      0.log  0.log.20240305-140721  0.log.20240305-140721.gz
 //   docker json-file                            <id>-json.log  <id>-json.log.1  <id>-json.log.2.gz   (higher is older)

@@ -1,8 +1,18 @@
-// Reads rotations that the kubelet has compressed. A `.gz` cannot be read at an offset, so it is unpacked into an unlinked file in
-// the state directory and read like any other. Called by chain.ts (peek) and agent.ts (unpack), only after a downtime.
+// Reads rotations that the kubelet has compressed. A `.gz` cannot be read at an offset, so it is
+// unpacked into an unlinked file in the state directory and read like any other. Called by chain.ts
+// (peek) and agent.ts (unpack), only after a downtime.
 
-import { closeSync, createReadStream, createWriteStream, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  fstatSync,
+  openSync,
+  readSync,
+  unlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { pid } from 'node:process';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, constants, gunzipSync } from 'node:zlib';
 
@@ -11,8 +21,14 @@ import { openLogFile } from './open-log-file.ts';
 
 const trailerBytes = 4;
 
-/** The first uncompressed bytes of a `.gz`, and its uncompressed length modulo 2^32 (RFC 1952, ISIZE). */
-export function peekCompressed(path: string, roots: readonly string[]): { head: Uint8Array; bytes: number } {
+/**
+ * The first uncompressed bytes of a `.gz`, and its uncompressed length modulo 2^32 (RFC 1952,
+ * ISIZE).
+ */
+export function peekCompressed(
+  path: string,
+  roots: readonly string[],
+): { head: Uint8Array; bytes: number } {
   const { fd, stats } = openLogFile(path, roots);
   try {
     const packed = Buffer.alloc(Math.min(stats.size, limits.gzPeekBytes));
@@ -27,12 +43,17 @@ export function peekCompressed(path: string, roots: readonly string[]): { head: 
 }
 
 /**
- * Unpacks the `.gz` at `path` into a file without a name under `spoolDir` and returns its descriptor.
+ * Unpacks the `.gz` at `path` into a file without a name under `spoolDir` and returns its
+ * descriptor.
  * @throws the system's or zlib's error; nothing is left behind.
  */
-export async function unpackCompressed(path: string, spoolDir: string, roots: readonly string[]): Promise<number> {
+export async function unpackCompressed(
+  path: string,
+  spoolDir: string,
+  roots: readonly string[],
+): Promise<number> {
   const { fd: packed } = openLogFile(path, roots);
-  const spool = join(spoolDir, `spool-${process.pid}-${packed}`);
+  const spool = join(spoolDir, `spool-${pid}-${packed}`);
   const fd = openSync(spool, 'wx+', 0o600);
   unlinkSync(spool);
   try {

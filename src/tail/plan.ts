@@ -1,5 +1,5 @@
-// Cuts the next request out of the chains that have unread bytes: fair turns, risk first, never more than one body. Called by
-// pipeline.ts whenever a slot is free.
+// Cuts the next request out of the chains that have unread bytes: fair turns, risk first, never
+// more than one body. Called by pipeline.ts whenever a slot is free.
 
 import { limits } from '../config.ts';
 import type { DrainTask, Source } from '../encode/drain-task.ts';
@@ -25,8 +25,9 @@ export type PlanContext = {
 let turn = 0;
 
 /**
- * The next plan for `slot`, or undefined when no chain has anything that can be read. A chain with half a body or more gets the
- * whole body: its resource and labels then stand in the request once. The others share one, a quantum each.
+ * The next plan for `slot`, or undefined when no chain has anything that can be read. A chain with
+ * half a body or more gets the whole body: its resource and labels then stand in the request once.
+ * The others share one, a quantum each.
  */
 export function makePlan(
   chains: Iterable<PlannedChain>,
@@ -43,7 +44,9 @@ export function makePlan(
     if (room <= 0) break;
     const large = planned.chain.unread >= context.batchBytesMax / 2;
     if (large && parts.length > 0) continue;
-    const cut = planned.chain.cut(bytesFor(planned.chain, large ? room : limits.quantumBytes, room));
+    const cut = planned.chain.cut(
+      bytesFor(planned.chain, large ? room : limits.quantumBytes, room),
+    );
     turn += 1;
     planned.servedAt = turn;
     if (cut.bytes === 0) continue;
@@ -65,7 +68,10 @@ function isReady(chain: Chain, context: PlanContext, nowMs: number): boolean {
   return !chain.waiting || flushIsDue(chain, context, nowMs);
 }
 
-/** The record at the chain's start has waited too long for its end. A second flush would find the same bytes. */
+/**
+ * The record at the chain's start has waited too long for its end. A second flush would find the
+ * same bytes.
+ */
 function flushIsDue(chain: Chain, context: PlanContext, nowMs: number): boolean {
   const { stuckSinceMs, flushedAtMs } = chain;
   if (stuckSinceMs === undefined || nowMs - stuckSinceMs < context.partialFlushMs) return false;
@@ -87,7 +93,8 @@ function makeTask(parts: PlanPart[], slot: number, context: PlanContext, nowMs: 
       flushFirst,
       format: chain.place.format,
       joinStackTraces: context.joinStackTraces,
-      resource: workload.resource === largest.workload.resource ? '' : `"resource":${workload.resource},`,
+      resource:
+        workload.resource === largest.workload.resource ? '' : `"resource":${workload.resource},`,
       logName: { stdout: '', stderr: `"logName":${JSON.stringify(stderr)},` },
       labels: alone ? '' : workload.labels,
     };

@@ -1,6 +1,7 @@
-// Which chains have news. Like a network driver under load: an idle chain costs one inotify watch and nothing else; the first event
-// makes it busy and drops the watch; a busy chain is looked at by the clock; after some looks without news it is armed again, with
-// a last look after arming so that no write falls between. Called by agent.ts: once per tick.
+// Which chains have news. Like a network driver under load: an idle chain costs one inotify watch
+// and nothing else; the first event makes it busy and drops the watch; a busy chain is looked at by
+// the clock; after some looks without news it is armed again, with a last look after arming so that
+// no write falls between. Called by agent.ts: once per tick.
 
 import { watch, type FSWatcher } from 'node:fs';
 
@@ -23,7 +24,10 @@ export class WakeList {
   /** Since the start: inotify events that woke a chain, and watches that could not be had. */
   readonly counters = { wakeUps: 0, watchErrors: 0 };
 
-  /** `onWake` is called when an idle chain becomes busy; `tickMs` is how often `tick` will be called. */
+  /**
+   * `onWake` is called when an idle chain becomes busy; `tickMs` is how often `tick` will be
+   * called.
+   */
   constructor(tickMs: number, onWake: () => void) {
     this.#tickMs = tickMs;
     this.#onWake = onWake;
@@ -61,11 +65,16 @@ export class WakeList {
       const news = chain.look(nowMs);
       const count = news ? 0 : quietLooks + 1;
       this.#quietLooks.set(chain, count);
-      if (count >= limits.idleLooks && mayRest(chain, nowMs, partialFlushMs)) this.#arm(chain, nowMs);
+      if (count >= limits.idleLooks && mayRest(chain, nowMs, partialFlushMs)) {
+        this.#arm(chain, nowMs);
+      }
     }
   }
 
-  /** Idle chains without a watch whose time has come, and the next share of the sweep over all of them. */
+  /**
+   * Idle chains without a watch whose time has come, and the next share of the sweep over all of
+   * them.
+   */
   #dueIdle(nowMs: number): Set<Chain> {
     const due = new Set<Chain>();
     if (this.#idle.size === 0) return due;
@@ -91,14 +100,21 @@ export class WakeList {
 
   #arm(chain: Chain, nowMs: number): void {
     this.#quietLooks.delete(chain);
-    const idle: Idle = { watcher: undefined, dueMs: nowMs + this.#tickMs, intervalMs: this.#tickMs };
+    const idle: Idle = {
+      watcher: undefined,
+      dueMs: nowMs + this.#tickMs,
+      intervalMs: this.#tickMs,
+    };
     this.#idle.set(chain, idle);
     idle.watcher = this.#watch(chain);
     chain.rest();
     if (chain.look(nowMs)) this.wake(chain);
   }
 
-  /** A watch on the live file; undefined where the kernel has none left, or the file is not there: then the clock looks. */
+  /**
+   * A watch on the live file; undefined where the kernel has none left, or the file is not there:
+   * then the clock looks.
+   */
   #watch(chain: Chain): FSWatcher | undefined {
     const path = chain.live?.path;
     if (path === undefined) {
@@ -126,7 +142,10 @@ export class WakeList {
   }
 }
 
-/** Everything was read and answered for, or what is left is the beginning of a line that nobody goes on with. */
+/**
+ * Everything was read and answered for, or what is left is the beginning of a line that nobody goes
+ * on with.
+ */
 function mayRest(chain: Chain, nowMs: number, partialFlushMs: number): boolean {
   if (chain.draining || chain.unsettled) return false;
   if (chain.behindBytes === 0) return true;

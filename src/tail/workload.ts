@@ -1,5 +1,6 @@
-// The parts of a request that are the same for all lines of a container, written once as JSON text. Called by agent.ts for each
-// chain, and by plan.ts for each request. Label names: contract of the k8s_container and k8s_node resources.
+// The parts of a request that are the same for all lines of a container, written once as JSON text.
+// Called by agent.ts for each chain, and by plan.ts for each request. Label names: contract of the
+// k8s_container and k8s_node resources.
 
 export type NodePlace = {
   readonly project: string;
@@ -22,8 +23,15 @@ export type ContainerNames = {
   readonly container: string;
 };
 
-/** `k8s_container` of a container; `k8s_node` with the path as a label where the names cannot be told. */
-export function describeWorkload(place: NodePlace, names: ContainerNames | undefined, path: string): Workload {
+/**
+ * `k8s_container` of a container; `k8s_node` with the path as a label where the names cannot be
+ * told.
+ */
+export function describeWorkload(
+  place: NodePlace,
+  names: ContainerNames | undefined,
+  path: string,
+): Workload {
   const cluster = {
     project_id: place.project,
     location: place.location,
@@ -51,15 +59,16 @@ export function logNames(project: string): { readonly stdout: string; readonly s
 }
 
 /**
- * A request body up to its first entry. Its labels are merged into every entry, so it may hold those of a container only when the
- * request holds no other; logName and resource fill in where an entry has none.
+ * A request body up to its first entry. Its labels are merged into every entry, so it may hold
+ * those of a container only when the request holds no other; logName and resource fill in where an
+ * entry has none.
  */
 export function requestHead(place: NodePlace, workload: Workload, labels: string): Uint8Array {
-  const node = place.node === ''
-    ? ''
-    : `"compute.googleapis.com/resource_name":${JSON.stringify(place.node)}`;
+  const node =
+    place.node === '' ? '' : `"compute.googleapis.com/resource_name":${JSON.stringify(place.node)}`;
   const members = [node, labels].filter((text) => text !== '').join(',');
-  const head = `{"partialSuccess":true,"logName":${JSON.stringify(logNames(place.project).stdout)},` +
+  const head =
+    `{"partialSuccess":true,"logName":${JSON.stringify(logNames(place.project).stdout)},` +
     `"resource":${workload.resource},"labels":{${members}},"entries":[`;
   return Buffer.from(head);
 }

@@ -100,7 +100,8 @@ describe('an agent that is killed', () => {
     const requests = (await emulator.stats()).entries;
     startAgentProcess(agent);
     await expectExactlyOnce({ kubelet, emulator });
-    // It went on in the middle of the compressed file: at most what the kill had left was sent again.
+    // It went on in the middle of the compressed file: at most what the kill had left was sent
+    // again.
     const sentAgain = (await emulator.stats()).entries - requests;
     expect(sentAgain).toBeLessThanOrEqual(500 + 400 + 3 + 500);
   });

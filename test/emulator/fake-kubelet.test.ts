@@ -1,4 +1,5 @@
-// FakeKubelet against the kubelet's own rules: what stands on disk, by name and byte, after each step.
+// FakeKubelet against the kubelet's own rules: what stands on disk, by name and byte, after each
+// step.
 
 import fs from 'node:fs';
 import os from 'node:os';

@@ -1,4 +1,5 @@
-// Runs drain tasks in the test's own thread, on real files: one shared memory, one worker with the kernel and one without.
+// Runs drain tasks in the test's own thread, on real files: one shared memory, one worker with the
+// kernel and one without.
 
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -66,7 +67,7 @@ export function openFiles(contents: readonly (string | Buffer)[]): LogFiles {
   const files = contents.map((content, index) => {
     const name = path.join(folder, `${index}.log`);
     writeFileSync(name, content);
-    return { fd: openSync(name, 'r'), end: Buffer.byteLength(content as string) };
+    return { fd: openSync(name, 'r'), end: Buffer.byteLength(content) };
   });
   return {
     segments: (options = {}) =>

@@ -1,5 +1,5 @@
-// What the drain should write, computed the slow and plain way: whole files in memory, line by line, everything by the reference
-// encoder. The tests compare the drain with it byte for byte.
+// What the drain should write, computed the slow and plain way: whole files in memory, line by
+// line, everything by the reference encoder. The tests compare the drain with it byte for byte.
 
 import { limits } from '../../src/config.ts';
 import { parseCriLine } from '../../src/encode/cri-line.ts';
@@ -42,7 +42,10 @@ function timeBefore(
   return file.fallbackTime;
 }
 
-/** The entries of a container whose CRI files are all ended, no line of them longer than `limits.lineBytesMax`. */
+/**
+ * The entries of a container whose CRI files are all ended, no line of them longer than
+ * `limits.lineBytesMax`.
+ */
 export function modelEntries(files: readonly ModelFile[], context: EncodeContext): string[] {
   const entries: string[] = [];
   const open = new Map<'stdout' | 'stderr', Open>();

@@ -1,4 +1,5 @@
-// The drain of one task against the model, and its rules at the borders of files, spans and records.
+// The drain of one task against the model, and its rules at the borders of files, spans and
+// records.
 
 import { describe, expect, test } from 'vitest';
 

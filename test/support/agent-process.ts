@@ -1,6 +1,7 @@
 // Starts the real emulator and the real agent as processes, exactly as a user does, and ends them.
 //
-// All end-to-end tests use it. Invariant: `stopAll`, called after each test, leaves no process behind.
+// All end-to-end tests use it. Invariant: `stopAll`, called after each test, leaves no process
+// behind.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -166,7 +167,9 @@ export function makeScratch(): { readonly path: string; remove(): void } {
   };
 }
 
-/** Polls until the condition holds; throws with `what` and the last value when it has not in time. */
+/**
+ * Polls until the condition holds; throws with `what` and the last value when it has not in time.
+ */
 export async function until<T>(
   what: string,
   look: () => T | undefined | Promise<T | undefined>,

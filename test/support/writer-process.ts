@@ -1,12 +1,12 @@
-// A FakeKubelet and its paced writer as a process of its own, for benchmarks: the agent beside it is
-// measured alone.
+// A FakeKubelet and its paced writer as a process of its own, for benchmarks: the agent beside it
+// is measured alone.
 //
 //   node test/support/writer-process.ts
 //     '{"root":"/tmp/x","seed":1,"pods":10,"linesPerSecond":20000,"seconds":10}'
 //
-// It prints `{"ready":true,…}` when the files exist, waits `startDelayMs`, writes, and prints one line
-// of JSON with the figures. With `accountFile` it leaves the account there for the verifier; SIGTERM
-// ends the writing early.
+// It prints `{"ready":true,…}` when the files exist, waits `startDelayMs`, writes, and prints one
+// line of JSON with the figures. With `accountFile` it leaves the account there for the verifier;
+// SIGTERM ends the writing early.
 
 import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';

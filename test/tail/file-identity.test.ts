@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { firstLine, identifyFile } from '../../src/tail/file-identity.ts';
 
 const owner = { podUid: 'uid-1', container: 'api', restartCount: 0 };
-const identify = (line: string, of = owner) => identifyFile(Buffer.from(line), of, 1_700_000_000_000);
+const identify = (line: string, of = owner) =>
+  identifyFile(Buffer.from(line), of, 1_700_000_000_000);
 
 test('`identifyFile()` gives ids that sort by the time of the first line, to the nanosecond', () => {
   const times = [

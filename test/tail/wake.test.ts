@@ -120,8 +120,9 @@ test('a chain that cannot be watched is looked at by the clock, with back-off', 
   for (let ticks = 0; ticks < 10 && list.busyCount > 0; ticks += 1) tick();
   expect(list.counters.watchErrors).toBe(1);
   writeFileSync(join(root, 'a', '0.log'), line);
-  for (let ticks = 0; ticks <= limits.idlePollMaxMs / tickMs && list.busyCount === 0; ticks += 1)
+  for (let ticks = 0; ticks <= limits.idlePollMaxMs / tickMs && list.busyCount === 0; ticks += 1) {
     tick();
+  }
   expect(list.busyCount).toBe(1);
 });
 
