@@ -243,12 +243,12 @@ export class Pipeline {
       const file = chain.toSpool;
       if (file === undefined || chain.draining) continue;
       this.#spooling = true;
-      void this.#spool(file);
+      void this.#spool(chain, file);
       return;
     }
   }
 
-  async #spool(file: LogFile): Promise<void> {
+  async #spool(chain: Chain, file: LogFile): Promise<void> {
     try {
       file.adoptSpool(await unpackCompressed(file.path, this.#spoolDir, this.#roots));
     } catch (error) {
@@ -258,6 +258,7 @@ export class Pipeline {
       if (tries >= spoolTriesMax) file.giveUp();
     } finally {
       this.#spooling = false;
+      chain.waiting = false;
     }
     this.pump();
   }

@@ -346,10 +346,14 @@ export class Chain {
     return false;
   }
 
-  /** The first file that must be unpacked before the chain can go on. */
+  /**
+   * The file that must be unpacked before the chain can go on: the oldest unread one, or the one after it when the oldest ends in
+   * a record that goes on there.
+   */
   get toSpool(): LogFile | undefined {
-    const first = this.files.find((file) => file.unread > 0);
-    return first?.needsSpool === true ? first : undefined;
+    const [first, second] = this.files.filter((file) => file.unread > 0);
+    if (first?.needsSpool === true) return first;
+    return this.waiting && second?.needsSpool === true ? second : undefined;
   }
 
   /** Notes how far a task came. Returns whether the chain can be planned again at once. */
