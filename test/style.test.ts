@@ -91,6 +91,12 @@ function mayImport(file: SourceFile, wanted: Import): boolean {
   return place > 0 && stages[place - 1] === other;
 }
 
+/** Whether a line is a comment's prose: not a drawing, a table or an example, which may be wider. */
+function isProse(line: string): boolean {
+  const [, text] = /^\s*(?:\/\/|\/\*\*?|\*) ?(.*)$/.exec(line) ?? [];
+  return text !== undefined && !/^\s{2}|\S\s{2,}\S/.test(text);
+}
+
 /** Whether a file takes more of the process than its meters. */
 function usesProcess(file: SourceFile): boolean {
   if (/(?:^|[^\w.$'"`/-])process\.\w/m.test(file.code)) return true;
@@ -158,7 +164,7 @@ describe('the house style', () => {
       file.text
         .split('\n')
         .map((line, index) => ({ line, at: `${file.name}:${index + 1}` }))
-        .filter(({ line }) => /^\s*(?:\/\/|\/?\*)/.test(line) && line.length > columnsMax)
+        .filter(({ line }) => isProse(line) && line.length > columnsMax)
         .map(({ at }) => at),
     );
     expect(wide).toEqual([]);
