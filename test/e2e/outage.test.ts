@@ -60,7 +60,7 @@ describe('a fault of the endpoint', () => {
     { mode: 'reset', after: true },
     { mode: 'halfClose' },
   ] as const)('$mode $status (done first: $after) costs no line', async (fault) => {
-    startAgent();
+    const agent = startAgent();
     writeAll(50);
     await allArrived();
     await emulator.setFaults({ ...fault, times: 3 });
@@ -69,6 +69,7 @@ describe('a fault of the endpoint', () => {
       await sleep(200);
     }
     await allArrived();
+    expect(agent.isRunning()).toBe(true);
   });
 
   test('of half of all requests, at random, costs no line', async () => {
@@ -85,7 +86,7 @@ describe('a fault of the endpoint', () => {
   });
 
   test('while files rotate leaves the bytes in the files', async () => {
-    startAgent();
+    const agent = startAgent();
     writeAll(10);
     await allArrived();
     await emulator.setFaults({ mode: 'status', status: 503 });
@@ -96,6 +97,7 @@ describe('a fault of the endpoint', () => {
     }
     await emulator.setFaults({});
     await allArrived();
+    expect(agent.isRunning()).toBe(true);
   });
 
   test('that takes the endpoint away and brings it back on the same port', async () => {

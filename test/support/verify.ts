@@ -4,6 +4,7 @@
 import { expect } from 'vitest';
 import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
 import { accountLines } from '../../src/emulator/log-account.ts';
+import type { Account } from '../../src/emulator/log-account.ts';
 import { verifyShipped } from '../../src/emulator/verify-shipped.ts';
 import type { Verdict } from '../../src/emulator/verify-shipped.ts';
 import { until } from './agent-process.ts';
@@ -11,15 +12,21 @@ import type { EmulatorProcess } from './agent-process.ts';
 
 export type Shipped = { readonly kubelet: FakeKubelet; readonly emulator: EmulatorProcess };
 
+export type Expectation = {
+  readonly withinMs?: number;
+  /** Lines whose file was deleted must have arrived too: the agent had the file open. */
+  readonly deletedToo?: boolean;
+};
+
 /**
  * Waits until no line is missing but those the kubelet deleted; then expects the rest of the verdict
  * to be clean, and returns it.
  */
 export async function expectExactlyOnce(
   { kubelet, emulator }: Shipped,
-  options: { readonly withinMs?: number } = {},
+  options: Expectation = {},
 ): Promise<Verdict> {
-  const account = kubelet.account();
+  const account = options.deletedToo === true ? withoutDeletions(kubelet) : kubelet.account();
   const gone = account.containers.flatMap(({ deleted }) => deleted);
   const goneLines = gone.reduce((sum, { start, end }) => sum + end - start, 0);
   let verdict: Verdict | undefined;
@@ -35,6 +42,11 @@ export async function expectExactlyOnce(
   });
   expectClean(all);
   return all;
+}
+
+function withoutDeletions(kubelet: FakeKubelet): Account {
+  const { seed, containers } = kubelet.account();
+  return { seed, containers: containers.map((each) => ({ ...each, deleted: [] })) };
 }
 
 /** Expects that nothing is lost, doubled, out of order, altered or strange. */
