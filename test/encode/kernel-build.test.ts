@@ -1,0 +1,30 @@
+// kernel.wasm is committed, so that nobody needs the compiler to run tailship; this test is what
+// keeps it from growing apart from its sources. `npm run build` makes it anew.
+
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const root = path.resolve(import.meta.dirname, '../..');
+
+test('kernel.wasm is what `npm run build` makes of the sources', async () => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'kernel-build-'));
+  try {
+    const built = path.join(folder, 'kernel.wasm');
+    const manifest = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+      readonly scripts: { readonly build: string };
+    };
+    // The script's own words, so that the two cannot grow apart either.
+    const [, ...args] = manifest.scripts.build.split(' ');
+    const asc = path.join(root, 'node_modules/assemblyscript/bin/asc.js');
+    await promisify(execFile)(process.execPath, [asc, ...args, '--outFile', built], { cwd: root });
+    expect(
+      readFileSync(built).equals(readFileSync(path.join(root, 'src/encode/kernel.wasm'))),
+    ).toBe(true);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
