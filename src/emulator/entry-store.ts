@@ -36,7 +36,7 @@ export type PageRequest = {
   readonly countMax: number;
 };
 
-export interface EntryStore {
+export type EntryStore = {
   /** Entries kept, each identity once. */
   readonly count: number;
   /**
@@ -53,7 +53,7 @@ export interface EntryStore {
   deleteLog(logName: string): number;
   clear(): void;
   close(): void;
-}
+};
 
 /** Order of UTF-8 bytes; `<` on strings would order by UTF-16 unit, as SQLite does not. */
 export function compareText(left: string, right: string): number {

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Answer } from './answer.ts';
 import { noAnswer } from './answer.ts';
-import { bodyOfHttpStatus, invalidArgument, rpcCode } from './api-error.ts';
+import { bodyOfHttpStatus, rpcCode } from './api-error.ts';
 import type { FaultRule } from './faults.ts';
 import { holdsPattern } from './faults.ts';
 import type { WriteRequest } from './write-request.ts';
@@ -12,22 +12,15 @@ import type { WriteRequest } from './write-request.ts';
 export function disrupt(rule: FaultRule, request: IncomingMessage): Answer | typeof noAnswer {
   const headers: Record<string, string> =
     rule.retryAfterSeconds === undefined ? {} : { 'retry-after': String(rule.retryAfterSeconds) };
-  switch (rule.mode) {
-    case 'reset':
-      request.socket.resetAndDestroy();
-      return noAnswer;
-    case 'hang':
-      return noAnswer;
-    case 'html': {
-      const status = rule.status ?? 502;
-      const body = `<!DOCTYPE html>\n<html><head><title>Error ${status}</title></head><body>Server Error</body></html>\n`;
-      return { status, body, type: 'text/html; charset=UTF-8', headers };
-    }
-    default: {
-      const status = rule.status ?? 503;
-      return { status, body: bodyOfHttpStatus(status, `Emulated fault: HTTP ${status}.`), headers };
-    }
+  if (rule.mode === 'reset') request.socket.resetAndDestroy();
+  if (rule.mode === 'reset' || rule.mode === 'hang') return noAnswer;
+  if (rule.mode === 'html') {
+    const status = rule.status ?? 502;
+    const body = `<!DOCTYPE html>\n<title>Error ${status}</title>\n<p>The server had an error.\n`;
+    return { status, body, type: 'text/html; charset=UTF-8', headers };
   }
+  const status = rule.status ?? 503;
+  return { status, body: bodyOfHttpStatus(status, `Emulated fault: HTTP ${status}.`), headers };
 }
 
 /**
@@ -40,12 +33,23 @@ export function refuseByFault(request: WriteRequest, rule: FaultRule): WriteRequ
     pattern === undefined ? at === 0 : holdsPattern(entry.json, pattern),
   );
   if (refused.length === 0) return request;
-  if (rule.details === false) {
-    throw invalidArgument('Request contains an invalid argument.');
-  }
+  if (rule.details === false) return refuseAll(request);
   const refusals = new Map(request.refusals);
-  for (const { index } of refused)
+  for (const { index } of refused) {
     refusals.set(index, { code, message: 'Emulated fault: entry refused.' });
+  }
   const gone = new Set(refused);
   return { ...request, refusals, entries: request.entries.filter((entry) => !gone.has(entry)) };
+}
+
+/** A request of which no entry is written has no details. */
+function refuseAll(request: WriteRequest): WriteRequest {
+  const message = 'Request contains an invalid argument.';
+  const indexes = Array.from({ length: request.entryCount }, (_, index) => index);
+  return {
+    ...request,
+    partialSuccess: true,
+    refusals: new Map(indexes.map((index) => [index, { code: rpcCode.invalidArgument, message }])),
+    entries: [],
+  };
 }

@@ -89,8 +89,9 @@ export function readFaultRules(json: unknown): FaultRule[] {
 }
 
 function readRule(json: unknown): FaultRule {
-  if (typeof json !== 'object' || json === null || Array.isArray(json))
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw invalid('a rule is an object');
+  }
   for (const [key, value] of Object.entries(json)) {
     const type = Object.hasOwn(keyTypes, key) ? keyTypes[key as keyof FaultRule] : undefined;
     if (type === undefined) throw invalid(`unknown key ${key}`);
@@ -98,12 +99,15 @@ function readRule(json: unknown): FaultRule {
     if (type === 'number' && !(Number(value) >= 0)) throw invalid(`${key} is not negative`);
   }
   const rule = json as FaultRule;
-  if (rule.mode !== undefined && !modes.includes(rule.mode))
+  if (rule.mode !== undefined && !modes.includes(rule.mode)) {
     throw invalid(`mode is one of ${modes.join(', ')}`);
-  if (rule.on !== undefined && !targets.includes(rule.on))
+  }
+  if (rule.on !== undefined && !targets.includes(rule.on)) {
     throw invalid(`on is one of ${targets.join(', ')}`);
-  if (rule.status !== undefined && !(rule.status >= 200 && rule.status <= 599))
+  }
+  if (rule.status !== undefined && !(rule.status >= 200 && rule.status <= 599)) {
     throw invalid('status is 200 to 599');
+  }
   return rule;
 }
 

@@ -4,6 +4,7 @@
 // case, except with `=~`; a member that is absent matches nothing, except severity, which is then
 // DEFAULT. Source: the Logging query language's reference.
 
+import assert from 'node:assert';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { invalidArgument } from './api-error.ts';
 import type { FilterTree, Operator, ValueTree } from './list-filter.ts';
@@ -16,32 +17,37 @@ type ValueMatch = (value: JsonValue) => boolean;
 
 const everything: EntryMatch = () => true;
 
+type Joined<Tree> =
+  | { readonly kind: 'and' | 'or'; readonly terms: readonly Tree[] }
+  | { readonly kind: 'not'; readonly term: Tree };
+
+function compileJoined<Tree, Value>(
+  tree: Joined<Tree>,
+  compile: (term: Tree) => (value: Value) => boolean,
+): (value: Value) => boolean {
+  if (tree.kind === 'not') {
+    const term = compile(tree.term);
+    return (value) => !term(value);
+  }
+  const terms = tree.terms.map(compile);
+  return tree.kind === 'and'
+    ? (value) => terms.every((term) => term(value))
+    : (value) => terms.some((term) => term(value));
+}
+
 /** Compiles a filter. Throws ApiError for values that cannot be compared with their field. */
 export function compileFilter(tree: FilterTree | undefined): EntryMatch {
   if (tree === undefined) return everything;
-  switch (tree.kind) {
-    case 'and': {
-      const terms = tree.terms.map(compileFilter);
-      return (entry) => terms.every((term) => term(entry));
-    }
-    case 'or': {
-      const terms = tree.terms.map(compileFilter);
-      return (entry) => terms.some((term) => term(entry));
-    }
-    case 'not': {
-      const term = compileFilter(tree.term);
-      return (entry) => !term(entry);
-    }
-    case 'text': {
-      const wanted = tree.text.toLowerCase();
-      return (entry) => holdsText(entry, wanted);
-    }
-    case 'compare': {
-      const path = canonicalPath(tree.path);
-      const match = compileValue(path, tree.operator, tree.value);
-      return (entry) => valuesAt(entry, path, 0).some(match);
-    }
+  if (tree.kind === 'text') {
+    const wanted = tree.text.toLowerCase();
+    return (entry) => holdsText(entry, wanted);
   }
+  if (tree.kind === 'compare') {
+    const path = canonicalPath(tree.path);
+    const match = compileValue(path, tree.operator, tree.value);
+    return (entry) => valuesAt(entry, path, 0).some(match);
+  }
+  return compileJoined(tree, compileFilter);
 }
 
 /** Top-level members may be written in snake_case. */
@@ -68,22 +74,8 @@ function valuesAt(
 }
 
 function compileValue(path: readonly string[], operator: Operator, tree: ValueTree): ValueMatch {
-  switch (tree.kind) {
-    case 'and': {
-      const terms = tree.terms.map((term) => compileValue(path, operator, term));
-      return (value) => terms.every((term) => term(value));
-    }
-    case 'or': {
-      const terms = tree.terms.map((term) => compileValue(path, operator, term));
-      return (value) => terms.some((term) => term(value));
-    }
-    case 'not': {
-      const term = compileValue(path, operator, tree.term);
-      return (value) => !term(value);
-    }
-    case 'value':
-      return compileOperator(path, operator, tree.text);
-  }
+  if (tree.kind === 'value') return compileOperator(path, operator, tree.text);
+  return compileJoined(tree, (term) => compileValue(path, operator, term));
 }
 
 function compileOperator(path: readonly string[], operator: Operator, text: string): ValueMatch {
@@ -97,28 +89,23 @@ function compileOperator(path: readonly string[], operator: Operator, text: stri
     return (value) => pattern.test(textOf(value)) === (operator === '=~');
   }
   const order = compileOrder(path, text);
+  const isOrdered = orderings[operator];
+  assert(isOrdered !== undefined);
   return (value) => {
     const comparison = order(value);
-    return comparison !== undefined && isOrdered(operator, comparison);
+    return comparison !== undefined && isOrdered(comparison);
   };
 }
 
-function isOrdered(operator: Operator, comparison: number): boolean {
-  switch (operator) {
-    case '=':
-      return comparison === 0;
-    case '!=':
-      return comparison !== 0;
-    case '>=':
-      return comparison >= 0;
-    case '<=':
-      return comparison <= 0;
-    case '>':
-      return comparison > 0;
-    default:
-      return comparison < 0;
-  }
-}
+/** What an operator says about the order of value and text. */
+const orderings: Readonly<Record<string, (comparison: number) => boolean>> = {
+  '=': (comparison) => comparison === 0,
+  '!=': (comparison) => comparison !== 0,
+  '>=': (comparison) => comparison >= 0,
+  '<=': (comparison) => comparison <= 0,
+  '>': (comparison) => comparison > 0,
+  '<': (comparison) => comparison < 0,
+};
 
 /**
  * How a value stands to `text`: negative, zero, positive, or undefined when the two cannot be
@@ -131,12 +118,12 @@ function compileOrder(
   if (path.length === 1 && path[0] === 'severity') {
     const wanted = severityOf(text);
     if (wanted === undefined) throw invalidArgument(`Invalid severity in filter: ${text}`);
-    return (value) => (severityOf(String(value)) ?? 0) - wanted;
+    return (value) => (severityOf(textOf(value)) ?? 0) - wanted;
   }
   if (path.length === 1 && (path[0] === 'timestamp' || path[0] === 'receiveTimestamp')) {
     const wanted = parseFilterInstant(text);
     return (value) => {
-      const instant = parseInstant(String(value));
+      const instant = parseInstant(textOf(value));
       return instant === undefined ? undefined : compareInstants(instant, wanted);
     };
   }
@@ -155,13 +142,14 @@ function compileOrder(
 
 function severityOf(text: string): number | undefined {
   const name = text.toUpperCase();
-  if (Object.hasOwn(severityNumbers, name))
+  if (Object.hasOwn(severityNumbers, name)) {
     return severityNumbers[name as keyof typeof severityNumbers];
+  }
   return /^\d+$/.test(text) ? Number(text) : undefined;
 }
 
 /** A filter's time is RFC 3339, or a date alone. Throws ApiError for anything else. */
-export function parseFilterInstant(text: string): Instant {
+function parseFilterInstant(text: string): Instant {
   const instant = parseInstant(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text);
   if (instant === undefined) throw invalidArgument(`Invalid timestamp in filter: ${text}`);
   return instant;

@@ -63,8 +63,9 @@ export function scanBody(bytes: Uint8Array): BodyScan {
           if (bytes[at + 1] === 0x75 && ((bytes[at + 2] as number) | 0x20) === 0x64) {
             const third = bytes[at + 3] as number;
             // \uD8xx and above; \uD0xx to \uD7xx are plain characters.
-            if (third === 0x38 || third === 0x39 || (third | 0x20) >= 0x61)
+            if (third === 0x38 || third === 0x39 || (third | 0x20) >= 0x61) {
               hasSurrogateEscape = true;
+            }
           }
           at += 1;
         }
@@ -159,7 +160,8 @@ export function findRepeatedKey(bytes: Buffer): RepeatedKey | undefined {
 /** Whether a colon follows after white space: then the string before is a key. */
 function isKey(bytes: Uint8Array, start: number): boolean {
   let at = start;
-  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09)
+  while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) {
     at += 1;
+  }
   return bytes[at] === 0x3a;
 }

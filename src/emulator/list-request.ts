@@ -27,7 +27,8 @@ const pageSizeMax = 1000;
  * half a second.
  */
 const scanCountMax = 200_000;
-const scanStepCount = 1000;
+/** A filter that finds little makes each step larger than the one before, up to this. */
+const scanStepCountMax = 20_000;
 
 type ListRequest = {
   readonly parents: ReadonlySet<string>;
@@ -47,20 +48,24 @@ export function listEntries(store: EntryStore, body: Buffer): object {
   const entries: JsonObject[] = [];
   let after = request.after ?? startOf(bounds, request.descending);
   let scannedCount = 0;
+  let stepCount = request.pageSize + 1;
   while (scannedCount < scanCountMax) {
-    const page = store.page({ after, descending: request.descending, countMax: scanStepCount });
+    const page = store.page({ after, descending: request.descending, countMax: stepCount });
     for (const stored of page) {
-      if (isPast(stored, bounds, request.descending))
+      if (isPast(stored, bounds, request.descending)) {
         return { ...(entries.length > 0 && { entries }) };
-      if (entries.length === request.pageSize)
+      }
+      if (entries.length === request.pageSize) {
         return { entries, nextPageToken: tokenOf(after, request) };
+      }
       after = stored;
       if (!request.parents.has(stored.parent)) continue;
       const entry = renderEntry(stored);
       if (isWanted(entry)) entries.push(entry);
     }
     scannedCount += page.length;
-    if (page.length < scanStepCount) return { ...(entries.length > 0 && { entries }) };
+    if (page.length < stepCount) return { ...(entries.length > 0 && { entries }) };
+    stepCount = Math.min(stepCount * 4, scanStepCountMax);
   }
   return { ...(entries.length > 0 && { entries }), nextPageToken: tokenOf(after, request) };
 }
@@ -93,8 +98,9 @@ function readListRequest(body: Buffer): ListRequest {
     pageToken: string;
   };
   const { resourceNames, filter, orderBy } = message;
-  if (filter.length > filterLengthMax)
+  if (filter.length > filterLengthMax) {
     throw invalidArgument(`filter is longer than ${filterLengthMax} characters`);
+  }
   const parents = readParents(resourceNames);
   const order = /^(?:timestamp(?: (asc|desc))?)?$/i.exec(orderBy.trim());
   if (order === null) throw invalidArgument(`Invalid order_by: ${orderBy}`);

@@ -70,11 +70,12 @@ function messageOf(fullName: string): DescriptorProto {
   const message = create(DescriptorProtoSchema, {
     name: fullName.slice(fullName.lastIndexOf('.') + 1),
   });
-  if (rows.oneof !== undefined)
+  if (rows.oneof !== undefined) {
     message.oneofDecl.push({
       $typeName: 'google.protobuf.OneofDescriptorProto',
       name: rows.oneof.name,
     });
+  }
   for (const [name, row] of Object.entries({ ...rows.fields, ...extra })) {
     const field = fieldOf(name, row, fullName);
     if (rows.oneof?.fields.includes(name) === true) field.oneofIndex = 0;

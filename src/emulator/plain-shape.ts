@@ -55,20 +55,14 @@ const wellKnownChecks: ReadonlyMap<string, Check> = new Map<string, Check>([
 const never: Check = () => false;
 
 function compileField(field: DescField): Check {
-  switch (field.fieldKind) {
-    case 'scalar':
-      return scalarChecks.get(field.scalar) ?? never;
-    case 'enum': {
-      const names = new Set<unknown>(field.enum.values.map((value) => value.name));
-      return (value) => names.has(value) || isInt32(value);
-    }
-    case 'message':
-      return plainShapeOf(field.message);
-    case 'map':
-      return field.mapKind === 'scalar' && field.scalar === ScalarType.STRING ? isStringMap : never;
-    default:
-      return never;
+  if (field.fieldKind === 'scalar') return scalarChecks.get(field.scalar) ?? never;
+  if (field.fieldKind === 'message') return plainShapeOf(field.message);
+  if (field.fieldKind === 'enum') {
+    const names = new Set<unknown>(field.enum.values.map((value) => value.name));
+    return (value) => names.has(value) || isInt32(value);
   }
+  const isMap = field.fieldKind === 'map' && field.mapKind === 'scalar';
+  return isMap && field.scalar === ScalarType.STRING ? isStringMap : never;
 }
 
 /** The check of one message type; repeated fields are the caller's. */

@@ -36,10 +36,11 @@ export function unknownName(key: string, path: string, reason = 'Cannot find fie
 }
 
 function invalidValue(path: string, type: string, value: unknown): Violation {
-  const shown = JSON.stringify(value) ?? 'null';
+  const text = JSON.stringify(value) ?? 'null';
+  const shown = text.length > 200 ? `${text.slice(0, 200)}…` : text;
   return {
     field: path,
-    description: `Invalid value at '${path}' (${type}), ${shown.length > 200 ? `${shown.slice(0, 200)}…` : shown}`,
+    description: `Invalid value at '${path}' (${type}), ${shown}`,
   };
 }
 
@@ -113,7 +114,9 @@ function walkMessage(desc: DescMessage, json: JsonValue, path: string, found: Vi
       if (seen.has(`oneof ${oneof}`)) {
         found.push({
           field: path,
-          description: `Invalid value at '${path}' (oneof), oneof field '${oneof}' is already set. Cannot set '${field.jsonName}'`,
+          description:
+            `Invalid value at '${path}' (oneof), oneof field '${oneof}' is already set. ` +
+            `Cannot set '${field.jsonName}'`,
         });
       }
       seen.add(`oneof ${oneof}`);
@@ -172,23 +175,17 @@ function walkMap(value: JsonValue, path: string, found: Violation[]): void {
 }
 
 function isInteger(value: JsonValue, bits: 32 | 64): boolean {
-  if (typeof value === 'string' ? !/^-?\d{1,19}$/.test(value) : !Number.isInteger(value))
+  if (typeof value === 'string' ? !/^-?\d{1,19}$/.test(value) : !Number.isInteger(value)) {
     return false;
+  }
   const integer = BigInt(value as string | number);
   return BigInt.asIntN(bits, integer) === integer;
 }
 
 function isScalar(scalar: ScalarType, value: JsonValue): boolean {
-  switch (scalar) {
-    case ScalarType.STRING:
-      return typeof value === 'string';
-    case ScalarType.BOOL:
-      return typeof value === 'boolean';
-    case ScalarType.INT32:
-      return isInteger(value, 32);
-    default:
-      return isInteger(value, 64);
-  }
+  if (scalar === ScalarType.STRING) return typeof value === 'string';
+  if (scalar === ScalarType.BOOL) return typeof value === 'boolean';
+  return isInteger(value, scalar === ScalarType.INT32 ? 32 : 64);
 }
 
 function isWellKnownValue(desc: DescMessage, json: JsonValue): boolean {

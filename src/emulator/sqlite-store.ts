@@ -25,7 +25,8 @@ const layout = `
     PRIMARY KEY (seconds, nanos, insert_id, parent)
   ) WITHOUT ROWID;`;
 
-const columns = `seconds, nanos, insert_id, parent, log_name, received_seconds, received_nanos, entries.json AS json, defaults.json AS defaults`;
+const columns = `seconds, nanos, insert_id, parent, log_name, received_seconds, received_nanos,
+  entries.json AS json, defaults.json AS defaults`;
 const source = `entries JOIN defaults ON defaults.id = defaults_id`;
 const key = '(seconds, nanos, insert_id, parent)';
 
@@ -94,14 +95,16 @@ export class SqliteStore implements EntryStore {
 
   page({ after, descending = false, countMax }: PageRequest): StoredEntry[] {
     const direction = descending ? 'DESC' : 'ASC';
-    const order = `ORDER BY seconds ${direction}, nanos ${direction}, insert_id ${direction}, parent ${direction}`;
+    const order = ['seconds', 'nanos', 'insert_id', 'parent']
+      .map((column) => `${column} ${direction}`)
+      .join();
     const past = after === undefined ? '' : `WHERE ${key} ${descending ? '<' : '>'} (?, ?, ?, ?)`;
     const bounds =
       after === undefined
         ? []
         : [after.timestamp.seconds, after.timestamp.nanos, after.insertId, after.parent];
     const statement = this.#database.prepare(
-      `SELECT ${columns} FROM ${source} ${past} ${order} LIMIT ?`,
+      `SELECT ${columns} FROM ${source} ${past} ORDER BY ${order} LIMIT ?`,
     );
     return (statement.all(...bounds, countMax) as Row[]).map(entryOf);
   }

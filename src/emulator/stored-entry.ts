@@ -126,7 +126,7 @@ function truncate(text: string, bytesMax: number): string {
 function truncateLabels(labels: JsonObject): JsonObject {
   const cut: JsonObject = {};
   for (const [key, value] of Object.entries(labels)) {
-    cut[truncate(key, labelKeyBytesMax)] = truncate(String(value), labelValueBytesMax);
+    cut[truncate(key, labelKeyBytesMax)] = truncate(value as string, labelValueBytesMax);
   }
   return cut;
 }
@@ -135,7 +135,7 @@ function hasLongLabel(labels: JsonObject): boolean {
   // A UTF-16 unit is at most three bytes, so shorter ones need not be measured.
   for (const key in labels) {
     if (key.length * 3 > labelKeyBytesMax && Buffer.byteLength(key) > labelKeyBytesMax) return true;
-    if (String(labels[key]).length * 3 > labelValueBytesMax) return true;
+    if ((labels[key] as string).length * 3 > labelValueBytesMax) return true;
   }
   return false;
 }
@@ -168,8 +168,9 @@ export function renderEntry(stored: StoredEntry): JsonObject {
   }
   const resource = entry['resource'] as JsonObject | undefined;
   const resourceLabels = resource?.['labels'];
-  if (resourceLabels != null && Object.keys(resourceLabels).length === 0)
+  if (resourceLabels != null && Object.keys(resourceLabels).length === 0) {
     entry['resource'] = { type: resource?.['type'] ?? '' };
+  }
   entry['timestamp'] = formatInstant(stored.timestamp);
   entry['insertId'] = stored.insertId;
   entry['receiveTimestamp'] = formatInstant(stored.receiveTime);

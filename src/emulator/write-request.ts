@@ -1,7 +1,7 @@
 // `entries:write` from bytes to entries that may be stored: schema, defaults, checks of each entry,
 // and who is refused why.
 //
-// server.ts calls readWriteRequest() and then answerOf(). Nothing is stored here. Invariant: a body
+// server.ts calls readWriteRequest() and then errorOf(). Nothing is stored here. Invariant: a body
 // that does not fit the schema throws, whatever its `partialSuccess` says; an entry that fits but
 // may not be written is a refusal, by index. Sources: the reference of entries.write, the quotas
 // page, and error texts seen by users (named in the contract).
@@ -127,8 +127,9 @@ function checkSchema({ root }: Parsed): void {
   if (!isPlainRequest(rest)) violations.push(...violationsOf(writeRequestSchema, rest, ''));
   if (Array.isArray(entries)) {
     for (const [index, entry] of entries.entries()) {
-      if (!isPlainEntry(entry))
+      if (!isPlainEntry(entry)) {
         violations.push(...violationsOf(logEntrySchema, entry, `entries[${index}]`));
+      }
     }
   } else if (entries !== undefined) {
     violations.push(...violationsOf(writeRequestSchema, { entries }, ''));
@@ -207,8 +208,9 @@ type CheckedEntry =
 
 function checkEntry(entry: JsonObject, context: EntryContext): CheckedEntry {
   const logName = memberOf(entry, 'logName', 'log_name') || context.defaultMembers['logName'];
-  if (typeof logName !== 'string')
+  if (typeof logName !== 'string') {
     return { refusal: 'Log name is missing: set it on the entry or on the request.' };
+  }
   const name = parseLogName(logName);
   if (name.refusal !== undefined) return { refusal: name.refusal };
   const resource = (entry['resource'] ?? context.defaultMembers['resource']) as

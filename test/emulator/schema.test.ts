@@ -167,8 +167,9 @@ describe('random entries', () => {
     values[Math.floor(random() * values.length)] as Value;
   const entries = Array.from({ length: 20_000 }, () => {
     const entry: JsonObject = {};
-    for (let count = Math.floor(random() * 4); count >= 0; count -= 1)
+    for (let count = Math.floor(random() * 4); count >= 0; count -= 1) {
       entry[pick(names)] = pick(oddValues);
+    }
     return entry;
   });
 

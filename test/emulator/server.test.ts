@@ -90,8 +90,9 @@ describe('routes', () => {
       '/v2/entries:list',
       '/emulator/stats',
       '/emulator/faults',
-    ])
+    ]) {
       expect(text).toContain(route);
+    }
   });
 
   it('that do not exist are a 404 in JSON', async () => {

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { formatInstant } from '../../src/emulator/timestamp.ts';
+import type { Loose } from './emulator-fixture.ts';
 import { defaults, logName, openEmulator, resource } from './emulator-fixture.ts';
 
 const day = 24 * 3600;
@@ -138,7 +139,7 @@ describe('a body that does not fit the schema', () => {
     const { json } = await write({ entries: [{ f1: 1 }, { severity: 'X', trace: 1 }] });
     const [detail] = json['error'].details;
     expect(detail['@type']).toBe('type.googleapis.com/google.rpc.BadRequest');
-    expect(detail.fieldViolations.map((violation: any) => violation.field)).toEqual([
+    expect(detail.fieldViolations.map((violation: Loose) => violation.field)).toEqual([
       'entries[0]',
       'entries[1].severity',
       'entries[1].trace',
@@ -452,7 +453,7 @@ describe('an entry that may not be written', () => {
 describe('labels', () => {
   it('that are too long are cut with an ellipsis, not refused', async () => {
     const { write, stored } = await openEmulator();
-    const long = `${'ä'.repeat(40_000)}`;
+    const long = 'ä'.repeat(40_000);
     expect(
       (await write({ entries: [{ labels: { [long.slice(0, 300)]: long, short: 'x' } }] })).status,
     ).toBe(200);
