@@ -4,7 +4,7 @@
 // server.ts calls readWriteRequest() and then errorOf(). Nothing is stored here. Invariant: a body
 // that does not fit the schema throws, whatever its `partialSuccess` says; an entry that fits but
 // may not be written is a refusal, by index. Sources: the reference of entries.write, the quotas
-// page, and error texts seen by users (named in the contract).
+// page, and error texts that users reported.
 
 import { isUtf8 } from 'node:buffer';
 import type { JsonObject } from '@bufbuild/protobuf';
