@@ -5,7 +5,7 @@
 // refresh fails.
 
 import assert from 'node:assert/strict';
-import { request as httpRequest } from 'node:http';
+import { getBuiltinModule } from 'node:process';
 import { AgentError } from '../errors.ts';
 import type { FetchToken, IssuedToken } from './issued-token.ts';
 import { lifeMinMs } from './issued-token.ts';
@@ -187,8 +187,10 @@ function tokenFromMetadata(options: CredentialOptions): FetchToken {
 }
 
 function getMetadata(url: URL, deadlineMs: number): Promise<{ status: number; text: string }> {
+  // An import would name all that node:http exports, its WebSocket too, which loads 16 MB.
+  const http = getBuiltinModule('node:http');
   return new Promise((resolve, reject) => {
-    const request = httpRequest(
+    const request = http.request(
       url,
       { agent: false, headers: { 'Metadata-Flavor': 'Google' } },
       (response) => {

@@ -21,7 +21,7 @@ export function openLogFile(path: string, roots: readonly string[]): OpenedLogFi
     const stats = fstatSync(fd);
     if (!stats.isFile()) throw new AgentError('LINK_REFUSED', `${path} is no regular file`);
     const real = readlinkSync(`/proc/self/fd/${fd}`);
-    if (!roots.some((root) => real.startsWith(`${root}/`))) {
+    if (!roots.some((root) => real.startsWith(root === '/' ? root : `${root}/`))) {
       throw new AgentError('LINK_REFUSED', `${path} leads to ${real}, outside every log root`);
     }
     return { fd, stats };
