@@ -1,98 +1,233 @@
 // What the agent says about itself: the AdminSource that the admin server, the page and `tailship
-// top` print. Made by agent.ts; it only reads, and only when asked.
+// top` print. Made by agent.ts. It reads when asked, and takes a sample for the plots each few
+// seconds at the end of a tick that comes anyway.
 
+import { accessSync, constants } from 'node:fs';
 import { cpuUsage, memoryUsage } from 'node:process';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 import type { AdminSource, AgentStatus, Check, WorkloadStatus } from './admin/admin-source.ts';
+import { createHistory, historyIntervalMs, type Sample } from './admin/history.ts';
 import type { Agent } from './agent.ts';
+import { limits } from './config.ts';
 import type { FleetChain } from './fleet.ts';
+import type { Log } from './log.ts';
 import { version } from './version.ts';
+import {
+  chargedBytes,
+  costPerMonth,
+  createWorkloadMeters,
+  type WorkloadMeters,
+} from './workload-meter.ts';
 
-const lagResolutionMs = 100;
-
-/**
- * The agent as the admin server sees it. Starts a monitor of the event loop; nothing else runs
- * between calls.
- */
-export function createAdminSource(agent: Agent): AdminSource {
-  const lag = monitorEventLoopDelay({ resolution: lagResolutionMs });
-  lag.enable();
+/** The agent as the admin server sees it. From now on each tick of the agent may take a sample. */
+export function createAdminSource(agent: Agent, log: Log): AdminSource {
+  const history = createHistory();
+  const meters = createWorkloadMeters(agent.place);
+  let dueMs = 0;
+  agent.observe = () => {
+    if (performance.now() < dueMs) return;
+    dueMs = performance.now() + historyIntervalMs - agent.config.flushIntervalMs / 2;
+    try {
+      history.add(sampleOf(agent, meters));
+    } catch (error) {
+      // A fault of the status must not stop the shipping.
+      log.error(undefined, `the status failed: ${String(error)}`);
+    }
+  };
   return {
-    liveness: () => [],
+    liveness: () => liveness(agent),
     readiness: () => readiness(agent),
-    status: () => {
-      const eventLoopLagMs = Math.max(0, lag.mean / 1e6 - lagResolutionMs) || 0;
-      lag.reset();
-      return { ...statusOf(agent), eventLoopLagMs };
-    },
+    status: () => statusOf(agent, meters),
+    history: history.after,
   };
 }
 
-/** Cloud Logging being down is not in it: the agent does its work, the files keep the lines. */
-function readiness(agent: Agent): Check[] {
-  const { store, stopping } = agent;
+/**
+ * Forward progress: the clock ticks, and the workers answer. Sending is not in it: each of its steps
+ * has a deadline of its own, and a restart would not mend the endpoint.
+ */
+function liveness({ heartbeat, pipeline, config }: Agent): Check[] {
+  const { tickAgeMs } = heartbeat.read();
+  const tickMaxMs = limits.livenessTickMs + 2 * config.flushIntervalMs;
+  const { drainSilenceMs } = pipeline;
   return [
-    stopping ? { name: 'running', ok: false, reason: 'stopping' } : { name: 'running', ok: true },
-    store.healthy
-      ? { name: 'state', ok: true }
-      : { name: 'state', ok: false, reason: store.lastError?.message ?? 'not writable' },
+    checked('clock', tickAgeMs <= tickMaxMs, `no tick for ${secondsText(tickAgeMs)}`),
+    checked(
+      'worker',
+      drainSilenceMs <= limits.livenessDrainMs,
+      `no task was answered for ${secondsText(drainSilenceMs)}`,
+    ),
   ];
 }
 
-function statusOf(agent: Agent): Omit<AgentStatus, 'eventLoopLagMs'> {
-  const { pipeline, fleet, shipper, store } = agent;
-  const { totals } = pipeline;
+/** Cloud Logging being down is not in it: the agent does its work, the files keep the lines. */
+function readiness({ config, store, stopping }: Agent): Check[] {
+  const unreadable = reasonUnreadable(config.containersDir);
+  return [
+    checked('running', !stopping, 'stopping'),
+    checked('containers', unreadable === undefined, unreadable ?? ''),
+    checked('state', store.healthy, store.lastError?.message ?? 'not writable'),
+  ];
+}
+
+function checked(name: string, ok: boolean, reason: string): Check {
+  return ok ? { name, ok } : { name, ok, reason };
+}
+
+function secondsText(ms: number): string {
+  return `${(ms / 1_000).toFixed(0)} s`;
+}
+
+function reasonUnreadable(directory: string): string | undefined {
+  try {
+    accessSync(directory, constants.R_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function sampleOf(agent: Agent, meters: WorkloadMeters): Sample {
+  const { pipeline, fleet, shipper } = agent;
   const nowMs = Date.now();
-  const workloads = [...fleet.all()].map((planned) => workloadStatus(agent, planned));
-  const behindSince = [...fleet.all()].flatMap(({ chain }) => chain.behindSinceMs ?? []);
+  for (const planned of fleet.all()) meters.sample(planned, pipeline.totalsOf(planned), nowMs);
+  const { requestsByCode, deadLetteredByReason } = shipper.counters;
   const { user, system } = cpuUsage();
-  const drainSeconds = totals.drainCpuMicros / 1e6;
+  return {
+    atMs: nowMs,
+    lines: pipeline.totals.lines,
+    bytes: pipeline.totals.bytes,
+    behindBytes: fleet.behindBytes,
+    behindSeconds: behindSecondsOf(fleet.all(), nowMs),
+    inFlightBytes: pipeline.inFlightBytes,
+    failedRequests: sumOf(requestsByCode) - (requestsByCode['200'] ?? 0),
+    deadLettered: sumOf(deadLetteredByReason),
+    cpuSeconds: (user + system) / 1e6,
+    rssBytes: memoryUsage.rss(),
+  };
+}
+
+function statusOf(agent: Agent, meters: WorkloadMeters): AgentStatus {
+  const { config, fleet, heartbeat, pipeline, place } = agent;
+  const { totals } = pipeline;
+  const { wakeList } = fleet;
+  const { lagMs, savedAgeMs } = heartbeat.read();
+  const nowMs = Date.now();
+  const workloads = [...fleet.all()].map((planned) => workloadStatus(agent, meters, planned));
   return {
     version,
     startedAt: new Date(agent.startedAtMs).toISOString(),
+    place,
+    checks: [...liveness(agent), ...readiness(agent)],
     lines: totals.lines,
     bytes: totals.bytes,
     entries: totals.entries,
     batches: totals.batches,
-    requestsByCode: shipper.counters.requestsByCode,
-    retries: shipper.counters.retries,
-    deadLetteredByReason: shipper.counters.deadLetteredByReason,
-    droppedByReason: {},
+    ...shipStatus(agent),
+    lostBytesByReason: {
+      truncated: fleet.lostBytes.truncated,
+      not_unpacked: fleet.lostBytes.notUnpacked,
+    },
+    malformedLines: totals.malformedLines,
+    readErrors: totals.readErrors,
     behindBytes: workloads.reduce((sum, { behindBytes }) => sum + behindBytes, 0),
-    behindSeconds: behindSince.length === 0 ? 0 : (nowMs - Math.min(...behindSince)) / 1e3,
+    behindSeconds: behindSecondsOf(fleet.all(), nowMs),
     inFlightBytes: pipeline.inFlightBytes,
     openFiles: fleet.openFileCount,
     deletedHeldBytes: deletedHeldBytes(fleet.all()),
-    cpuSecondsByStage: { drain: drainSeconds, rest: (user + system) / 1e6 - drainSeconds },
+    cpuSecondsByStage: cpuSeconds(agent),
     fastPathLines: totals.fastLines,
-    checkpointAgeSeconds: (nowMs - store.lastFlushMs) / 1e3,
+    workerTasks: totals.tasks,
+    wakeUps: wakeList.counters.wakeUps,
+    containersByState: { busy: wakeList.busyCount, idle: wakeList.idleCount },
+    checkpointAgeSeconds: savedAgeMs / 1e3,
     rssBytes: memoryUsage.rss(),
+    eventLoopLagMs: Math.max(0, lagMs),
+    pricePerGib: config.pricePerGib,
     workloads,
   };
 }
 
-function workloadStatus({ pipeline }: Agent, planned: FleetChain): WorkloadStatus {
+type ShipPart = Pick<
+  AgentStatus,
+  'sentBytes' | 'requestsByCode' | 'retries' | 'deadLetteredByReason' | 'droppedByReason' | 'ship'
+>;
+
+function shipStatus({ shipper }: Agent): ShipPart {
+  const { counters } = shipper;
+  const { lastError, lastSuccessMs } = counters;
+  return {
+    sentBytes: counters.wireBytes,
+    requestsByCode: counters.requestsByCode,
+    retries: counters.retries,
+    // Series that exist from the start: an alert on an increase misses the first one otherwise.
+    deadLetteredByReason: { refused: 0, too_large: 0, denied: 0, ...counters.deadLetteredByReason },
+    droppedByReason: {
+      dead_letter_unwritten: counters.deadLettersUnwritten,
+      dead_letter_evicted: counters.deadLettersDropped,
+    },
+    ship: {
+      consecutiveFailures: counters.consecutiveFailures,
+      ...(lastError !== undefined && {
+        lastErrorCode: lastError.code,
+        lastErrorAt: new Date(lastError.timeMs).toISOString(),
+      }),
+      ...(lastSuccessMs !== undefined && { lastSuccessAt: new Date(lastSuccessMs).toISOString() }),
+    },
+  };
+}
+
+/** The process as a whole is exact; what no stage can be charged with is `other`. */
+function cpuSeconds({ heartbeat, pipeline }: Agent): AgentStatus['cpuSecondsByStage'] {
+  const { cpuMicrosByStage, mainCpuMicros } = heartbeat.read();
+  const { tail, commit } = cpuMicrosByStage;
+  const drain = pipeline.totals.drainCpuMicros;
+  const { user, system } = cpuUsage();
+  const main = Math.max(0, mainCpuMicros - tail - commit);
+  const other = Math.max(0, user + system - drain - main - tail - commit);
+  const micros = { tail, drain, commit, main, other };
+  return Object.fromEntries(Object.entries(micros).map(([stage, value]) => [stage, value / 1e6]));
+}
+
+function workloadStatus(
+  { config, pipeline, place }: Agent,
+  meters: WorkloadMeters,
+  planned: FleetChain,
+): WorkloadStatus {
   const { chain, log } = planned;
   const { namespace, pod, container } = log.name ?? {
     namespace: '',
     pod: '',
     container: log.linkPath,
   };
+  const totals = pipeline.totalsOf(planned);
+  const { linesPerSecond, bytesPerSecond, chargedBytesPerSecond } = meters.meterOf(planned);
   return {
     namespace,
     pod,
     container,
-    ...pipeline.totalsOf(planned),
+    ...totals,
+    linesPerSecond,
+    bytesPerSecond,
     behindBytes: chain.behindBytes,
+    behindSeconds: behindSecondsOf([planned], Date.now()),
+    chargedBytes: chargedBytes(planned, totals, place),
+    costPerMonth: costPerMonth(chargedBytesPerSecond, config.pricePerGib),
     files: chain.files.map((file) => ({
       name: file.path.slice(file.path.lastIndexOf('/') + 1),
       offset: file.committed,
+      readOffset: file.offset,
       size: file.size,
-      isRotated: file.name.rotation !== '',
-      isDeleted: file.unlinked,
+      ...(file.name.rotation !== '' && { isRotated: true }),
+      ...(file.unlinked && { isDeleted: true }),
     })),
   };
+}
+
+function behindSecondsOf(chains: Iterable<FleetChain>, nowMs: number): number {
+  let sinceMs = nowMs;
+  for (const { chain } of chains) sinceMs = Math.min(sinceMs, chain.behindSinceMs ?? nowMs);
+  return (nowMs - sinceMs) / 1e3;
 }
 
 function deletedHeldBytes(chains: Iterable<FleetChain>): number {
@@ -101,4 +236,8 @@ function deletedHeldBytes(chains: Iterable<FleetChain>): number {
     for (const file of chain.files) if (file.unlinked) bytes += file.unread;
   }
   return bytes;
+}
+
+function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }

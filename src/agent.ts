@@ -12,9 +12,11 @@ import type { ErrorCode } from './errors.ts';
 import { startDiscovery, type Discovery } from './discover/discovery.ts';
 import { createEncoderPool, type EncoderPool } from './encode/encoder-pool.ts';
 import { Fleet } from './fleet.ts';
+import { createHeartbeat, type Heartbeat } from './heartbeat.ts';
 import { findNodePlace } from './node-place.ts';
 import { Pipeline } from './pipeline.ts';
 import { createShipper, type Shipper } from './ship/shipper.ts';
+import { createSummaryLog } from './summary-log.ts';
 import type { NodePlace } from './tail/workload.ts';
 
 /** What runs while the agent runs. */
@@ -27,6 +29,9 @@ export type Agent = {
   readonly pipeline: Pipeline;
   readonly fleet: Fleet;
   readonly startedAtMs: number;
+  readonly heartbeat: Heartbeat;
+  /** Called at the end of each tick, while somebody may ask how the agent is. */
+  observe: (() => void) | undefined;
   discovery: Discovery | undefined;
   stopping: boolean;
 };
@@ -87,6 +92,8 @@ async function makeAgent(config: Config, control: Control): Promise<Agent> {
     pipeline,
     fleet,
     startedAtMs,
+    heartbeat: createHeartbeat(config.flushIntervalMs),
+    observe: undefined,
     discovery: undefined,
     stopping: false,
   };
@@ -117,19 +124,26 @@ async function serveAdmin(agent: Agent, control: Control): Promise<AdminServer |
   if (adminAddress === undefined) return undefined;
   const { startAdmin } = await import('./admin/admin-server.ts');
   const { createAdminSource } = await import('./agent-status.ts');
-  return startAdmin(adminAddress, createAdminSource(agent), control.log);
+  return startAdmin(adminAddress, createAdminSource(agent, control.log), control.log);
 }
 
 async function runLive(agent: Agent, control: Control): Promise<number> {
-  const { config, fleet, pipeline, store } = agent;
+  const { config, fleet, heartbeat, pipeline, store } = agent;
   agent.discovery = discover(agent, control);
   const admin = await serveAdmin(agent, control);
   const { promise: stopped, resolve: stop, reject: fail } = Promise.withResolvers<void>();
+  const summarize = createSummaryLog(control.log);
   const tick = () => {
     try {
+      heartbeat.begin();
       fleet.tick(Date.now());
       pipeline.pump();
+      heartbeat.spent('tail');
       store.flush();
+      if (store.healthy) heartbeat.saved();
+      heartbeat.spent('commit');
+      summarize({ ...pipeline.totals, behindBytes: () => fleet.behindBytes });
+      agent.observe?.();
     } catch (error) {
       fail(error);
     }

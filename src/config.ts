@@ -158,6 +158,10 @@ export const limits = {
   logKeysMax: 256,
   /** Connections to the admin server at once; a scrape and a probe need one each. */
   adminConnectionsMax: 16,
+  /** The clock of the agent is dead when it has not ticked for this long, and two intervals. */
+  livenessTickMs: 30_000,
+  /** A worker is dead when it does not answer for this long; a task takes some milliseconds. */
+  livenessDrainMs: 120_000,
   /** How long a client of the admin server may take to send its request. */
   adminRequestTimeoutMs: 5_000,
 } as const;

@@ -121,6 +121,7 @@ function startAgent(config: Config, { root, node, emulator, adminPort }: AgentPl
     `--connections=${config.connections}`,
     `--workers=${config.workers}`,
     `--grace-ms=${config.graceMs}`,
+    `--price-per-gib=${config.pricePerGib}`,
     `--log-level=${config.logLevel}`,
   ];
   const entry = fileURLToPath(new URL('main.ts', import.meta.url));

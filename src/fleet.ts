@@ -132,6 +132,13 @@ export class Fleet {
     return count;
   }
 
+  /** Bytes that are not answered for yet. */
+  get behindBytes(): number {
+    let bytes = 0;
+    for (const { chain } of this.#chains.values()) bytes += chain.behindBytes;
+    return bytes;
+  }
+
   get unreadBytes(): number {
     let bytes = 0;
     for (const { chain } of this.#chains.values()) bytes += chain.unread;

@@ -30,6 +30,7 @@ export function parseOptionValue(row: OptionRow, written: unknown, origin: strin
   if (row.kind === 'count') return parseQuantity(row, written, { '': 1 }, wrong);
   if (row.kind === 'bytes') return parseQuantity(row, written, byteUnits, wrong);
   if (row.kind === 'milliseconds') return parseQuantity(row, written, timeUnits, wrong);
+  if (row.kind === 'amount') return parseQuantity(row, written, { '': 1 }, wrong);
 
   const text = asText(written, wrong);
   if (row.kind === 'choice') {
@@ -48,6 +49,7 @@ export function allowedText(row: OptionRow): string {
   if (row.kind === 'boolean') return 'true or false';
   const range = `from ${row.min ?? 0} to ${row.max ?? 'any'}`;
   if (row.kind === 'count') return `a whole number ${range}`;
+  if (row.kind === 'amount') return `a number ${range}`;
   if (row.kind === 'bytes') return `a number of bytes ${range}, also as 64Ki or 2Mi`;
   if (row.kind === 'milliseconds') return `a number of milliseconds ${range}, also as 5s or 1m`;
   return row.kind;
@@ -93,7 +95,8 @@ function parseQuantity(
   const unit = match === null ? undefined : units[match[2] ?? ''];
   const value = match === null || unit === undefined ? Number.NaN : Number(match[1]) * unit;
   const inRange = value >= (row.min ?? 0) && value <= (row.max ?? Number.MAX_SAFE_INTEGER);
-  if (!Number.isInteger(value) || !inRange) throw wrong(allowedText(row));
+  const isFine = row.kind === 'amount' || Number.isInteger(value);
+  if (!isFine || !inRange) throw wrong(allowedText(row));
   return value;
 }
 

@@ -24,7 +24,8 @@ export type OptionRow = {
     | 'choice'
     | 'count'
     | 'bytes'
-    | 'milliseconds';
+    | 'milliseconds'
+    | 'amount';
   /** undefined: not set unless the user does. */
   readonly default: string | number | boolean | readonly string[] | HostPort | undefined;
   readonly commands: readonly Command[];
@@ -283,6 +284,15 @@ export const options = {
     placeholder: 'HOST:PORT',
     help: 'Where /livez, /readyz, /metrics, /api/status and the page are served, or `off`.',
   },
+  pricePerGib: {
+    kind: 'amount',
+    default: 0.5,
+    min: 0,
+    max: 1_000,
+    commands: agentCommands,
+    placeholder: 'USD',
+    help: 'US dollars for a GiB in Cloud Logging; the cost that the page estimates follows from it.',
+  },
   intervalMs: {
     kind: 'milliseconds',
     default: 2_000,
@@ -312,7 +322,7 @@ type ValueOf<Row extends OptionRow> = Row['kind'] extends 'boolean'
   ? boolean
   : Row extends { readonly choices: readonly (infer Choice)[] }
     ? Choice
-    : Row['kind'] extends 'count' | 'bytes' | 'milliseconds'
+    : Row['kind'] extends 'count' | 'bytes' | 'milliseconds' | 'amount'
       ? number
       : Row['kind'] extends 'paths'
         ? readonly string[]

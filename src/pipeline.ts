@@ -73,6 +73,7 @@ export class Pipeline {
   readonly #roots: readonly string[];
   readonly #drainsMax: number;
   #drains = 0;
+  #drainTurnMs = 0;
   #shipments = 0;
   #spooling = false;
   #stopped = false;
@@ -103,6 +104,11 @@ export class Pipeline {
   /** Nothing is being read, sent or waited for. */
   get idle(): boolean {
     return this.#drains === 0 && this.#shipments === 0 && !this.#spooling;
+  }
+
+  /** How long the workers have neither taken nor answered a task; 0 while none is at work. */
+  get drainSilenceMs(): number {
+    return this.#drains === 0 ? 0 : performance.now() - this.#drainTurnMs;
   }
 
   totalsOf(planned: PlannedChain): ChainTotals {
@@ -140,6 +146,7 @@ export class Pipeline {
         break;
       }
       this.#drains += 1;
+      this.#drainTurnMs = performance.now();
       this.#carry(plan).catch((error: unknown) => this.onFailure(error));
     }
     if (this.idle) this.#settled?.();
@@ -149,6 +156,7 @@ export class Pipeline {
     const { encoder, shipper } = this.#stages;
     const result = await encoder.run(plan.task);
     this.#drains -= 1;
+    this.#drainTurnMs = performance.now();
     const ranges = this.#advance(plan, result);
     if (result.bodyBytes > 0) {
       this.#shipments += 1;

@@ -17,9 +17,17 @@ const stages = ['discover', 'tail', 'encode', 'ship', 'commit'] as const;
 const besides = ['admin', 'emulator'] as const;
 /** The only files that may know several stages: the agent in its parts, and the commands. */
 const wiring = new Set(
-  ['agent', 'agent-status', 'fleet', 'node-place', 'pipeline', 'cli', 'demo', 'main'].map(
-    (name) => `src/${name}.ts`,
-  ),
+  [
+    'agent',
+    'agent-status',
+    'workload-meter',
+    'fleet',
+    'node-place',
+    'pipeline',
+    'cli',
+    'demo',
+    'main',
+  ].map((name) => `src/${name}.ts`),
 ).add('src/tailship.js');
 /** Fixed borders between the planner, the drain and the shipper; every stage may import them. */
 const borders = new Set(['src/encode/drain-task.ts', 'src/encode/shared-memory.ts']);

@@ -1,10 +1,12 @@
 // What the admin server and `tailship top` show: the border between the agent, which knows, and
-// src/admin, which prints. agent.ts implements AdminSource; nothing here runs unless somebody asks,
-// so that operating tailship costs nothing while nobody looks.
+// src/admin, which prints. agent-status.ts implements AdminSource; nothing here runs unless somebody
+// asks, so that operating tailship costs next to nothing while nobody looks.
+
+import type { HistoryColumns } from './history.ts';
 
 /** One condition of liveness or readiness. */
 export type Check = {
-  /** Short and stable, such as `state` or `ship`: it is a word in the body of /readyz. */
+  /** Short and stable, such as `state` or `worker`: it is a word in the body of /readyz. */
   readonly name: string;
   readonly ok: boolean;
   /** Why it fails, one line. */
@@ -16,6 +18,8 @@ export type FileStatus = {
   readonly name: string;
   /** Committed: everything before it is in Cloud Logging. */
   readonly offset: number;
+  /** Read and encoded up to here; what lies between is on its way. */
+  readonly readOffset: number;
   readonly size: number;
   /** The kubelet has rotated it away, or its pod was deleted. */
   readonly isRotated?: boolean;
@@ -31,9 +35,37 @@ export type WorkloadStatus = {
   readonly lines: number;
   readonly bytes: number;
   readonly entries: number;
+  /** Of the last seconds, as long as the agent samples; see `historyIntervalMs`. */
+  readonly linesPerSecond: number;
+  readonly bytesPerSecond: number;
   /** In the files, but not committed. */
   readonly behindBytes: number;
+  /** Age of the oldest line that is not committed; 0 when there is none. */
+  readonly behindSeconds: number;
+  /** Estimate of what Cloud Logging charges for, bytes since the start: lines and their metadata. */
+  readonly chargedBytes: number;
+  /** Estimate in US dollars, if the last minutes were the month; the free amount is ignored. */
+  readonly costPerMonth: number;
+  /** Oldest first. */
   readonly files: readonly FileStatus[];
+};
+
+/** Where the agent runs, as its entries say. */
+export type PlaceStatus = {
+  readonly project: string;
+  readonly location: string;
+  readonly cluster: string;
+  readonly node: string;
+};
+
+/** How sending goes. Codes only: the API's texts may quote an entry. */
+export type ShipStatus = {
+  /** 0 while the endpoint is healthy. */
+  readonly consecutiveFailures: number;
+  readonly lastErrorCode?: string;
+  /** RFC 3339. */
+  readonly lastErrorAt?: string;
+  readonly lastSuccessAt?: string;
 };
 
 /** Everything that can be known of a running agent. Totals count from its start. */
@@ -41,17 +73,27 @@ export type AgentStatus = {
   readonly version: string;
   /** RFC 3339. */
   readonly startedAt: string;
+  readonly place: PlaceStatus;
+  /** Of liveness, then of readiness. */
+  readonly checks: readonly Check[];
   readonly lines: number;
   readonly bytes: number;
   readonly entries: number;
   readonly batches: number;
+  /** Request bodies as they were sent. */
+  readonly sentBytes: number;
   /**
    * By HTTP status (`200`), or code of the AgentError when there was no answer (`SHIP_TIMEOUT`).
    */
   readonly requestsByCode: Readonly<Record<string, number>>;
   readonly retries: number;
   readonly deadLetteredByReason: Readonly<Record<string, number>>;
+  /** Entries that are neither in Cloud Logging nor among the dead letters. */
   readonly droppedByReason: Readonly<Record<string, number>>;
+  /** Bytes of files that nobody could read any more. */
+  readonly lostBytesByReason: Readonly<Record<string, number>>;
+  readonly malformedLines: number;
+  readonly readErrors: number;
   /** In the files, but not committed. */
   readonly behindBytes: number;
   /** Age of the oldest line that is not committed; 0 when there is none. */
@@ -61,14 +103,25 @@ export type AgentStatus = {
   readonly openFiles: number;
   /** Unread bytes in files that only our descriptor keeps on the disk. */
   readonly deletedHeldBytes: number;
-  /** By stage (`discover`, `tail`, `drain`, `ship`, `commit`, …). */
+  /**
+   * `tail`, `drain` (the workers' tasks), `commit`, `main` (the rest of the main thread: ship,
+   * discover, admin), `other` (garbage collection, file system and name lookups in the background).
+   */
   readonly cpuSecondsByStage: Readonly<Record<string, number>>;
   /** Lines that the kernel alone encoded. */
   readonly fastPathLines: number;
+  readonly workerTasks: number;
+  /** Of idle containers, by inotify. */
+  readonly wakeUps: number;
+  readonly containersByState: Readonly<Record<'busy' | 'idle', number>>;
   /** Since the positions were last saved, or found unchanged. */
   readonly checkpointAgeSeconds: number;
   readonly rssBytes: number;
+  /** By how much the latest tick of the last quarter of a minute came too late. */
   readonly eventLoopLagMs: number;
+  readonly ship: ShipStatus;
+  /** US dollars, of the option. */
+  readonly pricePerGib: number;
   readonly workloads: readonly WorkloadStatus[];
 };
 
@@ -78,7 +131,9 @@ export type AdminSource = {
    * The agent can make progress at all. A failing endpoint is not in it: a restart would not help.
    */
   liveness(): readonly Check[];
-  /** The agent does its work: positions are saved, the endpoint accepts. */
+  /** The agent does its work: it finds containers, and positions are saved. */
   readiness(): readonly Check[];
   status(): AgentStatus;
+  /** Samples taken after this time, milliseconds since 1970. */
+  history(afterMs: number): HistoryColumns;
 };

@@ -2,53 +2,74 @@
 // admin-server.ts. Written by hand because it is forty lines, and prom-client costs 4.3 MB of RSS
 // at the first scrape (measured, Node 26.10): every node is scraped.
 
-import type { AgentStatus } from './admin-source.ts';
+import type { AgentStatus, WorkloadStatus } from './admin-source.ts';
 
 /** Format of https://prometheus.io/docs/instrumenting/exposition_formats/, version 0.0.4. */
 export const metricContentType = 'text/plain; version=0.0.4; charset=utf-8';
 
-type Samples = number | Readonly<Record<string, number>>;
+/** Containers that have series of their own; the others are added up as `(rest)`. */
+export const containerSeriesMax = 50;
+export const restName = '(rest)';
+
+type Labels = Readonly<Record<string, string>>;
+type Sample = { readonly labels: Labels; readonly value: number };
 
 type Metric = {
   readonly type: 'counter' | 'gauge';
   readonly help: string;
-  /** Name of the label when `read` gives a value per label value. */
-  readonly label?: string;
-  readonly read: (status: AgentStatus) => Samples;
+  readonly read: (status: AgentStatus) => number | readonly Sample[];
 };
+
+type Read = (status: AgentStatus) => number;
+type ReadMany = (status: AgentStatus) => Readonly<Record<string, number>>;
 
 /** Every metric by its name, in the order of the page. */
 export const metricTable: Readonly<Record<string, Metric>> = {
-  tailship_lines_total: counter('Lines shipped.', ({ lines }) => lines),
-  tailship_bytes_total: counter('Bytes of the log files shipped.', ({ bytes }) => bytes),
-  tailship_entries_total: counter('Entries accepted.', ({ entries }) => entries),
-  tailship_batches_total: counter('Batches committed.', ({ batches }) => batches),
-  tailship_requests_total: {
-    type: 'counter',
-    help: 'Requests by HTTP status, or by error code when there was no answer.',
-    label: 'code',
-    read: ({ requestsByCode }) => requestsByCode,
-  },
+  // ── what goes through
+  tailship_lines_total: counter('Lines taken into request bodies.', ({ lines }) => lines),
+  tailship_bytes_total: counter('Bytes of the log files of these lines.', ({ bytes }) => bytes),
+  tailship_entries_total: counter('Entries made of these lines.', ({ entries }) => entries),
+  tailship_fast_path_lines_total: counter(
+    'Lines that the kernel alone encoded.',
+    ({ fastPathLines }) => fastPathLines,
+  ),
+  tailship_malformed_lines_total: counter(
+    'Lines that are not written as their format says, shipped as text.',
+    ({ malformedLines }) => malformedLines,
+  ),
+  tailship_batches_total: counter('Request bodies answered for.', ({ batches }) => batches),
+  tailship_sent_bytes_total: counter('Request bodies as sent.', ({ sentBytes }) => sentBytes),
+  tailship_requests_total: counters(
+    'Requests by HTTP status, or by error code when there was no answer.',
+    'code',
+    ({ requestsByCode }) => requestsByCode,
+  ),
   tailship_retries_total: counter('Requests that were sent again.', ({ retries }) => retries),
-  tailship_dead_lettered_total: {
-    type: 'counter',
-    help: 'Entries that the API refused for good; they stand in dead-letter.ndjson.',
-    label: 'reason',
-    read: ({ deadLetteredByReason }) => deadLetteredByReason,
-  },
-  tailship_dropped_total: {
-    type: 'counter',
-    help: 'Lines that will never be shipped.',
-    label: 'reason',
-    read: ({ droppedByReason }) => droppedByReason,
-  },
-  tailship_behind_bytes: gauge('In the files, not committed.', ({ behindBytes }) => behindBytes),
+  // ── what was lost
+  tailship_dead_lettered_total: counters(
+    'Entries that the API refused for good; they stand in dead-letter.ndjson.',
+    'reason',
+    ({ deadLetteredByReason }) => deadLetteredByReason,
+  ),
+  tailship_dropped_total: counters(
+    'Entries that are nowhere: the disk had no place for the dead letter.',
+    'reason',
+    ({ droppedByReason }) => droppedByReason,
+  ),
+  tailship_lost_bytes_total: counters(
+    'Bytes of log files that were truncated or damaged before they were read.',
+    'reason',
+    ({ lostBytesByReason }) => lostBytesByReason,
+  ),
+  tailship_read_errors_total: counter('Reads that failed.', ({ readErrors }) => readErrors),
+  // ── what is still to do
+  tailship_behind_bytes: gauge('In the files, not answered for.', ({ behindBytes }) => behindBytes),
   tailship_behind_seconds: gauge(
-    'Age of the oldest line that is not committed.',
+    'Age of the oldest line that is not answered for.',
     ({ behindSeconds }) => behindSeconds,
   ),
   tailship_in_flight_bytes: gauge(
-    'Bodies encoded and not answered.',
+    'Request bodies that are not answered.',
     ({ inFlightBytes }) => inFlightBytes,
   ),
   tailship_open_files: gauge('Log files held open.', ({ openFiles }) => openFiles),
@@ -56,50 +77,141 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'Unread bytes of files that were deleted and are held open.',
     ({ deletedHeldBytes }) => deletedHeldBytes,
   ),
-  tailship_cpu_seconds_total: {
-    type: 'counter',
-    help: 'CPU time by stage.',
-    label: 'stage',
-    read: ({ cpuSecondsByStage }) => cpuSecondsByStage,
-  },
-  tailship_fast_path_lines_total: counter(
-    'Lines that the kernel alone encoded.',
-    ({ fastPathLines }) => fastPathLines,
-  ),
   tailship_checkpoint_age_seconds: gauge(
     'Since the positions were last saved, or found unchanged.',
     ({ checkpointAgeSeconds }) => checkpointAgeSeconds,
   ),
-  tailship_build_info: {
-    type: 'gauge',
-    help: 'Always 1; the label says the version.',
-    label: 'version',
-    read: ({ version }) => ({ [version]: 1 }),
+  // ── whose it is
+  tailship_container_lines_total: {
+    type: 'counter',
+    help: `Lines by container, of the ${containerSeriesMax} with most bytes.`,
+    read: ({ workloads }) => topByBytes(workloads, ({ lines }) => lines),
   },
+  tailship_container_bytes_total: {
+    type: 'counter',
+    help: `Bytes of the log files by container, of the ${containerSeriesMax} with most.`,
+    read: ({ workloads }) => topByBytes(workloads, ({ bytes }) => bytes),
+  },
+  tailship_container_behind_bytes: {
+    type: 'gauge',
+    help: `Not answered for, of the ${containerSeriesMax} furthest behind; ${restName} is their sum.`,
+    read: ({ workloads }) => topAndRest(workloads, ({ behindBytes }) => behindBytes, sum),
+  },
+  tailship_container_behind_seconds: {
+    type: 'gauge',
+    help: `Age of the oldest line, of the ${containerSeriesMax} oldest; ${restName} is their oldest.`,
+    read: ({ workloads }) => topAndRest(workloads, ({ behindSeconds }) => behindSeconds, oldest),
+  },
+  // ── what it costs
+  tailship_cpu_seconds_total: counters(
+    'CPU time by stage.',
+    'stage',
+    ({ cpuSecondsByStage }) => cpuSecondsByStage,
+  ),
+  tailship_worker_tasks_total: counter('Tasks of the workers.', ({ workerTasks }) => workerTasks),
+  tailship_wake_ups_total: counter('Idle containers woken by inotify.', ({ wakeUps }) => wakeUps),
+  tailship_containers: gauges(
+    'Containers: busy ones are looked at by the clock.',
+    'state',
+    ({ containersByState }) => containersByState,
+  ),
+  tailship_event_loop_lag_seconds: gauge(
+    'By how much the latest tick of the last quarter of a minute came too late.',
+    ({ eventLoopLagMs }) => eventLoopLagMs / 1e3,
+  ),
+  process_resident_memory_bytes: gauge('Resident memory.', ({ rssBytes }) => rssBytes),
+  process_start_time_seconds: gauge(
+    'Start of the agent, seconds since 1970.',
+    ({ startedAt }) => Date.parse(startedAt) / 1e3,
+  ),
+  // ── what it is
+  tailship_check_ok: gauges('1 for each check of /livez and /readyz that holds.', 'check', (status) =>
+    Object.fromEntries(status.checks.map(({ name, ok }) => [name, ok ? 1 : 0])),
+  ),
+  tailship_build_info: gauges('Always 1; the label says the version.', 'version', (status) => ({
+    [status.version]: 1,
+  })),
 };
 
-function counter(help: string, read: Metric['read']): Metric {
+function counter(help: string, read: Read): Metric {
   return { type: 'counter', help, read };
 }
 
-function gauge(help: string, read: Metric['read']): Metric {
+function gauge(help: string, read: Read): Metric {
   return { type: 'gauge', help, read };
+}
+
+function counters(help: string, label: string, read: ReadMany): Metric {
+  return { type: 'counter', help, read: (status) => samplesOf(label, read(status)) };
+}
+
+function gauges(help: string, label: string, read: ReadMany): Metric {
+  return { type: 'gauge', help, read: (status) => samplesOf(label, read(status)) };
+}
+
+function samplesOf(label: string, values: Readonly<Record<string, number>>): Sample[] {
+  return Object.entries(values).map(([name, value]) => ({ labels: { [label]: name }, value }));
+}
+
+function labelsOf({ namespace, pod, container }: WorkloadStatus): Labels {
+  return { namespace, pod, container };
+}
+
+type Value = (workload: WorkloadStatus) => number;
+
+function ranked(workloads: readonly WorkloadStatus[], value: Value): WorkloadStatus[] {
+  return workloads.toSorted((left, right) => value(right) - value(left));
+}
+
+/**
+ * Sums of the containers with most bytes since the start. There is no rest among them: a container
+ * that leaves the list would make it jump back; the total less these is the rest.
+ */
+function topByBytes(workloads: readonly WorkloadStatus[], value: Value): Sample[] {
+  return ranked(workloads, ({ bytes }) => bytes)
+    .slice(0, containerSeriesMax)
+    .map((workload) => ({ labels: labelsOf(workload), value: value(workload) }));
+}
+
+/** The containers with most of it, those with none left out, and the others together. */
+function topAndRest(
+  workloads: readonly WorkloadStatus[],
+  value: Value,
+  join: (left: number, right: number) => number,
+): Sample[] {
+  const order = ranked(workloads, value);
+  const own = order.slice(0, containerSeriesMax).filter((workload) => value(workload) > 0);
+  const rest = order.slice(own.length).map(value).reduce(join, 0);
+  return [
+    ...own.map((workload) => ({ labels: labelsOf(workload), value: value(workload) })),
+    { labels: { namespace: '', pod: '', container: restName }, value: rest },
+  ];
+}
+
+function sum(left: number, right: number): number {
+  return left + right;
+}
+
+function oldest(left: number, right: number): number {
+  return Math.max(left, right);
 }
 
 /** The body of /metrics. */
 export function metricText(status: AgentStatus): string {
   const lines: string[] = [];
-  for (const [name, { type, help, label, read }] of Object.entries(metricTable)) {
+  for (const [name, { type, help, read }] of Object.entries(metricTable)) {
     lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
     const samples = read(status);
     if (typeof samples === 'number') lines.push(`${name} ${samples}`);
-    else {
-      for (const [value, sample] of Object.entries(samples)) {
-        lines.push(`${name}{${label}="${escapeLabel(value)}"} ${sample}`);
-      }
-    }
+    else for (const { labels, value } of samples) lines.push(`${name}{${labelText(labels)}} ${value}`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+function labelText(labels: Labels): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}="${escapeLabel(value)}"`)
+    .join(',');
 }
 
 function escapeLabel(value: string): string {

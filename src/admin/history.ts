@@ -1,0 +1,63 @@
+// The last quarter of an hour of the agent, for the plots of the page: a ring of samples. Made and
+// fed by agent-status.ts while the admin server is on. Sums are kept as sums, so that a sample that
+// comes late makes no wrong rate; the page takes the differences.
+
+/** What one sample holds, in this order. Sums count from the start of the agent. */
+export const historyNames = [
+  /** Milliseconds since 1970. */
+  'atMs',
+  'lines',
+  'bytes',
+  'behindBytes',
+  'behindSeconds',
+  'inFlightBytes',
+  /** Requests that were not answered with 200. */
+  'failedRequests',
+  'deadLettered',
+  'cpuSeconds',
+  'rssBytes',
+] as const;
+
+export type HistoryName = (typeof historyNames)[number];
+export type Sample = Readonly<Record<HistoryName, number>>;
+
+/** Columns of equal length, oldest first. */
+export type HistoryColumns = Readonly<Record<HistoryName, readonly number[]>>;
+
+export const historyIntervalMs = 5_000;
+export const historySamplesMax = 180;
+
+export type History = {
+  readonly add: (sample: Sample) => void;
+  /** The samples after this time; an agent that was asked before sends only what is new. */
+  readonly after: (afterMs: number) => HistoryColumns;
+};
+
+/** An empty ring of `samplesMax`. Memory: 80 bytes a sample. */
+export function createHistory(samplesMax = historySamplesMax): History {
+  const width = historyNames.length;
+  const ring = new Float64Array(samplesMax * width);
+  let count = 0;
+  return {
+    add: (sample) => {
+      const start = (count % samplesMax) * width;
+      for (const [at, name] of historyNames.entries()) ring[start + at] = sample[name];
+      count += 1;
+    },
+    after: (afterMs) => {
+      const rows: number[] = [];
+      for (let index = Math.max(0, count - samplesMax); index < count; index += 1) {
+        const start = (index % samplesMax) * width;
+        if ((ring[start] ?? 0) > afterMs) rows.push(start);
+      }
+      const column = (at: number): number[] => rows.map((start) => rounded(ring[start + at] ?? 0));
+      const columns = historyNames.map((name, at) => [name, column(at)] as const);
+      return Object.fromEntries(columns) as unknown as HistoryColumns;
+    },
+  };
+}
+
+/** A millisecond of seconds is enough for a plot, and half the bytes. */
+function rounded(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
+}

@@ -1,0 +1,75 @@
+// The agent's clock as it really ran: when the last tick was, how late ticks came, and what the main
+// thread spent in each stage. agent.ts beats it, agent-status.ts reads it. It costs three readings
+// of a clock per tick and no wake-up of its own.
+
+import { threadCpuUsage } from 'node:process';
+
+/** The longest delay is of the present and the last stretch of this length. */
+const lagWindowMs = 15_000;
+
+/** What a tick does in the main thread itself. */
+export type TickStage = 'tail' | 'commit';
+
+export type Heartbeat = {
+  /** A tick begins. */
+  readonly begin: () => void;
+  /** The CPU time since `begin` or the last `spent` went to this stage. */
+  readonly spent: (stage: TickStage) => void;
+  /** The positions are saved as they are now. */
+  readonly saved: () => void;
+  readonly read: () => HeartbeatReading;
+};
+
+export type HeartbeatReading = {
+  /** Since the last tick began. */
+  readonly tickAgeMs: number;
+  /** Since the positions were last saved, or found unchanged. */
+  readonly savedAgeMs: number;
+  /** By how much the latest tick of the last quarter of a minute came too late. */
+  readonly lagMs: number;
+  readonly cpuMicrosByStage: Readonly<Record<TickStage, number>>;
+  /** Of the thread that asks, which is the one that ticks. */
+  readonly mainCpuMicros: number;
+};
+
+/** A heartbeat for ticks that are meant to begin `intervalMs` apart. */
+export function createHeartbeat(intervalMs: number, nowMs = () => performance.now()): Heartbeat {
+  const cpuMicrosByStage = { tail: 0, commit: 0 };
+  let tickedAtMs = nowMs();
+  let savedAtMs = tickedAtMs;
+  let windowAtMs = tickedAtMs;
+  let lagMs = 0;
+  let lagBeforeMs = 0;
+  let markMicros = 0;
+  return {
+    begin: () => {
+      const atMs = nowMs();
+      if (atMs - windowAtMs >= lagWindowMs) {
+        [lagBeforeMs, lagMs, windowAtMs] = [lagMs, 0, atMs];
+      }
+      lagMs = Math.max(lagMs, atMs - tickedAtMs - intervalMs);
+      tickedAtMs = atMs;
+      markMicros = cpuMicros();
+    },
+    spent: (stage) => {
+      const micros = cpuMicros();
+      cpuMicrosByStage[stage] += micros - markMicros;
+      markMicros = micros;
+    },
+    saved: () => {
+      savedAtMs = nowMs();
+    },
+    read: () => ({
+      tickAgeMs: nowMs() - tickedAtMs,
+      savedAgeMs: nowMs() - savedAtMs,
+      lagMs: Math.max(lagMs, lagBeforeMs),
+      cpuMicrosByStage,
+      mainCpuMicros: cpuMicros(),
+    }),
+  };
+}
+
+function cpuMicros(): number {
+  const { user, system } = threadCpuUsage();
+  return user + system;
+}
