@@ -1,7 +1,9 @@
-// Carries plans through drain, ship and commit: the only place where the stages meet on the path of the bytes. Made by agent.ts.
+// Carries plans through drain, ship and commit: the only place where the stages meet on the path of
+// the bytes. Made by agent.ts.
 //
-// Invariants: one plan = one worker task = one request body = one commit. A slot belongs to one of them at a time. A file's committed
-// offset moves only after the answer. When no slot is free nothing is read: the files keep the bytes.
+// Invariants: one plan = one worker task = one request body = one commit. A slot belongs to one of
+// them at a time. A file's committed offset moves only after the answer. When no slot is free
+// nothing is read: the files keep the bytes.
 
 import type { CheckpointStore } from './commit/checkpoint-store.ts';
 import { createLowWater, type LowWater } from './commit/low-water.ts';
@@ -277,6 +279,7 @@ function consumedBytes(
   source: SourceResult,
 ): number {
   let bytes = 0;
-  for (const [index, { start }] of segments.entries()) bytes += (source.consumed[index] ?? start) - start;
+  for (const [index, { start }] of segments.entries())
+    bytes += (source.consumed[index] ?? start) - start;
   return bytes;
 }

@@ -1,5 +1,5 @@
-// The one line of log that the agent writes about a minute in which all went well. agent.ts calls it
-// at each tick. Invariant: a minute in which nothing but that line itself was shipped is not
+// The one line of log that the agent writes about a minute in which all went well. agent.ts calls
+// it at each tick. Invariant: a minute in which nothing but that line itself was shipped is not
 // reported, or an idle node would log about its own log for ever.
 
 import type { Log } from './log.ts';

@@ -1,8 +1,8 @@
-// Rates and costs of containers: what agent-status.ts says about each beyond its sums. It is sampled
-// with the history, so that one look at the agent suffices to see who floods it.
+// Rates and costs of containers: what agent-status.ts says about each beyond its sums. It is
+// sampled with the history, so that one look at the agent suffices to see who floods it.
 //
-// The cost is an estimate: Cloud Logging charges for the size of a LogEntry, which is neither that of
-// the line nor that of the request.
+// The cost is an estimate: Cloud Logging charges for the size of a LogEntry, which is neither that
+// of the line nor that of the request.
 
 import type { FleetChain } from './fleet.ts';
 import type { ChainTotals } from './pipeline.ts';
@@ -54,7 +54,10 @@ export function createWorkloadMeters(place: NodePlace): WorkloadMeters {
       const ageMs = before.ageMs + seconds * 1_000;
       const chargedNow = (charged - before.charged) / seconds;
       // A plain mean while the container is young, then one that forgets.
-      const weight = Math.max((seconds * 1_000) / ageMs, 1 - Math.exp(-seconds / costHorizonSeconds));
+      const weight = Math.max(
+        (seconds * 1_000) / ageMs,
+        1 - Math.exp(-seconds / costHorizonSeconds),
+      );
       states.set(planned, {
         ...sums,
         ageMs,

@@ -49,8 +49,8 @@ export function makeImages(directory: string): Image[] {
 export type Damage = { readonly file: string; readonly bytes: Buffer; readonly what: string };
 
 /**
- * Lays the image down with one file changed, and gives what is wrong with the store then: it must give
- * true rows only, work, and delete nothing. Empty when all is well.
+ * Lays the image down with one file changed, and gives what is wrong with the store then: it must
+ * give true rows only, work, and delete nothing. Empty when all is well.
  */
 export function complaintsAbout(directory: string, image: Image, damage: Damage): string[] {
   const stateDir = join(directory, 'damaged');

@@ -1,5 +1,5 @@
-// Everything that Cloud Logging and the way there can do wrong: nothing is lost, nothing doubled, and
-// only what the API refuses for good is set aside.
+// Everything that Cloud Logging and the way there can do wrong: nothing is lost, nothing doubled,
+// and only what the API refuses for good is set aside.
 
 import fs from 'node:fs';
 import path from 'node:path';

@@ -127,7 +127,8 @@ describe('truncation', () => {
     for (let round = 0; round < 4; round += 1) {
       await settle(pod);
       pod.container('a').copyTruncate({ keepCopy: round % 2 === 0 });
-      // Longer than before at the agent's next look: only the content tells that it is another file.
+      // Longer than before at the agent's next look: only the content tells that it is another
+      // file.
       pod.container('a').writeNext(round === 1 ? 60 : 3);
     }
     await allArrived();

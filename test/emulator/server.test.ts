@@ -7,7 +7,10 @@ const body = JSON.stringify({ ...defaults, entries: [{ textPayload: 'x' }] });
 const rawWrite = (text: string, headers = '') =>
   `POST /v2/entries:write HTTP/1.1\r\nhost: x\r\ncontent-length: ${text.length}\r\n${headers}\r\n${text}`;
 
-/** Sends bytes, and gives back all that comes until `count` answers are there or the other side ends. */
+/**
+ * Sends bytes, and gives back all that comes until `count` answers are there or the other side
+ * ends.
+ */
 async function exchange(port: number, text: string, count: number): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   socket.write(text);

@@ -1,4 +1,5 @@
-// Half a million entries through HTTP: what the emulator costs and holds when a benchmark runs against it.
+// Half a million entries through HTTP: what the emulator costs and holds when a benchmark runs
+// against it.
 
 import { expect, it } from 'vitest';
 import { defaults, openEmulator } from './emulator-fixture.ts';

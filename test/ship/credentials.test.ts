@@ -93,7 +93,8 @@ describe('a token', () => {
       await settle();
       advance(1_000);
     }
-    // With random() = 0 the back-off is nothing, so each of the calls may have asked, but none twice.
+    // With random() = 0 the back-off is nothing, so each of the calls may have asked, but none
+    // twice.
     expect(count).toBeLessThanOrEqual(200);
     advance(1_000);
     await expect(token.token()).rejects.toMatchObject({ code: 'METADATA_UNAVAILABLE' });

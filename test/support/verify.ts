@@ -19,8 +19,8 @@ export type Expectation = {
 };
 
 /**
- * Waits until no line is missing but those the kubelet deleted; then expects the rest of the verdict
- * to be clean, and returns it.
+ * Waits until no line is missing but those the kubelet deleted; then expects the rest of the
+ * verdict to be clean, and returns it.
  */
 export async function expectExactlyOnce(
   { kubelet, emulator }: Shipped,
