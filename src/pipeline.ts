@@ -279,7 +279,8 @@ function consumedBytes(
   source: SourceResult,
 ): number {
   let bytes = 0;
-  for (const [index, { start }] of segments.entries())
+  for (const [index, { start }] of segments.entries()) {
     bytes += (source.consumed[index] ?? start) - start;
+  }
   return bytes;
 }
