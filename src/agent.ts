@@ -8,8 +8,10 @@ import { openCheckpointStore, type CheckpointStore } from './commit/checkpoint-s
 import type { Config } from './config.ts';
 import { limits } from './config.ts';
 import type { Control } from './control.ts';
-import type { ErrorCode } from './errors.ts';
-import { startDiscovery, type Discovery } from './discover/discovery.ts';
+import { AgentError, type ErrorCode } from './errors.ts';
+import type { ContainerName } from './discover/container-name.ts';
+import { startDiscovery, type Discovery, type DiscoveryEvents } from './discover/discovery.ts';
+import { startRawDiscovery } from './discover/raw-discovery.ts';
 import { createEncoderPool, type EncoderPool } from './encode/encoder-pool.ts';
 import { Fleet } from './fleet.ts';
 import { createHeartbeat, type Heartbeat } from './heartbeat.ts';
@@ -32,7 +34,7 @@ export type Agent = {
   readonly heartbeat: Heartbeat;
   /** Called at the end of each tick, while somebody may ask how the agent is. */
   observe: (() => void) | undefined;
-  discovery: Discovery | undefined;
+  discovery: Pick<Discovery, 'close'> | undefined;
   stopping: boolean;
 };
 
@@ -56,6 +58,9 @@ export async function runAgent(config: Config, control: Control): Promise<number
 
 async function makeAgent(config: Config, control: Control): Promise<Agent> {
   const { log } = control;
+  if (config.format === 'raw' && config.rawPath.length === 0) {
+    throw new AgentError('CONFIG_INVALID', '--format raw needs --raw-path: which files?');
+  }
   const place = await findNodePlace(config);
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
   const hooks = { log: (level: 'info' | 'warn' | 'error', code: ErrorCode, text: string) => log[level](code, text) };
@@ -99,24 +104,28 @@ async function makeAgent(config: Config, control: Control): Promise<Agent> {
   };
 }
 
-function discover(agent: Agent, control: Control): Discovery {
+function discover(agent: Agent, control: Control): Pick<Discovery, 'close'> {
   const { config, fleet } = agent;
-  const discovery = startDiscovery(
-    {
-      containersDir: config.containersDir,
-      logRoots: config.logRoot,
-      scanIntervalMs: limits.scanIntervalMs,
-      watch: !config.once,
-    },
-    {
-      added: (log) => fleet.add(log, Date.now()),
-      removed: (log) => fleet.removeLink(log),
-      refused: (linkPath, reason) => control.log.warn('LINK_REFUSED', `${linkPath}: ${reason}`),
-      degraded: (reason) => control.log.warn('WATCH_DEGRADED', reason),
-    },
-  );
+  const { scanIntervalMs } = limits;
+  const events: DiscoveryEvents = {
+    added: (log) => fleet.add(log, Date.now()),
+    removed: (log) => fleet.removeLink(log),
+    refused: (linkPath, reason) => control.log.warn('LINK_REFUSED', `${linkPath}: ${reason}`),
+    degraded: (reason) => control.log.warn('WATCH_DEGRADED', reason),
+  };
+  const { rawPath, containersDir, logRoot: logRoots } = config;
+  const discovery =
+    config.format === 'raw'
+      ? startRawDiscovery({ rawPaths: rawPath, name: rawName(config), scanIntervalMs }, events)
+      : startDiscovery({ containersDir, logRoots, scanIntervalMs, watch: !config.once }, events);
   fleet.endFirstScan();
   return discovery;
+}
+
+function rawName({ namespace, pod, container }: Config): ContainerName | undefined {
+  if (pod === undefined) return undefined;
+  const names = { namespace: namespace ?? '', pod, container: container ?? '' };
+  return { ...names, podUid: '', restartCount: 0 };
 }
 
 async function serveAdmin(agent: Agent, control: Control): Promise<AdminServer | undefined> {

@@ -6,6 +6,7 @@ import { readFileSync, realpathSync } from 'node:fs';
 import type { CheckpointStore } from './commit/checkpoint-store.ts';
 import { limits, type Config } from './config.ts';
 import type { ContainerLog } from './discover/discovery.ts';
+import { globBase } from './discover/raw-discovery.ts';
 import type { Log } from './log.ts';
 import { Chain } from './tail/chain.ts';
 import type { PlannedChain } from './tail/plan.ts';
@@ -32,7 +33,7 @@ export class Fleet {
     const { store, log } = parts;
     this.#place = parts.place;
     this.#partialFlushMs = config.partialFlushMs;
-    this.roots = realRoots(config.logRoot);
+    this.roots = realRoots(config.format === 'raw' ? config.rawPath.map(globBase) : config.logRoot);
     this.wakeList = new WakeList(config.flushIntervalMs, parts.onWake);
     this.#setup = {
       roots: this.roots,

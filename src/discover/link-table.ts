@@ -29,7 +29,7 @@ export type ContainerLog = {
    * Name of the live file in that directory, e.g. `0.log`; in a rotation's gap it does not exist.
    */
   readonly fileName: string;
-  readonly format: 'cri' | 'docker';
+  readonly format: 'cri' | 'docker' | 'raw';
   /**
    * undefined: neither link nor target names a container; ships as k8s_node with the path as a
    * label.

@@ -128,8 +128,14 @@ function takeWholeLine(run: SourceRun, from: number, end: number, incomplete: In
     const line = parseDockerLine(bytes, 0, bytes.length);
     if (line !== undefined) return takeLine(run, { ...line, place, incomplete });
   }
+  if (format === 'raw') {
+    const contentEnd = end > from && run.body.memory[end - 1] === 0x0d ? end - 1 : end;
+    const content = run.body.memory.subarray(from, contentEnd);
+    const time = run.lookBack.fallbackTime;
+    return takeLine(run, { content, place, time, stream: 'stdout', partial: false, incomplete });
+  }
   if (!takeText(run, from, end, incomplete)) return false;
-  if (format !== 'raw') run.tally.malformedLines++;
+  run.tally.malformedLines++;
   return true;
 }
 

@@ -312,7 +312,7 @@ export class Chain {
       if (bytes >= bytesMax || !this.#makeReadable(file)) break;
       if (file.unread === 0) continue; // Only its identity told that it was read before.
       const end = Math.min(file.size, file.offset + bytesMax - bytes);
-      segments.push(segmentOf(file, end));
+      segments.push(segmentOf(file, end, this.place.format));
       files.push(file);
       bytes += end - file.offset;
       if (!file.ended || end < file.size) break;
@@ -389,9 +389,11 @@ export class Chain {
   }
 }
 
-function segmentOf(file: LogFile, end: number): Segment {
+function segmentOf(file: LogFile, end: number, format: LineFormat): Segment {
   assert(file.fd !== undefined && file.identity !== undefined);
-  const { idPrefix, fallbackTime } = file.identity;
+  const { idPrefix } = file.identity;
+  // Raw lines have no time of their own: it is that of reading.
+  const fallbackTime = format === 'raw' ? new Date().toISOString() : file.identity.fallbackTime;
   const ended = file.ended && end === file.size;
   return { fd: file.fd, start: file.offset, end, ended, idPrefix, fallbackTime };
 }
