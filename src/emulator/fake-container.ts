@@ -76,6 +76,8 @@ export class FakeContainer {
   /** The name that the last rotation gave. */
   #rotatedPath = '';
   #range: SeqRange = { start: 1, end: 1 };
+  /** The first number that was given out since the live file was opened. */
+  #firstSeq = 1;
   #rotationSecond = 0;
   #isRotating = false;
 
@@ -110,6 +112,11 @@ export class FakeContainer {
   /** Whether it runs and no rotation is under way. */
   get isSteady(): boolean {
     return this.isRunning && !this.#isRotating;
+  }
+
+  /** Whether the live file holds the end of a record that was begun in the file before it. */
+  get isContinuing(): boolean {
+    return this.#range.start < this.#firstSeq;
   }
 
   /** Bytes of the file that is being written. */
@@ -210,7 +217,8 @@ export class FakeContainer {
     if (openSeq === undefined) {
       account.lines += 1;
       const seq = account.lines;
-      text = text.startsWith('{"') ? `{"seq":${seq},${text.slice(1)}` : `seq=${seq} ${text}`;
+      const isObject = text.startsWith('{"') && text.endsWith('}');
+      text = isObject ? `{"seq":${seq},${text.slice(1)}` : `seq=${seq} ${text}`;
       account.explicit.set(seq, { stream, text });
       if (record.partial === true) this.#open.set(stream, seq);
     } else {
@@ -253,9 +261,13 @@ export class FakeContainer {
     } else {
       this.#fd = fs.openSync(logPath, 'a');
     }
-    const next = this.account.lines + 1;
-    this.#range = { start: next, end: next };
-    this.#ranges.set(logPath, this.#range);
+    this.#beginRange();
+  }
+
+  #beginRange(): void {
+    this.#firstSeq = this.account.lines + 1;
+    this.#range = { start: this.#firstSeq, end: this.#firstSeq };
+    this.#ranges.set(this.logPath, this.#range);
   }
 
   /** The kubelet's rotation, start to end; see rotateStart and rotateFinish. */
@@ -321,8 +333,7 @@ export class FakeContainer {
       this.#enterDeleted(gone);
     }
     fs.truncateSync(logPath, 0);
-    this.#range.start = next;
-    this.#range.end = next;
+    this.#beginRange();
     this.#frame.clock.advance(1);
   }
 
@@ -335,9 +346,7 @@ export class FakeContainer {
     fs.renameSync(`${logPath}.tmp`, logPath);
     this.#forget(logPath);
     this.#frame.clock.advance(1);
-    const next = this.account.lines + 1;
-    this.#range = { start: next, end: next };
-    this.#ranges.set(logPath, this.#range);
+    this.#beginRange();
   }
 
   /** Names of the current run's rotated files, oldest first. */

@@ -1,0 +1,13 @@
+// Random sequences of everything: see model-run.ts. TAILSHIP_SEED and TAILSHIP_STEPS repeat a run.
+
+import { expect, test } from 'vitest';
+import { seedOfRun } from '../support/seed.ts';
+import { runModel } from './model-run.ts';
+
+const steps = Number(process.env['TAILSHIP_STEPS'] ?? 250);
+
+test('whatever happens, every line arrives once', { timeout: 180_000 }, async () => {
+  const result = await runModel({ seed: seedOfRun(), steps });
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+  expect(result.lines).toBeGreaterThan(steps);
+});
