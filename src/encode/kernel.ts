@@ -12,6 +12,7 @@ export type EntryTemplates = {
   readonly resource: string;
   readonly logName: { readonly stdout: string; readonly stderr: string };
   readonly labels: string;
+  readonly traceParent: string | undefined;
 };
 
 /** Where to read and write, as addresses of the shared memory. */
@@ -50,14 +51,32 @@ export type Kernel = {
 
 type KernelExports = {
   prepare(area: number): void;
-  encodeLines(position: number, end: number, out: number, softEnd: number, base: number, held: number): number;
+  beginSource(): void;
+  encodeLines(
+    position: number,
+    end: number,
+    out: number,
+    softEnd: number,
+    base: number,
+    held: number,
+  ): number;
 };
 
-const severities = ['', 'DEBUG', 'INFO', 'NOTICE', 'WARNING', 'ERROR', 'CRITICAL', 'ALERT', 'EMERGENCY'];
+const severities = [
+  '',
+  'DEBUG',
+  'INFO',
+  'NOTICE',
+  'WARNING',
+  'ERROR',
+  'CRITICAL',
+  'ALERT',
+  'EMERGENCY',
+];
 
 /** An address and a length stand at each of these places of the area. */
 function templateTable(source: EntryTemplates): [slot: number, text: string][] {
-  const { resource, logName, labels } = source;
+  const { resource, logName, labels, traceParent } = source;
   const stdout = `{${resource}${logName.stdout}`;
   const stderr = `{${resource}${logName.stderr}`;
   return [
@@ -65,8 +84,14 @@ function templateTable(source: EntryTemplates): [slot: number, text: string][] {
     [layout.textHead + 8, `${stderr}"textPayload":"`],
     [layout.jsonHead, `${stdout}"jsonPayload":{`],
     [layout.jsonHead + 8, `${stderr}"jsonPayload":{`],
+    [layout.traceHead, traceParent === undefined ? '' : `${escapeText(traceParent)}/traces/`],
     [layout.tail, labels === '' ? '"},\n' : `","labels":{${labels}}},\n`],
   ];
+}
+
+/** What `text` is inside a JSON string. */
+function escapeText(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
 }
 
 /** Copies run in steps of this many bytes and may read past a template. */
@@ -85,6 +110,7 @@ export function createKernel(memory: WebAssembly.Memory, area: number): Kernel {
   return {
     result,
     setTemplates(source) {
+      exported.beginSource();
       let at = layout.templates;
       for (const [slot, text] of templateTable(source)) {
         const length = Buffer.byteLength(text);
@@ -94,6 +120,7 @@ export function createKernel(memory: WebAssembly.Memory, area: number): Kernel {
         words[slot / 4 + 1] = length;
         at += length + paddingBytes;
       }
+      words[layout.jsonBytesMax / 4] = layout.jsonContentMax - source.labels.length;
       return true;
     },
     setIdPrefix(idPrefix) {

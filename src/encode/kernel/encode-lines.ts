@@ -4,13 +4,18 @@
 // specification, does those. What it writes equals the reference's bytes. It never allocates and has no static data: everything
 // that can change is in the worker's area or in globals, which every instance has for itself.
 
-import { escapedOut, escapeText } from './text';
 import { copyTemplate, writeBase36Pairs, writeEnvelope } from './envelope';
+import { pastSpace } from './json';
 import { headerStream, headerTimeEnd, parseHeader } from './header';
 import {
-  cachedSecond, resultLastLine, resultLines, resultOut, resultPosition, stopDone, stopFull, stopIncomplete, stopJson, stopKlog,
-  stopLong, stopTag, textHead,
+  backslashVector, cachedSecond, quoteVector, resultLastLine, resultLines, resultOut, resultPosition, spaceVector, stopDone,
+  stopFull, stopIncomplete, stopJson, stopKlog, stopLong, stopTag, textHead,
 } from './layout';
+import { forgetShapes } from './shapes';
+import {
+  encodeJsonLine, encodeKlogLine, structuredOut, structureHandedBack, structureNone,
+} from './structured-line';
+import { escapedOut, escapeText } from './text';
 
 let area: usize = 0;
 
@@ -21,10 +26,18 @@ const streamSeverities: u32 = 0x0502;
 export function prepare(areaAddress: usize): void {
   area = areaAddress;
   writeBase36Pairs(area);
+  v128.store(area, i8x16.splat(0x20), spaceVector);
+  v128.store(area, i8x16.splat(0x22), quoteVector);
+  v128.store(area, i8x16.splat(0x5c), backslashVector);
   // 1970-01-01T00:00:00: the cached second is always a valid one.
   store<u64>(area, 0x2d31302d30373931, cachedSecond);
   store<u64>(area, 0x30303a3030543130, cachedSecond + 8);
   store<u32>(area, 0x30303a30, cachedSecond + 15);
+}
+
+/** Begins a new source: what was learned of the last one's lines is forgotten. */
+export function beginSource(): void {
+  forgetShapes();
 }
 
 /** Whether the five bytes at `at` may begin a klog header: a word character, four digits, a space. */
@@ -38,18 +51,10 @@ function maybeKlog(at: usize): bool {
   return (letter | 0x20) - 0x61 < 26 || letter - 0x30 < 10 || letter == 0x5f;
 }
 
-/** The first byte at or after `at` that is no JSON white space (a newline ends the line, so it counts as none). */
-// @ts-ignore: decorator
-@inline
-function firstByte(at: usize): u32 {
-  let byte = <u32>load<u8>(at);
-  while (byte == 0x20 || byte == 9 || byte == 13) byte = <u32>load<u8>(++at);
-  return byte;
-}
-
 /**
  * Encodes the lines of [position, end) to `out`, until a line is not its own or the slot's soft end is reached. `base` is the file
- * offset of address 0; `held` has the bits of streams with an open partial line. Returns the stop reason; the other results stand in the area.
+ * offset of address 0; `held` has the bits of streams with an open partial line. Returns the stop reason; the other results stand
+ * in the area.
  */
 export function encodeLines(position: usize, end: usize, out: usize, softEnd: usize, base: f64, held: u32): u32 {
   const fileBase = <u64><i64>base;
@@ -75,25 +80,36 @@ export function encodeLines(position: usize, end: usize, out: usize, softEnd: us
       reason = stopTag;
       break;
     }
-    const first = firstByte(content);
-    if (first == 0x7b || maybeKlog(content)) {
-      reason = first == 0x7b ? stopJson : stopKlog;
-      break;
-    }
     const stream = headerStream;
     const timeEnd = headerTimeEnd;
-    const newline = escapeText(content, copyTemplate(out, area + textHead + <usize>(stream << 3)));
-    if (newline <= <usize>stopLong) {
-      reason = <u32>newline;
-      break;
+    const offset = fileBase + <u64>position;
+    const severity = (streamSeverities >> (stream << 3)) & 0xff;
+    const first = pastSpace(content);
+    let newline = structureNone;
+    let lineOut: usize = 0;
+    if (load<u8>(first) == 0x7b) {
+      newline = encodeJsonLine(position, timeEnd, content, first, stream, severity, offset, out, area);
+      if (newline == structureHandedBack) reason = stopJson;
+    } else if (maybeKlog(content)) {
+      newline = encodeKlogLine(position, timeEnd, content, stream, offset, out, area);
+      if (newline == structureHandedBack) reason = stopKlog;
+    }
+    if (reason != stopDone) break;
+    if (newline == structureNone) {
+      newline = escapeText(content, copyTemplate(out, area + textHead + <usize>(stream << 3)), area);
+      if (newline <= <usize>stopLong) {
+        reason = <u32>newline;
+        break;
+      }
+      lineOut = writeEnvelope(escapedOut, 0x22, position, timeEnd, severity, offset, area);
+    } else {
+      lineOut = structuredOut;
     }
     if (newline >= end) {
       reason = stopIncomplete;
       break;
     }
-    const offset = fileBase + <u64>position;
-    const severity = (streamSeverities >> (stream << 3)) & 0xff;
-    out = writeEnvelope(escapedOut, 0x22, position, timeEnd, severity, offset, area);
+    out = lineOut;
     lastLine = position;
     lines++;
     position = newline + 1;

@@ -92,3 +92,23 @@ export function parseHeader(at: usize, area: usize): usize {
   headerStream = word == stderrWord ? 1 : 0;
   return load<u16>(timeEnd, 8) == fullTag ? timeEnd + 10 : stopTag;
 }
+
+/** Days from the epoch to a date of the Gregorian calendar. */
+function epochDays(year: i64, month: i64, day: i64): i64 {
+  // Years that begin in March have their leap day last.
+  const shifted = month > 2 ? year : year - 1;
+  const monthFromMarch = month > 2 ? month - 3 : month + 9;
+  const leapDays = shifted / 4 - shifted / 100 + shifted / 400;
+  return shifted * 365 + leapDays + (monthFromMarch * 153 + 2) / 5 + day - 719_469;
+}
+
+/** Seconds since the epoch of the valid time in [at, end), its fraction left out. */
+export function instantSeconds(at: usize, end: usize): i64 {
+  const year = <i64>(twoDigitsAt(at) * 100 + twoDigitsAt(at + 2));
+  const days = epochDays(year, <i64>twoDigitsAt(at + 5), <i64>twoDigitsAt(at + 8));
+  const seconds = <i64>(twoDigitsAt(at + 11) * 3600 + twoDigitsAt(at + 14) * 60 + twoDigitsAt(at + 17));
+  const local = days * 86_400 + seconds;
+  if (load<u8>(end - 1) == 0x5a) return local;
+  const zone = <i64>(twoDigitsAt(end - 5) * 3600 + twoDigitsAt(end - 2) * 60);
+  return load<u8>(end - 6) == 0x2d ? local + zone : local - zone;
+}

@@ -2,7 +2,9 @@
 // kernel.ts (as TypeScript): one source for both, so it holds plain numbers only.
 //
 //   0      results of the last call │ 64 templates: address and length of each │ 128 cached second
-//   256    severity middles, 9 × 64 │ base 36 pairs, 1296 × 2 │ key table │ template bytes up to the area's end
+//   160    lengths of the severity middles │ 256 severity middles │ 832 base 36 pairs │ 3424 vectors
+//   3520   seeds of keys │ 4096 key table │ 12288 members │ 17408 scalars │ 18432 shapes
+//   67584  bytes of the templates up to the area's end
 
 /** i32 results of `encodeLines`: where it stopped, and what it did until there. */
 export const resultPosition = 0;
@@ -15,6 +17,11 @@ export const resultLastLine = 12;
 export const textHead = 64;
 export const jsonHead = 80;
 export const tail = 96;
+/** `projects/P/traces/`, or nothing. */
+export const traceHead = 104;
+
+/** i32: JSON content of more bytes than this is the reference's, because numbers grow in protobuf. */
+export const jsonBytesMax = 112;
 
 /** 24 bytes: `YYYY-MM-DDTHH:MM:SS` that was last found valid. */
 export const cachedSecond = 128;
@@ -27,8 +34,38 @@ export const middleLengths = 160;
 
 export const base36Pairs = 832;
 
-export const templates = 20_480;
-export const areaBytes = 65_536;
+/** 16 bytes each of what bytes are compared with: 0x20, a quote, a backslash. */
+export const spaceVector = 3_424;
+export const quoteVector = 3_440;
+export const backslashVector = 3_456;
+
+/** The u32 seed of each open container's keys. */
+export const seedStack = 3_520;
+/** Deeper JSON is text; as `limits.jsonDepthMax`. */
+export const depthMax = 64;
+
+/** u64 entries of the table of keys; a power of two. */
+export const keyTable = 4_096;
+export const keyTableEntries = 1_024;
+
+/** Top-level members of the line that is read: five u32 each. */
+export const memberList = 12_288;
+export const memberBytes = 20;
+/** More keys in a line than this are handed back. */
+export const keysMax = 256;
+
+/** Scalar values of the line that is read: start and end, u32 each. */
+export const scalarList = 17_408;
+export const scalarsMax = 128;
+
+/** The shapes of the source's JSON lines, see shapes.ts. */
+export const shapePool = 18_432;
+export const shapeBytes = 192;
+export const shapesMax = 256;
+
+/** Bytes of templates. */
+export const templates = 67_584;
+export const areaBytes = 131_072;
 
 /** Why `encodeLines` stopped. Below `handedBack` it did all it could; from there on the line at the position is not the kernel's. */
 export const stopDone = 0;
@@ -45,6 +82,9 @@ export const stopJson = 5;
 export const stopKlog = 6;
 export const stopUtf8 = 7;
 export const stopLong = 8;
+
+/** JSON of fewer bytes, with the source's labels, has no exact size to be estimated. */
+export const jsonContentMax = 40_000;
 
 /** Content of more bytes than this is the reference's: near the API's limit the entry's size has to be estimated. */
 export const contentBytesMax = 180_000;

@@ -1,0 +1,265 @@
+// The special fields of structured logging that the kernel takes itself. Called by json.ts for every top-level member with such a
+// key. What it is not sure about is handed back: then the reference (special-fields.ts) decides.
+//
+// Values are byte ranges as they stand in the line; strings are given without their quotes.
+
+import { instantSeconds, isSecond, zoneEnd } from './header';
+
+/** Kinds of top-level members. The first four stay in the payload. */
+export const kindPlain: u32 = 0;
+export const kindLevel: u32 = 1;
+export const kindMessage: u32 = 2;
+/** `timestamp`: stays, unless it is an object. */
+export const kindTimestamp: u32 = 3;
+export const kindSeverity: u32 = 4;
+/** `time`: stays after all if it is no RFC 3339 time. */
+export const kindTime: u32 = 5;
+export const kindTrace: u32 = 6;
+export const kindSpan: u32 = 7;
+export const kindSampled: u32 = 8;
+export const kindLabels: u32 = 9;
+/** Special, and always handed back. */
+export const kindOther: u32 = 15;
+
+/** No severity was found. */
+export const severityNone: u32 = 255;
+
+// What was found in the line so far.
+export let severity: u32 = severityNone;
+export let level: u32 = severityNone;
+export let timeStart: usize = 0;
+export let timeEnd: usize = 0;
+export let messageStart: usize = 0;
+export let messageEnd: usize = 0;
+/** The message has escapes that JSON.stringify would write otherwise. */
+export let isMessageOdd: bool = false;
+export let traceStart: usize = 0;
+export let traceEnd: usize = 0;
+export let spanStart: usize = 0;
+export let spanEnd: usize = 0;
+export let isSampled: bool = false;
+/** The inside of the record's labels, without braces. */
+export let labelsStart: usize = 0;
+export let labelsEnd: usize = 0;
+
+/** Forgets the line before. */
+export function resetSpecial(): void {
+  severity = severityNone;
+  level = severityNone;
+  timeStart = 0;
+  messageStart = 0;
+  traceStart = 0;
+  spanStart = 0;
+  isSampled = false;
+  labelsStart = 0;
+}
+
+/** Whether `word`, the first eight bytes of a key, may begin a special key. One branch for all of them: most keys are plain. */
+// @ts-ignore: decorator
+@inline
+export function maybeSpecial(word: u64): bool {
+  return (
+    u32(word == 0x6567617373656d) | // message
+    u32(word == 0x7974697265766573) | // severity
+    u32(word == 0x6c6576656c) | // level
+    u32(word == 0x656d6974) | // time
+    u32(word == 0x6d617473656d6974) | // timestam
+    u32(word == 0x7571655270747468) | // httpRequ
+    u32(word == 0x2e676e6967676f6c) // logging.
+  ) != 0;
+}
+
+/** The kind of a key that begins with `logging.`. */
+function loggingKind(key: usize, length: usize): u32 {
+  if (length < 28 || length > 37) return kindPlain;
+  if (load<u64>(key, 8) != 0x7061656c676f6f67) return kindPlain; // googleap
+  if (load<u64>(key, 15) != 0x2f6d6f632e736970) return kindPlain; // pis.com/
+  const word = load<u64>(key, 23);
+  if (length == 28) return (word & 0xffffffffff) == 0x6563617274 ? kindTrace : kindPlain; // trace
+  if (length == 29) {
+    const six = word & 0xffffffffffff;
+    if (six == 0x736c6562616c) return kindLabels; // labels
+    return six == 0x64496e617073 ? kindSpan : kindPlain; // spanId
+  }
+  if (length == 36) {
+    const isTraceSampled = word == 0x61735f6563617274 && load<u64>(key, 28) == 0x64656c706d61735f;
+    return isTraceSampled ? kindSampled : kindPlain; // trace_sa, _sampled
+  }
+  // insertId, operation and sourceLocation, and whatever else has their lengths.
+  return length == 31 || length == 32 || length == 37 ? kindOther : kindPlain;
+}
+
+/** The kind of the key at `key`, for which `maybeSpecial` holds. */
+export function kindOf(key: usize, length: usize, word: u64): u32 {
+  if (length == 7 && word == 0x6567617373656d) return kindMessage;
+  if (length == 8 && word == 0x7974697265766573) return kindSeverity;
+  if (length == 5 && word == 0x6c6576656c) return kindLevel;
+  if (length == 4 && word == 0x656d6974) return kindTime;
+  if (word == 0x6d617473656d6974) {
+    if (length == 9 && load<u8>(key, 8) == 0x70) return kindTimestamp;
+    if (length == 16 && load<u64>(key, 8) == 0x73646e6f63655370) return kindOther; // pSeconds
+    return length == 14 && load<u64>(key, 6) == 0x736f6e614e706d61 ? kindOther : kindPlain; // ampNanos
+  }
+  if (word == 0x7571655270747468) {
+    return length == 11 && load<u64>(key, 3) == 0x7473657571655270 ? kindOther : kindPlain; // pRequest
+  }
+  return word == 0x2e676e6967676f6c ? loggingKind(key, length) : kindPlain;
+}
+
+/** The severity index of an upper-case word of at most eight letters, or `severityNone`. */
+function severityOfWord(word: u64): u32 {
+  if (word == 0x4f464e49 || word == 0x49) return 2; // INFO I
+  if (word == 0x4e524157 || word == 0x474e494e524157 || word == 0x57) return 4; // WARN WARNING W
+  if (word == 0x524f525245 || word == 0x455245564553 || word == 0x525245 || word == 0x45) return 5; // ERROR SEVERE ERR E
+  if (word == 0x4755424544 || word == 0x44 || word == 0x4543415254) return 1; // DEBUG D TRACE
+  if (word == 0x454349544f4e || word == 0x4e) return 3; // NOTICE N
+  if (word == 0x4c41544146 || word == 0x4c41434954495243 || word == 0x54495243) return 6; // FATAL CRITICAL CRIT
+  if (word == 0x43 || word == 0x46) return 6; // C F
+  if (word == 0x5452454c41 || word == 0x41) return 7; // ALERT A
+  if (word == 0x4752454d45) return 8; // EMERG
+  if (word == 0x544c5541464544) return 0; // DEFAULT
+  // FINE FINER FINEST CONFIG
+  if (word == 0x454e4946 || word == 0x52454e4946 || word == 0x5453454e4946 || word == 0x4749464e4f43) return 1;
+  return severityNone;
+}
+
+// @ts-ignore: decorator
+@inline
+function isLetter(byte: u32): bool {
+  return (byte | 0x20) - 0x61 < 26;
+}
+
+/** The severity that the string in [start, end) names; `unknown` if it is another word; -1 if the kernel does not know. */
+function severityOfString(start: usize, end: usize, unknown: u32): u32 {
+  const length = end - start;
+  // Longer words exist, and digits, and space around them.
+  if (length - 1 > 7 || !isLetter(<u32>load<u8>(start)) || !isLetter(<u32>load<u8>(end - 1))) return <u32>-1;
+  const mask = <u64>-1 >> <u64>(64 - (length << 3));
+  const found = severityOfWord(load<u64>(start) & 0xdfdfdfdfdfdfdfdf & mask);
+  return found == severityNone ? unknown : found;
+}
+
+function isHex32(start: usize): bool {
+  for (let at = start; at < start + 32; at += 16) {
+    const bytes = v128.load(at);
+    const isDigit = i8x16.lt_u(i8x16.sub(bytes, i8x16.splat(0x30)), i8x16.splat(10));
+    const letters = i8x16.sub(v128.or(bytes, i8x16.splat(0x20)), i8x16.splat(0x61));
+    if (!i8x16.all_true(v128.or(isDigit, i8x16.lt_u(letters, i8x16.splat(6))))) return false;
+  }
+  return true;
+}
+
+/** Whether the trace in `traceStart` is a bare trace id. */
+export function isTraceId(): bool {
+  return traceEnd - traceStart == 32 && isHex32(traceStart);
+}
+
+/** Takes a `time` string; false if it is certainly no time, -1 if the reference has to say. */
+function takeTime(start: usize, end: usize, line: usize, lineEnd: usize): i32 {
+  // Shorter than a second and a zone, or without the T between date and time.
+  if (end - start < 20 || (load<u8>(start, 10) | 0x20) != 0x74) return 0;
+  if (!isSecond(start) || zoneEnd(start + 19) != end) return -1;
+  const isSameDay = load<u64>(start) == load<u64>(line) && load<u16>(start, 8) == load<u16>(line, 8);
+  const areUtc = load<u8>(end - 1) == 0x5a && load<u8>(lineEnd - 1) == 0x5a;
+  if (!isSameDay || !areUtc) {
+    // The API refuses what is more than a day ahead; at a day sharp the fraction decides.
+    if (instantSeconds(start, end) - instantSeconds(line, lineEnd) >= 86_400) return -1;
+  }
+  timeStart = start;
+  timeEnd = end;
+  return 1;
+}
+
+/** Whether the string from `at` (past its quote) is free of escapes; returns past its closing quote, 0 if it is not. */
+function pastPlainString(at: usize): usize {
+  let position = at;
+  while (true) {
+    const bytes = v128.load(position);
+    const found = i8x16.bitmask(v128.or(i8x16.eq(bytes, i8x16.splat(0x22)), i8x16.eq(bytes, i8x16.splat(0x5c))));
+    if (found == 0) {
+      position += 16;
+      continue;
+    }
+    position += ctz(found);
+    return load<u8>(position) == 0x22 ? position + 1 : 0;
+  }
+}
+
+/** Takes labels: an object without white space, all its values strings without escapes, no key that the agent may have too. */
+function takeLabels(start: usize, end: usize): bool {
+  if (load<u8>(start) != 0x7b) return false;
+  let at = start + 1;
+  if (at + 1 == end) return true;
+  while (load<u8>(at) == 0x22) {
+    const first = load<u64>(at, 1);
+    // k8s-pod/ compute. logging. tailship
+    if (first == 0x2f646f702d73386b || first == 0x2e657475706d6f63) return false;
+    if (first == 0x2e676e6967676f6c || first == 0x706968736c696174) return false;
+    at = pastPlainString(at + 1);
+    if (at == 0 || load<u16>(at) != 0x223a) return false; // :"
+    at = pastPlainString(at + 2);
+    if (at == 0) return false;
+    const byte = load<u8>(at);
+    at++;
+    if (byte == 0x2c) continue;
+    if (at != end) return false;
+    labelsStart = start + 1;
+    labelsEnd = end - 1;
+    return true;
+  }
+  return false;
+}
+
+/** What became of a member. */
+export const memberStays: i32 = 0;
+export const memberTaken: i32 = 1;
+export const memberUnknown: i32 = -1;
+
+/**
+ * Takes the special member whose value is [start, end), quotes included, with the `stringEscapes` in it. The line's own time is
+ * [line, lineEnd).
+ */
+export function takeMember(kind: u32, start: usize, end: usize, escapes: u32, line: usize, lineEnd: usize): i32 {
+  const isString = load<u8>(start) == 0x22;
+  if (kind == kindMessage) {
+    if (isString) {
+      messageStart = start + 1;
+      messageEnd = end - 1;
+      isMessageOdd = (escapes & 2) != 0;
+    }
+    return memberStays;
+  }
+  if (kind == kindTimestamp) return load<u8>(start) == 0x7b ? memberUnknown : memberStays;
+  if (kind == kindTime && !isString) return memberStays;
+  if (kind == kindLevel && !isString) return memberStays;
+  if (escapes != 0) return memberUnknown;
+  if (kind == kindTime) return takeTime(start + 1, end - 1, line, lineEnd);
+  if (kind == kindLevel || kind == kindSeverity) {
+    if (!isString) return memberUnknown;
+    const found = severityOfString(start + 1, end - 1, kind == kindLevel ? severityNone : 0);
+    if (found == <u32>-1) return memberUnknown;
+    if (kind == kindLevel) {
+      level = found;
+      return memberStays;
+    }
+    severity = found;
+    return memberTaken;
+  }
+  if (kind == kindSampled) {
+    const word = load<u32>(start);
+    if (word != 0x65757274 && word != 0x736c6166) return memberUnknown; // true, fals
+    isSampled = word == 0x65757274;
+    return memberTaken;
+  }
+  if (kind == kindLabels) return takeLabels(start, end) ? memberTaken : memberUnknown;
+  if (!isString) return memberUnknown;
+  if (kind == kindTrace && end - start > 2) {
+    traceStart = start + 1;
+    traceEnd = end - 1;
+  }
+  if (kind == kindSpan && end - start > 2) {
+    spanStart = start + 1;
+    spanEnd = end - 1;
+  }
+  return memberTaken;
+}

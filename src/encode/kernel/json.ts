@@ -1,0 +1,186 @@
+// Validates a JSON object and lists its top-level members and all its scalar values. Called for lines whose shape (shapes.ts) has not
+// been seen yet: it reads every token. White space inside top-level members stays as it is, that between them is left out later.
+
+import { forgetKeys, hashKey, meetKey } from './key-table';
+import { pastScalar, valueHuge, valueInvalid } from './json-number';
+import { kindOf, kindOther, kindPlain, maybeSpecial, memberStays, memberUnknown, resetSpecial, takeMember } from './json-special';
+import { resetStringEscapes, stringEnd, stringEscapes, stringHandedBack } from './json-string';
+import {
+  backslashVector, depthMax, keysMax, memberBytes, memberList, quoteVector, scalarList, scalarsMax, seedStack, spaceVector,
+} from './layout';
+
+/** What `readObject` returns instead of an address. */
+export const objectInvalid: usize = 0;
+export const objectHandedBack: usize = 1;
+
+/** Of the object that was read last. More scalars than `scalarsMax` are counted, but not listed. */
+export let memberCount: u32 = 0;
+export let scalarCount: u32 = 0;
+
+// A member of the list: five u32. Keys and values are ranges with their quotes; the fate is its kind, and whether it stays.
+export const memberKeyStart: usize = 0;
+export const memberKeyEnd: usize = 4;
+export const memberValueStart: usize = 8;
+export const memberValueEnd: usize = 12;
+export const memberKind: usize = 16;
+/** Added to the kind of a member that leaves the payload. */
+export const memberIsTaken: u32 = 0x100;
+
+/** Past the JSON white space at `at`; a newline ends the line, so it counts as none. */
+// @ts-ignore: decorator
+@inline
+export function pastSpace(at: usize): usize {
+  let position = at;
+  let byte = <u32>load<u8>(position);
+  while (byte == 0x20 || byte == 9 || byte == 13) byte = <u32>load<u8>(++position);
+  return position;
+}
+
+// @ts-ignore: decorator
+@inline
+function pastSpaceIfAny(at: usize): usize {
+  return load<u8>(at) > 0x20 ? at : pastSpace(at);
+}
+
+/** Whether the key in [start, end) has been met in the object `seed`. */
+// @ts-ignore: decorator
+@inline
+function isKnownKey(start: usize, end: usize, first: u64, seed: u32, area: usize): bool {
+  const length = end - start;
+  const last = length < 8 ? 0 : load<u64>(end - 8);
+  return meetKey(hashKey(first, last, length, seed), area);
+}
+
+/** The first eight bytes of the key in [start, end), zeros after its end. */
+// @ts-ignore: decorator
+@inline
+function firstOfKey(start: usize, end: usize): u64 {
+  const length = end - start;
+  if (length >= 8) return load<u64>(start);
+  return length == 0 ? 0 : load<u64>(start) & (<u64>-1 >> <u64>((8 - length) << 3));
+}
+
+function hasBackslash(start: usize, end: usize): bool {
+  for (let at = start; at < end; at++) if (load<u8>(at) == 0x5c) return true;
+  return false;
+}
+
+// @ts-ignore: decorator
+@inline
+function listScalar(start: usize, end: usize, area: usize): void {
+  if (scalarCount < <u32>scalarsMax) {
+    const at = area + scalarList + <usize>(scalarCount << 3);
+    store<u32>(at, <u32>start);
+    store<u32>(at, <u32>end, 4);
+  }
+  scalarCount++;
+}
+
+/** Notes the end of the last listed member and what becomes of it; false if the reference has to say. */
+function endMember(end: usize, line: usize, lineEnd: usize, area: usize): bool {
+  const member = area + memberList + <usize>((memberCount - 1) * memberBytes);
+  store<u32>(member, <u32>end, memberValueEnd);
+  const kind = load<u32>(member, memberKind);
+  if (kind == kindPlain) return true;
+  const fate = takeMember(kind, <usize>load<u32>(member, memberValueStart), end, stringEscapes, line, lineEnd);
+  if (fate == memberUnknown) return false;
+  if (fate != memberStays) store<u32>(member, kind | memberIsTaken, memberKind);
+  return true;
+}
+
+/**
+ * Reads the object whose brace is at `brace`; [line, lineEnd) is the line's time. Returns the address past the object's last brace,
+ * or `objectInvalid`: then the line is text.
+ */
+export function readObject(brace: usize, area: usize, line: usize, lineEnd: usize): usize {
+  const space = v128.load(area, spaceVector);
+  const quote = v128.load(area, quoteVector);
+  const backslash = v128.load(area, backslashVector);
+  let position = pastSpace(brace + 1);
+  // A bit per container that is open, 1 for objects; the innermost is the lowest.
+  let containers: u64 = 1;
+  let depth: u32 = 1;
+  let seed: u32 = 0;
+  let objects: u32 = 0;
+  let keys: u32 = 0;
+  let isKey = true;
+  memberCount = 0;
+  scalarCount = 0;
+  forgetKeys(area);
+  resetSpecial();
+  resetStringEscapes();
+  // Whether the innermost container ends where it began.
+  let isEmpty = load<u8>(position) == 0x7d;
+
+  while (true) {
+    const byte = <u32>load<u8>(position);
+    if (isEmpty) {
+      isEmpty = false;
+    } else if (byte == 0x22) {
+      const start = position + 1;
+      const end = stringEnd(start, space, quote, backslash);
+      if (end <= stringHandedBack) return end;
+      position = end + 1;
+      if (isKey) {
+        const first = firstOfKey(start, end);
+        if (++keys > <u32>keysMax || isKnownKey(start, end, first, seed, area)) return objectHandedBack;
+        position = pastSpaceIfAny(position);
+        if (load<u8>(position) != 0x3a) return objectInvalid;
+        position = pastSpaceIfAny(position + 1);
+        isKey = false;
+        // A key with escapes may be the equal of another one, or special.
+        if (stringEscapes != 0 && hasBackslash(start, end)) return objectHandedBack;
+        if (depth != 1) continue;
+        const kind = maybeSpecial(first) ? kindOf(start, end - start, first) : kindPlain;
+        if (kind == kindOther) return objectHandedBack;
+        const member = area + memberList + <usize>(memberCount * memberBytes);
+        store<u32>(member, <u32>(start - 1), memberKeyStart);
+        store<u32>(member, <u32>(end + 1), memberKeyEnd);
+        store<u32>(member, <u32>position, memberValueStart);
+        store<u32>(member, kind, memberKind);
+        memberCount++;
+        resetStringEscapes();
+        continue;
+      }
+      listScalar(start, end, area);
+    } else if (isKey) {
+      return objectInvalid;
+    } else if (byte == 0x7b || byte == 0x5b) {
+      if (depth >= <u32>depthMax) return objectInvalid;
+      store<u32>(area + <usize>(depth << 2), seed, seedStack);
+      depth++;
+      isKey = byte == 0x7b;
+      containers = (containers << 1) | <u64>isKey;
+      if (isKey) seed = ++objects;
+      position = pastSpaceIfAny(position + 1);
+      isEmpty = load<u8>(position) == (isKey ? 0x7d : 0x5d);
+      if (!isEmpty) continue;
+      isEmpty = false;
+      isKey = false;
+    } else {
+      const start = position;
+      position = pastScalar(position);
+      if (position <= valueHuge) return position == valueInvalid ? objectInvalid : objectHandedBack;
+      listScalar(start, position, area);
+    }
+
+    // A value has ended: what follows it, and which containers end with it.
+    while (true) {
+      if (depth == 1 && memberCount != 0 && !endMember(position, line, lineEnd, area)) return objectHandedBack;
+      position = pastSpaceIfAny(position);
+      const next = <u32>load<u8>(position);
+      const isObject = (containers & 1) != 0;
+      if (next == 0x2c) {
+        position = pastSpaceIfAny(position + 1);
+        isKey = isObject;
+        break;
+      }
+      if (next != (isObject ? 0x7d : 0x5d)) return objectInvalid;
+      position++;
+      depth--;
+      if (depth == 0) return position;
+      containers >>= 1;
+      seed = load<u32>(area + <usize>(depth << 2), seedStack);
+    }
+  }
+}

@@ -1,0 +1,408 @@
+// Random log lines from the contract's grammar, and random damage to them: what the differential tests and the fuzzer feed to the
+// kernel and the reference. The same seed gives the same lines.
+
+export type Random = {
+  /** An integer of `[0, limit)`. */
+  below(limit: number): number;
+  pick<T>(choices: readonly T[]): T;
+  /** True once in `odds`. */
+  oneIn(odds: number): boolean;
+};
+
+/** A generator of the mulberry kind: 32 bits of state, good enough to wander. */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return (mixed ^ (mixed >>> 14)) >>> 0;
+  };
+  const below = (limit: number): number => next() % limit;
+  return {
+    below,
+    pick: (choices) => choices[below(choices.length)]!,
+    oneIn: (odds) => below(odds) === 0,
+  };
+}
+
+const times = [
+  '2024-03-05T14:07:21.104582937Z',
+  '2024-03-05T14:07:21Z',
+  '2024-03-05T14:07:21.1Z',
+  '2024-03-05T16:07:21.104582937+02:00',
+  '2024-02-29T23:59:59.999999999-05:45',
+  '2024-03-05T14:07:22.000000001Z',
+  '0001-01-01T00:00:00Z',
+  '9999-12-31T23:59:59Z',
+  '2024-03-05T14:07:21.1234567890Z',
+  '2023-02-29T14:07:21Z',
+  '2024-03-05T14:07:60Z',
+  '2024-03-05t14:07:21z',
+  '2024-03-05 14:07:21Z',
+];
+
+const eventTimes = [
+  '2024-03-05T14:07:20.5Z',
+  '2024-03-05T14:07:20Z',
+  '2024-03-06T14:07:20.5Z',
+  '2024-03-06T14:07:21.104582937Z',
+  '2024-03-06T14:07:21.2Z',
+  '2024-03-06T16:07:21.2+02:00',
+  '2024-03-04T16:07:21.25-23:59',
+  '2024-03-05t14:07:20z',
+  '2024-03-05T14:07:20',
+  '2024-03-05T14:07:20.123+0000',
+  '2024-03-05 14:07:20',
+  '1709647641',
+  'yesterday evening, at half past nine',
+  '2024-03-05T14:07:20.12345678901Z',
+  '2024-13-05T14:07:20Z',
+  '',
+];
+
+const words = [
+  'user',
+  'payment accepted',
+  'x',
+  '',
+  'GET /api/v1/things?id=17&verbose=true',
+  'größer',
+  'ключ',
+  '鍵値',
+  '😀',
+  'a\\b',
+  'tab\there',
+  'quote"quote',
+  '\u0001\u001f',
+  '\u007f',
+  '\u2028',
+  '12.5',
+  'true',
+  '{',
+  '}',
+  '[1,2]',
+  'I0305 14:07:21',
+  'Z stdout F ',
+  '   ',
+  '\r',
+  'r\rr',
+  'abcdefghijklmnop',
+  'abcdefghijklmnopqrstuvwxyzabcdef',
+  '0123456789abcdef0123456789abcdef',
+  ',"a":1',
+  '":"',
+  '/',
+];
+
+const severityWords = [
+  'INFO',
+  'info',
+  'Warn',
+  'WARNING',
+  'ERROR',
+  'err',
+  'DEBUG',
+  'trace',
+  'TRACE_INT',
+  'EMERGENCY',
+  'emerg',
+  'INFORMATION',
+  'fatal',
+  'critical',
+  'crit',
+  'Notice',
+  'alert',
+  'DEFAULT',
+  'config',
+  'FINEST',
+  'finer',
+  'fine',
+  'severe',
+  'D',
+  'i',
+  'N',
+  'w',
+  'E',
+  'c',
+  'A',
+  'f',
+  'LOUD',
+  'error!',
+  '100',
+  '450',
+  '0',
+  '30',
+  '1000',
+  '',
+  ' INFO',
+  'INFO\n',
+  'warnings',
+  'a_b',
+  'ınfo',
+  'WARN\u00e9',
+  'inf0o',
+  'INFOINFO',
+];
+
+const keys = [
+  'a',
+  'b',
+  'id',
+  'user',
+  'message',
+  'msg',
+  'ts',
+  'caller',
+  'status',
+  'duration_ms',
+  'x'.repeat(16),
+  'y'.repeat(33),
+  'Severity',
+  'levels',
+  'times',
+  'timestamps',
+  'httpRequests',
+  'logging.googleapis.com/other',
+  'ключ',
+  'with space',
+  '',
+  '__proto__',
+  'stream',
+  '@timestamp',
+];
+
+function text(random: Random): string {
+  const count = random.below(6);
+  let built = '';
+  for (let index = 0; index < count; index++) {
+    built += random.pick(words) + (random.oneIn(2) ? ' ' : '');
+  }
+  return random.oneIn(20) ? built.repeat(random.below(40)) : built;
+}
+
+/** A JSON string, mostly as JSON.stringify writes it. */
+function jsonString(random: Random, plain: string): string {
+  const usual = JSON.stringify(plain);
+  if (!random.oneIn(12)) return usual;
+  const inside = random.pick([
+    '\\/',
+    '\\u0041',
+    '\\u00e9',
+    '\\ud83d\\ude00',
+    '\\ud83d',
+    '\\udc00\\ud800',
+    '\\x',
+    '\\u12g4',
+    '\\n',
+    '\\"',
+    '\\ud83d\\u0041',
+  ]);
+  return `${usual.slice(0, -1)}${inside}"`;
+}
+
+const numbers = [
+  '0',
+  '1',
+  '-1',
+  '12',
+  '200',
+  '12.5',
+  '-0',
+  '0.001',
+  '1e3',
+  '1E+20',
+  '1.5e-7',
+  '1e99',
+  '1e100',
+  '1e308',
+  '1e309',
+  '-1e400',
+  '01',
+  '1.',
+  '.5',
+  '-',
+  '+1',
+  '1e',
+  '12345678901234567',
+  '1234567890123456789012345678901234567890',
+  '9'.repeat(309),
+  `${'9'.repeat(250)}.5`,
+  '1e0000005',
+  'NaN',
+];
+
+function scalar(random: Random): string {
+  const kind = random.below(10);
+  if (kind < 5) return jsonString(random, text(random));
+  if (kind < 8) return random.oneIn(8) ? random.pick(numbers) : String(random.below(100_000));
+  return random.oneIn(30)
+    ? random.pick(['True', 'nul', 'fals', 'undefined', ''])
+    : random.pick(['true', 'false', 'null']);
+}
+
+function space(random: Random, isSpaced: boolean): string {
+  if (isSpaced) return random.oneIn(10) ? random.pick(['', '  ', '\t', '\r ']) : ' ';
+  return random.oneIn(200) ? ' ' : '';
+}
+
+function value(random: Random, depth: number, isSpaced: boolean): string {
+  const kind = random.below(12);
+  if (depth > 0 && kind === 0) return object(random, depth - 1, isSpaced);
+  if (depth > 0 && kind === 1) {
+    const count = random.below(4);
+    const parts = Array.from({ length: count }, () => value(random, depth - 1, isSpaced));
+    return `[${space(random, isSpaced)}${parts.join(`,${space(random, isSpaced)}`)}]`;
+  }
+  if (random.oneIn(400)) return `${'['.repeat(70)}${']'.repeat(70)}`;
+  if (random.oneIn(400)) return `${'['.repeat(63)}1${']'.repeat(63)}`;
+  return scalar(random);
+}
+
+function specialMember(random: Random): string {
+  const odd = random.oneIn(8);
+  const string = (choices: readonly string[]) =>
+    odd ? value(random, 1, false) : jsonString(random, random.pick(choices));
+  switch (random.below(16)) {
+    case 0:
+    case 1:
+    case 2:
+      return `"severity":${string(severityWords)}`;
+    case 3:
+    case 4:
+      return `"level":${string(severityWords)}`;
+    case 5:
+    case 6:
+      return `"time":${string(eventTimes)}`;
+    case 7:
+    case 8:
+    case 9:
+      return `"message":${odd ? value(random, 2, false) : jsonString(random, text(random))}`;
+    case 10:
+      return `"timestamp":${odd ? '{"seconds":1709647641,"nanos":5}' : value(random, 1, false)}`;
+    case 11:
+      return `"logging.googleapis.com/trace":${string(['0123456789abcdef0123456789ABCDEF', 'projects/x/traces/1', '', '0123456789abcdef0123456789ABCDEg'])}`;
+    case 12:
+      return `"logging.googleapis.com/spanId":${string(['000000000000004a', ''])}`;
+    case 13:
+      return `"logging.googleapis.com/trace_sampled":${odd ? value(random, 1, false) : random.pick(['true', 'false', '"true"', '1'])}`;
+    case 14:
+      return `"logging.googleapis.com/labels":${random.pick(['{}', '{"a":"b"}', '{"a":"b","c":"dé"}', '{"k8s-pod/app":"x"}', '{"a":1}', '{ "a":"b"}', '{"a":"\\n"}', '{"a":"b",}', 'null', '{"a":"b","a":"c"}', '{"":""}'])}`;
+    default:
+      return random.pick([
+        '"timestampSeconds":1709647641',
+        '"timestampNanos":5',
+        '"httpRequest":{"requestMethod":"GET","status":200,"x":1}',
+        '"logging.googleapis.com/insertId":"own"',
+        '"logging.googleapis.com/operation":{"id":"o","first":true}',
+        '"logging.googleapis.com/sourceLocation":{"file":"a.go","line":12}',
+        '"sev\\u0065rity":"ERROR"',
+      ]);
+  }
+}
+
+function object(random: Random, depth: number, isSpaced: boolean): string {
+  const count = random.below(7);
+  const members = Array.from({ length: count }, () => {
+    if (random.oneIn(3)) return specialMember(random);
+    const key = jsonString(random, random.pick(keys));
+    return `${key}${random.oneIn(50) ? ' ' : ''}:${space(random, isSpaced)}${value(random, depth, isSpaced)}`;
+  });
+  return `{${space(random, isSpaced && random.oneIn(3))}${members.join(`,${space(random, isSpaced)}`)}}`;
+}
+
+function klog(random: Random): string {
+  const letter = random.pick(['I', 'W', 'E', 'F', 'D', '_']);
+  const source = random.pick([
+    'server.go:412',
+    'a.go:007',
+    'a:b.go:1',
+    'server.go',
+    ':1',
+    'x:',
+    'x:9223372036854775808',
+    'ü.go:1',
+    'a"b:2',
+    'a\tb:3',
+    'x:000000000000000000000',
+  ]);
+  const gap = random.pick([' ', '  ', '       ', '\t', '']);
+  return `${letter}0305 ${random.pick(['14:07:21.103990', '', 'ünï', '14\t'])}${gap}${random.pick(['1', '12345', 'x', ''])} ${source}]${random.pick([' ', '\t', '', '\r'])}${text(random)}`;
+}
+
+/** The content of a record. */
+function content(random: Random, templates: readonly (() => string)[]): string {
+  const kind = random.below(10);
+  if (kind < 3) return text(random);
+  if (kind < 4) return klog(random);
+  if (kind < 8) return random.pick(templates)();
+  const isSpaced = random.oneIn(3);
+  const made = object(random, 3, isSpaced);
+  return random.oneIn(20)
+    ? `${random.pick([' ', '\t', 'x', '\ufeff'])}${made}${random.pick(['', ' ', ' x', '}'])}`
+    : made;
+}
+
+/** Programs that log JSON of one shape each, with values that change. */
+function programs(random: Random): (() => string)[] {
+  return Array.from({ length: 3 }, () => {
+    const parts = object(random, 2, random.oneIn(3)).split(/("[^"\\]*"|[0-9]+)/);
+    return () => parts.map((part) => changeValue(random, part)).join('');
+  });
+}
+
+/** Another value of the same kind, sometimes of another; keys change only rarely. */
+function changeValue(random: Random, part: string): string {
+  if (/^[0-9]+$/.test(part) && random.oneIn(2)) {
+    return random.oneIn(10) ? scalar(random) : String(random.below(1e6));
+  }
+  if (/^".*"$/.test(part) && random.oneIn(4)) {
+    return random.oneIn(3) ? scalar(random) : jsonString(random, text(random));
+  }
+  return part;
+}
+
+function damage(random: Random, line: Buffer): Buffer {
+  const bytes = Buffer.from(line);
+  for (let count = random.below(3); count >= 0 && bytes.length > 0; count--) {
+    const at = random.below(bytes.length);
+    if (random.oneIn(3)) {
+      const rest = Math.min(bytes.length, at + 1 + random.below(4));
+      return Buffer.concat([bytes.subarray(0, at), bytes.subarray(rest)]);
+    }
+    bytes[at] = random.oneIn(2)
+      ? random.below(256)
+      : random.pick([0x22, 0x5c, 0x20, 0x2c, 0x3a, 0x7b, 0x7d, 0xc3, 0xe2, 0xf0, 0x80, 0x0d, 0x41]);
+  }
+  return bytes;
+}
+
+export type LogText = { readonly bytes: Buffer; readonly lines: readonly Buffer[] };
+
+/** A log of about `count` lines; now and then without its last newline. */
+export function generateLog(random: Random, count: number): LogText {
+  const templates = programs(random);
+  const lines: Buffer[] = [];
+  for (let index = 0; index < count; index++) {
+    const time = random.oneIn(10) ? random.pick(times) : times[0]!;
+    const tag = random.oneIn(8)
+      ? 'P'
+      : random.oneIn(40)
+        ? random.pick(['F:x', 'P:y', '', 'FF', 'p'])
+        : 'F';
+    const stream = random.oneIn(60) ? 'stdin' : random.pick(['stdout', 'stdout', 'stderr']);
+    const isReturn = random.oneIn(15);
+    const line =
+      `${time} ${stream} ${tag} ${content(random, templates)}${isReturn ? '\r' : ''}`.replaceAll(
+        '\n',
+        ' ',
+      );
+    const bytes = random.oneIn(40) ? Buffer.from(line.replace(/^.{0,30}/, '')) : Buffer.from(line);
+    const damaged = random.oneIn(12) ? damage(random, bytes) : bytes;
+    lines.push(Buffer.from(damaged.filter((byte) => byte !== 0x0a)));
+  }
+  const newline = Buffer.from('\n');
+  const pieces = lines.flatMap((line) => [line, newline]);
+  if (random.oneIn(4)) pieces.pop();
+  return { bytes: Buffer.concat(pieces), lines };
+}
