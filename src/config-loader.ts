@@ -74,6 +74,9 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
         : parseOptionValue(rowOf(key), written.value, written.place);
   }
   applyNoProxy(values, origins, input.environment);
+  if (rowOf('kubernetesApi').commands.includes(input.command)) {
+    applyClusterApi(values, origins, input.environment);
+  }
   return Object.freeze({
     config: freeze(values),
     origins: Object.freeze(origins as Record<ConfigKey, ConfigOrigin>),
@@ -165,6 +168,21 @@ function applyNoProxy(
   if (protocol === 'https:' && !exempt) return;
   values.proxy = undefined;
   origins.proxy = 'default';
+}
+
+/** The variables that the kubelet gives every container: the API server needs no DNS then. */
+function applyClusterApi(
+  values: Partial<Record<ConfigKey, OptionValue>>,
+  origins: Partial<Record<ConfigKey, ConfigOrigin>>,
+  environment: ConfigInput['environment'],
+): void {
+  const host = environment['KUBERNETES_SERVICE_HOST'] ?? '';
+  if (values.kubernetesApi !== undefined || host === '') return;
+  const port = environment['KUBERNETES_SERVICE_PORT'] ?? '443';
+  const url = `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const place = 'KUBERNETES_SERVICE_HOST';
+  values.kubernetesApi = parseOptionValue(options.kubernetesApi, url, place);
+  origins.kubernetesApi = place;
 }
 
 function unknownVariables(environment: ConfigInput['environment']): string[] {

@@ -29,6 +29,30 @@ export const limits = {
    * try.
    */
   watchRetryMs: 60_000,
+  // ── discover: pod metadata
+  /** Labels of a pod and its controller in an entry; the API takes 64, a record brings its own. */
+  podLabelsMax: 48,
+  /** The same as JSON text. */
+  podLabelsBytesMax: 4 * KiB,
+  /** A deleted pod's labels are kept this long: its last lines are read later. */
+  podKeptMs: 300_000,
+  /** Pods that were waited for in vain and are remembered as such. */
+  podsAwaitedMax: 4_096,
+  /** etcd takes 1.5 MiB an object. */
+  podObjectBytesMax: 4 * MiB,
+  podListPageMax: 250,
+  podListMs: 30_000,
+  podHeadersMs: 10_000,
+  /** A watch ends after one to two times this, so that nodes do not come back together. */
+  podWatchMs: 300_000,
+  /** A watch that ends sooner counts as a failure. */
+  podWatchShortMs: 2_000,
+  /** Between the end of a request and the next one; half to one and a half times as long. */
+  podRequestGapMs: 1_000,
+  podBackoffBaseMs: 1_000,
+  podBackoffMaxMs: 60_000,
+  /** Characters kept of an answer that is an error. */
+  podAnswerTextMax: 4_096,
   // ── tail
   /** Raw bytes one container may put into a plan before the others have had their turn. */
   quantumBytes: 256 * KiB,
@@ -61,6 +85,14 @@ export const limits = {
   batchBytesReserve: 7 * MiB,
   /** Bodies that may exist at once (being encoded, in flight, or waiting for a retry). */
   slotCount: 3,
+  /**
+   * RSS of an agent with one worker and nothing in its slots, after a busy time, and what each
+   * further worker adds; measured in the image, see test/deploy/image.slow.test.ts.
+   */
+  baseRssBytes: 80 * MiB,
+  workerRssBytes: 16 * MiB,
+  /** Workers that a generous CPU limit may lead to; a user may set more. */
+  workersFittedMax: 4,
   /**
    * Input window of one worker: at least a record of `lineBytesMax` with all its CRI headers and
    * interleaved lines.

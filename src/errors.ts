@@ -100,6 +100,11 @@ export const errorTable = {
     advice:
       'The metadata server did not answer: give --project, --cluster, --location and --node, or check the network policy towards 169.254.169.254.',
   },
+  POD_METADATA_UNAVAILABLE: {
+    retryable: true,
+    advice:
+      'Let the service account get, list and watch pods, and check the network policy towards the API server; lines are sent without the labels of their pods meanwhile. --kubernetes-metadata off does without them.',
+  },
   ADMIN_ADDRESS_UNUSABLE: {
     retryable: false,
     advice: 'Give --admin-address another port of this machine, or `off`.',

@@ -6,16 +6,21 @@ import { readFileSync, realpathSync } from 'node:fs';
 import type { CheckpointStore } from './commit/checkpoint-store.ts';
 import { limits, type Config } from './config.ts';
 import type { ContainerLog } from './discover/discovery.ts';
+import type { PodMetadata, PodName } from './discover/pod-metadata.ts';
 import { globBase } from './discover/raw-discovery.ts';
 import type { Log } from './log.ts';
 import { Chain } from './tail/chain.ts';
 import type { PlannedChain } from './tail/plan.ts';
 import type { TailSetup } from './tail/tail-setup.ts';
 import { WakeList } from './tail/wake.ts';
-import { describeWorkload, type NodePlace } from './tail/workload.ts';
+import { describeWorkload, type NodePlace, type Workload } from './tail/workload.ts';
 
 /** One container's chain with what agent and page need to say about it. */
-export type FleetChain = PlannedChain & { readonly log: ContainerLog };
+export type FleetChain = PlannedChain & {
+  readonly log: ContainerLog;
+  /** Not planned yet: the labels of its pod may come any moment. */
+  awaited: boolean;
+};
 
 export class Fleet {
   readonly roots: readonly string[];
@@ -25,6 +30,7 @@ export class Fleet {
   readonly #partialFlushMs: number;
   readonly #chains = new Map<string, FleetChain>();
   readonly #keys = new Map<Chain, string>();
+  #pods: PodMetadata | undefined;
 
   constructor(
     config: Config,
@@ -79,10 +85,31 @@ export class Fleet {
       },
       this.#setup,
     );
-    const workload = describeWorkload(this.#place, name, `${directory}/${fileName}`);
-    this.#chains.set(key, { chain, workload, log, servedAt: 0 });
+    const workload = this.#describe(log);
+    const awaited = name !== undefined && this.#pods?.awaits(name) === true;
+    this.#chains.set(key, { chain, workload, log, servedAt: 0, awaited });
     this.#keys.set(chain, key);
     return chain;
+  }
+
+  #describe({ directory, fileName, name }: ContainerLog): Workload {
+    const labels = name === undefined ? '' : this.#pods?.find(name)?.labels;
+    return describeWorkload(this.#place, name, `${directory}/${fileName}`, labels);
+  }
+
+  /** From now on new containers wait for the labels of their pods; called before the first scan. */
+  usePods(pods: PodMetadata): void {
+    this.#pods = pods;
+  }
+
+  /** The labels of a pod came or changed, or are not waited for any more. */
+  relabel({ namespace, pod }: PodName): void {
+    for (const planned of this.#chains.values()) {
+      const { name } = planned.log;
+      if (name?.pod !== pod || name.namespace !== namespace) continue;
+      planned.workload = this.#describe(planned.log);
+      planned.awaited &&= this.#pods?.awaits(name) === true;
+    }
   }
 
   /** The link is gone: its container was removed. Its files are read to their ends. */
@@ -105,12 +132,12 @@ export class Fleet {
     }
   }
 
-  /** Chains that may have something to read: the busy ones. */
+  /** Chains that may have something to read: the busy ones that wait for no labels. */
   *planned(): Generator<FleetChain> {
     for (const chain of this.wakeList.busy()) {
       const key = this.#keys.get(chain);
       const planned = key === undefined ? undefined : this.#chains.get(key);
-      if (planned !== undefined) yield planned;
+      if (planned?.awaited === false) yield planned;
     }
   }
 

@@ -6,7 +6,12 @@ import type { DrainTask, Source } from '../encode/drain-task.ts';
 import type { Chain, ChainCut } from './chain.ts';
 import { logNames, requestHead, type NodePlace, type Workload } from './workload.ts';
 
-export type PlannedChain = { readonly chain: Chain; readonly workload: Workload; servedAt: number };
+export type PlannedChain = {
+  readonly chain: Chain;
+  /** Replaced when the labels of the pod change; what is planned keeps its own. */
+  workload: Workload;
+  servedAt: number;
+};
 
 export type PlanPart = { readonly planned: PlannedChain; readonly cut: ChainCut };
 

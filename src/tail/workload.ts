@@ -25,12 +25,13 @@ export type ContainerNames = {
 
 /**
  * `k8s_container` of a container; `k8s_node` with the path as a label where the names cannot be
- * told.
+ * told. `podLabels` are members of the entries' labels, without braces.
  */
 export function describeWorkload(
   place: NodePlace,
   names: ContainerNames | undefined,
   path: string,
+  podLabels = '',
 ): Workload {
   const cluster = {
     project_id: place.project,
@@ -50,7 +51,7 @@ export function describeWorkload(
     pod_name: names.pod,
     container_name: names.container,
   };
-  return { resource: JSON.stringify({ type: 'k8s_container', labels }), labels: '' };
+  return { resource: JSON.stringify({ type: 'k8s_container', labels }), labels: podLabels };
 }
 
 /** `projects/P/logs/stdout` and `…/stderr`. */

@@ -1,0 +1,145 @@
+// Labels for the containers' entries, as far as they are known when somebody asks. Made by agent.ts
+// when the API server can be asked; fleet.ts asks for each container and is told of changes.
+//
+// Invariant: asking never waits. A pod that nobody knows yet is waited for once, `waitMs` at most,
+// by not planning its containers; then they go on without labels, and that is counted.
+
+import { accessSync } from 'node:fs';
+import { limits, type Config } from '../config.ts';
+import type { ContainerName } from './container-name.ts';
+import { KubernetesApi } from './kubernetes-api.ts';
+import type { PodFacts } from './pod-labels.ts';
+import { PodSource, type PodSourceLimits } from './pod-source.ts';
+import { PodTable } from './pod-table.ts';
+
+export type PodName = Pick<PodFacts, 'namespace' | 'pod'>;
+
+export type PodMetadataCounters = {
+  /** Pods whose labels are known now, the ones deleted lately among them. */
+  readonly pods: number;
+  /** Pods whose lines were sent before their labels were known. */
+  readonly withoutLabels: number;
+  /** Labels that had no room in the entries. */
+  readonly labelsCut: number;
+  readonly lists: number;
+  readonly watches: number;
+  readonly failures: number;
+  readonly events: number;
+};
+
+export type PodMetadataHooks = {
+  /** Labels came or changed, or the wait for them is over. */
+  readonly changed: (pod: PodName) => void;
+  readonly troubled: (text: string) => void;
+};
+
+export type PodMetadataOptions = {
+  readonly node: string;
+  readonly waitMs: number;
+  /** Tests shorten them. */
+  readonly limits?: Partial<PodSourceLimits> | undefined;
+};
+
+type Wait = { isOver: boolean; readonly timer: NodeJS.Timeout };
+
+/**
+ * The API server to ask, or undefined when pod metadata is off: by option, outside of a cluster, or
+ * without a token.
+ */
+export function kubernetesApiOf(config: Config): KubernetesApi | undefined {
+  const { kubernetesMetadata, kubernetesApi, kubernetesTokenFile, kubernetesCaFile } = config;
+  if (kubernetesMetadata === 'off' || kubernetesApi === undefined) return undefined;
+  const url = new URL(kubernetesApi);
+  // Plain http is `kubectl proxy`, which has a token of its own.
+  if (url.protocol === 'https:' && !isReadable(kubernetesTokenFile)) return undefined;
+  return new KubernetesApi({ url, tokenFile: kubernetesTokenFile, caFile: kubernetesCaFile });
+}
+
+export class PodMetadata {
+  /** Resolves when all pods were listed, or after `waitMs`. */
+  readonly ready: Promise<void>;
+  /** How long a pod is waited for from now on, milliseconds. */
+  waitMs: number;
+  readonly #table: PodTable;
+  readonly #source: PodSource;
+  readonly #changed: PodMetadataHooks['changed'];
+  readonly #readyTimer: NodeJS.Timeout;
+  /** Pods that were asked for before they were known. */
+  readonly #waits = new Map<string, Wait>();
+  #withoutLabels = 0;
+
+  /** Begins to ask at once. */
+  constructor(api: KubernetesApi, options: PodMetadataOptions, hooks: PodMetadataHooks) {
+    const { node, waitMs } = options;
+    const { promise, resolve: listed } = Promise.withResolvers<void>();
+    this.ready = promise;
+    this.waitMs = waitMs;
+    this.#readyTimer = setTimeout(listed, waitMs);
+    this.#changed = hooks.changed;
+    this.#table = new PodTable(limits.podKeptMs, (facts) => {
+      this.#endWait(facts.uid);
+      hooks.changed(facts);
+    });
+    const { troubled } = hooks;
+    this.#source = new PodSource({
+      api,
+      node,
+      table: this.#table,
+      listed,
+      troubled,
+      limits: options.limits,
+    });
+  }
+
+  get counters(): PodMetadataCounters {
+    const { size: pods, labelsCut } = this.#table;
+    return { pods, withoutLabels: this.#withoutLabels, labelsCut, ...this.#source.counters };
+  }
+
+  /** What is known of a container's pod; undefined: nothing. */
+  find(name: ContainerName): PodFacts | undefined {
+    return this.#table.find(name);
+  }
+
+  /** Whether the entries of a container should wait for the labels of its pod. */
+  awaits(name: ContainerName): boolean {
+    if (this.#table.find(name) !== undefined || this.waitMs === 0) return false;
+    return !(this.#waits.get(name.podUid) ?? this.#beginWait(name)).isOver;
+  }
+
+  close(): void {
+    clearTimeout(this.#readyTimer);
+    this.#source.close();
+    for (const uid of this.#waits.keys()) this.#endWait(uid);
+  }
+
+  #beginWait(name: ContainerName): Wait {
+    const wait: Wait = {
+      isOver: false,
+      timer: setTimeout(() => {
+        wait.isOver = true;
+        this.#withoutLabels += 1;
+        this.#changed(name);
+      }, this.waitMs).unref(),
+    };
+    // Remembered, so that a pod nobody knows is waited for once; but not for ever.
+    const [oldest] = this.#waits.keys();
+    if (this.#waits.size >= limits.podsAwaitedMax && oldest !== undefined) this.#endWait(oldest);
+    this.#waits.set(name.podUid, wait);
+    return wait;
+  }
+
+  #endWait(uid: string): void {
+    clearTimeout(this.#waits.get(uid)?.timer);
+    this.#waits.delete(uid);
+  }
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
