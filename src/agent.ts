@@ -11,6 +11,7 @@ import type { Control } from './control.ts';
 import { AgentError, type ErrorCode } from './errors.ts';
 import type { ContainerName } from './discover/container-name.ts';
 import { startDiscovery, type Discovery, type DiscoveryEvents } from './discover/discovery.ts';
+import type { PodMetadata } from './discover/pod-metadata.ts';
 import { startRawDiscovery } from './discover/raw-discovery.ts';
 import { createEncoderPool, type EncoderPool } from './encode/encoder-pool.ts';
 import { Fleet } from './fleet.ts';
@@ -18,6 +19,7 @@ import { createHeartbeat, type Heartbeat } from './heartbeat.ts';
 import { findNodePlace } from './node-place.ts';
 import { Pipeline } from './pipeline.ts';
 import { createShipper, type Shipper } from './ship/shipper.ts';
+import { memoryWarning, slotCountFor } from './sizing.ts';
 import { createSummaryLog } from './summary-log.ts';
 import type { NodePlace } from './tail/workload.ts';
 
@@ -35,6 +37,8 @@ export type Agent = {
   /** Called at the end of each tick, while somebody may ask how the agent is. */
   observe: (() => void) | undefined;
   discovery: Pick<Discovery, 'close'> | undefined;
+  /** undefined: entries go without the labels of their pods. */
+  pods: PodMetadata | undefined;
   stopping: boolean;
 };
 
@@ -48,6 +52,7 @@ export async function runAgent(config: Config, control: Control): Promise<number
   try {
     return config.once ? await runOnce(agent, control) : await runLive(agent, control);
   } finally {
+    agent.pods?.close();
     await agent.discovery?.close();
     agent.fleet.close();
     agent.store.flush();
@@ -62,10 +67,12 @@ async function makeAgent(config: Config, control: Control): Promise<Agent> {
     throw new AgentError('CONFIG_INVALID', '--format raw needs --raw-path: which files?');
   }
   const place = await findNodePlace(config);
+  const tooSmall = memoryWarning(config);
+  if (tooSmall !== undefined) log.warn(undefined, tooSmall);
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
   const hooks = { log: (level: 'info' | 'warn' | 'error', code: ErrorCode, text: string) => log[level](code, text) };
   const store = openCheckpointStore(config.stateDir, hooks);
-  const encoder = createEncoderPool({ workerCount: config.workers, slotCount: limits.slotCount });
+  const encoder = createEncoderPool({ workerCount: config.workers, slotCount: slotCountFor(config) });
   const shipper = await createShipper(
     { ...config, endpoint: new URL(config.endpoint), project: place.project },
     hooks,
@@ -100,8 +107,35 @@ async function makeAgent(config: Config, control: Control): Promise<Agent> {
     heartbeat: createHeartbeat(config.flushIntervalMs),
     observe: undefined,
     discovery: undefined,
+    pods: undefined,
     stopping: false,
   };
+}
+
+/** Asks for the labels of the pods, where there is somebody to ask; loads nothing otherwise. */
+async function openPods(agent: Agent, control: Control): Promise<PodMetadata | undefined> {
+  const { config, fleet, pipeline, place } = agent;
+  if (config.kubernetesMetadata === 'off' || config.kubernetesApi === undefined) return undefined;
+  const { kubernetesApiOf, PodMetadata } = await import('./discover/pod-metadata.ts');
+  const api = kubernetesApiOf(config);
+  if (api === undefined) return undefined;
+  const options = { node: place.node, waitMs: config.metadataWaitMs };
+  const pods = new PodMetadata(api, options, {
+    changed: (pod) => {
+      if (fleet.relabel(pod)) setImmediate(() => pumpSafely(pipeline));
+    },
+    troubled: (text) => control.log.warn('POD_METADATA_UNAVAILABLE', text),
+  });
+  fleet.usePods(pods);
+  return pods;
+}
+
+function pumpSafely(pipeline: Pipeline): void {
+  try {
+    pipeline.pump();
+  } catch (error) {
+    pipeline.onFailure(error);
+  }
 }
 
 function discover(agent: Agent, control: Control): Pick<Discovery, 'close'> {
@@ -138,6 +172,7 @@ async function serveAdmin(agent: Agent, control: Control): Promise<AdminServer |
 
 async function runLive(agent: Agent, control: Control): Promise<number> {
   const { config, fleet, heartbeat, pipeline, store } = agent;
+  agent.pods = await openPods(agent, control);
   agent.discovery = discover(agent, control);
   const admin = await serveAdmin(agent, control);
   const { promise: stopped, resolve: stop, reject: fail } = Promise.withResolvers<void>();
@@ -183,6 +218,12 @@ async function stopGracefully(agent: Agent): Promise<void> {
 
 async function runOnce(agent: Agent, control: Control): Promise<number> {
   const { fleet, pipeline, startedAtMs } = agent;
+  agent.pods = await openPods(agent, control);
+  if (agent.pods !== undefined) {
+    // It reads once only: what is known then is all there will be.
+    await agent.pods.ready;
+    agent.pods.waitMs = 0;
+  }
   agent.discovery = discover(agent, control);
   fleet.tick(Date.now());
   const interrupted = () => pipeline.stop();

@@ -92,9 +92,10 @@ type Runner = (loaded: LoadedConfig, control: Control, invocation: Invocation) =
 
 /** Each command imports only what it needs, when it is chosen. */
 const runners: Readonly<Record<Command, Runner>> = {
-  run: async ({ config }, control) => {
+  run: async (loaded, control) => {
     const { runAgent } = await import('./agent.ts');
-    return runAgent(config, control);
+    const { fitToCgroup } = await import('./sizing.ts');
+    return runAgent(fitToCgroup(loaded), control);
   },
   emulator: async ({ config }, control) => {
     const { runEmulator } = await import('./emulator/emulator-command.ts');

@@ -1,0 +1,73 @@
+// Two things on a node that slow the agent down and that no log line tells: a CPU limit that makes
+// it wait, and a table of connections that is nearly full, so that new ones are dropped. Asked by
+// the metrics and by `tailship check`; a call reads one or two small files.
+
+import { join } from 'node:path';
+
+import { type CgroupPlace, cgroupDirs, linuxCgroup, readText } from './cgroup.ts';
+
+/** Since the cgroup was made, as the kernel counts it. */
+export type Throttling = {
+  /** Periods (100 ms as a rule) in which the process ran at all. */
+  readonly periods: number;
+  /** Periods in which it was stopped because its quota was used up: `nr_throttled`. */
+  readonly throttledPeriods: number;
+  readonly throttledSeconds: number;
+};
+
+/** undefined without a CPU limit, for then the kernel counts nothing. */
+export function readThrottling(place: CgroupPlace = linuxCgroup): Throttling | undefined {
+  const [own] = cgroupDirs(place, 'cpu');
+  const text = own === undefined ? undefined : readText(join(own, 'cpu.stat'));
+  const numbers = new Map(
+    (text ?? '').split('\n').map((line) => {
+      const [name = '', value] = line.split(' ');
+      return [name, Number(value)] as const;
+    }),
+  );
+  const periods = numbers.get('nr_periods') ?? 0;
+  if (periods === 0) return undefined;
+  // v2 counts microseconds, v1 nanoseconds.
+  const micros = numbers.get('throttled_usec') ?? (numbers.get('throttled_time') ?? 0) / 1e3;
+  return {
+    periods,
+    throttledPeriods: numbers.get('nr_throttled') ?? 0,
+    throttledSeconds: micros / 1e6,
+  };
+}
+
+/** The part of the conntrack table that is in use above which a node is to be warned of. */
+export const conntrackShareWarned = 0.8;
+
+/** Where Linux tells about conntrack; a test has its own. */
+export type ConntrackPlace = {
+  /** `nf_conntrack_count` and `nf_conntrack_max`, of the reader's own network namespace. */
+  readonly sysctlDir: string;
+  /** Where the manifest mounts /proc/1/net/stat of the node. */
+  readonly nodeStatDir: string;
+};
+
+export const linuxConntrack: ConntrackPlace = {
+  sysctlDir: '/proc/sys/net/netfilter',
+  nodeStatDir: '/host/net-stat',
+};
+
+/**
+ * Entries in use as a part of the table, 0 to 1. The node's where its statistics are mounted, else
+ * those of the agent's own network namespace; undefined where conntrack is not loaded. The maximum
+ * is the same in all namespaces.
+ */
+export function readConntrackShare(place: ConntrackPlace = linuxConntrack): number | undefined {
+  const most = Number(readText(join(place.sysctlDir, 'nf_conntrack_max')) ?? 0);
+  const ownCount = readText(join(place.sysctlDir, 'nf_conntrack_count'));
+  const count = nodeCount(place.nodeStatDir) ?? (ownCount === undefined ? NaN : Number(ownCount));
+  return most > 0 && count >= 0 ? count / most : undefined;
+}
+
+/** A line of names, then one of hexadecimal numbers per processor; `entries` is the same in each. */
+function nodeCount(statDir: string): number | undefined {
+  const [names = '', first = ''] = (readText(join(statDir, 'nf_conntrack')) ?? '').split('\n');
+  const at = names.trim().split(/\s+/).indexOf('entries');
+  const entries = first.trim().split(/\s+/)[at];
+  return entries === undefined || entries === '' ? undefined : Number.parseInt(entries, 16);
+}
