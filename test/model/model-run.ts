@@ -39,6 +39,7 @@ type World = {
   readonly kubelet: FakeKubelet;
   readonly emulator: EmulatorProcess;
   readonly stateDir: string;
+  readonly filesMax: number;
   /** Rotations that are begun and not finished. */
   readonly inGap: Set<FakeContainer>;
   readonly trail: string[];
@@ -59,6 +60,7 @@ const kinds: readonly LineKind[] = ['mixed', 'mixed', 'text', 'json', 'trace', '
 export async function runModel({ seed, steps }: ModelOptions): Promise<ModelResult> {
   const scratch = makeScratch();
   const random = createRandom(seed);
+  const filesMax = random.pick([3, 5, 8]);
   const world: World = {
     random,
     kubelet: createFakeKubelet({
@@ -67,8 +69,9 @@ export async function runModel({ seed, steps }: ModelOptions): Promise<ModelResu
       style: random.pick(['containerd', 'crio']),
       utcOffsetMinutes: random.pick([0, 60, -210]),
       writeMode: random.pick(['line', 'batch']),
-      filesMax: random.pick([3, 5]),
+      filesMax,
     }),
+    filesMax,
     emulator: await startEmulatorProcess(),
     stateDir: path.join(scratch.path, 'state'),
     inGap: new Set(),
@@ -116,13 +119,13 @@ const table: readonly Step[] = [
   [4, 'restart container', restartContainer],
   [2, 'delete pod', deletePod],
   [4, 'start pod', startPod],
-  [4, 'kill agent', killAgent],
-  [2, 'stop agent', stopAgent],
-  [8, 'start agent', startAgent],
+  [5, 'kill agent', killAgent],
+  [1, 'stop agent', stopAgent],
+  [20, 'start agent', startAgent],
   [4, 'fault', setFault],
   [4, 'no fault', endFault],
   [12, 'wait', (world) => sleep(world.random.below(150))],
-  [2, 'settle', (world) => settle(world).then(() => undefined)],
+  [4, 'settle', (world) => settle(world).then(() => undefined)],
 ];
 const weightSum = table.reduce((sum, [weight]) => sum + weight, 0);
 
@@ -184,7 +187,7 @@ async function rotate(world: World): Promise<void> {
   const options = { cutRecord: random.next() < 0.3, gzipPauseMs: random.pick([0, 0, 20]) };
   const container = pick(world, ({ isSteady }) => isSteady);
   if (container === undefined) return;
-  await makeRoom(world);
+  await makeRoomToPrune(world, container);
   if (options.cutRecord) container.writeNext(0);
   await counted(world, () => container.rotate(options));
   world.rotations += 1;
@@ -193,7 +196,7 @@ async function rotate(world: World): Promise<void> {
 async function beginRotation(world: World): Promise<void> {
   const container = pick(world, ({ isSteady }) => isSteady);
   if (container === undefined) return;
-  await makeRoom(world);
+  await makeRoomToPrune(world, container);
   await counted(world, () => container.rotateStart());
   world.inGap.add(container);
   world.rotations += 1;
@@ -305,6 +308,11 @@ async function endFault(world: World): Promise<void> {
  */
 async function makeRoom(world: World): Promise<void> {
   if (!isTolerant(world)) await settle(world);
+}
+
+/** A rotation deletes only when there are more files than shall be kept. */
+async function makeRoomToPrune(world: World, container: FakeContainer): Promise<void> {
+  if (container.rotatedNames().length > world.filesMax - 2) await makeRoom(world);
 }
 
 function isTolerant({ agent, mayFail }: World): boolean {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { seedOfRun } from '../support/seed.ts';
 import { runModel } from './model-run.ts';
 
-const steps = Number(process.env['TAILSHIP_STEPS'] ?? 250);
+const steps = Number(process.env['TAILSHIP_STEPS'] ?? 400);
 
 test('whatever happens, every line arrives once', { timeout: 180_000 }, async () => {
   const result = await runModel({ seed: seedOfRun(), steps });
