@@ -102,14 +102,21 @@ export class Fleet {
     this.#pods = pods;
   }
 
-  /** The labels of a pod came or changed, or are not waited for any more. */
-  relabel({ namespace, pod }: PodName): void {
+  /**
+   * The labels of a pod came or changed, or are not waited for any more. Returns whether containers
+   * can be planned that could not before.
+   */
+  relabel({ namespace, pod }: PodName): boolean {
+    let isReleased = false;
     for (const planned of this.#chains.values()) {
       const { name } = planned.log;
       if (name?.pod !== pod || name.namespace !== namespace) continue;
       planned.workload = this.#describe(planned.log);
-      planned.awaited &&= this.#pods?.awaits(name) === true;
+      if (!planned.awaited || this.#pods?.awaits(name) === true) continue;
+      planned.awaited = false;
+      isReleased = true;
     }
+    return isReleased;
   }
 
   /** The link is gone: its container was removed. Its files are read to their ends. */
