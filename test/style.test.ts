@@ -27,6 +27,7 @@ const wiring = new Set(
     'cli',
     'demo',
     'main',
+    'migrate',
   ].map((name) => `src/${name}.ts`),
 ).add('src/tailship.js');
 /** Fixed borders between the planner, the drain and the shipper; every stage may import them. */
