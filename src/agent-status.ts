@@ -226,7 +226,10 @@ function workloadStatus(
 
 function behindSecondsOf(chains: Iterable<FleetChain>, nowMs: number): number {
   let sinceMs = nowMs;
-  for (const { chain } of chains) sinceMs = Math.min(sinceMs, chain.behindSinceMs ?? nowMs);
+  for (const { chain } of chains) {
+    // The chain itself notes the end of its lag only when it looks again.
+    if (chain.behindBytes > 0) sinceMs = Math.min(sinceMs, chain.behindSinceMs ?? nowMs);
+  }
   return (nowMs - sinceMs) / 1e3;
 }
 

@@ -1,5 +1,5 @@
-// The admin HTTP server: /livez, /readyz, /metrics, /api/status and the page at /. Started by
-// agent.ts. Its invariants: nothing is computed unless somebody asks, and nothing that a client
+// The admin HTTP server: /livez, /readyz, /metrics, /api/… and the page at /. Started by agent.ts.
+// Its invariants: nothing is computed unless somebody asks, and nothing that a client
 // does, or a fault in what is asked, stops the agent.
 
 import type * as HttpModule from 'node:http';
@@ -10,6 +10,7 @@ import { limits } from '../config.ts';
 import { AgentError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { HostPort } from '../options.ts';
+import { pageHeaders, readPageFile } from '../page-file.ts';
 import { printable } from '../printable.ts';
 import type { AdminSource, Check } from './admin-source.ts';
 
@@ -24,12 +25,13 @@ export type AdminServer = {
   readonly close: () => Promise<void>;
 };
 
-type Answer = { readonly status: number; readonly type: string; readonly body: string };
-type Route = (source: AdminSource) => Answer | Promise<Answer>;
+type Answer = {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string | Buffer;
+};
+type Route = (source: AdminSource, query: URLSearchParams) => Answer | Promise<Answer>;
 
-/** Even markup that slipped into the page could load and run nothing. */
-const securityPolicy =
-  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const text = 'text/plain; charset=utf-8';
 
 const routes: Readonly<Record<string, Route>> = {
@@ -39,18 +41,13 @@ const routes: Readonly<Record<string, Route>> = {
     const { metricContentType, metricText } = await import('./metric-text.ts');
     return { status: 200, type: metricContentType, body: metricText(source.status()) };
   },
-  '/api/status': (source) => ({
-    status: 200,
-    type: 'application/json',
-    body: `${JSON.stringify(source.status())}\n`,
-  }),
-  '/': async (source) => {
-    const { statusPage } = await import('./status-page.ts');
-    const checks = [...source.liveness(), ...source.readiness()];
-    const body = statusPage(source.status(), checks);
-    return { status: 200, type: 'text/html; charset=utf-8', body };
-  },
+  '/api/status': (source) => json(source.status()),
+  '/api/history': (source, query) => json(source.history(Number(query.get('after') ?? 0))),
 };
+
+function json(value: object): Answer {
+  return { status: 200, type: 'application/json', body: `${JSON.stringify(value)}\n` };
+}
 
 /** Listens at `address`. Throws ADMIN_ADDRESS_UNUSABLE when it is taken or not this machine's. */
 export async function startAdmin(
@@ -85,9 +82,7 @@ async function respond(
   response.writeHead(answer.status, {
     'content-type': answer.type,
     'content-length': Buffer.byteLength(answer.body),
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    'content-security-policy': securityPolicy,
+    ...pageHeaders,
   });
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }
@@ -96,10 +91,13 @@ async function answerOf(request: IncomingMessage, source: AdminSource): Promise<
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return { status: 405, type: text, body: 'only GET and HEAD\n' };
   }
-  const path = (request.url ?? '/').replace(/\?.*$/s, '');
+  const [path = '/', query = ''] = (request.url ?? '/').split('?', 2);
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
-  if (route !== undefined) return route(source);
-  return { status: 404, type: text, body: `there are ${Object.keys(routes).join(' ')}\n` };
+  if (route !== undefined) return route(source, new URLSearchParams(query));
+  const { pageTable } = await import('./page-table.ts');
+  const file = await readPageFile(pageTable, path);
+  if (file !== undefined) return { status: 200, ...file };
+  return { status: 404, type: text, body: `there are / ${Object.keys(routes).join(' ')}\n` };
 }
 
 /** One line per check, as the kubelet prints it into the events of the pod when a probe fails. */

@@ -125,8 +125,10 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     ({ startedAt }) => Date.parse(startedAt) / 1e3,
   ),
   // ── what it is
-  tailship_check_ok: gauges('1 for each check of /livez and /readyz that holds.', 'check', (status) =>
-    Object.fromEntries(status.checks.map(({ name, ok }) => [name, ok ? 1 : 0])),
+  tailship_check_ok: gauges(
+    '1 for each check of /livez and /readyz that holds.',
+    'check',
+    (status) => Object.fromEntries(status.checks.map(({ name, ok }) => [name, ok ? 1 : 0])),
   ),
   tailship_build_info: gauges('Always 1; the label says the version.', 'version', (status) => ({
     [status.version]: 1,
@@ -159,8 +161,26 @@ function labelsOf({ namespace, pod, container }: WorkloadStatus): Labels {
 
 type Value = (workload: WorkloadStatus) => number;
 
+/** Largest first. Pods of one name that follow each other are one, as two series would be an error. */
 function ranked(workloads: readonly WorkloadStatus[], value: Value): WorkloadStatus[] {
-  return workloads.toSorted((left, right) => value(right) - value(left));
+  const byName = new Map<string, WorkloadStatus>();
+  for (const workload of workloads) {
+    const { namespace, pod, container } = workload;
+    const name = `${namespace}/${pod}/${container}`;
+    const same = byName.get(name);
+    byName.set(name, same === undefined ? workload : joined(same, workload));
+  }
+  return [...byName.values()].toSorted((left, right) => value(right) - value(left));
+}
+
+function joined(left: WorkloadStatus, right: WorkloadStatus): WorkloadStatus {
+  return {
+    ...right,
+    lines: left.lines + right.lines,
+    bytes: left.bytes + right.bytes,
+    behindBytes: left.behindBytes + right.behindBytes,
+    behindSeconds: Math.max(left.behindSeconds, right.behindSeconds),
+  };
 }
 
 /**
@@ -203,7 +223,8 @@ export function metricText(status: AgentStatus): string {
     lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
     const samples = read(status);
     if (typeof samples === 'number') lines.push(`${name} ${samples}`);
-    else for (const { labels, value } of samples) lines.push(`${name}{${labelText(labels)}} ${value}`);
+    else
+      for (const { labels, value } of samples) lines.push(`${name}{${labelText(labels)}} ${value}`);
   }
   return `${lines.join('\n')}\n`;
 }

@@ -19,11 +19,13 @@ export function countText(count: number): string {
   return count.toFixed(digits).replace(/\B(?=(?:\d{3})+(?!\d))/g, ',');
 }
 
-/** `0.4 s`, `12 s`, `5 m`, `3 h 20 m`, `2 d 4 h`. */
+/** `0.4 s`, `12 s`, `1 m 40 s`, `25 m`, `3 h 20 m`, `2 d 4 h`. */
 export function durationText(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   if (seconds < 60) return `${seconds.toFixed(0)} s`;
   const minutes = Math.floor(seconds / 60);
+  const left = Math.floor(seconds % 60);
+  if (minutes < 10 && left > 0) return `${minutes} m ${left} s`;
   if (minutes < 60) return `${minutes} m`;
   const hours = Math.floor(minutes / 60);
   return hours < 24

@@ -1,65 +1,98 @@
 // One AgentStatus with every field set, for the tests of what prints it.
 
-import type { AdminSource, AgentStatus, Check } from '../../src/admin/admin-source.ts';
+import type {
+  AdminSource,
+  AgentStatus,
+  Check,
+  WorkloadStatus,
+} from '../../src/admin/admin-source.ts';
+import { createHistory, type History } from '../../src/admin/history.ts';
+
+export const sampleWorkload: WorkloadStatus = {
+  namespace: 'shop',
+  pod: 'cart-0',
+  container: 'app',
+  lines: 600,
+  bytes: 150_000,
+  entries: 600,
+  linesPerSecond: 3,
+  bytesPerSecond: 750,
+  behindBytes: 5_000,
+  behindSeconds: 1.5,
+  chargedBytes: 300_000,
+  costPerMonth: 12.34,
+  files: [{ name: '0.log', offset: 150_000, readOffset: 152_000, size: 155_000 }],
+};
 
 export const sampleStatus: AgentStatus = {
   version: '1.2.3',
   startedAt: '2026-01-02T03:04:05.678Z',
+  place: { project: 'acme', location: 'europe-west4', cluster: 'blue', node: 'node-1' },
+  checks: [
+    { name: 'clock', ok: true },
+    { name: 'state', ok: false, reason: '<disk full>' },
+  ],
   lines: 1_000,
   bytes: 200_000,
   entries: 900,
   batches: 7,
+  sentBytes: 400_000,
   requestsByCode: { 200: 6, 429: 2, SHIP_TIMEOUT: 1 },
   retries: 3,
   deadLetteredByReason: { refused: 4 },
-  droppedByReason: {},
+  droppedByReason: { dead_letter_evicted: 2 },
+  lostBytesByReason: { truncated: 9 },
+  malformedLines: 8,
+  readErrors: 5,
   behindBytes: 5_000,
   behindSeconds: 1.5,
   inFlightBytes: 2_048,
   openFiles: 12,
   deletedHeldBytes: 77,
-  cpuSecondsByStage: { drain: 0.25, rest: 0.5 },
+  cpuSecondsByStage: { drain: 0.25, main: 0.5 },
   fastPathLines: 990,
+  workerTasks: 11,
+  wakeUps: 21,
+  containersByState: { busy: 1, idle: 1 },
   checkpointAgeSeconds: 0.75,
   rssBytes: 80_000_000,
-  eventLoopLagMs: 0.1,
+  eventLoopLagMs: 100,
+  ship: { consecutiveFailures: 0 },
+  pricePerGib: 0.5,
   workloads: [
+    sampleWorkload,
     {
-      namespace: 'shop',
-      pod: 'cart-0',
-      container: 'app',
-      lines: 600,
-      bytes: 150_000,
-      entries: 600,
-      behindBytes: 5_000,
-      files: [{ name: '0.log', offset: 150_000, size: 155_000 }],
-    },
-    {
-      namespace: 'shop',
+      ...sampleWorkload,
       pod: 'web-0',
       container: '<b>&"',
       lines: 400,
       bytes: 50_000,
       entries: 300,
       behindBytes: 0,
+      behindSeconds: 0,
       files: [],
     },
   ],
 };
 
 /** A source whose answers a test may change while the server runs. */
-export type SampleSource = AdminSource & {
+export type SampleSource = Omit<AdminSource, 'history'> & {
   checks: { live: readonly Check[]; ready: readonly Check[] };
   read: () => AgentStatus;
+  readonly samples: History;
+  history: AdminSource['history'];
 };
 
 export function createSampleSource(): SampleSource {
+  const samples = createHistory();
   const source: SampleSource = {
     checks: { live: [], ready: [] },
     read: () => sampleStatus,
+    samples,
     liveness: () => source.checks.live,
     readiness: () => source.checks.ready,
     status: () => source.read(),
+    history: samples.after,
   };
   return source;
 }

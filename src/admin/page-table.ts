@@ -1,0 +1,19 @@
+// Which files the page of the agent consists of. Loaded by admin-server.ts when one is asked for.
+
+import { baseStyle, type PageTable } from '../page-file.ts';
+
+const own = (name: string): URL => new URL(`page/${name}`, import.meta.url);
+const plot = (name: string): URL => new URL(name, import.meta.resolve('uplot'));
+
+export const pageTable: PageTable = {
+  '/': own('page.html'),
+  '/base.css': baseStyle,
+  '/page.css': own('page.css'),
+  '/page.js': own('page.js'),
+  '/detail.js': own('detail.js'),
+  '/numbers.js': own('numbers.js'),
+  '/plots.js': own('plots.js'),
+  '/workloads.js': own('workloads.js'),
+  '/uplot.js': plot('uPlot.iife.min.js'),
+  '/uplot.css': plot('uPlot.min.css'),
+};

@@ -1,0 +1,266 @@
+// The page of the agent: asks it each few seconds while somebody looks, and shows what it answers.
+// Entry of page.html. The figures are the agent's; the page only takes differences and sorts.
+
+import { drawDetail } from './detail.js';
+import { bytesText, countText, durationText, moneyText } from './numbers.js';
+import { createPlots } from './plots.js';
+import { createWorkloadTable, keyOf } from './workloads.js';
+
+const intervalMs = 5000;
+const samplesMax = 180;
+const answerWithinMs = 4000;
+/** Behind by more than this is worth a colour. */
+const lateSeconds = 10;
+
+/** @param {string} id @returns {any} */
+const element = (id) => document.getElementById(id);
+const detail = element('detail');
+const plots = createPlots(element('plots'));
+let openKey = '';
+const table = createWorkloadTable({ open: openDetail });
+/** @type {any} */
+let status;
+/** @type {Record<string, number[]>} */
+let samples = {};
+let silentSince = 0;
+let isLooking = false;
+
+/** @param {string} path */
+async function ask(path) {
+  const response = await fetch(path, { signal: AbortSignal.timeout(answerWithinMs) });
+  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+  return response.json();
+}
+
+async function look() {
+  if (isLooking) return;
+  isLooking = true;
+  try {
+    const now = await ask('api/status');
+    // An agent that was started again counts from nothing.
+    if (status?.startedAt !== now.startedAt) samples = {};
+    const fresh = await ask(`api/history?after=${samples['atMs']?.at(-1) ?? 0}`);
+    for (const [name, values] of Object.entries(fresh)) {
+      samples[name] = [...(samples[name] ?? []), ...values].slice(-samplesMax);
+    }
+    status = now;
+    silentSince = 0;
+    show();
+  } catch {
+    silentSince ||= Date.now();
+    showSilence();
+  } finally {
+    isLooking = false;
+  }
+}
+
+function show() {
+  const { version, place, workloads, pricePerGib } = status;
+  element('version').textContent = version;
+  const names = [place.cluster, place.node].filter(Boolean);
+  element('place').textContent = [place.project, ...names].join(' / ');
+  document.title = `${place.node || 'tailship'} · tailship`;
+  showHealth();
+  showAlive();
+  showBehind();
+  showBusiest();
+  showLost();
+  showCost();
+  plots.show(samples);
+  table.show(workloads);
+  element('price').textContent =
+    `Costs are estimates at ${moneyText(pricePerGib)} per GiB and the rate of the last minutes; the amount that ` +
+    'Cloud Logging gives free each month, and exclusion filters, are not taken off.';
+  if (detail.open) redrawDetail();
+}
+
+/** @param {string} id @param {string} state @param {string} text @param {string} more */
+function answer(id, state, text, more) {
+  const card = element(id);
+  card.className = state;
+  const strong = card.querySelector('strong');
+  strong.textContent = strong.title = text;
+  card.querySelector('p').textContent = more;
+}
+
+function failedChecks() {
+  return status.checks.filter((/** @type {any} */ check) => !check.ok);
+}
+
+/** @param {string} text @param {string} state */
+function pill(text, state) {
+  element('health').textContent = text;
+  element('health').className = `pill ${state}`;
+}
+
+function showHealth() {
+  const failed = failedChecks();
+  const { consecutiveFailures, lastErrorCode } = status.ship;
+  const lines = failed.map(
+    (/** @type {any} */ { name, reason }) => `${name}: ${reason ?? 'fails'}`,
+  );
+  if (consecutiveFailures > 0) {
+    lines.push(
+      `Sending fails (${lastErrorCode}), ${consecutiveFailures} in a row. The lines stay in their files.`,
+    );
+  }
+  const alarm = element('alarm');
+  alarm.hidden = lines.length === 0;
+  alarm.textContent = lines.join('\n');
+  alarm.className = failed.length > 0 ? 'alarm' : 'alarm warn';
+  if (failed.length > 0) pill('not ready', 'bad');
+  else if (consecutiveFailures > 0) pill('ready, sending fails', 'warn');
+  else pill('live and ready', 'good');
+}
+
+function showAlive() {
+  const failed = failedChecks().map((/** @type {any} */ { name }) => name);
+  const upSeconds = (Date.now() - Date.parse(status.startedAt)) / 1000;
+  const cpu = `${(recently('cpuSeconds') * 100).toFixed(1)} % of a core`;
+  answer(
+    'alive',
+    failed.length === 0 ? 'good' : 'bad',
+    failed.length === 0 ? `Up ${durationText(upSeconds)}` : `Fails: ${failed.join(', ')}`,
+    `${cpu}, ${bytesText(status.rssBytes)} of memory`,
+  );
+}
+
+function showBehind() {
+  const { behindSeconds, behindBytes, inFlightBytes } = status;
+  const isLate = behindSeconds > lateSeconds;
+  answer(
+    'behind',
+    isLate ? 'warn' : 'good',
+    isLate || behindSeconds > 0 ? durationText(behindSeconds) : 'Up to date',
+    `${bytesText(behindBytes)} to do, ${bytesText(inFlightBytes)} in flight`,
+  );
+}
+
+function showBusiest() {
+  const { workloads } = status;
+  const total = workloads.reduce(
+    (/** @type {number} */ sum, /** @type {any} */ { bytesPerSecond }) => sum + bytesPerSecond,
+    0,
+  );
+  const [first] = workloads.toSorted(
+    (/** @type {any} */ a, /** @type {any} */ b) => b.bytesPerSecond - a.bytesPerSecond,
+  );
+  if (first === undefined || total === 0) {
+    answer('busiest', '', 'Nobody', 'nothing was logged in the last seconds');
+    return;
+  }
+  const share = (first.bytesPerSecond / total) * 100;
+  const isFlood = share > 50 && workloads.length > 2;
+  const rest = `${share.toFixed(0)} % of all, ${countText(first.linesPerSecond)} lines/s`;
+  answer('busiest', isFlood ? 'warn' : 'good', first.pod || first.container, rest);
+}
+
+function showLost() {
+  const named = (
+    /** @type {Record<string, number>} */ counts,
+    /** @type {(n: number) => string} */ text,
+  ) =>
+    Object.entries(counts)
+      .filter(([, count]) => count > 0)
+      .map(([reason, count]) => `${text(count)} ${reason.replaceAll('_', ' ')}`);
+  const dropped = named(status.droppedByReason, countText);
+  const bytes = named(status.lostBytesByReason, bytesText);
+  const letters = named(status.deadLetteredByReason, countText);
+  const lost = [...dropped, ...bytes];
+  if (lost.length > 0)
+    answer('lost', 'bad', lost.join(', '), letters.join(', ') || 'no dead letter');
+  else if (letters.length > 0) {
+    const count = sumOf(status.deadLetteredByReason);
+    const noun = count === 1 ? 'dead letter' : 'dead letters';
+    answer(
+      'lost',
+      'warn',
+      `${countText(count)} ${noun}`,
+      `${letters.join(', ')}; kept in dead-letter.ndjson`,
+    );
+  } else answer('lost', 'good', 'Nothing', `${countText(status.lines)} lines since the start`);
+}
+
+function showCost() {
+  const perMonth = status.workloads.reduce(
+    (/** @type {number} */ sum, /** @type {any} */ { costPerMonth }) => sum + costPerMonth,
+    0,
+  );
+  const lines = recently('lines');
+  const perLine =
+    lines > 0 ? `${((recently('cpuSeconds') / lines) * 1e6).toFixed(1)} µs CPU a line` : 'no line';
+  answer('cost', '', `${moneyText(perMonth)} a month`, `${countText(lines)} lines/s, ${perLine}`);
+}
+
+/** @param {Record<string, number>} counts */
+function sumOf(counts) {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
+
+/** Per second, over the last half minute of samples. @param {string} name */
+function recently(name) {
+  const sums = samples[name]?.slice(-7) ?? [];
+  const times = samples['atMs']?.slice(-7) ?? [];
+  const seconds = ((times.at(-1) ?? 0) - (times[0] ?? 0)) / 1000;
+  return seconds <= 0 ? 0 : ((sums.at(-1) ?? 0) - (sums[0] ?? 0)) / seconds;
+}
+
+function showSilence() {
+  pill('no answer', 'bad');
+  element('alarm').hidden = false;
+  element('alarm').className = 'alarm';
+  const seconds = (Date.now() - silentSince) / 1000;
+  element('alarm').textContent =
+    `The agent does not answer (for ${durationText(seconds)}). What is shown is what it said last.`;
+}
+
+/** @param {string} key */
+function openDetail(key) {
+  openKey = key;
+  redrawDetail();
+  if (!detail.open) detail.showModal();
+}
+
+function redrawDetail() {
+  const workload = status.workloads.find((/** @type {any} */ one) => keyOf(one) === openKey);
+  if (workload === undefined) detail.close();
+  else drawDetail(detail, workload);
+}
+
+detail.addEventListener('click', (/** @type {MouseEvent} */ event) => {
+  if (event.target === detail) detail.close(); // The backdrop.
+});
+element('keys').addEventListener('click', () => element('help').showModal());
+
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || detail.open || element('help').open) return;
+  const isTyping = document.activeElement === table.search;
+  if (event.key === 'Escape' && isTyping) {
+    table.search.value = '';
+    table.search.dispatchEvent(new Event('input'));
+    table.search.blur();
+  } else if (event.key === 'ArrowDown' || (event.key === 'j' && !isTyping)) table.move(1);
+  else if (event.key === 'ArrowUp' || (event.key === 'k' && !isTyping)) table.move(-1);
+  else if (event.key === 'Enter') {
+    const key = document.activeElement?.getAttribute('data-key');
+    if (key == null) return;
+    openDetail(key);
+  } else if (isTyping) return;
+  else if (event.key === '/') table.search.focus();
+  else if (event.key === '?') element('help').showModal();
+  else if (/^[1-9]$/.test(event.key)) table.sortBy(Number(event.key) - 1);
+  else return;
+  event.preventDefault();
+});
+
+async function watch() {
+  for (;;) {
+    if (!document.hidden) await look();
+    await new Promise((resolve) => setTimeout(resolve, intervalMs));
+  }
+}
+
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden) void look();
+});
+void watch();

@@ -1,0 +1,222 @@
+// The plots of the last quarter of an hour, drawn with uPlot (a global of its script). page.js makes
+// them and gives them the samples of the agent.
+//
+// Sums come in, rates go out: the difference of two samples by their distance in time.
+
+import { bytesText, countText, durationText, timeText } from './numbers.js';
+
+const windowSeconds = 900;
+
+/**
+ * @typedef {Record<string, number[]>} Columns samples of the agent, columns of equal length
+ * @typedef {{ title: string, color: string, steps?: number[], text: (value: number) => string,
+ *   values: (columns: Columns) => (number | null)[] }} PlotKind
+ */
+
+/** @type {readonly PlotKind[]} */
+const kinds = [
+  {
+    title: 'Lines',
+    color: '--blue',
+    text: (value) => `${countText(value)}/s`,
+    values: (columns) => rates(columns, 'lines'),
+  },
+  {
+    title: 'Bytes',
+    color: '--teal',
+    text: (value) => `${bytesText(value)}/s`,
+    values: (columns) => rates(columns, 'bytes'),
+  },
+  {
+    title: 'CPU per line',
+    color: '--green',
+    text: (value) => `${value < 9.95 ? value.toFixed(1) : countText(value)} µs`,
+    values: (columns) => quotients(columns, 'cpuSeconds', 'lines', 1e6),
+  },
+  {
+    title: 'Lag',
+    color: '--amber',
+    steps: [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400],
+    text: durationText,
+    values: (columns) => columns['behindSeconds'] ?? [],
+  },
+  {
+    title: 'In flight',
+    color: '--violet',
+    text: bytesText,
+    values: (columns) => columns['inFlightBytes'] ?? [],
+  },
+  {
+    title: 'Failed requests',
+    color: '--red',
+    text: (value) => `${countText(value)}/s`,
+    values: (columns) => rates(columns, 'failedRequests'),
+  },
+];
+
+/** Per second, between a sample and the one before. @param {Columns} columns @param {string} name */
+function rates(columns, name) {
+  const sums = columns[name] ?? [];
+  const times = columns['atMs'] ?? [];
+  return sums.map((sum, at) => {
+    if (at === 0) return null;
+    const seconds = ((times[at] ?? 0) - (times[at - 1] ?? 0)) / 1000;
+    return seconds <= 0 ? null : Math.max(0, sum - (sums[at - 1] ?? 0)) / seconds;
+  });
+}
+
+/**
+ * How much of one sum there was for each of another.
+ * @param {Columns} columns @param {string} of @param {string} per @param {number} factor
+ */
+function quotients(columns, of, per, factor) {
+  const tops = columns[of] ?? [];
+  const bottoms = columns[per] ?? [];
+  return tops.map((top, at) => {
+    const count = (bottoms[at] ?? 0) - (bottoms[at - 1] ?? 0);
+    return at === 0 || count <= 0 ? null : ((top - (tops[at - 1] ?? 0)) * factor) / count;
+  });
+}
+
+/** @param {string} name of a colour in base.css */
+function colorOf(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+class Plot {
+  /** @readonly */
+  #kind;
+  /** @readonly */
+  #area;
+  /** @readonly */
+  #output;
+  /** @type {any} */
+  #chart;
+  /** @type {(number | null)[]} */
+  #values = [];
+  /** @type {number[]} */
+  #times = [];
+
+  /** @param {PlotKind} kind @param {HTMLElement} parent */
+  constructor(kind, parent) {
+    this.#kind = kind;
+    const figure = document.createElement('article');
+    figure.className = 'plot';
+    const header = document.createElement('header');
+    const title = document.createElement('h2');
+    title.textContent = kind.title;
+    this.#output = document.createElement('output');
+    this.#area = document.createElement('div');
+    this.#area.className = 'area';
+    header.append(title, this.#output);
+    figure.append(header, this.#area);
+    parent.append(figure);
+    new ResizeObserver(() => this.#resize()).observe(this.#area);
+  }
+
+  /** @param {Columns} columns */
+  show(columns) {
+    this.#times = (columns['atMs'] ?? []).map((ms) => ms / 1000);
+    this.#values = this.#kind.values(columns);
+    if (this.#chart === undefined) this.redraw();
+    else this.#chart.setData([this.#times, this.#values]);
+    this.#tell(null);
+  }
+
+  /** Makes the chart anew, with the colours of now. */
+  redraw() {
+    this.#chart?.destroy();
+    const { clientWidth: width, clientHeight: height } = this.#area;
+    const color = colorOf(this.#kind.color);
+    const faint = colorOf('--faint');
+    const grid = { stroke: colorOf('--line-soft'), width: 1 };
+    const axis = {
+      stroke: faint,
+      grid,
+      ticks: { show: false },
+      font: '11px system-ui, sans-serif',
+    };
+    const text = this.#kind.text;
+    const options = {
+      width,
+      height,
+      padding: [6, 18, 0, 0],
+      legend: { show: false },
+      cursor: {
+        sync: { key: 'plots' },
+        y: false,
+        drag: { x: false, y: false },
+        points: { size: 7 },
+      },
+      scales: {
+        x: { range: () => [this.#lastTime() - windowSeconds, this.#lastTime()] },
+        y: {
+          range: (
+            /** @type {any} */ _chart,
+            /** @type {number} */ _min,
+            /** @type {number} */ max,
+          ) => [0, max > 0 ? max * 1.1 : 1],
+        },
+      },
+      axes: [
+        {
+          ...axis,
+          size: 22,
+          space: 70,
+          grid: { show: false },
+          values: (/** @type {any} */ _chart, /** @type {number[]} */ ticks) =>
+            ticks.map((tick) => timeText(tick).slice(0, 5)),
+        },
+        {
+          ...axis,
+          size: 58,
+          space: 34,
+          values: (/** @type {any} */ _chart, /** @type {number[]} */ ticks) =>
+            ticks.map((tick) => (tick === 0 ? '0' : text(tick))),
+          ...(this.#kind.steps && { incrs: this.#kind.steps }),
+        },
+      ],
+      series: [
+        {},
+        { stroke: color, width: 1.6, fill: `${color}22`, points: { show: false }, spanGaps: false },
+      ],
+      hooks: { setCursor: [(/** @type {any} */ chart) => this.#tell(chart.cursor.idx)] },
+    };
+    // @ts-expect-error: uPlot is a global of uplot.js.
+    this.#chart = new uPlot(options, [this.#times, this.#values], this.#area);
+  }
+
+  #lastTime() {
+    return this.#times.at(-1) ?? Date.now() / 1000;
+  }
+
+  /** The value under the cursor, or the newest. @param {number | null | undefined} index */
+  #tell(index) {
+    const at = index ?? this.#values.length - 1;
+    const value = this.#values[at];
+    const time = index == null ? '' : `  ${timeText(this.#times[at] ?? 0)}`;
+    this.#output.textContent = value == null ? '–' : this.#kind.text(value) + time;
+  }
+
+  #resize() {
+    const { clientWidth: width, clientHeight: height } = this.#area;
+    if (this.#chart === undefined || width === 0) return;
+    if (width !== this.#chart.width || height !== this.#chart.height) {
+      this.#chart.setSize({ width, height });
+    }
+  }
+}
+
+/** Makes all plots. @param {HTMLElement} parent */
+export function createPlots(parent) {
+  const plots = kinds.map((kind) => new Plot(kind, parent));
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+    for (const plot of plots) plot.redraw();
+  });
+  return {
+    /** @param {Columns} columns */
+    show(columns) {
+      for (const plot of plots) plot.show(columns);
+    },
+  };
+}

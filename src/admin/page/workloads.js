@@ -1,0 +1,226 @@
+// The table of workloads: sorted, searched, walked by keys. page.js gives it the workloads of each
+// answer of the agent, and hears which one shall be opened.
+
+import { bytesText, countText, durationText, moneyText } from './numbers.js';
+
+const rowsMax = 300;
+/** A lag of more than this is worth a colour; files are looked at each second. */
+const lateSeconds = 10;
+
+/**
+ * @typedef {{ namespace: string, pod: string, container: string, lines: number, bytes: number,
+ *   entries: number, linesPerSecond: number, bytesPerSecond: number, behindBytes: number,
+ *   behindSeconds: number, chargedBytes: number, costPerMonth: number,
+ *   severities?: Record<string, number>,
+ *   files: { name: string, offset: number, readOffset: number, size: number,
+ *     isRotated?: boolean, isDeleted?: boolean }[] }} Workload
+ * @typedef {{ title: string, hint: string, optional?: true,
+ *   value: (workload: Workload) => number | string, text: (workload: Workload) => string }} Column
+ */
+
+/** @type {readonly Column[]} */
+const columns = [
+  {
+    title: 'Workload',
+    hint: 'namespace, pod, container',
+    value: keyOf,
+    text: keyOf,
+  },
+  {
+    title: 'Bytes/s',
+    hint: 'of its log files; the bar is its share',
+    value: ({ bytesPerSecond }) => bytesPerSecond,
+    text: ({ bytesPerSecond }) => bytesText(bytesPerSecond),
+  },
+  {
+    title: 'Lines/s',
+    hint: 'of its log files',
+    optional: true,
+    value: ({ linesPerSecond }) => linesPerSecond,
+    text: ({ linesPerSecond }) => countText(linesPerSecond),
+  },
+  {
+    title: 'Behind',
+    hint: 'in its files, not answered for',
+    optional: true,
+    value: ({ behindBytes }) => behindBytes,
+    text: ({ behindBytes }) => bytesText(behindBytes),
+  },
+  {
+    title: 'Lag',
+    hint: 'age of its oldest line that is not answered for',
+    value: ({ behindSeconds }) => behindSeconds,
+    text: ({ behindSeconds }) => (behindSeconds === 0 ? '0' : durationText(behindSeconds)),
+  },
+  {
+    title: 'Shipped',
+    hint: 'since the agent started',
+    optional: true,
+    value: ({ bytes }) => bytes,
+    text: ({ bytes }) => bytesText(bytes),
+  },
+  {
+    title: 'Cost/month',
+    hint: 'estimate, at the rate of the last minutes',
+    value: ({ costPerMonth }) => costPerMonth,
+    text: ({ costPerMonth }) => moneyText(costPerMonth),
+  },
+];
+
+/** @param {Workload} workload */
+export function keyOf({ namespace, pod, container }) {
+  return `${namespace}/${pod}/${container}`;
+}
+
+/** @param {string} id */
+function element(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
+
+/** @param {{ open: (key: string) => void }} hooks */
+export function createWorkloadTable({ open }) {
+  const rows = element('rows');
+  const search = /** @type {HTMLInputElement} */ (element('search'));
+  /** @type {number} */
+  let sortedBy = 1;
+  let isAscending = false;
+  /** @type {readonly Workload[]} */
+  let workloads = [];
+
+  /** @param {number} index */
+  function sortBy(index) {
+    if (columns[index] === undefined) return;
+    isAscending = sortedBy === index ? !isAscending : index === 0;
+    sortedBy = index;
+    drawHead();
+    drawRows();
+  }
+
+  function drawHead() {
+    element('head').replaceChildren(
+      ...columns.map(({ title, hint, optional }, index) => {
+        const head = document.createElement('th');
+        head.scope = 'col';
+        if (optional) head.className = 'optional';
+        if (index === sortedBy) head.ariaSort = isAscending ? 'ascending' : 'descending';
+        const button = document.createElement('button');
+        button.type = 'button';
+        button.textContent = title;
+        button.title = hint;
+        button.addEventListener('click', () => sortBy(index));
+        head.append(button);
+        return head;
+      }),
+    );
+  }
+
+  function visible() {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const value = columns[sortedBy]?.value ?? keyOf;
+    return workloads
+      .filter((workload) => words.every((word) => keyOf(workload).toLowerCase().includes(word)))
+      .toSorted((left, right) => {
+        const [a, b] = [value(left), value(right)];
+        const order = a < b ? -1 : a > b ? 1 : keyOf(left) < keyOf(right) ? -1 : 1;
+        return isAscending || a === b ? order : -order;
+      });
+  }
+
+  function drawRows() {
+    const focused = document.activeElement?.getAttribute('data-key');
+    const shown = visible();
+    const total = workloads.reduce((sum, { bytesPerSecond }) => sum + bytesPerSecond, 0);
+    rows.replaceChildren(...shown.slice(0, rowsMax).map((workload) => rowOf(workload, total)));
+    if (shown.length === 0) rows.append(emptyRow(workloads.length === 0));
+    const more = shown.length > rowsMax ? `, the first ${rowsMax} shown` : '';
+    element('count').textContent =
+      `${countText(shown.length)} of ${countText(workloads.length)}${more}`;
+    const first = rows.querySelector('tr[data-key]');
+    const again = [...rows.children].find((row) => row.getAttribute('data-key') === focused);
+    const current = focused == null ? undefined : again;
+    /** @type {HTMLElement | null} */ (current ?? first)?.setAttribute('tabindex', '0');
+    /** @type {HTMLElement | undefined} */ (current)?.focus({ preventScroll: true });
+  }
+
+  /** @param {Workload} workload @param {number} total bytes/s of all */
+  function rowOf(workload, total) {
+    const row = document.createElement('tr');
+    row.tabIndex = -1;
+    row.dataset['key'] = keyOf(workload);
+    for (const column of columns) row.append(cellOf(column, workload, total));
+    row.addEventListener('click', () => open(keyOf(workload)));
+    return row;
+  }
+
+  /** @param {number} step */
+  function move(step) {
+    const all = [...rows.querySelectorAll('tr[data-key]')];
+    const at = all.findIndex((row) => row === document.activeElement);
+    const next = at === -1 ? 0 : Math.min(all.length - 1, Math.max(0, at + step));
+    for (const row of all) row.setAttribute('tabindex', '-1');
+    const row = /** @type {HTMLElement | undefined} */ (all[next]);
+    row?.setAttribute('tabindex', '0');
+    row?.focus();
+  }
+
+  search.addEventListener('input', drawRows);
+  drawHead();
+  return {
+    sortBy,
+    move,
+    search,
+    /** @param {readonly Workload[]} fresh */
+    show(fresh) {
+      workloads = fresh;
+      drawRows();
+    },
+  };
+}
+
+/** @param {Column} column @param {Workload} workload @param {number} total */
+function cellOf(column, workload, total) {
+  const cell = document.createElement('td');
+  if (column.optional) cell.className = 'optional';
+  const value = column.value(workload);
+  if (value === 0) cell.classList.add('zero');
+  if (column.title === 'Lag' && workload.behindSeconds > lateSeconds) cell.classList.add('late');
+  if (column.title !== 'Workload') cell.textContent = column.text(workload);
+  else cell.append(...nameParts(workload));
+  if (column.title === 'Bytes/s') cell.append(shareBar(workload.bytesPerSecond / (total || 1)));
+  return cell;
+}
+
+/** @param {Workload} workload */
+function nameParts({ namespace, pod, container }) {
+  const parts = [`${namespace}${namespace === '' ? '' : ' / '}`, pod, container];
+  return parts.map((text, index) => {
+    const part = document.createElement('span');
+    part.className = ['namespace', 'pod', 'container'][index] ?? '';
+    part.textContent = text;
+    return part;
+  });
+}
+
+/** @param {number} share */
+function shareBar(share) {
+  const bar = document.createElement('span');
+  bar.className = 'share';
+  bar.title = `${(share * 100).toFixed(0)} % of all`;
+  const fill = document.createElement('i');
+  fill.style.width = `${(share * 100).toFixed(1)}%`;
+  bar.append(fill);
+  return bar;
+}
+
+/** @param {boolean} isNone */
+function emptyRow(isNone) {
+  const row = document.createElement('tr');
+  row.className = 'empty';
+  const cell = document.createElement('td');
+  cell.colSpan = columns.length;
+  cell.textContent = isNone
+    ? 'No container has logged here yet.'
+    : 'No workload has this in its name.';
+  row.append(cell);
+  return row;
+}

@@ -1,0 +1,101 @@
+// The page of the agent in a real browser, over made-up figures; incident.test.ts has the real ones.
+
+import path from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { AdminSource } from '../../src/admin/admin-source.ts';
+import { startAdmin } from '../../src/admin/admin-server.ts';
+import { createLog } from '../../src/log.ts';
+import { overflows, saveScreenshot, shapes, useBrowser, whyNoBrowser } from '../support/browser.ts';
+import { until } from '../support/agent-process.ts';
+import { createScene, flooder } from './page-scene.ts';
+
+const screenshots = path.join(import.meta.dirname, 'screenshots');
+/** A full minute, so that the axes of the screenshots are the same at each run. */
+const sceneTimeMs = Date.UTC(2026, 6, 24, 8, 20);
+
+async function serve(source: AdminSource): Promise<{ url: string; close: () => Promise<void> }> {
+  const log = createLog({ level: 'error', write: () => undefined });
+  const server = await startAdmin({ host: '127.0.0.1', port: 0 }, source, log);
+  onTestFinished(() => server.close());
+  return { url: `${server.url}/`, close: () => server.close() };
+}
+
+describe.skipIf(whyNoBrowser !== '')(`the page${whyNoBrowser}`, () => {
+  const { open } = useBrowser();
+
+  test.each(Object.entries(shapes))('is drawn %s, and nothing is cut off', async (name, shape) => {
+    const { url } = await serve(createScene(sceneTimeMs));
+    const page = await open(url, { ...shape, nowMs: sceneTimeMs });
+    await page.waitForSelector('#rows tr[data-key]');
+    await page.waitForSelector('.uplot canvas');
+    expect(await overflows(page)).toBe(false);
+    const isWhole = name === 'phone';
+    await saveScreenshot(page, { directory: screenshots, name: `agent-${name}`, isWhole });
+  });
+
+  test('answers the questions of an incident at a glance', async () => {
+    const { url } = await serve(createScene(sceneTimeMs));
+    const page = await open(url, { ...shapes.wide, nowMs: sceneTimeMs });
+    await page.waitForSelector('#rows tr[data-key]');
+    const answers = await page.locator('.answers article').allInnerTexts();
+    expect(answers.map((text) => text.split('\n').filter((line) => line !== '')[1])).toEqual([
+      expect.stringMatching(/^Up \d/),
+      '3 m 10 s',
+      'checkout-5d8f7c9b4-m7wzp',
+      '1 dead letter',
+      expect.stringMatching(/^\$\d.* a month$/),
+    ]);
+    expect(await page.textContent('#alarm')).toContain('SHIP_THROTTLED');
+    expect(await page.textContent('#price')).toContain('gives free each month');
+  });
+
+  test('sorts by a column, turns it round, and by keys', async () => {
+    const { url } = await serve(createScene(sceneTimeMs));
+    const page = await open(url);
+    const firstKey = () => page.locator('#rows tr').first().getAttribute('data-key');
+    await page.waitForSelector('#rows tr[data-key]');
+    expect(await firstKey()).toBe(flooder);
+    await page.keyboard.press('1');
+    expect(await firstKey()).toBe('ingress/nginx-controller-6c8d7f9b5-hr2ds/controller');
+    await page.keyboard.press('1');
+    expect(await firstKey()).toBe('shop/frontend-6f4b8d7c5-x7dhs/web');
+    await page.getByRole('button', { name: 'Cost/month' }).click();
+    expect(await firstKey()).toBe(flooder);
+    const head = page.locator('th[aria-sort]');
+    expect(await head.allInnerTexts()).toEqual(['Cost/month']);
+  });
+
+  test('searches, walks and opens a workload without a mouse', async () => {
+    const { url } = await serve(createScene(sceneTimeMs));
+    const page = await open(url, { ...shapes.wide, nowMs: sceneTimeMs });
+    await page.waitForSelector('#rows tr[data-key]');
+    await page.keyboard.press('/');
+    await page.keyboard.type('shop web');
+    expect(await page.locator('#rows tr[data-key]').count()).toBe(2);
+    await page.keyboard.press('Escape');
+    expect(await page.locator('#rows tr[data-key]').count()).toBe(16);
+    await page.keyboard.press('j');
+    await page.keyboard.press('Enter');
+    const drawer = page.getByRole('dialog');
+    expect(await drawer.locator('h2').innerText()).toBe('checkout-5d8f7c9b4-m7wzp');
+    expect(await drawer.locator('.files li').count()).toBe(3);
+    expect(await drawer.locator('.files').innerText()).toContain(
+      'answered for 8,912,345, read 9,961,020',
+    );
+    await saveScreenshot(page, { directory: screenshots, name: 'agent-detail' });
+    await page.keyboard.press('Escape');
+    expect(await drawer.count()).toBe(0);
+  });
+
+  test('says so when the agent does not answer', async () => {
+    const { url, close } = await serve(createScene(sceneTimeMs));
+    const page = await open(url);
+    await page.waitForSelector('#rows tr[data-key]');
+    await close();
+    await page.evaluate('document.dispatchEvent(new Event("visibilitychange"))');
+    await until('the page tells', async () =>
+      (await page.textContent('#alarm'))?.includes('does not answer'),
+    );
+    expect(await page.locator('#rows tr[data-key]').count()).toBe(16);
+  });
+});
