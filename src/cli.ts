@@ -8,6 +8,7 @@ import { loadConfig, type LoadedConfig } from './config-loader.ts';
 import type { Control } from './control.ts';
 import { AgentError, errorTable } from './errors.ts';
 import { createLog } from './log.ts';
+import { splitMigrationWords } from './migration-source.ts';
 import { nearest } from './nearest.ts';
 import { printable } from './printable.ts';
 import { version } from './version.ts';
@@ -59,7 +60,8 @@ async function dispatch(invocation: Invocation): Promise<number> {
     return printHelp(command ?? commands.find((known) => known === words[0]), invocation);
   }
   if (command === undefined) throw unknownCommand(word);
-  const flags = parseFlags(command, words);
+  const flagWords = command === 'migrate' ? splitMigrationWords(words).rest : words;
+  const flags = parseFlags(command, flagWords);
   return runCommand(command, flags, invocation);
 }
 
@@ -110,6 +112,11 @@ const runners: Readonly<Record<Command, Runner>> = {
     const { sendDryRun } = await import('./ship/dry-run.ts');
     const { findNodePlace } = await import('./node-place.ts');
     return runCheck(loaded, control, { sendDryRun, findNodePlace });
+  },
+  migrate: async ({ config }, control, invocation) => {
+    const { runMigrate } = await import('./migrate.ts');
+    const { source } = splitMigrationWords(invocation.words.slice(1));
+    return runMigrate(config, control, source);
   },
   top: async ({ config }, control, { signal, outputClosed, terminalSize }) => {
     const { runTop } = await import('./admin/top-command.ts');

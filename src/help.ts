@@ -7,6 +7,8 @@ import { valueText } from './option-value.ts';
 
 type CommandText = {
   readonly summary: string;
+  /** What stands after the command. */
+  readonly usage?: string;
   readonly about: string;
   readonly examples: readonly string[];
 };
@@ -48,6 +50,19 @@ const commandTexts: Readonly<Record<Command, CommandText>> = {
     about: 'Reads /api/status of the agent at --admin-address; the busiest container stands first.',
     examples: ['tailship top', 'tailship top --admin-address 10.0.0.7:8090 --once --json'],
   },
+  migrate: {
+    summary: 'take over the positions of fluentd or Fluent Bit',
+    usage: '--from fluentd|fluent-bit FILE [options]',
+    about:
+      'Reads the pos file of fluentd or the database of Fluent Bit, and saves for each container of this\n' +
+      'node how far it was read, so that the switch neither loses nor repeats lines. Run it when the other\n' +
+      'agent has stopped and before `tailship run`; a second time it changes nothing. FILE is not changed,\n' +
+      'and if there is none, nothing is taken over. Prints a one-line JSON summary.',
+    examples: [
+      'tailship migrate --from fluentd /var/log/fluentd-containers.log.pos --dry-run',
+      'tailship migrate --from fluent-bit /var/log/flb_kube.db',
+    ],
+  },
 };
 
 const exitCodes = [
@@ -85,7 +100,7 @@ export function commandHelpText(command: Command): string {
   const text = commandTexts[command];
   const keys = configKeys.filter((key) => rowOf(key).commands.includes(command));
   return [
-    `Usage: tailship ${command} [options]`,
+    `Usage: tailship ${command} ${text.usage ?? '[options]'}`,
     '',
     text.about,
     '',

@@ -6,7 +6,7 @@ import { limits } from './config.ts';
 
 const KiB = 1024;
 
-export const commands = ['run', 'emulator', 'demo', 'check', 'top'] as const;
+export const commands = ['run', 'emulator', 'demo', 'check', 'top', 'migrate'] as const;
 export type Command = (typeof commands)[number];
 
 /**
@@ -53,7 +53,7 @@ export const options = {
   config: {
     kind: 'path',
     default: undefined,
-    commands: ['run', 'check', 'demo', 'top', 'emulator'],
+    commands: ['run', 'check', 'demo', 'top', 'emulator', 'migrate'],
     placeholder: 'FILE',
     help: 'YAML file of options; flags and variables win over it.',
   },
@@ -61,14 +61,14 @@ export const options = {
   containersDir: {
     kind: 'path',
     default: '/var/log/containers',
-    commands: ['run', 'check'],
+    commands: ['run', 'check', 'migrate'],
     placeholder: 'DIR',
     help: 'Directory of the links to the container logs.',
   },
   logRoot: {
     kind: 'paths',
     default: ['/var/log/pods', '/var/lib/docker/containers'],
-    commands: ['run', 'check'],
+    commands: ['run', 'check', 'migrate'],
     placeholder: 'DIR',
     help: 'Roots that a link may lead into; a link to anything else is refused.',
   },
@@ -138,7 +138,7 @@ export const options = {
   stateDir: {
     kind: 'path',
     default: '/var/lib/tailship',
-    commands: ['run', 'check'],
+    commands: ['run', 'check', 'migrate'],
     placeholder: 'DIR',
     help: 'Directory of the saved positions and of dead-letter.ndjson.',
   },
@@ -341,6 +341,13 @@ export const options = {
     commands: ['demo'],
     help: 'End the demo by itself after this time; 0 waits for Ctrl-C.',
   },
+  // ── migrate
+  dryRun: {
+    kind: 'boolean',
+    default: false,
+    commands: ['migrate'],
+    help: 'Say what would be taken over, and save nothing.',
+  },
   // ── operating it
   adminAddress: {
     kind: 'hostPort',
@@ -377,7 +384,7 @@ export const options = {
     kind: 'choice',
     default: 'info',
     choices: ['debug', 'info', 'warn', 'error'],
-    commands: ['run', 'demo', 'emulator', 'check'],
+    commands: ['run', 'demo', 'emulator', 'check', 'migrate'],
     help: 'Least severity of the log on stderr.',
   },
 } as const satisfies Record<string, OptionRow>;

@@ -66,7 +66,10 @@ describe('tailship', () => {
 
   test.each<[string[], string]>([
     [['rnu'], 'unknown command rnu; meant is run?'],
-    [['frobnicate'], 'unknown command frobnicate; commands are run, emulator, demo, check, top'],
+    [
+      ['frobnicate'],
+      'unknown command frobnicate; commands are run, emulator, demo, check, top, migrate',
+    ],
     [
       ['--project', 'x'],
       'unknown command --project; the command comes first: tailship run --project …',
@@ -76,6 +79,16 @@ describe('tailship', () => {
     [['run', '--port', '1'], '--port is not for run, but for emulator, demo'],
     [['run', '--project'], '--project needs a value'],
     [['run', 'now'], 'run takes no argument, but got now'],
+    [['migrate'], 'migrate needs --from fluentd|fluent-bit FILE; none is given'],
+    [
+      ['migrate', '--from', 'vector', 'x.pos'],
+      'migrate needs --from fluentd|fluent-bit FILE; got --from vector x.pos',
+    ],
+    [
+      ['migrate', '--from', 'fluentd', '--dry-run'],
+      'migrate needs --from fluentd|fluent-bit FILE; got --from fluentd --dry-run',
+    ],
+    [['migrate', '--from=fluentd', 'x.pos', 'y'], 'migrate takes no argument, but got y'],
     [['run', '--workers', '99'], '--workers is "99"; allowed is a whole number from 1 to 8'],
   ])('%o exits 2 with one line that says what is wrong and one what to do', async (words, text) => {
     const { code, out, error } = await run(words);
