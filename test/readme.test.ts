@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 
 import { configKeys, flagOf, rowOf, variableOf } from '../src/config-loader.ts';
 import { errorTable } from '../src/errors.ts';
+import type { OptionRow } from '../src/options.ts';
 
 const path = fileURLToPath(new URL('../README.md', import.meta.url));
 
@@ -19,12 +20,11 @@ function optionsTable(): string {
   return ['| flag | variable | default | |', '|---|---|---|---|', ...rows].join('\n');
 }
 
-function printDefault(value: unknown): string {
+function printDefault(value: OptionRow['default']): string {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return '';
-  if (Array.isArray(value)) return value.map((part) => `\`${String(part)}\``).join(', ');
-  if (typeof value !== 'object') return `\`${String(value)}\``;
-  const { host, port } = value as { host: string; port: number };
-  return `\`${host}:${port}\``;
+  if (typeof value !== 'object') return `\`${value}\``;
+  if ('host' in value) return `\`${value.host}:${value.port}\``;
+  return value.map((part) => `\`${part}\``).join(', ');
 }
 
 function errorsTable(): string {
