@@ -35,6 +35,7 @@ export function createDrainWorker(
 
 /** Fills the task's slot. */
 export function drainTask(worker: DrainWorker, layout: SharedLayout, task: DrainTask): DrainResult {
+  // Linux counts it in ticks: one task may read 0, sums are right.
   const before = threadCpuUsage();
   const body = openBody(worker.memory, layout, task);
   const sources: SourceResult[] = [];

@@ -1,7 +1,9 @@
-// The kernel (kernel/*.ts, built to kernel.wasm) as typed functions. Called by drain.ts, one instance per worker.
+// The kernel (kernel/*.ts, built to kernel.wasm) as typed functions. Called by drain.ts, one
+// instance per worker.
 //
-// The instance works in the shared memory on addresses; this file writes the templates that it copies, and reads its results. The
-// reference encoder (log-entry.ts) is the specification of what it writes.
+// The instance works in the shared memory on addresses; this file writes the templates that it
+// copies, and reads its results. The reference encoder (log-entry.ts) is the specification of what
+// it writes.
 
 import assert from 'node:assert';
 import { readFileSync } from 'node:fs';

@@ -5,6 +5,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
+import { limits } from '../../src/config.ts';
 import { createDrainWorker, drainTask } from '../../src/encode/drain.ts';
 import type { DrainResult, Segment, Source } from '../../src/encode/drain-task.ts';
 import { createSharedMemory, slotAddress } from '../../src/encode/shared-memory.ts';
@@ -33,26 +34,48 @@ export type Drained = {
   readonly result: DrainResult;
   /** The entries' texts. */
   readonly entries: readonly string[];
-  readonly body: string;
 };
 
-export type DrainRun = { readonly useKernel?: boolean; readonly readBytes?: number };
+export type DrainRun = {
+  readonly useKernel?: boolean;
+  readonly readBytes?: number;
+  /** How the body's bytes are read; UTF-8 throws when they are none. */
+  readonly encoding?: 'utf-8' | 'latin1';
+};
+
+const workers = {
+  fast: createDrainWorker(memory, 0),
+  slow: createDrainWorker(memory, 1, { useKernel: false }),
+};
+
+function decode(bytes: Buffer, encoding: 'utf-8' | 'latin1'): string {
+  if (encoding === 'latin1') return bytes.toString(encoding);
+  return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes);
+}
 
 /** Runs one task over `sources` here. */
-export function drainHere(
-  sources: readonly Source[],
-  { useKernel = true, readBytes = 128 * 1024 }: DrainRun = {},
-): Drained {
-  const worker = createDrainWorker(memory, useKernel ? 0 : 1, { useKernel, readBytes });
+export function drainHere(sources: readonly Source[], run: DrainRun = {}): Drained {
+  const { useKernel = true, readBytes = limits.readBytes, encoding = 'utf-8' } = run;
+  const worker = { ...(useKernel ? workers.fast : workers.slow), readBytes };
   const result = drainTask(worker, layout, { slot: 0, head, sources, traceParent });
+  if (result.bodyBytes === 0) return { result, entries: [] };
   const start = slotAddress(layout, 0);
-  const body = shared.toString('utf8', start, start + result.bodyBytes);
-  const inner = body.slice(head.length, -2);
-  const entries =
-    result.bodyBytes === 0
-      ? []
-      : inner.split(',\n{').map((text, index) => (index === 0 ? text : `{${text}`));
-  return { result, entries, body };
+  const body = shared.subarray(start + head.length, start + result.bodyBytes - ']}'.length);
+  const [first, ...others] = decode(body, encoding).split(',\n{');
+  return { result, entries: [first!, ...others.map((text) => `{${text}`)] };
+}
+
+/** Entries of one CRI file with the kernel, and without it; their bytes, one character each. */
+export function drainBoth(content: Buffer, readBytes = limits.readBytes) {
+  const files = openFiles([content]);
+  try {
+    const sources = [{ ...plainSource, segments: files.segments() }];
+    const fast = drainHere(sources, { readBytes, encoding: 'latin1' });
+    const slow = drainHere(sources, { readBytes, encoding: 'latin1', useKernel: false });
+    return { fast: fast.entries, slow: slow.entries };
+  } finally {
+    files.close();
+  }
 }
 
 export type LogFiles = {

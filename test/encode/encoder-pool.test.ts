@@ -21,7 +21,7 @@ test('two threads fill two slots at once, each with its own file', async () => {
       const sources = [{ ...plainSource, segments: [segment] }];
       const result = await pool.run({ slot, head, sources, traceParent: undefined });
       expect(result.entries).toBe(5_000);
-      expect(result.cpuMicros).toBeGreaterThan(0);
+      expect(result.cpuMicros).toBeGreaterThanOrEqual(0);
       const text = Buffer.from(pool.slotView(slot, result.bodyBytes)).toString();
       return JSON.parse(text) as { entries: { textPayload: string }[] };
     }),

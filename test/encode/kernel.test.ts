@@ -1,34 +1,33 @@
-// The kernel against the reference encoder: whatever the bytes, the drain with the kernel writes what the drain without it writes.
+// The kernel against the reference encoder: whatever the bytes, the drain with the kernel writes
+// what the drain without it writes.
 
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import { drainHere, openFiles, plainSource } from './drain-bench.ts';
+import { drainBoth } from './drain-bench.ts';
 import { generateLog, seededRandom } from './line-generator.ts';
 
-/** Entries of the log with and without the kernel. */
-function drainBoth(content: Buffer): { fast: readonly string[]; slow: readonly string[] } {
-  const files = openFiles([content]);
-  try {
-    const sources = [{ ...plainSource, segments: files.segments() }];
-    return {
-      fast: drainHere(sources).entries,
-      slow: drainHere(sources, { useKernel: false }).entries,
-    };
-  } finally {
-    files.close();
-  }
-}
+const seed = Number(process.env['TAILSHIP_SEED'] ?? Date.now() % 1_000_000);
+const cases = path.join(import.meta.dirname, 'fuzz-cases');
 
-function expectSame(content: Buffer): void {
-  const { fast, slow } = drainBoth(content);
+function expectSame(content: Buffer, readBytes?: number): void {
+  const { fast, slow } = drainBoth(content, readBytes);
   for (const [index, entry] of slow.entries()) expect(fast[index]).toBe(entry);
   expect(fast.length).toBe(slow.length);
 }
 
 describe('the kernel', () => {
-  const seed = Number(process.env['TAILSHIP_SEED'] ?? Date.now() % 1_000_000);
   test(`writes what the reference writes for random lines, seed ${seed}`, () => {
     const random = seededRandom(seed);
-    for (let round = 0; round < 200; round++) expectSame(generateLog(random, 60).bytes);
+    for (let round = 0; round < 300; round++) {
+      expectSame(generateLog(random, 60).bytes, random.pick([300, 4_096, 128 * 1024]));
+    }
+  });
+
+  test('writes what the reference writes for every case that the fuzzer found', () => {
+    const names = readdirSync(cases).filter((name) => name.endsWith('.log'));
+    expect(names.length).toBeGreaterThan(0);
+    for (const name of names) expectSame(readFileSync(path.join(cases, name)));
   });
 });

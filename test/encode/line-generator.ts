@@ -1,5 +1,5 @@
-// Random log lines from the contract's grammar, and random damage to them: what the differential tests and the fuzzer feed to the
-// kernel and the reference. The same seed gives the same lines.
+// Random log lines from the contract's grammar, and random damage to them: what the differential
+// tests and the fuzzer feed to the kernel and the reference. The same seed gives the same lines.
 
 export type Random = {
   /** An integer of `[0, limit)`. */
@@ -88,6 +88,7 @@ const words = [
   '\r',
   'r\rr',
   'abcdefghijklmnop',
+  'request served without any byte that is special to anyone at all',
   'abcdefghijklmnopqrstuvwxyzabcdef',
   '0123456789abcdef0123456789abcdef',
   ',"a":1',
@@ -366,6 +367,12 @@ function damage(random: Random, line: Buffer): Buffer {
   const bytes = Buffer.from(line);
   for (let count = random.below(3); count >= 0 && bytes.length > 0; count--) {
     const at = random.below(bytes.length);
+    if (random.oneIn(4)) {
+      // A sequence of UTF-8 that is cut off, with plain text after it.
+      const part = Buffer.from(random.pick(['c3', 'e98d', 'f09f98', 'ed', 'f4']), 'hex');
+      const plain = Buffer.alloc(random.below(40), 'p');
+      return Buffer.concat([bytes.subarray(0, at), part, plain, bytes.subarray(at)]);
+    }
     if (random.oneIn(3)) {
       const rest = Math.min(bytes.length, at + 1 + random.below(4));
       return Buffer.concat([bytes.subarray(0, at), bytes.subarray(rest)]);

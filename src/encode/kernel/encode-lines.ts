@@ -1,8 +1,10 @@
-// The kernel: CRI lines in, LogEntries out, one pass over the bytes. Called by drain.ts through kernel.ts, once per chunk.
+// The kernel: CRI lines in, LogEntries out, one pass over the bytes. Called by drain.ts through
+// kernel.ts, once per chunk.
 //
-// It does the common lines and hands back the rest with a position and a reason; the reference encoder (log-entry.ts), which is the
-// specification, does those. What it writes equals the reference's bytes. It never allocates and has no static data: everything
-// that can change is in the worker's area or in globals, which every instance has for itself.
+// It does the common lines and hands back the rest with a position and a reason; the reference
+// encoder (log-entry.ts), which is the specification, does those. What it writes equals the
+// reference's bytes. It never allocates and has no static data: everything that can change is in
+// the worker's area or in globals, which every instance has for itself.
 
 import { copyTemplate, writeBase36Pairs, writeEnvelope } from './envelope';
 import { pastSpace } from './json';
@@ -11,6 +13,7 @@ import {
   backslashVector, cachedSecond, quoteVector, resultLastLine, resultLines, resultOut, resultPosition, spaceVector, stopDone,
   stopFull, stopIncomplete, stopJson, stopKlog, stopLong, stopTag, textHead,
 } from './layout';
+import { clearKeys } from './key-table';
 import { forgetShapes } from './shapes';
 import {
   encodeJsonLine, encodeKlogLine, structuredOut, structureHandedBack, structureNone,
@@ -26,6 +29,7 @@ const streamSeverities: u32 = 0x0502;
 export function prepare(areaAddress: usize): void {
   area = areaAddress;
   writeBase36Pairs(area);
+  clearKeys(area);
   v128.store(area, i8x16.splat(0x20), spaceVector);
   v128.store(area, i8x16.splat(0x22), quoteVector);
   v128.store(area, i8x16.splat(0x5c), backslashVector);
@@ -40,7 +44,9 @@ export function beginSource(): void {
   forgetShapes();
 }
 
-/** Whether the five bytes at `at` may begin a klog header: a word character, four digits, a space. */
+/**
+ * Whether the five bytes at `at` may begin a klog header: a word character, four digits, a space.
+ */
 // @ts-ignore: decorator
 @inline
 function maybeKlog(at: usize): bool {
@@ -52,9 +58,9 @@ function maybeKlog(at: usize): bool {
 }
 
 /**
- * Encodes the lines of [position, end) to `out`, until a line is not its own or the slot's soft end is reached. `base` is the file
- * offset of address 0; `held` has the bits of streams with an open partial line. Returns the stop reason; the other results stand
- * in the area.
+ * Encodes the lines of [position, end) to `out`, until a line is not its own or the slot's soft end
+ * is reached. `base` is the file offset of address 0; `held` has the bits of streams with an open
+ * partial line. Returns the stop reason; the other results stand in the area.
  */
 export function encodeLines(position: usize, end: usize, out: usize, softEnd: usize, base: f64, held: u32): u32 {
   const fileBase = <u64><i64>base;

@@ -1,5 +1,6 @@
-// The members that stand after an entry's payload, and the copying of templates. Templates are padded, so all copies run in steps of
-// 16 bytes and write past what they mean to; the next write covers it.
+// The members that stand after an entry's payload, and the copying of templates. Templates are
+// padded, so all copies run in steps of 16 bytes and write past what they mean to; the next write
+// covers it.
 
 import { base36Pairs, middleBytes, middleLengths, middles, tail } from './layout';
 
@@ -52,8 +53,9 @@ export function writeOffset(to: usize, offset: u64, area: usize): usize {
 }
 
 /**
- * Ends the payload with `closer` and writes everything after it: timestamp, severity, insertId and the source's labels, and the
- * comma and newline between entries. `severity` is an index of the severity table, 0 is DEFAULT.
+ * Ends the payload with `closer` and writes everything after it: timestamp, severity, insertId and
+ * the source's labels, and the comma and newline between entries. `severity` is an index of the
+ * severity table, 0 is DEFAULT.
  */
 // @ts-ignore: decorator
 @inline

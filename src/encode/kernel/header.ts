@@ -1,5 +1,6 @@
-// The header of a CRI line: `2024-03-05T14:07:21.104582937Z stdout F `. Loads may run past the end of the chunk; the caller finds
-// out, because the newline that it put at the end stands before the content then.
+// The header of a CRI line: `2024-03-05T14:07:21.104582937Z stdout F `. Loads may run past the end
+// of the chunk; the caller finds out, because the newline that it put at the end stands before the
+// content then.
 
 import { cachedSecond, stopNotCri, stopTag } from './layout';
 
@@ -7,7 +8,10 @@ const stdoutWord: u64 = 0x2074756f64747320; // ' stdout '
 const stderrWord: u64 = 0x2072726564747320; // ' stderr '
 const fullTag: u16 = 0x2046; // 'F '
 
-/** One past the time's last byte, and the stream (0 stdout, 1 stderr), of the header that `parseHeader` read last. */
+/**
+ * One past the time's last byte, and the stream (0 stdout, 1 stderr), of the header that
+ * `parseHeader` read last.
+ */
 export let headerTimeEnd: usize = 0;
 export let headerStream: u32 = 0;
 
@@ -31,7 +35,10 @@ function daysIn(year: u32, month: u32): u32 {
   return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
 }
 
-/** Whether `YYYY-MM-DDTHH:MM:SS` stands at `at` and names a second of the calendar from year 2 to 9998: a zone can move no other year out of the range of Timestamp. */
+/**
+ * Whether `YYYY-MM-DDTHH:MM:SS` stands at `at` and names a second of the calendar from year 2 to
+ * 9998: a zone can move no other year out of the range of Timestamp.
+ */
 export function isSecond(at: usize): bool {
   const separators =
     load<u8>(at, 4) == 0x2d && load<u8>(at, 7) == 0x2d && load<u8>(at, 10) == 0x54 && // - - T
@@ -79,7 +86,9 @@ export function zoneEnd(at: usize): usize {
   return valid ? end + 6 : 0;
 }
 
-/** Address of the content of the line at `at`, or a stop reason, which is smaller than any address. */
+/**
+ * Address of the content of the line at `at`, or a stop reason, which is smaller than any address.
+ */
 // @ts-ignore: decorator
 @inline
 export function parseHeader(at: usize, area: usize): usize {

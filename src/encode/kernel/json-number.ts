@@ -5,7 +5,10 @@ export const valueInvalid: usize = 0;
 /** Valid, but perhaps no finite double. */
 export const valueHuge: usize = 1;
 
-/** An integer part of fewer digits is a finite double, and so is one with an exponent of at most two digits. */
+/**
+ * An integer part of fewer digits is a finite double, and so is one with an exponent of at most two
+ * digits.
+ */
 const digitsMax: usize = 200;
 
 /** Past the digits at `at`. */

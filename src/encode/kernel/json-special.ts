@@ -1,5 +1,6 @@
-// The special fields of structured logging that the kernel takes itself. Called by json.ts for every top-level member with such a
-// key. What it is not sure about is handed back: then the reference (special-fields.ts) decides.
+// The special fields of structured logging that the kernel takes itself. Called by json.ts for
+// every top-level member with such a key. What it is not sure about is handed back: then the
+// reference (special-fields.ts) decides.
 //
 // Values are byte ranges as they stand in the line; strings are given without their quotes.
 
@@ -54,7 +55,10 @@ export function resetSpecial(): void {
   labelsStart = 0;
 }
 
-/** Whether `word`, the first eight bytes of a key, may begin a special key. One branch for all of them: most keys are plain. */
+/**
+ * Whether `word`, the first eight bytes of a key, may begin a special key. One branch for all of
+ * them: most keys are plain.
+ */
 // @ts-ignore: decorator
 @inline
 export function maybeSpecial(word: u64): bool {
@@ -129,7 +133,10 @@ function isLetter(byte: u32): bool {
   return (byte | 0x20) - 0x61 < 26;
 }
 
-/** The severity that the string in [start, end) names; `unknown` if it is another word; -1 if the kernel does not know. */
+/**
+ * The severity that the string in [start, end) names; `unknown` if it is another word; -1 if the
+ * kernel does not know.
+ */
 function severityOfString(start: usize, end: usize, unknown: u32): u32 {
   const length = end - start;
   // Longer words exist, and digits, and space around them.
@@ -170,7 +177,10 @@ function takeTime(start: usize, end: usize, line: usize, lineEnd: usize): i32 {
   return 1;
 }
 
-/** Whether the string from `at` (past its quote) is free of escapes; returns past its closing quote, 0 if it is not. */
+/**
+ * Whether the string from `at` (past its quote) is free of escapes; returns past its closing quote,
+ * 0 if it is not.
+ */
 function pastPlainString(at: usize): usize {
   let position = at;
   while (true) {
@@ -185,7 +195,10 @@ function pastPlainString(at: usize): usize {
   }
 }
 
-/** Takes labels: an object without white space, all its values strings without escapes, no key that the agent may have too. */
+/**
+ * Takes labels: an object without white space, all its values strings without escapes, no key that
+ * the agent may have too.
+ */
 function takeLabels(start: usize, end: usize): bool {
   if (load<u8>(start) != 0x7b) return false;
   let at = start + 1;
@@ -216,8 +229,8 @@ export const memberTaken: i32 = 1;
 export const memberUnknown: i32 = -1;
 
 /**
- * Takes the special member whose value is [start, end), quotes included, with the `stringEscapes` in it. The line's own time is
- * [line, lineEnd).
+ * Takes the special member whose value is [start, end), quotes included, with the `stringEscapes`
+ * in it. The line's own time is [line, lineEnd).
  */
 export function takeMember(kind: u32, start: usize, end: usize, escapes: u32, line: usize, lineEnd: usize): i32 {
   const isString = load<u8>(start) == 0x22;

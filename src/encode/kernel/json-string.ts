@@ -1,12 +1,19 @@
-// The inside of JSON strings. Called for every string of a line; the fast path is one load and one branch for each 16 bytes.
+// The inside of JSON strings. Called for every string of a line; the fast path is one load and one
+// branch for each 16 bytes.
 
 import { utf8Errors } from './utf8';
 
-/** What `pastString` returns instead of an address: no JSON, or something that the reference has to repair. */
+/**
+ * What `pastString` returns instead of an address: no JSON, or something that the reference has to
+ * repair.
+ */
 export const stringInvalid: usize = 0;
 export const stringHandedBack: usize = 1;
 
-/** Bits: 1, strings since the last reset had escapes; 2, escapes that JSON.stringify would write otherwise. */
+/**
+ * Bits: 1, strings since the last reset had escapes; 2, escapes that JSON.stringify would write
+ * otherwise.
+ */
 export let stringEscapes: u32 = 0;
 
 export function resetStringEscapes(): void {
@@ -46,8 +53,8 @@ function pastEscape(at: usize): usize {
 }
 
 /**
- * The address of the quote that ends the string whose first byte is at `at`, or one of the constants. The vectors are those of the
- * area, loaded by the caller.
+ * The address of the quote that ends the string whose first byte is at `at`, or one of the
+ * constants. The vectors are those of the area, loaded by the caller.
  */
 // @ts-ignore: decorator
 @inline

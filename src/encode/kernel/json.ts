@@ -1,5 +1,6 @@
-// Validates a JSON object and lists its top-level members and all its scalar values. Called for lines whose shape (shapes.ts) has not
-// been seen yet: it reads every token. White space inside top-level members stays as it is, that between them is left out later.
+// Validates a JSON object and lists its top-level members and all its scalar values. Called for
+// lines whose shape (shapes.ts) has not been seen yet: it reads every token. White space inside
+// top-level members stays as it is, that between them is left out later.
 
 import { forgetKeys, hashKey, meetKey } from './key-table';
 import { pastScalar, valueHuge, valueInvalid } from './json-number';
@@ -17,7 +18,8 @@ export const objectHandedBack: usize = 1;
 export let memberCount: u32 = 0;
 export let scalarCount: u32 = 0;
 
-// A member of the list: five u32. Keys and values are ranges with their quotes; the fate is its kind, and whether it stays.
+// A member of the list: five u32. Keys and values are ranges with their quotes; the fate is its
+// kind, and whether it stays.
 export const memberKeyStart: usize = 0;
 export const memberKeyEnd: usize = 4;
 export const memberValueStart: usize = 8;
@@ -76,7 +78,10 @@ function listScalar(start: usize, end: usize, area: usize): void {
   scalarCount++;
 }
 
-/** Notes the end of the last listed member and what becomes of it; false if the reference has to say. */
+/**
+ * Notes the end of the last listed member and what becomes of it; false if the reference has to
+ * say.
+ */
 function endMember(end: usize, line: usize, lineEnd: usize, area: usize): bool {
   const member = area + memberList + <usize>((memberCount - 1) * memberBytes);
   store<u32>(member, <u32>end, memberValueEnd);
@@ -89,8 +94,8 @@ function endMember(end: usize, line: usize, lineEnd: usize, area: usize): bool {
 }
 
 /**
- * Reads the object whose brace is at `brace`; [line, lineEnd) is the line's time. Returns the address past the object's last brace,
- * or `objectInvalid`: then the line is text.
+ * Reads the object whose brace is at `brace`; [line, lineEnd) is the line's time. Returns the
+ * address past the object's last brace, or `objectInvalid`: then the line is text.
  */
 export function readObject(brace: usize, area: usize, line: usize, lineEnd: usize): usize {
   const space = v128.load(area, spaceVector);

@@ -1,5 +1,6 @@
-// Finds keys that may stand twice in one object. A hash of each key and its object goes into a table of the worker's area; meeting
-// the same hash again hands the line back. Two keys that differ may share a hash, two equal ones always do: that is enough.
+// Finds keys that may stand twice in one object. A hash of each key and its object goes into a
+// table of the worker's area; meeting the same hash again hands the line back. Two keys that differ
+// may share a hash, two equal ones always do: that is enough.
 //
 // An entry is the hash below the number of its line, so that the table is never cleared.
 
@@ -8,12 +9,16 @@ import { keyTable, keyTableEntries } from './layout';
 /** The number of the line. */
 let lineNumber: u32 = 0;
 
+/** Empties the table, which may hold what another instance of the kernel left there. */
+export function clearKeys(area: usize): void {
+  memory.fill(area + keyTable, 0, keyTableEntries * 8);
+  lineNumber = 0;
+}
+
 /** Begins a new line: its keys have not been met. */
 export function forgetKeys(area: usize): void {
+  if (lineNumber == u32.MAX_VALUE) clearKeys(area);
   lineNumber++;
-  if (lineNumber != 0) return;
-  memory.fill(area + keyTable, 0, keyTableEntries * 8);
-  lineNumber = 1;
 }
 
 /** A hash of a key of `length` bytes, of its first and last eight bytes, in the object `seed`. */

@@ -1,8 +1,10 @@
-// Where things stand in a worker's own area, byte offsets from the area's start. Imported by the kernel (as AssemblyScript) and by
-// kernel.ts (as TypeScript): one source for both, so it holds plain numbers only.
+// Where things stand in a worker's own area, byte offsets from the area's start. Imported by the
+// kernel (as AssemblyScript) and by kernel.ts (as TypeScript): one source for both, so it holds
+// plain numbers only.
 //
 //   0      results of the last call │ 64 templates: address and length of each │ 128 cached second
-//   160    lengths of the severity middles │ 256 severity middles │ 832 base 36 pairs │ 3424 vectors
+//   160    lengths of the severity middles │ 256 severity middles │ 832 base 36 pairs │ 3424
+// vectors
 //   3520   seeds of keys │ 4096 key table │ 12288 members │ 17408 scalars │ 18432 shapes
 //   67584  bytes of the templates up to the area's end
 
@@ -13,20 +15,27 @@ export const resultLines = 8;
 /** Address of the last line that was encoded, 0 if none. */
 export const resultLastLine = 12;
 
-/** Templates, each an i32 address and an i32 length; per stream stdout, then stderr 8 bytes later. */
+/**
+ * Templates, each an i32 address and an i32 length; per stream stdout, then stderr 8 bytes later.
+ */
 export const textHead = 64;
 export const jsonHead = 80;
 export const tail = 96;
 /** `projects/P/traces/`, or nothing. */
 export const traceHead = 104;
 
-/** i32: JSON content of more bytes than this is the reference's, because numbers grow in protobuf. */
+/**
+ * i32: JSON content of more bytes than this is the reference's, because numbers grow in protobuf.
+ */
 export const jsonBytesMax = 112;
 
 /** 24 bytes: `YYYY-MM-DDTHH:MM:SS` that was last found valid. */
 export const cachedSecond = 128;
 
-/** Per severity 64 bytes: `","severity":"INFO","insertId":"<22 characters>`; index 0 is DEFAULT, which has no severity member. */
+/**
+ * Per severity 64 bytes: `","severity":"INFO","insertId":"<22 characters>`; index 0 is DEFAULT,
+ * which has no severity member.
+ */
 export const middles = 256;
 export const middleBytes = 64;
 /** i32 length of each middle, 9 of them. */
@@ -67,7 +76,10 @@ export const shapesMax = 256;
 export const templates = 67_584;
 export const areaBytes = 131_072;
 
-/** Why `encodeLines` stopped. Below `handedBack` it did all it could; from there on the line at the position is not the kernel's. */
+/**
+ * Why `encodeLines` stopped. Below `handedBack` it did all it could; from there on the line at the
+ * position is not the kernel's.
+ */
 export const stopDone = 0;
 /** No newline between the position and the end. */
 export const stopIncomplete = 1;
@@ -86,7 +98,10 @@ export const stopLong = 8;
 /** JSON of fewer bytes, with the source's labels, has no exact size to be estimated. */
 export const jsonContentMax = 40_000;
 
-/** Content of more bytes than this is the reference's: near the API's limit the entry's size has to be estimated. */
+/**
+ * Content of more bytes than this is the reference's: near the API's limit the entry's size has to
+ * be estimated.
+ */
 export const contentBytesMax = 180_000;
 
 /** The part of an insertId that a file's lines share. */

@@ -1,16 +1,20 @@
-// The shapes of a source's JSON lines. A program writes its lines with the same keys in the same order; only the values differ. So a
-// line that was read whole leaves its shape, and the next one like it is only compared:
+// The shapes of a source's JSON lines. A program writes its lines with the same keys in the same
+// order; only the values differ. So a line that was read whole leaves its shape, and the next one
+// like it is only compared:
 //
 //     {"level":"info","status":200,"path":"/x"}
-//     ^^^^^^^^^^    ^^^^^^^^^^^^   ^^^^^^^^^^  ^^     glue: everything between scalar values, quotes included
+//     ^^^^^^^^^^    ^^^^^^^^^^^^   ^^^^^^^^^^  ^^     glue: everything between scalar values,
+// quotes included
 //
-// If all the glue of a line equals that of a line that was valid, and the values between are valid scalars, then the line is a valid
-// object with the same keys: no key twice, no key special that was not there. Glue is compared 32 bytes at a time, and only the ends
-// of values have to be found. It makes JSON lines about three times faster (measured: see bench/kernel.ts).
+// If all the glue of a line equals that of a line that was valid, and the values between are valid
+// scalars, then the line is a valid object with the same keys: no key twice, no key special that
+// was not there. Glue is compared 32 bytes at a time, and only the ends of values have to be found.
+// It makes JSON lines about three times faster (measured: see bench/kernel.ts).
 //
-// Shapes are a tree: a node is one piece of glue, its children are what may follow the value after it. A node also says what the glue
-// becomes in the payload, where that is not itself: white space is dropped there, and members that are taken are left out. The pool
-// is emptied for every source, so that what a line becomes never depends on another source's lines.
+// Shapes are a tree: a node is one piece of glue, its children are what may follow the value after
+// it. A node also says what the glue becomes in the payload, where that is not itself: white space
+// is dropped there, and members that are taken are left out. The pool is emptied for every source,
+// so that what a line becomes never depends on another source's lines.
 
 import { copyPadded } from './envelope';
 import {
@@ -33,7 +37,10 @@ const glueBitsHigh: usize = 136;
 const child: usize = 140;
 const sibling: usize = 144;
 const traits: usize = 148;
-/** Of the glue: how many bytes still go with what stands before, where the copying goes on, and what is written between. */
+/**
+ * Of the glue: how many bytes still go with what stands before, where the copying goes on, and what
+ * is written between.
+ */
 const keptBytes: usize = 152;
 const resumeAt: usize = 156;
 const insertLength: usize = 160;
@@ -54,7 +61,10 @@ const siblingsMax: u32 = 12;
 let nodeCount: u32 = 0;
 let firstNode: u32 = 0;
 
-/** Where the payload's members end, and how many there are, of the line that `encodeShape` read last. */
+/**
+ * Where the payload's members end, and how many there are, of the line that `encodeShape` read
+ * last.
+ */
 export let shapeOut: usize = 0;
 export let shapeKept: u32 = 0;
 
@@ -81,8 +91,9 @@ function isGlueAt(at: usize, node: usize): bool {
 }
 
 /**
- * Encodes the object whose brace is at `brace` if its shape is known: writes its members that stay, without the braces, to `to`.
- * Returns the address past its last brace, 0 if the shape is not known.
+ * Encodes the object whose brace is at `brace` if its shape is known: writes its members that stay,
+ * without the braces, to `to`. Returns the address past its last brace, 0 if the shape is not
+ * known.
  */
 export function encodeShape(brace: usize, to: usize, area: usize, line: usize, lineEnd: usize): usize {
   const space = v128.load(area, spaceVector);
@@ -150,7 +161,10 @@ function setGlue(node: usize, start: usize, end: usize): void {
   store<u32>(node, length <= 32 ? 0 : length == 64 ? <u32>-1 : (1 << <u32>(length - 32)) - 1, glueBitsHigh);
 }
 
-/** Fills in what becomes of the glue at `start` that begins the member `index`, when `kept` members stand before it. */
+/**
+ * Fills in what becomes of the glue at `start` that begins the member `index`, when `kept` members
+ * stand before it.
+ */
 function setBreak(node: usize, start: usize, index: u32, kept: u32, area: usize): bool {
   const keyStart = member(index, memberKeyStart, area);
   const keyEnd = member(index, memberKeyEnd, area);
@@ -183,7 +197,10 @@ function isSameNode(one: usize, other: usize): bool {
   return true;
 }
 
-/** Puts the new node among the children of `parent` (0: the first nodes), longest glue first; returns it or its equal, or 0. */
+/**
+ * Puts the new node among the children of `parent` (0: the first nodes), longest glue first;
+ * returns it or its equal, or 0.
+ */
 function addChild(parent: usize, node: usize): usize {
   let before: usize = 0;
   let next = <usize>(parent == 0 ? firstNode : load<u32>(parent, child));
@@ -207,7 +224,10 @@ function addChild(parent: usize, node: usize): usize {
   return node;
 }
 
-/** Learns the shape of the object that `readObject` read from `brace` to `end`, if it is one of few and short pieces. */
+/**
+ * Learns the shape of the object that `readObject` read from `brace` to `end`, if it is one of few
+ * and short pieces.
+ */
 export function learnShape(brace: usize, end: usize, area: usize): void {
   if (scalarCount > <u32>scalarsMax || nodeCount + scalarCount + 1 > <u32>shapesMax) return;
   let parent: usize = 0;

@@ -25,7 +25,10 @@ export let structuredOut: usize = 0;
 const emptyTailBytes: usize = 4; // '"},\n'
 const entryEndBytes: usize = 3; // '},\n'
 
-/** What stands before the entry's last brace: the insertId's quote, the source's labels and the record's own. */
+/**
+ * What stands before the entry's last brace: the insertId's quote, the source's labels and the
+ * record's own.
+ */
 function writeLabels(to: usize, area: usize): usize {
   const address = <usize>load<u32>(area, tail);
   const length = <usize>load<u32>(area, tail + 4);
@@ -81,7 +84,10 @@ function writeTrace(to: usize, area: usize): usize {
 /** How many members `writeMembers` kept. */
 let membersKept: u32 = 0;
 
-/** Writes the listed members that stay, without white space between them: at once where they stand one after the other. */
+/**
+ * Writes the listed members that stay, without white space between them: at once where they stand
+ * one after the other.
+ */
 function writeMembers(to: usize, area: usize): usize {
   let out = to;
   let kept: u32 = 0;
@@ -112,8 +118,8 @@ function writeMembers(to: usize, area: usize): usize {
 }
 
 /**
- * Encodes the line at `line` whose content, from `content` on, has its first brace at `brace`. `streamSeverity` is what it has without
- * a severity of its own.
+ * Encodes the line at `line` whose content, from `content` on, has its first brace at `brace`.
+ * `streamSeverity` is what it has without a severity of its own.
  */
 export function encodeJsonLine(
   line: usize, timeEnd: usize, content: usize, brace: usize, stream: u32, streamSeverity: u32, offset: u64, to: usize, area: usize,
@@ -182,8 +188,9 @@ let fileEnd: usize = 0;
 let sourceEnd: usize = 0;
 
 /**
- * Reads `I0305 14:07:21.103990       1 server.go:412] ` of which the letter, the digits and the space after them are known to be
- * there. Returns the address of the message, or one of the two constants.
+ * Reads `I0305 14:07:21.103990       1 server.go:412] ` of which the letter, the digits and the
+ * space after them are known to be there. Returns the address of the message, or one of the two
+ * constants.
  */
 function parseKlog(content: usize): usize {
   let at = content + 6;

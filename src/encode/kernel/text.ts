@@ -1,15 +1,17 @@
-// Copying text as the inside of a JSON string, escaped as JSON.stringify does: the control characters, the quote and the backslash.
+// Copying text as the inside of a JSON string, escaped as JSON.stringify does: the control
+// characters, the quote and the backslash.
 //
-// Sixteen bytes are stored at the destination before they are looked at. One comparison then finds every byte that is not itself:
-// as signed bytes, the control characters and everything from 0x80 up are both "less than 0x20".
+// Sixteen bytes are stored at the destination before they are looked at. One comparison then finds
+// every byte that is not itself: as signed bytes, the control characters and everything from 0x80
+// up are both "less than 0x20".
 //
 //     loop: copy 16 bytes; special = (byte <signed 0x20) | (byte == '"') | (byte == '\')
 //           none: go on 16 bytes further
 //           bytes from 0x80 up: check the block's UTF-8, then they are as good as any other
 //           else go on at the first special byte: a newline ends the text, the others are escaped
 //
-// The vectors that bytes are compared with are loaded from the area: as constants, V8 would make them anew for each block, which
-// takes three instructions each.
+// The vectors that bytes are compared with are loaded from the area: as constants, V8 would make
+// them anew for each block, which takes three instructions each.
 
 import { backslashVector, contentBytesMax, quoteVector, spaceVector, stopLong, stopUtf8 } from './layout';
 import { utf8Errors } from './utf8';
@@ -49,8 +51,9 @@ function writeEscape(out: usize, byte: u32): usize {
 }
 
 /**
- * Copies the text at `at` up to its newline, without one carriage return before it. Returns the newline's address, or a stop
- * reason, which is smaller than any address. The caller has put a newline at the end of the chunk.
+ * Copies the text at `at` up to its newline, without one carriage return before it. Returns the
+ * newline's address, or a stop reason, which is smaller than any address. The caller has put a
+ * newline at the end of the chunk.
  */
 // @ts-ignore: decorator
 @inline

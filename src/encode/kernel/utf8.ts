@@ -1,6 +1,7 @@
-// Checks UTF-8 sixteen bytes at a time, by the lookup algorithm of Keiser and Lemire ("Validating UTF-8 in less than one instruction
-// per byte", 2021): nearly every error shows in two neighbouring bytes. Three tables say which errors the high nibble of the first,
-// its low nibble and the high nibble of the second allow; what all three allow is an error. What is left, whether the third and
+// Checks UTF-8 sixteen bytes at a time, by the lookup algorithm of Keiser and Lemire ("Validating
+// UTF-8 in less than one instruction per byte", 2021): nearly every error shows in two neighbouring
+// bytes. Three tables say which errors the high nibble of the first, its low nibble and the high
+// nibble of the second allow; what all three allow is an error. What is left, whether the third and
 // fourth bytes of a sequence are there, follows from the bytes two and three places before.
 
 const tooShort: u8 = 1 << 0; // a lead without its continuation
@@ -18,8 +19,8 @@ const large: u8 = any | tooLarge | tooLarge1000;
 const continuation: u8 = tooLong | overlong2 | twoContinuations;
 
 /**
- * A bit for each of the 16 bytes at `at` that cannot stand after what stands before it. The three bytes before `at` must be in
- * order, and no sequence may be cut off by reading on at `at`.
+ * A bit for each of the 16 bytes at `at` that cannot stand after what stands before it. The three
+ * bytes before `at` must be in order, and no sequence may be cut off by reading on at `at`.
  */
 export function utf8Errors(at: usize): u32 {
   const bytes = v128.load(at);
