@@ -4,7 +4,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
 import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
 import { verifyShipped } from '../../src/emulator/verify-shipped.ts';
@@ -17,6 +17,8 @@ import {
 } from '../support/agent-process.ts';
 import type { AgentProcess, EmulatorProcess } from '../support/agent-process.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 let scratch: ReturnType<typeof makeScratch>;
 let emulator: EmulatorProcess;

@@ -2,7 +2,7 @@
 
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
 import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
 import { accountLines } from '../../src/emulator/log-account.ts';
@@ -19,6 +19,8 @@ import {
 import type { AgentOptions, EmulatorProcess } from '../support/agent-process.ts';
 import { seedOfRun } from '../support/seed.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 let scratch: ReturnType<typeof makeScratch>;
 let emulator: EmulatorProcess;

@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
 import type { FakeKubelet, FakePod } from '../../src/emulator/fake-kubelet.ts';
 import { writeAtRate } from '../../src/emulator/paced-writer.ts';
@@ -15,6 +15,8 @@ import {
 } from '../support/agent-process.ts';
 import type { AgentProcess, EmulatorProcess } from '../support/agent-process.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 let scratch: ReturnType<typeof makeScratch>;
 let emulator: EmulatorProcess;

@@ -230,6 +230,8 @@ function podOf(world: World, container: FakeContainer): FakePod {
 async function restartContainer(world: World): Promise<void> {
   const container = pick(world, () => true);
   if (container === undefined) return;
+  // What a dead run left open waits for its end as long as partials may, and here that is for ever.
+  container.writeNext(0);
   if (container.restart > 0) await makeRoom(world);
   world.inGap.delete(container);
   await counted(world, () => podOf(world, container).restartContainer(container));
@@ -240,7 +242,10 @@ async function deletePod(world: World): Promise<void> {
   if (container === undefined) return;
   await makeRoom(world);
   const pod = podOf(world, container);
-  for (const each of pod.containers) world.inGap.delete(each);
+  for (const each of pod.containers) {
+    each.writeNext(0);
+    world.inGap.delete(each);
+  }
   await counted(world, () => pod.delete());
 }
 
