@@ -2,6 +2,8 @@
 // errors into lines and exit codes. Called by main.ts once. Its invariant: `run` loads nothing of
 // the emulator, the demo, YAML (without --config) or the other commands.
 
+import type { ReadStream } from 'node:tty';
+
 import { type Flags, parseFlags } from './argv.ts';
 import { type Command, commands, type ConfigKey, options } from './options.ts';
 import { loadConfig, type LoadedConfig } from './config-loader.ts';
@@ -24,6 +26,8 @@ export type Invocation = {
   readonly outputClosed: AbortSignal;
   /** undefined when stdout is no terminal. */
   readonly terminalSize: () => { readonly columns: number; readonly rows: number } | undefined;
+  /** undefined when stdin is no terminal. */
+  readonly terminalInput?: () => ReadStream | undefined;
   readonly isErrorTerminal: boolean;
   readonly writeOut: (line: string) => void;
   readonly writeError: (line: string) => void;
@@ -118,11 +122,15 @@ const runners: Readonly<Record<Command, Runner>> = {
     const { source } = splitMigrationWords(invocation.words.slice(1));
     return runMigrate(config, control, source);
   },
-  top: async ({ config }, control, { signal, outputClosed, terminalSize }) => {
+  top: async ({ config }, control, { signal, outputClosed, terminalInput, terminalSize }) => {
     const { runTop } = await import('./admin/top-command.ts');
     // Its output is all that `top` is for; the agent goes on without a reader of its stdout.
     const either = AbortSignal.any([signal, outputClosed]);
-    return runTop(config, { ...control, signal: either }, { terminalSize });
+    return runTop(
+      config,
+      { ...control, signal: either },
+      { terminalSize, ...(terminalInput && { terminalInput }) },
+    );
   },
 };
 

@@ -44,6 +44,7 @@ const exitCode = await runCli({
   writeOut: (line) => void process.stdout.write(`${line}\n`),
   writeError: (line) => void process.stderr.write(`${line}\n`),
   terminalSize: () => (process.stdout.isTTY ? process.stdout : undefined),
+  terminalInput: () => (process.stdin.isTTY ? process.stdin : undefined),
   isErrorTerminal: process.stderr.isTTY,
 });
 // Whatever a library still holds open must not keep a stopped agent alive until SIGKILL.

@@ -222,9 +222,11 @@ export function metricText(status: AgentStatus): string {
   for (const [name, { type, help, read }] of Object.entries(metricTable)) {
     lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
     const samples = read(status);
-    if (typeof samples === 'number') lines.push(`${name} ${samples}`);
-    else
-      for (const { labels, value } of samples) lines.push(`${name}{${labelText(labels)}} ${value}`);
+    if (typeof samples === 'number') {
+      lines.push(`${name} ${samples}`);
+      continue;
+    }
+    for (const { labels, value } of samples) lines.push(`${name}{${labelText(labels)}} ${value}`);
   }
   return `${lines.join('\n')}\n`;
 }

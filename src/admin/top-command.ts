@@ -1,66 +1,73 @@
 // `tailship top`: a live table per workload of a running agent, from its /api/status. Called by
-// cli.ts. The rates are differences of two answers, so that the agent need not compute what nobody
-// looks at.
+// cli.ts. The rates are differences of two answers, so that they are of just the time between.
+//
+// An agent that goes away while it is watched is asked again until it is back: a rollout is when one
+// looks. Node's readline gives the keys; cli-truncate and string-width measure what they draw, which
+// is all that a library of widgets would be used for.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ReadStream } from 'node:tty';
+import { styleText } from 'node:util';
 import type { Config } from '../config.ts';
 import type { Control } from '../control.ts';
 import { AgentError } from '../errors.ts';
+import { openKeyboard } from '../keyboard.ts';
 import { valueText } from '../option-value.ts';
 import { printable } from '../printable.ts';
-import type { AgentStatus, WorkloadStatus } from './admin-source.ts';
-import { bytesText, countText, durationText } from './number-text.ts';
+import type { AgentStatus } from './admin-source.ts';
+import { durationText } from './number-text.ts';
+import {
+  compareLooks,
+  cutLine,
+  firstView,
+  topColumns,
+  topLines,
+  viewed,
+  type Look,
+  type TopTable,
+  type TopView,
+} from './top-table.ts';
 
 export type TerminalSize = { readonly columns: number; readonly rows: number };
 
 type Surroundings = {
   /** undefined when stdout is no terminal: then the tables follow each other, whole. */
   readonly terminalSize: () => TerminalSize | undefined;
+  /** undefined when stdin is no terminal: then there are no keys. */
+  readonly terminalInput?: () => ReadStream | undefined;
 };
-
-type Rate = WorkloadStatus & { readonly bytesPerSecond: number; readonly linesPerSecond: number };
-
-/** One look at the agent: its status, and what changed per second since the look before. */
-export type TopTable = {
-  readonly status: AgentStatus;
-  readonly seconds: number;
-  readonly linesPerSecond: number;
-  readonly bytesPerSecond: number;
-  /** CPU seconds per second. */
-  readonly cores: number;
-  /** Sorted by bytes per second, then by bytes behind. */
-  readonly workloads: readonly Rate[];
-};
-
-type Look = { readonly status: AgentStatus; readonly atMs: number };
 
 const requestTimeoutMs = 5_000;
 /** `--once` needs two looks as well; this far apart. */
 const onceIntervalMs = 1_000;
-const clearScreen = '\u001b[H\u001b[J';
+/** A screen of its own, and no cursor; and back. */
+const enterScreen = '\u001b[?1049h\u001b[?25l';
+const leaveScreen = '\u001b[?25h\u001b[?1049l';
+const toTop = '\u001b[H';
+const clearToLineEnd = '\u001b[K';
+const clearBelow = '\u001b[J';
+const keysLine = '1-9 sort   r reverse   / search   ↑↓ scroll   q quit';
 
 /**
- * Draws until `control.signal`, or once; returns the exit code. Throws ADMIN_UNREACHABLE,
- * CONFIG_INVALID.
+ * Draws until `control.signal` or the user ends it, or once; returns the exit code. Throws
+ * ADMIN_UNREACHABLE, CONFIG_INVALID.
  */
 export async function runTop(
   config: Config,
   control: Control,
-  { terminalSize }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<number> {
   const url = statusUrl(config);
-  const intervalMs = config.once ? Math.min(onceIntervalMs, config.intervalMs) : config.intervalMs;
-  let before = await look(url);
-  while (!control.signal.aborted) {
-    // An abort ends the wait, and then the loop.
-    await sleep(intervalMs, undefined, { signal: control.signal }).catch(() => undefined);
-    if (control.signal.aborted) break;
-    const now = await look(url);
-    const table = compareLooks(before, now);
-    if (config.json) control.write(JSON.stringify(table));
-    else draw(table, config.once ? undefined : terminalSize(), control);
-    if (config.once) break;
-    before = now;
+  const first = await look(url);
+  const isLive = !config.once && !config.json && surroundings.terminalSize() !== undefined;
+  if (!isLive) return printTables(config, control, { url, first });
+  const screen = new Screen(control, surroundings.terminalSize);
+  try {
+    await screen.run(surroundings.terminalInput?.(), (signal) =>
+      watch({ url, first, intervalMs: config.intervalMs, signal }, screen),
+    );
+  } finally {
+    screen.close();
   }
   return 0;
 }
@@ -90,92 +97,159 @@ async function look(url: string): Promise<Look> {
   }
 }
 
-/** The table between two looks. A restart of the agent between them counts from its start. */
-export function compareLooks(before: Look, now: Look): TopTable {
-  const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1000);
-  const isSame = before.status.startedAt === now.status.startedAt;
-  const old = isSame ? before.status : undefined;
-  const perSecond = (value: number, earlier = 0): number => Math.max(0, value - earlier) / seconds;
-  const oldByKey = new Map(old?.workloads.map((workload) => [keyOf(workload), workload]));
-  const workloads = now.status.workloads.map((workload) => {
-    const earlier = oldByKey.get(keyOf(workload));
-    return {
-      ...workload,
-      bytesPerSecond: perSecond(workload.bytes, earlier?.bytes),
-      linesPerSecond: perSecond(workload.lines, earlier?.lines),
-    };
-  });
-  workloads.sort(
-    (left, right) =>
-      right.bytesPerSecond - left.bytesPerSecond || right.behindBytes - left.behindBytes,
-  );
-  return {
-    status: now.status,
-    seconds,
-    linesPerSecond: perSecond(now.status.lines, old?.lines),
-    bytesPerSecond: perSecond(now.status.bytes, old?.bytes),
-    cores: perSecond(cpuSeconds(now.status), old === undefined ? 0 : cpuSeconds(old)),
-    workloads,
-  };
+/** Waits; an abort ends it early. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
 }
 
-function keyOf({ namespace, pod, container }: WorkloadStatus): string {
-  return `${namespace}/${pod}/${container}`;
-}
+type Asked = { readonly url: string; readonly first: Look };
 
-function cpuSeconds({ cpuSecondsByStage }: AgentStatus): number {
-  return Object.values(cpuSecondsByStage).reduce((sum, seconds) => sum + seconds, 0);
-}
-
-function draw(table: TopTable, size: TerminalSize | undefined, control: Control): void {
-  const lines = topLines(table);
-  if (size === undefined) {
-    for (const line of lines) control.write(line);
-    return;
+/** Tables below each other, as text or JSON lines; for scripts, an agent that is gone is an error. */
+async function printTables(config: Config, control: Control, asked: Asked): Promise<number> {
+  const { once, json } = config;
+  const intervalMs = once ? Math.min(onceIntervalMs, config.intervalMs) : config.intervalMs;
+  let before = asked.first;
+  while (!control.signal.aborted) {
+    await pause(intervalMs, control.signal);
+    if (control.signal.aborted) break;
+    const now = await look(asked.url);
+    const table = compareLooks(before, now);
+    if (json) control.write(JSON.stringify(table));
+    else for (const line of topLines(table)) control.write(line);
+    if (once) break;
+    before = now;
   }
-  const visible = lines.slice(0, Math.max(1, size.rows - 1));
-  control.write(clearScreen + visible.map((line) => line.slice(0, size.columns)).join('\n'));
+  return 0;
 }
 
-/** The table as text, headline first. */
-export function topLines(table: TopTable): string[] {
-  const { status } = table;
-  const headline = [
-    `tailship ${status.version}`,
-    `${countText(table.linesPerSecond)} lines/s`,
-    `${bytesText(table.bytesPerSecond)}/s`,
-    `behind ${bytesText(status.behindBytes)}, ${durationText(status.behindSeconds)}`,
-    `in flight ${bytesText(status.inFlightBytes)}`,
-    `CPU ${(table.cores * 100).toFixed(1)} %`,
-    `RSS ${bytesText(status.rssBytes)}`,
-  ].join('   ');
-  const head = ['BYTES/S', 'LINES/S', 'BEHIND', 'TOTAL', 'NAMESPACE', 'POD', 'CONTAINER'];
-  const rows = table.workloads.map((workload) => [
-    bytesText(workload.bytesPerSecond),
-    countText(workload.linesPerSecond),
-    bytesText(workload.behindBytes),
-    bytesText(workload.bytes),
-    printable(workload.namespace),
-    printable(workload.pod),
-    printable(workload.container),
-  ]);
-  return [printable(headline), '', ...alignColumns([head, ...rows])];
+type Watched = Asked & { readonly intervalMs: number; readonly signal: AbortSignal };
+
+async function watch({ url, first, intervalMs, signal }: Watched, screen: Screen): Promise<void> {
+  let before = first;
+  let goneAtMs: number | undefined;
+  screen.show(compareLooks(first, first));
+  while (!signal.aborted) {
+    await pause(intervalMs, signal);
+    if (signal.aborted) return;
+    try {
+      const now = await look(url);
+      goneAtMs = undefined;
+      screen.show(compareLooks(before, now));
+      before = now;
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      goneAtMs ??= before.atMs;
+      const seconds = (performance.now() - goneAtMs) / 1_000;
+      screen.tell(`no answer for ${durationText(seconds)}, asking again: ${error.message}`);
+    }
+  }
 }
 
-/** How many of the first columns are numbers, which end at the same column. */
-const numberColumns = 4;
+/** The terminal while `top` has it; what the user wants to see is its state. */
+class Screen {
+  readonly #control: Control;
+  readonly #size: () => TerminalSize | undefined;
+  readonly #quit = new AbortController();
+  #closeKeys: (() => void) | undefined;
+  #view: TopView = firstView;
+  #isSearching = false;
+  #table: TopTable | undefined;
+  #trouble = '';
 
-function alignColumns(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  return rows.map((row) =>
-    row
-      .map((cell, column) => {
-        const width = widths[column] ?? 0;
-        return column < numberColumns ? cell.padStart(width) : cell.padEnd(width);
-      })
-      .join('  ')
-      .trimEnd(),
-  );
+  constructor(control: Control, size: () => TerminalSize | undefined) {
+    this.#control = control;
+    this.#size = size;
+    control.write(enterScreen);
+  }
+
+  async run(
+    input: ReadStream | undefined,
+    work: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    if (input !== undefined) this.#closeKeys = openKeyboard(input, (key) => this.press(key)).close;
+    await work(AbortSignal.any([this.#control.signal, this.#quit.signal]));
+  }
+
+  show(table: TopTable): void {
+    this.#table = table;
+    this.#trouble = '';
+    this.#draw();
+  }
+
+  /** Says so above the table that was shown last. */
+  tell(trouble: string): void {
+    this.#trouble = printable(trouble);
+    this.#draw();
+  }
+
+  press(key: string): void {
+    if (key === 'ctrl-c') this.#quit.abort();
+    else if (this.#isSearching) this.#search(key);
+    else if (key === 'q' || key === 'escape') this.#quit.abort();
+    else if (key === '/') this.#isSearching = true;
+    else this.#view = nextView(this.#view, key, this.#rowCount());
+    this.#draw();
+  }
+
+  #rowCount(): number {
+    return this.#table === undefined ? 0 : viewed(this.#table, this.#view).length;
+  }
+
+  #search(key: string): void {
+    const { search } = this.#view;
+    if (key === 'return' || key === 'escape') this.#isSearching = false;
+    const typed = key.length === 1 ? search + key : search;
+    const next = key === 'backspace' ? search.slice(0, -1) : typed;
+    this.#view = { ...this.#view, search: key === 'escape' ? '' : next, skipped: 0 };
+  }
+
+  #draw(): void {
+    const size = this.#size();
+    if (this.#table === undefined || size === undefined || this.#quit.signal.aborted) return;
+    const { search } = this.#view;
+    const searchLine = this.#isSearching ? `search: ${search}_` : `search: ${search}`;
+    const last = this.#isSearching || search !== '' ? searchLine : keysLine;
+    const lines = topLines(this.#table, this.#view);
+    if (this.#trouble !== '') lines[2] = this.#trouble;
+    const rows = Math.max(1, size.rows - 2);
+    const drawn = lines.slice(0, rows).map((line, index) => {
+      const text = cutLine(line, size.columns);
+      if (index === 3) return styled('inverse', text.padEnd(size.columns));
+      return index === 0 || (index === 2 && text !== '') ? styled('bold', text) : text;
+    });
+    drawn.push(styled('dim', cutLine(last, size.columns)));
+    this.#control.write(toTop + drawn.map((line) => line + clearToLineEnd).join('\n') + clearBelow);
+  }
+
+  close(): void {
+    this.#closeKeys?.();
+    this.#control.write(leaveScreen);
+  }
+}
+
+function styled(style: 'bold' | 'dim' | 'inverse', text: string): string {
+  return styleText(style, text, { validateStream: false });
+}
+
+/** The view after a key that is no part of a search. */
+export function nextView(view: TopView, key: string, rowCount: number): TopView {
+  const { isAscending, skipped, sortedBy } = view;
+  const scroll = (rows: number): TopView => {
+    const last = Math.max(0, rowCount - 1);
+    return { ...view, skipped: Math.min(last, Math.max(0, skipped + rows)) };
+  };
+  const sort = (column: number): TopView => {
+    const isName = topColumns[column]?.isNumber !== true;
+    return { ...view, sortedBy: column, isAscending: isName, skipped: 0 };
+  };
+  if (/^[1-9]$/.test(key)) {
+    const column = Number(key) - 1;
+    return column === sortedBy ? { ...view, isAscending: !isAscending } : sort(column);
+  }
+  if (key === 'r') return { ...view, isAscending: !isAscending };
+  if (key === 'right') return sort((sortedBy + 1) % topColumns.length);
+  if (key === 'left') return sort((sortedBy + topColumns.length - 1) % topColumns.length);
+  const steps: Readonly<Record<string, number>> = { down: 1, j: 1, up: -1, k: -1 };
+  const pages: Readonly<Record<string, number>> = { pagedown: 10, pageup: -10, home: -rowCount };
+  return scroll(steps[key] ?? pages[key] ?? 0);
 }

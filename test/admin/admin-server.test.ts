@@ -1,10 +1,27 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AdminServer, startAdmin } from '../../src/admin/admin-server.ts';
+import {
+  createHistory,
+  historyNames,
+  type HistoryColumns,
+  type Sample,
+} from '../../src/admin/history.ts';
 import { metricTable, metricText } from '../../src/admin/metric-text.ts';
+import { pageTable } from '../../src/admin/page-table.ts';
 import { createLog } from '../../src/log.ts';
-import { createSampleSource, sampleStatus, type SampleSource } from './status-fixture.ts';
+import {
+  createSampleSource,
+  sampleStatus,
+  sampleWorkload,
+  type SampleSource,
+} from './status-fixture.ts';
+
+/** Of Debian's package prometheus; its tests are skipped without it. */
+const promtool = '/usr/bin/promtool';
 
 let source: SampleSource;
 let server: AdminServer;
@@ -69,23 +86,79 @@ describe('/metrics', () => {
       'tailship_lines_total 1000',
       'tailship_bytes_total 200000',
       'tailship_entries_total 900',
+      'tailship_fast_path_lines_total 990',
+      'tailship_malformed_lines_total 8',
       'tailship_batches_total 7',
+      'tailship_sent_bytes_total 400000',
       'tailship_requests_total{code="200"} 6',
       'tailship_requests_total{code="429"} 2',
       'tailship_requests_total{code="SHIP_TIMEOUT"} 1',
       'tailship_retries_total 3',
       'tailship_dead_lettered_total{reason="refused"} 4',
+      'tailship_dropped_total{reason="dead_letter_evicted"} 2',
+      'tailship_lost_bytes_total{reason="truncated"} 9',
+      'tailship_read_errors_total 5',
       'tailship_behind_bytes 5000',
       'tailship_behind_seconds 1.5',
       'tailship_in_flight_bytes 2048',
       'tailship_open_files 12',
       'tailship_deleted_held_bytes 77',
-      'tailship_cpu_seconds_total{stage="drain"} 0.25',
-      'tailship_cpu_seconds_total{stage="rest"} 0.5',
-      'tailship_fast_path_lines_total 990',
       'tailship_checkpoint_age_seconds 0.75',
+      'tailship_container_lines_total{namespace="shop",pod="cart-0",container="app"} 600',
+      'tailship_container_lines_total{namespace="shop",pod="web-0",container="<b>&\\""} 400',
+      'tailship_container_bytes_total{namespace="shop",pod="cart-0",container="app"} 150000',
+      'tailship_container_bytes_total{namespace="shop",pod="web-0",container="<b>&\\""} 50000',
+      'tailship_container_behind_bytes{namespace="shop",pod="cart-0",container="app"} 5000',
+      'tailship_container_behind_bytes{namespace="",pod="",container="(rest)"} 0',
+      'tailship_container_behind_seconds{namespace="shop",pod="cart-0",container="app"} 1.5',
+      'tailship_container_behind_seconds{namespace="",pod="",container="(rest)"} 0',
+      'tailship_cpu_seconds_total{stage="drain"} 0.25',
+      'tailship_cpu_seconds_total{stage="main"} 0.5',
+      'tailship_worker_tasks_total 11',
+      'tailship_wake_ups_total 21',
+      'tailship_containers{state="busy"} 1',
+      'tailship_containers{state="idle"} 1',
+      'tailship_event_loop_lag_seconds 0.1',
+      'process_resident_memory_bytes 80000000',
+      'process_start_time_seconds 1767323045.678',
+      'tailship_check_ok{check="clock"} 1',
+      'tailship_check_ok{check="state"} 0',
       'tailship_build_info{version="1.2.3"} 1',
     ]);
+  });
+
+  test('has series for the 50 containers that matter most, and one for the rest', () => {
+    const workloads = Array.from({ length: 60 }, (_, index) => ({
+      ...sampleWorkload,
+      pod: `pod-${index}`,
+      behindBytes: index + 1,
+      behindSeconds: index + 1,
+      bytes: 1_000 - index,
+    }));
+    const text = metricText({ ...sampleStatus, workloads });
+    const seriesOf = (name: string) =>
+      text.split('\n').filter((line) => line.startsWith(`${name}{`));
+    expect(seriesOf('tailship_container_bytes_total')).toHaveLength(50);
+    expect(seriesOf('tailship_container_bytes_total')[0]).toContain('pod="pod-0"');
+    const behind = seriesOf('tailship_container_behind_bytes');
+    expect(behind).toHaveLength(51);
+    expect(behind[0]).toContain('pod="pod-59"');
+    expect(behind.at(-1)).toMatch(/container="\(rest\)"\} 55$/);
+    expect(seriesOf('tailship_container_behind_seconds').at(-1)).toMatch(/ 10$/);
+  });
+
+  test('never says one series twice, though pods of one name follow each other', () => {
+    const text = metricText({ ...sampleStatus, workloads: [sampleWorkload, sampleWorkload] });
+    const lines = text.split('\n').filter((line) => line.startsWith('tailship_container_lines'));
+    expect(lines).toEqual([
+      'tailship_container_lines_total{namespace="shop",pod="cart-0",container="app"} 1200',
+    ]);
+  });
+
+  test.skipIf(!existsSync(promtool))(`passes promtool check metrics (${promtool})`, () => {
+    expect(
+      execFileSync(promtool, ['check', 'metrics'], { input: metricText(sampleStatus) }).toString(),
+    ).toBe('');
   });
 
   test('escapes what stands in a label', () => {
@@ -109,24 +182,48 @@ describe('/api/status', () => {
   });
 });
 
+describe('/api/history', () => {
+  test('gives the samples that are new to who asks', async () => {
+    const zeros = Object.fromEntries(historyNames.map((name) => [name, 0])) as Sample;
+    source.samples.add({ ...zeros, atMs: 1_000, lines: 5 });
+    source.samples.add({ ...zeros, atMs: 6_000, lines: 7.00049 });
+    const all = JSON.parse((await get('/api/history')).text) as HistoryColumns;
+    expect(all).toMatchObject({ atMs: [1_000, 6_000], lines: [5, 7], rssBytes: [0, 0] });
+    const more = JSON.parse((await get('/api/history?after=1000')).text) as HistoryColumns;
+    expect(more).toMatchObject({ atMs: [6_000], lines: [7] });
+  });
+
+  test('forgets the oldest when it is full', () => {
+    const zeros = Object.fromEntries(historyNames.map((name) => [name, 0])) as Sample;
+    const history = createHistory(3);
+    for (let at = 1; at <= 5; at += 1) history.add({ ...zeros, atMs: at });
+    expect(history.after(0).atMs).toEqual([3, 4, 5]);
+  });
+});
+
 describe('the page', () => {
-  test('shows the workloads, the busiest first, and runs nothing', async () => {
-    const { status, headers, text } = await get('/');
-    expect(status).toBe(200);
-    expect(headers.get('content-security-policy')).toContain("default-src 'none'");
-    expect(text.indexOf('cart-0')).toBeLessThan(text.indexOf('web-0'));
-    expect(text).not.toMatch(/<script|https?:\/\//);
+  test('comes with all its files, and may load nothing from elsewhere', async () => {
+    for (const path of Object.keys(pageTable)) {
+      const { status, headers, text } = await get(path);
+      expect(status).toBe(200);
+      expect(text.length).toBeGreaterThan(100);
+      expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+      expect(headers.get('content-type')).toMatch(/^text\/(?:html|css|javascript); charset=utf-8$/);
+    }
   });
 
-  test('escapes names that pods choose', async () => {
-    const { text } = await get('/');
-    expect(text).toContain('&lt;b&gt;&amp;&quot;');
-    expect(text).not.toContain('<b>');
-  });
-
-  test('names what fails', async () => {
-    source.checks.ready = [{ name: 'state', ok: false, reason: '<disk full>' }];
-    expect((await get('/')).text).toContain('state: &lt;disk full&gt;');
+  test('names each of its files as a relative address that is served', async () => {
+    const html = (await get('/')).text;
+    const script = (await get('/page.js')).text;
+    const named = [
+      ...[...html.matchAll(/(?:src|href)="([^"]+)"/g)].map((match) => match[1] ?? ''),
+      ...[...script.matchAll(/from '\.\/([^']+)'/g)].map((match) => match[1] ?? ''),
+    ].filter((address) => !address.startsWith('data:'));
+    expect(named.length).toBeGreaterThan(8);
+    for (const address of named) {
+      expect(address).not.toMatch(/^\/|:/);
+      expect(await get(`/${address}`)).toMatchObject({ status: 200 });
+    }
   });
 });
 

@@ -1,9 +1,14 @@
+import { PassThrough } from 'node:stream';
+import type { ReadStream } from 'node:tty';
+import { stripVTControlCharacters } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AdminServer, startAdmin } from '../../src/admin/admin-server.ts';
 import type { AgentStatus } from '../../src/admin/admin-source.ts';
-import { compareLooks, runTop, type TopTable, topLines } from '../../src/admin/top-command.ts';
+import { nextView, runTop } from '../../src/admin/top-command.ts';
+import { compareLooks, firstView, topLines, type TopTable } from '../../src/admin/top-table.ts';
 import { makeConfig } from '../../src/config-loader.ts';
 import { createLog } from '../../src/log.ts';
+import { until } from '../support/agent-process.ts';
 import { createSampleSource, sampleStatus, type SampleSource } from './status-fixture.ts';
 
 function grown(status: AgentStatus, bytes: readonly number[]): AgentStatus {
@@ -12,7 +17,7 @@ function grown(status: AgentStatus, bytes: readonly number[]): AgentStatus {
     ...status,
     bytes: status.bytes + total,
     lines: status.lines + 20,
-    cpuSecondsByStage: { drain: 0.35, rest: 0.6 },
+    cpuSecondsByStage: { drain: 0.35, main: 0.6 },
     workloads: status.workloads.map((workload, index) => ({
       ...workload,
       bytes: workload.bytes + (bytes[index] ?? 0),
@@ -46,15 +51,32 @@ describe('compareLooks()', () => {
 });
 
 describe('topLines()', () => {
-  test('aligns the columns', () => {
+  test('tells how the agent is, and aligns the columns', () => {
     const now = { status: grown(sampleStatus, [100, 3_900]), atMs: 1_000 };
     expect(topLines(compareLooks({ status: sampleStatus, atMs: 0 }, now))).toEqual([
-      'tailship 1.2.3   20 lines/s   4.0 kB/s   behind 5.0 kB, 1.5 s   in flight 2.0 kB   CPU 20.0 %   RSS 80 MB',
+      'tailship 1.2.3   NOT READY: state   20 lines/s   4.0 kB/s   behind 5.0 kB, 1.5 s   in flight 2.0 kB   CPU 20.0 %   RSS 80 MB',
+      'answers 200: 6, 429: 2, SHIP_TIMEOUT: 1   retries 3   dead letters 4   dropped 2   lost 9 B   about $25 a month',
       '',
-      'BYTES/S  LINES/S  BEHIND   TOTAL  NAMESPACE  POD     CONTAINER',
-      ' 3.9 kB        0     0 B   54 kB  shop       web-0   <b>&"',
-      '  100 B        0  5.0 kB  150 kB  shop       cart-0  app',
+      'BYTES/S  LINES/S  BEHIND    LAG   TOTAL  $/MONTH  NAMESPACE  POD     CONTAINER',
+      ' 3.9 kB        0     0 B  0.0 s   54 kB      $12  shop       web-0   <b>&"',
+      '  100 B        0  5.0 kB  1.5 s  150 kB      $12  shop       cart-0  app',
     ]);
+  });
+
+  test('sorts by any column, searches and scrolls', () => {
+    const table = compareLooks(
+      { status: sampleStatus, atMs: 0 },
+      { status: sampleStatus, atMs: 9 },
+    );
+    const podsOf = (view: Partial<typeof firstView>): string[] =>
+      topLines(table, { ...firstView, ...view })
+        .slice(4)
+        .map((line) => /(cart|web)-0/.exec(line)?.[0] ?? '');
+    expect(podsOf({ sortedBy: 4 })).toEqual(['cart-0', 'web-0']);
+    expect(podsOf({ sortedBy: 4, isAscending: true })).toEqual(['web-0', 'cart-0']);
+    expect(podsOf({ sortedBy: 7, isAscending: true })).toEqual(['cart-0', 'web-0']);
+    expect(podsOf({ search: 'WEB' })).toEqual(['web-0']);
+    expect(podsOf({ skipped: 1 })).toEqual(['web-0']);
   });
 
   test('lets no name of a pod move the cursor', () => {
@@ -64,6 +86,33 @@ describe('topLines()', () => {
     expect(topLines(compareLooks(look, look)).at(-1)).toContain('a?[2J?b');
   });
 });
+
+describe('nextView()', () => {
+  test('sorts numbers from the largest and names from a, and turns round', () => {
+    const byLag = nextView(firstView, '4', 9);
+    expect(byLag).toMatchObject({ sortedBy: 3, isAscending: false });
+    expect(nextView(byLag, '4', 9)).toMatchObject({ sortedBy: 3, isAscending: true });
+    expect(nextView(byLag, 'r', 9)).toMatchObject({ sortedBy: 3, isAscending: true });
+    expect(nextView(byLag, '8', 9)).toMatchObject({ sortedBy: 7, isAscending: true });
+    expect(nextView(firstView, 'left', 9)).toMatchObject({ sortedBy: 8 });
+    expect(nextView(firstView, 'right', 9)).toMatchObject({ sortedBy: 1 });
+  });
+
+  test('scrolls between the first and the last row', () => {
+    expect(nextView(firstView, 'up', 3).skipped).toBe(0);
+    expect(nextView(firstView, 'j', 3).skipped).toBe(1);
+    expect(nextView(firstView, 'pagedown', 3).skipped).toBe(2);
+    expect(nextView({ ...firstView, skipped: 2 }, 'home', 3).skipped).toBe(0);
+    expect(nextView(firstView, 'pagedown', 0).skipped).toBe(0);
+  });
+});
+
+/** A stdin that is a terminal, as far as `top` can tell. */
+function createInput(): ReadStream & { readonly modes: boolean[] } {
+  const modes: boolean[] = [];
+  const setRawMode = (isRaw: boolean): void => void modes.push(isRaw);
+  return Object.assign(new PassThrough(), { isRaw: false, setRawMode, modes }) as never;
+}
 
 describe('runTop()', () => {
   let source: SampleSource;
@@ -83,6 +132,26 @@ describe('runTop()', () => {
     return makeConfig({ adminAddress: { host: '0.0.0.0', port }, intervalMs: 100, ...overrides });
   }
 
+  /** Runs `top` on a terminal of 12 rows; `onScreen` is called with each screen. */
+  async function runOnTerminal(onScreen: (screen: string) => void, columns = 100) {
+    const input = createInput();
+    const written: string[] = [];
+    const stop = new AbortController();
+    const control = {
+      signal: stop.signal,
+      log,
+      write: (text: string) => {
+        written.push(text);
+        if (text.startsWith('\u001b[H')) onScreen(stripVTControlCharacters(text));
+      },
+    };
+    const code = runTop(configOf(), control, {
+      terminalSize: () => ({ columns, rows: 12 }),
+      terminalInput: () => input,
+    });
+    return { input, written, stop, code };
+  }
+
   test('--once --json prints one line of JSON and ends', async () => {
     const lines: string[] = [];
     const control = {
@@ -96,22 +165,58 @@ describe('runTop()', () => {
     expect((JSON.parse(lines[0] ?? '') as TopTable).status).toEqual(sampleStatus);
   });
 
-  test('draws again and again, cut to the terminal, until it is stopped', async () => {
+  test('without a terminal the tables follow each other, whole', async () => {
+    const lines: string[] = [];
     const stop = new AbortController();
-    const screens: string[] = [];
-    const write = (screen: string): void => {
-      screens.push(screen);
-      if (screens.length === 3) stop.abort('SIGINT');
+    const write = (line: string): void => {
+      lines.push(line);
+      if (lines.length === 12) stop.abort('SIGINT');
     };
     const control = { signal: stop.signal, log, write };
-    const terminalSize = () => ({ columns: 30, rows: 4 });
-    expect(await runTop(configOf(), control, { terminalSize })).toBe(0);
-    expect(screens).toHaveLength(3);
-    const [first = ''] = screens;
-    expect(first.startsWith('\u001b[H\u001b[J')).toBe(true);
-    const rows = first.slice('\u001b[H\u001b[J'.length).split('\n');
-    expect(rows).toHaveLength(3);
-    expect(Math.max(...rows.map((row) => row.length))).toBeLessThanOrEqual(30);
+    expect(await runTop(configOf(), control, { terminalSize: () => undefined })).toBe(0);
+    expect(lines[0]).toMatch(/^tailship 1\.2\.3/);
+    expect(lines[6]).toMatch(/^tailship 1\.2\.3/);
+  });
+
+  test('draws on a screen of its own, cut to its width, and leaves the terminal as it was', async () => {
+    const screens: string[] = [];
+    const { code, input, stop, written } = await runOnTerminal((screen) => {
+      screens.push(screen);
+      if (screens.length === 3) stop.abort('SIGTERM');
+    }, 30);
+    expect(await code).toBe(0);
+    for (const row of screens[0]?.split('\n') ?? []) expect(row.length).toBeLessThanOrEqual(30);
+    expect(written[0]).toContain('\u001b[?1049h');
+    expect(written.at(-1)).toContain('\u001b[?1049l');
+    expect(input.modes).toEqual([true, false]);
+  });
+
+  test('obeys its keys', async () => {
+    let screen = '';
+    const { code, input } = await runOnTerminal((drawn) => {
+      screen = drawn;
+    });
+    await until('the first table stands there', () => screen.includes('cart-0'));
+    input.push('/web\r');
+    await until('the search is over', () => !screen.includes('cart-0') && screen.includes('web-0'));
+    input.push('q');
+    expect(await code).toBe(0);
+  });
+
+  test('outlives the agent, and goes on with the next one', async () => {
+    let screen = '';
+    const { code, input } = await runOnTerminal((drawn) => {
+      screen = drawn;
+    });
+    await until('the first table stands there', () => screen.includes('cart-0'));
+    const port = Number(new URL(server.url).port);
+    await server.close();
+    await until('the trouble is told', () => screen.includes('no answer for'));
+    expect(screen).toContain('cart-0');
+    server = await startAdmin({ host: '127.0.0.1', port }, source, log);
+    await until('the trouble is over', () => !screen.includes('no answer for'));
+    input.push('\u0003');
+    expect(await code).toBe(0);
   });
 
   test('says CONFIG_INVALID when the address is off', async () => {

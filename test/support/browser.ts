@@ -66,8 +66,8 @@ export function useBrowser(): { open: (url: string, shape?: Shape) => Promise<Pa
       });
       page.on('request', (request) => {
         const asked = new URL(request.url());
-        if (asked.protocol !== 'data:' && asked.origin !== new URL(url).origin)
-          faults.push(asked.href);
+        const isOwn = asked.protocol === 'data:' || asked.origin === new URL(url).origin;
+        if (!isOwn) faults.push(asked.href);
       });
       onTestFinished(async () => {
         await page.close();

@@ -167,9 +167,9 @@ function showLost() {
   const bytes = named(status.lostBytesByReason, bytesText);
   const letters = named(status.deadLetteredByReason, countText);
   const lost = [...dropped, ...bytes];
-  if (lost.length > 0)
+  if (lost.length > 0) {
     answer('lost', 'bad', lost.join(', '), letters.join(', ') || 'no dead letter');
-  else if (letters.length > 0) {
+  } else if (letters.length > 0) {
     const count = sumOf(status.deadLetteredByReason);
     const noun = count === 1 ? 'dead letter' : 'dead letters';
     answer(
