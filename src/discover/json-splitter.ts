@@ -32,7 +32,7 @@ export class JsonSplitter {
   /** Bytes of the object that has not ended yet. */
   #object: Buffer[] = [];
   /** Everything else, with `0` in place of each object: again a JSON text. */
-  #envelope: Buffer[] = [];
+  readonly #envelope: Buffer[] = [];
   #heldBytes = 0;
 
   constructor(options: SplitOptions) {
@@ -63,8 +63,7 @@ export class JsonSplitter {
         start = index;
       } else if (byte === braceClose || byte === bracketClose) {
         if (this.#depth === depth && byte === braceClose) {
-          this.#keep(this.#object, chunk.subarray(start, index + 1));
-          this.#handOver();
+          this.#handOver(chunk.subarray(start, index + 1));
           start = index + 1;
         }
         this.#depth -= 1;
@@ -84,11 +83,16 @@ export class JsonSplitter {
     parts.push(Buffer.from(part));
   }
 
-  #handOver(): void {
-    const text = Buffer.concat(this.#object).toString('utf8');
-    for (const part of this.#object) this.#heldBytes -= part.length;
-    this.#object = [];
+  #handOver(end: Buffer): void {
+    // Most objects lie within one chunk: nothing is copied but the text.
+    let whole = end;
+    if (this.#object.length > 0) {
+      this.#keep(this.#object, end);
+      whole = Buffer.concat(this.#object);
+      this.#heldBytes -= whole.length;
+      this.#object = [];
+    }
     if (this.#options.depth > 1) this.#keep(this.#envelope, Buffer.from('0'));
-    this.#options.onObject(text);
+    this.#options.onObject(whole.toString('utf8'));
   }
 }
