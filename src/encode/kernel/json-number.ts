@@ -59,6 +59,14 @@ function pastWord(at: usize): usize {
   return word == 0x736c6166 && load<u8>(at, 4) == 0x65 ? at + 5 : valueInvalid;
 }
 
+/** Whether `[]` or `{}` stands at `at`: a value without parts, as good as a scalar. */
+// @ts-ignore: decorator
+@inline
+export function isEmptyAt(at: usize): bool {
+  const both = load<u16>(at);
+  return both == 0x5d5b || both == 0x7d7b;
+}
+
 /** Past the number or word at `at`, or `valueInvalid`, or `valueHuge`. */
 // @ts-ignore: decorator
 @inline

@@ -1,9 +1,9 @@
-// Validates a JSON object and lists its top-level members and all its scalar values. Called for
+// Validates a JSON object and lists its top-level members and all its scalar values, to which empty containers count. Called for
 // lines whose shape (shapes.ts) has not been seen yet: it reads every token. White space inside
 // top-level members stays as it is, that between them is left out later.
 
 import { forgetKeys, hashKey, meetKey } from './key-table';
-import { pastScalar, valueHuge, valueInvalid } from './json-number';
+import { isEmptyAt, pastScalar, valueHuge, valueInvalid } from './json-number';
 import { kindOf, kindOther, kindPlain, maybeSpecial, memberStays, memberUnknown, resetSpecial, takeMember } from './json-special';
 import { resetStringEscapes, stringEnd, stringEscapes, stringHandedBack } from './json-string';
 import {
@@ -17,6 +17,8 @@ export const objectHandedBack: usize = 1;
 /** Of the object that was read last. More scalars than `scalarsMax` are counted, but not listed. */
 export let memberCount: u32 = 0;
 export let scalarCount: u32 = 0;
+/** Levels of containers, the object itself included; empty ones do not count. */
+export let deepest: u32 = 0;
 
 // A member of the list: five u32. Keys and values are ranges with their quotes; the fate is its
 // kind, and whether it stays.
@@ -111,10 +113,11 @@ export function readObject(brace: usize, area: usize, line: usize, lineEnd: usiz
   let isKey = true;
   memberCount = 0;
   scalarCount = 0;
+  deepest = 1;
   forgetKeys(area);
   resetSpecial();
   resetStringEscapes();
-  // Whether the innermost container ends where it began.
+  // Whether the object ends where it began.
   let isEmpty = load<u8>(position) == 0x7d;
 
   while (true) {
@@ -152,16 +155,21 @@ export function readObject(brace: usize, area: usize, line: usize, lineEnd: usiz
       return objectInvalid;
     } else if (byte == 0x7b || byte == 0x5b) {
       if (depth >= <u32>depthMax) return objectInvalid;
-      store<u32>(area + <usize>(depth << 2), seed, seedStack);
-      depth++;
-      isKey = byte == 0x7b;
-      containers = (containers << 1) | <u64>isKey;
-      if (isKey) seed = ++objects;
-      position = pastSpaceIfAny(position + 1);
-      isEmpty = load<u8>(position) == (isKey ? 0x7d : 0x5d);
-      if (!isEmpty) continue;
-      isEmpty = false;
-      isKey = false;
+      if (isEmptyAt(position)) {
+        listScalar(position, position + 2, area);
+        position += 2;
+      } else {
+        store<u32>(area + <usize>(depth << 2), seed, seedStack);
+        depth++;
+        if (depth > deepest) deepest = depth;
+        isKey = byte == 0x7b;
+        containers = (containers << 1) | <u64>isKey;
+        if (isKey) seed = ++objects;
+        position = pastSpaceIfAny(position + 1);
+        // White space alone in a container: its end is found below, as that of one with members.
+        if (load<u8>(position) != (isKey ? 0x7d : 0x5d)) continue;
+        isKey = false;
+      }
     } else {
       const start = position;
       position = pastScalar(position);
