@@ -11,6 +11,7 @@ import type { Agent } from './agent.ts';
 import { limits } from './config.ts';
 import type { FleetChain } from './fleet.ts';
 import type { Log } from './log.ts';
+import { steadyNowMs } from './steady-clock.ts';
 import { version } from './version.ts';
 import {
   chargedBytes,
@@ -98,7 +99,7 @@ function sampleOf(agent: Agent, meters: WorkloadMeters): Sample {
     lines: pipeline.totals.lines,
     bytes: pipeline.totals.bytes,
     behindBytes: fleet.behindBytes,
-    behindSeconds: behindSecondsOf(fleet.all(), nowMs),
+    behindSeconds: behindSecondsOf(fleet.all(), steadyNowMs()),
     inFlightBytes: pipeline.inFlightBytes,
     failedRequests: sumOf(requestsByCode) - (requestsByCode['200'] ?? 0),
     deadLettered: sumOf(deadLetteredByReason),
@@ -112,7 +113,7 @@ function statusOf(agent: Agent, meters: WorkloadMeters): AgentStatus {
   const { totals } = pipeline;
   const { wakeList } = fleet;
   const { lagMs, savedAgeMs } = heartbeat.read();
-  const nowMs = Date.now();
+  const nowMs = steadyNowMs();
   const workloads = [...fleet.all()].map((planned) => workloadStatus(agent, meters, planned));
   return {
     version,
@@ -124,10 +125,7 @@ function statusOf(agent: Agent, meters: WorkloadMeters): AgentStatus {
     entries: totals.entries,
     batches: totals.batches,
     ...shipStatus(agent),
-    lostBytesByReason: {
-      truncated: fleet.lostBytes.truncated,
-      not_unpacked: fleet.lostBytes.notUnpacked,
-    },
+    lostBytesByReason: fleet.losses.bytesByReason,
     malformedLines: totals.malformedLines,
     readErrors: totals.readErrors,
     behindBytes: workloads.reduce((sum, { behindBytes }) => sum + behindBytes, 0),
@@ -210,9 +208,10 @@ function workloadStatus(
     linesPerSecond,
     bytesPerSecond,
     behindBytes: chain.behindBytes,
-    behindSeconds: behindSecondsOf([planned], Date.now()),
+    behindSeconds: behindSecondsOf([planned], steadyNowMs()),
     chargedBytes: chargedBytes(planned, totals, place),
     costPerMonth: costPerMonth(chargedBytesPerSecond, config.pricePerGib),
+    ...(planned.lostBytes > 0 && { lostBytes: planned.lostBytes }),
     files: chain.files.map((file) => ({
       name: file.path.slice(file.path.lastIndexOf('/') + 1),
       offset: file.committed,
@@ -236,7 +235,7 @@ function behindSecondsOf(chains: Iterable<FleetChain>, nowMs: number): number {
 function deletedHeldBytes(chains: Iterable<FleetChain>): number {
   let bytes = 0;
   for (const { chain } of chains) {
-    for (const file of chain.files) if (file.unlinked) bytes += file.unread;
+    for (const file of chain.files) if (file.unlinked && file.fd !== undefined) bytes += file.size;
   }
   return bytes;
 }

@@ -20,6 +20,7 @@ import { findNodePlace } from './node-place.ts';
 import { Pipeline } from './pipeline.ts';
 import { createShipper, type Shipper } from './ship/shipper.ts';
 import { memoryWarning, slotCountFor } from './sizing.ts';
+import { steadyNowMs } from './steady-clock.ts';
 import { createSummaryLog } from './summary-log.ts';
 import type { NodePlace } from './tail/workload.ts';
 
@@ -92,6 +93,7 @@ async function makeAgent(config: Config, control: Control): Promise<Agent> {
       spoolDir: config.stateDir,
       roots: fleet.roots,
       chains: () => fleet.planned(),
+      takeLosses: (countMax) => fleet.losses.take(countMax),
     },
   );
   const startedAtMs = Date.now();
@@ -142,7 +144,7 @@ function discover(agent: Agent, control: Control): Pick<Discovery, 'close'> {
   const { config, fleet } = agent;
   const { scanIntervalMs } = limits;
   const events: DiscoveryEvents = {
-    added: (log) => fleet.add(log, Date.now()),
+    added: (log) => fleet.add(log, steadyNowMs()),
     removed: (log) => fleet.removeLink(log),
     refused: (linkPath, reason) => control.log.warn('LINK_REFUSED', `${linkPath}: ${reason}`),
     degraded: (reason) => control.log.warn('WATCH_DEGRADED', reason),
@@ -180,7 +182,7 @@ async function runLive(agent: Agent, control: Control): Promise<number> {
   const tick = () => {
     try {
       heartbeat.begin();
-      fleet.tick(Date.now());
+      fleet.tick(steadyNowMs());
       pipeline.pump();
       heartbeat.spent('tail');
       store.flush();
@@ -225,7 +227,7 @@ async function runOnce(agent: Agent, control: Control): Promise<number> {
     agent.pods.waitMs = 0;
   }
   agent.discovery = discover(agent, control);
-  fleet.tick(Date.now());
+  fleet.tick(steadyNowMs());
   const interrupted = () => pipeline.stop();
   control.signal.addEventListener('abort', interrupted, { once: true });
   await pipeline.settle();

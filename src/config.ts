@@ -75,6 +75,25 @@ export const limits = {
   openFilesReserve: 96,
   /** Compressed bytes that are unpacked to learn a rotation's first line. */
   gzPeekBytes: 64 * KiB,
+  /** Looks at a broken `.gz` of unchanged length before it is given up. */
+  gzTriesMax: 3,
+  /** Unpacked files that wait to be read: each takes up room in the state directory. */
+  spoolsMax: 4,
+  /** Between two looks for what is to be unpacked next. */
+  spoolLookMs: 200,
+  /** A `.gz` that could not be unpacked for want of room is tried again after this long. */
+  spoolRetryMs: 5_000,
+  /** Bytes per second of its own container's log that the agent reads. */
+  ownLogBytesPerSecond: 32 * KiB,
+  /** Losses that wait to be told in the logs of their containers; more are only counted. */
+  lossNoticesMax: 1_000,
+  /** Losses that one request tells of. */
+  lossNoticesPerRequestMax: 100,
+  /**
+   * After the start, when what no container asked for is forgotten: a mount that was missing at
+   * first must not cost its checkpoints.
+   */
+  unclaimedKeptMs: 600_000,
   // ── encode
   /** A body is closed when it is this long; one entry may go over it. */
   batchBytesSoftMax: 2 * MiB,

@@ -47,6 +47,11 @@ export const errorTable = {
     advice:
       'A log file became shorter while it was read (copytruncate?): reading goes on at its start. Lines that were cut off before they were read are lost by whoever truncated it.',
   },
+  LINES_LOST: {
+    retryable: false,
+    advice:
+      'Log files were deleted before they could be shipped: look for an outage or a flood before it; raise --held-bytes-max, --held-age-max-ms or the size and count of the files that the kubelet keeps.',
+  },
   SHIP_UNREACHABLE: {
     retryable: true,
     advice:
@@ -136,4 +141,9 @@ export class AgentError extends Error {
 /** Whether `error` is a system error (or AgentError) with this code. */
 export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}
+
+/** Whether `error` comes from the operating system: the disk, rights, limits. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
 }

@@ -2,6 +2,8 @@
 // them when they are over. Made by agent.ts; pipeline.ts plans from it.
 
 import { readFileSync, realpathSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname } from 'node:path';
 
 import type { CheckpointStore } from './commit/checkpoint-store.ts';
 import { limits, type Config } from './config.ts';
@@ -10,8 +12,10 @@ import type { PodMetadata, PodName } from './discover/pod-metadata.ts';
 import { globBase } from './discover/raw-discovery.ts';
 import type { Log } from './log.ts';
 import { Chain } from './tail/chain.ts';
+import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
+import { LossLedger } from './tail/loss-ledger.ts';
 import type { PlannedChain } from './tail/plan.ts';
-import type { TailSetup } from './tail/tail-setup.ts';
+import type { Loss, TailSetup } from './tail/tail-setup.ts';
 import { WakeList } from './tail/wake.ts';
 import { describeWorkload, type NodePlace, type Workload } from './tail/workload.ts';
 
@@ -20,17 +24,29 @@ export type FleetChain = PlannedChain & {
   readonly log: ContainerLog;
   /** Not planned yet: the labels of its pod may come any moment. */
   awaited: boolean;
+  /** Since the start; nobody can read them any more. */
+  lostBytes: number;
 };
+
+/** Room that could not be made is looked for again after this many milliseconds. */
+const noRoomMs = 50;
 
 export class Fleet {
   readonly roots: readonly string[];
   readonly wakeList: WakeList;
+  readonly losses = new LossLedger();
   readonly #setup: TailSetup;
+  readonly #store: CheckpointStore;
+  readonly #log: Log;
+  readonly #heldBudget: HeldBudget;
+  readonly #ownPod: string;
   readonly #place: NodePlace;
   readonly #partialFlushMs: number;
   readonly #chains = new Map<string, FleetChain>();
   readonly #keys = new Map<Chain, string>();
   #pods: PodMetadata | undefined;
+  #noRoomUntilMs = 0;
+  #forgetsAtMs: number | undefined;
 
   constructor(
     config: Config,
@@ -41,17 +57,62 @@ export class Fleet {
     this.#partialFlushMs = config.partialFlushMs;
     this.roots = realRoots(config.format === 'raw' ? config.rawPath.map(globBase) : config.logRoot);
     this.wakeList = new WakeList(config.flushIntervalMs, parts.onWake);
-    this.#setup = {
+    this.#store = store;
+    this.#log = log;
+    this.#heldBudget = { bytesMax: config.heldBytesMax, ageMaxMs: config.heldAgeMaxMs };
+    this.#ownPod = config.ownPod ?? hostname();
+    this.#setup = this.#makeSetup(config);
+  }
+
+  #makeSetup(config: Config): TailSetup {
+    const store = this.#store;
+    return {
       roots: this.roots,
       openFiles: { count: 0, max: openFilesMax() },
-      lostBytes: { truncated: 0, notUnpacked: 0 },
       from: store.size === 0 ? config.from : 'start',
       once: config.once,
-      lookup: (podUid, container, restartCount) =>
-        store.lookup(podUid, container).filter((row) => row.restartCount === restartCount),
+      lookup: (podUid, container) => store.lookup(podUid, container),
+      remember: (file) => {
+        const { owner, identity, committed: offset, device, inode, path } = file;
+        if (identity === undefined) return;
+        const fileName = path.slice(path.lastIndexOf('/') + 1);
+        const { fingerprint } = identity;
+        store.put({ ...owner, fingerprint, offset, device, inode, fileName });
+      },
       forget: (owner, fingerprint) => store.forget({ ...owner, fingerprint }),
-      report: (code, text) => log.warn(code, text),
+      makeRoom: () => this.#makeRoom(),
+      lost: (loss) => this.#enterLoss(loss),
+      report: (code, text) => this.#log.warn(code, text),
     };
+  }
+
+  #enterLoss(loss: Loss): void {
+    const { file, reason, bytes } = loss;
+    const { podUid, container } = file.owner;
+    const directory = dirname(file.path);
+    const planned = [...this.#chains.values()].find(
+      ({ chain: { place } }) =>
+        place.directory === directory && place.podUid === podUid && place.container === container,
+    );
+    if (planned !== undefined) planned.lostBytes += bytes;
+    this.losses.enter(loss, planned?.workload);
+    this.#log.warn('LINES_LOST', `${file.path}: ${bytes} bytes (${reason})`);
+  }
+
+  /** Closes descriptors that can be had again, an eighth of all that may be open. */
+  #makeRoom(): void {
+    const { openFiles } = this.#setup;
+    if (performance.now() < this.#noRoomUntilMs) return;
+    const countMax = Math.floor((openFiles.max * 7) / 8);
+    for (const unreadToo of [false, true]) {
+      for (const { chain } of this.#chains.values()) {
+        if (openFiles.count <= countMax) return;
+        chain.release({ unreadToo });
+      }
+      if (openFiles.count < openFiles.max) return;
+    }
+    // All are being read: asking again for each of thousands of files would cost more than waiting.
+    this.#noRoomUntilMs = performance.now() + noRoomMs;
   }
 
   /** Told after the first scan: what appears from now on is new, and read from its start. */
@@ -87,7 +148,9 @@ export class Fleet {
     );
     const workload = this.#describe(log);
     const awaited = name !== undefined && this.#pods?.awaits(name) === true;
-    this.#chains.set(key, { chain, workload, log, servedAt: 0, awaited });
+    const isOwn = name?.pod === this.#ownPod;
+    const pace = isOwn ? { bytesPerSecond: limits.ownLogBytesPerSecond, dueMs: 0 } : undefined;
+    this.#chains.set(key, { chain, workload, log, servedAt: 0, awaited, pace, lostBytes: 0 });
     this.#keys.set(chain, key);
     return chain;
   }
@@ -130,6 +193,8 @@ export class Fleet {
   /** Looks at the busy chains, and drops those that are over. */
   tick(nowMs: number): void {
     this.wakeList.tick(nowMs, this.#partialFlushMs);
+    fitHeldFiles(this.#keys.keys(), this.#heldBudget, nowMs);
+    this.#forgetUnclaimed(nowMs);
     for (const [key, { chain }] of this.#chains) {
       if (!chain.over || chain.draining) continue;
       chain.close();
@@ -137,6 +202,14 @@ export class Fleet {
       this.#chains.delete(key);
       this.#keys.delete(chain);
     }
+  }
+
+  /** Once: forgets the checkpoints of containers that went while no agent ran. */
+  #forgetUnclaimed(nowMs: number): void {
+    this.#forgetsAtMs ??= nowMs + limits.unclaimedKeptMs;
+    if (nowMs < this.#forgetsAtMs || this.#chains.size === 0) return;
+    this.#forgetsAtMs = Number.POSITIVE_INFINITY;
+    this.#store.forgetUnclaimed();
   }
 
   /** Chains that may have something to read: the busy ones that wait for no labels. */
@@ -150,11 +223,6 @@ export class Fleet {
 
   all(): Iterable<FleetChain> {
     return this.#chains.values();
-  }
-
-  /** Bytes since the start that were cut off or could not be unpacked before they were read. */
-  get lostBytes(): TailSetup['lostBytes'] {
-    return this.#setup.lostBytes;
   }
 
   get openFileCount(): number {

@@ -134,6 +134,30 @@ export const options = {
     commands: ['run', 'top'],
     help: 'run: ship what is there, print a one-line JSON summary, exit. top: print one table, exit.',
   },
+  heldBytesMax: {
+    kind: 'bytes',
+    default: 1024 * 1024 * KiB,
+    min: 0,
+    max: 1024 ** 4,
+    commands: ['run', 'check'],
+    help: 'Bytes of deleted files that are held open for reading; past it the oldest are dropped.',
+  },
+  heldAgeMaxMs: {
+    kind: 'milliseconds',
+    default: 3_600_000,
+    min: 1_000,
+    max: 7 * 86_400_000,
+    commands: ['run', 'check'],
+    help: 'How long a deleted file is held open for reading at most.',
+  },
+  ownPod: {
+    kind: 'text',
+    default: undefined,
+    commands: ['run', 'check'],
+    placeholder: 'NAME',
+    foreignVariables: ['POD_NAME'],
+    help: 'Pod of the agent, whose own log is read slowly; the host name otherwise.',
+  },
   // ── state
   stateDir: {
     kind: 'path',

@@ -5,14 +5,20 @@
 // them at a time. A file's committed offset moves only after the answer. When no slot is free
 // nothing is read: the files keep the bytes.
 
+import { closeSync } from 'node:fs';
+
 import type { CheckpointStore } from './commit/checkpoint-store.ts';
 import { createLowWater, type LowWater } from './commit/low-water.ts';
 import type { DrainResult, SourceResult } from './encode/drain-task.ts';
 import type { EncoderPool } from './encode/encoder-pool.ts';
+import { limits } from './config.ts';
 import type { Log } from './log.ts';
 import type { Shipper } from './ship/shipper.ts';
+import { steadyNowMs } from './steady-clock.ts';
 import { unpackCompressed } from './tail/gz-spool.ts';
+import { isBroken } from './tail/gz-tries.ts';
 import type { LogFile } from './tail/log-file.ts';
+import { lossBody, type LossNotice } from './tail/loss-notice.ts';
 import type { Chain } from './tail/chain.ts';
 import { makePlan, type Plan, type PlanContext, type PlannedChain } from './tail/plan.ts';
 
@@ -48,8 +54,6 @@ type Range = {
   readonly ticket: number;
 };
 
-const spoolTriesMax = 3;
-
 export class Pipeline {
   readonly totals: Totals = {
     lines: 0,
@@ -77,7 +81,12 @@ export class Pipeline {
   #drains = 0;
   #drainTurnMs = 0;
   #shipments = 0;
+  readonly #takeLosses: (countMax: number) => LossNotice[];
+  /** Unpacked and not read to the end: each takes room in the state directory. */
+  readonly #spools = new Set<LogFile>();
   #spooling = false;
+  #spoolLookMs = 0;
+  #isTelling = false;
   #stopped = false;
   /** Told when a worker fails, which only a bug makes it do. */
   onFailure: (error: unknown) => void = (error) => {
@@ -93,6 +102,7 @@ export class Pipeline {
       spoolDir: string;
       roots: readonly string[];
       chains: () => Iterable<PlannedChain>;
+      takeLosses: (countMax: number) => LossNotice[];
     },
   ) {
     this.#stages = stages;
@@ -101,6 +111,7 @@ export class Pipeline {
     this.#spoolDir = options.spoolDir;
     this.#roots = options.roots;
     this.#chains = options.chains;
+    this.#takeLosses = options.takeLosses;
   }
 
   /** Nothing is being read, sent or waited for. */
@@ -138,10 +149,13 @@ export class Pipeline {
 
   /** Starts plans as long as there are slots, workers and bytes. */
   pump(): void {
+    this.#tellLosses();
+    // Not only when nothing else is left to read: what is compressed already is deleted next.
+    if (steadyNowMs() - this.#spoolLookMs >= limits.spoolLookMs) this.#spoolNext();
     while (!this.#stopped && this.#drains < this.#drainsMax) {
       const slot = this.#stages.encoder.takeSlot();
       if (slot === undefined) return;
-      const plan = makePlan(this.#chains(), slot, this.#context, Date.now());
+      const plan = makePlan(this.#chains(), slot, this.#context, steadyNowMs());
       if (plan === undefined) {
         this.#stages.encoder.freeSlot(slot);
         this.#spoolNext();
@@ -159,6 +173,12 @@ export class Pipeline {
     const result = await encoder.run(plan.task);
     this.#drains -= 1;
     this.#drainTurnMs = performance.now();
+    if (!isIntact(plan)) {
+      for (const { planned } of plan.parts) planned.chain.retreat();
+      encoder.freeSlot(plan.task.slot);
+      this.pump();
+      return;
+    }
     const ranges = this.#advance(plan, result);
     if (result.bodyBytes > 0) {
       this.#shipments += 1;
@@ -187,7 +207,7 @@ export class Pipeline {
 
   #advance(plan: Plan, result: DrainResult): Range[] {
     const ranges: Range[] = [];
-    const nowMs = Date.now();
+    const nowMs = steadyNowMs();
     this.totals.tasks += 1;
     this.totals.drainCpuMicros += result.cpuMicros;
     for (const [index, { planned, cut }] of plan.parts.entries()) {
@@ -246,32 +266,86 @@ export class Pipeline {
     }
   }
 
+  /** Ships what is to be said of lost bytes, one body at a time. */
+  #tellLosses(): void {
+    if (this.#isTelling || this.#stopped) return;
+    const notices = this.#takeLosses(limits.lossNoticesPerRequestMax);
+    if (notices.length === 0) return;
+    this.#isTelling = true;
+    this.#tell(notices).catch((error: unknown) => this.onFailure(error));
+  }
+
+  async #tell(notices: readonly LossNotice[]): Promise<void> {
+    const body = lossBody(this.#context.place, notices);
+    this.#shipments += 1;
+    try {
+      await this.#stages.shipper.ship({ body, entryCount: notices.length });
+    } catch (error) {
+      if (!this.#stopped) throw error;
+    } finally {
+      this.#shipments -= 1;
+      this.#isTelling = false;
+    }
+    this.pump();
+  }
+
   /** Unpacks one `.gz` at a time, and only when it is the next to be read. */
   #spoolNext(): void {
-    if (this.#spooling) return;
+    this.#spoolLookMs = steadyNowMs();
+    for (const file of this.#spools) if (file.fd === undefined) this.#spools.delete(file);
+    if (this.#spooling || this.#stopped || this.#spools.size >= limits.spoolsMax) return;
     for (const { chain } of this.#chains()) {
-      const file = chain.toSpool;
+      const file = chain.toSpool(this.#spoolLookMs);
       if (file === undefined || chain.draining) continue;
       this.#spooling = true;
-      void this.#spool(chain, file);
+      this.#spool(chain, file).catch((error: unknown) => this.onFailure(error));
       return;
     }
   }
 
   async #spool(chain: Chain, file: LogFile): Promise<void> {
+    file.spooling = true;
     try {
-      file.adoptSpool(await unpackCompressed(file.path, this.#spoolDir, this.#roots));
+      const fd = await unpackCompressed(file.path, this.#spoolDir, this.#roots);
+      if (chain.files.includes(file)) this.#adoptSpool(file, fd);
+      else closeSync(fd);
     } catch (error) {
-      const tries = (this.#spoolTries.get(file) ?? 0) + 1;
-      this.#spoolTries.set(file, tries);
-      this.#stages.log.warn('FILE_UNREADABLE', `unpacking ${file.path}: ${String(error)}`);
-      if (tries >= spoolTriesMax) file.giveUp();
+      this.#noteSpoolFailure(file, error);
     } finally {
+      file.spooling = false;
       this.#spooling = false;
       chain.waiting = false;
     }
+    this.#spoolLookMs = 0;
     this.pump();
   }
+
+  #adoptSpool(file: LogFile, fd: number): void {
+    file.adoptSpool(fd);
+    this.#spools.add(file);
+  }
+
+  /** A broken file is given up; when there is no room for it, there may be later. */
+  #noteSpoolFailure(file: LogFile, error: unknown): void {
+    this.#stages.log.warn('FILE_UNREADABLE', `unpacking ${file.path}: ${String(error)}`);
+    if (!isBroken(error)) {
+      file.spoolDueMs = steadyNowMs() + limits.spoolRetryMs;
+      return;
+    }
+    const tries = (this.#spoolTries.get(file) ?? 0) + 1;
+    this.#spoolTries.set(file, tries);
+    if (tries >= limits.gzTriesMax) file.giveUp('not_unpacked');
+  }
+}
+
+/** Whether every file that a task read was still the log that it was when the plan was made. */
+function isIntact({ parts }: Plan): boolean {
+  // No early end: each file that was replaced must know it.
+  let all = true;
+  for (const { cut } of parts) {
+    for (const file of cut.files) if (file.name.rotation === '' && !file.isIntact()) all = false;
+  }
+  return all;
 }
 
 function consumedBytes(

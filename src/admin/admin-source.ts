@@ -46,6 +46,8 @@ export type WorkloadStatus = {
   readonly chargedBytes: number;
   /** Estimate in US dollars, if the last minutes were the month; the free amount is ignored. */
   readonly costPerMonth: number;
+  /** Of its files, since the start: nobody can read them any more; absent when there are none. */
+  readonly lostBytes?: number;
   /** Oldest first. */
   readonly files: readonly FileStatus[];
 };

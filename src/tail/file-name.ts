@@ -52,7 +52,11 @@ export function compareFileNames(a: FileName, b: FileName): number {
   return a.rotation < b.rotation ? -1 : 1;
 }
 
-/** Whether both name the same bytes, compressed or not. The live file is only itself. */
+/**
+ * Whether both name the same bytes, compressed or not. The live file is only itself, and the numbers
+ * of docker are given anew at each rotation.
+ */
 export function sameRotation(a: FileName, b: FileName): boolean {
-  return a.restartCount === b.restartCount && a.rotation === b.rotation && a.rotation !== '';
+  const isDated = a.rotation.includes('-');
+  return isDated && a.restartCount === b.restartCount && a.rotation === b.rotation;
 }

@@ -2,15 +2,18 @@
 // chain.ts.
 //
 // Invariant: committed <= offset <= size, as far as the file itself allows. The descriptor is kept
-// while bytes are unread, so that neither a rename nor a deletion can take them away.
+// while bytes are unread, so that neither a rename nor a deletion can take them away, and it is
+// never closed while a task may read it.
 
+import assert from 'node:assert/strict';
 import { closeSync, fstatSync, readSync, statSync, type Stats } from 'node:fs';
 
 import { limits } from '../config.ts';
+import { isSystemError } from '../errors.ts';
 import { identifyFile, firstLine, type FileIdentity, type FileOwner } from './file-identity.ts';
 import type { FileName } from './file-name.ts';
 import { openLogFile } from './open-log-file.ts';
-import type { TailSetup } from './tail-setup.ts';
+import type { LossReason, TailSetup } from './tail-setup.ts';
 
 export class LogFile {
   name: FileName;
@@ -32,16 +35,23 @@ export class LogFile {
   grownAtMs = 0;
   /** Nothing will ever be appended. */
   ended = false;
-  /** No name leads to it any more. */
-  unlinked = false;
+  /** Milliseconds since the epoch of the look that found no name that leads to it any more. */
+  unlinkedAtMs: number | undefined;
   /** Its bytes can be had from a `.gz` only, through a spool file. */
   needsSpool = false;
+  /** Its `.gz` is being unpacked. */
+  spooling = false;
+  /** Not unpacked before this time, milliseconds since the epoch: the last try failed. */
+  spoolDueMs = 0;
+  /** Another log's bytes stand where this one's were. */
+  replaced = false;
   readonly owner: FileOwner;
   readonly #setup: TailSetup;
   #identity: FileIdentity | undefined;
   #head: Buffer | undefined;
   #fd: number | undefined;
   #bornMs = 0;
+  #mtimeMs = 0;
 
   constructor(place: { name: FileName; path: string; owner: FileOwner }, setup: TailSetup) {
     this.name = place.name;
@@ -58,6 +68,10 @@ export class LogFile {
     return this.#fd;
   }
 
+  get unlinked(): boolean {
+    return this.unlinkedAtMs !== undefined;
+  }
+
   get unread(): number {
     return Math.max(0, this.size - this.offset);
   }
@@ -67,19 +81,38 @@ export class LogFile {
     return this.ended && this.offset >= this.size && this.committed >= this.offset;
   }
 
+  /** Whether it can be closed and had again by its name. */
+  get reopenable(): boolean {
+    return this.#fd !== undefined && !this.unlinked && !this.name.compressed;
+  }
+
   /**
    * Opens the file if it is closed. False when it is another file by now, or gone.
    * @throws AgentError LINK_REFUSED; the system error otherwise.
    */
   open(): boolean {
     if (this.#fd !== undefined) return true;
+    assert(!this.name.compressed, 'a .gz is unpacked, not opened');
     const { fd, stats } = openLogFile(this.path, this.#setup.roots);
     if (this.inode !== 0 && (stats.ino !== this.inode || stats.dev !== this.device)) {
       closeSync(fd);
       return false;
     }
-    this.#adopt(fd, stats);
+    this.#fd = fd;
+    this.#setup.openFiles.count += 1;
+    this.#note(stats);
+    // What was known of it stays until `refresh` has looked; while it was closed, its bytes may
+    // have been replaced, or its inode number given to another file.
+    if (this.#head === undefined) this.size = stats.size;
+    else if (this.#headChanged()) this.replaced = true;
     return true;
+  }
+
+  #note(stats: Stats): void {
+    this.device = stats.dev;
+    this.inode = stats.ino;
+    this.#bornMs = stats.birthtimeMs > 0 ? stats.birthtimeMs : stats.mtimeMs;
+    this.#mtimeMs = stats.mtimeMs;
   }
 
   /** Takes over the descriptor of a spool file that holds what the `.gz` unpacks to. */
@@ -90,20 +123,13 @@ export class LogFile {
     this.needsSpool = false;
   }
 
-  /** Takes the rest as lost: it cannot be unpacked. */
-  giveUp(): void {
-    this.#setup.lostBytes.notUnpacked += this.unread;
+  /** Takes what is unread as lost. What is on its way is still answered for. */
+  giveUp(reason: LossReason): void {
+    const bytes = this.unread;
+    if (bytes > 0) this.#setup.lost({ file: this, reason, bytes });
     this.size = this.offset;
+    this.ended = true;
     this.needsSpool = false;
-  }
-
-  #adopt(fd: number, stats: Stats): void {
-    this.#fd = fd;
-    this.#setup.openFiles.count += 1;
-    this.device = stats.dev;
-    this.inode = stats.ino;
-    this.size = stats.size;
-    this.#bornMs = stats.birthtimeMs > 0 ? stats.birthtimeMs : stats.mtimeMs;
   }
 
   close(): void {
@@ -114,6 +140,43 @@ export class LogFile {
   }
 
   /**
+   * Goes on where `found` stands: the same bytes under another name, or compressed. `found` is given
+   * up without its descriptor.
+   */
+  moveTo(found: LogFile): void {
+    assert(this.#fd === undefined, 'what is open needs no other place');
+    this.name = found.name;
+    this.path = found.path;
+    this.device = found.device;
+    this.inode = found.inode;
+    this.size = found.size;
+    // ISIZE holds the length modulo 2^32.
+    while (found.name.compressed && this.size < this.offset) this.size += 2 ** 32;
+    this.needsSpool = found.name.compressed && this.size > this.offset;
+    this.#fd = found.#fd;
+    this.#identity ??= found.#identity;
+    this.#head = found.#head;
+    this.#mtimeMs = found.#mtimeMs;
+    found.#fd = undefined;
+  }
+
+  /**
+   * Begins anew on the descriptor of `old`, whose bytes were replaced by another log's. The
+   * descriptor stays open: a task may be reading it.
+   */
+  succeed(old: LogFile): void {
+    assert(old.#fd !== undefined, 'it was opened to see that it was replaced');
+    this.#fd = old.#fd;
+    old.#fd = undefined;
+    const stats = fstatSync(this.#fd);
+    this.#note(stats);
+    this.size = stats.size;
+    this.unlinkedAtMs = old.unlinkedAtMs;
+    old.replaced = true;
+    old.inode = 0;
+  }
+
+  /**
    * Looks at the size again. `truncated` when the file is no longer the one whose bytes were read:
    * it has become shorter, or starts with another line.
    */
@@ -121,16 +184,49 @@ export class LogFile {
     if (this.ended || this.name.compressed) return 'same';
     const stats =
       this.#fd === undefined ? statSync(this.path, { throwIfNoEntry: false }) : fstatSync(this.#fd);
-    if (stats === undefined || stats.ino !== this.inode) return 'same'; // The listing tells what became of it.
-    if (stats.size === this.size) return 'same';
+    // The listing tells what became of it.
+    if (stats === undefined || stats.ino !== this.inode) return 'same';
+    const sameTime = stats.mtimeMs === this.#mtimeMs;
+    if (stats.size === this.size && sameTime && !this.replaced) return 'same';
     if (!this.open()) return 'same';
     this.grownAtMs = nowMs;
-    const { unread } = this;
-    const shorter = stats.size < this.size;
+    // Written anew at the same length between two looks: the time tells, then the first line.
+    if (this.replaced || stats.size < this.size || this.#headChanged()) return 'truncated';
+    this.#mtimeMs = stats.mtimeMs;
+    if (stats.size === this.size) return 'same';
     this.size = stats.size;
-    if (!shorter && !this.#headChanged()) return 'grown';
-    this.#setup.lostBytes.truncated += unread;
-    return 'truncated';
+    return 'grown';
+  }
+
+  /**
+   * Takes back that it has ended when it was appended to since: by a runtime that was stopped between
+   * opening the new file and its last write to this one.
+   */
+  reviveIfGrown(size: number, nowMs: number): boolean {
+    if (!this.ended || this.name.compressed || size <= this.size) return false;
+    this.ended = false;
+    this.size = size;
+    this.grownAtMs = nowMs;
+    return true;
+  }
+
+  /** Its present size where that costs no open, else the one known. */
+  get sizeNow(): number {
+    return this.#fd === undefined || this.name.compressed ? this.size : fstatSync(this.#fd).size;
+  }
+
+  /**
+   * Whether what a task has just read was still this log. A copytruncate between two looks shows
+   * only in the first line; without this the task's lines would be shipped under the wrong ids.
+   */
+  isIntact(): boolean {
+    try {
+      if (!this.replaced && this.#headChanged()) this.replaced = true;
+    } catch (error) {
+      // A disk that fails; what the task could read of it stands.
+      if (!isSystemError(error)) throw error;
+    }
+    return !this.replaced;
   }
 
   #headChanged(): boolean {
@@ -151,7 +247,7 @@ export class LogFile {
     const bytes = readSync(this.#fd, head, 0, bytesMax, 0);
     const line = firstLine(head.subarray(0, bytes), this.ended);
     if (line === undefined) return false;
-    this.#head = Buffer.from(line);
+    if (!this.name.compressed) this.#head = Buffer.from(line);
     this.#identity = identifyFile(line, this.owner, this.#bornMs);
     return true;
   }

@@ -11,7 +11,12 @@ export type PlannedChain = {
   /** Replaced when the labels of the pod change; what is planned keeps its own. */
   workload: Workload;
   servedAt: number;
+  /** Set for the agent's own log: what it says of its own lines must not feed it for ever. */
+  readonly pace?: Pace | undefined;
 };
+
+/** How fast a chain may be read; not read before `dueMs`, milliseconds since the epoch. */
+export type Pace = { readonly bytesPerSecond: number; dueMs: number };
 
 export type PlanPart = { readonly planned: PlannedChain; readonly cut: ChainCut };
 
@@ -28,6 +33,7 @@ export type PlanContext = {
 };
 
 let turn = 0;
+let planCount = 0;
 
 /**
  * The next plan for `slot`, or undefined when no chain has anything that can be read. A chain with
@@ -40,8 +46,11 @@ export function makePlan(
   context: PlanContext,
   nowMs: number,
 ): Plan | undefined {
-  const ready = [...chains].filter(({ chain }) => isReady(chain, context, nowMs));
-  ready.sort((a, b) => Number(b.chain.atRisk) - Number(a.chain.atRisk) || a.servedAt - b.servedAt);
+  const ready = inTurn(
+    [...chains].filter((planned) => isReady(planned, context, nowMs)),
+    planCount,
+  );
+  planCount += 1;
   const parts: PlanPart[] = [];
   let bytes = 0;
   for (const planned of ready) {
@@ -49,12 +58,15 @@ export function makePlan(
     if (room <= 0) break;
     const large = planned.chain.unread >= context.batchBytesMax / 2;
     if (large && parts.length > 0) continue;
-    const cut = planned.chain.cut(
-      bytesFor(planned.chain, large ? room : limits.quantumBytes, room),
-    );
+    const bytesMax = bytesFor(planned, large ? room : limits.quantumBytes, room);
+    const cut = planned.chain.cut(bytesMax, nowMs);
     turn += 1;
     planned.servedAt = turn;
     if (cut.bytes === 0) continue;
+    // From now on its descriptors stay open: the next cut may have to make room for its own.
+    planned.chain.draining = true;
+    const { pace } = planned;
+    if (pace !== undefined) pace.dueMs = nowMs + (cut.bytes / pace.bytesPerSecond) * 1_000;
     parts.push({ planned, cut });
     bytes += cut.bytes;
     if (large) break;
@@ -63,13 +75,25 @@ export function makePlan(
   return { task: makeTask(parts, slot, context, nowMs), parts };
 }
 
-/** A record that did not fit into the last cut must fit into this one. */
-function bytesFor(chain: Chain, bytes: number, room: number): number {
-  return chain.stuckSinceMs === undefined ? Math.min(bytes, room) : limits.windowBytes;
+/**
+ * Those served longest ago first; in every second plan, those whose bytes are in danger. Not in each
+ * one: a container that rotates faster than it is read is always in danger, and would starve the
+ * others.
+ */
+function inTurn(ready: PlannedChain[], planIndex: number): PlannedChain[] {
+  const riskOf = ({ chain }: PlannedChain) => (planIndex % 2 === 0 ? Number(chain.atRisk) : 0);
+  return ready.sort((a, b) => riskOf(b) - riskOf(a) || a.servedAt - b.servedAt);
 }
 
-function isReady(chain: Chain, context: PlanContext, nowMs: number): boolean {
-  if (chain.draining || chain.unread === 0 || chain.toSpool !== undefined) return false;
+/** A record that did not fit into the last cut must fit into this one. */
+function bytesFor({ chain, pace }: PlannedChain, bytes: number, room: number): number {
+  if (chain.stuckSinceMs !== undefined) return limits.windowBytes;
+  return Math.min(bytes, room, pace?.bytesPerSecond ?? room);
+}
+
+function isReady({ chain, pace }: PlannedChain, context: PlanContext, nowMs: number): boolean {
+  if (chain.draining || chain.unread === 0 || chain.toSpool(nowMs) !== undefined) return false;
+  if (pace !== undefined && nowMs < pace.dueMs) return false;
   return !chain.waiting || flushIsDue(chain, context, nowMs);
 }
 
@@ -91,7 +115,6 @@ function makeTask(parts: PlanPart[], slot: number, context: PlanContext, nowMs: 
     const { chain, workload } = planned;
     const flushFirst = flushIsDue(chain, context, nowMs);
     if (flushFirst) chain.flushedAtMs = nowMs;
-    chain.draining = true;
     return {
       segments: cut.segments,
       ended: cut.ended,

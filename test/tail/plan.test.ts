@@ -32,11 +32,13 @@ function makeChain(name: string, bytes: number): PlannedChain {
   const setup = {
     roots: [root],
     openFiles: { count: 0, max: 100 },
-    lostBytes: { truncated: 0, notUnpacked: 0 },
     from: 'start',
     once: false,
     lookup: () => [],
     forget: () => undefined,
+    remember: () => undefined,
+    makeRoom: () => undefined,
+    lost: () => undefined,
     report: () => undefined,
   } as const;
   const chain = new Chain(

@@ -24,11 +24,13 @@ beforeEach(() => {
   setup = {
     roots: [root],
     openFiles: { count: 0, max: 100 },
-    lostBytes: { truncated: 0, notUnpacked: 0 },
     from: 'start',
     once: false,
     lookup: () => [],
     forget: () => undefined,
+    remember: () => undefined,
+    makeRoom: () => undefined,
+    lost: () => undefined,
     report: () => undefined,
   };
 });
@@ -57,7 +59,7 @@ function makeChain(name: string): Chain {
 }
 
 function takeAll(chain: Chain): void {
-  const cut = chain.cut(1e9);
+  const cut = chain.cut(1e9, Date.now());
   chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
   for (const file of cut.files) file.committed = file.offset;
 }
@@ -101,7 +103,7 @@ test('a chain whose rest is the beginning of a line is laid to rest after it was
   takeAll(chain);
   appendFileSync(join(root, 'a', '0.log'), '2024-03-05T14:07:00Z stdo');
   tick();
-  const cut = chain.cut(1e9);
+  const cut = chain.cut(1e9, Date.now());
   chain.advance(cut, { consumed: cut.segments.map(({ start }) => start), more: false }, nowMs);
   for (let ticks = 0; ticks <= limits.idleLooks; ticks += 1) tick();
   expect(list.busyCount).toBe(1);

@@ -1,0 +1,72 @@
+// Cuts the next segments out of a chain's files. Called by chain.ts for each plan.
+//
+// Invariant: segments follow one another in write order, and what may still be appended to a file
+// has a place: nothing after it is cut with it.
+
+import assert from 'node:assert/strict';
+
+import type { Segment } from '../encode/drain-task.ts';
+import type { LogFile } from './log-file.ts';
+
+/** Segments of one chain for one task, with the files they are of. */
+export type ChainCut = {
+  readonly segments: Segment[];
+  readonly files: LogFile[];
+  readonly bytes: number;
+  /** The container's log is over after the last segment. */
+  readonly ended: boolean;
+};
+
+export type CutOptions = {
+  readonly bytesMax: number;
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number;
+  /** Nothing comes after the last file. */
+  readonly isOver: boolean;
+  /** Whether the file can be read now; opens it if need be. */
+  readonly open: (file: LogFile) => boolean;
+};
+
+/** Up to `bytesMax` bytes from the oldest unread place on, of one restart. */
+export function cutSegments(chain: readonly LogFile[], options: CutOptions): ChainCut {
+  const { bytesMax, nowMs } = options;
+  const segments: Segment[] = [];
+  const files: LogFile[] = [];
+  let bytes = 0;
+  for (const file of chain) {
+    if (file.unread === 0) continue;
+    const first = files[0];
+    if (first !== undefined && first.owner.restartCount !== file.owner.restartCount) break;
+    if (file.needsSpool && file.spoolDueMs > nowMs) {
+      // There is no room to unpack it at present. What is newer need not wait, but what stands
+      // before it must not be joined with what comes after it.
+      if (first === undefined) continue;
+      break;
+    }
+    if (bytes >= bytesMax || !options.open(file)) break;
+    if (file.unread === 0) continue; // Only its identity told that it was read before.
+    const end = Math.min(file.size, file.offset + bytesMax - bytes);
+    segments.push(segmentOf(file, end));
+    files.push(file);
+    bytes += end - file.offset;
+    if (!file.ended || end < file.size) break;
+  }
+  const ended = segments.at(-1)?.ended === true && endsAfter(chain, files, options.isOver);
+  return { segments, files, bytes, ended };
+}
+
+/** Whether nothing of the same restart will follow the last of these files. */
+function endsAfter(chain: readonly LogFile[], files: readonly LogFile[], isOver: boolean): boolean {
+  const last = files.at(-1);
+  if (last === undefined) return false;
+  const next = chain[chain.indexOf(last) + 1];
+  if (next !== undefined) return next.owner.restartCount !== last.owner.restartCount;
+  return isOver;
+}
+
+function segmentOf(file: LogFile, end: number): Segment {
+  assert(file.fd !== undefined && file.identity !== undefined);
+  const { idPrefix, fallbackTime } = file.identity;
+  const ended = file.ended && end === file.size;
+  return { fd: file.fd, start: file.offset, end, ended, idPrefix, fallbackTime };
+}

@@ -1,0 +1,341 @@
+// The files of one container's log, kept equal to what stands in its directory. Owned by chain.ts,
+// which looks through it and cuts from it.
+//
+// Invariants: the list is in write order; a file leaves it only when it was read to its end and
+// answered for, or what is left of it was counted as lost; what the listing says is the truth, every
+// difference is repaired at the next look. A look never throws what the operating system says: it is
+// reported, and the next look tries again.
+
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { limits } from '../config.ts';
+import type { LineFormat } from '../encode/drain-task.ts';
+import { AgentError, hasCode, isSystemError } from '../errors.ts';
+import { compareFileNames, parseFileName } from './file-name.ts';
+import { GzTries } from './gz-tries.ts';
+import { isSameFile, isSameIdentity, listLogFiles, type ListedFile } from './listing.ts';
+import { LogFile } from './log-file.ts';
+import type { KnownOffset, LossReason, TailSetup } from './tail-setup.ts';
+
+/** What discovery knows of a container: as much of it as the chain needs. */
+export type ChainPlace = {
+  readonly directory: string;
+  readonly liveName: string;
+  readonly format: LineFormat;
+  readonly podUid: string;
+  readonly container: string;
+  /** For files whose names do not tell it. */
+  readonly restartCount: number;
+};
+
+export class ChainFiles {
+  list: LogFile[] = [];
+  /** Nothing will be created there any more, unless all of it is made anew. */
+  directoryGone = false;
+  readonly #place: ChainPlace;
+  readonly #setup: TailSetup;
+  readonly #gzTries = new GzTries();
+  #listedMtimeMs = -1;
+  #listedAtMs = 0;
+  #isListed = false;
+
+  constructor(place: ChainPlace, setup: TailSetup) {
+    this.#place = place;
+    this.#setup = setup;
+  }
+
+  /** Repairs the list to the directory and looks at each file. True when there is news. */
+  look(nowMs: number): boolean {
+    let news = this.#lookAtDirectory(nowMs);
+    for (const [index, file] of this.list.entries()) {
+      if (this.#lookAtFile(index, file, nowMs)) news = true;
+    }
+    return news;
+  }
+
+  /** The next look lists the directory, whatever its time says. */
+  relist(): void {
+    this.#listedMtimeMs = -1;
+  }
+
+  #lookAtFile(index: number, file: LogFile, nowMs: number): boolean {
+    try {
+      const change = file.refresh(nowMs);
+      if (change === 'truncated') this.#replaceTruncated(index);
+      this.identify(file);
+      return change !== 'same';
+    } catch (error) {
+      this.report(error, file.path);
+      return false;
+    }
+  }
+
+  #lookAtDirectory(nowMs: number): boolean {
+    const { directory, liveName } = this.#place;
+    try {
+      const { mtimeMs } = statSync(directory);
+      this.directoryGone = false;
+      // A change within the clock's grain of the listing could have been missed by it.
+      const isPast = Math.abs(this.#listedAtMs - mtimeMs) > limits.mtimeGrainMs;
+      if (mtimeMs === this.#listedMtimeMs && isPast) return false;
+      const listed = listLogFiles(directory, liveName);
+      this.#listedMtimeMs = mtimeMs;
+      this.#listedAtMs = Date.now();
+      const news = this.#adoptListing(listed, nowMs);
+      if (!this.#isListed) this.#forgetVanished();
+      return news;
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT', 'ENOTDIR')) {
+        this.report(error, directory);
+        return false;
+      }
+      const news = !this.directoryGone;
+      this.directoryGone = true;
+      if (news) this.#adoptListing([], nowMs);
+      return news;
+    }
+  }
+
+  /** Repairs the chain to a listing of the directory. True when a file came or went. */
+  #adoptListing(listed: readonly ListedFile[], nowMs: number): boolean {
+    let news = false;
+    const seen = new Set<LogFile>();
+    const strange: { each: ListedFile; known: LogFile | undefined }[] = [];
+    for (const each of listed) {
+      const known = this.list.find((file) => isSameFile(file, each));
+      if (known !== undefined && seen.has(known)) continue;
+      if (known === undefined || isOnlyCompressed(known, each)) {
+        strange.push({ each, known });
+        continue;
+      }
+      if (this.#recognize(known, each, nowMs)) news = true;
+      seen.add(known);
+    }
+    for (const { each, known } of strange) {
+      const file = this.#admit(each, known, seen);
+      if (file === undefined) continue;
+      seen.add(file);
+      news = true;
+    }
+    for (const file of this.list) {
+      if (seen.has(file)) continue;
+      if (!file.unlinked) news = true;
+      file.unlinkedAtMs ??= nowMs;
+      file.supersededAtMs ??= nowMs;
+      const isLost = file.fd === undefined && !file.spooling && file.unread > 0;
+      if (isLost) this.lose(file, 'deleted');
+    }
+    this.list.sort((a, b) => compareFileNames(a.name, b.name));
+    return news;
+  }
+
+  /** A file that is known stands where it stood, or has moved. */
+  #recognize(known: LogFile, { path, name, stats }: ListedFile, nowMs: number): boolean {
+    const isBack = known.unlinked;
+    known.unlinkedAtMs = undefined;
+    if (name.compressed && !known.name.compressed) return isBack; // It was read while it was plain.
+    known.path = path;
+    known.name = name;
+    return known.reviveIfGrown(stats.size, nowMs) || isBack;
+  }
+
+  #admit(
+    { path, name, stats }: ListedFile,
+    known: LogFile | undefined,
+    seen: ReadonlySet<LogFile>,
+  ): LogFile | undefined {
+    const { podUid, container, format } = this.#place;
+    const restartMin = format === 'cri' ? 0 : this.#place.restartCount;
+    const owner = { podUid, container, restartCount: Math.max(name.restartCount, restartMin) };
+    const file = new LogFile({ name, path, owner }, this.#setup);
+    file.device = stats.dev;
+    file.inode = stats.ino;
+    try {
+      if (!name.compressed) {
+        if (!file.open()) return this.#listAgain(); // Renamed between the two calls.
+        file.identify();
+      } else if (!this.#gzTries.peek(file, stats, this.#setup)) {
+        return this.#gzTries.pending ? this.#listAgain() : undefined;
+      }
+    } catch (error) {
+      if (!this.#tolerate(error, file, stats)) return undefined;
+    }
+    const twin = known ?? this.#twinOf(file, seen);
+    if (twin !== undefined) {
+      const isNews = twin.identity === undefined;
+      joinTwins(twin, file);
+      if (isNews && twin.identity !== undefined) this.#resume(twin);
+      return twin;
+    }
+    if (file.identity !== undefined) this.#resume(file);
+    this.#fitDescriptors(file);
+    this.list.push(file);
+    return file;
+  }
+
+  #listAgain(): undefined {
+    this.relist();
+  }
+
+  /** A file that cannot be opened: whether the chain takes it all the same, to open it later. */
+  #tolerate(error: unknown, file: LogFile, stats: { readonly size: number }): boolean {
+    this.report(error, file.path);
+    this.relist(); // Rights and limits change.
+    if (file.name.compressed || !hasCode(error, 'EMFILE', 'ENFILE')) return false;
+    file.size = stats.size;
+    return true;
+  }
+
+  /**
+   * A file of this chain that is the same log, and that this listing has not shown: it was renamed
+   * or compressed while it was closed.
+   */
+  #twinOf(file: LogFile, seen: ReadonlySet<LogFile>): LogFile | undefined {
+    return this.list.find((other) => {
+      if (seen.has(other) || !isSameIdentity(other, file)) return false;
+      if (file.name.compressed) return true;
+      const sameInode = other.inode === file.inode && other.device === file.device;
+      return other.fd === undefined && !other.spooling && sameInode;
+    });
+  }
+
+  /** Past the limit a descriptor is kept only while it is needed. */
+  #fitDescriptors(file: LogFile): void {
+    const { openFiles } = this.#setup;
+    if (openFiles.count <= openFiles.max) return;
+    if (file.unread > 0) this.#setup.makeRoom();
+    if (openFiles.count > openFiles.max) file.close();
+  }
+
+  /** Finds out who a file is, if its bytes tell it by now, and where to go on in it. */
+  identify(file: LogFile): void {
+    try {
+      if (file.identify()) this.#resume(file);
+    } catch (error) {
+      this.report(error, file.path);
+    }
+  }
+
+  /** Goes on where an earlier run was answered for. */
+  #resume(file: LogFile): void {
+    const known = this.#checkpoints().find(
+      ({ fingerprint, restartCount }) =>
+        fingerprint === file.identity?.fingerprint && restartCount === file.owner.restartCount,
+    );
+    // Without a time in it, the first line may be that of each rotation.
+    const mayBeOther = this.#place.format === 'raw' && !file.name.compressed;
+    if (known !== undefined && (!mayBeOther || known.inode === file.inode)) {
+      // ISIZE holds the length modulo 2^32: a file that was read past that is longer than it says.
+      while (file.name.compressed && file.size < known.offset) file.size += 2 ** 32;
+      const fits = known.offset <= file.size;
+      if (!fits) {
+        this.#setup.report('FILE_TRUNCATED', `${file.path} is shorter than what was read of it`);
+      }
+      file.offset = fits ? known.offset : 0;
+    } else if (this.#setup.from === 'end' && file.size > 0) {
+      file.offset = file.size;
+      file.committed = file.size;
+      // Or else a rename while it is closed, or the next start, would send it from its beginning.
+      this.#setup.remember(file);
+    }
+    file.committed = file.offset;
+  }
+
+  #checkpoints(): readonly KnownOffset[] {
+    return this.#setup.lookup(this.#place.podUid, this.#place.container);
+  }
+
+  /**
+   * The first look after a start: what is remembered and not there any more can never be read. How
+   * much of it was unread nobody knows; that it was the live file is worth a line of log.
+   */
+  #forgetVanished(): void {
+    const isSure = this.list.every(({ identity }) => identity !== undefined);
+    // Some file could not be looked at: the next listing tells.
+    if (!isSure || this.#listedMtimeMs === -1) return;
+    this.#isListed = true;
+    const { podUid, container, directory, liveName, restartCount: own } = this.#place;
+    // Kubelets before 1.14 gave each restart a name, and so a chain, of its own.
+    const holdsAllRestarts = /^\d+\.log$/.test(liveName);
+    const there = new Set(this.list.map((file) => keyOf(file.owner, file.identity)));
+    for (const known of this.#checkpoints()) {
+      const { restartCount, fingerprint, fileName, offset } = known;
+      if (there.has(keyOf(known, known)) || !(holdsAllRestarts || restartCount === own)) continue;
+      this.#setup.forget({ podUid, container, restartCount }, fingerprint);
+      if (parseFileName(fileName, liveName)?.rotation !== '') continue;
+      const path = join(directory, fileName);
+      const text = `${path}, read to byte ${offset}, was deleted while no agent ran`;
+      this.#setup.report('LINES_LOST', text);
+    }
+  }
+
+  /** The same inode holds another log now (copytruncate): the old one ends where it was read to. */
+  #replaceTruncated(index: number): void {
+    const old = this.list[index];
+    if (old === undefined) return;
+    const text = `${old.path} was truncated at ${old.offset} of ${old.size} bytes`;
+    this.#setup.report('FILE_TRUNCATED', text);
+    const fresh = new LogFile(old, this.#setup);
+    fresh.succeed(old);
+    old.giveUp('truncated'); // What was cut off cannot be read any more.
+    old.name = { ...old.name, rotation: old.name.rotation === '' ? '~' : old.name.rotation };
+    this.list.splice(index + 1, 0, fresh);
+    if (fresh.identify()) this.#resume(fresh);
+  }
+
+  /** Closes what is finished; forgets what is no longer on the disk. */
+  dropFinished(nowMs: number): void {
+    const dropped = new Set<LogFile>();
+    for (const file of this.list) {
+      if (!file.finished || file.spooling) continue;
+      // One look more before the descriptor goes: nothing else would notice what came since.
+      if (!this.#setup.once && file.reviveIfGrown(file.sizeNow, nowMs)) continue;
+      file.close();
+      if (file.unlinked || file.inode === 0) dropped.add(file);
+    }
+    if (dropped.size === 0) return;
+    this.list = this.list.filter((file) => !dropped.has(file));
+    for (const file of dropped) this.#forget(file);
+  }
+
+  #forget(file: LogFile): void {
+    if (file.identity === undefined) return;
+    if (this.list.some((other) => isSameIdentity(other, file))) return;
+    this.#setup.forget(file.owner, file.identity.fingerprint);
+  }
+
+  /** Gives up what is unread of a file, unless another one holds the same bytes. */
+  lose(file: LogFile, reason: LossReason): void {
+    const isElsewhere = this.list.some((other) => other !== file && isSameIdentity(other, file));
+    if (isElsewhere) file.size = file.offset;
+    file.giveUp(reason);
+  }
+
+  /** Reports what the operating system or the rules for links say; throws anything else. */
+  report(error: unknown, path: string): void {
+    if (!isSystemError(error) && !(error instanceof AgentError)) throw error;
+    const code = error instanceof AgentError ? error.code : 'FILE_UNREADABLE';
+    this.#setup.report(code, `${path}: ${error.message}`);
+  }
+}
+
+function keyOf(
+  { restartCount }: { readonly restartCount: number },
+  identity: { readonly fingerprint: string } | undefined,
+): string {
+  return `${restartCount}/${identity?.fingerprint}`;
+}
+
+/** A file that was closed before it was read to its end, and of which only the `.gz` is left. */
+function isOnlyCompressed(known: LogFile, { name }: ListedFile): boolean {
+  if (!name.compressed || known.name.compressed) return false;
+  return known.fd === undefined && known.unread > 0;
+}
+
+/** Makes one of a known file and the same log as it was found anew. */
+function joinTwins(known: LogFile, found: LogFile): void {
+  if (known.fd === undefined && !known.spooling) known.moveTo(found);
+  else found.close();
+  known.unlinkedAtMs = undefined;
+}

@@ -1,0 +1,37 @@
+// Bounds what is held in deleted files. A descriptor keeps a deleted file's bytes readable, and its
+// blocks on the disk: during a long outage an agent that held all of them would fill the node.
+// Called by fleet.ts once per tick.
+//
+// Invariant: past the budget the oldest go first, and what was unread of them is counted as lost.
+
+import type { Chain } from './chain.ts';
+import type { LogFile } from './log-file.ts';
+
+export type HeldBudget = {
+  /** Of all deleted files that are held open. */
+  readonly bytesMax: number;
+  /** From the look that found a file deleted. */
+  readonly ageMaxMs: number;
+};
+
+type Held = { readonly chain: Chain; readonly file: LogFile; readonly sinceMs: number };
+
+/** Lets go of deleted files until the rest is within the budget; those that a task reads stay. */
+export function fitHeldFiles(chains: Iterable<Chain>, budget: HeldBudget, nowMs: number): void {
+  const held: Held[] = [];
+  let bytes = 0;
+  for (const chain of chains) {
+    for (const file of chain.files) {
+      if (file.unlinkedAtMs === undefined || file.fd === undefined) continue;
+      held.push({ chain, file, sinceMs: file.unlinkedAtMs });
+      bytes += file.size;
+    }
+  }
+  held.sort((a, b) => a.sinceMs - b.sinceMs);
+  for (const { chain, file, sinceMs } of held) {
+    const isOld = nowMs - sinceMs > budget.ageMaxMs;
+    if (!isOld && bytes <= budget.bytesMax) break;
+    const { size } = file;
+    if (chain.abandon(file, isOld ? 'held_age' : 'held_bytes')) bytes -= size;
+  }
+}

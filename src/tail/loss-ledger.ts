@@ -1,0 +1,35 @@
+// What was lost so far: the sums, and the notices that are still to be told. fleet.ts enters each
+// loss, pipeline.ts takes the notices, agent-status.ts prints the sums.
+//
+// Invariant: every lost byte is in the sums; a notice may be missing when there are very many.
+
+import { limits } from '../config.ts';
+import type { LossNotice } from './loss-notice.ts';
+import { lossReasons, type Loss, type LossReason } from './tail-setup.ts';
+import type { Workload } from './workload.ts';
+
+export class LossLedger {
+  /** Bytes since the start. */
+  readonly bytesByReason: Record<LossReason, number>;
+  #notices: LossNotice[] = [];
+
+  constructor() {
+    const zeros = lossReasons.map((reason) => [reason, 0] as const);
+    this.bytesByReason = Object.fromEntries(zeros) as Record<LossReason, number>;
+  }
+
+  /** Adds a loss; without a workload nobody is told of it but whoever reads the sums. */
+  enter({ file, reason, bytes }: Loss, workload: Workload | undefined): void {
+    this.bytesByReason[reason] += bytes;
+    if (workload === undefined || this.#notices.length >= limits.lossNoticesMax) return;
+    const { path, identity, offset } = file;
+    const idPrefix = identity?.idPrefix;
+    const atMs = Date.now();
+    this.#notices.push({ workload, path, idPrefix, reason, offset, bytes, atMs });
+  }
+
+  /** Notices that were not taken before, the oldest first. */
+  take(countMax: number): LossNotice[] {
+    return this.#notices.splice(0, countMax);
+  }
+}
