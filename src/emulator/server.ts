@@ -14,6 +14,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentError } from '../errors.ts';
+import { pageHeaders, readPageFile } from '../page-file.ts';
 import { ApiError, bodyOfHttpStatus, invalidArgument, rpcCode } from './api-error.ts';
 import { createEntryClock } from './entry-clock.ts';
 import type { EntryKey, EntryStore } from './entry-store.ts';
@@ -26,6 +27,8 @@ import type { Answer } from './answer.ts';
 import { json, noAnswer, notFound, send } from './answer.ts';
 import { listEntries, listLogs } from './list-request.ts';
 import { MemoryStore } from './memory-store.ts';
+import { createExplorer, type Explorer } from './page/explorer.ts';
+import { pageTable } from './page/page-table.ts';
 import { ClientGone, readBody } from './request-body.ts';
 import { SqliteStore } from './sqlite-store.ts';
 import { renderEntry } from './stored-entry.ts';
@@ -86,6 +89,7 @@ POST   /v2/entries:list              read entries (filter, orderBy, pageSize, pa
 GET    /v2/projects/P/logs           names of logs
 DELETE /v2/projects/P/logs/L         delete a log
 GET    /emulator/stats               counters
+GET    /emulator/explore             newest entries that match, for the page at / in a browser
 GET    /emulator/entries             all entries, NDJSON
 DELETE /emulator/entries             forget all entries
 GET    /emulator/faults              faults in force
@@ -106,6 +110,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
 class EmulatorServer {
   readonly #options: EmulatorOptions;
   readonly #store: EntryStore;
+  readonly #explorer: Explorer;
   readonly #faults = new Faults();
   readonly #tokens: Tokens;
   readonly #clock = createEntryClock();
@@ -123,6 +128,7 @@ class EmulatorServer {
     this.#faults.set(readFaultRules(options.faults ?? {}));
     this.#store =
       options.dataFile === undefined ? new MemoryStore() : new SqliteStore(options.dataFile);
+    this.#explorer = createExplorer(this.#store);
     this.#tokens = new Tokens(options.metadata?.tokenLifeSeconds);
     this.#http = createServer({ keepAliveTimeout: keepAliveMs }, (request, response) => {
       void this.#serve(request, response);
@@ -203,8 +209,8 @@ class EmulatorServer {
     const { body } = await readBody(request);
     if (path.startsWith('/v2/')) return this.#logs(request, path);
     switch (route) {
-      case 'GET /':
-        return { status: 200, body: greeting, type: 'text/plain; charset=utf-8' };
+      case 'GET /emulator/explore':
+        return { status: 200, body: this.#explorer.explore(queryOf(request)) };
       case 'GET /emulator/stats':
         return json(this.#stats());
       case 'GET /emulator/entries':
@@ -213,6 +219,7 @@ class EmulatorServer {
         return noAnswer;
       case 'DELETE /emulator/entries':
         this.#store.clear();
+        this.#explorer.forget();
         this.#requests = this.#entries = this.#rejectedEntries = this.#bytes = 0;
         return json({});
       case 'GET /emulator/faults':
@@ -220,8 +227,19 @@ class EmulatorServer {
       case 'PUT /emulator/faults':
         return this.#putFaults(body);
       default:
-        return notFound(path);
+        return this.#page(request, path);
     }
+  }
+
+  /** The page for browsers, the greeting for whoever asks with curl. */
+  async #page(request: IncomingMessage, path: string): Promise<Answer> {
+    if (request.method !== 'GET') return notFound(path);
+    if (path === '/' && request.headers.accept?.includes('text/html') !== true) {
+      return { status: 200, body: greeting, type: 'text/plain; charset=utf-8' };
+    }
+    const file = await readPageFile(pageTable, path);
+    if (file === undefined) return notFound(path);
+    return { status: 200, body: file.body.toString(), type: file.type, headers: pageHeaders };
   }
 
   #putFaults(body: Buffer): Answer {
@@ -316,7 +334,9 @@ class EmulatorServer {
     const stored = partial === undefined ? request : refuseByFault(request, partial);
     if (isWritten(stored)) {
       this.#store.transaction(() => {
-        for (const entry of stored.entries) this.#store.add(entry);
+        for (const entry of stored.entries) {
+          if (this.#store.add(entry)) this.#explorer.add(entry);
+        }
       });
       this.#entries += stored.entries.length;
       this.#rejectedEntries += stored.refusals.size;
@@ -334,11 +354,11 @@ class EmulatorServer {
       );
     const [parent, logId] = [match?.[1], match?.[2]];
     if (parent !== undefined && logId === undefined && request.method === 'GET') {
-      const query = new URL(request.url ?? '/', 'http://emulator').searchParams;
-      return json(listLogs(this.#store, { parent, query }));
+      return json(listLogs(this.#store, { parent, query: queryOf(request) }));
     }
     if (parent !== undefined && logId !== undefined && request.method === 'DELETE') {
       const name = `${parent}/logs/${logId}`;
+      this.#explorer.forget();
       if (this.#store.deleteLog(name) === 0) {
         throw new ApiError(rpcCode.notFound, `Log ${name} does not exist.`);
       }
@@ -346,6 +366,10 @@ class EmulatorServer {
     }
     return notFound(path);
   }
+}
+
+function queryOf(request: IncomingMessage): URLSearchParams {
+  return new URL(request.url ?? '/', 'http://emulator').searchParams;
 }
 
 /** NDJSON, a page at a time. */

@@ -1,0 +1,14 @@
+// Which files the page of the emulator consists of. server.ts serves them beside the API.
+
+import { baseStyle, type PageTable } from '../../page-file.ts';
+
+const own = (name: string): URL => new URL(name, import.meta.url);
+
+export const pageTable: PageTable = {
+  '/': own('page.html'),
+  '/base.css': baseStyle,
+  '/page.css': own('page.css'),
+  '/page.js': own('page.js'),
+  '/entries.js': own('entries.js'),
+  '/histogram.js': own('histogram.js'),
+};
