@@ -52,7 +52,7 @@ const seqBytes = 10;
 const timeHole = '2024-03-05T14:07:21.000000000Z';
 /** Where the CRI time of every template ends and its message begins. */
 export const timeEnd = 38;
-export const bodyStart = timeEnd + ' stdout F '.length;
+const bodyStart = timeEnd + ' stdout F '.length;
 
 /**
  * Random numbers from a 32-bit seed (mulberry32): the same seed gives the same sequence on every
@@ -80,7 +80,7 @@ export function createRandom(seed: number): Random {
 }
 
 /** A 32-bit number that depends on all bits of both. */
-export function mix(seed: number, value: number): number {
+function mix(seed: number, value: number): number {
   let mixed = (seed ^ Math.imul(value, 0x9e3779b1)) >>> 0;
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);

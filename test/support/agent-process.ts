@@ -131,10 +131,36 @@ async function readAll(stream: NodeJS.ReadableStream | null): Promise<string> {
   return text;
 }
 
-function start(words: readonly string[]): ChildProcess {
+export type CommandProcess = {
+  /** Lines of stdout and stderr so far. */
+  readonly lines: readonly string[];
+  readonly signal: (name: 'SIGINT' | 'SIGTERM') => void;
+  /** Resolves to the exit code when it has ended by itself or by a signal. */
+  readonly ended: Promise<number | null>;
+};
+
+/** Any command of tailship, with more environment. */
+export function startCommand(
+  words: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): CommandProcess {
+  const child = start(words, environment);
+  const lines: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    assert(stream !== null, 'both outputs are pipes');
+    createInterface({ input: stream }).on('line', (line) => lines.push(line));
+  }
+  const ended = once(child, 'close').then(() => child.exitCode);
+  return { lines, signal: (name) => child.kill(name), ended };
+}
+
+function start(
+  words: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): ChildProcess {
   const child = spawn(process.execPath, [mainFile, ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: cleanEnvironment(),
+    env: { ...cleanEnvironment(), ...environment },
   });
   running.add(child);
   child.on('exit', () => running.delete(child));

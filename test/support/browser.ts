@@ -11,6 +11,8 @@ import { shrinkPng } from './small-png.ts';
 
 const executablePath = '/usr/bin/chromium';
 const screenshotBytesMax = 150_000;
+/** Only then are those of the repository replaced: fonts differ between machines. */
+const isRefreshing = process.env['TAILSHIP_SCREENSHOTS'] === '1';
 
 /** Why the tests of a page are skipped; '' when they run. */
 export const whyNoBrowser = fs.existsSync(executablePath)
@@ -79,7 +81,10 @@ export function useBrowser(): { open: (url: string, shape?: Shape) => Promise<Pa
   };
 }
 
-/** Saves what is seen as `directory/name.png`, and holds it to a size that a repository can keep. */
+/**
+ * Saves what is seen as `directory/name.png` with TAILSHIP_SCREENSHOTS=1, or when there is none, and
+ * holds it to a size that a repository can keep.
+ */
 export async function saveScreenshot(
   page: Page,
   { directory, name, isWhole = false }: { directory: string; name: string; isWhole?: boolean },
@@ -88,7 +93,8 @@ export async function saveScreenshot(
   const image = await page.screenshot({ animations: 'disabled', caret: 'hide', fullPage: isWhole });
   const small = shrinkPng(image);
   expect(small.length).toBeLessThan(screenshotBytesMax);
-  fs.writeFileSync(path.join(directory, `${name}.png`), small);
+  const file = path.join(directory, `${name}.png`);
+  if (isRefreshing || !fs.existsSync(file)) fs.writeFileSync(file, small);
 }
 
 /** Whether anything is wider than the window, so that a phone would scroll sideways. */
