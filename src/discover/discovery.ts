@@ -65,6 +65,7 @@ class ScanningDiscovery implements Discovery {
   readonly #touched = new Set<string>();
   #soon: NodeJS.Timeout | undefined;
   #scanMs = 0;
+  #scannedAtMs = 0;
   #closed = false;
   #watcher: FSWatcher | undefined;
   #watching = false;
@@ -106,7 +107,8 @@ class ScanningDiscovery implements Discovery {
     const startedMs = performance.now();
     this.#table.scan(this.#touched);
     this.#touched.clear();
-    this.#scanMs = performance.now() - startedMs;
+    this.#scannedAtMs = performance.now();
+    this.#scanMs = this.#scannedAtMs - startedMs;
     if (this.#options.watch) this.#keepWatch();
   }
 
@@ -154,6 +156,9 @@ class ScanningDiscovery implements Discovery {
     });
     this.#watcher = watcher;
     this.#watched = identity;
+    // The event as the kernel tells it: chokidar's own comes after its look at the directory, in
+    // the thread pool, and a pod may live for 300 ms only.
+    watcher.on('raw', (_event, name: unknown) => this.#hear(typeof name === 'string' ? name : ''));
     watcher.on('all', (_event, path) => this.#hear(path));
     watcher.on('error', (error) => {
       if (this.#watcher === watcher) this.#degrade(error);
@@ -173,14 +178,19 @@ class ScanningDiscovery implements Discovery {
     this.#scanSoon();
   }
 
-  /** Many events make one scan; with many links, events cost at most a twentieth of the time. */
+  /**
+   * The first event makes a scan at once, those that come right after it one scan together; with
+   * many links, events cost at most a twentieth of the time.
+   */
   #scanSoon(): void {
     if (this.#closed || this.#soon !== undefined) return;
-    const delayMs = Math.min(
+    const gapMs = Math.min(
       Math.max(limits.scanEventDelayMs, this.#scanMs * 20),
       this.#options.scanIntervalMs,
     );
-    this.#soon = setTimeout(() => this.scan(), delayMs);
+    const delayMs = this.#scannedAtMs + gapMs - performance.now();
+    if (delayMs <= 0) this.scan();
+    else this.#soon = setTimeout(() => this.scan(), delayMs);
   }
 
   #degrade(error: unknown): void {

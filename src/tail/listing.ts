@@ -22,8 +22,9 @@ export function listLogFiles(directory: string, liveName: string): ListedFile[] 
     if (name === undefined) continue;
     const path = join(directory, fileName);
     const stats = lstatSync(path, { throwIfNoEntry: false });
-    if (stats?.isFile() === true)
-      (name.compressed ? compressed : plain).push({ path, name, stats });
+    if (stats?.isFile() !== true) continue;
+    const family = name.compressed ? compressed : plain;
+    family.push({ path, name, stats });
   }
   return [...plain, ...compressed];
 }

@@ -11,7 +11,7 @@ import type { Workload } from './workload.ts';
 export class LossLedger {
   /** Bytes since the start. */
   readonly bytesByReason: Record<LossReason, number>;
-  #notices: LossNotice[] = [];
+  readonly #notices: LossNotice[] = [];
 
   constructor() {
     const zeros = lossReasons.map((reason) => [reason, 0] as const);
