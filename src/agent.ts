@@ -67,7 +67,11 @@ async function makeAgent(config: Config, control: Control): Promise<Agent> {
   if (config.format === 'raw' && config.rawPath.length === 0) {
     throw new AgentError('CONFIG_INVALID', '--format raw needs --raw-path: which files?');
   }
-  const place = await findNodePlace(config);
+  const place = await findNodePlace(config, {
+    retryForMs: limits.metadataStartMs,
+    signal: control.signal,
+    waiting: (text) => log.warn('METADATA_UNAVAILABLE', text),
+  });
   const tooSmall = memoryWarning(config);
   if (tooSmall !== undefined) log.warn(undefined, tooSmall);
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });

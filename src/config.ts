@@ -9,6 +9,15 @@ const MiB = 1024 * KiB;
 
 /** Sizes in bytes, times in milliseconds. */
 export const limits = {
+  // ── identity of the node
+  metadataMs: 5_000,
+  /** For the name of the node, which the machine has one for. */
+  metadataNodeMs: 1_000,
+  metadataBytesMax: 64 * KiB,
+  /** GKE's own metadata server starts with the node's pods, and may be later than this agent. */
+  metadataStartMs: 60_000,
+  metadataBackoffBaseMs: 250,
+  metadataBackoffMaxMs: 5_000,
   // ── discover
   /** The scan is the truth; events only make it sooner. */
   scanIntervalMs: 1_000,

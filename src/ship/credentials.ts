@@ -5,8 +5,8 @@
 // refresh fails.
 
 import assert from 'node:assert/strict';
-import { getBuiltinModule } from 'node:process';
 import { AgentError } from '../errors.ts';
+import { getMetadata, metadataUrl } from '../gce-metadata.ts';
 import type { FetchToken, IssuedToken } from './issued-token.ts';
 import { lifeMinMs } from './issued-token.ts';
 import { keyFileToken } from './key-file-token.ts';
@@ -39,7 +39,7 @@ export type Credentials = {
   stop(reason: AgentError): void;
 };
 
-const tokenPath = '/computeMetadata/v1/instance/service-accounts/default/token';
+const tokenPath = 'instance/service-accounts/default/token';
 /** A token is asked for anew when this share of its life is over. */
 const refreshShare = 0.8;
 
@@ -156,13 +156,7 @@ export class CachedToken implements Credentials {
  */
 function tokenFromMetadata(options: CredentialOptions): FetchToken {
   let answeredBefore = false;
-  const url = URL.parse(`http://${options.metadataHost}${tokenPath}`);
-  if (url === null) {
-    throw new AgentError(
-      'CONFIG_INVALID',
-      `${options.metadataHost} is no host of a metadata server`,
-    );
-  }
+  const url = metadataUrl(options.metadataHost, tokenPath);
   return async () => {
     const { status, text } = await getMetadata(url, options.deadlineMs).catch((error: unknown) => {
       // A machine where it never answered is most likely no Google machine.
@@ -184,38 +178,6 @@ function tokenFromMetadata(options: CredentialOptions): FetchToken {
     answeredBefore = true;
     return parseToken(text);
   };
-}
-
-function getMetadata(url: URL, deadlineMs: number): Promise<{ status: number; text: string }> {
-  // An import would name all that node:http exports, its WebSocket too, which loads 16 MB.
-  const http = getBuiltinModule('node:http');
-  return new Promise((resolve, reject) => {
-    const request = http.request(
-      url,
-      { agent: false, headers: { 'Metadata-Flavor': 'Google' } },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('end', () => {
-          clearTimeout(timer);
-          resolve({
-            status: response.statusCode ?? 0,
-            text: Buffer.concat(chunks).toString('utf8'),
-          });
-        });
-        response.on('error', reject);
-      },
-    );
-    const timer = setTimeout(
-      () => request.destroy(new Error(`no answer within ${deadlineMs / 1_000} s`)),
-      deadlineMs,
-    );
-    request.on('error', (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-    request.end();
-  });
 }
 
 function parseToken(text: string): IssuedToken {
