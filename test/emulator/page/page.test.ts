@@ -40,8 +40,9 @@ describe.skipIf(whyNoBrowser !== '')(`the page of the emulator${whyNoBrowser}`, 
     const { emulator } = await openScene();
     const page = await open(`${emulator.url}/`, { ...shape, nowMs: sceneTimeMs });
     await untilCount(page, '1,800 entries');
-    await page.locator('.entry', { hasText: 'gateway' }).first().click();
+    await page.locator('.entry', { hasText: 'order placed' }).first().click();
     await page.waitForSelector('.json');
+    await page.mouse.move(0, 0);
     expect(await overflows(page)).toBe(false);
     await saveScreenshot(page, { directory, name: `emulator-${name}` });
   });

@@ -16,12 +16,18 @@ const workloads: readonly (readonly [string, string, string, number])[] = [
   ['kube-system', 'coredns-5c7d6b8f9-9n4zr', 'coredns', 1],
 ];
 
+/** `#` becomes a number that differs from entry to entry. */
 const kinds: readonly Kind[] = [
-  ['INFO', 60, 'GET /cart 200 in 12 ms'],
-  ['INFO', 40, 'order placed', { orderId: 'o-48213', items: 3, total: 129.9 }],
-  ['DEBUG', 22, 'cache hit for key product:8812'],
-  ['NOTICE', 5, 'configuration reloaded'],
-  ['WARNING', 9, 'upstream was slow, trying again', { upstream: 'stock', tookMs: 812 }],
+  ['INFO', 22, 'GET /cart 200 in # ms'],
+  ['INFO', 14, 'GET /products/# 200 in 8 ms'],
+  ['INFO', 9, 'POST /checkout 201 in # ms'],
+  ['INFO', 16, 'order placed', { orderId: 'o-48213', items: 3, total: 129.9 }],
+  ['INFO', 8, 'session refreshed for user #'],
+  ['DEBUG', 14, 'cache hit for key product:#'],
+  ['DEBUG', 8, 'pool: # of 64 connections in use'],
+  ['NOTICE', 4, 'configuration reloaded, revision #'],
+  ['WARNING', 6, 'upstream was slow, trying again', { upstream: 'stock', tookMs: 812 }],
+  ['WARNING', 3, 'queue is # entries long'],
   ['ERROR', 3, 'payment gateway timed out', { gateway: 'acquirer-2', attempt: 3 }],
   ['CRITICAL', 1, 'circuit breaker open: acquirer-2'],
 ];
@@ -34,7 +40,8 @@ export function sceneRequests(count: number): object[] {
     const ms = sceneTimeMs - spanMs + (spanMs * index) / count + random.below(700);
     const isBad = index / count > 0.68 && index / count < 0.86;
     const [namespace, pod, container] = pickWorkload(random.next());
-    const [severity, , text, payload] = pickKind(random.next(), isBad);
+    const [severity, , template, payload] = pickKind(random.next(), isBad);
+    const text = template.replace('#', String(2 + random.below(60)));
     const body =
       payload === undefined
         ? { textPayload: text }
