@@ -1,7 +1,9 @@
-// How fast the kernel is, alone and as a whole drain task from file to slot. Run by hand: `node bench/kernel.ts [rounds]`.
+// How fast the kernel is, alone and as a whole drain task from file to slot. Run by hand:
+// `node bench/kernel.ts [rounds]`.
 //
-// It asserts its answers first: every corpus must be the kernel's alone, and equal the reference's bytes. CPU time of the process is
-// counted, not the clock, so that a busy machine does not change the numbers much; of all rounds the fastest is told.
+// It asserts its answers first: every corpus must be the kernel's alone, and equal the reference's
+// bytes. CPU time of the process is counted, not the clock, so that a busy machine does not change
+// the numbers much; of all rounds the fastest is told.
 
 import assert from 'node:assert';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';

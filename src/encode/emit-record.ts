@@ -22,7 +22,7 @@ export type WholeRecord = {
 const carriageReturn = 0x0d;
 const newline = 0x0a;
 /** Room before a join's content for the header that makes it a line: time, stream, tag. */
-export const joinHeaderBytes = 128;
+const joinHeaderBytes = 128;
 
 function idPrefixOf(run: SourceRun, segment: number): string {
   return run.source.segments[segment]!.idPrefix;

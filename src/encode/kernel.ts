@@ -53,7 +53,7 @@ export type Kernel = {
 
 type KernelExports = {
   prepare(area: number): void;
-  beginSource(): void;
+  beginSource(mayTakeLabels: boolean): void;
   encodeLines(
     position: number,
     end: number,
@@ -91,6 +91,14 @@ function templateTable(source: EntryTemplates): [slot: number, text: string][] {
   ];
 }
 
+/** Keys that the kernel knows as the agent's: it hands records back that have labels with these. */
+const agentKeys = /^(?:k8s-pod\/|compute\.|logging\.|tailship)/;
+
+function hasAgentKeysOnly(labels: string): boolean {
+  const keys = Object.keys(JSON.parse(`{${labels}}`) as object);
+  return keys.every((key) => agentKeys.test(key));
+}
+
 /** What `text` is inside a JSON string. */
 function escapeText(text: string): string {
   return JSON.stringify(text).slice(1, -1);
@@ -112,7 +120,7 @@ export function createKernel(memory: WebAssembly.Memory, area: number): Kernel {
   return {
     result,
     setTemplates(source) {
-      exported.beginSource();
+      exported.beginSource(hasAgentKeysOnly(source.labels));
       let at = layout.templates;
       for (const [slot, text] of templateTable(source)) {
         const length = Buffer.byteLength(text);

@@ -13,13 +13,13 @@ import { limits } from '../config.ts';
 import { areaBytes } from './kernel/layout.ts';
 
 /** Bytes below the first worker's area. */
-export const kernelBytes = 64 * 1024;
+const kernelBytes = 64 * 1024;
 const pageBytes = 64 * 1024;
 
 export const slotBytes = limits.batchBytesSoftMax + limits.batchBytesReserve;
 
 /** A joined record and the header that stands before its content there. */
-export const joinBytes = limits.lineBytesMax + pageBytes;
+const joinBytes = limits.lineBytesMax + pageBytes;
 
 const workerBytes = areaBytes + limits.windowBytes + 2 * joinBytes;
 
@@ -49,7 +49,7 @@ export function slotAddress(layout: SharedLayout, slot: number): number {
 }
 
 /** How many WebAssembly pages the layout takes. */
-export function pageCount(layout: SharedLayout): number {
+function pageCount(layout: SharedLayout): number {
   return Math.ceil(slotAddress(layout, layout.slotCount) / pageBytes);
 }
 

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import { drainBoth } from './drain-bench.ts';
+import { drainBoth, drainHere, openFiles, plainSource } from './drain-bench.ts';
 import { generateLog, seededRandom } from './line-generator.ts';
 
 const seed = Number(process.env['TAILSHIP_SEED'] ?? Date.now() % 1_000_000);
@@ -23,6 +23,18 @@ describe('the kernel', () => {
     for (let round = 0; round < 300; round++) {
       expectSame(generateLog(random, 60).bytes, random.pick([300, 4_096, 128 * 1024]));
     }
+  });
+
+  test('leaves records to the reference whose labels may be the source’s too', () => {
+    const labels = '"logging.googleapis.com/labels":{"team":"own"}';
+    const line = `2024-03-05T14:07:21Z stdout F {"a":1,${labels}}\n`;
+    const files = openFiles([line]);
+    const source = { ...plainSource, segments: files.segments(), labels: '"team":"agent"' };
+    const { entries, result } = drainHere([source]);
+    files.close();
+    expect(JSON.parse(entries[0]!)).toMatchObject({ labels: { team: 'own' } });
+    expect(entries[0]).not.toContain('agent');
+    expect(result.sources[0]?.fastLines).toBe(0);
   });
 
   test('writes what the reference writes for every case that the fuzzer found', () => {

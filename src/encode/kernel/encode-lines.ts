@@ -13,6 +13,7 @@ import {
   backslashVector, cachedSecond, quoteVector, resultLastLine, resultLines, resultOut, resultPosition, spaceVector, stopDone,
   stopFull, stopIncomplete, stopJson, stopKlog, stopLong, stopTag, textHead,
 } from './layout';
+import { setMayTakeLabels } from './json-special';
 import { clearKeys } from './key-table';
 import { forgetShapes } from './shapes';
 import {
@@ -39,8 +40,12 @@ export function prepare(areaAddress: usize): void {
   store<u32>(area, 0x30303a30, cachedSecond + 15);
 }
 
-/** Begins a new source: what was learned of the last one's lines is forgotten. */
-export function beginSource(): void {
+/**
+ * Begins a new source: what was learned of the last one's lines is forgotten. `mayTakeLabels` if all
+ * its labels have keys of the agent's.
+ */
+export function beginSource(mayTakeLabels: bool): void {
+  setMayTakeLabels(mayTakeLabels);
   forgetShapes();
 }
 

@@ -43,6 +43,14 @@ export let isSampled: bool = false;
 export let labelsStart: usize = 0;
 export let labelsEnd: usize = 0;
 
+/** Whether a record may bring labels, which then stand after the source's own. */
+let mayTakeLabels: bool = true;
+
+/** Says whether no record can have a key of the source's labels; see `takeLabels`. */
+export function setMayTakeLabels(may: bool): void {
+  mayTakeLabels = may;
+}
+
 /** Forgets the line before. */
 export function resetSpecial(): void {
   severity = severityNone;
@@ -200,7 +208,7 @@ function pastPlainString(at: usize): usize {
  * the agent may have too.
  */
 function takeLabels(start: usize, end: usize): bool {
-  if (load<u8>(start) != 0x7b) return false;
+  if (!mayTakeLabels || load<u8>(start) != 0x7b) return false;
   let at = start + 1;
   if (at + 1 == end) return true;
   while (load<u8>(at) == 0x22) {
