@@ -8,6 +8,7 @@
 
 import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
+import { threadCpuUsage } from 'node:process';
 import type { FSWatcher } from 'chokidar';
 
 import { limits } from '../config.ts';
@@ -65,7 +66,6 @@ class ScanningDiscovery implements Discovery {
   readonly #touched = new Set<string>();
   #soon: NodeJS.Timeout | undefined;
   #scanMs = 0;
-  #scannedAtMs = 0;
   #closed = false;
   #watcher: FSWatcher | undefined;
   #watching = false;
@@ -104,11 +104,12 @@ class ScanningDiscovery implements Discovery {
     if (this.#closed) return;
     clearTimeout(this.#soon);
     this.#soon = undefined;
-    const startedMs = performance.now();
+    const before = threadCpuUsage();
     this.#table.scan(this.#touched);
     this.#touched.clear();
-    this.#scannedAtMs = performance.now();
-    this.#scanMs = this.#scannedAtMs - startedMs;
+    const { user, system } = threadCpuUsage(before);
+    // Not the time that went by: on a loaded machine that would put the next scan off.
+    this.#scanMs = (user + system) / 1_000;
     if (this.#options.watch) this.#keepWatch();
   }
 
@@ -158,7 +159,11 @@ class ScanningDiscovery implements Discovery {
     this.#watched = identity;
     // The event as the kernel tells it: chokidar's own comes after its look at the directory, in
     // the thread pool, and a pod may live for 300 ms only.
-    watcher.on('raw', (_event, name: unknown) => this.#hear(typeof name === 'string' ? name : ''));
+    watcher.on('raw', (_event, name: unknown) => {
+      if (this.#closed || typeof name !== 'string') return;
+      this.#table.meet(basename(name));
+      this.#hear(name);
+    });
     watcher.on('all', (_event, path) => this.#hear(path));
     watcher.on('error', (error) => {
       if (this.#watcher === watcher) this.#degrade(error);
@@ -178,19 +183,14 @@ class ScanningDiscovery implements Discovery {
     this.#scanSoon();
   }
 
-  /**
-   * The first event makes a scan at once, those that come right after it one scan together; with
-   * many links, events cost at most a twentieth of the time.
-   */
+  /** Many events make one scan; with many links, events cost at most a twentieth of the time. */
   #scanSoon(): void {
     if (this.#closed || this.#soon !== undefined) return;
-    const gapMs = Math.min(
+    const delayMs = Math.min(
       Math.max(limits.scanEventDelayMs, this.#scanMs * 20),
       this.#options.scanIntervalMs,
     );
-    const delayMs = this.#scannedAtMs + gapMs - performance.now();
-    if (delayMs <= 0) this.scan();
-    else this.#soon = setTimeout(() => this.scan(), delayMs);
+    this.#soon = setTimeout(() => this.scan(), delayMs);
   }
 
   #degrade(error: unknown): void {

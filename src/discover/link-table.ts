@@ -118,6 +118,25 @@ export class LinkTable {
     }
   }
 
+  /**
+   * A name that an event told of: a link that is new is read at once, without a listing, and so is
+   * what it leads to. All else about it is found by the next scan.
+   */
+  meet(name: string): void {
+    const isNew = name.endsWith('.log') && !this.#links.has(name);
+    if (this.#scanning || !isNew || this.#links.size >= limits.linksMax) return;
+    if (this.#readTarget(name) === undefined) return;
+    this.#scanning = true;
+    try {
+      const { listings: listing } = this.counters;
+      const link: Link = { target: '', log: undefined, reported: '', listing };
+      this.#links.set(name, link);
+      if (!this.#resolve(name, link, resolveRoots(this.#logRoots))) this.#unsettled.add(name);
+    } finally {
+      this.#scanning = false;
+    }
+  }
+
   #look(touched: Iterable<string>): void {
     const fresh: string[] = [];
     const names = this.#readDirectory();

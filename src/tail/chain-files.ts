@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { limits } from '../config.ts';
 import type { LineFormat } from '../encode/drain-task.ts';
 import { AgentError, hasCode, isSystemError } from '../errors.ts';
-import { compareFileNames, parseFileName } from './file-name.ts';
+import { compareFileNames, parseFileName, type FileName } from './file-name.ts';
 import { GzTries } from './gz-tries.ts';
 import { isSameFile, isSameIdentity, listLogFiles, type ListedFile } from './listing.ts';
 import { LogFile } from './log-file.ts';
@@ -101,6 +101,7 @@ export class ChainFiles {
   #adoptListing(listed: readonly ListedFile[], nowMs: number): boolean {
     let news = false;
     const seen = new Set<LogFile>();
+    const admitted = new Set<LogFile>();
     const strange: { each: ListedFile; known: LogFile | undefined }[] = [];
     for (const each of listed) {
       const known = this.list.find((file) => isSameFile(file, each));
@@ -115,12 +116,14 @@ export class ChainFiles {
     for (const { each, known } of strange) {
       const file = this.#admit(each, known, seen);
       if (file === undefined) continue;
+      if (!seen.has(file)) admitted.add(file);
       seen.add(file);
       news = true;
     }
     for (const file of this.list) {
       if (seen.has(file)) continue;
       if (!file.unlinked) news = true;
+      if (file.name.rotation === '') file.name = this.#placeVanished(file, admitted);
       file.unlinkedAtMs ??= nowMs;
       file.supersededAtMs ??= nowMs;
       const isLost = file.fd === undefined && !file.spooling && file.unread > 0;
@@ -128,6 +131,19 @@ export class ChainFiles {
     }
     this.list.sort((a, b) => compareFileNames(a.name, b.name));
     return news;
+  }
+
+  /**
+   * The name of a live file that was rotated and deleted between two looks: after every rotation
+   * that was known by then, before those that this listing has shown first.
+   */
+  #placeVanished(file: LogFile, admitted: ReadonlySet<LogFile>): FileName {
+    const known = this.list
+      .filter((other) => !admitted.has(other) && compareFileNames(other.name, file.name) < 0)
+      .filter(({ owner }) => owner.restartCount === file.owner.restartCount)
+      .map(({ name }) => name.rotation);
+    const last = known.toSorted().at(-1);
+    return { ...file.name, rotation: last === undefined ? '!' : `${last}~` };
   }
 
   /** A file that is known stands where it stood, or has moved. */
@@ -278,7 +294,7 @@ export class ChainFiles {
     this.#setup.report('FILE_TRUNCATED', text);
     const fresh = new LogFile(old, this.#setup);
     fresh.succeed(old);
-    old.giveUp('truncated'); // What was cut off cannot be read any more.
+    this.lose(old, 'truncated'); // What was cut off cannot be read any more.
     old.name = { ...old.name, rotation: old.name.rotation === '' ? '~' : old.name.rotation };
     this.list.splice(index + 1, 0, fresh);
     if (fresh.identify()) this.#resume(fresh);

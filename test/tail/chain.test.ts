@@ -175,6 +175,18 @@ test('a restart ends the log of the one before: they are never cut together', ()
   expect(textOf(chain.cut(1e9, nowMs))).toBe(line('b', 1));
 });
 
+test('a file that was rotated and deleted between two looks comes before the rotations after it', () => {
+  const partial = '2024-03-05T14:07:00Z stdout P half \n';
+  writeFileSync(path('0.log'), line('a'));
+  const chain = makeChain();
+  appendFileSync(path('0.log'), line('b'));
+  rmSync(path('0.log'));
+  writeFileSync(path('0.log.20240305-140722'), partial);
+  writeFileSync(path('0.log'), line('c', 3));
+  settle(chain);
+  expect(take(chain)).toBe(`${line('a')}${line('b')}|${partial}|${line('c', 3)}`);
+});
+
 test('a deleted file is read to its end through its descriptor and then forgotten', () => {
   writeFileSync(path('0.log'), line('a'));
   const chain = makeChain();
