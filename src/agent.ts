@@ -6,6 +6,7 @@ import { cpuUsage } from 'node:process';
 import type { AdminServer } from './admin/admin-server.ts';
 import { openCheckpointStore, type CheckpointStore } from './commit/checkpoint-store.ts';
 import type { Config } from './config.ts';
+import { ConfigReloader } from './config-reloader.ts';
 import { limits } from './config.ts';
 import type { Control } from './control.ts';
 import { AgentError, type ErrorCode } from './errors.ts';
@@ -22,11 +23,13 @@ import { createShipper, type Shipper } from './ship/shipper.ts';
 import { memoryWarning, slotCountFor } from './sizing.ts';
 import { steadyNowMs } from './steady-clock.ts';
 import { createSummaryLog } from './summary-log.ts';
+import type { PlanContext } from './tail/plan.ts';
 import type { NodePlace } from './tail/workload.ts';
 
 /** What runs while the agent runs. */
 export type Agent = {
-  readonly config: Config;
+  /** Replaced when a changed configuration is taken over. */
+  config: Config;
   readonly place: NodePlace;
   readonly encoder: EncoderPool;
   readonly shipper: Shipper;
@@ -40,6 +43,8 @@ export type Agent = {
   discovery: Pick<Discovery, 'close'> | undefined;
   /** undefined: entries go without the labels of their pods. */
   pods: PodMetadata | undefined;
+  /** undefined: the configuration stays as it is. */
+  reloader: ConfigReloader | undefined;
   stopping: boolean;
 };
 
@@ -86,13 +91,7 @@ async function makeAgent(config: Config, control: Control): Promise<Agent> {
   const pipeline = new Pipeline(
     { encoder, shipper, store, log },
     {
-      context: {
-        place,
-        traceParent: config.traceFormat === 'resource' ? `projects/${place.project}` : undefined,
-        joinStackTraces: config.joinStackTraces,
-        batchBytesMax: config.batchBytesMax,
-        partialFlushMs: config.partialFlushMs,
-      },
+      context: planContext(config, place),
       workers: config.workers,
       spoolDir: config.stateDir,
       roots: fleet.roots,
@@ -114,8 +113,30 @@ async function makeAgent(config: Config, control: Control): Promise<Agent> {
     observe: undefined,
     discovery: undefined,
     pods: undefined,
+    reloader: undefined,
     stopping: false,
   };
+}
+
+function planContext(config: Config, place: NodePlace): PlanContext {
+  const { traceFormat, joinStackTraces, batchBytesMax, partialFlushMs } = config;
+  const traceParent = traceFormat === 'resource' ? `projects/${place.project}` : undefined;
+  return { place, traceParent, joinStackTraces, batchBytesMax, partialFlushMs };
+}
+
+/** Takes over what is hot of a changed configuration, whenever it comes. */
+function startReloading(agent: Agent, { reload, log }: Control): ConfigReloader | undefined {
+  if (reload === undefined) return undefined;
+  const apply = (config: Config) => {
+    agent.config = config;
+    agent.fleet.configure(config);
+    agent.pipeline.configure(planContext(config, agent.place));
+    if (agent.pods !== undefined) agent.pods.waitMs = config.metadataWaitMs;
+    reload.setLogLevel(config.logLevel);
+  };
+  const reloader = new ConfigReloader({ config: agent.config, load: reload.load, apply, log });
+  reload.requests.addEventListener('reload', () => void reloader.reload());
+  return reloader;
 }
 
 /** Asks for the labels of the pods, where there is somebody to ask; loads nothing otherwise. */
@@ -177,7 +198,7 @@ async function serveAdmin(agent: Agent, control: Control): Promise<AdminServer |
 }
 
 async function runLive(agent: Agent, control: Control): Promise<number> {
-  const { config, fleet, heartbeat, pipeline, store } = agent;
+  const { fleet, heartbeat, pipeline, store } = agent;
   agent.pods = await openPods(agent, control);
   agent.discovery = discover(agent, control);
   const admin = await serveAdmin(agent, control);
@@ -199,7 +220,8 @@ async function runLive(agent: Agent, control: Control): Promise<number> {
     }
   };
   pipeline.onFailure = fail;
-  const clock = setInterval(tick, config.flushIntervalMs);
+  const clock = setInterval(tick, agent.config.flushIntervalMs);
+  agent.reloader = startReloading(agent, control);
   tick();
   control.signal.addEventListener('abort', () => stop(), { once: true });
   if (control.signal.aborted) stop();
@@ -207,6 +229,7 @@ async function runLive(agent: Agent, control: Control): Promise<number> {
     await stopped;
   } finally {
     clearInterval(clock);
+    agent.reloader?.close();
     agent.stopping = true;
     await stopGracefully(agent);
     await admin?.close();

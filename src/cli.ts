@@ -22,6 +22,8 @@ export type Invocation = {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Aborted by the first signal to stop. */
   readonly signal: AbortSignal;
+  /** Gets an event `reload` when the configuration is to be read again. */
+  readonly reloads?: EventTarget;
   /** Aborted when nobody reads stdout any more. */
   readonly outputClosed: AbortSignal;
   /** undefined when stdout is no terminal. */
@@ -82,8 +84,9 @@ async function printHelp(topic: Command | undefined, invocation: Invocation): Pr
 }
 
 async function runCommand(command: Command, flags: Flags, invocation: Invocation): Promise<number> {
-  const loaded = await loadConfig({ command, flags, environment: invocation.environment });
-  const control = createControl(loaded, invocation);
+  const load = () => loadConfig({ command, flags, environment: invocation.environment });
+  const loaded = await load();
+  const control = createControl(loaded, invocation, load);
   // `check` prints the warnings among its own lines.
   const warnings = command === 'check' ? [] : loaded.warnings;
   for (const warning of warnings) control.log.warn(undefined, warning);
@@ -134,9 +137,16 @@ const runners: Readonly<Record<Command, Runner>> = {
   },
 };
 
-function createControl({ config }: LoadedConfig, invocation: Invocation): Control {
+function createControl(
+  { config }: LoadedConfig,
+  invocation: Invocation,
+  load: () => Promise<LoadedConfig>,
+): Control {
+  let { logLevel } = config;
   const log = createLog({
-    level: config.logLevel,
+    get level() {
+      return logLevel;
+    },
     write: invocation.writeError,
     readable: invocation.isErrorTerminal,
   });
@@ -144,6 +154,18 @@ function createControl({ config }: LoadedConfig, invocation: Invocation): Contro
     signal: invocation.signal,
     log,
     write: invocation.writeOut,
+    ...(invocation.reloads && {
+      reload: {
+        requests: invocation.reloads,
+        load: async () => {
+          const { fitToCgroup } = await import('./sizing.ts');
+          return fitToCgroup(await load());
+        },
+        setLogLevel: (level) => {
+          logLevel = level;
+        },
+      },
+    }),
   };
 }
 

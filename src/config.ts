@@ -9,6 +9,9 @@ const MiB = 1024 * KiB;
 
 /** Sizes in bytes, times in milliseconds. */
 export const limits = {
+  // ── configuration
+  /** The kubelet brings a changed ConfigMap within a minute or so. */
+  configPollMs: 3_000,
   // ── identity of the node
   metadataMs: 5_000,
   /** For the name of the node, which the machine has one for. */

@@ -1,7 +1,8 @@
 // What a command gets from the process entry. cli.ts makes it, so that nothing else touches
 // `process`; tests make their own.
 
-import type { Log } from './log.ts';
+import type { Log, LogLevel } from './log.ts';
+import type { Config } from './options.ts';
 
 /** The outside world of one command. */
 export type Control = {
@@ -13,4 +14,15 @@ export type Control = {
   readonly log: Log;
   /** Writes one line to stdout; the line end is added. */
   readonly write: (line: string) => void;
+  /** undefined where the configuration stays as it was at the start. */
+  readonly reload?: ReloadControl;
+};
+
+/** How a command takes over a changed configuration. */
+export type ReloadControl = {
+  /** An event `reload` comes at each SIGHUP. */
+  readonly requests: EventTarget;
+  /** Reads flags, variables and file again. Rejects with CONFIG_INVALID. */
+  readonly load: () => Promise<Config>;
+  readonly setLogLevel: (level: LogLevel) => void;
 };

@@ -41,7 +41,7 @@ export class Fleet {
   readonly #heldBudget: HeldBudget;
   readonly #ownPod: string;
   readonly #place: NodePlace;
-  readonly #partialFlushMs: number;
+  #partialFlushMs: number;
   readonly #chains = new Map<string, FleetChain>();
   readonly #keys = new Map<Chain, string>();
   #pods: PodMetadata | undefined;
@@ -158,6 +158,11 @@ export class Fleet {
   #describe({ directory, fileName, name }: ContainerLog): Workload {
     const labels = name === undefined ? '' : this.#pods?.find(name)?.labels;
     return describeWorkload(this.#place, name, `${directory}/${fileName}`, labels);
+  }
+
+  /** Takes over the options that are hot. */
+  configure({ partialFlushMs }: Config): void {
+    this.#partialFlushMs = partialFlushMs;
   }
 
   /** From now on new containers wait for the labels of their pods; called before the first scan. */

@@ -105,9 +105,15 @@ export function commandHelpText(command: Command): string {
     text.about,
     '',
     'Options (each also as the variable and the key of the YAML file that stand under it):',
-    ...keys.flatMap((key) => optionLines(key)),
+    ...keys.flatMap((key) => optionLines(key, command)),
     '',
     'Sizes may be written as 512Ki or 2Mi, times as 500ms, 5s or 1m. A boolean is --name, --no-name or --name=false.',
+    ...(command === 'run'
+      ? [
+          'A changed file is read at once, and at SIGHUP: options that are (hot) hold from then on, the others at the',
+          'next start. An invalid file changes nothing.',
+        ]
+      : []),
     '',
     'Examples:',
     ...text.examples.map((example) => `  ${example}`),
@@ -116,12 +122,13 @@ export function commandHelpText(command: Command): string {
   ].join('\n');
 }
 
-function optionLines(key: ConfigKey): string[] {
+function optionLines(key: ConfigKey, command: Command): string[] {
   const row = rowOf(key);
   const flag = `  ${flagOf(key)}${row.kind === 'boolean' ? '' : ` ${placeholderOf(key)}`}`;
   const repeat = row.kind === 'paths' ? '  (repeatable; in the variable comma-separated)' : '';
   const names = [`[${valueText(row.default)}]`, variableOf(key), ...(row.foreignVariables ?? [])];
   if (key !== 'config') names.push(key);
+  if (row.isHot === true && command === 'run') names.push('(hot)');
   return [`${flag}${repeat}`, `        ${row.help}`, `        ${names.join('  ')}`];
 }
 

@@ -26,6 +26,7 @@ export type Log = {
 };
 
 type LogSink = {
+  /** Asked for each line: it may change. */
   readonly level: LogLevel;
   /** Writes one line, without its end. */
   readonly write: (line: string) => void;
@@ -46,15 +47,16 @@ type Line = {
 };
 
 /** A log that writes lines of at least `level` to `write`. */
-export function createLog({ level, write, nowMs = Date.now, readable = false }: LogSink): Log {
+export function createLog(sink: LogSink): Log {
+  const { write, nowMs = Date.now, readable = false } = sink;
   const format = readable ? formatReadable : formatJson;
   const print = (line: Line, repeats: number): void => {
     write(format(line, { nowMs: nowMs(), repeats }));
   };
   const limiter = createLimiter(print, nowMs);
   const call = (of: LogLevel): LogCall => {
-    if (levels.indexOf(of) < levels.indexOf(level)) return () => undefined;
     return (code, message, fields) => {
+      if (levels.indexOf(of) < levels.indexOf(sink.level)) return;
       const line: Line = { level: of, code, message, fields };
       if (of === 'warn' || of === 'error') limiter.admit(line);
       else print(line, 0);

@@ -3,6 +3,7 @@
 // imported by tailship.js.
 
 import './node-version.js';
+import { closeSync, openSync } from 'node:fs';
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 
@@ -12,8 +13,14 @@ const { runCli } = await import('./cli.ts');
 const stop = new AbortController();
 const outputClosed = new AbortController();
 
+const reloads = new EventTarget();
+
 for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   process.on(name, () => {
+    if (name === 'SIGHUP' && process.argv[2] === 'run' && !hasLostTerminal()) {
+      reloads.dispatchEvent(new Event('reload'));
+      return;
+    }
     // The second signal is the user who will not wait; positions are saved as of the last commit,
     // so nothing is lost.
     if (stop.signal.aborted) process.exit(1);
@@ -41,6 +48,7 @@ const exitCode = await runCli({
   environment: process.env,
   signal: stop.signal,
   outputClosed: outputClosed.signal,
+  reloads,
   writeOut: (line) => void process.stdout.write(`${line}\n`),
   writeError: (line) => void process.stderr.write(`${line}\n`),
   terminalSize: () => (process.stdout.isTTY ? process.stdout : undefined),
@@ -49,6 +57,17 @@ const exitCode = await runCli({
 });
 // Whatever a library still holds open must not keep a stopped agent alive until SIGKILL.
 process.exit(exitCode);
+
+/** SIGHUP has two meanings: read the configuration again, and: the user has closed the terminal. */
+function hasLostTerminal(): boolean {
+  if (!process.stderr.isTTY) return false;
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return false;
+  } catch {
+    return true;
+  }
+}
 
 /**
  * What costs memory before the first line of code runs: the parser that strips types, 20 MB in each

@@ -39,6 +39,8 @@ export type OptionRow = {
   readonly max?: number;
   /** hostPort: `off` is allowed and means undefined. */
   readonly mayBeOff?: true;
+  /** A changed configuration holds for it at once; the others hold at the next start. */
+  readonly isHot?: true;
   /** Variables of other tools that count when ours is not set. */
   readonly foreignVariables?: readonly string[];
 };
@@ -116,12 +118,14 @@ export const options = {
   },
   joinStackTraces: {
     kind: 'boolean',
+    isHot: true,
     default: false,
     commands: agentCommands,
     help: 'Make one entry of the lines of a stack trace.',
   },
   partialFlushMs: {
     kind: 'milliseconds',
+    isHot: true,
     default: 5_000,
     min: 100,
     max: 600_000,
@@ -227,6 +231,7 @@ export const options = {
   },
   metadataWaitMs: {
     kind: 'milliseconds',
+    isHot: true,
     default: 2_000,
     min: 0,
     max: 60_000,
@@ -281,6 +286,7 @@ export const options = {
   },
   traceFormat: {
     kind: 'choice',
+    isHot: true,
     default: 'resource',
     choices: ['bare', 'resource'],
     commands: agentCommands,
@@ -297,6 +303,7 @@ export const options = {
   },
   batchBytesMax: {
     kind: 'bytes',
+    isHot: true,
     default: limits.batchBytesSoftMax,
     min: 4 * KiB,
     max: limits.batchBytesSoftMax,
@@ -327,6 +334,7 @@ export const options = {
   },
   graceMs: {
     kind: 'milliseconds',
+    isHot: true,
     default: 25_000,
     min: 0,
     max: 600_000,
@@ -383,6 +391,7 @@ export const options = {
   },
   pricePerGib: {
     kind: 'amount',
+    isHot: true,
     default: 0.5,
     min: 0,
     max: 1_000,
@@ -406,6 +415,7 @@ export const options = {
   },
   logLevel: {
     kind: 'choice',
+    isHot: true,
     default: 'info',
     choices: ['debug', 'info', 'warn', 'error'],
     commands: ['run', 'demo', 'emulator', 'check', 'migrate'],

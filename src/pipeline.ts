@@ -70,7 +70,7 @@ export class Pipeline {
   };
   inFlightBytes = 0;
   readonly #stages: Stages;
-  readonly #context: PlanContext;
+  #context: PlanContext;
   readonly #chains: () => Iterable<PlannedChain>;
   readonly #chainTotals = new WeakMap<PlannedChain, ChainTotals>();
   readonly #lowWaters = new WeakMap<LogFile, LowWater>();
@@ -112,6 +112,11 @@ export class Pipeline {
     this.#roots = options.roots;
     this.#chains = options.chains;
     this.#takeLosses = options.takeLosses;
+  }
+
+  /** From the next plan on; the ones under way keep theirs. */
+  configure(context: PlanContext): void {
+    this.#context = context;
   }
 
   /** Nothing is being read, sent or waited for. */

@@ -34,8 +34,8 @@ async function startServer(answer: (path: string) => { status: number; text: str
     const path = (request.url ?? '').replace('/computeMetadata/v1/', '');
     paths.push(path);
     const told = answer(path);
-    if (told === 'reset') return void request.socket.destroy();
-    response.writeHead(told.status, { 'metadata-flavor': 'Google' }).end(told.text);
+    if (told === 'reset') request.socket.destroy();
+    else response.writeHead(told.status, { 'metadata-flavor': 'Google' }).end(told.text);
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   closers.push(() => server.close());

@@ -1,0 +1,24 @@
+// The configuration changes while lines flow: none is lost, and nothing piles up.
+
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { makeScratch, stopAll } from '../support/agent-process.ts';
+import { reloadUnderLoad } from '../support/reload-scene.ts';
+
+vi.setConfig({ testTimeout: 90_000 });
+
+let scratch: ReturnType<typeof makeScratch>;
+
+beforeEach(() => {
+  scratch = makeScratch();
+});
+
+afterEach(async () => {
+  await stopAll();
+  scratch.remove();
+});
+
+test('50 reloads under load, a third of them invalid, lose no line and no descriptor', async () => {
+  const { accepted, refused, openFiles } = await reloadUnderLoad(scratch.path, 50);
+  expect({ accepted, refused }).toEqual({ accepted: 34, refused: 16 });
+  expect(openFiles[1] - openFiles[0]).toBeLessThanOrEqual(4);
+});
