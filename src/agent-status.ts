@@ -13,12 +13,7 @@ import type { FleetChain } from './fleet.ts';
 import type { Log } from './log.ts';
 import { steadyNowMs } from './steady-clock.ts';
 import { version } from './version.ts';
-import {
-  chargedBytes,
-  costPerMonth,
-  createWorkloadMeters,
-  type WorkloadMeters,
-} from './workload-meter.ts';
+import { costPerMonth, createWorkloadMeters, type WorkloadMeters } from './workload-meter.ts';
 
 /** The agent as the admin server sees it. From now on each tick of the agent may take a sample. */
 export function createAdminSource(agent: Agent, log: Log): AdminSource {
@@ -63,7 +58,8 @@ function liveness({ heartbeat, pipeline, config }: Agent): Check[] {
 
 /** Cloud Logging being down is not in it: the agent does its work, the files keep the lines. */
 function readiness({ config, store, stopping }: Agent): Check[] {
-  const unreadable = reasonUnreadable(config.containersDir);
+  // Raw files are found by their own paths.
+  const unreadable = config.format === 'raw' ? undefined : reasonUnreadable(config.containersDir);
   return [
     checked('running', !stopping, 'stopping'),
     checked('containers', unreadable === undefined, unreadable ?? ''),
@@ -90,7 +86,7 @@ function reasonUnreadable(directory: string): string | undefined {
 
 function sampleOf(agent: Agent, meters: WorkloadMeters): Sample {
   const { pipeline, fleet, shipper } = agent;
-  const nowMs = Date.now();
+  const nowMs = steadyNowMs();
   for (const planned of fleet.all()) meters.sample(planned, pipeline.totalsOf(planned), nowMs);
   const { requestsByCode, deadLetteredByReason } = shipper.counters;
   const { user, system } = cpuUsage();
@@ -99,7 +95,7 @@ function sampleOf(agent: Agent, meters: WorkloadMeters): Sample {
     lines: pipeline.totals.lines,
     bytes: pipeline.totals.bytes,
     behindBytes: fleet.behindBytes,
-    behindSeconds: behindSecondsOf(fleet.all(), steadyNowMs()),
+    behindSeconds: behindSecondsOf(fleet.all(), nowMs),
     inFlightBytes: pipeline.inFlightBytes,
     failedRequests: sumOf(requestsByCode) - (requestsByCode['200'] ?? 0),
     deadLettered: sumOf(deadLetteredByReason),
@@ -138,6 +134,8 @@ function statusOf(agent: Agent, meters: WorkloadMeters): AgentStatus {
     workerTasks: totals.tasks,
     wakeUps: wakeList.counters.wakeUps,
     containersByState: { busy: wakeList.busyCount, idle: wakeList.idleCount },
+    podMetadata: agent.pods?.counters,
+    configReloads: agent.reloader?.counters ?? { accepted: 0, refused: 0 },
     checkpointAgeSeconds: savedAgeMs / 1e3,
     rssBytes: memoryUsage.rss(),
     eventLoopLagMs: Math.max(0, lagMs),
@@ -188,7 +186,7 @@ function cpuSeconds({ heartbeat, pipeline }: Agent): AgentStatus['cpuSecondsBySt
 }
 
 function workloadStatus(
-  { config, pipeline, place }: Agent,
+  { config, pipeline }: Agent,
   meters: WorkloadMeters,
   planned: FleetChain,
 ): WorkloadStatus {
@@ -199,18 +197,18 @@ function workloadStatus(
     container: log.linkPath,
   };
   const totals = pipeline.totalsOf(planned);
-  const { linesPerSecond, bytesPerSecond, chargedBytesPerSecond } = meters.meterOf(planned);
+  const meter = meters.read(planned, totals);
   return {
     namespace,
     pod,
     container,
     ...totals,
-    linesPerSecond,
-    bytesPerSecond,
+    linesPerSecond: meter.linesPerSecond,
+    bytesPerSecond: meter.bytesPerSecond,
     behindBytes: chain.behindBytes,
     behindSeconds: behindSecondsOf([planned], steadyNowMs()),
-    chargedBytes: chargedBytes(planned, totals, place),
-    costPerMonth: costPerMonth(chargedBytesPerSecond, config.pricePerGib),
+    chargedBytes: meter.chargedBytes,
+    costPerMonth: costPerMonth(meter.chargedBytesPerSecond, config.pricePerGib),
     ...(planned.lostBytes > 0 && { lostBytes: planned.lostBytes }),
     files: chain.files.map((file) => ({
       name: file.path.slice(file.path.lastIndexOf('/') + 1),

@@ -20,59 +20,86 @@ const costHorizonSeconds = 300;
 const monthSeconds = 2_628_000;
 const gibBytes = 1024 ** 3;
 
-/** Of one container; rates of the stretch between the last two samples. */
+/** Of one container; rates are of the stretch between the last two samples. */
 export type Meter = {
   readonly linesPerSecond: number;
   readonly bytesPerSecond: number;
+  /** Estimate of what Cloud Logging charges for: of the last minutes, and since the start. */
   readonly chargedBytesPerSecond: number;
+  readonly chargedBytes: number;
 };
 
-type State = Meter & { atMs: number; ageMs: number; lines: number; bytes: number; charged: number };
+type State = Meter & {
+  readonly atMs: number;
+  readonly ageSeconds: number;
+  readonly totals: ChainTotals;
+};
 
 export type WorkloadMeters = {
   /** Takes a sample of one container. */
   readonly sample: (planned: FleetChain, totals: ChainTotals, nowMs: number) => void;
-  readonly meterOf: (planned: FleetChain) => Meter;
+  readonly read: (planned: FleetChain, totals: ChainTotals) => Meter;
 };
 
-const nothing: Meter = { linesPerSecond: 0, bytesPerSecond: 0, chargedBytesPerSecond: 0 };
+const start: Omit<State, 'atMs'> = {
+  linesPerSecond: 0,
+  bytesPerSecond: 0,
+  chargedBytesPerSecond: 0,
+  chargedBytes: 0,
+  ageSeconds: 0,
+  totals: { lines: 0, bytes: 0, entries: 0 },
+};
 
 /** Meters that forget a container together with its chain. */
 export function createWorkloadMeters(place: NodePlace): WorkloadMeters {
   const states = new WeakMap<FleetChain, State>();
   return {
     sample: (planned, totals, nowMs) => {
-      const { lines, bytes } = totals;
-      const charged = chargedBytes(planned, totals, place);
-      const before = states.get(planned);
-      const sums = { atMs: nowMs, lines, bytes, charged };
-      const seconds = before === undefined ? 0 : (nowMs - before.atMs) / 1_000;
-      if (before === undefined || seconds <= 0) {
-        states.set(planned, { ...nothing, ...sums, ageMs: 0 });
+      const state = states.get(planned) ?? { ...start, atMs: nowMs };
+      const more = differenceOf(totals, state.totals);
+      const charged = chargedBytes(planned, more, place);
+      const seconds = (nowMs - state.atMs) / 1_000;
+      const sums = {
+        atMs: nowMs,
+        ageSeconds: state.ageSeconds + seconds,
+        chargedBytes: state.chargedBytes + charged,
+        totals: { ...totals },
+      };
+      if (seconds <= 0) {
+        states.set(planned, { ...state, ...sums });
         return;
       }
-      const ageMs = before.ageMs + seconds * 1_000;
-      const chargedNow = (charged - before.charged) / seconds;
       // A plain mean while the container is young, then one that forgets.
-      const weight = Math.max(
-        (seconds * 1_000) / ageMs,
+      const share = Math.max(
+        seconds / sums.ageSeconds,
         1 - Math.exp(-seconds / costHorizonSeconds),
       );
+      const before = state.chargedBytesPerSecond;
       states.set(planned, {
         ...sums,
-        ageMs,
-        linesPerSecond: (lines - before.lines) / seconds,
-        bytesPerSecond: (bytes - before.bytes) / seconds,
-        chargedBytesPerSecond:
-          before.chargedBytesPerSecond + weight * (chargedNow - before.chargedBytesPerSecond),
+        linesPerSecond: more.lines / seconds,
+        bytesPerSecond: more.bytes / seconds,
+        chargedBytesPerSecond: before + share * (charged / seconds - before),
       });
     },
-    meterOf: (planned) => states.get(planned) ?? nothing,
+    read: (planned, totals) => {
+      const state = states.get(planned) ?? start;
+      const more = chargedBytes(planned, differenceOf(totals, state.totals), place);
+      return { ...state, chargedBytes: state.chargedBytes + more };
+    },
   };
 }
 
-/** Bytes of LogEntries since the start that Cloud Logging would charge for, nearly. */
-export function chargedBytes(
+function differenceOf(now: ChainTotals, before: ChainTotals): ChainTotals {
+  return {
+    lines: now.lines - before.lines,
+    bytes: now.bytes - before.bytes,
+    entries: now.entries - before.entries,
+  };
+}
+
+/** Bytes of LogEntries that Cloud Logging would charge for these lines, nearly. */
+function chargedBytes(
   { workload }: FleetChain,
   { lines, bytes, entries }: ChainTotals,
   { project, node }: NodePlace,

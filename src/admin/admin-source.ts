@@ -116,6 +116,10 @@ export type AgentStatus = {
   /** Of idle containers, by inotify. */
   readonly wakeUps: number;
   readonly containersByState: Readonly<Record<'busy' | 'idle', number>>;
+  /** Of the labels of the pods; undefined where they are not asked for. */
+  readonly podMetadata: PodMetadataStatus | undefined;
+  /** Changed configurations: taken over, or invalid. */
+  readonly configReloads: Readonly<Record<'accepted' | 'refused', number>>;
   /** Since the positions were last saved, or found unchanged. */
   readonly checkpointAgeSeconds: number;
   readonly rssBytes: number;
@@ -125,6 +129,19 @@ export type AgentStatus = {
   /** US dollars, of the option. */
   readonly pricePerGib: number;
   readonly workloads: readonly WorkloadStatus[];
+};
+
+/** What is known of the node's pods, and what it cost the API server. */
+export type PodMetadataStatus = {
+  /** With those deleted in the last minutes. */
+  readonly pods: number;
+  /** Pods whose lines were sent before their labels were known. */
+  readonly withoutLabels: number;
+  /** Labels that had no room in the entries. */
+  readonly labelsCut: number;
+  readonly lists: number;
+  readonly watches: number;
+  readonly failures: number;
 };
 
 /** What the agent answers; each call may walk the workloads, none may wait. */

@@ -102,6 +102,33 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     help: `Age of the oldest line, of the ${containerSeriesMax} oldest; ${restName} is their oldest.`,
     read: ({ workloads }) => topAndRest(workloads, ({ behindSeconds }) => behindSeconds, oldest),
   },
+  // ── what it knows of the pods
+  tailship_pods_known: gauge(
+    'Pods whose labels are known, with those deleted in the last minutes.',
+    ({ podMetadata }) => podMetadata?.pods ?? 0,
+  ),
+  tailship_pods_without_labels_total: counter(
+    'Pods whose lines were sent before their labels were known.',
+    ({ podMetadata }) => podMetadata?.withoutLabels ?? 0,
+  ),
+  tailship_pod_labels_cut: gauge(
+    'Labels of pods that have no room in their entries.',
+    ({ podMetadata }) => podMetadata?.labelsCut ?? 0,
+  ),
+  tailship_kubernetes_requests_total: counters(
+    'Lists and watches asked of the API server.',
+    'kind',
+    ({ podMetadata }) => ({ list: podMetadata?.lists ?? 0, watch: podMetadata?.watches ?? 0 }),
+  ),
+  tailship_kubernetes_failures_total: counter(
+    'Lists and watches that failed.',
+    ({ podMetadata }) => podMetadata?.failures ?? 0,
+  ),
+  tailship_config_reloads_total: counters(
+    'Changed configurations: taken over, or invalid.',
+    'result',
+    ({ configReloads }) => configReloads,
+  ),
   // ── what it costs
   tailship_cpu_seconds_total: counters(
     'CPU time by stage.',

@@ -44,6 +44,7 @@ function factsOf(workload) {
     ['Lines', countText(workload.lines)],
     ['Entries', countText(workload.entries)],
     ['Bytes', bytesText(workload.bytes)],
+    ...(workload.lostBytes === undefined ? [] : [['Lost', bytesText(workload.lostBytes)]]),
   ];
   const pairs = facts.map(([name = '', value = '']) =>
     make('div', '', make('dt', '', name), make('dd', '', value)),

@@ -10,7 +10,7 @@ const lateSeconds = 10;
 /**
  * @typedef {{ namespace: string, pod: string, container: string, lines: number, bytes: number,
  *   entries: number, linesPerSecond: number, bytesPerSecond: number, behindBytes: number,
- *   behindSeconds: number, chargedBytes: number, costPerMonth: number,
+ *   behindSeconds: number, lostBytes?: number, chargedBytes: number, costPerMonth: number,
  *   severities?: Record<string, number>,
  *   files: { name: string, offset: number, readOffset: number, size: number,
  *     isRotated?: boolean, isDeleted?: boolean }[] }} Workload

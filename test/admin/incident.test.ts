@@ -1,0 +1,216 @@
+// An incident as it happens: one pod floods, the API throttles, one entry is poison. What metrics,
+// page and `top` say is held against what was written.
+
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { AgentStatus } from '../../src/admin/admin-source.ts';
+import type { TopTable } from '../../src/admin/top-table.ts';
+import type { FakeContainer } from '../../src/emulator/fake-container.ts';
+import { createFakeKubelet, type FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import { accountLines } from '../../src/emulator/log-account.ts';
+import {
+  makeScratch,
+  startAgentProcess,
+  startEmulatorProcess,
+  stopAll,
+  until,
+  type AgentProcess,
+  type EmulatorProcess,
+} from '../support/agent-process.ts';
+import { useBrowser, whyNoBrowser } from '../support/browser.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const mainFile = path.resolve(import.meta.dirname, '../../src/main.ts');
+const throttledMs = 4_000;
+const floodLines = 20_000;
+const pods = ['cart', 'checkout', 'frontend'] as const;
+
+type Incident = {
+  readonly kubelet: FakeKubelet;
+  readonly emulator: EmulatorProcess;
+  readonly agent: AgentProcess;
+  readonly adminUrl: string;
+};
+
+let scratch: ReturnType<typeof makeScratch>;
+
+beforeEach(() => {
+  scratch = makeScratch();
+});
+
+afterEach(async () => {
+  await stopAll();
+  scratch.remove();
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+async function startIncident(): Promise<Incident> {
+  const emulator = await startEmulatorProcess();
+  const kubelet = createFakeKubelet({ root: path.join(scratch.path, 'log'), seed: 9 });
+  for (const pod of pods) {
+    kubelet.startPod({ namespace: 'shop', pod, containers: [{ name: 'api', kind: 'text' }] });
+  }
+  const port = await freePort();
+  const agent = startAgentProcess({
+    kubelet,
+    stateDir: path.join(scratch.path, 'state'),
+    endpoint: emulator.url,
+    flags: [`--admin-address=127.0.0.1:${port}`, '--price-per-gib=0.5'],
+  });
+  const incident = { kubelet, emulator, agent, adminUrl: `http://127.0.0.1:${port}` };
+  await until('the agent answers', async () => (await get(incident, '/livez')).includes('ok'));
+  return incident;
+}
+
+async function get({ adminUrl }: Incident, where: string): Promise<string> {
+  const answer = await fetch(adminUrl + where).catch(() => undefined);
+  return answer === undefined ? '' : await answer.text();
+}
+
+async function status(incident: Incident): Promise<AgentStatus> {
+  return JSON.parse(await get(incident, '/api/status')) as AgentStatus;
+}
+
+/** Values of /metrics by series. */
+async function metrics(incident: Incident): Promise<Record<string, number>> {
+  const lines = (await get(incident, '/metrics')).split('\n').filter((line) => /^\w/.test(line));
+  return Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]),
+  );
+}
+
+async function top({ adminUrl }: Incident): Promise<TopTable> {
+  const words = [mainFile, 'top', '--once', '--json', `--admin-address=${new URL(adminUrl).host}`];
+  const { stdout } = await promisify(execFile)(process.execPath, words);
+  return JSON.parse(stdout) as TopTable;
+}
+
+function containerOf(kubelet: FakeKubelet, pod: (typeof pods)[number]): FakeContainer {
+  const container = kubelet.containers[pods.indexOf(pod)];
+  if (container === undefined) throw new Error(`${pod} has no container`);
+  return container;
+}
+
+/** The flood while the API throttles; resolves as soon as the agent has met the 429s. */
+async function flood(incident: Incident): Promise<void> {
+  const { kubelet, emulator } = incident;
+  await emulator.setFaults([
+    { mode: 'status', status: 429, forMs: throttledMs },
+    { mode: 'partial', pattern: 'a poisonous line' },
+  ]);
+  for (const container of kubelet.containers) container.writeNext(200);
+  containerOf(kubelet, 'cart').write(['a poisonous line']);
+  for (let round = 0; round < 10; round += 1) {
+    containerOf(kubelet, 'checkout').writeNext(floodLines / 10);
+  }
+  await until(
+    'the API throttles',
+    async () => (await status(incident)).ship.consecutiveFailures > 0,
+  );
+}
+
+async function isOver(incident: Incident): Promise<boolean> {
+  const { behindBytes, inFlightBytes, lines } = await status(incident);
+  const written = accountLines(incident.kubelet.account());
+  return lines >= written && behindBytes === 0 && inFlightBytes === 0;
+}
+
+describe('an incident', () => {
+  test('is told by metrics, status and top with the figures of what was written', async () => {
+    const incident = await startIncident();
+    const { kubelet } = incident;
+    await flood(incident);
+
+    const during = await metrics(incident);
+    expect(during['tailship_behind_bytes']).toBeGreaterThan(0);
+    expect(during['tailship_behind_seconds']).toBeGreaterThan(0);
+    expect(during['tailship_in_flight_bytes']).toBeGreaterThan(0);
+    expect(during['tailship_requests_total{code="429"}']).toBeGreaterThan(0);
+    expect(await get(incident, '/readyz')).toMatch(/\nok\n$/);
+    expect(await get(incident, '/livez')).toBe('ok clock\nok worker\nok\n');
+
+    const flooding = await top(incident);
+    const first = flooding.status.workloads.toSorted((a, b) => b.behindBytes - a.behindBytes)[0];
+    expect(first).toMatchObject({ namespace: 'shop', pod: 'checkout', container: 'api' });
+
+    await until('all is shipped', () => isOver(incident), { withinMs: 40_000 });
+    const after = await metrics(incident);
+    const written = accountLines(kubelet.account());
+    expect(written).toBe(floodLines + 3 * 200 + 1);
+    expect(after).toMatchObject({
+      tailship_lines_total: written,
+      tailship_entries_total: written,
+      tailship_bytes_total: kubelet.containers.reduce((sum, one) => sum + one.fileBytes, 0),
+      tailship_behind_bytes: 0,
+      tailship_behind_seconds: 0,
+      tailship_in_flight_bytes: 0,
+      'tailship_dead_lettered_total{reason="refused"}': 1,
+      'tailship_dropped_total{reason="dead_letter_unwritten"}': 0,
+      'tailship_lost_bytes_total{reason="truncated"}': 0,
+    });
+    for (const pod of pods) {
+      const series = `{namespace="shop",pod="${pod}",container="api"}`;
+      const container = containerOf(kubelet, pod);
+      expect(after[`tailship_container_lines_total${series}`]).toBe(container.account.lines);
+      expect(after[`tailship_container_bytes_total${series}`]).toBe(container.fileBytes);
+    }
+    expect(after['tailship_checkpoint_age_seconds']).toBeLessThan(5);
+    expect((await incident.emulator.stats()).distinctEntries).toBe(written - 1);
+  });
+
+  test('is charged about what the entries weigh', async () => {
+    const incident = await startIncident();
+    for (const container of incident.kubelet.containers) container.writeNext(500);
+    await until('all is shipped', () => isOver(incident));
+    const shown = await (await fetch(`${incident.emulator.url}/emulator/entries`)).text();
+    // As protobuf, keys are a byte and quotes are none: JSON weighs about a quarter more.
+    const weight = shown.length * 0.77;
+    const { workloads } = await status(incident);
+    const charged = workloads.reduce((sum, { chargedBytes }) => sum + chargedBytes, 0);
+    expect(charged / weight).toBeGreaterThan(0.75);
+    expect(charged / weight).toBeLessThan(1.33);
+  });
+
+  describe.skipIf(whyNoBrowser !== '')(`on the page${whyNoBrowser}`, () => {
+    const { open } = useBrowser();
+
+    test('is answered while it lasts, and when it is over', async () => {
+      const incident = await startIncident();
+      await flood(incident);
+      const page = await open(`${incident.adminUrl}/`);
+      await page.waitForSelector('#rows tr[data-key]');
+      expect(await page.textContent('#health')).toBe('ready, sending fails');
+      expect(await page.textContent('#alarm')).toMatch(/SHIP_THROTTLED/);
+      await page.keyboard.press('4'); // By what is behind.
+      const first = page.locator('#rows tr').first();
+      expect(await first.getAttribute('data-key')).toBe('shop/checkout/api');
+
+      await until('all is shipped', () => isOver(incident), { withinMs: 40_000 });
+      await until(
+        'the page says so',
+        async () => (await page.textContent('#behind strong')) === 'Up to date',
+      );
+      expect(await page.textContent('#lost strong')).toBe('1 dead letter');
+      expect(await page.textContent('#health')).toBe('live and ready');
+      await page.locator('tr[data-key="shop/checkout/api"]').click();
+      const facts = await page.getByRole('dialog').locator('.facts').innerText();
+      expect(facts.replaceAll('\n', ' ')).toContain(
+        `Lines ${(floodLines + 200).toLocaleString('en')}`,
+      );
+      const size = containerOf(incident.kubelet, 'checkout').fileBytes.toLocaleString('en');
+      expect(await page.locator('.files').innerText()).toContain(`all ${size} bytes answered for`);
+    });
+  });
+});
