@@ -351,7 +351,13 @@ function isOnlyCompressed(known: LogFile, { name }: ListedFile): boolean {
 
 /** Makes one of a known file and the same log as it was found anew. */
 function joinTwins(known: LogFile, found: LogFile): void {
-  if (known.fd === undefined && !known.spooling) known.moveTo(found);
-  else found.close();
+  if (known.fd === undefined && !known.spooling) {
+    known.moveTo(found);
+  } else {
+    // It goes on being read where it is, but stands where it was found: a live file may have been
+    // rotated and compressed between two looks.
+    known.name = { ...found.name, compressed: known.name.compressed };
+    found.close();
+  }
   known.unlinkedAtMs = undefined;
 }

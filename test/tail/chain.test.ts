@@ -187,6 +187,17 @@ test('a file that was rotated and deleted between two looks comes before the rot
   expect(take(chain)).toBe(`${line('a')}${line('b')}|${partial}|${line('c', 3)}`);
 });
 
+test('a file that was rotated and compressed between two looks comes before the rotations after it', () => {
+  writeFileSync(path('0.log'), line('a'));
+  const chain = makeChain();
+  rmSync(path('0.log'));
+  writeFileSync(path('0.log.20240305-140721.gz'), gzipSync(line('a')));
+  writeFileSync(path('0.log.20240305-140722'), line('b', 1));
+  writeFileSync(path('0.log'), line('c', 3));
+  settle(chain);
+  expect(take(chain)).toBe(`${line('a')}|${line('b', 1)}|${line('c', 3)}`);
+});
+
 test('a deleted file is read to its end through its descriptor and then forgotten', () => {
   writeFileSync(path('0.log'), line('a'));
   const chain = makeChain();
