@@ -2,13 +2,14 @@
 # the packages by the integrity hashes of the lock files.
 #
 #   docker build -t tailship \
-#     --build-arg BUILD_IMAGE=docker.io/library/node:22-bookworm-slim@sha256:… \
+#     --build-arg BUILD_IMAGE=docker.io/library/node:26-bookworm-slim@sha256:… \
 #     --build-arg RUN_IMAGE=gcr.io/distroless/cc-debian12@sha256:… .
 #
-# There are no defaults, because a tag is another image tomorrow. BUILD_IMAGE needs npm and a Node
-# that npm runs on, and nothing of it gets into the image. RUN_IMAGE needs glibc and libstdc++ and
-# nothing else: no shell, no package manager and no CA bundle (Node brings its own) is used, in the
-# build neither. The result is made for the machine that builds it, x64 or arm64.
+# There are no defaults, because a tag is another image tomorrow. BUILD_IMAGE needs npm, a Node that
+# npm runs on, and libatomic, the one file of it that gets into the image. RUN_IMAGE needs glibc and
+# libstdc++ and nothing else: no shell, no package manager and no CA bundle (Node brings its own) is
+# used, in the build neither. Both of one Debian release. The result is made for the machine that
+# builds it, x64 or arm64.
 
 ARG BUILD_IMAGE
 ARG RUN_IMAGE
@@ -25,12 +26,15 @@ RUN npm ci --ignore-scripts --no-audit --no-fund \
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
   && rm -rf node_modules/.package-lock.json \
-  && mkdir -p /empty/cache/tailship /empty/lib/tailship
+  && mkdir -p /empty/cache/tailship /empty/lib/tailship /empty/usr-lib \
+  && cp -L /usr/lib/*-linux-gnu/libatomic.so.1 /empty/usr-lib/
 COPY LICENSE ./
 COPY src src
 
 FROM ${RUN_IMAGE}
 COPY --from=build /opt/tailship /opt/tailship
+# Node 26 is linked with it, and images without a compiler's runtime lack it.
+COPY --from=build /empty/usr-lib /usr/lib
 # The user that warms the cache must be able to write it; afterwards it is only read.
 COPY --from=build --chown=65532:65532 /empty/cache /var/cache
 COPY --from=build --chown=65532:65532 /empty/lib /var/lib

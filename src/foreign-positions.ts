@@ -5,7 +5,8 @@
 //                offset ffffffffffffffff: no longer watched. A later line of a file wins.
 //   Fluent Bit   SQLite, in_tail_files(name, offset, inode, created, rotated, …)
 //
-// Sources: fluentd lib/fluent/plugin/in_tail/position_file.rb; Fluent Bit plugins/in_tail/tail_sql.h.
+// Sources: fluentd lib/fluent/plugin/in_tail/position_file.rb; Fluent Bit
+// plugins/in_tail/tail_sql.h.
 
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
