@@ -1,5 +1,6 @@
 // Takes over a changed configuration while the agent runs: at SIGHUP, and when the file of --config
-// changed, which for a ConfigMap means that the kubelet has moved a symbolic link. Made by agent.ts.
+// changed, which for a ConfigMap means that the kubelet has moved a symbolic link. Made by
+// agent.ts.
 //
 // Invariants: a configuration is read and checked as a whole before anything of it holds; one that
 // is invalid changes nothing; options that are not hot keep their values until the next start.

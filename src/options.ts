@@ -3,51 +3,13 @@
 // config-loader.ts makes the one frozen `Config` of it.
 
 import { limits } from './config.ts';
+import { agentCommands, type HostPort, type OptionRow } from './option-row.ts';
+import { podOptions } from './pod-options.ts';
+
+export { commands, type Command, type HostPort, type OptionRow } from './option-row.ts';
 
 const KiB = 1024;
 
-export const commands = ['run', 'emulator', 'demo', 'check', 'top', 'migrate'] as const;
-export type Command = (typeof commands)[number];
-
-/**
- * One option: key of the YAML file (camelCase), flag (`--kebab-case`) and variable
- * (`TAILSHIP_UPPER_SNAKE`) follow from its name.
- */
-export type OptionRow = {
-  readonly kind:
-    | 'text'
-    | 'path'
-    | 'paths'
-    | 'url'
-    | 'hostPort'
-    | 'boolean'
-    | 'choice'
-    | 'count'
-    | 'bytes'
-    | 'milliseconds'
-    | 'amount';
-  /** undefined: not set unless the user does. */
-  readonly default: string | number | boolean | readonly string[] | HostPort | undefined;
-  readonly commands: readonly Command[];
-  /** One sentence, without the default. */
-  readonly help: string;
-  /** What stands for the value in the help. */
-  readonly placeholder?: string;
-  readonly choices?: readonly string[];
-  /** Inclusive range of numbers. */
-  readonly min?: number;
-  readonly max?: number;
-  /** hostPort: `off` is allowed and means undefined. */
-  readonly mayBeOff?: true;
-  /** A changed configuration holds for it at once; the others hold at the next start. */
-  readonly isHot?: true;
-  /** Variables of other tools that count when ours is not set. */
-  readonly foreignVariables?: readonly string[];
-};
-
-export type HostPort = { readonly host: string; readonly port: number };
-
-const agentCommands = ['run', 'demo', 'check'] as const;
 const localAdminAddress: HostPort = { host: '127.0.0.1', port: 8090 };
 
 /** Every option there is, in the order of the help. */
@@ -200,44 +162,7 @@ export const options = {
     foreignVariables: ['NODE_NAME'],
     help: 'Name of this node; the metadata server is asked otherwise.',
   },
-  // ── labels of the pods
-  kubernetesMetadata: {
-    kind: 'choice',
-    default: 'auto',
-    choices: ['auto', 'off'],
-    commands: ['run', 'check'],
-    help: 'Add the labels of the pods to their entries; auto: where there is an API server and a token.',
-  },
-  kubernetesApi: {
-    kind: 'url',
-    default: undefined,
-    commands: ['run', 'check'],
-    placeholder: 'URL',
-    help: 'API server that is asked for the pods; KUBERNETES_SERVICE_HOST tells it in a cluster.',
-  },
-  kubernetesTokenFile: {
-    kind: 'path',
-    default: '/var/run/secrets/kubernetes.io/serviceaccount/token',
-    commands: ['run', 'check'],
-    placeholder: 'FILE',
-    help: 'Token of the service account; read again whenever it is needed.',
-  },
-  kubernetesCaFile: {
-    kind: 'path',
-    default: '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt',
-    commands: ['run', 'check'],
-    placeholder: 'FILE',
-    help: 'PEM certificates that the API server is trusted by.',
-  },
-  metadataWaitMs: {
-    kind: 'milliseconds',
-    isHot: true,
-    default: 2_000,
-    min: 0,
-    max: 60_000,
-    commands: ['run', 'check'],
-    help: 'How long the lines of a new pod wait for its labels before they are sent without.',
-  },
+  ...podOptions,
   // ── where it is sent
   endpoint: {
     kind: 'url',

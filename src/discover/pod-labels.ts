@@ -1,6 +1,6 @@
 // What entries say of their pod beyond its name: its labels and its top-level controller, as one
-// piece of JSON text, made once per change of the pod. Called by pod-table.ts. Sources: section 2 of
-// the contract (GKE's entries; the rules of GKE's event exporter for the controller).
+// piece of JSON text, made once per change of the pod. Called by pod-table.ts. Sources: section 2
+// of the contract (GKE's entries; the rules of GKE's event exporter for the controller).
 //
 // Invariant: the text holds no key twice, at most `podLabelsMax` labels and `podLabelsBytesMax`
 // bytes: the encoder cannot leave any of it out, and the API takes 64 labels an entry.

@@ -1,10 +1,10 @@
 // Keeps a PodTable like the API server's list of the node's pods: lists once, then watches from
 // there. Started by pod-metadata.ts, beside everything else: nobody waits for it.
 //
-// Invariants: at most one request at a time, and never two within `podRequestGapMs`; a watch goes on
-// at the last resourceVersion it heard of, a list is asked for only when the server no longer knows
-// that version (410); after a failure it waits, with full jitter, up to `podBackoffMaxMs`: all nodes
-// of a cluster lose the API server in the same second.
+// Invariants: at most one request at a time, and never two within `podRequestGapMs`; a watch goes
+// on at the last resourceVersion it heard of, a list is asked for only when the server no longer
+// knows that version (410); after a failure it waits, with full jitter, up to `podBackoffMaxMs`:
+// all nodes of a cluster lose the API server in the same second.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { limits } from '../config.ts';

@@ -1,6 +1,6 @@
 // What is known of the node's pods. Filled by pod-source.ts from the API server, read by
-// pod-metadata.ts. A deleted pod stays for some minutes, because its last lines are read after it is
-// gone.
+// pod-metadata.ts. A deleted pod stays for some minutes, because its last lines are read after it
+// is gone.
 //
 // Invariant: it holds the facts of the pods that the API server named and has not deleted, and of
 // those that it deleted less than `keptMs` ago; nothing else of the pods.

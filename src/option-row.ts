@@ -1,0 +1,46 @@
+// How an option is described: one row of the table in options.ts. Read by everything that takes the
+// table apart: loader, parser, help, `tailship check`.
+
+export const commands = ['run', 'emulator', 'demo', 'check', 'top', 'migrate'] as const;
+export type Command = (typeof commands)[number];
+
+/**
+ * One option: key of the YAML file (camelCase), flag (`--kebab-case`) and variable
+ * (`TAILSHIP_UPPER_SNAKE`) follow from its name.
+ */
+export type OptionRow = {
+  readonly kind:
+    | 'text'
+    | 'path'
+    | 'paths'
+    | 'url'
+    | 'hostPort'
+    | 'boolean'
+    | 'choice'
+    | 'count'
+    | 'bytes'
+    | 'milliseconds'
+    | 'amount';
+  /** undefined: not set unless the user does. */
+  readonly default: string | number | boolean | readonly string[] | HostPort | undefined;
+  readonly commands: readonly Command[];
+  /** One sentence, without the default. */
+  readonly help: string;
+  /** What stands for the value in the help. */
+  readonly placeholder?: string;
+  readonly choices?: readonly string[];
+  /** Inclusive range of numbers. */
+  readonly min?: number;
+  readonly max?: number;
+  /** hostPort: `off` is allowed and means undefined. */
+  readonly mayBeOff?: true;
+  /** A changed configuration holds for it at once; the others hold at the next start. */
+  readonly isHot?: true;
+  /** Variables of other tools that count when ours is not set. */
+  readonly foreignVariables?: readonly string[];
+};
+
+export type HostPort = { readonly host: string; readonly port: number };
+
+/** Commands that run an agent, or say what one would do. */
+export const agentCommands = ['run', 'demo', 'check'] as const;

@@ -1,0 +1,45 @@
+// The options that concern the pods of the node, as rows of the table in options.ts, which spreads
+// them in.
+
+import type { OptionRow } from './option-row.ts';
+
+export const podOptions = {
+  // ── labels of the pods
+  kubernetesMetadata: {
+    kind: 'choice',
+    default: 'auto',
+    choices: ['auto', 'off'],
+    commands: ['run', 'check'],
+    help: 'Add the labels of the pods to their entries; auto: where there is an API server and a token.',
+  },
+  kubernetesApi: {
+    kind: 'url',
+    default: undefined,
+    commands: ['run', 'check'],
+    placeholder: 'URL',
+    help: 'API server that is asked for the pods; KUBERNETES_SERVICE_HOST tells it in a cluster.',
+  },
+  kubernetesTokenFile: {
+    kind: 'path',
+    default: '/var/run/secrets/kubernetes.io/serviceaccount/token',
+    commands: ['run', 'check'],
+    placeholder: 'FILE',
+    help: 'Token of the service account; read again whenever it is needed.',
+  },
+  kubernetesCaFile: {
+    kind: 'path',
+    default: '/var/run/secrets/kubernetes.io/serviceaccount/ca.crt',
+    commands: ['run', 'check'],
+    placeholder: 'FILE',
+    help: 'PEM certificates that the API server is trusted by.',
+  },
+  metadataWaitMs: {
+    kind: 'milliseconds',
+    isHot: true,
+    default: 2_000,
+    min: 0,
+    max: 60_000,
+    commands: ['run', 'check'],
+    help: 'How long the lines of a new pod wait for its labels before they are sent without.',
+  },
+} as const satisfies Record<string, OptionRow>;
