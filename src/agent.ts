@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { cpuUsage } from 'node:process';
 
 import type { AdminServer } from './admin/admin-server.ts';
+import { createCatchUp } from './catch-up.ts';
 import { openCheckpointStore, type CheckpointStore } from './commit/checkpoint-store.ts';
 import type { Config } from './config.ts';
 import { ConfigReloader } from './config-reloader.ts';
@@ -19,6 +20,7 @@ import { Fleet } from './fleet.ts';
 import { createHeartbeat, type Heartbeat } from './heartbeat.ts';
 import { findNodePlace } from './node-place.ts';
 import { Pipeline } from './pipeline.ts';
+import { createProgress, lineIntervalMs, terminalIntervalMs, type ProgressSink } from './progress.ts';
 import { createShipper, type Shipper } from './ship/shipper.ts';
 import { memoryWarning, slotCountFor } from './sizing.ts';
 import { steadyNowMs } from './steady-clock.ts';
@@ -204,6 +206,7 @@ async function runLive(agent: Agent, control: Control): Promise<number> {
   const admin = await serveAdmin(agent, control);
   const { promise: stopped, resolve: stop, reject: fail } = Promise.withResolvers<void>();
   const summarize = createSummaryLog(control.log);
+  const catchUp = createCatchUp(progressSink(control));
   const tick = () => {
     try {
       heartbeat.begin();
@@ -214,6 +217,7 @@ async function runLive(agent: Agent, control: Control): Promise<number> {
       if (store.healthy) heartbeat.saved();
       heartbeat.spent('commit');
       summarize({ ...pipeline.totals, behindBytes: () => fleet.behindBytes });
+      catchUp(() => ({ doneBytes: pipeline.totals.bytes, leftBytes: fleet.behindBytes }));
       agent.observe?.();
     } catch (error) {
       fail(error);
@@ -245,6 +249,25 @@ async function stopGracefully(agent: Agent): Promise<void> {
   await settled;
 }
 
+/** Tells how far --once is until the returned function is called. */
+function tellProgress({ pipeline, fleet }: Agent, control: Control): () => void {
+  const sink = progressSink(control);
+  const progress = createProgress({ ...sink, name: 'shipping' });
+  const intervalMs = sink.writeTerminal === undefined ? lineIntervalMs : terminalIntervalMs;
+  const clock = setInterval(
+    () => progress.update(pipeline.totals.bytes, fleet.unreadBytes),
+    intervalMs,
+  );
+  return () => {
+    clearInterval(clock);
+    progress.end();
+  };
+}
+
+function progressSink({ log, progress }: Control): ProgressSink {
+  return progress ?? { writeLine: (line) => log.info(undefined, line) };
+}
+
 async function runOnce(agent: Agent, control: Control): Promise<number> {
   const { fleet, pipeline, startedAtMs } = agent;
   agent.pods = await openPods(agent, control);
@@ -257,7 +280,9 @@ async function runOnce(agent: Agent, control: Control): Promise<number> {
   fleet.tick(steadyNowMs());
   const interrupted = () => pipeline.stop();
   control.signal.addEventListener('abort', interrupted, { once: true });
+  const stopTelling = tellProgress(agent, control);
   await pipeline.settle();
+  stopTelling();
   await agent.shipper.stop(0);
   agent.store.flush();
   const { lines, bytes, entries, batches, retries, deadLettered } = pipeline.totals;

@@ -31,10 +31,13 @@ export type Invocation = {
   /** undefined when stdin is no terminal. */
   readonly terminalInput?: () => ReadStream | undefined;
   readonly isErrorTerminal: boolean;
+  /** Text as it is to stderr; undefined when that is no terminal. */
+  readonly writeTerminal?: (text: string) => void;
   readonly writeOut: (line: string) => void;
   readonly writeError: (line: string) => void;
 };
 
+const clearLine = '\u001b[2K';
 const exitDone = 0;
 const exitFailed = 1;
 const exitUsage = 2;
@@ -143,17 +146,20 @@ function createControl(
   load: () => Promise<LoadedConfig>,
 ): Control {
   let { logLevel } = config;
+  const { writeTerminal } = invocation;
   const log = createLog({
     get level() {
       return logLevel;
     },
-    write: invocation.writeError,
+    // A line of progress may stand where this one is to begin.
+    write: (line) => invocation.writeError(writeTerminal === undefined ? line : clearLine + line),
     readable: invocation.isErrorTerminal,
   });
   return {
     signal: invocation.signal,
     log,
     write: invocation.writeOut,
+    progress: { writeLine: (line) => log.info(undefined, line), writeTerminal },
     ...(invocation.reloads && {
       reload: {
         requests: invocation.reloads,

@@ -3,6 +3,7 @@
 
 import type { Log, LogLevel } from './log.ts';
 import type { Config } from './options.ts';
+import type { ProgressSink } from './progress.ts';
 
 /** The outside world of one command. */
 export type Control = {
@@ -14,6 +15,8 @@ export type Control = {
   readonly log: Log;
   /** Writes one line to stdout; the line end is added. */
   readonly write: (line: string) => void;
+  /** Where long work says how far it is; not stdout, which belongs to results. */
+  readonly progress?: ProgressSink;
   /** undefined where the configuration stays as it was at the start. */
   readonly reload?: ReloadControl;
 };

@@ -53,6 +53,9 @@ const exitCode = await runCli({
   writeError: (line) => void process.stderr.write(`${line}\n`),
   terminalSize: () => (process.stdout.isTTY ? process.stdout : undefined),
   terminalInput: () => (process.stdin.isTTY ? process.stdin : undefined),
+  ...(process.stderr.isTTY && {
+    writeTerminal: (text: string) => void process.stderr.write(text),
+  }),
   isErrorTerminal: process.stderr.isTTY,
 });
 // Whatever a library still holds open must not keep a stopped agent alive until SIGKILL.

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config.ts';
 import { AgentError, type ErrorCode, errorTable } from '../errors.ts';
-import { durationText } from './number-text.ts';
+import { durationText } from '../number-text.ts';
 import { fail, type Finding, ok, reasonOf, warn } from './finding.ts';
 
 /** What the checks need of other stages. */

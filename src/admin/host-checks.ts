@@ -16,7 +16,7 @@ import {
 import { dirname, join, sep } from 'node:path';
 import type { Config } from '../config.ts';
 import { errorTable, hasCode } from '../errors.ts';
-import { bytesText, countText } from './number-text.ts';
+import { bytesText, countText } from '../number-text.ts';
 import { fail, type Finding, ok, reasonOf, warn } from './finding.ts';
 
 /** Where Linux tells its limits; a test has its own. */

@@ -15,7 +15,7 @@ import { openKeyboard } from '../keyboard.ts';
 import { valueText } from '../option-value.ts';
 import { printable } from '../printable.ts';
 import type { AgentStatus } from './admin-source.ts';
-import { durationText } from './number-text.ts';
+import { durationText } from '../number-text.ts';
 import {
   compareLooks,
   cutLine,

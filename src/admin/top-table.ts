@@ -6,7 +6,7 @@ import stringWidth from 'string-width';
 
 import { printable } from '../printable.ts';
 import type { AgentStatus, WorkloadStatus } from './admin-source.ts';
-import { bytesText, countText, durationText, moneyText } from './number-text.ts';
+import { bytesText, countText, durationText, moneyText } from '../number-text.ts';
 
 /** One look at the agent. */
 export type Look = { readonly status: AgentStatus; readonly atMs: number };
