@@ -285,7 +285,7 @@ async function runOnce(agent: Agent, control: Control): Promise<number> {
   stopTelling();
   await agent.shipper.stop(0);
   agent.store.flush();
-  const { lines, bytes, entries, batches, retries, deadLettered } = pipeline.totals;
+  const { lines, bytes, entries, batches, retries, deadLettered, fastLines } = pipeline.totals;
   const { user, system } = cpuUsage();
   const summary = {
     files: fleet.fileCount,
@@ -295,6 +295,7 @@ async function runOnce(agent: Agent, control: Control): Promise<number> {
     batches,
     retries,
     deadLettered,
+    fastPathLines: fastLines,
     cpuSeconds: (user + system) / 1e6,
     wallSeconds: (Date.now() - startedAtMs) / 1e3,
   };
