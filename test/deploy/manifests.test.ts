@@ -14,6 +14,7 @@ import { limits } from '../../src/config.ts';
 import { loadConfig, type LoadedConfig } from '../../src/config-loader.ts';
 import { createLog } from '../../src/log.ts';
 import { linuxConntrack } from '../../src/node-pressure.ts';
+import { splitMigrationWords } from '../../src/migration-source.ts';
 import { type Command, commands } from '../../src/options.ts';
 import { memoryWarning, slotCountFor } from '../../src/sizing.ts';
 import { createSampleSource } from '../admin/status-fixture.ts';
@@ -71,8 +72,9 @@ async function startedBy(
   if (command === undefined) throw new Error(`${String(word)} is no command`);
   const directory = mkdtempSync(path.join(tmpdir(), 'tailship-deploy-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  const local = words.map((flag, index) => {
-    if (words[index - 1] !== '--config') return flag;
+  const flagWords = command === 'migrate' ? splitMigrationWords(words).rest : words;
+  const local = flagWords.map((flag, index) => {
+    if (flagWords[index - 1] !== '--config') return flag;
     const text = mountedText(manifests, pod, container, flag);
     expect(text, `${flag} is in a mounted ConfigMap`).toBeDefined();
     const file = path.join(directory, path.basename(flag));
@@ -105,6 +107,7 @@ describe('the test of the manifests', () => {
   test('finds the overlays', () => {
     expect(overlays).toEqual([
       'any-cluster-key',
+      'from-fluentd',
       'gke-workload-identity',
       'local-trial',
       'sidecar',
@@ -170,8 +173,10 @@ describe.skipIf(!hasKubectl).each(overlays)(`deploy/overlays/%s (${needed})`, (o
       expect(state).toMatchObject({ readOnly: false });
       const writable = container.volumeMounts?.filter(({ readOnly }) => readOnly !== true);
       expect(writable?.map(({ mountPath }) => mountPath)).toEqual([config.stateDir]);
-      for (const { hostPath } of pod.volumes ?? []) {
-        if (hostPath === undefined || hostPath.path.startsWith('/proc/')) continue;
+      const mounted = container.volumeMounts?.map(({ name }) => name);
+      for (const { name, hostPath } of pod.volumes ?? []) {
+        const isOwn = mounted?.includes(name) === true;
+        if (!isOwn || hostPath === undefined || hostPath.path.startsWith('/proc/')) continue;
         // The same path inside and outside, or the links would lead nowhere.
         expect([config.containersDir, ...config.logRoot, config.stateDir]).toContain(hostPath.path);
         expect(mountUnder(pod, container, hostPath.path)?.volume.hostPath).toEqual(hostPath);
@@ -270,6 +275,18 @@ describe.skipIf(!hasKubectl)(`the DaemonSet (${needed})`, () => {
     expect(portsOf(policy?.spec?.ingress)).toEqual([8090]);
     expect(portsOf(policy?.spec?.egress)).toEqual([53, 53, 80, 443, 988, 6443]);
   });
+});
+
+test.skipIf(!hasKubectl)(`the switch takes over positions from a mount (${needed})`, () => {
+  const [pod] = podsOf(render('from-fluentd'));
+  const [migrate] = pod?.initContainers ?? [];
+  if (pod === undefined || migrate === undefined) throw new Error('there is nothing that migrates');
+  const { source } = splitMigrationWords(migrate.args?.slice(1) ?? []);
+  expect(source.agent).toBe('fluentd');
+  expect(mountUnder(pod, migrate, source.file)).toMatchObject({ readOnly: true });
+  // It reads and writes what the agent does, and sees them under the same paths.
+  const own = migrate.volumeMounts?.filter(({ name }) => name !== 'old-positions');
+  expect(pod.containers[0]?.volumeMounts).toEqual(expect.arrayContaining(own ?? []));
 });
 
 test.skipIf(!hasKubectl)(`the local trial ships to its own emulator (${needed})`, async () => {
