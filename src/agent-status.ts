@@ -39,7 +39,8 @@ export function createAdminSource(agent: Agent, log: Log): AdminSource {
 }
 
 /**
- * Forward progress: the clock ticks, and the workers answer. Sending is not in it: each of its steps
+ * Forward progress: the clock ticks, and the workers answer. Sending is not in it: each of its
+ * steps
  * has a deadline of its own, and a restart would not mend the endpoint.
  */
 function liveness({ heartbeat, pipeline, config }: Agent): Check[] {

@@ -1,4 +1,5 @@
-// The agent: makes the stages, joins them, starts and stops them. Called by the `run` command. It knows every stage; no stage knows it.
+// The agent: makes the stages, joins them, starts and stops them. Called by the `run` command. It
+// knows every stage; no stage knows it.
 
 import { mkdirSync } from 'node:fs';
 import { cpuUsage } from 'node:process';
@@ -51,8 +52,8 @@ export type Agent = {
 };
 
 /**
- * Runs until the control's signal is aborted, or with `once` until everything that is there was answered for. Resolves to the exit
- * code.
+ * Runs until the control's signal is aborted, or with `once` until everything that is there was
+ * answered for. Resolves to the exit code.
  * @throws AgentError STATE_LOCKED, CREDENTIALS_MISSING, METADATA_UNAVAILABLE, CONFIG_INVALID.
  */
 export async function runAgent(config: Config, control: Control): Promise<number> {
@@ -241,7 +242,10 @@ async function runLive(agent: Agent, control: Control): Promise<number> {
   return 0;
 }
 
-/** Reads nothing more, lets what is in flight finish within the grace period, gives up the rest: the next run sends it again. */
+/**
+ * Reads nothing more, lets what is in flight finish within the grace period, gives up the rest: the
+ * next run sends it again.
+ */
 async function stopGracefully(agent: Agent): Promise<void> {
   agent.pipeline.stop();
   const settled = agent.pipeline.settle();

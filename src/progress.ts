@@ -1,8 +1,8 @@
-// How far a long piece of work is: percentage, rate, time left. Called by agent.ts for --once and for
-// the catching up after a downtime; the same for whatever else counts what it has done.
+// How far a long piece of work is: percentage, rate, time left. Called by agent.ts for --once and
+// for the catching up after a downtime; the same for whatever else counts what it has done.
 //
-// Invariant: on a terminal it is one line that is drawn again, elsewhere a line each ten seconds, so
-// that it is no flood in a log. It never writes to stdout, which belongs to results.
+// Invariant: on a terminal it is one line that is drawn again, elsewhere a line each ten seconds,
+// so that it is no flood in a log. It never writes to stdout, which belongs to results.
 
 import { bytesText, countText, durationText } from './number-text.ts';
 

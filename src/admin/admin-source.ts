@@ -1,6 +1,6 @@
 // What the admin server and `tailship top` show: the border between the agent, which knows, and
-// src/admin, which prints. agent-status.ts implements AdminSource; nothing here runs unless somebody
-// asks, so that operating tailship costs next to nothing while nobody looks.
+// src/admin, which prints. agent-status.ts implements AdminSource; nothing here runs unless
+// somebody asks, so that operating tailship costs next to nothing while nobody looks.
 
 import type { HistoryColumns } from './history.ts';
 
@@ -42,7 +42,9 @@ export type WorkloadStatus = {
   readonly behindBytes: number;
   /** Age of the oldest line that is not committed; 0 when there is none. */
   readonly behindSeconds: number;
-  /** Estimate of what Cloud Logging charges for, bytes since the start: lines and their metadata. */
+  /**
+   * Estimate of what Cloud Logging charges for, bytes since the start: lines and their metadata.
+   */
   readonly chargedBytes: number;
   /** Estimate in US dollars, if the last minutes were the month; the free amount is ignored. */
   readonly costPerMonth: number;

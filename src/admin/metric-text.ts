@@ -188,7 +188,9 @@ function labelsOf({ namespace, pod, container }: WorkloadStatus): Labels {
 
 type Value = (workload: WorkloadStatus) => number;
 
-/** Largest first. Pods of one name that follow each other are one, as two series would be an error. */
+/**
+ * Largest first. Pods of one name that follow each other are one, as two series would be an error.
+ */
 function ranked(workloads: readonly WorkloadStatus[], value: Value): WorkloadStatus[] {
   const byName = new Map<string, WorkloadStatus>();
   for (const workload of workloads) {

@@ -1,9 +1,9 @@
 // `tailship top`: a live table per workload of a running agent, from its /api/status. Called by
 // cli.ts. The rates are differences of two answers, so that they are of just the time between.
 //
-// An agent that goes away while it is watched is asked again until it is back: a rollout is when one
-// looks. Node's readline gives the keys; cli-truncate and string-width measure what they draw, which
-// is all that a library of widgets would be used for.
+// An agent that goes away while it is watched is asked again until it is back: a rollout is when
+// one looks. Node's readline gives the keys; cli-truncate and string-width measure what they draw,
+// which is all that a library of widgets would be used for.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReadStream } from 'node:tty';
@@ -104,7 +104,9 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 type Asked = { readonly url: string; readonly first: Look };
 
-/** Tables below each other, as text or JSON lines; for scripts, an agent that is gone is an error. */
+/**
+ * Tables below each other, as text or JSON lines; for scripts, an agent that is gone is an error.
+ */
 async function printTables(config: Config, control: Control, asked: Asked): Promise<number> {
   const { once, json } = config;
   const intervalMs = once ? Math.min(onceIntervalMs, config.intervalMs) : config.intervalMs;

@@ -1,5 +1,5 @@
-// The drawer of one workload: its figures, and its files as the chain they are, oldest first. Called
-// by page.js at each answer while it is open.
+// The drawer of one workload: its figures, and its files as the chain they are, oldest first.
+// Called by page.js at each answer while it is open.
 
 import { bytesText, countText, durationText, moneyText } from './numbers.js';
 

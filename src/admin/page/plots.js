@@ -1,5 +1,5 @@
-// The plots of the last quarter of an hour, drawn with uPlot (a global of its script). page.js makes
-// them and gives them the samples of the agent.
+// The plots of the last quarter of an hour, drawn with uPlot (a global of its script). page.js
+// makes them and gives them the samples of the agent.
 //
 // Sums come in, rates go out: the difference of two samples by their distance in time.
 
@@ -54,7 +54,11 @@ const kinds = [
   },
 ];
 
-/** Per second, between a sample and the one before. @param {Columns} columns @param {string} name */
+/**
+ * Per second, between a sample and the one before.
+ * @param {Columns} columns
+ * @param {string} name
+ */
 function rates(columns, name) {
   const sums = columns[name] ?? [];
   const times = columns['atMs'] ?? [];

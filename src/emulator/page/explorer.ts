@@ -2,8 +2,8 @@
 // workload and time. server.ts feeds it and answers `GET /emulator/explore` with it.
 //
 // It is awake only while somebody looks: then it keeps a digest of the newest entries in memory, so
-// that a question each second need not read the store. Invariant: asleep it costs one comparison per
-// entry that arrives.
+// that a question each second need not read the store. Invariant: asleep it costs one comparison
+// per entry that arrives.
 
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { EntryStore, StoredEntry } from '../entry-store.ts';

@@ -21,7 +21,10 @@ export function createHistogram(area, choose) {
     return Math.min(shown.counts.length - 1, Math.max(0, bar));
   }
 
-  /** @param {PointerEvent} event @returns {[number, number]} the first bar, and one past the last */
+  /**
+   * @param {PointerEvent} event
+   * @returns {[number, number]} the first bar, and one past the last
+   */
   function chosen(event) {
     const bar = barAt(event);
     return [Math.min(fromBar ?? bar, bar), Math.max(fromBar ?? bar, bar) + 1];

@@ -1,5 +1,5 @@
-// The page of the emulator: asks each second for the newest entries that match the filter, and shows
-// them. Entry of page.html.
+// The page of the emulator: asks each second for the newest entries that match the filter, and
+// shows them. Entry of page.html.
 //
 // While the reader is further down, or the tail is stopped, new entries are counted and not drawn:
 // nothing moves under the eyes.

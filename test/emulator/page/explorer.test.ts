@@ -13,6 +13,9 @@ type Answer = {
   readonly entries: readonly { timestamp: string; severity?: string; insertId: string }[];
 };
 
+/** An entry as the fixture gives it back. */
+type StoredJson = Awaited<ReturnType<Fixture['stored']>>[number];
+
 async function explore({ emulator }: Fixture, query: Record<string, string> = {}): Promise<Answer> {
   const asked = new URLSearchParams(query).toString();
   const response = await fetch(`${emulator.url}/emulator/explore?${asked}`);
@@ -55,9 +58,9 @@ describe('GET /emulator/explore', () => {
 
   test('filters by severity, workload, text and time, each alone and together', async () => {
     const fixture = await openScene(900);
-    const all = (await fixture.stored()) as unknown as Record<string, any>[];
+    const all = await fixture.stored();
     const from = sceneTimeMs - 300_000;
-    const filters: Record<string, (entry: Record<string, any>) => boolean> = {
+    const filters: Record<string, (entry: StoredJson) => boolean> = {
       'severities=ERROR,CRITICAL': (entry) => /ERROR|CRITICAL/.test(entry['severity']),
       'workload=payments/ledger-0/ledger': (entry) =>
         entry['resource'].labels.pod_name === 'ledger-0',
