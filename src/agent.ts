@@ -21,7 +21,12 @@ import { Fleet } from './fleet.ts';
 import { createHeartbeat, type Heartbeat } from './heartbeat.ts';
 import { findNodePlace } from './node-place.ts';
 import { Pipeline } from './pipeline.ts';
-import { createProgress, lineIntervalMs, terminalIntervalMs, type ProgressSink } from './progress.ts';
+import {
+  createProgress,
+  lineIntervalMs,
+  terminalIntervalMs,
+  type ProgressSink,
+} from './progress.ts';
 import { createShipper, type Shipper } from './ship/shipper.ts';
 import { memoryWarning, slotCountFor } from './sizing.ts';
 import { steadyNowMs } from './steady-clock.ts';
@@ -83,9 +88,15 @@ async function makeAgent(config: Config, control: Control): Promise<Agent> {
   const tooSmall = memoryWarning(config);
   if (tooSmall !== undefined) log.warn(undefined, tooSmall);
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
-  const hooks = { log: (level: 'info' | 'warn' | 'error', code: ErrorCode, text: string) => log[level](code, text) };
+  const hooks = {
+    log: (level: 'info' | 'warn' | 'error', code: ErrorCode, text: string) =>
+      log[level](code, text),
+  };
   const store = openCheckpointStore(config.stateDir, hooks);
-  const encoder = createEncoderPool({ workerCount: config.workers, slotCount: slotCountFor(config) });
+  const encoder = createEncoderPool({
+    workerCount: config.workers,
+    slotCount: slotCountFor(config),
+  });
   const shipper = await createShipper(
     { ...config, endpoint: new URL(config.endpoint), project: place.project },
     hooks,
