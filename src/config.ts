@@ -84,7 +84,7 @@ export const limits = {
   /** Longest time between two looks at an idle container that inotify cannot watch. */
   idlePollMaxMs: 10_000,
   /** Descriptors kept back from log files: sockets, store, threads, the descriptors of a moment. */
-  openFilesReserve: 96,
+  openFilesReserve: 128,
   /** Compressed bytes that are unpacked to learn a rotation's first line. */
   gzPeekBytes: 64 * KiB,
   /** Looks at a broken `.gz` of unchanged length before it is given up. */
@@ -95,6 +95,12 @@ export const limits = {
   spoolLookMs: 200,
   /** A `.gz` that could not be unpacked for want of room is tried again after this long. */
   spoolRetryMs: 5_000,
+  /** A container with a rate limit is read in stretches of at least this: a CRI line is shorter. */
+  pacedBytesMin: 32 * KiB,
+  /** The least rate limit, bytes per second. */
+  rateBytesMin: 1 * KiB,
+  /** A container that is held back by its rate limit is told so this often, in its own log. */
+  heldBackNoticeMs: 60_000,
   /** Bytes per second of its own container's log that the agent reads. */
   ownLogBytesPerSecond: 32 * KiB,
   /** Losses that wait to be told in the logs of their containers; more are only counted. */

@@ -219,8 +219,6 @@ export class ChainFiles {
   /** Past the limit a descriptor is kept only while it is needed. */
   #fitDescriptors(file: LogFile): void {
     const { openFiles } = this.#setup;
-    if (openFiles.count <= openFiles.max) return;
-    if (file.unread > 0) this.#setup.makeRoom();
     if (openFiles.count > openFiles.max) file.close();
   }
 

@@ -175,7 +175,7 @@ export class Chain {
   #reopen(file: LogFile): boolean {
     const { openFiles } = this.#setup;
     if (openFiles.count >= openFiles.max) this.#setup.makeRoom();
-    if (openFiles.count >= openFiles.max) return false;
+    if (openFiles.count >= openFiles.max) return false; // All are being read.
     if (file.open()) return true;
     this.#files.relist();
     return false;

@@ -93,13 +93,15 @@ export class LogFile {
   open(): boolean {
     if (this.#fd !== undefined) return true;
     assert(!this.name.compressed, 'a .gz is unpacked, not opened');
+    const { openFiles } = this.#setup;
+    if (openFiles.count >= openFiles.max) this.#setup.makeRoom();
     const { fd, stats } = openLogFile(this.path, this.#setup.roots);
     if (this.inode !== 0 && (stats.ino !== this.inode || stats.dev !== this.device)) {
       closeSync(fd);
       return false;
     }
     this.#fd = fd;
-    this.#setup.openFiles.count += 1;
+    openFiles.count += 1;
     this.#note(stats);
     // What was known of it stays until `refresh` has looked; while it was closed, its bytes may
     // have been replaced, or its inode number given to another file.
@@ -188,6 +190,12 @@ export class LogFile {
     if (stats === undefined || stats.ino !== this.inode) return 'same';
     const sameTime = stats.mtimeMs === this.#mtimeMs;
     if (stats.size === this.size && sameTime && !this.replaced) return 'same';
+    if (this.#fd === undefined && stats.size > this.size) {
+      // It is opened when its turn comes, and its first line looked at then.
+      this.grownAtMs = nowMs;
+      this.size = stats.size;
+      return 'grown';
+    }
     if (!this.open()) return 'same';
     this.grownAtMs = nowMs;
     // Written anew at the same length between two looks: the time tells, then the first line.

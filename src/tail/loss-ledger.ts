@@ -4,6 +4,7 @@
 // Invariant: every lost byte is in the sums; a notice may be missing when there are very many.
 
 import { limits } from '../config.ts';
+import type { LogFile } from './log-file.ts';
 import type { LossNotice } from './loss-notice.ts';
 import { lossReasons, type Loss, type LossReason } from './tail-setup.ts';
 import type { Workload } from './workload.ts';
@@ -26,6 +27,15 @@ export class LossLedger {
     const idPrefix = identity?.idPrefix;
     const atMs = Date.now();
     this.#notices.push({ workload, path, idPrefix, reason, offset, bytes, atMs });
+  }
+
+  /** Tells a container that its rate limit holds it back; nothing is lost by it. */
+  tellHeldBack(file: LogFile, bytes: number, workload: Workload): void {
+    if (this.#notices.length >= limits.lossNoticesMax) return;
+    const { path, identity, offset } = file;
+    const idPrefix = identity?.idPrefix;
+    const atMs = Date.now();
+    this.#notices.push({ workload, path, idPrefix, reason: 'rate_limit', offset, bytes, atMs });
   }
 
   /** Notices that were not taken before, the oldest first. */

@@ -11,8 +11,13 @@ export type PlannedChain = {
   /** Replaced when the labels of the pod change; what is planned keeps its own. */
   workload: Workload;
   servedAt: number;
-  /** Set for the agent's own log: what it says of its own lines must not feed it for ever. */
-  readonly pace?: Pace | undefined;
+  /**
+   * Set for a container with a rate limit, and for the agent's own log: what it says of its own
+   * lines must not feed it for ever.
+   */
+  pace?: Pace | undefined;
+  /** undefined: as the context says for all. */
+  joinStackTraces?: boolean | undefined;
 };
 
 /** How fast a chain may be read; not read before `dueMs`, milliseconds since the epoch. */
@@ -88,7 +93,8 @@ function inTurn(ready: PlannedChain[], planIndex: number): PlannedChain[] {
 /** A record that did not fit into the last cut must fit into this one. */
 function bytesFor({ chain, pace }: PlannedChain, bytes: number, room: number): number {
   if (chain.stuckSinceMs !== undefined) return limits.windowBytes;
-  return Math.min(bytes, room, pace?.bytesPerSecond ?? room);
+  if (pace === undefined) return Math.min(bytes, room);
+  return Math.min(bytes, room, Math.max(pace.bytesPerSecond, limits.pacedBytesMin));
 }
 
 function isReady({ chain, pace }: PlannedChain, context: PlanContext, nowMs: number): boolean {
@@ -120,7 +126,7 @@ function makeTask(parts: PlanPart[], slot: number, context: PlanContext, nowMs: 
       ended: cut.ended,
       flushFirst,
       format: chain.place.format,
-      joinStackTraces: context.joinStackTraces,
+      joinStackTraces: planned.joinStackTraces ?? context.joinStackTraces,
       resource:
         workload.resource === largest.workload.resource ? '' : `"resource":${workload.resource},`,
       logName: { stdout: '', stderr: `"logName":${JSON.stringify(stderr)},` },

@@ -55,6 +55,8 @@ export type AgentOptions = {
   readonly stateDir: string;
   readonly endpoint: string;
   readonly flags?: readonly string[];
+  /** A command that ends in executing its arguments: for limits that only the kernel can set. */
+  readonly under?: readonly string[];
 };
 
 export type AgentProcess = {
@@ -86,7 +88,7 @@ function agentWords({ kubelet, stateDir, endpoint, flags = [] }: AgentOptions): 
 export function startAgentProcess(options: AgentOptions): AgentProcess {
   const fast = ['--flush-interval-ms', '50', '--admin-address', 'off'];
   const flags = [...fast, ...(options.flags ?? [])];
-  const child = start(agentWords({ ...options, flags }));
+  const child = start(agentWords({ ...options, flags }), {}, options.under);
   const log: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     assert(stream !== null, 'both outputs are pipes');
@@ -157,8 +159,10 @@ export function startCommand(
 function start(
   words: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  under: readonly string[] = [],
 ): ChildProcess {
-  const child = spawn(process.execPath, [mainFile, ...words], {
+  const [command = '', ...rest] = [...under, process.execPath, mainFile, ...words];
+  const child = spawn(command, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...cleanEnvironment(), ...environment },
   });
