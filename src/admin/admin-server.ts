@@ -64,6 +64,7 @@ export async function startAdmin(
     });
   });
   server.maxConnections = limits.adminConnectionsMax;
+  server.keepAliveTimeout = limits.adminKeepAliveMs;
   server.requestTimeout = limits.adminRequestTimeoutMs;
   server.headersTimeout = limits.adminRequestTimeoutMs;
   await listen(server, address);
