@@ -64,7 +64,7 @@ export function readConntrackShare(place: ConntrackPlace = linuxConntrack): numb
   return most > 0 && count >= 0 ? count / most : undefined;
 }
 
-/** A line of names, then one of hexadecimal numbers per processor; `entries` is the same in each. */
+/** A line of names, then one of hexadecimal numbers per CPU; `entries` is the same in each. */
 function nodeCount(statDir: string): number | undefined {
   const [names = '', first = ''] = (readText(join(statDir, 'nf_conntrack')) ?? '').split('\n');
   const at = names.trim().split(/\s+/).indexOf('entries');

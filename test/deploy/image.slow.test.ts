@@ -122,7 +122,7 @@ describe.skipIf(missing !== '')(`the image (missing here: ${missing || 'nothing'
     image = buildImage();
   }, 1_200_000);
 
-  afterAll(() => image.remove());
+  afterAll(() => image.remove(), 120_000);
 
   beforeEach(async () => {
     scratch = makeScratch();
