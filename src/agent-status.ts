@@ -135,6 +135,7 @@ function statusOf(agent: Agent, meters: WorkloadMeters): AgentStatus {
     workerTasks: totals.tasks,
     wakeUps: wakeList.counters.wakeUps,
     containersByState: { busy: wakeList.busyCount, idle: wakeList.idleCount },
+    heldBackBytes: fleet.heldBackBytes,
     podMetadata: agent.pods?.counters,
     configReloads: agent.reloader?.counters ?? { accepted: 0, refused: 0 },
     checkpointAgeSeconds: savedAgeMs / 1e3,

@@ -63,8 +63,8 @@ function setFlag(flags: Flags, key: ConfigKey, token: OptionToken): void {
     throw new AgentError('CONFIG_INVALID', `${flagOf(key)} needs a value`);
   }
   const earlier = flags[key];
-  if (kind === 'paths') flags[key] = [...(Array.isArray(earlier) ? earlier : []), token.value];
-  else flags[key] = token.value;
+  const isList = kind === 'paths' || kind === 'globs' || kind === 'rates';
+  flags[key] = isList ? [...(Array.isArray(earlier) ? earlier : []), token.value] : token.value;
 }
 
 function unknownFlag(command: Command, rawName: string, key: ConfigKey | undefined): AgentError {

@@ -15,6 +15,8 @@ import { Chain } from './tail/chain.ts';
 import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
 import { LossLedger } from './tail/loss-ledger.ts';
 import type { PlannedChain } from './tail/plan.ts';
+import { noRule, ReadingRules, type ReadingRule } from './tail/reading-rules.ts';
+import { steadyNowMs } from './steady-clock.ts';
 import type { Loss, TailSetup } from './tail/tail-setup.ts';
 import { WakeList } from './tail/wake.ts';
 import { describeWorkload, type NodePlace, type Workload } from './tail/workload.ts';
@@ -26,6 +28,7 @@ export type FleetChain = PlannedChain & {
   awaited: boolean;
   /** Since the start; nobody can read them any more. */
   lostBytes: number;
+  rule: ReadingRule;
 };
 
 /** Room that could not be made is looked for again after this many milliseconds. */
@@ -44,7 +47,11 @@ export class Fleet {
   #partialFlushMs: number;
   readonly #chains = new Map<string, FleetChain>();
   readonly #keys = new Map<Chain, string>();
+  /** Of all links, those of containers that are not read among them. */
+  readonly #logs = new Map<string, ContainerLog>();
+  #rules: ReadingRules;
   #pods: PodMetadata | undefined;
+  #noticesAtMs: number | undefined;
   #noRoomUntilMs = 0;
   #forgetsAtMs: number | undefined;
 
@@ -61,6 +68,7 @@ export class Fleet {
     this.#log = log;
     this.#heldBudget = { bytesMax: config.heldBytesMax, ageMaxMs: config.heldAgeMaxMs };
     this.#ownPod = config.ownPod ?? hostname();
+    this.#rules = new ReadingRules(config);
     this.#setup = this.#makeSetup(config);
   }
 
@@ -125,6 +133,8 @@ export class Fleet {
    * only.
    */
   add(log: ContainerLog, nowMs: number): void {
+    this.#logs.set(log.linkPath, log);
+    if (this.#ruleOf(log).isExcluded) return this.#claim(log);
     const key = keyOf(log);
     const known = this.#chains.get(key);
     const chain = known?.chain ?? this.#make(key, log);
@@ -148,11 +158,33 @@ export class Fleet {
     );
     const workload = this.#describe(log);
     const awaited = name !== undefined && this.#pods?.awaits(name) === true;
-    const isOwn = name?.pod === this.#ownPod;
-    const pace = isOwn ? { bytesPerSecond: limits.ownLogBytesPerSecond, dueMs: 0 } : undefined;
-    this.#chains.set(key, { chain, workload, log, servedAt: 0, awaited, pace, lostBytes: 0 });
+    const planned = { chain, workload, log, servedAt: 0, awaited, lostBytes: 0, rule: noRule };
+    this.#obey(planned);
+    this.#chains.set(key, planned);
     this.#keys.set(chain, key);
     return chain;
+  }
+
+  #ruleOf({ name }: ContainerLog): ReadingRule {
+    return this.#rules.of(name, () => name && this.#pods?.find(name)?.annotations);
+  }
+
+  /** Takes the present rule over, from the next plan on. */
+  #obey(planned: FleetChain): void {
+    const rule = this.#ruleOf(planned.log);
+    const isOwn = planned.log.name?.pod === this.#ownPod;
+    const own = isOwn ? limits.ownLogBytesPerSecond : Number.POSITIVE_INFINITY;
+    const bytesPerSecond = Math.min(own, rule.bytesPerSecond ?? Number.POSITIVE_INFINITY);
+    // `--once` ends when it finds nothing to read: it must not take what waits for that.
+    const isPaced = bytesPerSecond !== Number.POSITIVE_INFINITY && !this.#setup.once;
+    planned.rule = rule;
+    planned.joinStackTraces = rule.joinStackTraces;
+    planned.pace = isPaced ? { bytesPerSecond, dueMs: planned.pace?.dueMs ?? 0 } : undefined;
+  }
+
+  /** Its positions are kept for the day when it is read again. */
+  #claim({ name }: ContainerLog): void {
+    if (name !== undefined) this.#store.lookup(name.podUid, name.container);
   }
 
   #describe({ directory, fileName, name }: ContainerLog): Workload {
@@ -161,8 +193,19 @@ export class Fleet {
   }
 
   /** Takes over the options that are hot. */
-  configure({ partialFlushMs }: Config): void {
-    this.#partialFlushMs = partialFlushMs;
+  configure(config: Config): void {
+    this.#partialFlushMs = config.partialFlushMs;
+    this.#rules = new ReadingRules(config);
+    for (const planned of this.#chains.values()) this.#obey(planned);
+    this.#addMissing(() => true);
+  }
+
+  /** Reads containers again that were excluded. */
+  #addMissing(isMeant: (log: ContainerLog) => boolean): void {
+    for (const log of this.#logs.values()) {
+      if (this.#chains.get(keyOf(log))?.chain.links.has(log.linkPath) === true) continue;
+      if (isMeant(log)) this.add(log, steadyNowMs());
+    }
   }
 
   /** From now on new containers wait for the labels of their pods; called before the first scan. */
@@ -176,19 +219,23 @@ export class Fleet {
    */
   relabel({ namespace, pod }: PodName): boolean {
     let isReleased = false;
+    const isOfPod = ({ name }: ContainerLog) => name?.pod === pod && name.namespace === namespace;
     for (const planned of this.#chains.values()) {
       const { name } = planned.log;
-      if (name?.pod !== pod || name.namespace !== namespace) continue;
+      if (name === undefined || !isOfPod(planned.log)) continue;
       planned.workload = this.#describe(planned.log);
+      this.#obey(planned);
       if (!planned.awaited || this.#pods?.awaits(name) === true) continue;
       planned.awaited = false;
       isReleased = true;
     }
+    this.#addMissing(isOfPod);
     return isReleased;
   }
 
   /** The link is gone: its container was removed. Its files are read to their ends. */
   removeLink(log: ContainerLog): void {
+    this.#logs.delete(log.linkPath);
     const planned = this.#chains.get(keyOf(log));
     if (planned === undefined) return;
     planned.chain.links.delete(log.linkPath);
@@ -200,13 +247,37 @@ export class Fleet {
     this.wakeList.tick(nowMs, this.#partialFlushMs);
     fitHeldFiles(this.#keys.keys(), this.#heldBudget, nowMs);
     this.#forgetUnclaimed(nowMs);
-    for (const [key, { chain }] of this.#chains) {
-      if (!chain.over || chain.draining) continue;
+    this.#tellHeldBack(nowMs);
+    for (const [key, { chain, rule }] of this.#chains) {
+      if (!(chain.over || rule.isExcluded) || chain.draining) continue;
       chain.close();
       this.wakeList.remove(chain);
       this.#chains.delete(key);
       this.#keys.delete(chain);
     }
+  }
+
+  /** Once a minute, in the log of each container that writes faster than it may be read. */
+  #tellHeldBack(nowMs: number): void {
+    this.#noticesAtMs ??= nowMs + limits.heldBackNoticeMs;
+    if (nowMs < this.#noticesAtMs) return;
+    this.#noticesAtMs = nowMs + limits.heldBackNoticeMs;
+    for (const { chain, rule, workload } of this.#chains.values()) {
+      const { live, unread } = chain;
+      if (rule.bytesPerSecond === undefined || live === undefined) continue;
+      if (unread > Math.max(rule.bytesPerSecond, limits.pacedBytesMin)) {
+        this.losses.tellHeldBack(live, unread, workload);
+      }
+    }
+  }
+
+  /** Unread bytes of the containers with a rate limit. */
+  get heldBackBytes(): number {
+    let bytes = 0;
+    for (const { chain, rule } of this.#chains.values()) {
+      if (rule.bytesPerSecond !== undefined) bytes += chain.unread;
+    }
+    return bytes;
   }
 
   /** Once: forgets the checkpoints of containers that went while no agent ran. */
@@ -222,7 +293,7 @@ export class Fleet {
     for (const chain of this.wakeList.busy()) {
       const key = this.#keys.get(chain);
       const planned = key === undefined ? undefined : this.#chains.get(key);
-      if (planned?.awaited === false) yield planned;
+      if (planned?.awaited === false && !planned.rule.isExcluded) yield planned;
     }
   }
 

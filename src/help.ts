@@ -125,7 +125,8 @@ export function commandHelpText(command: Command): string {
 function optionLines(key: ConfigKey, command: Command): string[] {
   const row = rowOf(key);
   const flag = `  ${flagOf(key)}${row.kind === 'boolean' ? '' : ` ${placeholderOf(key)}`}`;
-  const repeat = row.kind === 'paths' ? '  (repeatable; in the variable comma-separated)' : '';
+  const isList = ['paths', 'globs', 'rates'].includes(row.kind);
+  const repeat = isList ? '  (repeatable; in the variable comma-separated)' : '';
   const names = [`[${valueText(row.default)}]`, variableOf(key), ...(row.foreignVariables ?? [])];
   if (key !== 'config') names.push(key);
   if (row.isHot === true && command === 'run') names.push('(hot)');

@@ -13,6 +13,8 @@ export type OptionRow = {
     | 'text'
     | 'path'
     | 'paths'
+    | 'globs'
+    | 'rates'
     | 'url'
     | 'hostPort'
     | 'boolean'

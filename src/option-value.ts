@@ -3,6 +3,7 @@
 // CONFIG_INVALID naming where it stood, what it was and what is allowed.
 
 import { resolve } from 'node:path';
+import { globText, parseGlob, parseRate, rateText } from './container-glob.ts';
 import type { HostPort, OptionRow } from './options.ts';
 import { AgentError } from './errors.ts';
 
@@ -26,6 +27,8 @@ export function parseOptionValue(row: OptionRow, written: unknown, origin: strin
     new AgentError('CONFIG_INVALID', `${origin} is ${quote(written)}; allowed is ${allowed}`);
 
   if (row.kind === 'paths') return parsePaths(written, wrong);
+  if (row.kind === 'globs') return parseTexts(written, parseGlob, wrong);
+  if (row.kind === 'rates') return parseTexts(written, parseRate, wrong);
   if (row.kind === 'boolean') return parseBoolean(written, wrong);
   if (row.kind === 'count') return parseQuantity(row, written, { '': 1 }, wrong);
   if (row.kind === 'bytes') return parseQuantity(row, written, byteUnits, wrong);
@@ -52,6 +55,8 @@ export function allowedText(row: OptionRow): string {
   if (row.kind === 'amount') return `a number ${range}`;
   if (row.kind === 'bytes') return `a number of bytes ${range}, also as 64Ki or 2Mi`;
   if (row.kind === 'milliseconds') return `a number of milliseconds ${range}, also as 5s or 1m`;
+  if (row.kind === 'globs') return globText;
+  if (row.kind === 'rates') return rateText;
   return row.kind;
 }
 
@@ -105,6 +110,27 @@ function parsePaths(written: unknown, wrong: Wrong): readonly string[] {
   const paths = parts.map((part: unknown) => resolve(asText(part, wrong).trim()));
   if (paths.length === 0) throw wrong('one path or more');
   return Object.freeze(paths);
+}
+
+/** Texts that `check` takes; it throws a RangeError that says what is allowed. */
+function parseTexts(
+  written: unknown,
+  check: (text: string) => unknown,
+  wrong: Wrong,
+): readonly string[] {
+  const parts = Array.isArray(written) ? written : [written];
+  const texts = parts.flatMap((part: unknown) => asText(part, wrong).split(',').map(trimmed));
+  try {
+    for (const text of texts) check(text);
+  } catch (error) {
+    if (error instanceof RangeError) throw wrong(error.message);
+    throw error;
+  }
+  return Object.freeze(texts);
+}
+
+function trimmed(text: string): string {
+  return text.trim();
 }
 
 function parseUrl(text: string, wrong: Wrong): string {

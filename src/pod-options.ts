@@ -42,4 +42,36 @@ export const podOptions = {
     commands: ['run', 'check'],
     help: 'How long the lines of a new pod wait for its labels before they are sent without.',
   },
+  // ── which containers, and how fast
+  include: {
+    kind: 'globs',
+    isHot: true,
+    default: [],
+    commands: ['run', 'check'],
+    placeholder: 'NAMESPACE/POD/CONTAINER',
+    help: 'Read these containers only; * and ? match, a part that is missing matches all.',
+  },
+  exclude: {
+    kind: 'globs',
+    isHot: true,
+    default: [],
+    commands: ['run', 'check'],
+    placeholder: 'NAMESPACE/POD/CONTAINER',
+    help: 'Do not read these containers, whatever is included.',
+  },
+  rateLimit: {
+    kind: 'rates',
+    isHot: true,
+    default: [],
+    commands: ['run', 'check'],
+    placeholder: 'GLOB=BYTES',
+    help: 'Bytes per second of each container that matches; the rest waits in its files.',
+  },
+  podAnnotations: {
+    kind: 'boolean',
+    isHot: true,
+    default: false,
+    commands: ['run', 'check'],
+    help: 'Obey tailship.dev/exclude, tailship.dev/join-stack-traces and tailship.dev/rate-limit of the pods.',
+  },
 } as const satisfies Record<string, OptionRow>;

@@ -118,6 +118,8 @@ export type AgentStatus = {
   /** Of idle containers, by inotify. */
   readonly wakeUps: number;
   readonly containersByState: Readonly<Record<'busy' | 'idle', number>>;
+  /** Unread bytes of the containers with a rate limit. */
+  readonly heldBackBytes: number;
   /** Of the labels of the pods; undefined where they are not asked for. */
   readonly podMetadata: PodMetadataStatus | undefined;
   /** Changed configurations: taken over, or invalid. */

@@ -124,6 +124,10 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'Lists and watches that failed.',
     ({ podMetadata }) => podMetadata?.failures ?? 0,
   ),
+  tailship_held_back_bytes: gauge(
+    'Unread bytes of the containers with a rate limit.',
+    ({ heldBackBytes }) => heldBackBytes,
+  ),
   tailship_config_reloads_total: counters(
     'Changed configurations: taken over, or invalid.',
     'result',

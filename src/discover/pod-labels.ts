@@ -15,6 +15,8 @@ export type PodFacts = {
   readonly pod: string;
   /** Members of the entries' labels, without braces; may be ''. */
   readonly labels: string;
+  /** Those under `tailship.dev/`; undefined where there are none. */
+  readonly annotations: Texts | undefined;
   /** Labels that had no room. */
   readonly labelsCut: number;
 };
@@ -26,6 +28,8 @@ const typeKey = 'logging.gke.io/top_level_controller_type';
 const nameKey = 'logging.gke.io/top_level_controller_name';
 /** The API truncates longer keys, which could make two of them one. */
 const keyBytesMax = 512;
+/** A longer annotation is none of ours. */
+const annotationLengthMax = 1_000;
 
 /**
  * The facts of a pod as the API sends it, whole or as PartialObjectMetadata; undefined when it is
@@ -55,8 +59,17 @@ export function describePod(object: unknown): PodFacts | undefined {
     uid: annotations['kubernetes.io/config.hash'] ?? uid,
     namespace,
     pod: name,
+    annotations: ownAnnotations(annotations),
     ...boundedText(members),
   };
+}
+
+/** What a pod asks of tailship. */
+function ownAnnotations(annotations: Texts): Texts | undefined {
+  const own = Object.entries(annotations).filter(
+    ([key, value]) => key.startsWith('tailship.dev/') && value.length <= annotationLengthMax,
+  );
+  return own.length === 0 ? undefined : Object.fromEntries(own);
 }
 
 /** As many members as fit, in their order. */

@@ -24,7 +24,7 @@ export class PodTable {
   readonly #clock: () => number;
   #listing = 0;
 
-  /** `changed` is told of pods that are new or whose labels are others than before. */
+  /** `changed` is told of pods that are new or whose labels or annotations are others than before. */
   constructor(
     keptMs: number,
     changed: (facts: PodFacts) => void,
@@ -71,7 +71,7 @@ export class PodTable {
     }
     row.deletedAtMs = undefined;
     row.listing = this.#listing;
-    if (row.facts.labels === facts.labels) return; // Its state changed, as it does all the time.
+    if (isSame(row.facts, facts)) return; // Its state changed, as it does all the time.
     row.facts = facts;
     this.#changed(facts);
   }
@@ -103,4 +103,8 @@ export class PodTable {
       if (deletedAtMs !== undefined && nowMs - deletedAtMs >= this.#keptMs) this.#rows.delete(uid);
     }
   }
+}
+
+function isSame(a: PodFacts, b: PodFacts): boolean {
+  return a.labels === b.labels && JSON.stringify(a.annotations) === JSON.stringify(b.annotations);
 }

@@ -1,5 +1,6 @@
 // Says in a container's own log that bytes of it were lost, or are held back by its rate limit, so
-// that whoever reads the log sees the gap. Called by pipeline.ts, which ships what this writes like any other body.
+// that whoever reads the log sees the gap. Called by pipeline.ts, which ships what this writes like
+// any other body.
 //
 // Invariant: the insertId follows from the file, the offset and the length of what was lost, so a
 // notice that is sent twice is one entry.

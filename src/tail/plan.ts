@@ -20,8 +20,14 @@ export type PlannedChain = {
   joinStackTraces?: boolean | undefined;
 };
 
-/** How fast a chain may be read; not read before `dueMs`, milliseconds since the epoch. */
-export type Pace = { readonly bytesPerSecond: number; dueMs: number };
+/** How fast a chain may be read. */
+export type Pace = {
+  readonly bytesPerSecond: number;
+  /** Not read before; of the steady clock. */
+  dueMs: number;
+  /** Where the last cut began. */
+  triedAt?: number | undefined;
+};
 
 export type PlanPart = { readonly planned: PlannedChain; readonly cut: ChainCut };
 
@@ -92,8 +98,14 @@ function inTurn(ready: PlannedChain[], planIndex: number): PlannedChain[] {
 
 /** A record that did not fit into the last cut must fit into this one. */
 function bytesFor({ chain, pace }: PlannedChain, bytes: number, room: number): number {
-  if (chain.stuckSinceMs !== undefined) return limits.windowBytes;
-  if (pace === undefined) return Math.min(bytes, room);
+  if (pace === undefined) {
+    return chain.stuckSinceMs === undefined ? Math.min(bytes, room) : limits.windowBytes;
+  }
+  // Most stretches end within a line, which is not to be stuck: only one that led nowhere is.
+  const offset = chain.files.find(({ unread }) => unread > 0)?.offset;
+  const isStuck = chain.stuckSinceMs !== undefined && offset === pace.triedAt;
+  pace.triedAt = offset;
+  if (isStuck) return limits.windowBytes;
   return Math.min(bytes, room, Math.max(pace.bytesPerSecond, limits.pacedBytesMin));
 }
 

@@ -118,6 +118,7 @@ describe('/metrics', () => {
       'tailship_kubernetes_requests_total{kind="list"} 3',
       'tailship_kubernetes_requests_total{kind="watch"} 4',
       'tailship_kubernetes_failures_total 5',
+      'tailship_held_back_bytes 41',
       'tailship_config_reloads_total{result="accepted"} 6',
       'tailship_config_reloads_total{result="refused"} 7',
       'tailship_cpu_seconds_total{stage="drain"} 0.25',
@@ -190,14 +191,19 @@ describe('/api/status', () => {
   });
 });
 
-describe('/api/history', () => {
+describe('/api/status?after=', () => {
+  async function historyAfter(ms: number): Promise<HistoryColumns> {
+    const { text } = await get(`/api/status?after=${ms}`);
+    return (JSON.parse(text) as { history: HistoryColumns }).history;
+  }
+
   test('gives the samples that are new to who asks', async () => {
     const zeros = Object.fromEntries(historyNames.map((name) => [name, 0])) as Sample;
     source.samples.add({ ...zeros, atMs: 1_000, lines: 5 });
     source.samples.add({ ...zeros, atMs: 6_000, lines: 7.00049 });
-    const all = JSON.parse((await get('/api/history')).text) as HistoryColumns;
+    const all = await historyAfter(0);
     expect(all).toMatchObject({ atMs: [1_000, 6_000], lines: [5, 7], rssBytes: [0, 0] });
-    const more = JSON.parse((await get('/api/history?after=1000')).text) as HistoryColumns;
+    const more = await historyAfter(1_000);
     expect(more).toMatchObject({ atMs: [6_000], lines: [7] });
   });
 

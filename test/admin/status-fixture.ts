@@ -54,6 +54,7 @@ export const sampleStatus: AgentStatus = {
   workerTasks: 11,
   wakeUps: 21,
   containersByState: { busy: 1, idle: 1 },
+  heldBackBytes: 41,
   podMetadata: {
     pods: 31,
     withoutLabels: 2,

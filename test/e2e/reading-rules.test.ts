@@ -1,0 +1,150 @@
+// Which containers are read and how fast, from the configuration and from annotations of the pods,
+// with the whole agent.
+
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import type { FakeKubelet, FakePod } from '../../src/emulator/fake-kubelet.ts';
+import {
+  makeScratch,
+  runOnce,
+  startAgentProcess,
+  startEmulatorProcess,
+  stopAll,
+  until,
+} from '../support/agent-process.ts';
+import type { AgentOptions, EmulatorProcess } from '../support/agent-process.ts';
+import { fakePod, FakeApiServer } from '../support/fake-api-server.ts';
+import { expectExactlyOnce } from '../support/verify.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+let scratch: ReturnType<typeof makeScratch>;
+let emulator: EmulatorProcess;
+let kubelet: FakeKubelet;
+let agent: AgentOptions;
+
+beforeEach(async () => {
+  scratch = makeScratch();
+  emulator = await startEmulatorProcess();
+  kubelet = createFakeKubelet({ root: path.join(scratch.path, 'log'), seed: 4 });
+  agent = { kubelet, stateDir: path.join(scratch.path, 'state'), endpoint: emulator.url };
+});
+
+afterEach(async () => {
+  await stopAll();
+  scratch.remove();
+});
+
+function startPod(
+  pod: string,
+  lines: number,
+  more: { namespace?: string; uid?: string } = {},
+): FakePod {
+  const started = kubelet.startPod({ namespace: 'shop', pod, containers: ['app'], ...more });
+  started.container().writeNext(lines);
+  return started;
+}
+
+/** How many entries came from each pod. */
+async function shippedByPod(): Promise<Record<string, number>> {
+  const text = await (await fetch(`${emulator.url}/emulator/entries`)).text();
+  const counts: Record<string, number> = {};
+  for (const line of text.split('\n').filter((each) => each !== '')) {
+    const { resource } = JSON.parse(line) as { resource: { labels: Record<string, string> } };
+    const pod = resource.labels['pod_name'] ?? '';
+    counts[pod] = (counts[pod] ?? 0) + 1;
+  }
+  return counts;
+}
+
+describe('globs of the configuration', () => {
+  test('choose what `--once` reads', async () => {
+    startPod('web-0', 10);
+    startPod('web-1', 10);
+    startPod('db-0', 10);
+    startPod('web-0', 10, { namespace: 'other' });
+    const flags = ['--include=shop', '--exclude=*/db-*,shop/web-1'];
+    expect((await runOnce({ ...agent, flags })).code).toBe(0);
+    expect(await shippedByPod()).toEqual({ 'web-0': 10 });
+  });
+
+  test('can be changed while the agent runs; what was left out is read then, from its place', async () => {
+    const config = path.join(scratch.path, 'tailship.yaml');
+    writeFileSync(config, 'exclude: []\n');
+    const [web, db] = [startPod('web-0', 10), startPod('db-0', 10)];
+    const { pid } = startAgentProcess({ ...agent, flags: [`--config=${config}`] });
+    await expectExactlyOnce({ kubelet, emulator });
+    const reload = (text: string) => {
+      writeFileSync(config, text);
+      process.kill(pid, 'SIGHUP');
+    };
+    reload('exclude: [shop/db-*]\n');
+    await until('only web-0 is read', async () => {
+      const before = await shippedByPod();
+      db.container().writeNext(1);
+      web.container().writeNext(1);
+      await until(
+        'web-0 moved on',
+        async () => (await shippedByPod())['web-0']! > before['web-0']!,
+      );
+      return (await shippedByPod())['db-0'] === before['db-0'];
+    });
+    reload('exclude: []\n');
+    await expectExactlyOnce({ kubelet, emulator });
+  });
+});
+
+describe('a rate limit', () => {
+  test('slows one container down, loses nothing of it, and leaves the others alone', async () => {
+    startPod('loud', 4_000);
+    startPod('quiet', 100);
+    const running = startAgentProcess({ ...agent, flags: ['--rate-limit=shop/loud=64Ki'] });
+    await until('all of the quiet one came', async () => (await shippedByPod())['quiet'] === 100);
+    const startedMs = performance.now();
+    const before = (await shippedByPod())['loud'] ?? 0;
+    await until(
+      'some more of the loud one',
+      async () => ((await shippedByPod())['loud'] ?? 0) > before + 200,
+    );
+    expect((await shippedByPod())['loud']).toBeLessThan(4_000);
+    expect(performance.now() - startedMs).toBeGreaterThan(200);
+    await running.stop();
+    // Without the limit the rest comes at once, from where the first agent stopped.
+    expect((await runOnce(agent)).code).toBe(0);
+    await expectExactlyOnce({ kubelet, emulator });
+  });
+
+  test('does not keep `--once` from its end', async () => {
+    startPod('loud', 2_000);
+    expect((await runOnce({ ...agent, flags: ['--rate-limit=*=1Ki'] })).code).toBe(0);
+    await expectExactlyOnce({ kubelet, emulator });
+  });
+});
+
+describe('annotations of the pods', () => {
+  test('hide a pod before its first line is read, and show it when they go', async () => {
+    const server = new FakeApiServer();
+    const node = 'gke-blue-pool-1-7f3a';
+    const url = await server.listen();
+    try {
+      const flags = [`--kubernetes-api=${url}`, '--pod-annotations', '--metadata-wait-ms=30s'];
+      startAgentProcess({ ...agent, flags });
+      await until('it watches', () => server.watchCount === 1);
+      const hidden = fakePod(1, { node, annotations: { 'tailship.dev/exclude': 'true' } });
+      const shown = fakePod(2, { node });
+      for (const { metadata } of [hidden, shown]) {
+        startPod(metadata.name, 50, { uid: metadata.uid });
+      }
+      server.put(hidden);
+      server.put(shown);
+      await until('the other came', async () => (await shippedByPod())[shown.metadata.name] === 50);
+      expect(await shippedByPod()).toEqual({ [shown.metadata.name]: 50 });
+      server.put(fakePod(1, { node }));
+      await expectExactlyOnce({ kubelet, emulator });
+    } finally {
+      await server.close();
+    }
+  });
+});

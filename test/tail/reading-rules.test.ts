@@ -1,0 +1,111 @@
+import { describe, expect, test } from 'vitest';
+import { makeConfig } from '../../src/config-loader.ts';
+import type { Config } from '../../src/options.ts';
+import { lossBody } from '../../src/tail/loss-notice.ts';
+import { noRule, ReadingRules, type Annotations } from '../../src/tail/reading-rules.ts';
+
+const names = { namespace: 'shop', pod: 'web-0', container: 'app' };
+
+function ruleOf(config: Partial<Config>, annotations?: Annotations) {
+  return new ReadingRules(makeConfig(config)).of(names, () => annotations);
+}
+
+describe('ReadingRules', () => {
+  test('are the same for all, and ask for no annotations, where nothing is set', () => {
+    const rules = new ReadingRules(makeConfig());
+    const annotations = () => expect.unreachable('it asked');
+    expect(rules.of(names, annotations)).toBe(noRule);
+  });
+
+  test.each([
+    [{ include: ['shop'] }, false],
+    [{ include: ['other', 'shop/web-*'] }, false],
+    [{ include: ['other'] }, true],
+    [{ exclude: ['shop/*/app'] }, true],
+    [{ exclude: ['shop/*/sidecar'] }, false],
+    [{ include: ['shop'], exclude: ['*/*/app'] }, true],
+  ])('with %j exclude shop/web-0/app: %s', (config, isExcluded) => {
+    expect(ruleOf(config).isExcluded).toBe(isExcluded);
+  });
+
+  test('take the first rate that matches', () => {
+    expect(ruleOf({ rateLimit: ['shop/db-*=1Ki', 'shop=4Ki', '*=8Ki'] }).bytesPerSecond).toBe(
+      4_096,
+    );
+  });
+
+  const obeyed = { podAnnotations: true };
+
+  test('obey annotations only where the operator wants it', () => {
+    const annotations = { 'tailship.dev/exclude': 'true' };
+    expect(ruleOf({}, annotations).isExcluded).toBe(false);
+    expect(ruleOf(obeyed, annotations).isExcluded).toBe(true);
+  });
+
+  test.each([
+    ['true', true],
+    ['app', true],
+    ['sidecar, app', true],
+    ['sidecar', false],
+    ['false', false],
+    ['', false],
+  ])('take tailship.dev/exclude: %j for %s', (value, isExcluded) => {
+    expect(ruleOf(obeyed, { 'tailship.dev/exclude': value }).isExcluded).toBe(isExcluded);
+  });
+
+  test.each([
+    ['true', true],
+    ['false', false],
+    ['yes', undefined],
+  ])('take tailship.dev/join-stack-traces: %j for %s', (value, joinStackTraces) => {
+    const annotations = { 'tailship.dev/join-stack-traces': value };
+    expect(ruleOf(obeyed, annotations).joinStackTraces).toBe(joinStackTraces);
+  });
+
+  test.each([
+    ['2Ki', 2_048],
+    ['8Ki', 4_096],
+    ['lots', 4_096],
+    ['0', 4_096],
+  ])('let tailship.dev/rate-limit: %j only lower the limit of 4Ki: %i', (value, bytesPerSecond) => {
+    const config = { ...obeyed, rateLimit: ['*=4Ki'] };
+    const rule = ruleOf(config, { 'tailship.dev/rate-limit': value });
+    expect(rule.bytesPerSecond).toBe(bytesPerSecond);
+  });
+});
+
+describe('lossBody()', () => {
+  test('says how much a rate limit holds back, and calls none of it lost', () => {
+    const place = { project: 'p', cluster: 'c', location: 'l', node: 'n' };
+    const workload = { resource: '{"type":"k8s_container"}', labels: '"k8s-pod/app":"web"' };
+    const body = lossBody(place, [
+      {
+        workload,
+        path: '/var/log/pods/shop_web-0_uid/app/0.log',
+        idPrefix: 'a'.repeat(22),
+        reason: 'rate_limit',
+        offset: 36,
+        bytes: 70_000,
+        atMs: 0,
+      },
+    ]);
+    const { entries } = JSON.parse(Buffer.from(body).toString()) as { entries: unknown[] };
+    expect(entries).toEqual([
+      {
+        resource: { type: 'k8s_container' },
+        labels: { 'k8s-pod/app': 'web' },
+        insertId: `${'a'.repeat(22)}00000010h1i0g`,
+        timestamp: '1970-01-01T00:00:00.000Z',
+        severity: 'WARNING',
+        logName: 'projects/p/logs/stderr',
+        jsonPayload: {
+          message: expect.stringMatching(/^tailship holds back 70000 bytes .* rate limit$/),
+          heldBackBytes: 70_000,
+          file: '0.log',
+          offset: 36,
+          reason: 'rate_limit',
+        },
+      },
+    ]);
+  });
+});
