@@ -54,6 +54,14 @@ export type WorkloadStatus = {
   readonly files: readonly FileStatus[];
 };
 
+/** Bytes of a container that nobody can read any more, since the agent started. */
+export type ContainerLossStatus = {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+  readonly lostBytes: number;
+};
+
 /** Where the agent runs, as its entries say. */
 export type PlaceStatus = {
   readonly project: string;
@@ -96,6 +104,8 @@ export type AgentStatus = {
   readonly droppedByReason: Readonly<Record<string, number>>;
   /** Bytes of files that nobody could read any more. */
   readonly lostBytesByReason: Readonly<Record<string, number>>;
+  /** Containers that have lost bytes, also those that are gone by now. */
+  readonly lostByContainer?: readonly ContainerLossStatus[];
   readonly malformedLines: number;
   readonly readErrors: number;
   /** In the files, but not committed. */

@@ -36,11 +36,10 @@ async function look() {
   if (isLooking) return;
   isLooking = true;
   try {
-    const now = await ask('api/status');
+    const { history, ...now } = await ask(`api/status?after=${samples['atMs']?.at(-1) ?? 0}`);
     // An agent that was started again counts from nothing.
     if (status?.startedAt !== now.startedAt) samples = {};
-    const fresh = await ask(`api/history?after=${samples['atMs']?.at(-1) ?? 0}`);
-    for (const [name, values] of Object.entries(fresh)) {
+    for (const [name, values] of Object.entries(history)) {
       samples[name] = [...(samples[name] ?? []), ...values].slice(-samplesMax);
     }
     status = now;
