@@ -123,6 +123,7 @@ function statusOf(agent: Agent, meters: WorkloadMeters): AgentStatus {
     batches: totals.batches,
     ...shipStatus(agent),
     lostBytesByReason: fleet.losses.bytesByReason,
+    lostByContainer: fleet.losses.containers,
     malformedLines: totals.malformedLines,
     readErrors: totals.readErrors,
     behindBytes: workloads.reduce((sum, { behindBytes }) => sum + behindBytes, 0),

@@ -105,6 +105,8 @@ export const limits = {
   ownLogBytesPerSecond: 32 * KiB,
   /** Losses that wait to be told in the logs of their containers; more are only counted. */
   lossNoticesMax: 1_000,
+  /** Containers whose losses are kept apart. */
+  lossContainersMax: 1_000,
   /** Losses that one request tells of. */
   lossNoticesPerRequestMax: 100,
   /**

@@ -103,7 +103,7 @@ export class Fleet {
         place.directory === directory && place.podUid === podUid && place.container === container,
     );
     if (planned !== undefined) planned.lostBytes += bytes;
-    this.losses.enter(loss, planned?.workload);
+    this.losses.enter(loss, planned?.workload, planned?.log.name);
     this.#log.warn('LINES_LOST', `${file.path}: ${bytes} bytes (${reason})`);
   }
 

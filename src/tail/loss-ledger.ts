@@ -7,11 +7,15 @@ import { limits } from '../config.ts';
 import type { LogFile } from './log-file.ts';
 import type { LossNotice } from './loss-notice.ts';
 import { lossReasons, type Loss, type LossReason } from './tail-setup.ts';
-import type { Workload } from './workload.ts';
+import type { ContainerNames, Workload } from './workload.ts';
+
+/** Bytes since the start; kept when the container is long gone. */
+export type ContainerLoss = ContainerNames & { lostBytes: number };
 
 export class LossLedger {
   /** Bytes since the start. */
   readonly bytesByReason: Record<LossReason, number>;
+  readonly #containers = new Map<string, ContainerLoss>();
   readonly #notices: LossNotice[] = [];
 
   constructor() {
@@ -20,13 +24,33 @@ export class LossLedger {
   }
 
   /** Adds a loss; without a workload nobody is told of it but whoever reads the sums. */
-  enter({ file, reason, bytes }: Loss, workload: Workload | undefined): void {
+  enter(
+    { file, reason, bytes }: Loss,
+    workload: Workload | undefined,
+    names: ContainerNames | undefined,
+  ): void {
+    if (names !== undefined) this.#enterContainer(names, bytes);
     this.bytesByReason[reason] += bytes;
     if (workload === undefined || this.#notices.length >= limits.lossNoticesMax) return;
     const { path, identity, offset } = file;
     const idPrefix = identity?.idPrefix;
     const atMs = Date.now();
     this.#notices.push({ workload, path, idPrefix, reason, offset, bytes, atMs });
+  }
+
+  #enterContainer({ namespace, pod, container }: ContainerNames, bytes: number): void {
+    const key = `${namespace}/${pod}/${container}`;
+    const known = this.#containers.get(key);
+    if (known !== undefined) {
+      known.lostBytes += bytes;
+    } else if (this.#containers.size < limits.lossContainersMax) {
+      this.#containers.set(key, { namespace, pod, container, lostBytes: bytes });
+    }
+  }
+
+  /** Containers that have lost bytes. */
+  get containers(): readonly ContainerLoss[] {
+    return [...this.#containers.values()];
   }
 
   /** Tells a container that its rate limit holds it back; nothing is lost by it. */

@@ -233,6 +233,9 @@ test('a file that is closed and replaced by another with the same inode number i
   unlinkSync(path('0.log'));
   writeFileSync(path('0.log'), line('new and longer', 5));
   chain.look((nowMs += limits.mtimeGrainMs));
+  // Opening it shows that it is another one.
+  expect(take(chain)).toBe('');
+  chain.look((nowMs += 1));
   expect(take(chain)).toBe(line('new and longer', 5));
 });
 

@@ -1,0 +1,82 @@
+// Pods that live for 300 ms and leave nothing behind: what became of their lines.
+//
+// limits-pods.test.ts runs some hundreds of them, limits.slow.test.ts the 2,000 of the field notes.
+
+import fs from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import { verifyShipped } from '../../src/emulator/verify-shipped.ts';
+import { until } from '../support/agent-process.ts';
+import type { EmulatorProcess } from '../support/agent-process.ts';
+
+const lifeMs = 300;
+
+export type ShortLived = {
+  readonly kubelet: FakeKubelet;
+  readonly emulator: EmulatorProcess;
+  readonly pods: number;
+  /** Process of the agent. */
+  readonly agentPid: number;
+  /** Written by each pod, the last of them right before it is deleted. */
+  readonly lines: number;
+  readonly atOnce: number;
+};
+
+export type ShortLivedResult = {
+  readonly written: number;
+  readonly arrived: number;
+  readonly altered: number;
+  readonly outOfOrder: number;
+  /** The longest that a pod really lived; more than meant when the machine is busy. */
+  readonly longestLifeMs: number;
+};
+
+/**
+ * 300 ms in which the machine lets the agent run: where other processes keep it from the processor,
+ * which no agent can do anything about, the pod lives longer by that.
+ */
+async function sleepWhileRunnable(pid: number): Promise<void> {
+  let delayMs = lifeMs;
+  for (let waited = runDelayMs(pid); delayMs >= 1; ) {
+    await sleep(delayMs);
+    const now = runDelayMs(pid);
+    delayMs = now - waited;
+    waited = now;
+  }
+}
+
+/** How long a process's main thread has waited for a processor; Documentation/scheduler/sched-stats. */
+function runDelayMs(pid: number): number {
+  const [, delayNanos = '0'] = fs.readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ');
+  return Number(delayNanos) / 1e6;
+}
+
+/** Runs the pods and waits until their lines have arrived, or for as long as that can take. */
+export async function runShortLivedPods(options: ShortLived): Promise<ShortLivedResult> {
+  const { kubelet, emulator, pods, lines, atOnce, agentPid } = options;
+  let next = 0;
+  let longestLifeMs = 0;
+  const runSome = async (): Promise<void> => {
+    for (let index = next++; index < pods; index = next++) {
+      const startMs = performance.now();
+      const pod = kubelet.startPod({ namespace: 'jobs', pod: `job-${index}`, containers: ['c'] });
+      const container = pod.container();
+      const first = Math.floor(lines / 2);
+      container.writeNext(first);
+      await sleepWhileRunnable(agentPid);
+      container.writeNext(lines - first);
+      pod.delete();
+      longestLifeMs = Math.max(longestLifeMs, performance.now() - startMs);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, runSome));
+  const written = pods * lines;
+  const isThere = async () => (await emulator.stats()).distinctEntries >= written || undefined;
+  await until('the lines came', isThere, { withinMs: 30_000 }).catch(() => undefined);
+  const { altered, outOfOrder, lost, lostByKubelet } = await verifyShipped(
+    emulator.url,
+    kubelet.account(),
+  );
+  const arrived = written - lost - lostByKubelet;
+  return { written, arrived, altered, outOfOrder, longestLifeMs };
+}
