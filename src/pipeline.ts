@@ -83,7 +83,7 @@ export class Pipeline {
   #shipments = 0;
   readonly #takeLosses: (countMax: number) => LossNotice[];
   /** Unpacked and not read to the end: each takes room in the state directory. */
-  readonly #spools = new Set<LogFile>();
+  readonly #spools = new Map<LogFile, Chain>();
   #spooling = false;
   #spoolLookMs = 0;
   #isTelling = false;
@@ -297,14 +297,25 @@ export class Pipeline {
   /** Unpacks one `.gz` at a time, and only when it is the next to be read. */
   #spoolNext(): void {
     this.#spoolLookMs = steadyNowMs();
-    for (const file of this.#spools) if (file.fd === undefined) this.#spools.delete(file);
-    if (this.#spooling || this.#stopped || this.#spools.size >= limits.spoolsMax) return;
+    this.#closeSpools();
+    if (this.#spooling || this.#stopped) return;
+    const isFull = this.#spools.size >= limits.spoolsMax;
     for (const { chain } of this.#chains()) {
       const file = chain.toSpool(this.#spoolLookMs);
       if (file === undefined || chain.draining) continue;
+      // A chain that waits holds one already, and lets go of it only with the next.
+      if (isFull && !chain.waiting) continue;
       this.#spooling = true;
       this.#spool(chain, file).catch((error: unknown) => this.onFailure(error));
       return;
+    }
+  }
+
+  /** Gives back the disk of what was read to its end; `--once` has no tick that would. */
+  #closeSpools(): void {
+    for (const [file, chain] of this.#spools) {
+      if (file.finished && !chain.draining) file.close();
+      if (file.fd === undefined) this.#spools.delete(file);
     }
   }
 
@@ -312,7 +323,7 @@ export class Pipeline {
     file.spooling = true;
     try {
       const fd = await unpackCompressed(file.path, this.#spoolDir, this.#roots);
-      if (chain.files.includes(file)) this.#adoptSpool(file, fd);
+      if (chain.files.includes(file)) this.#adoptSpool(chain, file, fd);
       else closeSync(fd);
     } catch (error) {
       this.#noteSpoolFailure(file, error);
@@ -325,9 +336,9 @@ export class Pipeline {
     this.pump();
   }
 
-  #adoptSpool(file: LogFile, fd: number): void {
+  #adoptSpool(chain: Chain, file: LogFile, fd: number): void {
     file.adoptSpool(fd);
-    this.#spools.add(file);
+    this.#spools.set(file, chain);
   }
 
   /** A broken file is given up; when there is no room for it, there may be later. */
