@@ -1,4 +1,4 @@
-// The catch-up scenario: everything stands in the files already, ship it once. Run by run.ts.
+// The catch-up scenario: everything stands in the files already, ship it once. Run by scenarios.ts.
 //
 // Peers run in turn, a b c a b c, against one sink, so that a machine that slows down slows all of
 // them. Each round also runs every peer on files of a few lines: what that costs is its start-up
@@ -8,11 +8,10 @@
 
 import { type Corpus, type CorpusKind, writeCorpus } from './corpus.ts';
 import type { Cost } from './measure.ts';
-import { runPeer } from './peer-run.ts';
-import type { Peer } from './peers/peer.ts';
-import type { Sink, SinkStats } from './sink-client.ts';
+import { type Place, runPeer } from './peer-run.ts';
+import type { FoundPeer } from './peers/peers.ts';
+import type { SinkStats } from './sink-client.ts';
 import { digits, markdownTable, median } from './statistics.ts';
-import type { Workspace } from './workspace.ts';
 
 export type CatchUpOptions = {
   readonly lineCount: number;
@@ -29,10 +28,12 @@ export type CatchUpRow = {
   readonly peer: string;
   readonly version: string;
   readonly lines: number;
+  /** Of the corpus, on disk. */
+  readonly bytesPerLine: number;
   /** Without start-up. */
   readonly cpuMicrosPerLine: number;
-  /** The same over curl's in the same round; undefined if curl did not run. */
-  readonly ratioToCurl: number | undefined;
+  /** The same over that of each other peer in the same round. */
+  readonly ratios: Readonly<Record<string, number>>;
   /** Start-up included. */
   readonly cpuSeconds: number;
   readonly startCpuSeconds: number;
@@ -45,120 +46,128 @@ export type CatchUpRow = {
 /** Lines in each file of the short run. */
 const startLinesPerFile = 100;
 
-type Run = { readonly peer: Peer; readonly lines: number; readonly cost: Cost; stats: SinkStats };
-/** Per peer name, the runs of one round. */
-type Round = ReadonlyMap<string, Run>;
+type Run = { readonly lines: number; readonly cost: Cost; readonly stats: SinkStats };
+/** What one peer did in one round. */
+type Round = { readonly start: Run; readonly full: Run };
+type Corpora = { readonly start: Corpus; readonly full: Corpus };
 
-async function runRound(
-  peers: readonly Peer[],
-  corpus: Corpus,
-  place: { readonly sink: Sink; readonly workspace: Workspace; readonly timeoutMs: number },
-): Promise<Round> {
-  const round = new Map<string, Run>();
-  for (const peer of peers) {
-    const lines = Math.floor(corpus.lineCount * peer.lineShare);
-    const task = {
-      ...corpus,
-      stateDir: place.workspace.makeState(peer.name),
-      endpoint: place.sink.url,
-      follow: false,
-      lineCount: lines,
-    };
-    const { cost, stats } = await runPeer(peer, task, place.sink, place.timeoutMs);
-    round.set(peer.name, { peer, lines, cost, stats });
-  }
-  return round;
+function microsPerLine({ start, full }: Round): number {
+  const cpuMicros = (full.cost.cpuSeconds - start.cost.cpuSeconds) * 1e6;
+  return cpuMicros / (full.lines - start.lines);
 }
 
-function microsPerLine(run: Run | undefined, start: Run | undefined): number {
-  if (run === undefined || start === undefined) return Number.NaN;
-  const cpuMicros = (run.cost.cpuSeconds - start.cost.cpuSeconds) * 1e6;
-  return cpuMicros / (run.lines - start.lines);
-}
-
-/** The rows of one corpus kind; `starts` are the short runs of the same rounds. */
-function summarize(
+/** The corpora of each peer: a share of the lines for those that would take too long with all. */
+function writeCorpora(
+  peers: readonly FoundPeer[],
   kind: CorpusKind,
-  peers: readonly Peer[],
-  measured: { readonly rounds: readonly Round[]; readonly starts: readonly Round[] },
-): CatchUpRow[] {
-  const { rounds, starts } = measured;
-  return peers.map((peer) => {
-    const runs = rounds.flatMap((round) => round.get(peer.name) ?? []);
-    const costs = rounds.map((round, index) => ({
-      own: microsPerLine(round.get(peer.name), starts[index]?.get(peer.name)),
-      floor: microsPerLine(round.get('curl'), starts[index]?.get('curl')),
-    }));
-    const ratio = median(costs.map(({ own, floor }) => own / floor));
-    return {
-      kind,
-      peer: peer.name,
-      version: peer.find() ?? '',
-      lines: runs[0]?.lines ?? 0,
-      cpuMicrosPerLine: median(costs.map(({ own }) => own)),
-      ratioToCurl: Number.isNaN(ratio) ? undefined : ratio,
-      cpuSeconds: median(runs.map((run) => run.cost.cpuSeconds)),
-      startCpuSeconds: median(
-        starts.flatMap((round) => round.get(peer.name)?.cost.cpuSeconds ?? []),
-      ),
-      wallSeconds: median(runs.map((run) => run.cost.wallSeconds)),
-      rssPeakBytes: median(runs.map((run) => run.cost.rssPeakBytes)),
-      wireBytesPerLine: median(runs.map((run) => run.stats.wireBytes / run.lines)),
-      requests: median(runs.map((run) => run.stats.requests)),
-    };
-  });
+  options: CatchUpOptions,
+  place: Place,
+): Map<FoundPeer, Corpora> {
+  const { lineCount, fileCount, seed } = options;
+  const written = new Map<number, Corpus>();
+  const write = (lines: number) => {
+    const folder = place.workspace.makeLogs(`${kind}-${lines}`);
+    const corpus = writeCorpus({ folder, kind, lineCount: lines, fileCount, seed });
+    written.set(lines, corpus);
+    return corpus;
+  };
+  const startLines = Math.min(startLinesPerFile * fileCount, Math.ceil(lineCount / 20));
+  return new Map(
+    peers.map((peer) => {
+      const lines = Math.max(2 * startLines, Math.floor(lineCount * peer.lineShare));
+      const start = written.get(startLines) ?? write(startLines);
+      return [peer, { start, full: written.get(lines) ?? write(lines) }];
+    }),
+  );
 }
 
-/** Writes the corpora, runs all rounds. `onProgress` gets a sentence now and then. */
-export async function runCatchUp(
-  peers: readonly Peer[],
+async function runKind(
+  peers: readonly FoundPeer[],
+  kind: CorpusKind,
   options: CatchUpOptions,
-  place: { readonly sink: Sink; readonly workspace: Workspace },
-  onProgress: (sentence: string) => void,
-): Promise<{ rows: CatchUpRow[]; corpora: Corpus[] }> {
-  const { lineCount, fileCount, seed, timeoutMs } = options;
-  const write = (name: string, kind: CorpusKind, lines: number) => {
-    const folder = place.workspace.makeLogs(name);
-    return writeCorpus({ folder, kind, lineCount: lines, fileCount, seed });
+  place: Place,
+): Promise<CatchUpRow[]> {
+  const { timeoutMs } = options;
+  const corpora = writeCorpora(peers, kind, options, place);
+  const run = async (peer: FoundPeer, corpus: Corpus): Promise<Run> => {
+    const { cost, stats } = await runPeer(peer, corpus, place, timeoutMs);
+    return { lines: corpus.lineCount, cost, stats };
   };
-  const start = write('start', 'text', startLinesPerFile * fileCount);
-  const corpora = options.kinds.map((kind) => write(kind, kind, lineCount));
-  for (const { kind, bytes } of corpora) {
-    onProgress(`${lineCount} lines of ${kind}, ${digits(bytes / lineCount, 0)} bytes each`);
-  }
-  const here = { ...place, timeoutMs };
-  await runRound(peers, start, here); // Warms the file cache and the compile cache; not counted.
-  const starts: Round[] = [];
-  const rounds = new Map<CorpusKind, Round[]>(options.kinds.map((kind) => [kind, []]));
-  for (let round = 0; round < options.rounds; round++) {
-    starts.push(await runRound(peers, start, here));
-    for (const corpus of corpora) {
-      rounds.get(corpus.kind)?.push(await runRound(peers, corpus, here));
+  // Warms the file cache and the compile cache; not counted.
+  for (const [peer, { start }] of corpora) await run(peer, start);
+  const rounds = new Map<FoundPeer, Round[]>(peers.map((peer) => [peer, []]));
+  for (let index = 0; index < options.rounds; index++) {
+    for (const [peer, { start, full }] of corpora) {
+      rounds.get(peer)?.push({ start: await run(peer, start), full: await run(peer, full) });
     }
-    onProgress(`round ${round + 1} of ${options.rounds} done`);
+    place.onProgress(`catch-up, ${kind}: round ${index + 1} of ${options.rounds} done`);
   }
-  const rows = options.kinds.flatMap((kind) =>
-    summarize(kind, peers, { rounds: rounds.get(kind) ?? [], starts }),
-  );
-  return { rows, corpora };
+  const rows = peers.map((peer) => {
+    const corpus = corpora.get(peer)?.full;
+    const bytesPerLine = corpus === undefined ? 0 : corpus.bytes / corpus.lineCount;
+    return { ...summarize(peer, rounds), kind, bytesPerLine };
+  });
+  for (const { start, full } of corpora.values()) {
+    for (const { lineCount } of [start, full]) place.workspace.removeLogs(`${kind}-${lineCount}`);
+  }
+  return rows;
+}
+
+/** The row of one peer among all. */
+function summarize(
+  peer: FoundPeer,
+  all: ReadonlyMap<FoundPeer, readonly Round[]>,
+): Omit<CatchUpRow, 'kind' | 'bytesPerLine'> {
+  const rounds = all.get(peer) ?? [];
+  const own = rounds.map(microsPerLine);
+  const ratios = [...all].map(([other, theirs]) => {
+    const each = theirs.map((round, index) => (own[index] ?? Number.NaN) / microsPerLine(round));
+    return [other.name, median(each)] as const;
+  });
+  const middle = (read: (round: Round) => number) => median(rounds.map(read));
+  return {
+    peer: peer.name,
+    version: peer.version,
+    lines: rounds[0]?.full.lines ?? 0,
+    cpuMicrosPerLine: median(own),
+    ratios: Object.fromEntries(ratios),
+    cpuSeconds: middle(({ full }) => full.cost.cpuSeconds),
+    startCpuSeconds: middle(({ start }) => start.cost.cpuSeconds),
+    wallSeconds: middle(({ full }) => full.cost.wallSeconds),
+    rssPeakBytes: middle(({ full }) => full.cost.rssPeakBytes),
+    wireBytesPerLine: middle(({ full }) => full.stats.wireBytes / full.lines),
+    requests: middle(({ full }) => full.stats.requests),
+  };
+}
+
+/** Runs all rounds, one kind of corpus after the other. */
+export async function runCatchUp(
+  peers: readonly FoundPeer[],
+  options: CatchUpOptions,
+  place: Place,
+): Promise<CatchUpRow[]> {
+  const rows: CatchUpRow[] = [];
+  for (const kind of options.kinds) rows.push(...(await runKind(peers, kind, options, place)));
+  return rows;
 }
 
 /** The table of the report. */
 export function tabulateCatchUp(rows: readonly CatchUpRow[]): string {
-  const head = ['corpus, peer', 'lines', 'CPU µs/line', '× curl', 'start-up CPU s'];
+  const head = ['corpus, peer', 'lines', 'CPU µs/line', '× curl', '÷ tailship', 'start-up CPU s'];
   head.push('CPU s in all', 'wall s', 'RSS peak MB', 'wire bytes/line', 'requests');
   return markdownTable([
     head,
     ...rows.map((row) => [
       `${row.kind}, ${row.peer} ${row.version}`,
       String(row.lines),
-      digits(row.cpuMicrosPerLine, 3),
-      digits(row.ratioToCurl, 2),
-      digits(row.startCpuSeconds, 3),
-      digits(row.cpuSeconds, 3),
-      digits(row.wallSeconds, 3),
+      digits(row.cpuMicrosPerLine, 2),
+      digits(row.ratios['curl'], 1),
+      digits(row.ratios['tailship'], 1),
+      digits(row.startCpuSeconds, 2),
+      digits(row.cpuSeconds, 2),
+      digits(row.wallSeconds, 2),
       digits(row.rssPeakBytes / 1e6, 0),
-      digits(row.wireBytesPerLine, 1),
+      digits(row.wireBytesPerLine, 0),
       digits(row.requests, 0),
     ]),
   ]);

@@ -6,8 +6,12 @@ import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, symlinkSync, writeSync } from 'node:fs';
 import path from 'node:path';
 
-/** What the lines hold: plain text, or the JSON of a structured logger. */
-export type CorpusKind = 'text' | 'json';
+export const corpusKinds = ['text', 'json', 'mixed', 'long'] as const;
+/**
+ * What the lines hold: plain text; the JSON of a structured logger; the two in turn; or text that
+ * the runtime had to cut into partial lines of 16 KiB.
+ */
+export type CorpusKind = (typeof corpusKinds)[number];
 
 export type CorpusOptions = {
   readonly folder: string;
@@ -46,10 +50,18 @@ export function makeRandom(seed: number): () => number {
   };
 }
 
-/** One line's content after the CRI header: about 150 bytes of text or 300 of JSON. */
+/** Where containerd cuts a line. */
+const partialBytes = 16 * 1024;
+const longLineBytes = 40_000;
+
+/**
+ * One line's content after the CRI header: about 150 bytes of text, 300 of JSON, 40,000 of `long`.
+ */
 export function lineContent(kind: CorpusKind, seq: number, random: () => number): string {
+  if (kind === 'mixed') return lineContent(seq % 2 === 0 ? 'text' : 'json', seq, random);
   const marker = `seq=${String(seq).padStart(10, '0')}`;
   const sentence = makeSentence(random);
+  if (kind === 'long') return `${marker} ${sentence} `.padEnd(longLineBytes, `${sentence} `);
   if (kind === 'text') {
     // One line in eight holds what JSON must escape, as quoted values and tabs do in real logs.
     const tail = seq % 8 === 0 ? `path="/v1/orders/${seq}"\tagent="probe/1.0"` : 'path=/v1/orders';
@@ -83,6 +95,16 @@ function criTime(seq: number): string {
   const second = new Date(Date.UTC(2026, 2, 5, 14) + Math.floor(micros / 1e6) * 1000);
   const fraction = String((micros % 1e6) * 1000 + 137).padStart(9, '0');
   return `${second.toISOString().slice(0, 19)}.${fraction}Z`;
+}
+
+/** The lines of one record as a container runtime writes them: partial ones, then the full one. */
+function criLines(time: string, stream: string, content: string): string {
+  let lines = '';
+  let at = 0;
+  for (; content.length - at > partialBytes; at += partialBytes) {
+    lines += `${time} ${stream} P ${content.slice(at, at + partialBytes)}\n`;
+  }
+  return `${lines}${time} ${stream} F ${content.slice(at)}\n`;
 }
 
 /** Where container `index` logs to, as the kubelet names it. */
@@ -122,7 +144,7 @@ export function writeCorpus(options: CorpusOptions): Corpus {
     const target = open[seq % fileCount];
     if (target === undefined) break;
     const stream = seq % 20 === 0 ? 'stderr' : 'stdout';
-    target.pending += `${criTime(seq)} ${stream} F ${lineContent(kind, seq, random)}\n`;
+    target.pending += criLines(criTime(seq), stream, lineContent(kind, seq, random));
     if (target.pending.length > 256 * 1024) flush(target);
   }
   for (const target of open) {

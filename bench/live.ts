@@ -1,142 +1,182 @@
-// The steady scenarios: lines that are being written (live), and files that nobody writes to
-// (idle). CPU is of a core, over an interval that begins after the agent has settled. Run by
-// run.ts.
+// The scenarios with a load that goes on: lines are written while the agent runs, at a steady rate,
+// over few or many files, with rotations or without. CPU is of a core, over an interval that begins
+// after the agent has settled. Run by scenarios.ts.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createContainer, writeCorpus } from './corpus.ts';
-import { type IntervalCost, measureInterval, type RunningCommand } from './measure.ts';
-import { assertDelivery, startPeer, waitForLines } from './peer-run.ts';
-import type { Peer } from './peers/peer.ts';
-import type { Sink } from './sink-client.ts';
-import { digits, markdownTable } from './statistics.ts';
-import type { Workspace } from './workspace.ts';
+import { createContainer } from './corpus.ts';
+import { type IntervalCost, measureInterval } from './measure.ts';
+import { assertEnded, hasLines, makeTask, type Place, startPeer } from './peer-run.ts';
+import type { FoundPeer } from './peers/peers.ts';
+import { digits, markdownTable, median } from './statistics.ts';
 
 export type LiveOptions = {
-  /** Lines a second over all files. */
-  readonly rate: number;
+  /** Lines a second over all files; each rate is a run of its own. */
+  readonly rates: readonly number[];
   readonly fileCount: number;
   /** Length of the measured interval. */
   readonly seconds: number;
+  readonly rounds: number;
+  /** A file of this size is rotated. */
+  readonly rotateBytes: number | undefined;
 };
-export type IdleOptions = Omit<LiveOptions, 'rate'>;
 
-type Place = { readonly sink: Sink; readonly workspace: Workspace };
-type LiveRow = IntervalCost & {
+/** Medians over the rounds, but for missing and doubled lines, which are the most in any. */
+export type LiveRow = IntervalCost & {
   readonly peer: string;
+  readonly version: string;
+  readonly rate: number;
+  readonly cpuMicrosPerLine: number;
+  readonly wireBytesPerLine: number;
   readonly p50Ms: number | undefined;
   readonly p99Ms: number | undefined;
+  /** Not arrived some time after the last write: lost, or the agent is that far behind. */
+  readonly missing: number;
+  readonly doubled: number;
 };
-type IdleRow = IntervalCost & { readonly peer: string; readonly requests: number };
 
 const settleSeconds = 5;
-const drainTimeoutMs = 60_000;
+const firstLineTimeoutMs = 60_000;
+const drainTimeoutMs = 15_000;
 
-function startWriter(files: readonly string[], options: LiveOptions, seconds: number) {
+function startWriter(
+  files: readonly string[],
+  options: LiveOptions,
+  load: { readonly rate: number; readonly seconds: number },
+): ChildProcess {
   const args = [path.join(import.meta.dirname, 'live-writer.ts')];
-  args.push('--rate', String(options.rate), '--seconds', String(seconds), ...files);
-  return spawn(process.execPath, args, { stdio: 'inherit' });
+  args.push('--rate', String(load.rate), '--seconds', String(load.seconds));
+  if (options.rotateBytes !== undefined) args.push('--rotate-bytes', String(options.rotateBytes));
+  return spawn(process.execPath, [...args, ...files], { stdio: 'inherit' });
 }
 
-async function stopPeer(peer: Peer, running: RunningCommand): Promise<void> {
-  const { exitCode, stderr } = await running.stop();
-  if (exitCode !== 0) throw new Error(`${peer.name} ended with ${exitCode}: ${stderr.trim()}`);
+/** Counters of the sink between the begin and the end of the interval. */
+async function measureSteady(
+  tree: () => number[],
+  rate: number,
+  seconds: number,
+  sink: Place['sink'],
+): Promise<Omit<LiveRow, 'peer' | 'version' | 'missing' | 'doubled'>> {
+  await sink.forgetLatencies();
+  const before = await sink.stats();
+  const cost = await measureInterval(tree, seconds);
+  const after = await sink.stats();
+  const arrived = after.distinct - before.distinct;
+  // Batches make what arrives differ a little from what is written; one that falls behind, a lot.
+  const written = rate * cost.seconds;
+  const lines = arrived > 0.8 * written ? written : arrived;
+  return {
+    ...cost,
+    rate,
+    cpuMicrosPerLine: (cost.cpuPercentOfCore * 1e4 * cost.seconds) / lines,
+    wireBytesPerLine: (after.wireBytes - before.wireBytes) / arrived,
+    p50Ms: after.p50Ms,
+    p99Ms: after.p99Ms,
+  };
 }
 
-async function runLivePeer(peer: Peer, options: LiveOptions, place: Place): Promise<LiveRow> {
+async function runLivePeer(
+  peer: FoundPeer,
+  options: LiveOptions,
+  rate: number,
+  place: Place,
+): Promise<LiveRow> {
   const { sink, workspace } = place;
-  const folder = workspace.makeLogs(`live-${peer.name}`);
+  const folder = workspace.makeLogs('live');
   const files = Array.from({ length: options.fileCount }, (_, i) => createContainer(folder, i));
   const writeSeconds = settleSeconds + Math.ceil(options.seconds) + 1;
-  const lineCount = options.rate * writeSeconds;
+  const lineCount = rate * writeSeconds;
   await sink.reset(lineCount, 'live');
-  const running = startPeer(peer, {
-    containersDir: path.join(folder, 'containers'),
-    logRoot: path.join(folder, 'pods'),
-    files,
-    stateDir: workspace.makeState(peer.name),
-    endpoint: sink.url,
-    follow: true,
-    lineCount,
-  });
-  const writer = startWriter(files, options, writeSeconds);
-  const written = once(writer, 'exit');
+  const places = { containersDir: path.join(folder, 'containers'), logRoot: `${folder}/pods` };
+  const running = startPeer(peer, makeTask(place, peer, { kind: 'text', files, ...places }, true));
+  const load = { rate, seconds: writeSeconds };
+  let writer: ChildProcess | undefined;
   try {
-    // The first line proves that the agent is up; then it has some seconds to become steady.
-    await waitForLines(sink, { lineCount: 1, timeoutMs: drainTimeoutMs });
+    // A load that begins before the agent is up would be measured as its catch-up.
     await sleep(settleSeconds * 1000);
-    await sink.forgetLatencies();
-    const cost = await measureInterval(running.tree, options.seconds);
-    const { p50Ms, p99Ms } = await sink.stats();
+    writer = startWriter(files, options, load);
+    const written = once(writer, 'exit');
+    const isUp = await hasLines(sink, { lineCount: 1, timeoutMs: firstLineTimeoutMs });
+    if (!isUp) throw new Error(`${peer.name} sent nothing: ${(await running.stop()).stderr}`);
+    await sleep(settleSeconds * 1000);
+    const steady = await measureSteady(running.tree, rate, options.seconds, sink);
     await written;
-    await waitForLines(sink, { lineCount, timeoutMs: drainTimeoutMs });
-    assertDelivery(peer.name, await sink.stats(), lineCount);
-    await stopPeer(peer, running);
-    return { peer: peer.name, ...cost, p50Ms, p99Ms };
+    await hasLines(sink, { lineCount, timeoutMs: drainTimeoutMs });
+    const { distinct, doubled } = await sink.stats();
+    const ended = await running.stop();
+    const missing = lineCount - distinct;
+    // An agent that cannot keep up may have to be killed.
+    if (missing === 0) assertEnded(peer.name, ended);
+    return { ...steady, peer: peer.name, version: peer.version, missing, doubled };
   } finally {
-    writer.kill('SIGTERM');
+    writer?.kill('SIGTERM');
     await running.stop();
+    workspace.removeLogs('live');
   }
 }
 
-/** Runs each peer under the writer's load. Throws when a line is missing or doubled at the end. */
-export async function runLive(peers: readonly Peer[], options: LiveOptions, place: Place) {
-  const rows: LiveRow[] = [];
-  for (const peer of peers) rows.push(await runLivePeer(peer, options, place));
-  const { rate, fileCount } = options;
-  const head = [`${rate} lines/s, ${fileCount} files`, 'CPU % of a core', 'CPU µs/line'];
-  const table = markdownTable([
-    [...head, 'RSS MB', 'RSS peak MB', 'p50 ms', 'p99 ms'],
-    ...rows.map((row) => [
-      row.peer,
-      digits(row.cpuPercentOfCore, 2),
-      digits((row.cpuPercentOfCore * 1e4) / rate, 3),
-      digits(row.rssBytes / 1e6, 0),
-      digits(row.rssPeakBytes / 1e6, 0),
-      digits(row.p50Ms, 1),
-      digits(row.p99Ms, 1),
-    ]),
-  ]);
-  return { table, figures: { options, rows } };
+function summarize(runs: readonly LiveRow[]): LiveRow[] {
+  const [first] = runs;
+  if (first === undefined) return [];
+  const middle = (read: (row: LiveRow) => number) => median(runs.map(read));
+  return [
+    {
+      ...first,
+      seconds: middle((row) => row.seconds),
+      cpuPercentOfCore: middle((row) => row.cpuPercentOfCore),
+      cpuMicrosPerLine: middle((row) => row.cpuMicrosPerLine),
+      rssBytes: middle((row) => row.rssBytes),
+      rssPeakBytes: Math.max(...runs.map((row) => row.rssPeakBytes)),
+      wireBytesPerLine: middle((row) => row.wireBytesPerLine),
+      wakeUpsPerSecond: middle((row) => row.wakeUpsPerSecond),
+      p50Ms: middle((row) => row.p50Ms ?? Number.NaN),
+      p99Ms: middle((row) => row.p99Ms ?? Number.NaN),
+      missing: Math.max(...runs.map((row) => row.missing)),
+      doubled: Math.max(...runs.map((row) => row.doubled)),
+    },
+  ];
 }
 
-async function runIdlePeer(peer: Peer, options: IdleOptions, place: Place): Promise<IdleRow> {
-  const { sink, workspace } = place;
-  const folder = workspace.makeLogs(`idle-${peer.name}`);
-  const { fileCount } = options;
-  const corpus = writeCorpus({ folder, kind: 'text', lineCount: fileCount, fileCount, seed: 1 });
-  await sink.reset(fileCount, 'live');
-  const stateDir = workspace.makeState(peer.name);
-  const running = startPeer(peer, { ...corpus, stateDir, endpoint: sink.url, follow: true });
-  try {
-    await waitForLines(sink, { lineCount: fileCount, timeoutMs: drainTimeoutMs });
-    await sleep(2 * settleSeconds * 1000);
-    const before = await sink.stats();
-    const cost = await measureInterval(running.tree, options.seconds);
-    const after = await sink.stats();
-    assertDelivery(peer.name, after, fileCount);
-    await stopPeer(peer, running);
-    return { peer: peer.name, ...cost, requests: after.requests - before.requests };
-  } finally {
-    await running.stop();
+/** Runs each peer under the writer's load, the rounds interleaved. */
+export async function runLive(
+  peers: readonly FoundPeer[],
+  options: LiveOptions,
+  place: Place,
+): Promise<LiveRow[]> {
+  const runs: LiveRow[] = [];
+  for (let round = 1; round <= options.rounds; round++) {
+    for (const rate of options.rates) {
+      for (const peer of peers) runs.push(await runLivePeer(peer, options, rate, place));
+      place.onProgress(`${rate} lines/s: round ${round} of ${options.rounds} done`);
+    }
   }
+  return options.rates.flatMap((rate) =>
+    peers.flatMap(({ name }) =>
+      summarize(runs.filter((row) => row.peer === name && row.rate === rate)),
+    ),
+  );
 }
 
-/** Runs each peer on files that hold one line each and get no more. */
-export async function runIdle(peers: readonly Peer[], options: IdleOptions, place: Place) {
-  const rows: IdleRow[] = [];
-  for (const peer of peers) rows.push(await runIdlePeer(peer, options, place));
-  const table = markdownTable([
-    [`${options.fileCount} idle files`, 'CPU % of a core', 'RSS MB', 'RSS peak MB', 'requests'],
+/** The table of the report. */
+export function tabulateLive(rows: readonly LiveRow[]): string {
+  const head = ['lines/s, peer', 'CPU % of a core', 'CPU µs/line', 'wake-ups/s', 'RSS MB'];
+  head.push('RSS peak MB', 'wire bytes/line', 'p50 ms', 'p99 ms', 'missing', 'doubled');
+  return markdownTable([
+    head,
     ...rows.map((row) => [
-      row.peer,
+      `${row.rate}, ${row.peer} ${row.version}`,
       digits(row.cpuPercentOfCore, 2),
+      digits(row.cpuMicrosPerLine, 2),
+      digits(row.wakeUpsPerSecond, 0),
       digits(row.rssBytes / 1e6, 0),
       digits(row.rssPeakBytes / 1e6, 0),
-      String(row.requests),
+      digits(row.wireBytesPerLine, 0),
+      digits(row.p50Ms, 0),
+      digits(row.p99Ms, 0),
+      String(row.missing),
+      String(row.doubled),
     ]),
   ]);
-  return { table, figures: { options, rows } };
 }

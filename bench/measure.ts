@@ -6,7 +6,7 @@
 // the process tree, polled: a process's own high-water mark never falls, so little is missed.
 
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export type Command = {
@@ -25,6 +25,8 @@ export type Cost = {
 };
 
 const rssPollMs = 10;
+/** A command that ignores SIGTERM this long is killed. */
+const stopTimeoutMs = 30_000;
 const clockTicksPerSecond = 100;
 
 function readProc(file: string): string {
@@ -65,6 +67,26 @@ export function readCpuSeconds(pids: readonly number[]): number {
     const ticks = fields.slice(11, 15).reduce((total, field) => total + Number(field), 0);
     return sum + (Number.isNaN(ticks) ? 0 : ticks / clockTicksPerSecond);
   }, 0);
+}
+
+function listThreads(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return []; // The process ended since it was listed.
+  }
+}
+
+/** How often the threads of `pids` gave up the CPU to wait: each wait ends with a wake-up. */
+function readWakeUps(pids: readonly number[]): number {
+  let count = 0;
+  for (const pid of pids) {
+    for (const thread of listThreads(pid)) {
+      const status = readProc(`/proc/${pid}/task/${thread}/status`);
+      count += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+    }
+  }
+  return count;
 }
 
 /** A command that is running; `stop` sends SIGTERM and answers the cost once all is over. */
@@ -121,7 +143,10 @@ export function startMeasured(command: Command): RunningCommand {
     // SIGTERM to the command alone; bash must live to print the times.
     const [first] = tree();
     if (first !== undefined) process.kill(first, 'SIGTERM');
-    return finished;
+    const timer = setTimeout(() => {
+      for (const late of tree()) process.kill(late, 'SIGKILL');
+    }, stopTimeoutMs);
+    return finished.finally(() => clearTimeout(timer));
   };
   return { tree, finished, stop };
 }
@@ -132,6 +157,7 @@ export type IntervalCost = {
   readonly cpuPercentOfCore: number;
   readonly rssBytes: number;
   readonly rssPeakBytes: number;
+  readonly wakeUpsPerSecond: number;
 };
 
 /** Watches a running command for `seconds`. Processes that end meanwhile count if waited for. */
@@ -140,6 +166,7 @@ export async function measureInterval(
   seconds: number,
 ): Promise<IntervalCost> {
   const cpuBefore = readCpuSeconds(tree());
+  const wakeUpsBefore = readWakeUps(tree());
   const before = performance.now();
   await sleep(seconds * 1000);
   const pids = tree();
@@ -149,5 +176,6 @@ export async function measureInterval(
     cpuPercentOfCore: ((readCpuSeconds(pids) - cpuBefore) / elapsed) * 100,
     rssBytes: readRss(pids),
     rssPeakBytes: readRssPeak(pids),
+    wakeUpsPerSecond: (readWakeUps(pids) - wakeUpsBefore) / elapsed,
   };
 }

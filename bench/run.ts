@@ -1,142 +1,145 @@
-// `npm run bench`: the entry of every benchmark.
-//
-//   npm run bench -- [catch-up] [--lines N] [--files N] [--rounds N] [--kinds text,json]
-//                    [--only tailship,curl] [--gate text:tailship:curl:5] [--record-dir DIR] [--seed N]
-//   npm run bench -- live [--rate N] [--files N] [--seconds N] [--only tailship]
-//   npm run bench -- idle [--files N] [--seconds N] [--only tailship]
-//
-// `--gate kind:a:b:n` fails the run when, on that corpus, peer a costs more than n times the CPU of
-// peer b a line.
+// `npm run bench`: the entry of every benchmark. The text of `--help` stands below.
 
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { type CatchUpRow, runCatchUp, tabulateCatchUp } from './catch-up.ts';
-import type { CorpusKind } from './corpus.ts';
-import { runIdle, runLive } from './live.ts';
-import { pickPeers } from './peers/peers.ts';
+import { makeCertificates } from './certificates.ts';
+import { corpusKinds } from './corpus.ts';
+import { judgeGates } from './gates.ts';
+import { checkInstructions } from './instructions.ts';
+import { type FoundPeer, pickPeers } from './peers/peers.ts';
+import { writeFigures } from './readme.ts';
 import { describeMachine, writeRecord } from './record.ts';
-import { measureSinkCapacity } from './sink-capacity.ts';
-import { type Sink, startSink } from './sink-client.ts';
-import { digits } from './statistics.ts';
-import { makeWorkspace, type Workspace } from './workspace.ts';
+import { scenarios, type Wishes } from './scenarios.ts';
+import { startSink } from './sink-client.ts';
+import { makeWorkspace } from './workspace.ts';
+
+const help = `npm run bench -- [scenario…|all|peers|instructions] [options]
+
+Scenarios (catch-up if none is named; each writes a record of its own):
+  catch-up   files are full at the start: text, json, mixed
+  live       2,000 and 20,000 lines/s, one write a line, 50 files
+  idle       50, 2,000 and 10,000 files that nobody writes to
+  many       500 containers at 20 lines/s each
+  rotate     20,000 lines/s in 4 files that are rotated at 10 MiB
+  tls, gzip  20,000 lines/s to an https endpoint; compressed
+  long       lines of 40 kB in partial lines of 16 KiB
+Else:
+  all           every scenario
+  peers         which agents are here, and how to get the others
+  instructions  WebAssembly instructions of the kernel on a fixed corpus against the committed
+                figure, within 3 %; --write commits to the new one
+
+  --only A,B      these peers        --lines N     of a catch-up    --rates N,N   of a live load
+  --files N,N     log files          --rounds N    of each          --kinds A,B   ${corpusKinds.join(',')}
+  --seconds N     measured interval  --seed N      of the corpora   --record-dir DIR
+  --gate K:A:B:N  fails when peer A costs more than N times peer B a line; K is the kind of corpus,
+                  or the lines/s of a live load
+  --write-readme  puts the figures of the newest records into the README
+`;
 
 const { values: option, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    lines: { type: 'string', default: '500000' },
+    lines: { type: 'string' },
     files: { type: 'string' },
-    rounds: { type: 'string', default: '5' },
-    kinds: { type: 'string', default: 'text,json' },
+    rates: { type: 'string' },
+    rounds: { type: 'string' },
+    kinds: { type: 'string' },
+    seconds: { type: 'string' },
     only: { type: 'string' },
     gate: { type: 'string', multiple: true, default: [] },
     seed: { type: 'string', default: '1' },
-    rate: { type: 'string', default: '20000' },
-    seconds: { type: 'string', default: '30' },
     'record-dir': { type: 'string', default: path.join(import.meta.dirname, 'record') },
+    'write-readme': { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
   },
 });
 
-type Place = { readonly sink: Sink; readonly workspace: Workspace };
-/** Roughly what one line takes on disk, to choose where the logs stand. */
-const lineBytes = 300;
-const timeoutMs = 300_000;
+/** Room for the log files of a scenario, to choose where they stand. */
+const logBytes = 2 ** 31;
 
-function readCount(text: string | undefined, fallback: number): number {
-  const count = text === undefined ? fallback : Number(text);
-  if (!Number.isInteger(count) || count < 1) throw new Error(`${text} is not a count`);
-  return count;
-}
-
-function readKinds(): CorpusKind[] {
-  return option.kinds.split(',').map((kind) => {
-    if (kind !== 'text' && kind !== 'json') throw new Error(`no corpus is called ${kind}`);
-    return kind;
+function readCounts(text: string | undefined): number[] | undefined {
+  return text?.split(',').map((part) => {
+    const count = Number(part);
+    if (!Number.isInteger(count) || count < 1) throw new Error(`${part} is not a count`);
+    return count;
   });
 }
 
-/** What a `--gate` finds wrong: a sentence, or nothing. */
-function judgeGate(gate: string, rows: readonly CatchUpRow[]): string[] {
-  const [kind = '', own = '', other = '', most = ''] = gate.split(':');
-  const costOf = (peer: string) =>
-    rows.find((row) => row.kind === kind && row.peer === peer)?.cpuMicrosPerLine ?? Number.NaN;
-  const ratio = costOf(own) / costOf(other);
-  // Written so that a peer that did not run, which is NaN, breaks the gate.
-  const isKept = ratio <= Number(most);
-  const sentence = `gate ${gate}: ${digits(ratio, 2)} times`;
-  console.log(`${sentence}, ${isKept ? 'kept' : 'BROKEN'}`);
-  return isKept ? [] : [sentence];
-}
-
-async function catchUp(place: Place): Promise<string[]> {
-  const machine = describeMachine();
-  const options = {
-    lineCount: readCount(option.lines, 0),
-    fileCount: readCount(option.files, 20),
-    rounds: readCount(option.rounds, 0),
-    kinds: readKinds(),
+function readWishes(): Wishes {
+  const kinds = option.kinds?.split(',').map((name) => {
+    const kind = corpusKinds.find((known) => known === name);
+    if (kind === undefined) throw new Error(`no corpus is called ${name}`);
+    return kind;
+  });
+  return {
+    lines: readCounts(option.lines)?.[0],
+    files: readCounts(option.files),
+    rates: readCounts(option.rates),
+    seconds: readCounts(option.seconds)?.[0],
+    rounds: readCounts(option.rounds)?.[0],
+    kinds,
     seed: Number(option.seed),
-    timeoutMs,
   };
-  const peers = pickPeers(option.only?.split(','));
-  const { rows, corpora } = await runCatchUp(peers, options, place, console.log);
-  const [corpus] = corpora;
-  const table = tabulateCatchUp(rows);
-  console.log(`\n${table}\n`);
-  const paragraphs = [table];
-  let capacity;
-  if (corpus !== undefined) {
-    capacity = await measureSinkCapacity(place.sink, corpus);
-    const agents = rows.filter((row) => row.peer !== 'curl');
-    const fastest = Math.max(0, ...agents.map((row) => row.lines / row.wallSeconds));
-    const sentence =
-      `The sink takes ${digits(capacity.linesPerSecond / 1e6, 2)} million lines/s ` +
-      `(${digits(capacity.bytesPerSecond / 1e6, 0)} MB/s) from autocannon; the fastest agent ` +
-      `sent ${digits(fastest / 1e6, 2)} million, start-up included.`;
-    console.log(sentence);
-    paragraphs.push(sentence);
-  }
-  paragraphs.push(
-    `Medians of ${options.rounds} interleaved rounds over ${options.fileCount} files. CPU is user ` +
-      'and system of all processes of the peer. CPU µs/line is without start-up (the same peer on ' +
-      'files of 100 lines); every run delivered every line exactly once.',
-    peers.map((peer) => `- ${peer.name}: ${peer.title}`).join('\n'),
-  );
-  const bytes = corpora.map(({ kind, bytes: size, lineCount }) => ({ kind, size, lineCount }));
-  const figures = { options, corpora: bytes, rows, capacity };
-  const report = { scenario: 'catch-up', machine, paragraphs, figures };
-  console.log(`written: ${writeRecord(option['record-dir'], report)}`);
-  return option.gate.flatMap((gate) => judgeGate(gate, rows));
 }
 
-async function steady(place: Place, scenario: 'live' | 'idle'): Promise<string[]> {
+function tellPeers(): void {
+  const { found, missing } = pickPeers(undefined);
+  for (const { name, version, title } of found) console.log(`${name} ${version}: ${title}`);
+  for (const { name, title, installHint } of missing) {
+    console.log(`${name} (${title}) is not here: ${installHint}`);
+  }
+}
+
+/** Answers the sentences of the gates that are broken. */
+async function runScenario(name: string): Promise<string[]> {
+  const scenario = scenarios[name];
+  if (scenario === undefined) throw new Error(`no scenario is called ${name}; see --help`);
   const machine = describeMachine();
-  const peers = pickPeers(option.only?.split(',')).filter((peer) => peer.canFollow);
-  const seconds = readCount(option.seconds, 0);
-  const live = { rate: readCount(option.rate, 0), fileCount: readCount(option.files, 50), seconds };
-  const idle = { fileCount: readCount(option.files, 2_000), seconds };
-  const { table, figures } =
-    scenario === 'live' ? await runLive(peers, live, place) : await runIdle(peers, idle, place);
-  console.log(`\n${table}\n`);
-  const report = { scenario, machine, paragraphs: [table], figures };
-  console.log(`written: ${writeRecord(option['record-dir'], report)}`);
-  return [];
+  const { found, missing } = pickPeers(option.only?.split(','));
+  for (const peer of missing) {
+    console.error(`${peer.name} is left out, it is not installed: ${peer.installHint}`);
+  }
+  const canTakePart = (peer: FoundPeer) =>
+    (peer.canFollow || scenario.follows !== true) && (peer.canGzip || scenario.gzip !== true);
+  const peers = found.filter(canTakePart);
+  const workspace = makeWorkspace(logBytes);
+  const tls = scenario.https ? makeCertificates(workspace.makeState('certificates')) : undefined;
+  const sink = await startSink(tls);
+  try {
+    const gzip = scenario.gzip === true;
+    const place = { sink, workspace, gzip, onProgress: console.log };
+    const section = await scenario.run(name, peers, readWishes(), place);
+    console.log(`\n${section.table}\n`);
+    const report = { section, machine, found: peers, missing };
+    console.log(`written: ${writeRecord(option['record-dir'], report)}`);
+    const verdicts = judgeGates(option.gate, section);
+    for (const { sentence } of verdicts) console.log(sentence);
+    return verdicts.filter(({ isKept }) => !isKept).map(({ sentence }) => sentence);
+  } finally {
+    await sink.stop();
+    workspace.remove();
+  }
 }
 
 async function main(): Promise<number> {
-  const [scenario = 'catch-up'] = positionals;
-  const logBytes = scenario === 'catch-up' ? Number(option.lines) * lineBytes * 2 : 2 ** 30;
-  const place = { sink: await startSink(), workspace: makeWorkspace(logBytes) };
-  try {
-    let broken: string[];
-    if (scenario === 'catch-up') broken = await catchUp(place);
-    else if (scenario === 'live' || scenario === 'idle') broken = await steady(place, scenario);
-    else throw new Error(`no scenario is called ${scenario}`);
-    for (const sentence of broken) console.error(`FAILED ${sentence}`);
-    return broken.length > 0 ? 1 : 0;
-  } finally {
-    await place.sink.stop();
-    place.workspace.remove();
+  const [first = 'catch-up', ...others] = positionals;
+  if (option.help) {
+    console.log(help);
+    return 0;
   }
+  if (first === 'peers') {
+    tellPeers();
+    return 0;
+  }
+  if (first === 'instructions') return checkInstructions({ write: option.write }) ? 0 : 1;
+  const names = first === 'all' ? Object.keys(scenarios) : [first, ...others];
+  const broken: string[] = [];
+  for (const name of names) broken.push(...(await runScenario(name)));
+  if (option['write-readme']) writeFigures(option['record-dir']);
+  for (const sentence of broken) console.error(`FAILED ${sentence}`);
+  return broken.length > 0 ? 1 : 0;
 }
 
 process.exitCode = await main();

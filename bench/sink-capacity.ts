@@ -1,28 +1,29 @@
 // How much the sink can take: autocannon posts log lines at it as fast as it can. The sink only
 // takes them, as while a peer runs: it searches bodies afterwards. A peer's figures
-// mean something only while the sink takes several times what the peer sends. Called by run.ts.
+// mean something only while the sink takes several times what the peer sends. Called by
+// scenarios.ts.
 
 import { readFileSync } from 'node:fs';
 import autocannon from 'autocannon';
-import type { Corpus } from './corpus.ts';
-import type { Sink } from './sink-client.ts';
+import { writeCorpus } from './corpus.ts';
+import type { Place } from './peer-run.ts';
 
-const bodyBytes = 1024 * 1024;
+const bodyLines = 5_000;
 const durationSeconds = 3;
 
-export type SinkCapacity = {
+/** Posts about a MiB of text over two connections for three seconds. */
+export async function measureSinkCapacity({ sink, workspace }: Place): Promise<{
   readonly linesPerSecond: number;
   readonly bytesPerSecond: number;
-};
-
-/** Posts the first MiB of a corpus over two connections for three seconds. */
-export async function measureSinkCapacity(sink: Sink, corpus: Corpus): Promise<SinkCapacity> {
-  const body = readFileSync(corpus.files[0] ?? '').subarray(0, bodyBytes);
-  const lineCount = body.filter((byte) => byte === 10).length;
+}> {
+  const folder = workspace.makeLogs('capacity');
+  const options = { kind: 'text', lineCount: bodyLines, fileCount: 1, seed: 1 } as const;
+  const body = readFileSync(writeCorpus({ folder, ...options }).files[0] ?? '');
+  workspace.removeLogs('capacity');
   await sink.reset(0);
   const before = performance.now();
   await autocannon({
-    url: `${sink.url}/v2/entries:write`,
+    url: `${sink.controlUrl}/v2/entries:write`,
     method: 'POST',
     body,
     connections: 2,
@@ -31,7 +32,7 @@ export async function measureSinkCapacity(sink: Sink, corpus: Corpus): Promise<S
   const seconds = (performance.now() - before) / 1000;
   const { requests } = await sink.stats();
   return {
-    linesPerSecond: (requests * lineCount) / seconds,
+    linesPerSecond: (requests * bodyLines) / seconds,
     bytesPerSecond: (requests * body.length) / seconds,
   };
 }

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Certificates } from './certificates.ts';
 
 /** What the sink received since its last reset. Bytes: body decoded, wire as read from sockets. */
 export type SinkStats = {
@@ -23,8 +24,12 @@ export type SinkStats = {
 };
 
 export type Sink = {
+  /** What peers post to. */
   readonly url: string;
-  readonly pid: number;
+  /** Where the sink answers the benchmark, and is a metadata server; always plain http. */
+  readonly controlUrl: string;
+  /** What proves the sink to a peer when `url` is https. */
+  readonly caFile: string | undefined;
   /** Forgets everything and expects the numbers 0…lineCount-1; `live` for latencies. */
   reset(lineCount: number, mode?: 'live'): Promise<void>;
   /** Starts the latency quantiles anew; the line numbers stay known. */
@@ -33,28 +38,33 @@ export type Sink = {
   stop(): Promise<void>;
 };
 
-/** Starts a sink on any free port of 127.0.0.1. Throws if it ends before it listens. */
-export async function startSink(): Promise<Sink> {
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, 'sink.ts')], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+/**
+ * Starts a sink on any free port of 127.0.0.1, over https if there are certificates. Throws if it
+ * ends before it listens.
+ */
+export async function startSink(tls?: Certificates): Promise<Sink> {
+  const args = [path.join(import.meta.dirname, 'sink.ts')];
+  if (tls !== undefined) args.push('--key', tls.keyFile, '--certificate', tls.certificateFile);
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   const lines = createInterface({ input: child.stdout });
   const first = (await Promise.race([once(lines, 'line'), exited])) as unknown[];
   if (typeof first[0] !== 'string') throw new Error(`the sink ended with ${String(first[0])}`);
-  const { listening: url } = JSON.parse(first[0]) as { listening: string };
+  const ready = JSON.parse(first[0]) as { listening: string; controlUrl: string };
+  const { listening: url, controlUrl } = ready;
   return {
     url,
-    pid: child.pid ?? 0,
+    controlUrl,
+    caFile: tls?.caFile,
     async reset(lineCount, mode) {
       const live = mode === undefined ? '' : '&live';
-      await fetch(`${url}/sink/reset?lines=${lineCount}${live}`, { method: 'POST' });
+      await fetch(`${controlUrl}/sink/reset?lines=${lineCount}${live}`, { method: 'POST' });
     },
     async forgetLatencies() {
-      await fetch(`${url}/sink/forget-latencies`, { method: 'POST' });
+      await fetch(`${controlUrl}/sink/forget-latencies`, { method: 'POST' });
     },
     async stats() {
-      return (await (await fetch(`${url}/sink/stats`)).json()) as SinkStats;
+      return (await (await fetch(`${controlUrl}/sink/stats`)).json()) as SinkStats;
     },
     async stop() {
       child.kill('SIGTERM');

@@ -4,11 +4,18 @@
 // Bodies are kept and searched when the stats are asked for, after the run, so that the sink is not
 // what a fast peer waits for. With `live` they are searched at once, for their time of arrival.
 //
+// With `--key` and `--certificate` what peers post is taken over https on a port of its own. The
+// rest stays on plain http: the paths below, and a metadata server for peers that need a token.
+//
 //   POST /sink/reset?lines=N[&live]   forget everything, expect the numbers 0…N-1
 //   POST /sink/forget-latencies       start the quantiles anew
 //   GET  /sink/stats                  what arrived since
+//   GET  /computeMetadata/v1/…        a token and a project
 
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
@@ -32,7 +39,15 @@ const sockets = new Set<Socket>();
 const readBefore = new WeakMap<Socket, number>();
 
 function makeCounts() {
-  return { requests: 0, connections: 0, bodyBytes: 0, closedBytes: 0, unknown: 0, doubled: 0 };
+  return {
+    requests: 0,
+    connections: 0,
+    bodyBytes: 0,
+    closedBytes: 0,
+    distinct: 0,
+    unknown: 0,
+    doubled: 0,
+  };
 }
 
 function reset(lineCount: number, isLive: boolean): void {
@@ -49,7 +64,10 @@ function onMarker(seq: number, writtenMicros: number | undefined): void {
   const before = seen[seq];
   if (before === undefined) counts.unknown++;
   else if (before > 0) counts.doubled++;
-  else seen[seq] = 1;
+  else {
+    seen[seq] = 1;
+    counts.distinct++;
+  }
   if (writtenMicros === undefined) return;
   const micros = Number(process.hrtime.bigint() / 1000n) - writtenMicros;
   const bucket = Math.min(bucketCount - 1, Math.max(0, Math.floor(micros / bucketMicros)));
@@ -84,7 +102,7 @@ function readStats(): SinkStats {
     connections: counts.connections,
     bodyBytes: counts.bodyBytes,
     wireBytes,
-    distinct: seen.reduce((sum, once) => sum + once, 0),
+    distinct: counts.distinct,
     doubled: counts.doubled,
     unknown: counts.unknown,
     p50Ms: quantileMs(0.5),
@@ -108,14 +126,28 @@ function receive(request: IncomingMessage, response: ServerResponse): void {
     if (live) scan(Buffer.alloc(0), true);
     else kept.push(() => scan(Buffer.alloc(0), true));
     counts.requests++;
-    response.writeHead(200, { 'content-type': 'application/json', 'content-length': 2 });
-    response.end('{}');
+    // rsyslog's only HTTP output in Debian speaks to Elasticsearch, and looks for these members.
+    const isBulk = request.url?.endsWith('/_bulk') === true;
+    const answer = isBulk ? '{"took":1,"errors":false,"items":[]}' : '{}';
+    response.writeHead(200, {
+      'content-type': 'application/json',
+      'content-length': answer.length,
+    });
+    response.end(answer);
   });
   // A peer that went away in mid-request counts as nothing: its lines come again or are missing.
   body.on('error', () => response.destroy());
 }
 
-const server = createServer((request, response) => {
+function answerMetadata(path: string, response: ServerResponse): void {
+  const isToken = path.endsWith('/token');
+  const token = { access_token: 'bench', expires_in: 3599, token_type: 'Bearer' };
+  const type = isToken ? 'application/json' : 'application/text';
+  response.writeHead(200, { 'metadata-flavor': 'Google', 'content-type': type });
+  response.end(isToken ? JSON.stringify(token) : 'bench');
+}
+
+function control(request: IncomingMessage, response: ServerResponse): void {
   const url = new URL(request.url ?? '/', 'http://sink');
   if (url.pathname === '/sink/reset') {
     reset(Number(url.searchParams.get('lines') ?? 0), url.searchParams.has('live'));
@@ -127,24 +159,42 @@ const server = createServer((request, response) => {
     response.end('{}');
   } else if (url.pathname === '/sink/stats') {
     response.end(JSON.stringify(readStats()));
+  } else if (url.pathname.startsWith('/computeMetadata/')) {
+    answerMetadata(url.pathname, response);
   } else {
     receive(request, response);
   }
-});
-server.keepAliveTimeout = 60_000;
-server.on('connection', (socket) => {
-  counts.connections++;
-  sockets.add(socket);
-  socket.once('close', () => {
-    counts.closedBytes += bytesSinceReset(socket);
-    sockets.delete(socket);
-  });
-});
+}
 
-const { values: option } = parseArgs({ options: { port: { type: 'string', default: '0' } } });
-server.listen(Number(option.port), '127.0.0.1', () => {
-  const { port } = server.address() as AddressInfo;
-  process.stdout.write(`${JSON.stringify({ listening: `http://127.0.0.1:${port}` })}\n`);
+/** Counts the connections of a server and what they carry, and answers its URL. */
+async function listen(server: Server, port: number, scheme: string): Promise<string> {
+  server.keepAliveTimeout = 60_000;
+  // The plain socket even under TLS: the wire's bytes are those of TLS.
+  server.on('connection', (socket: Socket) => {
+    counts.connections++;
+    sockets.add(socket);
+    socket.once('close', () => {
+      counts.closedBytes += bytesSinceReset(socket);
+      sockets.delete(socket);
+    });
+  });
+  await once(server.listen(port, '127.0.0.1'), 'listening');
+  return `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const { values: option } = parseArgs({
+  options: {
+    port: { type: 'string', default: '0' },
+    key: { type: 'string' },
+    certificate: { type: 'string' },
+  },
 });
+const controlUrl = await listen(createServer(control), Number(option.port), 'http');
+let url = controlUrl;
+if (option.key !== undefined && option.certificate !== undefined) {
+  const pair = { key: readFileSync(option.key), cert: readFileSync(option.certificate) };
+  url = await listen(createTlsServer(pair, receive), 0, 'https');
+}
+process.stdout.write(`${JSON.stringify({ listening: url, controlUrl })}\n`);
 // The parent holds the other end of stdin: when it dies in any way, so does the sink.
 process.stdin.on('end', () => process.exit(0)).resume();

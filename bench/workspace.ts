@@ -9,6 +9,8 @@ import path from 'node:path';
 export type Workspace = {
   /** A new, empty folder for log files. */
   makeLogs(name: string): string;
+  /** Gives the room of `makeLogs(name)` back. */
+  removeLogs(name: string): void;
   /** A new, empty folder for one run of one peer. */
   makeState(name: string): string;
   readonly logsOnTmpfs: boolean;
@@ -33,9 +35,13 @@ export function makeWorkspace(logBytes: number): Workspace {
   return {
     logsOnTmpfs,
     makeLogs(name) {
-      const folder = path.join(logs, name);
-      mkdirSync(folder);
+      // syslog-ng takes the names of pod and container only out of a path that ends like this.
+      const folder = path.join(logs, name, 'var/log');
+      mkdirSync(folder, { recursive: true });
       return folder;
+    },
+    removeLogs(name) {
+      rmSync(path.join(logs, name), { recursive: true, force: true });
     },
     makeState(name) {
       const folder = path.join(states, `${name}-${stateCount++}`);

@@ -1,8 +1,7 @@
 // The floor: curl uploads the raw files over one connection and understands nothing of them. What
 // an agent costs beyond this is what it does. Listed in peers.ts.
 
-import { execFileSync } from 'node:child_process';
-import type { Peer } from './peer.ts';
+import { askVersion, type Peer } from './peer.ts';
 
 export const curl: Peer = {
   name: 'curl',
@@ -10,18 +9,14 @@ export const curl: Peer = {
   installHint: 'apt-get install curl',
   endsItself: true,
   canFollow: false,
+  canGzip: false,
   lineShare: 1,
-  find() {
-    try {
-      return execFileSync('curl', ['--version'], { encoding: 'utf8' }).split(' ')[1];
-    } catch {
-      return undefined;
-    }
-  },
+  find: () => askVersion('curl', '--version'),
   configText: () => undefined,
   command(task) {
     // An empty `Expect` spares the round trip of a 100-continue per file.
     const uploads = task.files.flatMap((file) => ['-T', file, `${task.endpoint}/raw`]);
-    return { file: 'curl', args: ['-sS', '--fail', '-H', 'Expect:', ...uploads] };
+    const trust = task.caFile === undefined ? [] : ['--cacert', task.caFile];
+    return { file: 'curl', args: ['-sS', '--fail', '-H', 'Expect:', ...trust, ...uploads] };
   },
 };

@@ -1,6 +1,5 @@
 // The process behind naive.ts: reads each file by lines, parses the CRI header with a regular
 // expression, gives every line to the official client as an object, and waits for each write.
-// `--lines N` sends the numbers below N only: the client is slow enough that a part is plenty.
 
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -11,7 +10,7 @@ import { OAuth2Client } from 'google-auth-library';
 const batchEntries = 1_000;
 const { values: option, positionals: files } = parseArgs({
   allowPositionals: true,
-  options: { endpoint: { type: 'string', default: '' }, lines: { type: 'string', default: '0' } },
+  options: { endpoint: { type: 'string', default: '' } },
 });
 
 function connect(endpoint: URL): Log {
@@ -50,11 +49,10 @@ function makeEntry(log: Log, file: string, line: string): Entry | undefined {
   return log.entry({ timestamp, severity, resource }, parseContent(content));
 }
 
-async function ship(log: Log, limit: number): Promise<void> {
+async function ship(log: Log): Promise<void> {
   let batch: Entry[] = [];
   for (const file of files) {
     for await (const line of createInterface({ input: createReadStream(file) })) {
-      if (Number(/seq=(\d+)/.exec(line)?.[1] ?? Infinity) >= limit) break;
       const entry = makeEntry(log, file, line);
       if (entry !== undefined) batch.push(entry);
       if (batch.length === batchEntries) {
@@ -66,5 +64,5 @@ async function ship(log: Log, limit: number): Promise<void> {
   if (batch.length > 0) await log.write(batch, { partialSuccess: true });
 }
 
-await ship(connect(new URL(option.endpoint)), Number(option.lines));
+await ship(connect(new URL(option.endpoint)));
 process.exit(0);

@@ -16,6 +16,7 @@ export const naive: Peer = {
   installHint: 'npm ci',
   endsItself: true,
   canFollow: false,
+  canGzip: false,
   lineShare: 0.1,
   find() {
     try {
@@ -27,7 +28,6 @@ export const naive: Peer = {
   configText: () => undefined,
   command(task) {
     const agent = path.join(import.meta.dirname, 'naive-client.ts');
-    const wanted = ['--endpoint', task.endpoint, '--lines', String(task.lineCount)];
-    return { file: process.execPath, args: [agent, ...wanted, ...task.files] };
+    return { file: process.execPath, args: [agent, '--endpoint', task.endpoint, ...task.files] };
   },
 };

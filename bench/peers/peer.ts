@@ -1,6 +1,8 @@
 // What the benchmark knows of an agent: how to find it, configure it and start it. One adapter a
 // file in this folder; peers.ts lists them. An adapter never measures, so all are measured alike.
 
+import { execFileSync } from 'node:child_process';
+import type { CorpusKind } from '../corpus.ts';
 import type { Command } from '../measure.ts';
 
 /** What a peer is asked to do. Paths are absolute; `stateDir` is empty and the peer's own. */
@@ -8,12 +10,16 @@ export type PeerTask = {
   readonly containersDir: string;
   readonly logRoot: string;
   readonly files: readonly string[];
+  readonly kind: CorpusKind;
   readonly stateDir: string;
   readonly endpoint: string;
+  /** Proves an https endpoint. */
+  readonly caFile: string | undefined;
+  /** A metadata server, as an http URL, for a peer that must have a token. */
+  readonly metadataUrl: string;
+  readonly gzip: boolean;
   /** Follow the files until SIGTERM; otherwise ship what is there and, if it can, exit. */
   readonly follow: boolean;
-  /** Lines to send; fewer than the files hold only for a peer with `lineShare`. */
-  readonly lineCount: number;
 };
 
 export type Peer = {
@@ -27,9 +33,27 @@ export type Peer = {
   readonly endsItself: boolean;
   /** Can follow growing files, so that the live and idle scenarios can run it. */
   readonly canFollow: boolean;
+  readonly canGzip: boolean;
   /** Part of the corpus it is given, because all of it would take too long; 1 is everything. */
   readonly lineShare: number;
   /** Text of its configuration file, which is written to `stateDir`/config; undefined: none. */
   configText(task: PeerTask): string | undefined;
   command(task: PeerTask, configFile: string | undefined): Command;
 };
+
+/** What looks like a version in a command's output; undefined without the command. */
+export function askVersion(file: string, ...args: readonly string[]): string | undefined {
+  try {
+    const text = execFileSync(file, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+    return /\d+\.\d+[\w.+-]*/.exec(text)?.[0];
+  } catch {
+    return undefined; // It is not here, which is what was asked.
+  }
+}
+
+/** `template` without its first newline and without the margin of its first line. */
+export function trimMargin(template: string): string {
+  const text = template.replace(/^\n/, '');
+  const margin = /^ */.exec(text)?.[0] ?? '';
+  return `${text.replaceAll(new RegExp(`^${margin}`, 'gm'), '').trimEnd()}\n`;
+}

@@ -1,20 +1,56 @@
 // Every peer the benchmark knows, in the order of the tables. The scenarios pick from here.
 
 import { curl } from './curl.ts';
+import { fluentBit, fluentBitLean, fluentBitTuned } from './fluent-bit.ts';
+import { fluentd, fluentdTuned } from './fluentd.ts';
+import { fluentdGke, fluentdGkeTuned } from './fluentd-gke.ts';
 import { naive } from './naive.ts';
+import { otelcol } from './otelcol.ts';
 import type { Peer } from './peer.ts';
+import { rsyslog, rsyslogTuned } from './rsyslog.ts';
+import { syslogNg, syslogNgTuned } from './syslog-ng.ts';
 import { tailship } from './tailship.ts';
+import { vector } from './vector.ts';
 
-const peers: readonly Peer[] = [tailship, curl, naive];
+const peers: readonly Peer[] = [
+  tailship,
+  curl,
+  rsyslogTuned,
+  rsyslog,
+  fluentBitLean,
+  fluentBitTuned,
+  fluentBit,
+  vector,
+  otelcol,
+  syslogNgTuned,
+  syslogNg,
+  fluentdTuned,
+  fluentd,
+  fluentdGkeTuned,
+  fluentdGke,
+  naive,
+];
 
-/** The named peers that are installed; says on stderr which are left out, and how to get them. */
-export function pickPeers(names: readonly string[] | undefined): Peer[] {
+/** A peer that is on this machine. */
+export type FoundPeer = Peer & { readonly version: string };
+
+/** The named peers, or all: those that are installed, and those that are not. */
+export function pickPeers(names: readonly string[] | undefined): {
+  readonly found: FoundPeer[];
+  readonly missing: Peer[];
+} {
   const unknown = names?.filter((name) => !peers.some((peer) => peer.name === name)) ?? [];
-  if (unknown.length > 0) throw new Error(`no peer is called ${unknown.join(', ')}`);
-  return peers.filter((peer) => {
-    if (names !== undefined && !names.includes(peer.name)) return false;
-    if (peer.find() !== undefined) return true;
-    console.error(`${peer.name} is left out, it is not installed: ${peer.installHint}`);
-    return false;
-  });
+  if (unknown.length > 0) {
+    const known = peers.map((peer) => peer.name).join(', ');
+    throw new Error(`no peer is called ${unknown.join(', ')}; there are ${known}`);
+  }
+  const found: FoundPeer[] = [];
+  const missing: Peer[] = [];
+  for (const peer of peers) {
+    if (names !== undefined && !names.includes(peer.name)) continue;
+    const version = peer.find();
+    if (version === undefined) missing.push(peer);
+    else found.push({ ...peer, version });
+  }
+  return { found, missing };
 }

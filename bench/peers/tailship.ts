@@ -16,6 +16,7 @@ export const tailship: Peer = {
   installHint: 'npm ci',
   endsItself: true,
   canFollow: true,
+  canGzip: true,
   lineShare: 1,
   find() {
     if (!existsSync(main)) return undefined;
@@ -31,6 +32,9 @@ export const tailship: Peer = {
     const args = ['--max-semi-space-size=1', main, 'run', ...places, '--state-dir', task.stateDir];
     args.push('--endpoint', task.endpoint, ...names, '--node', 'bench-node');
     args.push('--admin-address', '127.0.0.1:0', task.follow ? '--from=start' : '--once');
+    args.push('--metadata-host', new URL(task.metadataUrl).host);
+    if (task.caFile !== undefined) args.push('--ca-file', task.caFile);
+    if (task.gzip) args.push('--gzip');
     return { file: process.execPath, args, env: { NODE_COMPILE_CACHE: compileCache } };
   },
 };

@@ -46,3 +46,17 @@ test('`writeCorpus()` lays the files out as the kubelet does', () => {
   expect(targets.toSorted()).toEqual(files.map((file) => realpathSync(file)).toSorted());
   expect(files[0]).toMatch(/pods\/shop_orders-0-7c9d5f6b8-x2k4q_[-0-9a-f]{36}\/api\/0\.log$/);
 });
+
+test('`writeCorpus()` cuts long lines into the partial lines of a container runtime', () => {
+  const options = { kind: 'long', lineCount: 4, fileCount: 1, seed: 42 } as const;
+  const { files } = writeCorpus({ ...options, folder: path.join(folder, 'long') });
+  const lines = readFileSync(files[0] ?? '', 'utf8')
+    .trimEnd()
+    .split('\n');
+  expect(lines.map((line) => line.split(' ')[2])).toEqual(
+    Array.from({ length: 4 }, () => ['P', 'P', 'F']).flat(),
+  );
+  for (const line of lines.filter((each) => each.includes(' P '))) {
+    expect(line.slice(line.indexOf(' P ') + 3)).toHaveLength(16 * 1024);
+  }
+});

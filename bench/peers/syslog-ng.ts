@@ -1,0 +1,121 @@
+// syslog-ng of Debian: its own kubernetes() source with http() as one writes it down, and tuned.
+// Listed in peers.ts.
+//
+// Tuned: kubernetes() groups every line by its file to join partial ones, which costs more than all
+// the rest, so the tuned one does not join; its lines are split at three spaces, sent in batches.
+
+import { askVersion, type Peer, type PeerTask, trimMargin } from './peer.ts';
+
+const filesMax = 20_000;
+
+const global = `
+@version: 3.38
+@include "scl.conf"
+options { stats-freq(0); log-msg-size(131072); keep-timestamp(yes); time-reopen(1); };`;
+
+function trust(task: PeerTask): string {
+  return task.caFile === undefined ? '' : `tls(ca-file("${task.caFile}") peer-verify(yes))`;
+}
+
+/** Members of a JSON line become members of the entry; \`content\` is the macro that holds it. */
+function mergeJson(task: PeerTask, content: string): string {
+  if (task.kind === 'text' || task.kind === 'long') return '';
+  return `
+  if {
+    parser { json-parser(prefix(".json.") template("\${${content}}")); };
+    rewrite { unset(value("${content}")); };
+  };`;
+}
+
+function defaultConfig(task: PeerTask): string {
+  return trimMargin(`${global}
+source files { kubernetes(base-dir("${task.containersDir}")); };
+destination sink {
+  http(
+    url("${task.endpoint}/syslog-ng")
+    method("POST")
+    headers("Content-Type: application/json")
+    body("$(format-json --scope rfc5424 --key .k8s.* --key .json.* --shift-levels 1)")
+    ${trust(task)}
+  );
+};
+log {
+  source(files);${mergeJson(task, 'MESSAGE')}
+  destination(sink);
+  flags(flow-control);
+};
+`);
+}
+
+function tunedConfig(task: PeerTask): string {
+  const resource =
+    '--pair resource="${.k8s.namespace_name}/${.k8s.pod_name}/${.k8s.container_name}"';
+  const entry = '--key .cri.* --shift-levels 1 --key .json.* --shift-levels 1';
+  return trimMargin(`${global}
+source files {
+  wildcard-file(
+    base-dir("${task.containersDir}")
+    filename-pattern("*.log")
+    max-files(${filesMax})
+    log-iw-size(${filesMax * 100})
+    log-fetch-limit(10000)
+    follow-freq(1)
+    flags(no-parse)
+  );
+};
+destination sink {
+  http(
+    url("${task.endpoint}/syslog-ng")
+    method("POST")
+    headers("Content-Type: application/json")
+    batch-lines(2000)
+    batch-bytes(1024Kb)
+    batch-timeout(1000)
+    body-prefix("[")
+    delimiter(",\\n")
+    body-suffix("]")
+    log-fifo-size(${filesMax * 100})
+    body('$(format-json ${entry} ${resource})')
+    ${trust(task)}
+  );
+};
+log {
+  source(files);
+  parser {
+    csv-parser(
+      columns(".cri.time", ".cri.stream", ".cri.tag", ".cri.text")
+      delimiters(" ")
+      flags(greedy)
+    );
+  };
+  parser { kubernetes-metadata-parser(prefix(".k8s.")); };${mergeJson(task, '.cri.text')}
+  destination(sink);
+  flags(flow-control);
+};
+`);
+}
+
+function makeSyslogNg(isTuned: boolean): Peer {
+  const how = isTuned ? 'tuned, not joining' : 'kubernetes(), joining';
+  return {
+    name: isTuned ? 'syslog-ng-tuned' : 'syslog-ng',
+    title: `syslog-ng, ${how}: format-json, http()`,
+    installHint: 'apt-get install syslog-ng-core syslog-ng-mod-http syslog-ng-scl',
+    endsItself: false,
+    canFollow: true,
+    canGzip: false,
+    lineShare: 0.2,
+    find: () =>
+      askVersion('syslog-ng', '--version') && askVersion('dpkg-query', '-W', 'syslog-ng-mod-http'),
+    configText: isTuned ? tunedConfig : defaultConfig,
+    command(task, configFile = '') {
+      const own = (name: string) => `${task.stateDir}/${name}`;
+      const args = ['--foreground', '--no-caps', '--cfgfile', configFile];
+      args.push('--persist-file', own('persist'), '--pidfile', own('pid'), '--control', own('ctl'));
+      return { file: 'syslog-ng', args };
+    },
+  };
+}
+
+export const syslogNg = makeSyslogNg(false);
+export const syslogNgTuned = makeSyslogNg(true);

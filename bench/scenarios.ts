@@ -1,0 +1,181 @@
+// The scenarios by name: what each runs if nothing else is said, and how it is reported. Called by
+// run.ts.
+
+import { type CatchUpRow, runCatchUp, tabulateCatchUp } from './catch-up.ts';
+import { drawBars, drawCurves } from './chart.ts';
+import type { CorpusKind } from './corpus.ts';
+import { runIdle, tabulateIdle } from './idle.ts';
+import { type LiveRow, runLive, tabulateLive } from './live.ts';
+import type { Place } from './peer-run.ts';
+import type { FoundPeer } from './peers/peers.ts';
+import type { Chart, Section } from './record.ts';
+import { measureSinkCapacity } from './sink-capacity.ts';
+import { digits } from './statistics.ts';
+
+/** What the command line changes; undefined is the scenario's own. */
+export type Wishes = {
+  readonly lines: number | undefined;
+  readonly files: readonly number[] | undefined;
+  readonly rates: readonly number[] | undefined;
+  readonly seconds: number | undefined;
+  readonly rounds: number | undefined;
+  readonly kinds: readonly CorpusKind[] | undefined;
+  readonly seed: number;
+};
+
+/** A scenario's rows too, for the gates. */
+type Outcome = Section & {
+  readonly catchUpRows: readonly CatchUpRow[];
+  readonly liveRows: readonly LiveRow[];
+};
+
+type Scenario = {
+  readonly https?: true;
+  readonly gzip?: true;
+  /** Whether only peers that follow files take part. */
+  readonly follows?: true;
+  readonly run: (
+    name: string,
+    peers: readonly FoundPeer[],
+    wishes: Wishes,
+    place: Place,
+  ) => Promise<Outcome>;
+};
+
+const catchUpTimeoutMs = 300_000;
+const rotateBytes = 10 * 1024 * 1024;
+
+function barsOf(rows: readonly CatchUpRow[]): Chart[] {
+  return [...new Set(rows.map((row) => row.kind))].map((kind) => {
+    const own = rows.filter((row) => row.kind === kind);
+    const bars = own.map(({ peer, cpuMicrosPerLine: value }) => {
+      return { label: peer, value, isOurs: peer === 'tailship' };
+    });
+    const size = digits(own[0]?.bytesPerLine, 0);
+    const title = `CPU of one line, ${kind} of ${size} bytes, catch-up`;
+    return { name: kind, title, svg: drawBars(title, 'µs, user and system', bars) };
+  });
+}
+
+type CatchUpPreset = { readonly lines: number; readonly kinds: readonly CorpusKind[] };
+
+function catchUp(preset: CatchUpPreset): Scenario {
+  return {
+    async run(scenario, peers, wishes, place) {
+      const options = {
+        lineCount: wishes.lines ?? preset.lines,
+        fileCount: wishes.files?.[0] ?? 20,
+        rounds: wishes.rounds ?? 5,
+        kinds: wishes.kinds ?? preset.kinds,
+        seed: wishes.seed,
+        timeoutMs: catchUpTimeoutMs,
+      };
+      const rows = await runCatchUp(peers, options, place);
+      const capacity = await measureSinkCapacity(place);
+      const agents = rows.filter((row) => row.peer !== 'curl');
+      const fastest = Math.max(0, ...agents.map((row) => row.lines / row.wallSeconds));
+      const about =
+        `Medians of ${options.rounds} interleaved rounds over ${options.fileCount} files; every ` +
+        'run delivered every line exactly once. CPU is user and system of all processes of the ' +
+        'peer; µs/line is without start-up (the same peer on short files); ratios are taken within ' +
+        `a round. The sink takes ${digits(capacity.bytesPerSecond / 1e6, 0)} MB/s from autocannon; ` +
+        `the fastest agent sent ${digits(fastest / 1e6, 2)} million lines/s, start-up included.`;
+      return {
+        scenario,
+        about,
+        table: tabulateCatchUp(rows),
+        charts: barsOf(rows),
+        figures: { options, rows, capacity },
+        catchUpRows: rows,
+        liveRows: [],
+      };
+    },
+  };
+}
+
+function curvesOf(rows: readonly LiveRow[]): Chart[] {
+  const rates = [...new Set(rows.map((row) => row.rate))];
+  if (rates.length < 2) {
+    const bars = rows.map(({ peer, cpuPercentOfCore: value }) => {
+      return { label: peer, value, isOurs: peer === 'tailship' };
+    });
+    const title = `CPU at ${rates[0]?.toLocaleString('en')} lines/s`;
+    return [{ name: 'cpu', title, svg: drawBars(title, '% of a core', bars) }];
+  }
+  const curves = [...new Set(rows.map((row) => row.peer))].map((peer) => {
+    const own = rows.filter((row) => row.peer === peer).toSorted((a, b) => a.rate - b.rate);
+    const points = own.map((row) => ({ x: row.rate, y: row.cpuPercentOfCore / 100 }));
+    return { label: peer, isOurs: peer === 'tailship', points };
+  });
+  const title = 'What a steady load of log lines costs';
+  return [{ name: 'cores', title, svg: drawCurves(title, curves) }];
+}
+
+type LivePreset = {
+  readonly rates: readonly number[];
+  readonly files: number;
+  readonly rotateBytes?: number;
+  readonly https?: true;
+  readonly gzip?: true;
+};
+
+function live(preset: LivePreset): Scenario {
+  const { rates, files, https, gzip } = preset;
+  return {
+    ...(https && { https }),
+    ...(gzip && { gzip }),
+    follows: true,
+    async run(scenario, peers, wishes, place) {
+      const options = {
+        rates: wishes.rates ?? rates,
+        fileCount: wishes.files?.[0] ?? files,
+        seconds: wishes.seconds ?? 20,
+        rounds: wishes.rounds ?? 1,
+        rotateBytes: preset.rotateBytes,
+      };
+      const rows = await runLive(peers, options, place);
+      const about =
+        `One write a line in turn over ${options.fileCount} files, ${options.seconds} s after ` +
+        `settling, ${options.rounds} round(s)${https ? ', over TLS' : ''}${gzip ? ', gzip' : ''}` +
+        `${preset.rotateBytes === undefined ? '' : ', files rotated at 10 MiB'}. Wake-ups are ` +
+        'voluntary context switches; p50 and p99 are from write to arrival; missing is what had ' +
+        'not arrived 15 s after the last write.';
+      return {
+        scenario,
+        about,
+        table: tabulateLive(rows),
+        charts: curvesOf(rows),
+        figures: { options, rows },
+        catchUpRows: [],
+        liveRows: rows,
+      };
+    },
+  };
+}
+
+const idle: Scenario = {
+  follows: true,
+  async run(scenario, peers, wishes, place) {
+    const fileCounts = wishes.files ?? [50, 2_000, 10_000];
+    const options = { fileCounts, seconds: wishes.seconds ?? 30 };
+    const rows = await runIdle(peers, options, place);
+    const about =
+      `Files of one line each that get no more, ${options.seconds} s, begun 10 s after the last ` +
+      'line arrived. Wake-ups are voluntary context switches.';
+    const figures = { options, rows };
+    const table = tabulateIdle(rows);
+    return { scenario, about, table, charts: [], figures, catchUpRows: [], liveRows: [] };
+  },
+};
+
+/** Every scenario, in the order of `all`. */
+export const scenarios: Readonly<Record<string, Scenario>> = {
+  'catch-up': catchUp({ lines: 500_000, kinds: ['text', 'json', 'mixed'] }),
+  live: live({ rates: [2_000, 20_000], files: 50 }),
+  idle,
+  many: live({ rates: [10_000], files: 500 }),
+  rotate: live({ rates: [20_000], files: 4, rotateBytes }),
+  tls: live({ rates: [20_000], files: 50, https: true }),
+  gzip: live({ rates: [20_000], files: 50, gzip: true }),
+  long: catchUp({ lines: 5_000, kinds: ['long'] }),
+};
