@@ -49,10 +49,14 @@ function podOf({ resource }: Shown): string | undefined {
 }
 
 test('200 pods that live for 300 ms lose none of their lines', { timeout: 90_000 }, async () => {
-  const agent = startAgent();
-  kubelet.startPod({ namespace: 'ns', pod: 'steady', containers: ['c'] }).container().writeNext(1);
+  const admin = await withAdmin();
+  const agent = startAgent(admin.flags);
+  kubelet
+    .startPod({ namespace: 'ns', pod: 'steady', containers: ['c'] })
+    .container()
+    .writeNext(1);
   await expectExactlyOnce({ kubelet, emulator });
-  const options = { kubelet, emulator, agentPid: agent.pid, pods: 200, lines: 20, atOnce: 10 };
+  const options = { kubelet, emulator, admin, pods: 200, lines: 20, atOnce: 10 };
   const { arrived, altered, outOfOrder, longestLifeMs } = await runShortLivedPods(options);
   process.stdout.write(`200 pods, the longest lived for ${longestLifeMs.toFixed(0)} ms\n`);
   expect({ arrived, altered, outOfOrder }).toEqual({ arrived: 4_000, altered: 0, outOfOrder: 0 });

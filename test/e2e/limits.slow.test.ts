@@ -14,7 +14,7 @@ import {
   until,
 } from '../support/agent-process.ts';
 import type { AgentOptions, AgentProcess, EmulatorProcess } from '../support/agent-process.ts';
-import { cpuOf, descriptorsOf, rssOf } from '../support/agent-status.ts';
+import { cpuOf, descriptorsOf, rssOf, withAdmin } from '../support/agent-status.ts';
 import { runShortLivedPods } from './short-lived-pods.ts';
 
 let scratch: ReturnType<typeof makeScratch>;
@@ -96,8 +96,10 @@ test(
   '2,000 pods that live for 300 ms lose none of their 40,000 lines',
   { timeout: 300_000 },
   async () => {
-    startAgent();
+    const admin = await withAdmin();
+    startAgent({ flags: admin.flags });
     const result = await runShortLivedPods({
+      admin,
       kubelet,
       emulator,
       pods: 2_000,

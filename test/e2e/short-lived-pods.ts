@@ -2,12 +2,12 @@
 //
 // limits-pods.test.ts runs some hundreds of them, limits.slow.test.ts the 2,000 of the field notes.
 
-import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
 import { verifyShipped } from '../../src/emulator/verify-shipped.ts';
 import { until } from '../support/agent-process.ts';
 import type { EmulatorProcess } from '../support/agent-process.ts';
+import type { Admin } from '../support/agent-status.ts';
 
 const lifeMs = 300;
 
@@ -15,8 +15,8 @@ export type ShortLived = {
   readonly kubelet: FakeKubelet;
   readonly emulator: EmulatorProcess;
   readonly pods: number;
-  /** Process of the agent. */
-  readonly agentPid: number;
+  /** Of the agent, which runs already. */
+  readonly admin: Admin;
   /** Written by each pod, the last of them right before it is deleted. */
   readonly lines: number;
   readonly atOnce: number;
@@ -32,28 +32,16 @@ export type ShortLivedResult = {
 };
 
 /**
- * 300 ms in which the machine lets the agent run: where other processes keep it from the processor,
- * which no agent can do anything about, the pod lives longer by that.
+ * 300 ms, and longer where the machine keeps the agent from running: until it has answered a probe
+ * that was sent after the pod had been started.
  */
-async function sleepWhileRunnable(pid: number): Promise<void> {
-  let delayMs = lifeMs;
-  for (let waited = runDelayMs(pid); delayMs >= 1; ) {
-    await sleep(delayMs);
-    const now = runDelayMs(pid);
-    delayMs = now - waited;
-    waited = now;
-  }
-}
-
-/** How long a process's main thread has waited for a processor; Documentation/scheduler/sched-stats. */
-function runDelayMs(pid: number): number {
-  const [, delayNanos = '0'] = fs.readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ');
-  return Number(delayNanos) / 1e6;
+async function live(admin: Admin): Promise<void> {
+  await Promise.all([sleep(lifeMs), until('the agent runs', () => admin.probe('/livez'))]);
 }
 
 /** Runs the pods and waits until their lines have arrived, or for as long as that can take. */
 export async function runShortLivedPods(options: ShortLived): Promise<ShortLivedResult> {
-  const { kubelet, emulator, pods, lines, atOnce, agentPid } = options;
+  const { kubelet, emulator, pods, lines, atOnce, admin } = options;
   let next = 0;
   let longestLifeMs = 0;
   const runSome = async (): Promise<void> => {
@@ -63,7 +51,7 @@ export async function runShortLivedPods(options: ShortLived): Promise<ShortLived
       const container = pod.container();
       const first = Math.floor(lines / 2);
       container.writeNext(first);
-      await sleepWhileRunnable(agentPid);
+      await live(admin);
       container.writeNext(lines - first);
       pod.delete();
       longestLifeMs = Math.max(longestLifeMs, performance.now() - startMs);

@@ -1,0 +1,200 @@
+// Everything at once for a while: many containers under load, rotation each two seconds, the agent
+// killed each 5 to 20 s, the endpoint failing for a third of the time. At the end everything that was
+// written must be there, once, in order, unchanged.
+//
+// chaos.ts runs it for as long as asked, chaos.test.ts for 20 s. Invariant: what the kubelet deletes
+// is the only thing that may be missing, and only when the agent was down or the endpoint failing
+// while it was there; the kubelet here keeps enough files for that not to happen.
+
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import { accountLines } from '../../src/emulator/log-account.ts';
+import { createRandom } from '../../src/emulator/log-lines.ts';
+import type { Random } from '../../src/emulator/log-lines.ts';
+import { writeAtRate } from '../../src/emulator/paced-writer.ts';
+import { verifyShipped } from '../../src/emulator/verify-shipped.ts';
+import type { Verdict } from '../../src/emulator/verify-shipped.ts';
+import type { FaultRule } from '../../src/emulator/faults.ts';
+import {
+  makeScratch,
+  startAgentProcess,
+  startEmulatorProcess,
+  stopAll,
+  until,
+} from '../support/agent-process.ts';
+import type { AgentProcess, EmulatorProcess } from '../support/agent-process.ts';
+import { rssOf } from '../support/agent-status.ts';
+
+export type ChaosOptions = {
+  readonly seconds: number;
+  readonly seed: number;
+  /** Default 20. */
+  readonly containers?: number;
+  /** Of all containers together, default 20,000. */
+  readonly linesPerSecond?: number;
+  /** Between two kills, default 5 to 20 s. */
+  readonly killSeconds?: readonly [min: number, max: number];
+  /** Files that the kubelet keeps of a container, default enough for the longest outage here. */
+  readonly filesMax?: number;
+  readonly note?: (text: string) => void;
+};
+
+export type ChaosResult = Verdict & {
+  readonly distinctEntries: number;
+  readonly rotations: number;
+  readonly kills: number;
+  readonly faults: number;
+  readonly faultSeconds: number;
+  readonly rssMax: number;
+  /** From the last line written until the last line had arrived. */
+  readonly catchUpSeconds: number;
+};
+
+type Chaos = {
+  readonly random: Random;
+  readonly emulator: EmulatorProcess;
+  readonly start: () => AgentProcess;
+  readonly note: (text: string) => void;
+  readonly endMs: number;
+  agent: AgentProcess;
+  kills: number;
+  faults: number;
+  faultMs: number;
+  rssMax: number;
+};
+
+const rotateEveryMs = 2_000;
+/** Two runs of the fault's own time without one follow each. */
+const faultMs = { min: 500, span: 4_000 };
+
+/** Runs it; throws when the agent ends by itself or the lines do not come in time. */
+export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
+  const { seconds, seed, containers = 20, linesPerSecond = 20_000 } = options;
+  const [killMin, killMax] = options.killSeconds ?? [5, 20];
+  const scratch = makeScratch();
+  try {
+    const emulator = await startEmulatorProcess();
+    const root = path.join(scratch.path, 'log');
+    const kubelet = createFakeKubelet({ root, seed, filesMax: options.filesMax ?? 60 });
+    for (let pod = 0; pod < containers / 2; pod += 1) {
+      kubelet.startPod({ namespace: `ns-${pod % 3}`, pod: `p-${pod}`, containers: ['a', 'b'] });
+    }
+    const stateDir = path.join(scratch.path, 'state');
+    const start = () => startAgentProcess({ kubelet, stateDir, endpoint: emulator.url });
+    const chaos: Chaos = {
+      random: createRandom(seed),
+      emulator,
+      start,
+      note: options.note ?? (() => undefined),
+      endMs: performance.now() + seconds * 1_000,
+      agent: start(),
+      kills: 0,
+      faults: 0,
+      faultMs: 0,
+      rssMax: 0,
+    };
+    const all = kubelet.containers;
+    const [{ rotations }] = await Promise.all([
+      writeAtRate({
+        linesPerSecond,
+        seconds,
+        containers: () => all,
+        tickMs: 20,
+        rotateBytes: 1,
+        rotateCheckMs: rotateEveryMs,
+      }),
+      killAgain(chaos, killMin * 1_000, killMax * 1_000),
+      failAgain(chaos),
+      watch(chaos),
+    ]);
+    await emulator.setFaults({});
+    const lines = accountLines(kubelet.account());
+    const startMs = performance.now();
+    await allArrived(chaos, lines);
+    const catchUpSeconds = (performance.now() - startMs) / 1_000;
+    const verdict = await verifyShipped(emulator.url, kubelet.account());
+    const { distinctEntries } = await emulator.stats();
+    const { kills, faults, rssMax } = chaos;
+    const faultSeconds = chaos.faultMs / 1_000;
+    const sums = {
+      distinctEntries,
+      rotations,
+      kills,
+      faults,
+      faultSeconds,
+      rssMax,
+      catchUpSeconds,
+    };
+    return { ...verdict, ...sums };
+  } finally {
+    await stopAll();
+    scratch.remove();
+  }
+}
+
+async function killAgain(chaos: Chaos, minMs: number, maxMs: number): Promise<void> {
+  for (;;) {
+    await sleep(minMs + chaos.random.below(maxMs - minMs));
+    if (performance.now() > chaos.endMs) return;
+    await chaos.agent.kill();
+    chaos.kills += 1;
+    await sleep(chaos.random.below(1_000));
+    chaos.agent = chaos.start();
+  }
+}
+
+/** Faults for a third of the time, each of another kind. */
+async function failAgain(chaos: Chaos): Promise<void> {
+  const { random, emulator, note } = chaos;
+  while (performance.now() < chaos.endMs) {
+    const lengthMs = faultMs.min + random.below(faultMs.span);
+    await sleep(lengthMs * 2);
+    if (performance.now() > chaos.endMs) return;
+    const rule = pickFault(random);
+    note(`fault ${JSON.stringify(rule)} for ${lengthMs} ms`);
+    await emulator.setFaults(rule);
+    await sleep(lengthMs);
+    await emulator.setFaults({});
+    chaos.faults += 1;
+    chaos.faultMs += lengthMs;
+  }
+}
+
+function pickFault(random: Random): FaultRule {
+  const after = random.next() < 0.5;
+  const share = random.pick([0.3, 0.7, 1]);
+  return random.pick<FaultRule>([
+    { mode: 'status', status: random.pick([500, 503, 429, 401, 403]), share, after },
+    { mode: 'reset', share, after },
+    { mode: 'html', status: 502, share },
+    { mode: 'halfClose', share },
+    { mode: 'hang', share: 0.5 },
+    { delayMs: 400 },
+  ]);
+}
+
+async function watch(chaos: Chaos): Promise<void> {
+  while (performance.now() < chaos.endMs) {
+    await sleep(200);
+    try {
+      chaos.rssMax = Math.max(chaos.rssMax, rssOf(chaos.agent.pid));
+    } catch {
+      // Killed between two looks.
+    }
+  }
+}
+
+/** Until as many entries are there as lines were written, or none has come for a while. */
+async function allArrived(chaos: Chaos, lines: number): Promise<void> {
+  let before = -1;
+  let sinceMs = performance.now();
+  const isDone = async (): Promise<boolean> => {
+    if (!chaos.agent.isRunning()) throw new Error(`the agent ended: ${chaos.agent.log.join('\n')}`);
+    const { distinctEntries } = await chaos.emulator.stats();
+    if (distinctEntries !== before) sinceMs = performance.now();
+    before = distinctEntries;
+    return distinctEntries >= lines || performance.now() - sinceMs > 60_000;
+  };
+  await until('everything arrived', isDone, { withinMs: 900_000, everyMs: 200 });
+}

@@ -1,0 +1,28 @@
+// The short form of chaos.ts; TAILSHIP_CHAOS_SECONDS makes it longer, TAILSHIP_SEED repeats it.
+
+import { expect, test } from 'vitest';
+import { seedOfRun } from '../support/seed.ts';
+import { expectClean } from '../support/verify.ts';
+import { runChaos } from './chaos-run.ts';
+
+const seconds = Number(process.env['TAILSHIP_CHAOS_SECONDS'] ?? 12);
+
+test(
+  'kills, rotations and faults at once cost no line',
+  { timeout: seconds * 4_000 + 120_000 },
+  async () => {
+    const result = await runChaos({
+      seconds,
+      seed: seedOfRun(),
+      linesPerSecond: 4_000,
+      containers: 10,
+      killSeconds: [2, 5],
+    });
+    process.stdout.write(`${JSON.stringify({ ...result, samples: undefined })}\n`);
+    expectClean(result);
+    expect(result.lostByKubelet).toBe(0);
+    expect(result.distinctEntries).toBe(result.written);
+    expect(result.kills).toBeGreaterThan(0);
+    expect(result.rotations).toBeGreaterThan(10);
+  },
+);
