@@ -77,6 +77,23 @@ describe('PodMetadata', () => {
     expect(server.counts.sentBytes).toBeLessThan(100_000);
   });
 
+  test('reads labels before and after managedFields, whatever stands in those', async () => {
+    const odd = [{ 'f:a"]\\': { ']': '[' } }, [], { text: '\\"managedFields\\":[' }];
+    const uid = fakePod(1).metadata.uid;
+    const before = { name: 'a', namespace: 'ns', labels: { note: '"managedFields":[' } };
+    const metadata = { ...before, managedFields: odd, uid, ownerReferences: [] };
+    const { url } = await startServer({}, [
+      { metadata, spec: { nodeName: 'node-1' } },
+      fakePod(2, { labels: { second: 'yes' } }),
+    ]);
+    const { pods } = openPods(url);
+    await pods.ready;
+    expect(pods.find({ ...nameOf(fakePod(1)) })?.labels).toBe(
+      `"k8s-pod/note":${JSON.stringify('"managedFields":[')}`,
+    );
+    expect(pods.find(nameOf(fakePod(2)))?.labels).toContain('second');
+  });
+
   test('hears of new pods and of changed labels, once, and not of changed states', async () => {
     const first = fakePod(1);
     const { server, url } = await startServer({}, [first]);
