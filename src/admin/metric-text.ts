@@ -8,8 +8,8 @@ import type { AgentStatus, WorkloadStatus } from './admin-source.ts';
 export const metricContentType = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** Containers that have series of their own; the others are added up as `(rest)`. */
-export const containerSeriesMax = 50;
-export const restName = '(rest)';
+const containerSeriesMax = 50;
+const restName = '(rest)';
 
 type Labels = Readonly<Record<string, string>>;
 type Sample = { readonly labels: Labels; readonly value: number };
