@@ -24,7 +24,9 @@ export class PodTable {
   readonly #clock: () => number;
   #listing = 0;
 
-  /** `changed` is told of pods that are new or whose labels or annotations are others than before. */
+  /**
+   * `changed` is told of pods that are new or whose labels or annotations are others than before.
+   */
   constructor(
     keptMs: number,
     changed: (facts: PodFacts) => void,
