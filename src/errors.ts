@@ -108,7 +108,7 @@ export const errorTable = {
   POD_METADATA_UNAVAILABLE: {
     retryable: true,
     advice:
-      'Let the service account get, list and watch pods, and check the network policy towards the API server; lines are sent without the labels of their pods meanwhile. --kubernetes-metadata off does without them.',
+      'Let the service account list and watch pods, and check the network policy towards the API server; lines are sent without the labels of their pods meanwhile. --kubernetes-metadata off does without them.',
   },
   ADMIN_ADDRESS_UNUSABLE: {
     retryable: false,
