@@ -123,6 +123,10 @@ const runners: Readonly<Record<Command, Runner>> = {
     const { findNodePlace } = await import('./node-place.ts');
     return runCheck(loaded, control, { sendDryRun, findNodePlace });
   },
+  bench: async ({ config }, control) => {
+    const { runBench } = await import('./bench-command.ts');
+    return runBench(config, control);
+  },
   migrate: async ({ config }, control, invocation) => {
     const { runMigrate } = await import('./migrate.ts');
     const { source } = splitMigrationWords(invocation.words.slice(1));

@@ -50,6 +50,14 @@ const commandTexts: Readonly<Record<Command, CommandText>> = {
     about: 'Reads /api/status of the agent at --admin-address; the busiest container stands first.',
     examples: ['tailship top', 'tailship top --admin-address 10.0.0.7:8090 --once --json'],
   },
+  bench: {
+    summary: 'what the lines of this node cost, on its own log files, read-only',
+    about:
+      'Watches for 10 s what this node writes, then reads its logs once and posts them to a sink of its\n' +
+      'own on 127.0.0.1, with a state directory that is thrown away: nothing is changed, nothing leaves the\n' +
+      'node. Says what a line costs, and what it costs fluentd where that is installed.',
+    examples: ['tailship bench', 'tailship bench --containers-dir /var/log/containers --json'],
+  },
   migrate: {
     summary: 'take over the positions of fluentd or Fluent Bit',
     usage: '--from fluentd|fluent-bit FILE [options]',

@@ -17,7 +17,7 @@ export const options = {
   config: {
     kind: 'path',
     default: undefined,
-    commands: ['run', 'check', 'demo', 'top', 'emulator', 'migrate'],
+    commands: ['run', 'check', 'demo', 'top', 'emulator', 'migrate', 'bench'],
     placeholder: 'FILE',
     help: 'YAML file of options; flags and variables win over it.',
   },
@@ -25,14 +25,14 @@ export const options = {
   containersDir: {
     kind: 'path',
     default: '/var/log/containers',
-    commands: ['run', 'check', 'migrate'],
+    commands: ['run', 'check', 'migrate', 'bench'],
     placeholder: 'DIR',
     help: 'Directory of the links to the container logs.',
   },
   logRoot: {
     kind: 'paths',
     default: ['/var/log/pods', '/var/lib/docker/containers'],
-    commands: ['run', 'check', 'migrate'],
+    commands: ['run', 'check', 'migrate', 'bench'],
     placeholder: 'DIR',
     help: 'Roots that a link may lead into; a link to anything else is refused.',
   },
@@ -335,7 +335,7 @@ export const options = {
   json: {
     kind: 'boolean',
     default: false,
-    commands: ['check', 'top'],
+    commands: ['check', 'top', 'bench'],
     help: 'Print JSON instead of text.',
   },
   logLevel: {
@@ -343,7 +343,7 @@ export const options = {
     isHot: true,
     default: 'info',
     choices: ['debug', 'info', 'warn', 'error'],
-    commands: ['run', 'demo', 'emulator', 'check', 'migrate'],
+    commands: ['run', 'demo', 'emulator', 'check', 'migrate', 'bench'],
     help: 'Least severity of the log on stderr.',
   },
 } as const satisfies Record<string, OptionRow>;
