@@ -2,9 +2,9 @@
 // which looks through it and cuts from it.
 //
 // Invariants: the list is in write order; a file leaves it only when it was read to its end and
-// answered for, or what is left of it was counted as lost; what the listing says is the truth, every
-// difference is repaired at the next look. A look never throws what the operating system says: it is
-// reported, and the next look tries again.
+// answered for, or what is left of it was counted as lost; what the listing says is the truth,
+// every difference is repaired at the next look. A look never throws what the operating system
+// says: it is reported, and the next look tries again.
 
 import { statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -2,8 +2,8 @@
 // directory that discovery found, the wake and plan files of this stage ask it for news and for
 // segments.
 //
-// Invariants: bytes leave the chain in write order; what may still get its end in a later file waits
-// for it; no descriptor is closed while a task may read it.
+// Invariants: bytes leave the chain in write order; what may still get its end in a later file
+// waits for it; no descriptor is closed while a task may read it.
 
 import { limits } from '../config.ts';
 import { hasCode } from '../errors.ts';
@@ -22,7 +22,9 @@ export class Chain {
   draining = false;
   /** The last task could not take more, and nothing has been written since. */
   waiting = false;
-  /** Milliseconds since the epoch since when the record at `#stuckAt` has been waiting for its end. */
+  /**
+   * Milliseconds since the epoch since when the record at `#stuckAt` has been waiting for its end.
+   */
   stuckSinceMs: number | undefined;
   /** When a task was last told to flush that record. */
   flushedAtMs: number | undefined;
@@ -85,7 +87,9 @@ export class Chain {
     );
   }
 
-  /** Looks at the directory and at the open files. True when there is news: bytes, files, an end. */
+  /**
+   * Looks at the directory and at the open files. True when there is news: bytes, files, an end.
+   */
   look(nowMs: number): boolean {
     let news = this.#files.look(nowMs);
     if (this.#settleEnds(nowMs)) news = true;
@@ -146,8 +150,8 @@ export class Chain {
 
   /**
    * Up to `bytesMax` bytes from the oldest unread place on, of one restart. A file that has not
-   * ended is followed by the next one only when it was read to its end: what dangles in it may still
-   * get its end there.
+   * ended is followed by the next one only when it was read to its end: what dangles in it may
+   * still get its end there.
    */
   cut(bytesMax: number, nowMs: number): ChainCut {
     const isOver = this.#setup.once || this.links.size === 0;

@@ -53,8 +53,8 @@ export function compareFileNames(a: FileName, b: FileName): number {
 }
 
 /**
- * Whether both name the same bytes, compressed or not. The live file is only itself, and the numbers
- * of docker are given anew at each rotation.
+ * Whether both name the same bytes, compressed or not. The live file is only itself, and the
+ * numbers of docker are given anew at each rotation.
  */
 export function sameRotation(a: FileName, b: FileName): boolean {
   const isDated = a.rotation.includes('-');

@@ -142,8 +142,8 @@ export class LogFile {
   }
 
   /**
-   * Goes on where `found` stands: the same bytes under another name, or compressed. `found` is given
-   * up without its descriptor.
+   * Goes on where `found` stands: the same bytes under another name, or compressed. `found` is
+   * given up without its descriptor.
    */
   moveTo(found: LogFile): void {
     assert(this.#fd === undefined, 'what is open needs no other place');
@@ -207,8 +207,8 @@ export class LogFile {
   }
 
   /**
-   * Takes back that it has ended when it was appended to since: by a runtime that was stopped between
-   * opening the new file and its last write to this one.
+   * Takes back that it has ended when it was appended to since: by a runtime that was stopped
+   * between opening the new file and its last write to this one.
    */
   reviveIfGrown(size: number, nowMs: number): boolean {
     if (!this.ended || this.name.compressed || size <= this.size) return false;

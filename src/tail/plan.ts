@@ -87,9 +87,9 @@ export function makePlan(
 }
 
 /**
- * Those served longest ago first; in every second plan, those whose bytes are in danger. Not in each
- * one: a container that rotates faster than it is read is always in danger, and would starve the
- * others.
+ * Those served longest ago first; in every second plan, those whose bytes are in danger. Not in
+ * each one: a container that rotates faster than it is read is always in danger, and would starve
+ * the others.
  */
 function inTurn(ready: PlannedChain[], planIndex: number): PlannedChain[] {
   const riskOf = ({ chain }: PlannedChain) => (planIndex % 2 === 0 ? Number(chain.atRisk) : 0);

@@ -37,6 +37,8 @@ export type ChaosOptions = {
   readonly killSeconds?: readonly [min: number, max: number];
   /** Files that the kubelet keeps of a container, default enough for the longest outage here. */
   readonly filesMax?: number;
+  /** Whether the endpoint may hang too, which costs the deadline of a request; default true. */
+  readonly hangs?: boolean;
   readonly note?: (text: string) => void;
 };
 
@@ -57,6 +59,7 @@ type Chaos = {
   readonly start: () => AgentProcess;
   readonly note: (text: string) => void;
   readonly endMs: number;
+  readonly hangs: boolean;
   agent: AgentProcess;
   kills: number;
   faults: number;
@@ -88,6 +91,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       start,
       note: options.note ?? (() => undefined),
       endMs: performance.now() + seconds * 1_000,
+      hangs: options.hangs ?? true,
       agent: start(),
       kills: 0,
       faults: 0,
@@ -151,7 +155,7 @@ async function failAgain(chaos: Chaos): Promise<void> {
     const lengthMs = faultMs.min + random.below(faultMs.span);
     await sleep(lengthMs * 2);
     if (performance.now() > chaos.endMs) return;
-    const rule = pickFault(random);
+    const rule = pickFault(random, chaos.hangs);
     note(`fault ${JSON.stringify(rule)} for ${lengthMs} ms`);
     await emulator.setFaults(rule);
     await sleep(lengthMs);
@@ -161,7 +165,7 @@ async function failAgain(chaos: Chaos): Promise<void> {
   }
 }
 
-function pickFault(random: Random): FaultRule {
+function pickFault(random: Random, hangs: boolean): FaultRule {
   const after = random.next() < 0.5;
   const share = random.pick([0.3, 0.7, 1]);
   return random.pick<FaultRule>([
@@ -169,8 +173,8 @@ function pickFault(random: Random): FaultRule {
     { mode: 'reset', share, after },
     { mode: 'html', status: 502, share },
     { mode: 'halfClose', share },
-    { mode: 'hang', share: 0.5 },
     { delayMs: 400 },
+    hangs ? { mode: 'hang', share: 0.5 } : { delayMs: 100 },
   ]);
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -100,6 +100,34 @@ test('a flood does not starve the quiet: after each of its bodies everybody else
     finish(plan);
   }
   expect(served).toEqual([['flood'], ['q1', 'q2', 'q3'], ['flood']]);
+});
+
+test('a flood that is always at risk does not starve the quiet either', () => {
+  const flood = makeChain('flood', 20 * limits.batchBytesSoftMax);
+  const directory = flood.chain.place.directory;
+  renameSync(join(directory, '0.log'), join(directory, '0.log.20240305-140721'));
+  writeFileSync(join(directory, '0.log'), line);
+  flood.chain.look(nowMs);
+  expect(flood.chain.atRisk).toBe(true);
+  const quiet = ['q1', 'q2', 'q3'].map((name) => makeChain(name, 1_000));
+  const served: string[][] = [];
+  for (let turns = 0; turns < 3; turns += 1) {
+    const plan = makePlan([flood, ...quiet], 0, context, nowMs);
+    served.push(podsOf(plan));
+    finish(plan);
+  }
+  expect(served.flat().toSorted()).toEqual(['flood', 'flood', 'q1', 'q2', 'q3']);
+});
+
+test('a chain with a pace is read no faster', () => {
+  const chain = { ...makeChain('own', 300_000), pace: { bytesPerSecond: 10_000, dueMs: 0 } };
+  const first = makePlan([chain], 0, context, nowMs);
+  const bytes = first?.parts[0]?.cut.bytes ?? 0;
+  finish(first);
+  expect(makePlan([chain], 0, context, nowMs)).toBeUndefined();
+  const dueMs = nowMs + (bytes / 10_000) * 1_000;
+  expect(makePlan([chain], 0, context, dueMs - 1)).toBeUndefined();
+  expect(podsOf(makePlan([chain], 0, context, dueMs))).toEqual(['own']);
 });
 
 test('a chain that is being drained is not planned again, and nothing to read is no plan', () => {
