@@ -45,8 +45,9 @@ test.each([
 ])('the table of %s in the README is that of the code', (name, table) => {
   const text = readFileSync(path, 'utf8');
   const printed = `${table()}\n`;
+  const end = `<!-- ${name}:end -->`;
   if (process.env['TAILSHIP_WRITE_README'] === '1') {
-    writeFileSync(path, text.replace(between(text, name) + `<!-- ${name}:end -->`, printed + `<!-- ${name}:end -->`));
+    writeFileSync(path, text.replace(`${between(text, name)}${end}`, `${printed}${end}`));
     return;
   }
   expect(between(text, name)).toBe(printed);

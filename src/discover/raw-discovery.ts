@@ -1,5 +1,6 @@
-// Finds plain log files by glob for `--format raw`: the sidecar, whose container writes files and not stdout. Started by agent.ts in
-// place of discovery.ts. There are few files and no links: the scan alone finds them.
+// Finds plain log files by glob for `--format raw`: the sidecar, whose container writes files and
+// not stdout. Started by agent.ts in place of discovery.ts. There are few files and no links: the
+// scan alone finds them.
 
 import { globSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
@@ -11,12 +12,12 @@ import type { ContainerLog } from './link-table.ts';
 export type RawDiscoveryOptions = {
   /** Absolute patterns of node:fs's glob, such as `/logs/*.log`. */
   readonly rawPaths: readonly string[];
-  /** Whose log it is; undefined: the files ship as the node's, with their paths as a label. */
+  /** Whose log it is; undefined: the files ship as the node's, with a path as label. */
   readonly name: ContainerName | undefined;
   readonly scanIntervalMs: number;
 };
 
-/** The directory of a pattern above its first wildcard: what the files that it finds must lie under. */
+/** The directory of a pattern above its first wildcard: its files must lie under it. */
 export function globBase(pattern: string): string {
   const parts = resolve(pattern).split('/');
   const wild = parts.findIndex((part) => /[*?[\]{}()!+@]/.test(part));

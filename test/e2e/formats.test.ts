@@ -30,8 +30,16 @@ async function entries(): Promise<Record<string, unknown>[]> {
 test('raw lines become entries of the pod that was named, JSON is taken apart, CR LF is a line end', async () => {
   writeFileSync(join(root, 'app.log'), 'one\r\n{"severity":"ERROR","message":"two","n":2}\nthree');
   const summary = await runOnceProcess(root, emulator.url, [
-    ...['--format', 'raw', '--raw-path', join(root, '*.log')],
-    ...['--pod', 'web-0', '--namespace', 'shop', '--container', 'app'],
+    '--format',
+    'raw',
+    '--raw-path',
+    join(root, '*.log'),
+    '--pod',
+    'web-0',
+    '--namespace',
+    'shop',
+    '--container',
+    'app',
   ]);
   expect(summary).toMatchObject({ lines: 3, entries: 3 });
   const arrived = await entries();
@@ -57,13 +65,19 @@ test('docker json-file lines are joined by the missing newline and named by the 
     `${JSON.stringify({ log, stream, time: `2024-03-05T14:07:0${second}.5Z` })}\n`;
   writeFileSync(
     join(directory, `${id}-json.log`),
-    line('first\n', 1) + line('half ', 2) + line('err\n', 3, 'stderr') + line('whole\n', 4) +
+    line('first\n', 1) +
+      line('half ', 2) +
+      line('err\n', 3, 'stderr') +
+      line('whole\n', 4) +
       line('{"severity":"WARNING","message":"m","k":1}\n', 5),
   );
   const link = join(root, 'containers', `web-0_shop_app-${id}.log`);
   symlinkSync(join(directory, `${id}-json.log`), link);
   await runOnceProcess(root, emulator.url, [
-    ...['--containers-dir', join(root, 'containers'), '--log-root', join(root, 'docker')],
+    '--containers-dir',
+    join(root, 'containers'),
+    '--log-root',
+    join(root, 'docker'),
   ]);
   const arrived = await entries();
   expect(arrived).toMatchObject([
@@ -72,7 +86,9 @@ test('docker json-file lines are joined by the missing newline and named by the 
     { textPayload: 'err', severity: 'ERROR', timestamp: '2024-03-05T14:07:03.500Z' },
     { jsonPayload: { message: 'm', k: 1 }, severity: 'WARNING' },
   ]);
-  expect(arrived[0]?.['resource']).toMatchObject({ labels: { pod_name: 'web-0', container_name: 'app' } });
+  expect(arrived[0]?.['resource']).toMatchObject({
+    labels: { pod_name: 'web-0', container_name: 'app' },
+  });
 });
 
 test('a file whose name and path name no pod ships as the node’s, with its path as a label', async () => {
@@ -82,8 +98,12 @@ test('a file whose name and path name no pod ships as the node’s, with its pat
   writeFileSync(path, '2024-03-05T14:07:21.5Z stdout F x\n');
   symlinkSync(path, join(root, 'containers', 'thing.log'));
   await runOnceProcess(root, emulator.url, [
-    ...['--containers-dir', join(root, 'containers'), '--log-root', join(root, 'pods')],
-    ...['--node', 'node-1'],
+    '--containers-dir',
+    join(root, 'containers'),
+    '--log-root',
+    join(root, 'pods'),
+    '--node',
+    'node-1',
   ]);
   expect(await entries()).toMatchObject([
     {

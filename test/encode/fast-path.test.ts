@@ -20,14 +20,38 @@ function makeCorpus(seed: number): string {
     const trace = { 'logging.googleapis.com/trace': hex(32) };
     const span = { 'logging.googleapis.com/spanId': hex(16) };
     const services = [
-      { severity, message: `order ${at} "priced" in ${random.below(90)} ms`, time: time(at), ...trace },
-      { time: time(at), level: 'info', msg: 'cache miss', key: `user:${hex(6)}`, ttl: random.below(99) / 7 },
       {
-        ...{ severity, time: time(at), message: 'request done: größer', ...trace, ...span },
-        ...{ 'logging.googleapis.com/trace_sampled': random.below(2) === 0, status: 200 + random.below(300) },
-        ...{ user: { id: hex(8), roles: ['a', 'b'], address: null }, retries: [], ok: true },
+        severity,
+        message: `order ${at} "priced" in ${random.below(90)} ms`,
+        time: time(at),
+        ...trace,
       },
-      { severity, message: 'labelled', 'logging.googleapis.com/labels': { tier: 'gold' }, n: -1.5e3, ...trace },
+      {
+        time: time(at),
+        level: 'info',
+        msg: 'cache miss',
+        key: `user:${hex(6)}`,
+        ttl: random.below(99) / 7,
+      },
+      {
+        severity,
+        time: time(at),
+        message: 'request done: größer',
+        ...trace,
+        ...span,
+        'logging.googleapis.com/trace_sampled': random.below(2) === 0,
+        status: 200 + random.below(300),
+        user: { id: hex(8), roles: ['a', 'b'], address: null },
+        retries: [],
+        ok: true,
+      },
+      {
+        severity,
+        message: 'labelled',
+        'logging.googleapis.com/labels': { tier: 'gold' },
+        n: -1.5e3,
+        ...trace,
+      },
     ];
     lines.push(`${time(at)} stdout F ${JSON.stringify(services[random.below(services.length)])}`);
   }
