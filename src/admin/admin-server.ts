@@ -1,5 +1,5 @@
-// The admin HTTP server: /livez, /readyz, /metrics, /api/status and the page at /. Started by agent.ts.
-// Its invariants: nothing is computed unless somebody asks, and nothing that a client
+// The admin HTTP server: /livez, /readyz, /metrics, /api/status and the page at /. Started by
+// agent.ts. Its invariants: nothing is computed unless somebody asks, and nothing that a client
 // does, or a fault in what is asked, stops the agent.
 
 import type * as HttpModule from 'node:http';
