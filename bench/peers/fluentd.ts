@@ -69,7 +69,7 @@ function makeFluentd(isTuned: boolean): Peer {
     endsItself: false,
     canFollow: true,
     canGzip: true,
-    lineShare: 0.2,
+    lineShare: 0.1,
     find() {
       const isParserHere = askVersion('gem', 'list', '--exact', 'fluent-plugin-parser-cri');
       return isParserHere === undefined ? undefined : askVersion('fluentd', '--version');

@@ -76,7 +76,7 @@ function makeRsyslog(isTuned: boolean): Peer {
     endsItself: false,
     canFollow: true,
     canGzip: false,
-    lineShare: 0.2,
+    lineShare: 0.1,
     find() {
       const program = findProgram();
       return program && askVersion('env', `LD_LIBRARY_PATH=${unpackedLibraries}`, program, '-v');

@@ -104,7 +104,7 @@ function makeSyslogNg(isTuned: boolean): Peer {
     endsItself: false,
     canFollow: true,
     canGzip: false,
-    lineShare: 0.2,
+    lineShare: 0.1,
     find: () =>
       askVersion('syslog-ng', '--version') && askVersion('dpkg-query', '-W', 'syslog-ng-mod-http'),
     configText: isTuned ? tunedConfig : defaultConfig,
