@@ -6,12 +6,13 @@ import { makeCertificates } from './certificates.ts';
 import { corpusKinds } from './corpus.ts';
 import { judgeGates } from './gates.ts';
 import { checkInstructions } from './instructions.ts';
+import { listTree } from './measure.ts';
 import { type FoundPeer, pickPeers } from './peers/peers.ts';
 import { writeFigures } from './readme.ts';
 import { describeMachine, writeRecord } from './record.ts';
 import { scenarios, type Wishes } from './scenarios.ts';
 import { startSink } from './sink-client.ts';
-import { makeWorkspace } from './workspace.ts';
+import { makeWorkspace, type Workspace } from './workspace.ts';
 
 const help = `npm run bench -- [scenario…|all|peers|instructions] [options]
 
@@ -92,6 +93,15 @@ function tellPeers(): void {
   }
 }
 
+let openWorkspace: Workspace | undefined;
+
+/** A benchmark that is stopped must leave neither agents behind nor gigabytes in memory. */
+function cleanUp(): void {
+  for (const pid of listTree(process.pid).slice(1)) process.kill(pid, 'SIGKILL');
+  openWorkspace?.remove();
+  process.exit(1);
+}
+
 /** Answers the sentences of the gates that are broken. */
 async function runScenario(name: string): Promise<string[]> {
   const scenario = scenarios[name];
@@ -105,6 +115,7 @@ async function runScenario(name: string): Promise<string[]> {
     (peer.canFollow || scenario.follows !== true) && (peer.canGzip || scenario.gzip !== true);
   const peers = found.filter(canTakePart);
   const workspace = makeWorkspace(logBytes);
+  openWorkspace = workspace;
   const tls = scenario.https ? makeCertificates(workspace.makeState('certificates')) : undefined;
   const sink = await startSink(tls);
   try {
@@ -116,7 +127,13 @@ async function runScenario(name: string): Promise<string[]> {
     console.log(`written: ${writeRecord(option['record-dir'], report)}`);
     const verdicts = judgeGates(option.gate, section);
     for (const { sentence } of verdicts) console.log(sentence);
-    return verdicts.filter(({ isKept }) => !isKept).map(({ sentence }) => sentence);
+    const losses = section.liveRows.flatMap((row) =>
+      row.peer === 'tailship' && row.missing + row.doubled > 0
+        ? `${name}: tailship at ${row.rate} lines/s missed ${row.missing}, doubled ${row.doubled}`
+        : [],
+    );
+    const broken = verdicts.filter(({ isKept }) => !isKept).map(({ sentence }) => sentence);
+    return [...losses, ...broken];
   } finally {
     await sink.stop();
     workspace.remove();
@@ -136,7 +153,15 @@ async function main(): Promise<number> {
   if (first === 'instructions') return checkInstructions({ write: option.write }) ? 0 : 1;
   const names = first === 'all' ? Object.keys(scenarios) : [first, ...others];
   const broken: string[] = [];
-  for (const name of names) broken.push(...(await runScenario(name)));
+  process.once('SIGINT', cleanUp).once('SIGTERM', cleanUp);
+  for (const name of names) {
+    try {
+      broken.push(...(await runScenario(name)));
+    } catch (error) {
+      // The others of `all` can still say something.
+      broken.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
   if (option['write-readme']) writeFigures(option['record-dir']);
   for (const sentence of broken) console.error(`FAILED ${sentence}`);
   return broken.length > 0 ? 1 : 0;
