@@ -115,7 +115,7 @@ export type AgentStatus = {
   /** Bodies that are encoded and not answered. */
   readonly inFlightBytes: number;
   readonly openFiles: number;
-  /** Unread bytes in files that only our descriptor keeps on the disk. */
+  /** Bytes of deleted files that only our descriptors keep on the disk. */
   readonly deletedHeldBytes: number;
   /**
    * `tail`, `drain` (the workers' tasks), `commit`, `main` (the rest of the main thread: ship,

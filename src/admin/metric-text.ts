@@ -57,7 +57,7 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     ({ droppedByReason }) => droppedByReason,
   ),
   tailship_lost_bytes_total: counters(
-    'Bytes of log files that were truncated or damaged before they were read.',
+    'Bytes of log files that nobody can read any more.',
     'reason',
     ({ lostBytesByReason }) => lostBytesByReason,
   ),
@@ -74,7 +74,7 @@ export const metricTable: Readonly<Record<string, Metric>> = {
   ),
   tailship_open_files: gauge('Log files held open.', ({ openFiles }) => openFiles),
   tailship_deleted_held_bytes: gauge(
-    'Unread bytes of files that were deleted and are held open.',
+    'Bytes of deleted files that are held open: only that keeps them on the disk.',
     ({ deletedHeldBytes }) => deletedHeldBytes,
   ),
   tailship_checkpoint_age_seconds: gauge(
