@@ -10,6 +10,9 @@ export default defineConfig({
     experimental: { viteModuleRunner: false },
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
+    // Tests wait for conditions; this only ends the ones that would wait for ever. Shared machines are
+    // slow at times, and a slow test is no failed one.
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
   },
 });
