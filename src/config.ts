@@ -89,8 +89,11 @@ export const limits = {
   gzPeekBytes: 64 * KiB,
   /** Looks at a broken `.gz` of unchanged length before it is given up. */
   gzTriesMax: 3,
-  /** Unpacked files that wait to be read: each takes up room in the state directory. */
-  spoolsMax: 4,
+  /** Unpacked files that wait to be read, and their bytes: they take up room in the state directory. */
+  spoolsMax: 24,
+  spoolsBytesMax: 64 * MiB,
+  /** A container's next `.gz` is unpacked when fewer bytes than these can be read of it. */
+  spoolAheadBytes: 2 * MiB,
   /** Between two looks for what is to be unpacked next. */
   spoolLookMs: 200,
   /** A `.gz` that could not be unpacked for want of room is tried again after this long. */

@@ -294,29 +294,35 @@ export class Pipeline {
     this.pump();
   }
 
-  /** Unpacks one `.gz` at a time, and only when it is the next to be read. */
+  /** Unpacks one `.gz` at a time, that of the chain which can do least without. */
   #spoolNext(): void {
-    this.#spoolLookMs = steadyNowMs();
-    this.#closeSpools();
+    const nowMs = steadyNowMs();
+    this.#spoolLookMs = nowMs;
+    const heldBytes = this.#closeSpools();
     if (this.#spooling || this.#stopped) return;
-    const isFull = this.#spools.size >= limits.spoolsMax;
+    const isFull = this.#spools.size >= limits.spoolsMax || heldBytes >= limits.spoolsBytesMax;
+    let next: { chain: Chain; file: LogFile; readable: number } | undefined;
     for (const { chain } of this.#chains()) {
-      const file = chain.toSpool(this.#spoolLookMs);
-      if (file === undefined || chain.draining) continue;
+      const file = chain.toSpool(nowMs);
       // A chain that waits holds one already, and lets go of it only with the next.
-      if (isFull && !chain.waiting) continue;
-      this.#spooling = true;
-      this.#spool(chain, file).catch((error: unknown) => this.onFailure(error));
-      return;
+      if (file === undefined || (isFull && !chain.waiting)) continue;
+      const readable = chain.waiting ? 0 : chain.readable(nowMs);
+      if (next === undefined || readable < next.readable) next = { chain, file, readable };
     }
+    if (next === undefined) return;
+    this.#spooling = true;
+    this.#spool(next.chain, next.file).catch((error: unknown) => this.onFailure(error));
   }
 
-  /** Gives back the disk of what was read to its end; `--once` has no tick that would. */
-  #closeSpools(): void {
+  /** Gives back the disk of what was read to its end; returns how many bytes the rest takes. */
+  #closeSpools(): number {
+    let bytes = 0;
     for (const [file, chain] of this.#spools) {
-      if (file.finished && !chain.draining) file.close();
+      if (file.unread === 0 && !chain.draining) file.close();
       if (file.fd === undefined) this.#spools.delete(file);
+      else bytes += file.size;
     }
+    return bytes;
   }
 
   async #spool(chain: Chain, file: LogFile): Promise<void> {

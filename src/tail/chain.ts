@@ -185,16 +185,30 @@ export class Chain {
     return false;
   }
 
+  /** Bytes that can be read now, without unpacking anything. */
+  readable(nowMs: number): number {
+    let bytes = 0;
+    for (const file of this.files) {
+      if (file.unread === 0) continue;
+      if (!file.needsSpool) bytes += file.unread;
+      else if (bytes > 0 || file.spoolDueMs <= nowMs) break;
+    }
+    return bytes;
+  }
+
   /**
-   * The file that must be unpacked before the chain can go on: the oldest unread one, or the one
-   * after it when the oldest ends in a record that goes on there.
+   * The file that is to be unpacked next: soon enough that nobody waits for it, and at once when the
+   * record before it ends in it.
    */
   toSpool(nowMs: number): LogFile | undefined {
-    const [first, second] = this.files.filter(
-      (file) => file.unread > 0 && file.spoolDueMs <= nowMs,
-    );
-    if (first?.needsSpool === true) return first;
-    return this.waiting && second?.needsSpool === true ? second : undefined;
+    let bytes = 0;
+    for (const file of this.files) {
+      if (file.unread === 0 || file.spoolDueMs > nowMs) continue;
+      if (file.needsSpool) return file.spooling ? undefined : file;
+      bytes += file.unread;
+      if (bytes >= limits.spoolAheadBytes && !this.waiting) return undefined;
+    }
+    return undefined;
   }
 
   /** Notes how far a task came. Returns whether the chain can be planned again at once. */
@@ -220,8 +234,16 @@ export class Chain {
     this.stuckSinceMs ??= nowMs;
     // What is left waits for its end; a longer look may hold it already.
     const cutShort = cut.files.some((file, index) => (cut.segments[index]?.end ?? 0) < file.size);
-    this.waiting = !cutShort;
-    return cutShort;
+    this.waiting = !cutShort && !this.#goesOnAfter(cut.files.at(-1));
+    return !this.waiting;
+  }
+
+  /** Whether what follows a file can be read together with it by now. */
+  #goesOnAfter(last: LogFile | undefined): boolean {
+    if (last?.ended !== true) return false;
+    const after = this.files.slice(this.files.indexOf(last) + 1);
+    const next = after.find((file) => file.unread > 0);
+    return next?.needsSpool === false && next.owner.restartCount === last.owner.restartCount;
   }
 
   /** A task read bytes of another log: none of it counts, and the next look finds out which. */

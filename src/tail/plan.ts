@@ -67,7 +67,7 @@ export function makePlan(
   for (const planned of ready) {
     const room = context.batchBytesMax - bytes;
     if (room <= 0) break;
-    const large = planned.chain.unread >= context.batchBytesMax / 2;
+    const large = planned.chain.readable(nowMs) >= context.batchBytesMax / 2;
     if (large && parts.length > 0) continue;
     const bytesMax = bytesFor(planned, large ? room : limits.quantumBytes, room);
     const cut = planned.chain.cut(bytesMax, nowMs);
@@ -110,7 +110,7 @@ function bytesFor({ chain, pace }: PlannedChain, bytes: number, room: number): n
 }
 
 function isReady({ chain, pace }: PlannedChain, context: PlanContext, nowMs: number): boolean {
-  if (chain.draining || chain.unread === 0 || chain.toSpool(nowMs) !== undefined) return false;
+  if (chain.draining || chain.readable(nowMs) === 0) return false;
   if (pace !== undefined && nowMs < pace.dueMs) return false;
   return !chain.waiting || flushIsDue(chain, context, nowMs);
 }

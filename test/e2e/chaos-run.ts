@@ -79,7 +79,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   try {
     const emulator = await startEmulatorProcess();
     const root = path.join(scratch.path, 'log');
-    const kubelet = createFakeKubelet({ root, seed, filesMax: options.filesMax ?? 60 });
+    const kubelet = createFakeKubelet({ root, seed, filesMax: options.filesMax ?? 150 });
     for (let pod = 0; pod < containers / 2; pod += 1) {
       kubelet.startPod({ namespace: `ns-${pod % 3}`, pod: `p-${pod}`, containers: ['a', 'b'] });
     }

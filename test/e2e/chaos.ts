@@ -11,7 +11,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1e9) },
     'lines-per-second': { type: 'string', default: '20000' },
     containers: { type: 'string', default: '20' },
-    'files-max': { type: 'string', default: '60' },
+    'files-max': { type: 'string', default: '150' },
     verbose: { type: 'boolean', default: false },
   },
 });
