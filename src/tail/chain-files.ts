@@ -99,7 +99,7 @@ export class ChainFiles {
 
   /** Repairs the chain to a listing of the directory. True when a file came or went. */
   #adoptListing(listed: readonly ListedFile[], nowMs: number): boolean {
-    let news = false;
+    let news = this.#identifyOpen(nowMs);
     const seen = new Set<LogFile>();
     const admitted = new Set<LogFile>();
     const strange: { each: ListedFile; known: LogFile | undefined }[] = [];
@@ -144,6 +144,19 @@ export class ChainFiles {
       .map(({ name }) => name.rotation);
     const last = known.toSorted().at(-1);
     return { ...file.name, rotation: last === undefined ? '!' : `${last}~` };
+  }
+
+  /**
+   * Looks at what was empty so far. It may have been written, rotated and compressed since, and must
+   * be known by its first line before its `.gz` is taken for another log.
+   */
+  #identifyOpen(nowMs: number): boolean {
+    let news = false;
+    for (const [index, file] of this.list.entries()) {
+      if (file.identity !== undefined || file.fd === undefined) continue;
+      if (this.#lookAtFile(index, file, nowMs)) news = true;
+    }
+    return news;
   }
 
   /** A file that is known stands where it stood, or has moved. */

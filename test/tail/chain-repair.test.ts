@@ -254,6 +254,18 @@ describe('a file', () => {
     expect(chain.cut(1e9, nowMs).bytes).toBe(0);
   });
 
+  test('that was empty, then written, rotated and compressed between two looks is read once', () => {
+    writeFileSync(path('0.log'), '');
+    const chain = makeChain();
+    appendFileSync(path('0.log'), line('a'));
+    writeFileSync(path(`${rotated}.gz`), gzipSync(line('a')));
+    renameSync(path('0.log'), join(root, 'unlinked'));
+    writeFileSync(path('0.log'), line('b', 1));
+    settle(chain);
+    expect(take(chain)).toBe(line('a') + line('b', 1));
+    expect(chain.toSpool(nowMs)).toBeUndefined();
+  });
+
   test('that is deleted while it is closed is counted, and holds nothing up', () => {
     writeFileSync(path(rotated), line('a'));
     writeFileSync(path('0.log'), line('b', 1));
