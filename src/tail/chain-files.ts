@@ -147,8 +147,8 @@ export class ChainFiles {
   }
 
   /**
-   * Looks at what was empty so far. It may have been written, rotated and compressed since, and must
-   * be known by its first line before its `.gz` is taken for another log.
+   * Looks at what was empty so far. It may have been written, rotated and compressed since, and
+   * must be known by its first line before its `.gz` is taken for another log.
    */
   #identifyOpen(nowMs: number): boolean {
     let news = false;

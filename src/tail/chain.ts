@@ -197,8 +197,8 @@ export class Chain {
   }
 
   /**
-   * The file that is to be unpacked next: soon enough that nobody waits for it, and at once when the
-   * record before it ends in it.
+   * The file that is to be unpacked next: soon enough that nobody waits for it, and at once when
+   * the record before it ends in it.
    */
   toSpool(nowMs: number): LogFile | undefined {
     let bytes = 0;

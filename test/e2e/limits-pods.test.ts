@@ -79,7 +79,7 @@ describe('the budget for deleted files', () => {
     filler.container().writeNext(30_000);
     await until('nothing is read any more', async () => {
       const first = (await admin.status())?.behindBytes ?? 0;
-      return first > 0 && ((await admin.status())?.inFlightBytes ?? 0) > 4_000_000;
+      return first > 0 && ((await admin.status())?.inFlightBytes ?? 0) > 6_000_000;
     });
     const sizeOf = (file: string) => fs.statSync(file).size;
     old?.container().writeNext(400);

@@ -205,7 +205,7 @@ export async function until<T>(
   look: () => T | undefined | Promise<T | undefined>,
   options: { readonly withinMs?: number; readonly everyMs?: number } = {},
 ): Promise<T> {
-  const endMs = performance.now() + (options.withinMs ?? 20_000);
+  const endMs = performance.now() + (options.withinMs ?? 60_000);
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
