@@ -89,7 +89,7 @@ export const limits = {
   gzPeekBytes: 64 * KiB,
   /** Looks at a broken `.gz` of unchanged length before it is given up. */
   gzTriesMax: 3,
-  /** Unpacked files that wait to be read, and their bytes: they take room in the state directory. */
+  /** Unpacked files that wait to be read, and their bytes: they take room in the state dir. */
   spoolsMax: 24,
   spoolsBytesMax: 64 * MiB,
   /** A container's next `.gz` is unpacked when fewer bytes than these can be read of it. */
