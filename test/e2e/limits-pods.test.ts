@@ -77,9 +77,12 @@ describe('the budget for deleted files', () => {
     const [old, young] = pods;
     const filler = kubelet.startPod({ namespace: 'ns', pod: 'filler', containers: ['c'] });
     filler.container().writeNext(30_000);
-    await until('nothing is read any more', async () => {
-      const first = (await admin.status())?.behindBytes ?? 0;
-      return first > 0 && ((await admin.status())?.inFlightBytes ?? 0) > 6_000_000;
+    let inFlight = -1;
+    await until('the slots are full: nothing more is read, though there is more', async () => {
+      const before = inFlight;
+      inFlight = (await admin.status())?.inFlightBytes ?? 0;
+      await sleep(700);
+      return inFlight > 0 && inFlight === before;
     });
     const sizeOf = (file: string) => fs.statSync(file).size;
     old?.container().writeNext(400);
@@ -192,7 +195,7 @@ describe('a flood', () => {
       kubelet.startPod({ namespace: 'ns', pod: `quiet-${index}`, containers: ['c'] }).container(),
     );
     // An endpoint that takes less than the flood brings, so that it is always behind and at risk.
-    await emulator.setFaults({ delayMs: 500 });
+    await emulator.setFaults({ delayMs: 300 });
     startAgent(['--flush-interval-ms=1000']);
     const container = flood.container();
     const endMs = performance.now() + 5_000;
