@@ -38,8 +38,8 @@ const files = paths.map((path): LogFile => ({
 }));
 
 function rotate(file: LogFile): void {
-  const rotated = `${file.path}.${new Date().toISOString().replaceAll(/[-:]|\..*$/g, '')}`;
-  const place = rotated.replace('T', '-');
+  const time = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
+  const place = `${file.path}.${time}`;
   renameSync(file.path, place);
   closeSync(file.fd);
   file.fd = openSync(file.path, 'a');

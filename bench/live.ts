@@ -102,7 +102,8 @@ async function runLivePeer(
     if (!isUp) throw new Error(`${peer.name} sent nothing: ${(await running.stop()).stderr}`);
     await sleep(settleSeconds * 1000);
     const steady = await measureSteady(running.tree, rate, options.seconds, sink);
-    await written;
+    const [code] = (await written) as [number | null];
+    if (code !== 0) throw new Error(`the writer ended with ${code}`);
     await hasLines(sink, { lineCount, timeoutMs: drainTimeoutMs });
     const { distinct, doubled } = await sink.stats();
     const ended = await running.stop();
