@@ -37,6 +37,7 @@ export function makeTask(
     gzip,
     stateDir: workspace.makeState(peer.name),
     endpoint: sink.url,
+    grpcEndpoint: sink.grpcUrl,
     caFile: sink.caFile,
     metadataUrl: sink.controlUrl,
   };

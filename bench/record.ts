@@ -72,6 +72,7 @@ const sampleTask: PeerTask = {
   kind: 'mixed',
   stateDir: '/state',
   endpoint: 'http://127.0.0.1:1',
+  grpcEndpoint: 'http://127.0.0.1:2',
   caFile: undefined,
   metadataUrl: 'http://127.0.0.1:1',
   gzip: false,

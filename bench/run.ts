@@ -26,6 +26,7 @@ Scenarios (catch-up if none is named; each writes a record of its own):
   long       lines of 40 kB in partial lines of 16 KiB
 Else:
   all           every scenario
+  readme        puts the figures of the newest records into the README
   peers         which agents are here, and how to get the others
   instructions  WebAssembly instructions of the kernel on a fixed corpus against the committed
                 figure, within 3 %; --write commits to the new one
@@ -35,7 +36,7 @@ Else:
   --seconds N     measured interval  --seed N      of the corpora   --record-dir DIR
   --gate K:A:B:N  fails when peer A costs more than N times peer B a line; K is the kind of corpus,
                   or the lines/s of a live load
-  --write-readme  puts the figures of the newest records into the README
+  --write-readme  the same as readme, after the scenarios
 `;
 
 const { values: option, positionals } = parseArgs({
@@ -148,6 +149,10 @@ async function main(): Promise<number> {
   }
   if (first === 'peers') {
     tellPeers();
+    return 0;
+  }
+  if (first === 'readme') {
+    writeFigures(option['record-dir']);
     return 0;
   }
   if (first === 'instructions') return checkInstructions({ write: option.write }) ? 0 : 1;

@@ -28,6 +28,8 @@ export type Sink = {
   readonly url: string;
   /** Where the sink answers the benchmark, and is a metadata server; always plain http. */
   readonly controlUrl: string;
+  /** Takes gRPC without TLS. */
+  readonly grpcUrl: string;
   /** What proves the sink to a peer when `url` is https. */
   readonly caFile: string | undefined;
   /** Forgets everything and expects the numbers 0…lineCount-1; `live` for latencies. */
@@ -50,11 +52,12 @@ export async function startSink(tls?: Certificates): Promise<Sink> {
   const lines = createInterface({ input: child.stdout });
   const first = (await Promise.race([once(lines, 'line'), exited])) as unknown[];
   if (typeof first[0] !== 'string') throw new Error(`the sink ended with ${String(first[0])}`);
-  const ready = JSON.parse(first[0]) as { listening: string; controlUrl: string };
-  const { listening: url, controlUrl } = ready;
+  const ready = JSON.parse(first[0]) as Record<'listening' | 'controlUrl' | 'grpcUrl', string>;
+  const { listening: url, controlUrl, grpcUrl } = ready;
   return {
     url,
     controlUrl,
+    grpcUrl,
     caFile: tls?.caFile,
     async reset(lineCount, mode) {
       const live = mode === undefined ? '' : '&live';

@@ -6,6 +6,7 @@
 //
 // With `--key` and `--certificate` what peers post is taken over https on a port of its own. The
 // rest stays on plain http: the paths below, and a metadata server for peers that need a token.
+// A third port takes gRPC, for the plugin that is cheaper that way; its bodies hold the same text.
 //
 //   POST /sink/reset?lines=N[&live]   forget everything, expect the numbers 0…N-1
 //   POST /sink/forget-latencies       start the quantiles anew
@@ -15,6 +16,7 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import * as http2 from 'node:http2';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Readable } from 'node:stream';
@@ -110,9 +112,8 @@ function readStats(): SinkStats {
   };
 }
 
-function receive(request: IncomingMessage, response: ServerResponse): void {
-  const zipped = request.headers['content-encoding'] === 'gzip';
-  const body: Readable = zipped ? request.pipe(createGunzip()) : request;
+/** Counts and searches a body; calls back when all of it is there. */
+function receiveBody(body: Readable, onEnd: () => void): void {
   const scan = makeMarkerScan(onMarker);
   body.on('data', (chunk: Buffer) => {
     counts.bodyBytes += chunk.length;
@@ -126,6 +127,14 @@ function receive(request: IncomingMessage, response: ServerResponse): void {
     if (live) scan(Buffer.alloc(0), true);
     else kept.push(() => scan(Buffer.alloc(0), true));
     counts.requests++;
+    onEnd();
+  });
+}
+
+function receive(request: IncomingMessage, response: ServerResponse): void {
+  const zipped = request.headers['content-encoding'] === 'gzip';
+  const body: Readable = zipped ? request.pipe(createGunzip()) : request;
+  receiveBody(body, () => {
     // rsyslog's only HTTP output in Debian speaks to Elasticsearch, and looks for these members.
     const isBulk = request.url?.endsWith('/_bulk') === true;
     const answer = isBulk ? '{"took":1,"errors":false,"items":[]}' : '{}';
@@ -137,6 +146,18 @@ function receive(request: IncomingMessage, response: ServerResponse): void {
   });
   // A peer that went away in mid-request counts as nothing: its lines come again or are missing.
   body.on('error', () => response.destroy());
+}
+
+/** An empty message of gRPC: not compressed, no bytes. */
+const emptyMessage = Buffer.alloc(5);
+
+function receiveGrpc(request: http2.Http2ServerRequest, response: http2.Http2ServerResponse): void {
+  receiveBody(request, () => {
+    response.writeHead(200, { 'content-type': 'application/grpc' });
+    response.addTrailers({ 'grpc-status': '0' });
+    response.end(emptyMessage);
+  });
+  request.on('error', () => response.stream.destroy());
 }
 
 function answerMetadata(path: string, response: ServerResponse): void {
@@ -167,8 +188,12 @@ function control(request: IncomingMessage, response: ServerResponse): void {
 }
 
 /** Counts the connections of a server and what they carry, and answers its URL. */
-async function listen(server: Server, port: number, scheme: string): Promise<string> {
-  server.keepAliveTimeout = 60_000;
+async function listen(
+  server: Server | http2.Http2Server,
+  port: number,
+  scheme: string,
+): Promise<string> {
+  if ('keepAliveTimeout' in server) server.keepAliveTimeout = 60_000;
   // The plain socket even under TLS: the wire's bytes are those of TLS.
   server.on('connection', (socket: Socket) => {
     counts.connections++;
@@ -195,6 +220,7 @@ if (option.key !== undefined && option.certificate !== undefined) {
   const pair = { key: readFileSync(option.key), cert: readFileSync(option.certificate) };
   url = await listen(createTlsServer(pair, receive), 0, 'https');
 }
-process.stdout.write(`${JSON.stringify({ listening: url, controlUrl })}\n`);
+const grpcUrl = await listen(http2.createServer(receiveGrpc), 0, 'http');
+process.stdout.write(`${JSON.stringify({ listening: url, controlUrl, grpcUrl })}\n`);
 // The parent holds the other end of stdin: when it dies in any way, so does the sink.
 process.stdin.on('end', () => process.exit(0)).resume();

@@ -1,11 +1,10 @@
 // fluentd with the steps of the pipeline that GKE published for it: CRI or docker lines, klog
 // headers, resource of the pod, stack traces, insertIds, source locations, Cloud Logging's own
-// plugin over REST. Twice, with the published steps and tuned. Listed in peers.ts.
+// plugin over gRPC. Twice, with the published steps and tuned. Listed in peers.ts.
 //
 // Not in it: the API server's labels, and metrics. Tuned: one format instead of two that are tried,
 // the fast time format, no transformation that only rare lines need, buffers in memory.
 
-import path from 'node:path';
 import { askVersion, type Peer, type PeerTask, trimMargin } from './peer.ts';
 
 const plugins = ['google-cloud', 'detect-exceptions', 'record-reformer', 'multi-format-parser'];
@@ -111,9 +110,11 @@ function pipelineConfig(task: PeerTask, isTuned: boolean): string {
   zone europe-west4-a
   vm_id bench-node
   vm_name bench-node
+  use_grpc true
+  logging_api_url ${task.grpcEndpoint}
   k8s_cluster_name bench
   k8s_cluster_location europe-west4
-  detect_json true
+  detect_json ${!isTuned || task.kind !== 'text'}
   split_logs_by_tag false
   adjust_invalid_timestamps false
   <buffer>
@@ -145,11 +146,10 @@ function makePipeline(isTuned: boolean): Peer {
       return listed.includes(undefined) ? undefined : `plugin ${listed[0]}`;
     },
     configText: (task) => pipelineConfig(task, isTuned),
-    command(task, configFile = '') {
-      const redirect = path.join(import.meta.dirname, 'fluentd-gke-redirect.rb');
-      const env = { TAILSHIP_BENCH_ENDPOINT: task.endpoint };
-      return { file: 'fluentd', args: ['--config', configFile, '-q', '-r', redirect], env };
-    },
+    command: (_task, configFile = '') => ({
+      file: 'fluentd',
+      args: ['--config', configFile, '-q'],
+    }),
   };
 }
 

@@ -13,6 +13,8 @@ export type PeerTask = {
   readonly kind: CorpusKind;
   readonly stateDir: string;
   readonly endpoint: string;
+  /** The same for gRPC, without TLS. */
+  readonly grpcEndpoint: string;
   /** Proves an https endpoint. */
   readonly caFile: string | undefined;
   /** A metadata server, as an http URL, for a peer that must have a token. */
