@@ -13,7 +13,8 @@ const casesFolder = path.join(import.meta.dirname, 'encode/fuzz-cases');
 const linesPerLog = 60;
 
 function differs(content: Buffer): boolean {
-  const { fast, slow } = drainBoth(content);
+  const { fast, slow, severities } = drainBoth(content);
+  if (String(severities.fast) !== String(severities.slow)) return true;
   return fast.length !== slow.length || fast.some((entry, index) => entry !== slow[index]);
 }
 

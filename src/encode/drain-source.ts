@@ -16,6 +16,7 @@ import type { Incomplete } from './emit-record.ts';
 import { stopDone } from './kernel/layout.ts';
 import { openLookBack, timeBefore } from './look-back.ts';
 import { flushOpen, takeLine } from './open-record.ts';
+import { severityIndex } from './severity.ts';
 import { openRecords, returnTo, softEnd } from './source-run.ts';
 import type { DrainWorker, Place, SourceRun } from './source-run.ts';
 
@@ -48,6 +49,7 @@ function openRun(worker: DrainWorker, body: Body, task: SourceTask): SourceRun {
   const mayUseKernel = source.format === 'cri' && !source.joinStackTraces;
   const kernel = mayUseKernel && worker.kernel?.setTemplates(context) ? worker.kernel : undefined;
   const tally = { lines: 0, entries: 0, fastLines: 0, malformedLines: 0 };
+  worker.severityCounts.fill(0);
   const [partials, traces] = [new Map(), new Map()];
   const lookBack = openLookBack(source.segments[0]!);
   const place = { segment: 0, fileBase: 0, inMidLine: false };
@@ -294,11 +296,24 @@ function hasBytes(source: Source): boolean {
   return source.segments.some((segment) => segment.end > segment.start);
 }
 
+/** Entries by severity; undefined when all are INFO, as most are: it is copied between threads. */
+function severitiesOf({ worker, tally }: SourceRun): readonly number[] | undefined {
+  const { severityCounts } = worker;
+  const isPlain = severityCounts[severityIndex('INFO')] === tally.entries;
+  return isPlain ? undefined : [...severityCounts];
+}
+
 /** The answer for a source that was not begun. */
 export function skipSource(source: Source): SourceResult {
   const consumed = source.segments.map((segment) => segment.start);
   const tally = { lines: 0, entries: 0, fastLines: 0, malformedLines: 0 };
-  return { consumed, ...tally, readError: undefined, more: hasBytes(source) };
+  return {
+    consumed,
+    ...tally,
+    severities: undefined,
+    readError: undefined,
+    more: hasBytes(source),
+  };
 }
 
 /** Encodes what can be read of a source; its entries are appended to `body`. */
@@ -312,6 +327,7 @@ export function drainSource(worker: DrainWorker, body: Body, task: SourceTask): 
   return {
     consumed: consumedOf(source, next, left.ends),
     ...run.tally,
+    severities: severitiesOf(run),
     readError: typeof left.stop === 'object' ? left.stop.code : undefined,
     more: left.stop === 'full',
   };

@@ -88,6 +88,8 @@ export type SourceResult = {
   readonly consumed: readonly number[];
   readonly lines: number;
   readonly entries: number;
+  /** Entries by severity, in the order of `severityNames`; undefined: all are INFO. */
+  readonly severities: readonly number[] | undefined;
   /** Lines that the kernel alone encoded. */
   readonly fastLines: number;
   /** Lines that are no valid line of their format and were shipped as text. */

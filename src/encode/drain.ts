@@ -11,6 +11,7 @@ import { drainSource, skipSource } from './drain-source.ts';
 import type { DrainResult, DrainTask, SourceResult } from './drain-task.ts';
 import type { EncoderThreadSetup } from './encoder-pool.ts';
 import { createKernel } from './kernel.ts';
+import { severityCount, severityCounts } from './kernel/layout.ts';
 import { areaAddress, joinAddress, windowAddress } from './shared-memory.ts';
 import type { SharedLayout } from './shared-memory.ts';
 import type { DrainWorker } from './source-run.ts';
@@ -24,12 +25,14 @@ export function createDrainWorker(
   index: number,
   { useKernel = true, readBytes = limits.readBytes }: WorkerOptions = {},
 ): DrainWorker {
+  const area = areaAddress(index);
   return {
     memory: Buffer.from(memory.buffer),
-    kernel: useKernel ? createKernel(memory, areaAddress(index)) : undefined,
+    kernel: useKernel ? createKernel(memory, area) : undefined,
     window: windowAddress(index),
     joins: { stdout: joinAddress(index, 0), stderr: joinAddress(index, 1) },
     readBytes,
+    severityCounts: new Uint32Array(memory.buffer, area + severityCounts, severityCount),
   };
 }
 

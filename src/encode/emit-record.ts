@@ -5,7 +5,8 @@ import { appendEntries } from './body.ts';
 import type { Stream } from './cri-line.ts';
 import { incompleteInsertId, insertIdOf } from './insert-id.ts';
 import { encodeRecord, encodeText } from './log-entry.ts';
-import type { RecordInput } from './log-entry.ts';
+import type { EncodedRecord, RecordInput } from './log-entry.ts';
+import { severityIndex } from './severity.ts';
 import type { OpenPartial, Place, SourceRun } from './source-run.ts';
 
 /** `undecided` is a trace that might go on: it is no less than its lines, so it gets no mark. */
@@ -37,9 +38,10 @@ function inputOf(run: SourceRun, record: WholeRecord): RecordInput {
   return { content, time, stream, insertId: id, incomplete };
 }
 
-function append(run: SourceRun, entries: readonly string[]): boolean {
+function append(run: SourceRun, { entries, severity }: EncodedRecord): boolean {
   if (!appendEntries(run.body, entries)) return false;
   run.tally.entries += entries.length;
+  run.worker.severityCounts[severityIndex(severity)]! += entries.length;
   return true;
 }
 

@@ -3,6 +3,7 @@
 // for a kernel that copies it while it validates it.
 
 import type { Stream } from './cri-line.ts';
+import type { Severity } from './severity.ts';
 
 /** What all entries of one container have; as `Source` and `DrainTask` say it. */
 export type EncodeContext = {
@@ -24,8 +25,8 @@ export type Entry = {
     | { readonly kind: 'json'; /** A JSON object, with its braces. */ readonly json: string };
   /** RFC 3339. */
   readonly timestamp: string;
-  /** A name; 'DEFAULT' is not written. */
-  readonly severity: string;
+  /** 'DEFAULT' is not written. */
+  readonly severity: Severity;
   /** A JSON string. */
   readonly insertId: string;
   /** Members without braces. */

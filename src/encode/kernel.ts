@@ -8,6 +8,7 @@
 import assert from 'node:assert';
 import { readFileSync } from 'node:fs';
 import * as layout from './kernel/layout.ts';
+import { severityNames } from './severity.ts';
 
 /** What every entry of a source has in common; the members are those of `Source`. */
 export type EntryTemplates = {
@@ -63,18 +64,6 @@ type KernelExports = {
     held: number,
   ): number;
 };
-
-const severities = [
-  '',
-  'DEBUG',
-  'INFO',
-  'NOTICE',
-  'WARNING',
-  'ERROR',
-  'CRITICAL',
-  'ALERT',
-  'EMERGENCY',
-];
 
 /** An address and a length stand at each of these places of the area. */
 function templateTable(source: EntryTemplates): [slot: number, text: string][] {
@@ -135,8 +124,8 @@ export function createKernel(memory: WebAssembly.Memory, area: number): Kernel {
     },
     setIdPrefix(idPrefix) {
       assert(idPrefix.length === layout.idPrefixBytes);
-      for (const [index, severity] of severities.entries()) {
-        const member = severity === '' ? '' : `,"severity":"${severity}"`;
+      for (const [index, severity] of severityNames.entries()) {
+        const member = severity === 'DEFAULT' ? '' : `,"severity":"${severity}"`;
         const text = `"${member},"insertId":"${idPrefix}`;
         words[layout.middleLengths / 4 + index] = text.length;
         bytes.write(text, layout.middles + index * layout.middleBytes, 'latin1');

@@ -1,4 +1,4 @@
-// The reference encoder: one record in, the JSON text of its LogEntry out. The worker calls it for
+// The reference encoder: one record in, the JSON text of its LogEntry and its severity out. The worker calls it for
 // what the kernel gives back. It is the specification of the kernel, which must write the same
 // bytes, and it can encode every record there is.
 
@@ -11,7 +11,7 @@ import { scanObject } from './json-scan.ts';
 import { parseKlog } from './klog.ts';
 import { joinLabels, labelOf } from './labels.ts';
 import type { Label } from './labels.ts';
-import { severityOfStream } from './severity.ts';
+import { severityOfStream, type Severity } from './severity.ts';
 import { readSpecialFields } from './special-fields.ts';
 
 export type { EncodeContext } from './entry.ts';
@@ -29,6 +29,13 @@ export type RecordInput = {
    * never came.
    */
   readonly incomplete?: 'cut' | 'flushed';
+};
+
+/** What a record becomes. */
+export type EncodedRecord = {
+  readonly severity: Severity;
+  /** JSON texts of its entries: one, or several when it is larger than an entry may be. */
+  readonly entries: readonly string[];
 };
 
 // Invalid bytes become U+FFFD, one for each maximal subpart; a byte order mark is content.
@@ -90,21 +97,27 @@ function klogEntry(record: RecordInput, text: string, context: EncodeContext): E
   };
 }
 
-/** The entry's texts: one, or several when it is larger than an entry may be. */
-function finish(entry: Entry, record: RecordInput, text: string, context: EncodeContext): string[] {
+function finish(
+  entry: Entry,
+  record: RecordInput,
+  text: string,
+  context: EncodeContext,
+): EncodedRecord {
+  const { severity } = entry;
   if (record.content.length + context.labels.length <= smallBytesMax) {
-    return [writeEntry(entry, context)];
+    return { severity, entries: [writeEntry(entry, context)] };
   }
   const fallback = {
     context,
     insertId: record.insertId,
     asText: () => textEntry(record, text, context),
   };
-  return fitEntry(entry, fallback).map((part) => writeEntry(part, context));
+  const parts = fitEntry(entry, fallback);
+  return { severity, entries: parts.map((part) => writeEntry(part, context)) };
 }
 
-/** The JSON texts of a record's entries, normally one: JSON object, klog, or text. */
-export function encodeRecord(record: RecordInput, context: EncodeContext): string[] {
+/** The entries of a record: JSON object, klog, or text. */
+export function encodeRecord(record: RecordInput, context: EncodeContext): EncodedRecord {
   const text = utf8.decode(record.content);
   const object = mayBeObject(record.content) ? scanObject(text) : undefined;
   const entry =
@@ -118,7 +131,7 @@ export function encodeRecord(record: RecordInput, context: EncodeContext): strin
  * As `encodeRecord` for a line that is not of its file's format: always text, on stdout's log,
  * without a severity. The content is the raw line.
  */
-export function encodeText(record: RecordInput, context: EncodeContext): string[] {
+export function encodeText(record: RecordInput, context: EncodeContext): EncodedRecord {
   const text = utf8.decode(record.content);
   const entry = textEntry({ ...record, stream: 'stdout' }, text, context);
   return finish({ ...entry, severity: 'DEFAULT' }, record, text, context);

@@ -5,7 +5,7 @@
 import type { Stream } from './cri-line.ts';
 
 /** The names in order of their numbers: 0, 100, …, 800 (google.logging.type.LogSeverity). */
-const severityNames = [
+export const severityNames = [
   'DEFAULT',
   'DEBUG',
   'INFO',
@@ -18,6 +18,11 @@ const severityNames = [
 ] as const;
 
 export type Severity = (typeof severityNames)[number];
+
+/** The place of a severity in `severityNames`, which counts and shares by severity are kept by. */
+export function severityIndex(severity: Severity): number {
+  return severityNames.indexOf(severity);
+}
 
 /**
  * Every word that is understood, in upper case: the names, and what log libraries write for them

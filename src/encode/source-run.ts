@@ -26,6 +26,11 @@ export type DrainWorker = {
   readonly joins: Readonly<Record<Stream, number>>;
   /** Bytes asked of one read. */
   readonly readBytes: number;
+  /**
+   * Entries of the source by severity, in the order of `severityNames`. It stands in the worker's
+   * area, where the kernel counts too; everything else of the tally does not.
+   */
+  readonly severityCounts: Uint32Array;
 };
 
 /** A byte of a source. */
@@ -44,6 +49,7 @@ export type Mark = {
   readonly out: number;
   readonly entries: number;
   readonly tally: Tally;
+  readonly severityCounts: Uint32Array;
 };
 
 /** The facts that a joined record takes from its first line. */
@@ -122,7 +128,9 @@ export function softEnd(run: SourceRun): number {
 export function markAt(run: SourceRun, place: Place): Mark {
   const [earliest] = openRecords(run);
   if (earliest !== undefined) return earliest.mark;
-  return { place, out: run.body.out, entries: run.body.entries, tally: { ...run.tally } };
+  const { body, tally, worker } = run;
+  const severityCounts = worker.severityCounts.slice();
+  return { place, out: body.out, entries: body.entries, tally: { ...tally }, severityCounts };
 }
 
 /** Cuts the body back to a mark. */
@@ -130,4 +138,5 @@ export function returnTo(run: SourceRun, mark: Mark): void {
   run.body.out = mark.out;
   run.body.entries = mark.entries;
   Object.assign(run.tally, mark.tally);
+  run.worker.severityCounts.set(mark.severityCounts);
 }

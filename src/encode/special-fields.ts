@@ -11,7 +11,7 @@ import type { JsonObject, Member } from './json-scan.ts';
 import { canonicalString, rawMember, rawValue, stringValue } from './json-text.ts';
 import { joinLabels, labelOf, parseLabels } from './labels.ts';
 import type { Label } from './labels.ts';
-import { parseLevel, parseSeverity, severityOfStream } from './severity.ts';
+import { parseLevel, parseSeverity, severityOfStream, type Severity } from './severity.ts';
 import {
   httpRequestFields,
   operationFields,
@@ -85,7 +85,7 @@ function take(source: Fields, name: SpecialName): string | undefined {
   return rawValue(source.object, member);
 }
 
-function takeSeverity(source: Fields, stream: Stream): string {
+function takeSeverity(source: Fields, stream: Stream): Severity {
   const raw = take(source, 'severity');
   if (raw !== undefined) return parseSeverity(stringValue(raw) ?? raw) ?? 'DEFAULT';
   // GKE's own configuration copies `level` where `severity` is missing, and leaves it in the

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { limits } from '../../src/config.ts';
 import { createDrainWorker, drainTask } from '../../src/encode/drain.ts';
 import type { DrainResult, Segment, Source } from '../../src/encode/drain-task.ts';
+import { severityIndex, severityNames, type Severity } from '../../src/encode/severity.ts';
 import { createSharedMemory, slotAddress } from '../../src/encode/shared-memory.ts';
 
 const layout = { workerCount: 2, slotCount: 1 };
@@ -65,17 +66,34 @@ export function drainHere(sources: readonly Source[], run: DrainRun = {}): Drain
   return { result, entries: [first!, ...others.map((text) => `{${text}`)] };
 }
 
-/** Entries of one CRI file with the kernel, and without it; their bytes, one character each. */
+/**
+ * Entries of one CRI file with the kernel, and without it: their bytes, one character each, and
+ * their counts by severity.
+ */
 export function drainBoth(content: Buffer, readBytes = limits.readBytes) {
   const files = openFiles([content]);
   try {
     const sources = [{ ...plainSource, segments: files.segments() }];
     const fast = drainHere(sources, { readBytes, encoding: 'latin1' });
     const slow = drainHere(sources, { readBytes, encoding: 'latin1', useKernel: false });
-    return { fast: fast.entries, slow: slow.entries };
+    const severities = {
+      fast: fast.result.sources[0]!.severities,
+      slow: slow.result.sources[0]!.severities,
+    };
+    return { fast: fast.entries, slow: slow.entries, severities };
   } finally {
     files.close();
   }
+}
+
+/** What a `SourceResult` says of these entries. */
+export function countSeverities(entries: readonly string[]): number[] | undefined {
+  const counts = severityNames.map(() => 0);
+  for (const text of entries) {
+    const { severity = 'DEFAULT' } = JSON.parse(text) as { severity?: Severity };
+    counts[severityIndex(severity)]! += 1;
+  }
+  return counts[severityIndex('INFO')] === entries.length ? undefined : counts;
 }
 
 export type LogFiles = {

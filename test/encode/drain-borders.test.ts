@@ -7,7 +7,14 @@ import { describe, expect, test } from 'vitest';
 import { limits } from '../../src/config.ts';
 import type { Segment, Source } from '../../src/encode/drain-task.ts';
 import { insertIdOf } from '../../src/encode/insert-id.ts';
-import { drainHere, fallbackTime, idPrefix, openFiles, plainSource } from './drain-bench.ts';
+import {
+  countSeverities,
+  drainHere,
+  fallbackTime,
+  idPrefix,
+  openFiles,
+  plainSource,
+} from './drain-bench.ts';
 
 const t = '2024-03-05T14:07:21Z';
 const later = '2024-03-05T14:07:22Z';
@@ -31,6 +38,8 @@ function drain(contents: readonly (string | Buffer)[], setup: Setup = {}) {
     .map((one, index) => ({ ...one, ended: index < contents.length - 1 || setup.ended === true }));
   const drained = drainHere([{ ...plainSource, ended: false, ...source, segments }]);
   files.close();
+  // Whatever was taken back, the counts are those of the body.
+  expect(drained.result.sources[0]?.severities).toEqual(countSeverities(drained.entries));
   const entries = drained.entries.map((text) => JSON.parse(text) as ReadEntry);
   return {
     ...drained.result.sources[0]!,

@@ -58,7 +58,8 @@ export function modelEntries(files: readonly ModelFile[], context: EncodeContext
         const stop = end > start && file.content[end - 1] === 0x0d ? end - 1 : end;
         const content = file.content.subarray(start, stop);
         const time = timeBefore(file, lines, index);
-        entries.push(...encodeText({ content, time, stream: 'stdout', insertId }, context));
+        const text = encodeText({ content, time, stream: 'stdout', insertId }, context);
+        entries.push(...text.entries);
         continue;
       }
       const { stream } = line;
@@ -68,15 +69,13 @@ export function modelEntries(files: readonly ModelFile[], context: EncodeContext
       open.set(stream, record);
       if (line.partial) continue;
       open.delete(stream);
-      entries.push(
-        ...encodeRecord({ ...record, stream, content: Buffer.concat(record.parts) }, context),
-      );
+      const whole = { ...record, stream, content: Buffer.concat(record.parts) };
+      entries.push(...encodeRecord(whole, context).entries);
     }
   }
   for (const [stream, record] of open) {
-    entries.push(
-      ...encodeRecord({ ...record, stream, content: Buffer.concat(record.parts) }, context),
-    );
+    const whole = { ...record, stream, content: Buffer.concat(record.parts) };
+    entries.push(...encodeRecord(whole, context).entries);
   }
   return entries;
 }

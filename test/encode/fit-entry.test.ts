@@ -81,7 +81,8 @@ describe('a text', () => {
 
   test('that is no line of its format is split too', () => {
     const text = '{"severity":"ERROR"}'.repeat(20_000);
-    const entries = encodeText(recordOf(text, { stream: 'stderr' }), context).map(expectStrict);
+    const { entries: texts } = encodeText(recordOf(text, { stream: 'stderr' }), context);
+    const entries = texts.map(expectStrict);
     expectSplit(entries, text);
     expect(entries[0]?.['severity']).toBeUndefined();
     expect(entries[0]?.['logName']).toBe('projects/p/logs/stdout');

@@ -5,16 +5,17 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import { drainBoth, drainHere, openFiles, plainSource } from './drain-bench.ts';
+import { countSeverities, drainBoth, drainHere, openFiles, plainSource } from './drain-bench.ts';
 import { generateLog, seededRandom } from './line-generator.ts';
 
 const seed = Number(process.env['TAILSHIP_SEED'] ?? Date.now() % 1_000_000);
 const cases = path.join(import.meta.dirname, 'fuzz-cases');
 
 function expectSame(content: Buffer, readBytes?: number): void {
-  const { fast, slow } = drainBoth(content, readBytes);
+  const { fast, slow, severities } = drainBoth(content, readBytes);
   for (const [index, entry] of slow.entries()) expect(fast[index]).toBe(entry);
   expect(fast.length).toBe(slow.length);
+  expect(severities).toEqual({ fast: countSeverities(slow), slow: countSeverities(slow) });
 }
 
 describe('the kernel', () => {

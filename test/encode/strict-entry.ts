@@ -69,7 +69,7 @@ export function encodeAll(
   more: Partial<RecordInput> = {},
   where: EncodeContext = context,
 ): ParsedEntry[] {
-  return encodeRecord(recordOf(content, more), where).map(expectStrict);
+  return encodeRecord(recordOf(content, more), where).entries.map(expectStrict);
 }
 
 /** The one entry of a record with this content. */

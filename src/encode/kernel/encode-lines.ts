@@ -10,14 +10,14 @@ import { copyTemplate, writeBase36Pairs, writeEnvelope } from './envelope';
 import { pastSpace } from './json';
 import { headerStream, headerTimeEnd, parseHeader } from './header';
 import {
-  backslashVector, cachedSecond, quoteVector, resultLastLine, resultLines, resultOut, resultPosition, spaceVector, stopDone,
-  stopFull, stopIncomplete, stopJson, stopKlog, stopLong, stopTag, textHead,
+  backslashVector, cachedSecond, quoteVector, resultLastLine, resultLines, resultOut, resultPosition, severityCounts, spaceVector,
+  stopDone, stopFull, stopIncomplete, stopJson, stopKlog, stopLong, stopTag, textHead,
 } from './layout';
 import { setMayTakeLabels } from './json-special';
 import { clearKeys } from './key-table';
 import { forgetShapes } from './shapes';
 import {
-  encodeJsonLine, encodeKlogLine, structuredOut, structureHandedBack, structureNone,
+  encodeJsonLine, encodeKlogLine, structuredOut, structuredSeverity, structureHandedBack, structureNone,
 } from './structured-line';
 import { escapedOut, escapeText } from './text';
 
@@ -94,7 +94,7 @@ export function encodeLines(position: usize, end: usize, out: usize, softEnd: us
     const stream = headerStream;
     const timeEnd = headerTimeEnd;
     const offset = fileBase + <u64>position;
-    const severity = (streamSeverities >> (stream << 3)) & 0xff;
+    let severity = (streamSeverities >> (stream << 3)) & 0xff;
     const first = pastSpace(content);
     let newline = structureNone;
     let lineOut: usize = 0;
@@ -115,11 +115,14 @@ export function encodeLines(position: usize, end: usize, out: usize, softEnd: us
       lineOut = writeEnvelope(escapedOut, 0x22, position, timeEnd, severity, offset, area);
     } else {
       lineOut = structuredOut;
+      severity = structuredSeverity;
     }
     if (newline >= end) {
       reason = stopIncomplete;
       break;
     }
+    const counted = area + <usize>(severity << 2);
+    store<u32>(counted, load<u32>(counted, severityCounts) + 1, severityCounts);
     out = lineOut;
     lastLine = position;
     lines++;

@@ -2,7 +2,8 @@
 // kernel (as AssemblyScript) and by kernel.ts (as TypeScript): one source for both, so it holds
 // plain numbers only.
 //
-//   0      results of the last call │ 64 templates: address and length of each │ 128 cached second
+//   0      results of the last call │ 16 entries by severity │ 64 templates: address and length of each
+//   128    cached second
 //   160    lengths of the severity middles │ 256 severity middles │ 832 base 36 pairs │ 3424
 // vectors
 //   3520   seeds of keys │ 4096 key table │ 12288 members │ 17408 scalars │ 18432 shapes
@@ -14,6 +15,10 @@ export const resultOut = 4;
 export const resultLines = 8;
 /** Address of the last line that was encoded, 0 if none. */
 export const resultLastLine = 12;
+
+/** u32 of each severity: entries of the source, which the reference encoder adds to as well. */
+export const severityCounts = 16;
+export const severityCount = 9;
 
 /**
  * Templates, each an i32 address and an i32 length; per stream stdout, then stderr 8 bytes later.

@@ -21,6 +21,8 @@ export const structureHandedBack: usize = objectHandedBack;
 
 /** Where the entry ends. */
 export let structuredOut: usize = 0;
+/** Severity index of the entry. */
+export let structuredSeverity: u32 = 0;
 
 const emptyTailBytes: usize = 4; // '"},\n'
 const entryEndBytes: usize = 3; // '},\n'
@@ -147,6 +149,7 @@ export function encodeJsonLine(
   }
   let own = severity != severityNone ? severity : level;
   if (own == severityNone) own = streamSeverity;
+  structuredSeverity = own;
   const time = ownTimeStart != 0 ? ownTimeStart : line;
   out = writeMeta(out, closer, time, ownTimeStart != 0 ? ownTimeEnd : timeEnd, own, offset, area);
   if ((labelsStart | traceStart | spanStart) == 0 && !isSampled) {
@@ -246,6 +249,7 @@ export function encodeKlogLine(
   out = escapedOut;
   store<u8>(out++, 0x22);
   out = writeMeta(out, 0x7d, line, timeEnd, klog, offset, area);
+  structuredSeverity = klog;
   const length = <usize>load<u32>(area, tail + 4);
   out = copyPadded(out, <usize>load<u32>(area, tail), length - entryEndBytes);
   store<u64>(out, 0x656372756f73222c); // ,"source
