@@ -3,7 +3,7 @@
 // seconds at the end of a tick that comes anyway.
 
 import { accessSync, constants } from 'node:fs';
-import { cpuUsage, memoryUsage } from 'node:process';
+import { cpuUsage, memoryUsage, versions } from 'node:process';
 
 import type { AdminSource, AgentStatus, Check, WorkloadStatus } from './admin/admin-source.ts';
 import { createHistory, historyIntervalMs, type Sample } from './admin/history.ts';
@@ -11,6 +11,7 @@ import type { Agent } from './agent.ts';
 import { limits } from './config.ts';
 import type { FleetChain } from './fleet.ts';
 import type { Log } from './log.ts';
+import { readConntrackShare, readThrottling } from './node-pressure.ts';
 import { steadyNowMs } from './steady-clock.ts';
 import { version } from './version.ts';
 import { costPerMonth, createWorkloadMeters, type WorkloadMeters } from './workload-meter.ts';
@@ -114,6 +115,7 @@ function statusOf(agent: Agent, meters: WorkloadMeters): AgentStatus {
   const workloads = [...fleet.all()].map((planned) => workloadStatus(agent, meters, planned));
   return {
     version,
+    nodeVersion: versions.node,
     startedAt: new Date(agent.startedAtMs).toISOString(),
     place,
     checks: [...liveness(agent), ...readiness(agent)],
@@ -142,6 +144,8 @@ function statusOf(agent: Agent, meters: WorkloadMeters): AgentStatus {
     checkpointAgeSeconds: savedAgeMs / 1e3,
     rssBytes: memoryUsage.rss(),
     eventLoopLagMs: Math.max(0, lagMs),
+    throttling: readThrottling(),
+    conntrackShare: readConntrackShare(),
     pricePerGib: config.pricePerGib,
     workloads,
   };

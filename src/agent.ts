@@ -20,6 +20,7 @@ import { createEncoderPool, type EncoderPool } from './encode/encoder-pool.ts';
 import { Fleet } from './fleet.ts';
 import { createHeartbeat, type Heartbeat } from './heartbeat.ts';
 import { findNodePlace } from './node-place.ts';
+import { createConntrackWatch } from './node-pressure.ts';
 import { Pipeline } from './pipeline.ts';
 import {
   createProgress,
@@ -218,6 +219,7 @@ async function runLive(agent: Agent, control: Control): Promise<number> {
   const admin = await serveAdmin(agent, control);
   const { promise: stopped, resolve: stop, reject: fail } = Promise.withResolvers<void>();
   const summarize = createSummaryLog(control.log);
+  const watchConntrack = createConntrackWatch(control.log);
   const catchUp = createCatchUp(progressSink(control));
   const tick = () => {
     try {
@@ -230,6 +232,7 @@ async function runLive(agent: Agent, control: Control): Promise<number> {
       heartbeat.spent('commit');
       summarize({ ...pipeline.totals, behindBytes: () => fleet.behindBytes });
       catchUp(() => ({ doneBytes: pipeline.totals.bytes, leftBytes: fleet.behindBytes }));
+      watchConntrack();
       agent.observe?.();
     } catch (error) {
       fail(error);

@@ -110,6 +110,11 @@ export const errorTable = {
     advice:
       'Let the service account list and watch pods, and check the network policy towards the API server; lines are sent without the labels of their pods meanwhile. --kubernetes-metadata off does without them.',
   },
+  CONNTRACK_NEARLY_FULL: {
+    retryable: true,
+    advice:
+      "More than 80 % of the node's connection table is in use, and a full one drops new connections, of every pod: find the pod that opens so many, or raise net.netfilter.nf_conntrack_max.",
+  },
   ADMIN_ADDRESS_UNUSABLE: {
     retryable: false,
     advice: 'Give --admin-address another port of this machine, or `off`.',

@@ -5,6 +5,7 @@
 import './node-version.js';
 import { closeSync, openSync } from 'node:fs';
 import module from 'node:module';
+import { totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 restartWithCompileCache();
@@ -85,7 +86,19 @@ function restartWithCompileCache(): void {
   const hasParent = process.channel !== undefined; // An IPC channel does not survive exec.
   if (cache || isOff || hasParent || process.execve === undefined) return;
   const directory = fileURLToPath(new URL('../node_modules/.cache/tailship', import.meta.url));
-  const flags = process.argv[2] === 'run' ? ['--max-semi-space-size=1'] : [];
+  const flags = process.argv[2] === 'run' ? ['--max-semi-space-size=1', ...heapFlags()] : [];
   const words = [process.execPath, ...flags, ...process.execArgv, ...process.argv.slice(1)];
   process.execve(process.execPath, words, { ...process.env, NODE_COMPILE_CACHE: directory });
+}
+
+/**
+ * As the image's command line: Node heeds a cgroup's limit only from 1 GiB on, and a heap that may
+ * outgrow the limit is killed instead of collected. What the user says stays.
+ */
+function heapFlags(): string[] {
+  const limitBytes = process.constrainedMemory();
+  const isLimited = limitBytes > 0 && limitBytes < totalmem();
+  const said = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].join(' ');
+  const isSaid = /max[-_]old[-_]space[-_]size/.test(said);
+  return isLimited && !isSaid ? ['--max-old-space-size-percentage=40'] : [];
 }

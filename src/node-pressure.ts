@@ -1,10 +1,12 @@
 // Two things on a node that slow the agent down and that no log line tells: a CPU limit that makes
 // it wait, and a table of connections that is nearly full, so that new ones are dropped. Asked by
-// the metrics and by `tailship check`; a call reads one or two small files.
+// agent-status.ts and `tailship check`; agent.ts warns of the table. A call reads one or two small
+// files.
 
 import { join } from 'node:path';
 
 import { type CgroupPlace, cgroupDirs, linuxCgroup, readText } from './cgroup.ts';
+import type { Log } from './log.ts';
 
 /** Since the cgroup was made, as the kernel counts it. */
 export type Throttling = {
@@ -38,6 +40,9 @@ export function readThrottling(place: CgroupPlace = linuxCgroup): Throttling | u
 
 /** The part of the conntrack table that is in use above which a node is to be warned of. */
 export const conntrackShareWarned = 0.8;
+/** Below this it is well again; between the two nothing is said. */
+const conntrackShareWell = 0.75;
+const lookIntervalMs = 60_000;
 
 /** Where Linux tells about conntrack; a test has its own. */
 export type ConntrackPlace = {
@@ -70,4 +75,36 @@ function nodeCount(statDir: string): number | undefined {
   const at = names.trim().split(/\s+/).indexOf('entries');
   const entries = first.trim().split(/\s+/)[at];
   return entries === undefined || entries === '' ? undefined : Number.parseInt(entries, 16);
+}
+
+/**
+ * Returns what is to be called often. Once a minute it looks at the conntrack table, and warns when
+ * it fills and tells when it is well again. `nowMs` is monotonic.
+ */
+export function createConntrackWatch(
+  log: Log,
+  read: () => number | undefined = readConntrackShare,
+  nowMs = () => performance.now(),
+): () => void {
+  let dueMs = Number.NEGATIVE_INFINITY;
+  let isWarned = false;
+  return () => {
+    if (nowMs() < dueMs) return;
+    dueMs = nowMs() + lookIntervalMs;
+    const share = read();
+    if (share === undefined) return;
+    const text = `the node's connection table is ${percentText(share)} full`;
+    if (!isWarned && share > conntrackShareWarned) {
+      isWarned = true;
+      log.warn('CONNTRACK_NEARLY_FULL', `${text}: at 100 % new connections are dropped`);
+    } else if (isWarned && share < conntrackShareWell) {
+      isWarned = false;
+      log.info(undefined, text);
+    }
+  };
+}
+
+/** `82 %` of 0.816. */
+export function percentText(share: number): string {
+  return `${(share * 100).toFixed(0)} %`;
 }

@@ -10,7 +10,13 @@ import { cgroupDirs, type CgroupPlace, linuxCgroup, readCgroupLimits } from '../
 import { limits } from '../src/config.ts';
 import { loadConfig, makeConfig } from '../src/config-loader.ts';
 import { slotBytes } from '../src/encode/shared-memory.ts';
-import { conntrackShareWarned, readConntrackShare, readThrottling } from '../src/node-pressure.ts';
+import { createLog } from '../src/log.ts';
+import {
+  conntrackShareWarned,
+  createConntrackWatch,
+  readConntrackShare,
+  readThrottling,
+} from '../src/node-pressure.ts';
 import { fitToCgroup, memoryWarning, slotCountFor } from '../src/sizing.ts';
 
 const MiB = 1024 * 1024;
@@ -177,5 +183,29 @@ describe('readConntrackShare()', () => {
   test('is undefined where conntrack is not loaded', () => {
     const place = { sysctlDir: '/nowhere', nodeStatDir: '/nowhere' };
     expect(readConntrackShare(place)).toBeUndefined();
+  });
+});
+
+describe('createConntrackWatch()', () => {
+  test('warns once when the table fills, tells when it is well, and looks once a minute', () => {
+    const lines: string[] = [];
+    const log = createLog({ level: 'info', write: (line) => lines.push(line), readable: true });
+    let atMs = 0;
+    let looks = 0;
+    const shares = [0.5, 0.8, 0.81, 0.95, 0.78, 0.82, 0.6, 0.9, undefined];
+    const told: number[] = [];
+    const look = createConntrackWatch(
+      log,
+      () => shares[looks++],
+      () => atMs,
+    );
+    for (; looks < shares.length; atMs += 1_000) {
+      look();
+      if (lines.length > told.length) told.push(shares[looks - 1] ?? NaN);
+    }
+    expect(atMs).toBe((shares.length - 1) * 60_000 + 1_000);
+    expect(told).toEqual([0.81, 0.6, 0.9]);
+    expect(lines[0]).toContain("CONNTRACK_NEARLY_FULL: the node's connection table is 81 % full");
+    expect(lines[1]).toContain("INFO  the node's connection table is 60 % full");
   });
 });

@@ -36,7 +36,7 @@ const borders = new Set(['src/encode/drain-task.ts', 'src/encode/shared-memory.t
 const processUsers = new Set(['src/main.ts', 'src/tailship.js', 'src/node-version.js']);
 /** What any file may import from node:process by name: it reads, and changes nothing. */
 const processMeters = new Set(['cpuUsage', 'getBuiltinModule', 'memoryUsage', 'pid']);
-processMeters.add('threadCpuUsage');
+for (const name of ['threadCpuUsage', 'versions']) processMeters.add(name);
 const workerEntry = 'src/encode/drain.ts';
 const bannedWords = new Set(['data', 'item', 'items', 'msg', 'info', 'manager', 'helper', 'util']);
 bannedWords.add('helpers').add('utils');

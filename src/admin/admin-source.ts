@@ -2,6 +2,7 @@
 // src/admin, which prints. agent-status.ts implements AdminSource; nothing here runs unless
 // somebody asks, so that operating tailship costs next to nothing while nobody looks.
 
+import type { Throttling } from '../node-pressure.ts';
 import type { HistoryColumns } from './history.ts';
 
 /** One condition of liveness or readiness. */
@@ -83,6 +84,8 @@ export type ShipStatus = {
 /** Everything that can be known of a running agent. Totals count from its start. */
 export type AgentStatus = {
   readonly version: string;
+  /** Of Node: `26.10.0`. */
+  readonly nodeVersion: string;
   /** RFC 3339. */
   readonly startedAt: string;
   readonly place: PlaceStatus;
@@ -139,6 +142,10 @@ export type AgentStatus = {
   readonly rssBytes: number;
   /** By how much the latest tick of the last quarter of a minute came too late. */
   readonly eventLoopLagMs: number;
+  /** How often a CPU limit made the agent wait; undefined without one. */
+  readonly throttling: Throttling | undefined;
+  /** Used part of the node's table of connections, 0 to 1; undefined where it cannot be seen. */
+  readonly conntrackShare: number | undefined;
   readonly ship: ShipStatus;
   /** US dollars, of the option. */
   readonly pricePerGib: number;

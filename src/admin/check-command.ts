@@ -7,6 +7,7 @@ import type { Control } from '../control.ts';
 import { valueText } from '../option-value.ts';
 import type { ConfigKey } from '../options.ts';
 import { printable } from '../printable.ts';
+import { checkPressure, linuxPressurePlaces } from './cgroup-checks.ts';
 import { checkEndpoint, type EndpointProbes } from './endpoint-checks.ts';
 import { type Finding, warn } from './finding.ts';
 import { checkHost, linuxLimitFiles } from './host-checks.ts';
@@ -21,6 +22,7 @@ export async function runCheck(
   const findings = [
     ...warnings.map((text) => warn('environment', text, 'Correct or unset the variable.')),
     ...checkHost(config, linuxLimitFiles),
+    ...checkPressure(loaded, linuxPressurePlaces),
     ...(await checkEndpoint(config, probes)),
   ];
   const isFailed = findings.some(({ level }) => level === 'fail');

@@ -17,10 +17,11 @@ type Sample = { readonly labels: Labels; readonly value: number };
 type Metric = {
   readonly type: 'counter' | 'gauge';
   readonly help: string;
-  readonly read: (status: AgentStatus) => number | readonly Sample[];
+  /** undefined: not known here, and then there is no series. */
+  readonly read: (status: AgentStatus) => number | undefined | readonly Sample[];
 };
 
-type Read = (status: AgentStatus) => number;
+type Read = (status: AgentStatus) => number | undefined;
 type ReadMany = (status: AgentStatus) => Readonly<Record<string, number>>;
 
 /** Every metric by its name, in the order of the page. */
@@ -150,6 +151,22 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'By how much the latest tick of the last quarter of a minute came too late.',
     ({ eventLoopLagMs }) => eventLoopLagMs / 1e3,
   ),
+  tailship_cpu_limit_periods_total: counter(
+    'Periods of the CPU limit in which the agent ran; none without a limit.',
+    ({ throttling }) => throttling?.periods,
+  ),
+  tailship_cpu_throttled_periods_total: counter(
+    'Those in which it was stopped because the limit was used up (nr_throttled).',
+    ({ throttling }) => throttling?.throttledPeriods,
+  ),
+  tailship_cpu_throttled_seconds_total: counter(
+    'How long it was stopped.',
+    ({ throttling }) => throttling?.throttledSeconds,
+  ),
+  tailship_conntrack_used_ratio: gauge(
+    "Used part of the node's table of connections; none where it cannot be seen.",
+    ({ conntrackShare }) => conntrackShare,
+  ),
   process_resident_memory_bytes: gauge('Resident memory.', ({ rssBytes }) => rssBytes),
   process_start_time_seconds: gauge(
     'Start of the agent, seconds since 1970.',
@@ -161,9 +178,13 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'check',
     (status) => Object.fromEntries(status.checks.map(({ name, ok }) => [name, ok ? 1 : 0])),
   ),
-  tailship_build_info: gauges('Always 1; the label says the version.', 'version', (status) => ({
-    [status.version]: 1,
-  })),
+  tailship_build_info: {
+    type: 'gauge',
+    help: 'Always 1; the labels say the version and that of Node.',
+    read: ({ version, nodeVersion }) => [
+      { labels: { version, node_version: nodeVersion }, value: 1 },
+    ],
+  },
 };
 
 function counter(help: string, read: Read): Metric {
@@ -254,7 +275,7 @@ export function metricText(status: AgentStatus): string {
   const lines: string[] = [];
   for (const [name, { type, help, read }] of Object.entries(metricTable)) {
     lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
-    const samples = read(status);
+    const samples = read(status) ?? [];
     if (typeof samples === 'number') {
       lines.push(`${name} ${samples}`);
       continue;

@@ -128,12 +128,22 @@ describe('/metrics', () => {
       'tailship_containers{state="busy"} 1',
       'tailship_containers{state="idle"} 1',
       'tailship_event_loop_lag_seconds 0.1',
+      'tailship_cpu_limit_periods_total 80',
+      'tailship_cpu_throttled_periods_total 20',
+      'tailship_cpu_throttled_seconds_total 1.5',
+      'tailship_conntrack_used_ratio 0.25',
       'process_resident_memory_bytes 80000000',
       'process_start_time_seconds 1767323045.678',
       'tailship_check_ok{check="clock"} 1',
       'tailship_check_ok{check="state"} 0',
-      'tailship_build_info{version="1.2.3"} 1',
+      'tailship_build_info{version="1.2.3",node_version="26.1.0"} 1',
     ]);
+  });
+
+  test('has no series for what cannot be known', () => {
+    const text = metricText({ ...sampleStatus, throttling: undefined, conntrackShare: undefined });
+    expect(text).not.toMatch(/^tailship_(?:cpu_(?:limit|throttled)|conntrack)/m);
+    expect(text).toContain('# TYPE tailship_conntrack_used_ratio gauge\n# HELP');
   });
 
   test('has series for the 50 containers that matter most, and one for the rest', () => {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { checkPressure } from '../../src/admin/cgroup-checks.ts';
 import { runCheck } from '../../src/admin/check-command.ts';
 import { checkEndpoint } from '../../src/admin/endpoint-checks.ts';
 import type { Finding } from '../../src/admin/finding.ts';
@@ -212,6 +213,64 @@ describe('checkEndpoint()', () => {
     writeFileSync(credentialsFile, '{"type":');
     const [bad] = notOk(await findingsOf({ credentialsFile }));
     expect(bad).toMatchObject({ name: 'credentials', level: 'fail' });
+  });
+});
+
+describe('checkPressure()', () => {
+  async function findingsOf(files: Readonly<Record<string, string>>, flags = {}) {
+    const dir = join(directory, 'kernel');
+    mkdirSync(dir);
+    const membership = 'membership';
+    for (const [name, text] of Object.entries({ [membership]: '0::/\n', ...files })) {
+      writeFileSync(join(dir, name), text);
+    }
+    const loaded = await loadConfig({ command: 'check', flags, environment: {} });
+    return checkPressure(loaded, {
+      cgroup: { mountDir: dir, membershipFile: join(dir, membership) },
+      conntrack: { sysctlDir: dir, nodeStatDir: '/nowhere' },
+    });
+  }
+
+  test('finds nothing wrong where nothing is limited, or limited well', async () => {
+    const free = await findingsOf({});
+    expect(free.map(({ level, text }) => `${level} ${text}`)).toEqual([
+      'ok none, which is best',
+      'ok none',
+      'ok not loaded, or not to be seen from here',
+    ]);
+    rmSync(join(directory, 'kernel'), { recursive: true });
+    const limited = await findingsOf({
+      'cpu.max': '200000 100000\n',
+      'cpu.stat': 'nr_periods 100\nnr_throttled 5\nthrottled_usec 9\n',
+      'memory.max': `${192 * 2 ** 20}\n`,
+      nf_conntrack_max: '1000\n',
+      nf_conntrack_count: '800\n',
+    });
+    expect(limited.map(({ level, text }) => `${level} ${text}`)).toEqual([
+      'ok 2 cores',
+      'ok 192 MiB; workers: 1, request bodies: 3',
+      "ok the node's connection table is 80 % full",
+    ]);
+  });
+
+  test('warns of a CPU limit that is used up, too little memory, a table nearly full', async () => {
+    const findings = await findingsOf({
+      'cpu.max': '200000 100000\n',
+      'cpu.stat': 'nr_periods 100\nnr_throttled 25\nthrottled_usec 9\n',
+      'memory.max': `${64 * 2 ** 20}\n`,
+      nf_conntrack_max: '1000\n',
+      nf_conntrack_count: '870\n',
+    });
+    expect(findings.map(({ level }) => level)).toEqual(['warn', 'warn', 'warn']);
+    expect(findings[0]?.text).toBe('2 cores, used up in 25 % of its periods');
+    expect(findings[1]?.text).toContain('the memory limit is 64 MiB');
+    expect(findings[2]?.text).toContain('87 % full');
+    for (const { advice } of findings) expect(advice).toMatch(/^\S.*\.$/);
+  });
+
+  test('warns of less than a core', async () => {
+    const [cpu] = await findingsOf({ 'cpu.max': '50000 100000\n' });
+    expect(cpu).toMatchObject({ level: 'warn', text: '0.5 cores, less than one' });
   });
 });
 

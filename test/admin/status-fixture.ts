@@ -26,6 +26,7 @@ export const sampleWorkload: WorkloadStatus = {
 
 export const sampleStatus: AgentStatus = {
   version: '1.2.3',
+  nodeVersion: '26.1.0',
   startedAt: '2026-01-02T03:04:05.678Z',
   place: { project: 'acme', location: 'europe-west4', cluster: 'blue', node: 'node-1' },
   checks: [
@@ -67,6 +68,8 @@ export const sampleStatus: AgentStatus = {
   checkpointAgeSeconds: 0.75,
   rssBytes: 80_000_000,
   eventLoopLagMs: 100,
+  throttling: { periods: 80, throttledPeriods: 20, throttledSeconds: 1.5 },
+  conntrackShare: 0.25,
   ship: { consecutiveFailures: 0 },
   pricePerGib: 0.5,
   workloads: [

@@ -49,7 +49,10 @@ export type Manifest = {
   readonly data?: Readonly<Record<string, string>>;
   readonly rules?: readonly object[];
   readonly spec?: {
-    readonly template?: { readonly spec: PodSpec };
+    readonly template?: {
+      readonly metadata?: { readonly labels?: Readonly<Record<string, string>> };
+      readonly spec: PodSpec;
+    };
     readonly updateStrategy?: { readonly rollingUpdate?: { readonly maxUnavailable?: string } };
     readonly ingress?: readonly NetworkRule[];
     readonly egress?: readonly NetworkRule[];

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { metricTable } from '../../src/admin/metric-text.ts';
+import type { Manifest } from './manifest-types.ts';
 
 const promtool = '/usr/bin/promtool';
 const whyNoTool = fs.existsSync(promtool) ? '' : ` (skipped: no ${promtool}, install prometheus)`;
@@ -87,6 +88,24 @@ describe('the alert rules', () => {
       expect(cases).toMatch(new RegExp(`alertname: ${alert}\\s+exp_alerts`));
     }
   });
+});
+
+test('the pod monitor scrapes the pods of the DaemonSet where they listen', () => {
+  const { spec } = parse(read('prometheus/pod-monitor.yaml')) as {
+    spec: {
+      namespaceSelector: { matchNames: string[] };
+      selector: { matchLabels: object };
+      podMetricsEndpoints: { port: string; path: string }[];
+    };
+  };
+  const template = (parse(read('base/daemonset.yaml')) as Manifest).spec?.template;
+  const { namespace } = parse(read('base/kustomization.yaml')) as { namespace: string };
+  expect(spec.namespaceSelector.matchNames).toEqual([namespace]);
+  expect(template?.metadata).toMatchObject({ labels: spec.selector.matchLabels });
+  const [endpoint] = spec.podMetricsEndpoints;
+  const ports = template?.spec.containers[0]?.ports?.map(({ name }) => name);
+  expect(ports).toContain(endpoint?.port);
+  expect(endpoint?.path).toBe('/metrics');
 });
 
 describe('the dashboard', () => {

@@ -141,12 +141,13 @@ export type CommandProcess = {
   readonly ended: Promise<number | null>;
 };
 
-/** Any command of tailship, with more environment. */
+/** Any command of tailship, with more environment, under another command as in `AgentOptions`. */
 export function startCommand(
   words: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  under: readonly string[] = [],
 ): CommandProcess {
-  const child = start(words, environment);
+  const child = start(words, environment, under);
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     assert(stream !== null, 'both outputs are pipes');

@@ -1,0 +1,84 @@
+// The checks of what the kernel grants the process and the node's network: limits of the cgroup,
+// throttling, the table of connections. Called by check-command.ts. They only read.
+
+import { type CgroupPlace, linuxCgroup, readCgroupLimits } from '../cgroup.ts';
+import type { LoadedConfig } from '../config-loader.ts';
+import { errorTable } from '../errors.ts';
+import {
+  type ConntrackPlace,
+  conntrackShareWarned,
+  linuxConntrack,
+  percentText,
+  readConntrackShare,
+  readThrottling,
+} from '../node-pressure.ts';
+import { fitToCgroup, memoryWarning, slotCountFor } from '../sizing.ts';
+import { type Finding, ok, warn } from './finding.ts';
+
+/** Where Linux tells all this; a test has its own. */
+export type PressurePlaces = { readonly cgroup: CgroupPlace; readonly conntrack: ConntrackPlace };
+
+export const linuxPressurePlaces: PressurePlaces = {
+  cgroup: linuxCgroup,
+  conntrack: linuxConntrack,
+};
+
+/** The part of the periods in which a CPU limit stopped the agent above which it is too low. */
+const throttledShareWarned = 0.05;
+
+const cpuAdvice =
+  'Take the CPU limit away and leave the request: the quota is handed out per 100 ms, and a burst of a few milliseconds on two threads uses up a small one.';
+const memoryAdvice = 'Raise the memory limit, or set --workers lower.';
+
+/** The checks of cgroup and conntrack. */
+export function checkPressure(
+  loaded: Pick<LoadedConfig, 'config' | 'origins'>,
+  places: PressurePlaces,
+): Finding[] {
+  return [
+    checkCpu(places.cgroup),
+    checkMemory(loaded, places.cgroup),
+    checkConntrack(places.conntrack),
+  ];
+}
+
+function checkCpu(place: CgroupPlace): Finding {
+  const name = 'cpu limit';
+  const { cores } = readCgroupLimits(place);
+  if (cores === undefined) return ok(name, 'none, which is best');
+  const { periods, throttledPeriods } = readThrottling(place) ?? {
+    periods: 0,
+    throttledPeriods: 0,
+  };
+  const share = periods === 0 ? 0 : throttledPeriods / periods;
+  const limit = `${Number(cores.toFixed(2))} cores`;
+  if (share > throttledShareWarned) {
+    return warn(name, `${limit}, used up in ${percentText(share)} of its periods`, cpuAdvice);
+  }
+  return cores < 1 ? warn(name, `${limit}, less than one`, cpuAdvice) : ok(name, limit);
+}
+
+function checkMemory(
+  loaded: Pick<LoadedConfig, 'config' | 'origins'>,
+  place: CgroupPlace,
+): Finding {
+  const name = 'memory limit';
+  const cgroup = readCgroupLimits(place);
+  const { memoryBytes } = cgroup;
+  if (memoryBytes === undefined) return ok(name, 'none');
+  const config = fitToCgroup(loaded, cgroup);
+  const tooSmall = memoryWarning(config, memoryBytes);
+  if (tooSmall !== undefined) return warn(name, tooSmall, memoryAdvice);
+  const bodies = slotCountFor(config, memoryBytes);
+  const room = `workers: ${config.workers}, request bodies: ${bodies}`;
+  return ok(name, `${Math.floor(memoryBytes / 2 ** 20)} MiB; ${room}`);
+}
+
+function checkConntrack(place: ConntrackPlace): Finding {
+  const name = 'conntrack';
+  const share = readConntrackShare(place);
+  if (share === undefined) return ok(name, 'not loaded, or not to be seen from here');
+  const text = `the node's connection table is ${percentText(share)} full`;
+  const { advice } = errorTable.CONNTRACK_NEARLY_FULL;
+  return share > conntrackShareWarned ? warn(name, text, advice) : ok(name, text);
+}
