@@ -9,6 +9,7 @@ import type { AdminSource, AgentStatus, Check, WorkloadStatus } from './admin/ad
 import { createHistory, historyIntervalMs, type Sample } from './admin/history.ts';
 import type { Agent } from './agent.ts';
 import { limits } from './config.ts';
+import { severityNames } from './encode/severity.ts';
 import type { FleetChain } from './fleet.ts';
 import type { Log } from './log.ts';
 import { readConntrackShare, readThrottling } from './node-pressure.ts';
@@ -122,6 +123,7 @@ function statusOf(agent: Agent, meters: WorkloadMeters): AgentStatus {
     lines: totals.lines,
     bytes: totals.bytes,
     entries: totals.entries,
+    entriesBySeverity: bySeverity(totals.severities),
     batches: totals.batches,
     ...shipStatus(agent),
     lostBytesByReason: fleet.losses.bytesByReason,
@@ -210,6 +212,7 @@ function workloadStatus(
     pod,
     container,
     ...totals,
+    severities: presentOf(bySeverity(totals.severities)),
     linesPerSecond: meter.linesPerSecond,
     bytesPerSecond: meter.bytesPerSecond,
     behindBytes: chain.behindBytes,
@@ -226,6 +229,15 @@ function workloadStatus(
       ...(file.unlinked && { isDeleted: true }),
     })),
   };
+}
+
+function bySeverity(counts: readonly number[]): Record<string, number> {
+  return Object.fromEntries(severityNames.map((name, index) => [name, counts[index] ?? 0]));
+}
+
+/** Hundreds of containers have one or two severities each: the others need not be sent. */
+function presentOf(counts: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
 }
 
 function behindSecondsOf(chains: Iterable<FleetChain>, nowMs: number): number {

@@ -11,6 +11,7 @@ import type { CheckpointStore } from './commit/checkpoint-store.ts';
 import { createLowWater, type LowWater } from './commit/low-water.ts';
 import type { DrainResult, SourceResult } from './encode/drain-task.ts';
 import type { EncoderPool } from './encode/encoder-pool.ts';
+import { severityIndex, severityNames } from './encode/severity.ts';
 import { limits } from './config.ts';
 import type { Log } from './log.ts';
 import type { Shipper } from './ship/shipper.ts';
@@ -34,6 +35,8 @@ export type Totals = {
   lines: number;
   bytes: number;
   entries: number;
+  /** Entries, in the order of `severityNames`. */
+  readonly severities: number[];
   batches: number;
   retries: number;
   deadLettered: number;
@@ -45,7 +48,7 @@ export type Totals = {
 };
 
 /** What one container has had shipped. */
-export type ChainTotals = { lines: number; bytes: number; entries: number };
+export type ChainTotals = Pick<Totals, 'lines' | 'bytes' | 'entries' | 'severities'>;
 
 type Range = {
   readonly chain: Chain;
@@ -59,6 +62,7 @@ export class Pipeline {
     lines: 0,
     bytes: 0,
     entries: 0,
+    severities: severityNames.map(() => 0),
     batches: 0,
     retries: 0,
     deadLettered: 0,
@@ -132,7 +136,7 @@ export class Pipeline {
   totalsOf(planned: PlannedChain): ChainTotals {
     let totals = this.#chainTotals.get(planned);
     if (totals === undefined) {
-      totals = { lines: 0, bytes: 0, entries: 0 };
+      totals = { lines: 0, bytes: 0, entries: 0, severities: severityNames.map(() => 0) };
       this.#chainTotals.set(planned, totals);
     }
     return totals;
@@ -245,6 +249,7 @@ export class Pipeline {
       totals.lines += source.lines;
       totals.bytes += bytes;
       totals.entries += source.entries;
+      addSeverities(totals.severities, source);
     }
     this.totals.fastLines += source.fastLines;
     this.totals.malformedLines += source.malformedLines;
@@ -368,6 +373,11 @@ function isIntact({ parts }: Plan): boolean {
     for (const file of cut.files) if (file.name.rotation === '' && !file.isIntact()) all = false;
   }
   return all;
+}
+
+function addSeverities(sums: number[], { severities, entries }: SourceResult): void {
+  if (severities === undefined) sums[severityIndex('INFO')]! += entries;
+  for (const [index, count] of severities?.entries() ?? []) sums[index]! += count;
 }
 
 function consumedBytes(

@@ -20,6 +20,9 @@ const costHorizonSeconds = 300;
 const monthSeconds = 2_628_000;
 const gibBytes = 1024 ** 3;
 
+/** What is measured of a container's totals. */
+type Sums = Omit<ChainTotals, 'severities'>;
+
 /** Of one container; rates are of the stretch between the last two samples. */
 export type Meter = {
   readonly linesPerSecond: number;
@@ -32,13 +35,13 @@ export type Meter = {
 type State = Meter & {
   readonly atMs: number;
   readonly ageSeconds: number;
-  readonly totals: ChainTotals;
+  readonly totals: Sums;
 };
 
 export type WorkloadMeters = {
   /** Takes a sample of one container. */
-  readonly sample: (planned: FleetChain, totals: ChainTotals, nowMs: number) => void;
-  readonly read: (planned: FleetChain, totals: ChainTotals) => Meter;
+  readonly sample: (planned: FleetChain, totals: Sums, nowMs: number) => void;
+  readonly read: (planned: FleetChain, totals: Sums) => Meter;
 };
 
 const start: Omit<State, 'atMs'> = {
@@ -63,7 +66,7 @@ export function createWorkloadMeters(place: NodePlace): WorkloadMeters {
         atMs: nowMs,
         ageSeconds: state.ageSeconds + seconds,
         chargedBytes: state.chargedBytes + charged,
-        totals: { ...totals },
+        totals: { lines: totals.lines, bytes: totals.bytes, entries: totals.entries },
       };
       if (seconds <= 0) {
         states.set(planned, { ...state, ...sums });
@@ -90,7 +93,7 @@ export function createWorkloadMeters(place: NodePlace): WorkloadMeters {
   };
 }
 
-function differenceOf(now: ChainTotals, before: ChainTotals): ChainTotals {
+function differenceOf(now: Sums, before: Sums): Sums {
   return {
     lines: now.lines - before.lines,
     bytes: now.bytes - before.bytes,
@@ -101,7 +104,7 @@ function differenceOf(now: ChainTotals, before: ChainTotals): ChainTotals {
 /** Bytes of LogEntries that Cloud Logging would charge for these lines, nearly. */
 function chargedBytes(
   { workload }: FleetChain,
-  { lines, bytes, entries }: ChainTotals,
+  { lines, bytes, entries }: Sums,
   { project, node }: NodePlace,
 ): number {
   const logNameBytes = `projects/${project}/logs/stdout`.length;

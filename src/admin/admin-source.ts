@@ -36,6 +36,8 @@ export type WorkloadStatus = {
   readonly lines: number;
   readonly bytes: number;
   readonly entries: number;
+  /** Entries by severity (`INFO`), those with none left out. */
+  readonly severities: Readonly<Record<string, number>>;
   /** Of the last seconds, as long as the agent samples; see `historyIntervalMs`. */
   readonly linesPerSecond: number;
   readonly bytesPerSecond: number;
@@ -94,6 +96,8 @@ export type AgentStatus = {
   readonly lines: number;
   readonly bytes: number;
   readonly entries: number;
+  /** By severity: `DEFAULT`, `DEBUG` and so on, all nine. */
+  readonly entriesBySeverity: Readonly<Record<string, number>>;
   readonly batches: number;
   /** Request bodies as they were sent. */
   readonly sentBytes: number;

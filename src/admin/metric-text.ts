@@ -30,6 +30,11 @@ export const metricTable: Readonly<Record<string, Metric>> = {
   tailship_lines_total: counter('Lines taken into request bodies.', ({ lines }) => lines),
   tailship_bytes_total: counter('Bytes of the log files of these lines.', ({ bytes }) => bytes),
   tailship_entries_total: counter('Entries made of these lines.', ({ entries }) => entries),
+  tailship_entries_by_severity_total: counters(
+    'The same by the severity that they have in Cloud Logging.',
+    'severity',
+    ({ entriesBySeverity }) => entriesBySeverity,
+  ),
   tailship_fast_path_lines_total: counter(
     'Lines that the kernel alone encoded.',
     ({ fastPathLines }) => fastPathLines,

@@ -1,6 +1,6 @@
-// The reference encoder: one record in, the JSON text of its LogEntry and its severity out. The worker calls it for
-// what the kernel gives back. It is the specification of the kernel, which must write the same
-// bytes, and it can encode every record there is.
+// The reference encoder: one record in, the JSON text of its LogEntry and its severity out. The
+// worker calls it for what the kernel gives back. It is the specification of the kernel, which must
+// write the same bytes, and it can encode every record there is.
 
 import { limits } from '../config.ts';
 import type { Stream } from './cri-line.ts';

@@ -21,6 +21,7 @@ import {
   type AgentProcess,
   type EmulatorProcess,
 } from '../support/agent-process.ts';
+import { entriesOf } from '../support/agent-status.ts';
 import { useBrowser, whyNoBrowser } from '../support/browser.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -149,9 +150,13 @@ describe('an incident', () => {
     const after = await metrics(incident);
     const written = accountLines(kubelet.account());
     expect(written).toBe(floodLines + 3 * 200 + 1);
+    const shown = await entriesOf(incident.emulator.url);
+    const infos = shown.filter(({ severity }) => severity === 'INFO');
     expect(after).toMatchObject({
       tailship_lines_total: written,
       tailship_entries_total: written,
+      'tailship_entries_by_severity_total{severity="INFO"}': infos.length + 1,
+      'tailship_entries_by_severity_total{severity="ERROR"}': written - 1 - infos.length,
       tailship_bytes_total: kubelet.containers.reduce((sum, one) => sum + one.fileBytes, 0),
       tailship_behind_bytes: 0,
       tailship_behind_seconds: 0,

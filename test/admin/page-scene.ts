@@ -61,6 +61,7 @@ function workloadOf([namespace, pod, container, rate]: (typeof names)[number]): 
     lines,
     bytes: lines * lineBytes,
     entries: lines,
+    severities: { DEBUG: Math.floor(lines / 5), INFO: lines - Math.floor(lines / 5) },
     linesPerSecond: rate,
     bytesPerSecond: rate * lineBytes,
     behindBytes,
