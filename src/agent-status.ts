@@ -3,7 +3,7 @@
 // seconds at the end of a tick that comes anyway.
 
 import { accessSync, constants } from 'node:fs';
-import { cpuUsage, memoryUsage, versions } from 'node:process';
+import { cpuUsage, memoryUsage, threadCpuUsage, versions } from 'node:process';
 
 import type { AdminSource, AgentStatus, Check, WorkloadStatus } from './admin/admin-source.ts';
 import { createHistory, historyIntervalMs, type Sample } from './admin/history.ts';
@@ -22,28 +22,34 @@ export function createAdminSource(agent: Agent, log: Log): AdminSource {
   const history = createHistory();
   const meters = createWorkloadMeters(agent.place);
   let dueMs = 0;
+  let adminMicros = 0;
   agent.observe = () => {
     if (performance.now() < dueMs) return;
     dueMs = performance.now() + historyIntervalMs - agent.config.flushIntervalMs / 2;
+    const before = threadCpuUsage();
     try {
       history.add(sampleOf(agent, meters));
     } catch (error) {
       // A fault of the status must not stop the shipping.
       log.error(undefined, `the status failed: ${String(error)}`);
     }
+    const { user, system } = threadCpuUsage(before);
+    adminMicros += user + system;
   };
   return {
     liveness: () => liveness(agent),
     readiness: () => readiness(agent),
-    status: () => statusOf(agent, meters),
+    status: () => statusOf(agent, meters, adminMicros),
     history: history.after,
+    spent: (micros) => {
+      adminMicros += micros;
+    },
   };
 }
 
 /**
  * Forward progress: the clock ticks, and the workers answer. Sending is not in it: each of its
- * steps
- * has a deadline of its own, and a restart would not mend the endpoint.
+ * steps has a deadline of its own, and a restart would not mend the endpoint.
  */
 function liveness({ heartbeat, pipeline, config }: Agent): Check[] {
   const { tickAgeMs } = heartbeat.read();
@@ -107,7 +113,7 @@ function sampleOf(agent: Agent, meters: WorkloadMeters): Sample {
   };
 }
 
-function statusOf(agent: Agent, meters: WorkloadMeters): AgentStatus {
+function statusOf(agent: Agent, meters: WorkloadMeters, adminMicros: number): AgentStatus {
   const { config, fleet, heartbeat, pipeline, place } = agent;
   const { totals } = pipeline;
   const { wakeList } = fleet;
@@ -135,7 +141,7 @@ function statusOf(agent: Agent, meters: WorkloadMeters): AgentStatus {
     inFlightBytes: pipeline.inFlightBytes,
     openFiles: fleet.openFileCount,
     deletedHeldBytes: deletedHeldBytes(fleet.all()),
-    cpuSecondsByStage: cpuSeconds(agent),
+    cpuSecondsByStage: cpuSeconds(agent, adminMicros),
     fastPathLines: totals.fastLines,
     workerTasks: totals.tasks,
     wakeUps: wakeList.counters.wakeUps,
@@ -182,15 +188,19 @@ function shipStatus({ shipper }: Agent): ShipPart {
   };
 }
 
-/** The process as a whole is exact; what no stage can be charged with is `other`. */
-function cpuSeconds({ heartbeat, pipeline }: Agent): AgentStatus['cpuSecondsByStage'] {
+/** The process as a whole is exact; what no stage can be charged with is `main` or `other`. */
+function cpuSeconds(
+  { heartbeat, pipeline, discovery }: Agent,
+  admin: number,
+): AgentStatus['cpuSecondsByStage'] {
   const { cpuMicrosByStage, mainCpuMicros } = heartbeat.read();
   const { tail, commit } = cpuMicrosByStage;
+  const discover = discovery?.counters?.cpuMicros ?? 0;
   const drain = pipeline.totals.drainCpuMicros;
   const { user, system } = cpuUsage();
-  const main = Math.max(0, mainCpuMicros - tail - commit);
-  const other = Math.max(0, user + system - drain - main - tail - commit);
-  const micros = { tail, drain, commit, main, other };
+  const main = Math.max(0, mainCpuMicros - discover - tail - commit - admin);
+  const other = Math.max(0, user + system - drain - mainCpuMicros);
+  const micros = { discover, tail, drain, commit, admin, main, other };
   return Object.fromEntries(Object.entries(micros).map(([stage, value]) => [stage, value / 1e6]));
 }
 

@@ -35,6 +35,8 @@ import { createSummaryLog } from './summary-log.ts';
 import type { PlanContext } from './tail/plan.ts';
 import type { NodePlace } from './tail/workload.ts';
 
+type AgentDiscovery = Pick<Discovery, 'close'> & Partial<Pick<Discovery, 'counters'>>;
+
 /** What runs while the agent runs. */
 export type Agent = {
   /** Replaced when a changed configuration is taken over. */
@@ -49,7 +51,7 @@ export type Agent = {
   readonly heartbeat: Heartbeat;
   /** Called at the end of each tick, while somebody may ask how the agent is. */
   observe: (() => void) | undefined;
-  discovery: Pick<Discovery, 'close'> | undefined;
+  discovery: AgentDiscovery | undefined;
   /** undefined: entries go without the labels of their pods. */
   pods: PodMetadata | undefined;
   /** undefined: the configuration stays as it is. */
@@ -180,7 +182,7 @@ function pumpSafely(pipeline: Pipeline): void {
   }
 }
 
-function discover(agent: Agent, control: Control): Pick<Discovery, 'close'> {
+function discover(agent: Agent, control: Control): AgentDiscovery {
   const { config, fleet } = agent;
   const { scanIntervalMs } = limits;
   const events: DiscoveryEvents = {

@@ -6,6 +6,7 @@ import type * as HttpModule from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
+import { threadCpuUsage } from 'node:process';
 import { limits } from '../config.ts';
 import { AgentError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -39,16 +40,26 @@ const routes: Readonly<Record<string, Route>> = {
   '/readyz': (source) => health(source.readiness()),
   '/metrics': async (source) => {
     const { metricContentType, metricText } = await import('./metric-text.ts');
-    return { status: 200, type: metricContentType, body: metricText(source.status()) };
+    const body = charged(source, () => metricText(source.status()));
+    return { status: 200, type: metricContentType, body };
   },
   // The page gives the time of its newest sample, and gets those since with the status: one request
   // costs half of two.
   '/api/status': (source, query) => {
     const after = query.get('after');
     const history = after === null ? undefined : source.history(Number(after));
-    return json({ ...source.status(), history });
+    return charged(source, () => json({ ...source.status(), history }));
   },
 };
+
+/** Does what never waits, and tells what it cost. */
+function charged<Result>(source: AdminSource, work: () => Result): Result {
+  const before = threadCpuUsage();
+  const result = work();
+  const { user, system } = threadCpuUsage(before);
+  source.spent(user + system);
+  return result;
+}
 
 function json(value: object): Answer {
   return { status: 200, type: 'application/json', body: `${JSON.stringify(value)}\n` };
@@ -85,12 +96,14 @@ async function respond(
   source: AdminSource,
 ): Promise<void> {
   const answer = await answerOf(request, source);
-  response.writeHead(answer.status, {
-    'content-type': answer.type,
-    'content-length': Buffer.byteLength(answer.body),
-    ...pageHeaders,
+  charged(source, () => {
+    response.writeHead(answer.status, {
+      'content-type': answer.type,
+      'content-length': Buffer.byteLength(answer.body),
+      ...pageHeaders,
+    });
+    response.end(request.method === 'HEAD' ? undefined : answer.body);
   });
-  response.end(request.method === 'HEAD' ? undefined : answer.body);
 }
 
 async function answerOf(request: IncomingMessage, source: AdminSource): Promise<Answer> {

@@ -125,8 +125,10 @@ export type AgentStatus = {
   /** Bytes of deleted files that only our descriptors keep on the disk. */
   readonly deletedHeldBytes: number;
   /**
-   * `tail`, `drain` (the workers' tasks), `commit`, `main` (the rest of the main thread: ship,
-   * discover, admin), `other` (garbage collection, file system and name lookups in the background).
+   * `discover`, `tail` (looking and planning at each tick), `drain` (the workers' tasks), `commit`
+   * (saving positions), `admin` (what this page, probes and scrapes cost), `main` (the rest of the
+   * main thread: ship, the event loop), `other` (garbage collection, file system and name lookups
+   * in the background).
    */
   readonly cpuSecondsByStage: Readonly<Record<string, number>>;
   /** Lines that the kernel alone encoded. */
@@ -180,4 +182,6 @@ export type AdminSource = {
   status(): AgentStatus;
   /** Samples taken after this time, milliseconds since 1970. */
   history(afterMs: number): HistoryColumns;
+  /** Told of the CPU time that answering took. */
+  spent(micros: number): void;
 };

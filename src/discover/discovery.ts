@@ -36,6 +36,8 @@ export type DiscoveryCounters = LinkCounters & {
   events: number;
   /** Times that a watch could not be set up or broke. */
   watchErrors: number;
+  /** What the scans took of the CPU, with what followed from them. */
+  cpuMicros: number;
 };
 
 /** Runs until `close`. */
@@ -83,7 +85,11 @@ class ScanningDiscovery implements Discovery {
       { directory: options.containersDir, logRoots: options.logRoots },
       events,
     );
-    this.counters = Object.assign(this.#table.counters, { events: 0, watchErrors: 0 });
+    this.counters = Object.assign(this.#table.counters, {
+      events: 0,
+      watchErrors: 0,
+      cpuMicros: 0,
+    });
     this.scan();
     this.#clock = setInterval(() => this.scan(), options.scanIntervalMs);
   }
@@ -110,6 +116,7 @@ class ScanningDiscovery implements Discovery {
     const { user, system } = threadCpuUsage(before);
     // Not the time that went by: on a loaded machine that would put the next scan off.
     this.#scanMs = (user + system) / 1_000;
+    this.counters.cpuMicros += user + system;
     if (this.#options.watch) this.#keepWatch();
   }
 

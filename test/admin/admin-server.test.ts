@@ -202,6 +202,18 @@ describe('/api/status', () => {
     expect(JSON.parse(text)).toEqual(sampleStatus);
     expect(readCount).toBe(1);
   });
+
+  test('is charged to the admin server, with what it takes to compute', async () => {
+    await get('/api/status');
+    source.spentMicros = 0;
+    source.read = () => {
+      const endMs = performance.now() + 30;
+      while (performance.now() < endMs);
+      return sampleStatus;
+    };
+    await get('/api/status');
+    expect(source.spentMicros).toBeGreaterThan(5_000);
+  });
 });
 
 describe('/api/status?after=', () => {

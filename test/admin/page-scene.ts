@@ -143,5 +143,6 @@ export function createScene(nowMs: number): AdminSource & { status: () => AgentS
     readiness: () => [],
     status: () => status,
     history: history.after,
+    spent: () => undefined,
   };
 }

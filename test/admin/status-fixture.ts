@@ -96,6 +96,7 @@ export type SampleSource = Omit<AdminSource, 'history'> & {
   read: () => AgentStatus;
   readonly samples: History;
   history: AdminSource['history'];
+  spentMicros: number;
 };
 
 export function createSampleSource(): SampleSource {
@@ -108,6 +109,10 @@ export function createSampleSource(): SampleSource {
     readiness: () => source.checks.ready,
     status: () => source.read(),
     history: samples.after,
+    spentMicros: 0,
+    spent: (micros) => {
+      source.spentMicros += micros;
+    },
   };
   return source;
 }
