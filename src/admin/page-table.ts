@@ -13,6 +13,7 @@ export const pageTable: PageTable = {
   '/detail.js': own('detail.js'),
   '/numbers.js': own('numbers.js'),
   '/plots.js': own('plots.js'),
+  '/severities.js': own('severities.js'),
   '/workloads.js': own('workloads.js'),
   '/uplot.js': plot('uPlot.iife.min.js'),
   '/uplot.css': plot('uPlot.min.css'),

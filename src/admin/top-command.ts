@@ -46,7 +46,7 @@ const leaveScreen = '\u001b[?25h\u001b[?1049l';
 const toTop = '\u001b[H';
 const clearToLineEnd = '\u001b[K';
 const clearBelow = '\u001b[J';
-const keysLine = '1-9 sort   r reverse   / search   ↑↓ scroll   q quit';
+const keysLine = '1-9 0 sort   r reverse   / search   ↑↓ scroll   q quit';
 
 /**
  * Draws until `control.signal` or the user ends it, or once; returns the exit code. Throws
@@ -244,8 +244,8 @@ export function nextView(view: TopView, key: string, rowCount: number): TopView 
     const isName = topColumns[column]?.isNumber !== true;
     return { ...view, sortedBy: column, isAscending: isName, skipped: 0 };
   };
-  if (/^[1-9]$/.test(key)) {
-    const column = Number(key) - 1;
+  if (/^[0-9]$/.test(key)) {
+    const column = (Number(key) + 9) % 10; // As on the keyboard, 0 is the tenth.
     return column === sortedBy ? { ...view, isAscending: !isAscending } : sort(column);
   }
   if (key === 'r') return { ...view, isAscending: !isAscending };

@@ -19,20 +19,26 @@ export type TopTable = {
   readonly bytesPerSecond: number;
   /** CPU seconds per second. */
   readonly cores: number;
-  readonly workloads: readonly WorkloadStatus[];
+  readonly workloads: readonly TopWorkload[];
 };
+
+/** A workload, with the part of the entries between the looks that are ERROR or above, 0 to 1. */
+export type TopWorkload = WorkloadStatus & { readonly errorShare: number };
 
 type Column = {
   readonly title: string;
   readonly isNumber?: true;
-  readonly value: (workload: WorkloadStatus) => number | string;
-  readonly text: (workload: WorkloadStatus) => string;
+  readonly value: (workload: TopWorkload) => number | string;
+  readonly text: (workload: TopWorkload) => string;
 };
 
-/** In the order of the keys 1 to 9. */
+const errorNames = new Set(['ERROR', 'CRITICAL', 'ALERT', 'EMERGENCY']);
+
+/** In the order of the keys 1 to 9 and 0. */
 export const topColumns: readonly Column[] = [
   number('BYTES/S', ({ bytesPerSecond }) => bytesPerSecond, bytesText),
   number('LINES/S', ({ linesPerSecond }) => linesPerSecond, countText),
+  number('ERR%', ({ errorShare }) => errorShare, percentText),
   number('BEHIND', ({ behindBytes }) => behindBytes, bytesText),
   number('LAG', ({ behindSeconds }) => behindSeconds, durationText),
   number('TOTAL', ({ bytes }) => bytes, bytesText),
@@ -57,14 +63,21 @@ export const firstView: TopView = { sortedBy: 0, isAscending: false, search: '',
 
 function number(
   title: string,
-  value: (workload: WorkloadStatus) => number,
+  value: (workload: TopWorkload) => number,
   text: (value: number) => string,
 ): Column {
   return { title, isNumber: true, value, text: (workload) => text(value(workload)) };
 }
 
-function name(title: string, value: (workload: WorkloadStatus) => string): Column {
+function name(title: string, value: (workload: TopWorkload) => string): Column {
   return { title, value, text: (workload) => printable(value(workload)) };
+}
+
+/** `0`, `0.4`, `18`: what is less than a tenth and not nothing is `<0.1`. */
+function percentText(share: number): string {
+  const percent = share * 100;
+  if (percent === 0) return '0';
+  return percent < 0.1 ? '<0.1' : percent.toFixed(percent < 9.95 ? 1 : 0);
 }
 
 /** The table between two looks. A restart of the agent between them counts from its start. */
@@ -80,6 +93,7 @@ export function compareLooks(before: Look, now: Look): TopTable {
       ...workload,
       bytesPerSecond: perSecond(workload.bytes, earlier?.bytes),
       linesPerSecond: perSecond(workload.lines, earlier?.lines),
+      errorShare: errorShareOf(workload, earlier),
     };
   });
   workloads.sort(
@@ -99,6 +113,18 @@ export function compareLooks(before: Look, now: Look): TopTable {
   };
 }
 
+/** Of the entries since `earlier`; 0 when there are none. */
+function errorShareOf(now: WorkloadStatus, earlier: WorkloadStatus | undefined): number {
+  let entries = 0;
+  let errors = 0;
+  for (const [severity, count] of Object.entries(now.severities)) {
+    const more = Math.max(0, count - (earlier?.severities[severity] ?? 0));
+    entries += more;
+    if (errorNames.has(severity)) errors += more;
+  }
+  return entries === 0 ? 0 : errors / entries;
+}
+
 function keyOf({ namespace, pod, container }: WorkloadStatus): string {
   return `${namespace}/${pod}/${container}`;
 }
@@ -108,7 +134,7 @@ function sumOf(counts: Readonly<Record<string, number>>): number {
 }
 
 /** The workloads that the view shows, in its order. */
-export function viewed({ workloads }: TopTable, view: TopView): readonly WorkloadStatus[] {
+export function viewed({ workloads }: TopTable, view: TopView): readonly TopWorkload[] {
   const wanted = view.search.toLowerCase();
   const shown = workloads.filter((workload) => keyOf(workload).toLowerCase().includes(wanted));
   const value = topColumns[view.sortedBy]?.value;

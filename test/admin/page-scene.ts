@@ -13,6 +13,8 @@ const throttled = [
 ] as const;
 /** One container floods in these samples. */
 const floodStart = 126;
+/** What gets through while the API throttles: nearly nothing the first time, some now. */
+const throttledShares = [0.04, 0.45] as const;
 const lagSeconds = ((historySamplesMax - 1 - 141) * historyIntervalMs) / 1_000;
 
 const names = [
@@ -54,6 +56,7 @@ function workloadOf([namespace, pod, container, rate]: (typeof names)[number]): 
     },
   ];
   const offset = isFlooding ? 0 : size - behindBytes;
+  const linesPerSecond = rate * throttledShares[1];
   return {
     namespace,
     pod,
@@ -61,18 +64,37 @@ function workloadOf([namespace, pod, container, rate]: (typeof names)[number]): 
     lines,
     bytes: lines * lineBytes,
     entries: lines,
-    severities: { DEBUG: Math.floor(lines / 5), INFO: lines - Math.floor(lines / 5) },
-    linesPerSecond: rate,
-    bytesPerSecond: rate * lineBytes,
+    severities: severitiesOf(lines, pod),
+    linesPerSecond,
+    bytesPerSecond: linesPerSecond * lineBytes,
     behindBytes,
     behindSeconds: isFlooding ? lagSeconds : behindBytes > 0 ? 0.2 + random.below(400) / 10 : 0,
     chargedBytes: lines * (lineBytes + 300),
-    costPerMonth: (rate * (lineBytes + 300) * 2_628_000 * 0.5) / 1024 ** 3,
+    costPerMonth: (linesPerSecond * (lineBytes + 300) * 2_628_000 * 0.5) / 1024 ** 3,
     files: [
       ...(rate > 500 ? older : []),
       { name: '0.log', offset, readOffset: isFlooding ? 0 : size, size },
     ],
   };
+}
+
+/** A shop on a bad day: the payments fail, and some only write what they always write. */
+function severitiesOf(lines: number, pod: string): Record<string, number> {
+  const random = createRandom(lines);
+  const isFailing = /^(?:checkout|fraud)/.test(pod);
+  const errors = isFailing ? 0.07 + random.below(20) / 100 : random.below(20) / 2_000;
+  const shares: Record<string, number> = /^(?:report|kube-proxy|metrics)/.test(pod)
+    ? {}
+    : {
+        DEBUG: random.below(30) / 100,
+        WARNING: isFailing ? 0.12 : random.below(30) / 1_000,
+        ERROR: errors,
+        ...(isFailing && { CRITICAL: errors / 12 }),
+      };
+  const counts = Object.entries(shares).map(([name, share]) => [name, Math.floor(lines * share)]);
+  const others = counts.reduce((sum, [, count]) => sum + Number(count), 0);
+  const all = [...counts, ['INFO', lines - others]].filter(([, count]) => Number(count) > 0);
+  return Object.fromEntries(all) as Record<string, number>;
 }
 
 function createSceneHistory(nowMs: number) {
@@ -81,7 +103,8 @@ function createSceneHistory(nowMs: number) {
   const sums = { lines: 0, bytes: 0, failedRequests: 0, deadLettered: 0, cpuSeconds: 0 };
   const seconds = historyIntervalMs / 1_000;
   for (let at = 0; at < historySamplesMax; at += 1) {
-    const throttling = throttled.findLast(({ start }) => at >= start);
+    const phase = throttled.findLastIndex(({ start }) => at >= start);
+    const throttling = throttled[phase];
     const isThrottled = throttling !== undefined && at < throttling.end;
     const isFlooding = at >= floodStart;
     const lagMax = throttling === undefined ? 0 : (throttling.end - throttling.start) * seconds;
@@ -90,7 +113,8 @@ function createSceneHistory(nowMs: number) {
       : Math.max(0, lagMax - Math.max(0, at - (throttling?.end ?? 0)) * 30);
     const isCatchingUp = !isThrottled && behind > 1;
     const written = (isFlooding ? 12_400 : 3_300) * (0.92 + random.below(160) / 1_000);
-    const shipped = isThrottled ? written * 0.04 : isCatchingUp ? written * 2.6 : written;
+    const passed = throttledShares[phase] ?? 1;
+    const shipped = isThrottled ? written * passed : isCatchingUp ? written * 2.6 : written;
     sums.lines += Math.round(shipped * seconds);
     sums.bytes += Math.round(shipped * seconds * 262);
     sums.cpuSeconds += (shipped * 2.1 + 1_800 + random.below(900)) * 1e-6 * seconds;
@@ -102,7 +126,7 @@ function createSceneHistory(nowMs: number) {
       behindBytes: Math.round(behind * 290_000),
       behindSeconds: behind > 0 ? behind : 0.3 + random.below(6) / 10,
       inFlightBytes: isThrottled ? 6_291_456 : 400_000 + random.below(900_000),
-      rssBytes: 62_000_000,
+      rssBytes: 104_000_000,
     });
   }
   return history;
@@ -134,7 +158,7 @@ export function createScene(nowMs: number): AdminSource & { status: () => AgentS
     behindBytes: 561_311_207,
     behindSeconds: lagSeconds,
     inFlightBytes: 6_291_456,
-    rssBytes: 62_418_944,
+    rssBytes: 104_418_944,
     ship: { consecutiveFailures: 3, lastErrorCode: 'SHIP_THROTTLED' },
     workloads,
   };

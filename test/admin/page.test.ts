@@ -61,6 +61,16 @@ describe.skipIf(whyNoBrowser !== '')(`the page${whyNoBrowser}`, () => {
     expect(await firstKey()).toBe('shop/frontend-6f4b8d7c5-x7dhs/web');
     await page.getByRole('button', { name: 'Cost/month' }).click();
     expect(await firstKey()).toBe(flooder);
+    await page.keyboard.press('4');
+    await page.keyboard.press('4');
+    expect(await firstKey()).toMatch(/report$/);
+    await page.keyboard.press('4');
+    expect(await firstKey()).toBe(flooder);
+    const bar = page.locator('#rows tr').first().locator('.severity-bar');
+    expect(await bar.getAttribute('title')).toBe(
+      'CRITICAL 1.9 %, ERROR 23 %, WARNING 12 %, INFO 38 %, DEBUG 25 %',
+    );
+    await page.getByRole('button', { name: 'Cost/month' }).click();
     const head = page.locator('th[aria-sort]');
     expect(await head.allInnerTexts()).toEqual(['Cost/month']);
   });

@@ -21,6 +21,12 @@ function grown(status: AgentStatus, bytes: readonly number[]): AgentStatus {
     workloads: status.workloads.map((workload, index) => ({
       ...workload,
       bytes: workload.bytes + (bytes[index] ?? 0),
+      // The first writes nothing but INFO in between, the second an ALERT among four.
+      severities: {
+        ...workload.severities,
+        INFO: (workload.severities['INFO'] ?? 0) + 3,
+        ...(index === 1 && { ALERT: 1 }),
+      },
     })),
   };
 }
@@ -57,9 +63,9 @@ describe('topLines()', () => {
       'tailship 1.2.3   NOT READY: state   20 lines/s   4.0 kB/s   behind 5.0 kB, 1.5 s   in flight 2.0 kB   CPU 20.0 %   RSS 80 MB',
       'answers 200: 6, 429: 2, SHIP_TIMEOUT: 1   retries 3   dead letters 4   dropped 2   lost 9 B   about $25 a month',
       '',
-      'BYTES/S  LINES/S  BEHIND    LAG   TOTAL  $/MONTH  NAMESPACE  POD     CONTAINER',
-      ' 3.9 kB        0     0 B  0.0 s   54 kB      $12  shop       web-0   <b>&"',
-      '  100 B        0  5.0 kB  1.5 s  150 kB      $12  shop       cart-0  app',
+      'BYTES/S  LINES/S  ERR%  BEHIND    LAG   TOTAL  $/MONTH  NAMESPACE  POD     CONTAINER',
+      ' 3.9 kB        0    25     0 B  0.0 s   54 kB      $12  shop       web-0   <b>&"',
+      '  100 B        0     0  5.0 kB  1.5 s  150 kB      $12  shop       cart-0  app',
     ]);
   });
 
@@ -72,9 +78,9 @@ describe('topLines()', () => {
       topLines(table, { ...firstView, ...view })
         .slice(4)
         .map((line) => /(cart|web)-0/.exec(line)?.[0] ?? '');
-    expect(podsOf({ sortedBy: 4 })).toEqual(['cart-0', 'web-0']);
-    expect(podsOf({ sortedBy: 4, isAscending: true })).toEqual(['web-0', 'cart-0']);
-    expect(podsOf({ sortedBy: 7, isAscending: true })).toEqual(['cart-0', 'web-0']);
+    expect(podsOf({ sortedBy: 5 })).toEqual(['cart-0', 'web-0']);
+    expect(podsOf({ sortedBy: 5, isAscending: true })).toEqual(['web-0', 'cart-0']);
+    expect(podsOf({ sortedBy: 8, isAscending: true })).toEqual(['cart-0', 'web-0']);
     expect(podsOf({ search: 'WEB' })).toEqual(['web-0']);
     expect(podsOf({ skipped: 1 })).toEqual(['web-0']);
   });
@@ -89,12 +95,13 @@ describe('topLines()', () => {
 
 describe('nextView()', () => {
   test('sorts numbers from the largest and names from a, and turns round', () => {
-    const byLag = nextView(firstView, '4', 9);
-    expect(byLag).toMatchObject({ sortedBy: 3, isAscending: false });
-    expect(nextView(byLag, '4', 9)).toMatchObject({ sortedBy: 3, isAscending: true });
-    expect(nextView(byLag, 'r', 9)).toMatchObject({ sortedBy: 3, isAscending: true });
-    expect(nextView(byLag, '8', 9)).toMatchObject({ sortedBy: 7, isAscending: true });
-    expect(nextView(firstView, 'left', 9)).toMatchObject({ sortedBy: 8 });
+    const byLag = nextView(firstView, '5', 9);
+    expect(byLag).toMatchObject({ sortedBy: 4, isAscending: false });
+    expect(nextView(byLag, '5', 9)).toMatchObject({ sortedBy: 4, isAscending: true });
+    expect(nextView(byLag, 'r', 9)).toMatchObject({ sortedBy: 4, isAscending: true });
+    expect(nextView(byLag, '9', 9)).toMatchObject({ sortedBy: 8, isAscending: true });
+    expect(nextView(byLag, '0', 9)).toMatchObject({ sortedBy: 9, isAscending: true });
+    expect(nextView(firstView, 'left', 9)).toMatchObject({ sortedBy: 9 });
     expect(nextView(firstView, 'right', 9)).toMatchObject({ sortedBy: 1 });
   });
 

@@ -1,7 +1,8 @@
 // The drawer of one workload: its figures, and its files as the chain they are, oldest first.
 // Called by page.js at each answer while it is open.
 
-import { bytesText, countText, durationText, moneyText } from './numbers.js';
+import { bytesText, countText, durationText, moneyText, shareText } from './numbers.js';
+import { severityBar, sharesOf } from './severities.js';
 
 /** @typedef {import('./workloads.js').Workload} Workload */
 
@@ -52,13 +53,24 @@ function factsOf(workload) {
   return make('dl', 'facts', ...pairs);
 }
 
-/** Shares by severity, if the agent counts them. @param {Workload} workload */
+/** Shares by severity, as soon as there is an entry. @param {Workload} workload */
 function severitiesOf({ severities }) {
-  const counts = Object.entries(severities ?? {}).filter(([, count]) => count > 0);
-  if (counts.length === 0) return [];
-  const total = counts.reduce((sum, [, count]) => sum + count, 0);
-  const texts = counts.map(([name, count]) => `${name} ${((count / total) * 100).toFixed(1)} %`);
-  return [make('h3', '', 'Severities'), make('p', '', texts.join(' · '))];
+  const shares = sharesOf(severities);
+  if (shares.length === 0) return [];
+  const rows = shares.map(({ name, count, share }) =>
+    make(
+      'li',
+      name,
+      make('span', 'name', name),
+      make('span', '', countText(count)),
+      make('span', 'faint', shareText(share)),
+    ),
+  );
+  return [
+    make('h3', '', 'Severities since the agent started'),
+    severityBar(severities),
+    make('ul', 'severities', ...rows),
+  ];
 }
 
 /** @param {Workload} workload */

@@ -45,3 +45,11 @@ export function moneyText(dollars) {
 export function timeText(seconds) {
   return clock.format(seconds * 1000);
 }
+
+/** `0`, `< 0.1 %`, `2.4 %`, `18 %` of 0.18. @param {number} share 0 to 1 */
+export function shareText(share) {
+  const percent = share * 100;
+  if (percent === 0) return '0';
+  if (percent < 0.1) return '< 0.1 %';
+  return `${percent.toFixed(percent < 9.95 ? 1 : 0)} %`;
+}

@@ -1,17 +1,20 @@
 // The table of workloads: sorted, searched, walked by keys. page.js gives it the workloads of each
 // answer of the agent, and hears which one shall be opened.
 
-import { bytesText, countText, durationText, moneyText } from './numbers.js';
+import { bytesText, countText, durationText, moneyText, shareText } from './numbers.js';
+import { errorShare, severityBar } from './severities.js';
 
 const rowsMax = 300;
 /** A lag of more than this is worth a colour; files are looked at each second. */
 const lateSeconds = 10;
+/** So is a part of errors of more than this. */
+const manyErrors = 0.05;
 
 /**
  * @typedef {{ namespace: string, pod: string, container: string, lines: number, bytes: number,
  *   entries: number, linesPerSecond: number, bytesPerSecond: number, behindBytes: number,
  *   behindSeconds: number, lostBytes?: number, chargedBytes: number, costPerMonth: number,
- *   severities?: Record<string, number>,
+ *   severities: Record<string, number>,
  *   files: { name: string, offset: number, readOffset: number, size: number,
  *     isRotated?: boolean, isDeleted?: boolean }[] }} Workload
  * @typedef {{ title: string, hint: string, optional?: true,
@@ -38,6 +41,12 @@ const columns = [
     optional: true,
     value: ({ linesPerSecond }) => linesPerSecond,
     text: ({ linesPerSecond }) => countText(linesPerSecond),
+  },
+  {
+    title: 'Errors',
+    hint: 'part of its entries that are ERROR or above, since the agent started; the bar is of all severities',
+    value: ({ severities }) => errorShare(severities),
+    text: ({ severities }) => shareText(errorShare(severities)),
   },
   {
     title: 'Behind',
@@ -184,9 +193,11 @@ function cellOf(column, workload, total) {
   const value = column.value(workload);
   if (value === 0) cell.classList.add('zero');
   if (column.title === 'Lag' && workload.behindSeconds > lateSeconds) cell.classList.add('late');
+  if (column.title === 'Errors' && Number(value) > manyErrors) cell.classList.add('errors');
   if (column.title !== 'Workload') cell.textContent = column.text(workload);
   else cell.append(...nameParts(workload));
   if (column.title === 'Bytes/s') cell.append(shareBar(workload.bytesPerSecond / (total || 1)));
+  if (column.title === 'Errors') cell.append(severityBar(workload.severities));
   return cell;
 }
 

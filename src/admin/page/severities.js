@@ -1,0 +1,57 @@
+// The shares of an entry's severities, as a bar and in words. Used by the table and the drawer.
+
+import { shareText } from './numbers.js';
+
+/** In the order of their ranks, the worst first: that is where one looks. */
+const severityNames = [
+  'EMERGENCY',
+  'ALERT',
+  'CRITICAL',
+  'ERROR',
+  'WARNING',
+  'NOTICE',
+  'INFO',
+  'DEBUG',
+  'DEFAULT',
+];
+const errorNames = severityNames.slice(0, severityNames.indexOf('ERROR') + 1);
+
+/** @typedef {Readonly<Record<string, number>>} Severities entries by severity */
+/** @typedef {{ name: string, count: number, share: number }} SeverityShare */
+
+/**
+ * Those that there are, the worst first.
+ * @param {Severities} severities
+ * @returns {SeverityShare[]}
+ */
+export function sharesOf(severities) {
+  const total = Object.values(severities).reduce((sum, count) => sum + count, 0);
+  return severityNames
+    .map((name) => ({ name, count: severities[name] ?? 0 }))
+    .filter(({ count }) => count > 0)
+    .map(({ name, count }) => ({ name, count, share: count / total }));
+}
+
+/** The part that is ERROR or above, 0 to 1. @param {Severities} severities */
+export function errorShare(severities) {
+  return sharesOf(severities)
+    .filter(({ name }) => errorNames.includes(name))
+    .reduce((sum, { share }) => sum + share, 0);
+}
+
+/** A stacked bar that says in its title what it shows. @param {Severities} severities */
+export function severityBar(severities) {
+  const bar = document.createElement('span');
+  const shares = sharesOf(severities);
+  bar.className = 'severity-bar';
+  bar.title = shares.map(({ name, share }) => `${name} ${shareText(share)}`).join(', ');
+  bar.append(
+    ...shares.map(({ name, share }) => {
+      const part = document.createElement('i');
+      part.className = name;
+      part.style.flexGrow = String(share);
+      return part;
+    }),
+  );
+  return bar;
+}
