@@ -98,6 +98,8 @@ export const limits = {
   spoolLookMs: 200,
   /** A `.gz` that could not be unpacked for want of room is tried again after this long. */
   spoolRetryMs: 5_000,
+  /** Looks that are remembered of a container that is behind, for the age of its oldest line. */
+  lagMarksMax: 64,
   /** A container with a rate limit is read in stretches of at least this: a CRI line is shorter. */
   pacedBytesMin: 32 * KiB,
   /** The least rate limit, bytes per second. */

@@ -9,6 +9,7 @@ import { limits } from '../config.ts';
 import { hasCode } from '../errors.ts';
 import { cutSegments, type ChainCut } from './chain-cut.ts';
 import { ChainFiles, type ChainPlace } from './chain-files.ts';
+import { Lag } from './lag.ts';
 import type { LogFile } from './log-file.ts';
 import type { LossReason, TailSetup } from './tail-setup.ts';
 
@@ -28,17 +29,12 @@ export class Chain {
   stuckSinceMs: number | undefined;
   /** When a task was last told to flush that record. */
   flushedAtMs: number | undefined;
-  /**
-   * Milliseconds since the epoch of the look that found the oldest byte that is not answered for;
-   * undefined when all are.
-   */
-  behindSinceMs: number | undefined;
   /** Bytes answered for since the start. */
   committedBytes = 0;
   readonly #files: ChainFiles;
   readonly #setup: TailSetup;
+  readonly #lag = new Lag();
   #stuckAt = '';
-  #lagEndsAtBytes = 0;
 
   constructor(place: ChainPlace, setup: TailSetup) {
     this.place = place;
@@ -70,6 +66,14 @@ export class Chain {
     return bytes;
   }
 
+  /**
+   * Milliseconds since the epoch of the look that found the oldest byte that is not answered for;
+   * undefined when all are.
+   */
+  get behindSinceMs(): number | undefined {
+    return this.#lag.sinceMs;
+  }
+
   /** Some file may still become `ended`, or holds unread bytes that only a descriptor keeps. */
   get unsettled(): boolean {
     return this.files.some((file) => file.supersededAtMs !== undefined && !file.finished);
@@ -95,22 +99,8 @@ export class Chain {
     if (this.#settleEnds(nowMs)) news = true;
     this.#files.dropFinished(nowMs);
     if (news) this.waiting = false;
-    this.#measureLag(nowMs);
+    this.#lag.look({ behind: this.behindBytes, committed: this.committedBytes }, nowMs);
     return news;
-  }
-
-  /**
-   * The lag counts from the look that found what is oldest now: when all that it found was answered
-   * for, it starts anew.
-   */
-  #measureLag(nowMs: number): void {
-    const bytes = this.behindBytes;
-    if (bytes === 0) {
-      this.behindSinceMs = undefined;
-    } else if (this.behindSinceMs === undefined || this.committedBytes >= this.#lagEndsAtBytes) {
-      this.behindSinceMs = nowMs;
-      this.#lagEndsAtBytes = this.committedBytes + bytes;
-    }
   }
 
   /** Marks files that nothing will be appended to any more: superseded, and quiet since. */

@@ -1,0 +1,59 @@
+// Since when the oldest byte of a container has been waiting. Owned by chain.ts, which tells it at
+// each look what was found and what was answered for.
+//
+// Invariant: the answer is the time of a look that found this byte or one before it, and never off
+// by more than marks are apart, which a long outage thins out.
+
+import { limits } from '../config.ts';
+
+/** All bytes up to `found`, counted from the first look, were found by the look at `atMs`. */
+type Mark = { found: number; readonly atMs: number };
+
+export class Lag {
+  readonly #marks: Mark[] = [];
+  /** Bytes that were found and then lost: they count as answered for. */
+  #lostBytes = 0;
+  #spacingMs = 0;
+
+  /** When the oldest byte that waits was found; undefined when none does. */
+  get sinceMs(): number | undefined {
+    return this.#marks[0]?.atMs;
+  }
+
+  /** `behind` bytes wait at present, `committed` bytes were answered for since the start. */
+  look(
+    { behind, committed }: { readonly behind: number; readonly committed: number },
+    nowMs: number,
+  ): void {
+    if (behind === 0) {
+      this.#marks.length = 0;
+      this.#spacingMs = 0;
+      return;
+    }
+    const found = committed + this.#lostBytes + behind;
+    const last = this.#marks.at(-1);
+    if (last === undefined) this.#marks.push({ found, atMs: nowMs });
+    else if (found < last.found) this.#lostBytes += last.found - found;
+    else if (nowMs - last.atMs < this.#spacingMs) last.found = found;
+    else if (found > last.found) this.#mark({ found, atMs: nowMs });
+    const passed = committed + this.#lostBytes;
+    while ((this.#marks[0]?.found ?? passed + 1) <= passed) this.#marks.shift();
+  }
+
+  #mark(mark: Mark): void {
+    if (this.#marks.length >= limits.lagMarksMax) this.#thin(mark.atMs);
+    this.#marks.push(mark);
+  }
+
+  /** Makes one of each two: the later one's bytes, the earlier one's time. */
+  #thin(nowMs: number): void {
+    const marks = this.#marks;
+    for (let place = 0; place < marks.length >> 1; place += 1) {
+      const [earlier, later] = [marks[place * 2] as Mark, marks[place * 2 + 1] as Mark];
+      marks[place] = { found: later.found, atMs: earlier.atMs };
+    }
+    marks.length >>= 1;
+    // Those to come are as far apart, or else what is old would be thinned out ever more.
+    this.#spacingMs = (nowMs - (marks[0]?.atMs ?? nowMs)) / marks.length;
+  }
+}
