@@ -29,6 +29,10 @@ export type Verdict = {
   readonly altered: number;
   /** Entries that hold no line of the account. */
   readonly unknown: number;
+  /** Of lines that no entry holds, without CRI headers and newlines. */
+  readonly missingTextBytes: number;
+  /** Bytes that the agent says, in the logs of the containers, it has lost. */
+  readonly lostBytesTold: number;
   /** The first few troubles, one line each. */
   readonly samples: readonly string[];
 };
@@ -93,6 +97,8 @@ class Verifier {
     outOfOrder: 0,
     altered: 0,
     unknown: 0,
+    missingTextBytes: 0,
+    lostBytesTold: 0,
   };
 
   constructor(account: Account) {
@@ -113,6 +119,11 @@ class Verifier {
 
   take(shown: ShownEntry): void {
     this.#counts.entries += 1;
+    const lostBytes = lostBytesOf(shown);
+    if (lostBytes !== undefined) {
+      this.#counts.lostBytesTold += lostBytes;
+      return;
+    }
     const entry = this.#joined(shown);
     if (entry === undefined) return;
     const { namespace_name, pod_name, container_name } = entry.resource?.labels ?? {};
@@ -149,8 +160,7 @@ class Verifier {
       const text = texts[index];
       const alone = text === undefined ? entry : { ...entry, textPayload: text };
       const difference = entryDifference(alone, lineOf(tally, seq));
-      // A line that lost a part with its file can only be shown in part.
-      if (difference !== undefined && !isDeleted(tally, seq)) {
+      if (difference !== undefined && !mayBePart(tally, seq)) {
         this.#note('altered', `${difference} of ${keyOf(tally)}`, seq, entry);
       }
     }
@@ -178,7 +188,9 @@ class Verifier {
     for (let seq = 1; seq <= tally.account.lines; seq += 1) {
       if (((tally.found[seq >> 3] ?? 0) & (1 << (seq & 7))) !== 0) continue;
       const isGone = isDeleted(tally, seq);
-      if (lineOf(tally, seq).text === '') {
+      const { text } = lineOf(tally, seq);
+      this.#counts.missingTextBytes += Buffer.byteLength(text);
+      if (text === '') {
         blanks += 1;
         blanksDeleted += isGone ? 1 : 0;
       } else if (isGone) {
@@ -213,8 +225,20 @@ function isDeleted({ account }: Tally, seq: number): boolean {
   return account.deleted.some(({ start, end }) => seq >= start && seq < end);
 }
 
+/** A record that was written in parts can lose some of them with their file. */
+function mayBePart(tally: Tally, seq: number): boolean {
+  return tally.account.explicit.has(seq) && isDeleted(tally, seq);
+}
+
 function isBlank(entry: ShownEntry): boolean {
   return (entry.textPayload ?? '') === '' && entry.jsonPayload === undefined;
+}
+
+/** What a notice of the agent says, src/tail/loss-notice.ts; undefined for any other entry. */
+function lostBytesOf({ jsonPayload }: ShownEntry): number | undefined {
+  const { message, lostBytes } = jsonPayload ?? {};
+  if (typeof lostBytes !== 'number' || typeof message !== 'string') return undefined;
+  return message.startsWith('tailship lost ') ? lostBytes : undefined;
 }
 
 /** Numbers of the lines that an entry holds: several only in a joined stack trace. */

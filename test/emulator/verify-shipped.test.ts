@@ -33,6 +33,7 @@ type Entry = {
   textPayload: string;
   severity: string;
   split?: object;
+  jsonPayload?: object;
 };
 
 /** The live file's lines as entries, which is right for kinds that are text. */
@@ -50,7 +51,7 @@ function entriesOf(container: { logPath: string }): Entry[] {
   });
 }
 
-async function ship(entries: readonly Entry[], pod = 'cart'): Promise<void> {
+async function ship(entries: readonly Partial<Entry>[], pod = 'cart'): Promise<void> {
   const labels = { namespace_name: 'shop', pod_name: pod, container_name: 'api' };
   const answer = await fetch(`${emulator.url}/v2/entries:write`, {
     method: 'POST',
@@ -74,7 +75,8 @@ describe('verifyShipped()', () => {
   test('finds nothing when every line is there once', async () => {
     await ship(entriesOf(written()));
     const verdict = await verify();
-    expect(verdict).toEqual({ ...clean, written: 200, entries: 200, samples: [] });
+    const whole = { missingTextBytes: 0, lostBytesTold: 0, samples: [] };
+    expect(verdict).toEqual({ ...clean, ...whole, written: 200, entries: 200 });
     expect(isExactlyOnce(verdict)).toBe(true);
   });
 
@@ -118,6 +120,33 @@ describe('verifyShipped()', () => {
     third.logName = 'projects/p/logs/other';
     await ship(entries);
     expect(await verify()).toMatchObject({ ...clean, altered: 3 });
+  });
+
+  test('counts an altered entry though its file was deleted, but for a record in parts', async () => {
+    const container = written();
+    container.write([{ text: 'seen in part' }]);
+    const entries = entriesOf(container);
+    container.account.deleted.push({ start: 1, end: 202 });
+    (entries[4] as Entry).textPayload += '!';
+    (entries[200] as Entry).textPayload = 'seq=201 seen';
+    await ship(entries);
+    expect(await verify()).toMatchObject({ ...clean, altered: 1 });
+  });
+
+  test('adds up what is missing, and what the agent says it lost', async () => {
+    const entries = entriesOf(written());
+    const [missing] = entries.splice(3, 1) as [Entry];
+    const jsonPayload = { message: 'tailship lost 40 bytes of 0.log', lostBytes: 40 };
+    await ship(entries);
+    const { textPayload, ...notice } = missing;
+    await ship([{ ...notice, insertId: 'zz', jsonPayload }]);
+    const missingTextBytes = Buffer.byteLength(textPayload);
+    expect(await verify()).toMatchObject({
+      ...clean,
+      lost: 1,
+      missingTextBytes,
+      lostBytesTold: 40,
+    });
   });
 
   test('counts entries of nobody as unknown', async () => {
