@@ -1,9 +1,12 @@
-// Chaos for as long as asked: `node test/e2e/chaos.ts --seconds 1800 --seed 7 [--lines-per-second 20000]`.
-// Prints the figures as JSON; the exit code is 1 when a line is lost, altered, doubled or out of order.
+// Chaos for as long as asked, `npm run chaos -- --seconds 1800 --seed 7 [--lines-per-second 20000]`,
+// or an outage, `npm run chaos -- --outage-seconds 600 [--bytes-per-second 10000000]`. Prints the
+// figures as one line of JSON; the exit code is 1 when a line is lost, altered, doubled or out of
+// order, and for an outage when what the kubelet deleted unread is not counted to the byte.
 
 import { parseArgs } from 'node:util';
 import { isExactlyOnce } from '../../src/emulator/verify-shipped.ts';
 import { runChaos } from './chaos-run.ts';
+import { runOutage } from './outage-run.ts';
 
 const { values } = parseArgs({
   options: {
@@ -11,19 +14,40 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1e9) },
     'lines-per-second': { type: 'string', default: '20000' },
     containers: { type: 'string', default: '20' },
-    'files-max': { type: 'string', default: '150' },
+    // Of each container. Chaos needs as many as are written while the agent is behind, an outage
+    // as many as the kubelet keeps.
+    kept: { type: 'string' },
+    'outage-seconds': { type: 'string' },
+    'bytes-per-second': { type: 'string', default: '10000000' },
+    'held-bytes': { type: 'string' },
     verbose: { type: 'boolean', default: false },
   },
 });
+const { kept, 'held-bytes': heldBytes } = values;
+const note = (text: string) => values.verbose && process.stdout.write(`${text}\n`);
+const shared = { seed: Number(values.seed), containers: Number(values.containers), note };
 process.stdout.write(`seed ${values.seed}\n`);
-const result = await runChaos({
-  seconds: Number(values.seconds),
-  seed: Number(values.seed),
-  linesPerSecond: Number(values['lines-per-second']),
-  containers: Number(values.containers),
-  filesMax: Number(values['files-max']),
-  note: (text) => values.verbose && process.stdout.write(`${text}\n`),
-});
-process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
-const isWhole = isExactlyOnce(result) && result.lostByKubelet === 0;
-process.exitCode = isWhole && result.distinctEntries === result.written ? 0 : 1;
+process.exitCode = (await run(values['outage-seconds'])) ? 0 : 1;
+
+async function run(outageSeconds: string | undefined): Promise<boolean> {
+  if (outageSeconds !== undefined) {
+    const result = await runOutage({
+      ...shared,
+      outageSeconds: Number(outageSeconds),
+      bytesPerSecond: Number(values['bytes-per-second']),
+      filesMax: Number(kept ?? 5),
+      ...(heldBytes !== undefined && { heldBytesMax: Number(heldBytes) }),
+    });
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+    return result.violations.length === 0;
+  }
+  const result = await runChaos({
+    ...shared,
+    seconds: Number(values.seconds),
+    linesPerSecond: Number(values['lines-per-second']),
+    ...(kept !== undefined && { filesMax: Number(kept) }),
+  });
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+  const isWhole = isExactlyOnce(result) && result.lostByKubelet === 0;
+  return isWhole && result.distinctEntries === result.written;
+}
