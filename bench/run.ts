@@ -23,6 +23,7 @@ Scenarios (catch-up if none is named; each writes a record of its own):
   many       500 containers at 20 lines/s each
   rotate     20,000 lines/s in 4 files that are rotated at 10 MiB
   tls, gzip  20,000 lines/s to an https endpoint; compressed
+  admin      20,000 lines/s while nobody asks the agent, and while it is scraped and watched
   long       lines of 40 kB in partial lines of 16 KiB
 Else:
   all           every scenario

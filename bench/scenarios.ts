@@ -1,6 +1,7 @@
 // The scenarios by name: what each runs if nothing else is said, and how it is reported. Called by
 // run.ts.
 
+import { costOfLooking, runAdmin, tabulateAdmin } from './admin.ts';
 import { type CatchUpRow, runCatchUp, tabulateCatchUp } from './catch-up.ts';
 import { drawBars, drawCurves } from './chart.ts';
 import type { CorpusKind } from './corpus.ts';
@@ -168,6 +169,32 @@ const idle: Scenario = {
   },
 };
 
+const admin: Scenario = {
+  follows: true,
+  async run(scenario, peers, wishes, place) {
+    const options = {
+      rate: wishes.rates?.[0] ?? 20_000,
+      fileCount: wishes.files?.[0] ?? 50,
+      seconds: wishes.seconds ?? 30,
+      rounds: wishes.rounds ?? 3,
+    };
+    const peer = peers.find(({ name }) => name === 'tailship');
+    if (peer === undefined) throw new Error('only tailship has this admin server');
+    const rows = await runAdmin(peer, options, place);
+    const { cpuShare, noiseShare, rssBytes } = costOfLooking(rows);
+    const about =
+      `${options.rate} lines/s over ${options.fileCount} files. Each agent is measured in four ` +
+      `intervals of ${options.seconds} s; medians of ${options.rounds} interleaved rounds. The ` +
+      'agent that is asked is so in the second and the third: /metrics each 15 s, the ' +
+      "page's /api/status each 5 s. Being asked costs " +
+      `${digits(cpuShare * 100, 1)} % more CPU (${digits(noiseShare * 100, 1)} % where nobody ` +
+      `asks, which is the noise) and ${digits(rssBytes / 1e6, 1)} MB more memory.`;
+    const figures = { options, rows };
+    const table = tabulateAdmin(rows);
+    return { scenario, about, table, charts: [], figures, catchUpRows: [], liveRows: [] };
+  },
+};
+
 /** Every scenario, in the order of `all`. */
 export const scenarios: Readonly<Record<string, Scenario>> = {
   'catch-up': catchUp({ lines: 500_000, kinds: ['text', 'json', 'mixed'] }),
@@ -177,5 +204,6 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   rotate: live({ rates: [20_000], files: 4, rotateBytes }),
   tls: live({ rates: [20_000], files: 50, https: true }),
   gzip: live({ rates: [20_000], files: 50, gzip: true }),
+  admin,
   long: catchUp({ lines: 5_000, kinds: ['long'] }),
 };
