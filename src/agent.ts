@@ -189,6 +189,8 @@ function discover(agent: Agent, control: Control): AgentDiscovery {
     added: (log) => fleet.add(log, steadyNowMs()),
     removed: (log) => fleet.removeLink(log),
     refused: (linkPath, reason) => control.log.warn('LINK_REFUSED', `${linkPath}: ${reason}`),
+    missed: (linkPath) =>
+      control.log.warn('LINES_LOST', `${linkPath} came and went before it could be read`),
     degraded: (reason) => control.log.warn('WATCH_DEGRADED', reason),
   };
   const { rawPath, containersDir, logRoot: logRoots } = config;

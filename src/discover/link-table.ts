@@ -8,7 +8,7 @@
 // keeps its log, whose files may still hold bytes.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { join, resolve } from 'node:path';
 
@@ -43,6 +43,8 @@ export type LinkEvents = {
   removed(log: ContainerLog): void;
   /** Once per link and reason, though the link is tried again at every scan. */
   refused(linkPath: string, reason: string): void;
+  /** A link came and went, with what it led to, before anybody looked: its log was never read. */
+  missed?(linkPath: string): void;
 };
 
 export type LinkCounters = {
@@ -52,11 +54,23 @@ export type LinkCounters = {
   /** Scans that could not look into the directory. */
   scanErrors: number;
   refused: number;
+  /** Links that came and went unread. */
+  missed: number;
   /** Links that are not looked at because there are more than `limits.linksMax`. */
   overLimit: number;
 };
 
-type Link = { target: string; log: ContainerLog | undefined; reported: string; listing: number };
+type Link = {
+  target: string;
+  log: ContainerLog | undefined;
+  reported: string;
+  listing: number;
+  /** Came after the first listing, and has led nowhere ever since. */
+  isUnseen: boolean;
+};
+
+/** Names of links that went, for which more events may come. */
+const goneNamesMax = 1_024;
 
 export class LinkTable {
   readonly counters: LinkCounters = {
@@ -64,6 +78,7 @@ export class LinkTable {
     listings: 0,
     scanErrors: 0,
     refused: 0,
+    missed: 0,
     overLimit: 0,
   };
   readonly #directory: string;
@@ -71,6 +86,7 @@ export class LinkTable {
   readonly #events: LinkEvents;
   readonly #links = new Map<string, Link>();
   readonly #unsettled = new Set<string>();
+  readonly #gone = new Set<string>();
   /** Which link reads a file, by the file's path: a second link to it must not read it again. */
   readonly #readers = new Map<string, string>();
   #verifyCursor: Iterator<string> = this.#links.keys();
@@ -125,12 +141,13 @@ export class LinkTable {
   meet(name: string): void {
     const isNew = name.endsWith('.log') && !this.#links.has(name);
     if (this.#scanning || !isNew || this.#links.size >= limits.linksMax) return;
-    if (this.#readTarget(name) === undefined) return;
+    if (this.#readTarget(name) === undefined) {
+      if (!this.#gone.has(name) && !this.#exists(name)) this.#miss(name);
+      return;
+    }
     this.#scanning = true;
     try {
-      const { listings: listing } = this.counters;
-      const link: Link = { target: '', log: undefined, reported: '', listing };
-      this.#links.set(name, link);
+      const link = this.#admit(name, true);
       if (!this.#resolve(name, link, resolveRoots(this.#logRoots))) this.#unsettled.add(name);
     } finally {
       this.#scanning = false;
@@ -185,10 +202,33 @@ export class LinkTable {
     const room = limits.linksMax - this.#links.size;
     this.counters.overLimit = Math.max(0, fresh.length - room);
     fresh.length = Math.min(fresh.length, room);
-    for (const name of fresh) {
-      this.#links.set(name, { target: '', log: undefined, reported: '', listing });
-    }
+    for (const name of fresh) this.#admit(name, listing > 1);
     this.#verifyLeft = this.#links.size;
+  }
+
+  #admit(name: string, isUnseen: boolean): Link {
+    const { listings: listing } = this.counters;
+    const link: Link = { target: '', log: undefined, reported: '', listing, isUnseen };
+    this.#links.set(name, link);
+    this.#gone.delete(name);
+    return link;
+  }
+
+  #exists(name: string): boolean {
+    return lstatSync(join(this.#directory, name), { throwIfNoEntry: false }) !== undefined;
+  }
+
+  /** Nothing of it can be read any more; whoever reads the log shall know. */
+  #miss(name: string): void {
+    this.#noteGone(name);
+    this.counters.missed += 1;
+    this.#events.missed?.(join(this.#directory, name));
+  }
+
+  #noteGone(name: string): void {
+    this.#gone.add(name);
+    const [oldest] = this.#gone;
+    if (this.#gone.size > goneNamesMax && oldest !== undefined) this.#gone.delete(oldest);
   }
 
   /**
@@ -218,6 +258,7 @@ export class LinkTable {
     link.target = target;
     const resolution = resolveLog(target, roots);
     if (resolution.kind === 'nowhere') return false;
+    link.isUnseen = false;
     if (resolution.kind === 'refused') {
       this.#refuse(name, link, resolution.reason);
       return false;
@@ -286,6 +327,8 @@ export class LinkTable {
   #remove(name: string, link: Link): void {
     this.#links.delete(name);
     this.#unsettled.delete(name);
+    if (link.isUnseen) this.#miss(name);
+    else this.#noteGone(name);
     this.#stopReading(link);
   }
 

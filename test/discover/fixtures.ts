@@ -43,6 +43,9 @@ export function rememberingEvents(): Heard {
       told.push(`removed ${basename(log.linkPath)}`);
       logs.delete(basename(log.linkPath));
     },
+    missed(linkPath) {
+      told.push(`missed ${basename(linkPath)}`);
+    },
     refused(linkPath, reason) {
       told.push(`refused ${basename(linkPath)}`);
       reasons.push(reason);
