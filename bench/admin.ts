@@ -1,11 +1,11 @@
-// The admin scenario: what it costs to be looked at. The live load on agents of three kinds in turn:
-// without an admin server, with one that nobody asks, and with one that is scraped each 15 s while
-// a page is open, which asks each 5 s. Run by scenarios.ts.
+// The admin scenario: what it costs to be looked at. The live load on agents of three kinds in
+// turn: without an admin server, with one that nobody asks, and with one that is scraped each 15 s
+// while a page is open, which asks each 5 s. Run by scenarios.ts.
 //
-// Two agents never cost quite the same, and an agent's cost drifts while it runs. So the one that is
-// asked is so in its second and third interval of four only, and the ratio is of its own intervals;
-// the agents that nobody asks give the same ratio, which is the noise. Memory, too, is how much it
-// has grown since the first interval, beside that of an agent that nobody asks.
+// Two agents never cost quite the same, and an agent's cost drifts while it runs. So the one that
+// is asked is so in its second and third interval of four only, and the ratio is of its own
+// intervals; the agents that nobody asks give the same ratio, which is the noise. Memory, too, is
+// how much it has grown since the first interval, beside that of an agent that nobody asks.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -233,11 +233,13 @@ export async function runAdmin(
   place: Place,
 ): Promise<AdminRow[]> {
   const runs: AdminRow[] = [];
+  place.progress.plan(options.rounds * kinds.length);
   for (let round = 1; round <= options.rounds; round += 1) {
     for (const kind of kinds) {
       const run = await runKind(peer, kind, options, place);
       runs.push(run);
-      place.onProgress(
+      place.progress.ran();
+      place.progress.say(
         `round ${round} of ${options.rounds}, ${kind}: ratio ${digits(run.ratio, 3)}, ${digits(run.rssGrowthBytes / 1e6, 1)} MB more`,
       );
     }

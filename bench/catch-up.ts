@@ -91,6 +91,7 @@ async function runKind(
   const corpora = writeCorpora(peers, kind, options, place);
   const run = async (peer: FoundPeer, corpus: Corpus): Promise<Run> => {
     const { cost, stats } = await runPeer(peer, corpus, place, timeoutMs);
+    place.progress.ran();
     return { lines: corpus.lineCount, cost, stats };
   };
   // Warms the file cache and the compile cache; not counted.
@@ -100,7 +101,7 @@ async function runKind(
     for (const [peer, { start, full }] of corpora) {
       rounds.get(peer)?.push({ start: await run(peer, start), full: await run(peer, full) });
     }
-    place.onProgress(`catch-up, ${kind}: round ${index + 1} of ${options.rounds} done`);
+    place.progress.say(`catch-up, ${kind}: round ${index + 1} of ${options.rounds} done`);
   }
   const rows = peers.map((peer) => {
     const corpus = corpora.get(peer)?.full;
@@ -147,6 +148,8 @@ export async function runCatchUp(
   place: Place,
 ): Promise<CatchUpRow[]> {
   const rows: CatchUpRow[] = [];
+  // A round of a peer is a short corpus and a full one; one more warms the caches.
+  place.progress.plan(options.kinds.length * peers.length * (2 * options.rounds + 1));
   for (const kind of options.kinds) rows.push(...(await runKind(peers, kind, options, place)));
   return rows;
 }

@@ -66,9 +66,13 @@ export async function runIdle(
   place: Place,
 ): Promise<IdleRow[]> {
   const rows: IdleRow[] = [];
+  place.progress.plan(options.fileCounts.length * peers.length);
   for (const fileCount of options.fileCounts) {
-    for (const peer of peers) rows.push(await runIdlePeer(peer, fileCount, options, place));
-    place.onProgress(`${fileCount} idle files done`);
+    for (const peer of peers) {
+      rows.push(await runIdlePeer(peer, fileCount, options, place));
+      place.progress.ran();
+    }
+    place.progress.say(`${fileCount} idle files done`);
   }
   return rows;
 }

@@ -147,10 +147,14 @@ export async function runLive(
   place: Place,
 ): Promise<LiveRow[]> {
   const runs: LiveRow[] = [];
+  place.progress.plan(options.rounds * options.rates.length * peers.length);
   for (let round = 1; round <= options.rounds; round++) {
     for (const rate of options.rates) {
-      for (const peer of peers) runs.push(await runLivePeer(peer, options, rate, place));
-      place.onProgress(`${rate} lines/s: round ${round} of ${options.rounds} done`);
+      for (const peer of peers) {
+        runs.push(await runLivePeer(peer, options, rate, place));
+        place.progress.ran();
+      }
+      place.progress.say(`${rate} lines/s: round ${round} of ${options.rounds} done`);
     }
   }
   return options.rates.flatMap((rate) =>

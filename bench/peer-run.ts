@@ -8,6 +8,7 @@ import type { Corpus } from './corpus.ts';
 import { type Cost, type RunningCommand, startMeasured } from './measure.ts';
 import type { FoundPeer } from './peers/peers.ts';
 import type { Peer, PeerTask } from './peers/peer.ts';
+import type { RunProgress } from './run-progress.ts';
 import type { Sink, SinkStats } from './sink-client.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -17,8 +18,7 @@ export type Place = {
   readonly workspace: Workspace;
   /** Whether peers shall compress what they post. */
   readonly gzip: boolean;
-  /** Gets a sentence now and then. */
-  readonly onProgress: (sentence: string) => void;
+  readonly progress: RunProgress;
 };
 
 const pollMs = 50;

@@ -11,6 +11,7 @@ import { type FoundPeer, pickPeers } from './peers/peers.ts';
 import { writeFigures } from './readme.ts';
 import { describeMachine, writeRecord } from './record.ts';
 import { scenarios, type Wishes } from './scenarios.ts';
+import { createRunProgress } from './run-progress.ts';
 import { startSink } from './sink-client.ts';
 import { makeWorkspace, type Workspace } from './workspace.ts';
 
@@ -120,10 +121,12 @@ async function runScenario(name: string): Promise<string[]> {
   openWorkspace = workspace;
   const tls = scenario.https ? makeCertificates(workspace.makeState('certificates')) : undefined;
   const sink = await startSink(tls);
+  const progress = createRunProgress(name);
   try {
     const gzip = scenario.gzip === true;
-    const place = { sink, workspace, gzip, onProgress: console.log };
+    const place = { sink, workspace, gzip, progress };
     const section = await scenario.run(name, peers, readWishes(), place);
+    progress.end();
     console.log(`\n${section.table}\n`);
     const report = { section, machine, found: peers, missing };
     console.log(`written: ${writeRecord(option['record-dir'], report)}`);
@@ -137,6 +140,7 @@ async function runScenario(name: string): Promise<string[]> {
     const broken = verdicts.filter(({ isKept }) => !isKept).map(({ sentence }) => sentence);
     return [...losses, ...broken];
   } finally {
+    progress.end();
     await sink.stop();
     workspace.remove();
   }

@@ -12,11 +12,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Config } from './config.ts';
 import type { Control } from './control.ts';
 import { AgentError, hasCode } from './errors.ts';
+import { createProgress, terminalIntervalMs, type ProgressSink } from './progress.ts';
 
 const rateWindowMs = 10_000;
 const pollMs = 200;
@@ -38,9 +40,9 @@ export async function runBench(config: Config, control: Control): Promise<number
   const place = { config, root, sink };
   try {
     if (!config.json) control.write(`tailship bench: watching ${config.containersDir} for 10 s`);
-    const bytesPerSecond = await measureGrowth(config.containersDir, control.signal);
+    const bytesPerSecond = await measureGrowth(config.containersDir, control);
     const start = await runAgent(place, writeShortLog(root));
-    const full = await runAgent(place, config.containersDir);
+    const full = await runAgent(place, config.containersDir, control.progress);
     const own = { lines: full.lines, microsPerLine: perLine(full, start) };
     const fluentd = await measureFluentd(place, full.lines);
     const bytesPerLine = full.lines === 0 ? 0 : full.bytes / full.lines;
@@ -112,9 +114,19 @@ function readLengths(containersDir: string): Map<number, number> {
 }
 
 /** Bytes a second that the containers write. A file that is new counts from its start. */
-async function measureGrowth(containersDir: string, signal: AbortSignal): Promise<number> {
+async function measureGrowth(
+  containersDir: string,
+  { signal, progress }: Pick<Control, 'signal' | 'progress'>,
+): Promise<number> {
   const before = readLengths(containersDir);
-  await sleep(rateWindowMs, undefined, { signal });
+  const endMs = performance.now() + rateWindowMs;
+  // On a terminal only: it is over before the first line would be due.
+  const told = progress && createProgress({ ...progress, name: 'watching, s', unit: 'count' });
+  for (let leftMs = rateWindowMs; leftMs > 0; leftMs = endMs - performance.now()) {
+    told?.update((rateWindowMs - leftMs) / 1_000, leftMs / 1_000);
+    await sleep(Math.min(leftMs, terminalIntervalMs), undefined, { signal });
+  }
+  told?.end();
   let grown = 0;
   for (const [ino, length] of readLengths(containersDir)) {
     grown += Math.max(0, length - (before.get(ino) ?? 0));
@@ -124,18 +136,32 @@ async function measureGrowth(containersDir: string, signal: AbortSignal): Promis
 
 type Summary = { readonly lines: number; readonly bytes: number; readonly cpuSeconds: number };
 
-async function runAgent({ config, root, sink }: Place, containersDir: string): Promise<Summary> {
+async function runAgent(
+  { config, root, sink }: Place,
+  containersDir: string,
+  progress?: ProgressSink,
+): Promise<Summary> {
   const entry = fileURLToPath(new URL('main.ts', import.meta.url));
   const names = ['--project=bench', '--cluster=bench', '--location=bench', '--node=bench'];
   const words = ['run', '--once', `--containers-dir=${containersDir}`, `--endpoint=${sink.url}`];
   words.push(...[...config.logRoot, root].map((folder) => `--log-root=${folder}`), ...names);
-  words.push(`--state-dir=${fs.mkdtempSync(path.join(root, 'state-'))}`, '--log-level=error');
+  words.push(`--state-dir=${fs.mkdtempSync(path.join(root, 'state-'))}`, '--log-level=info');
   words.push('--admin-address=off', '--kubernetes-metadata=off', '--no-gzip');
   const agent = fork(entry, words, { silent: true, execArgv: ['--max-semi-space-size=1'] });
   const [output, errors] = [collect(agent, 'stdout'), collect(agent, 'stderr')];
+  if (progress !== undefined) passOnProgress(agent, progress);
   const [code] = (await once(agent, 'close')) as [number | null];
   if (code !== 0) throw new AgentError('FILE_UNREADABLE', `the agent ended: ${errors().trim()}`);
   return JSON.parse(output().trim().split('\n').at(-1) ?? '{}') as Summary;
+}
+
+/** The agent says each ten seconds how far it is, in its log. */
+function passOnProgress(agent: ChildProcess, { writeLine }: ProgressSink): void {
+  if (agent.stderr === null) return;
+  createInterface({ input: agent.stderr }).on('line', (line) => {
+    const [said] = /shipping  \d+ %[^"]*/.exec(line) ?? [];
+    if (said !== undefined) writeLine(said.replace('shipping', 'reading'));
+  });
 }
 
 function collect(child: ChildProcess, name: 'stdout' | 'stderr'): () => string {

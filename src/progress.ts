@@ -1,5 +1,5 @@
 // How far a long piece of work is: percentage, rate, time left. Called by agent.ts for --once and
-// for the catching up after a downtime; the same for whatever else counts what it has done.
+// for the catching up after a downtime, by bench-command.ts, and by the benchmark and the fuzzer.
 //
 // Invariant: on a terminal it is one line that is drawn again, elsewhere a line each ten seconds,
 // so that it is no flood in a log. It never writes to stdout, which belongs to results.
@@ -24,6 +24,8 @@ type ProgressOptions = ProgressSink & {
   /** What is being done: `shipping`. */
   readonly name: string;
   readonly unit?: 'bytes' | 'count';
+  /** Of about the last seconds, or of all since the start, for work that goes in steps. */
+  readonly rate?: 'recent' | 'whole';
   /** Monotonic, milliseconds; `performance.now` unless a test sets it. */
   readonly nowMs?: () => number;
 };
@@ -37,7 +39,7 @@ const clearLine = '\r\u001b[2K';
 
 /** Progress of one piece of work that begins now. */
 export function createProgress(options: ProgressOptions): Progress {
-  const { writeLine, writeTerminal, nowMs = () => performance.now() } = options;
+  const { writeLine, writeTerminal, rate = 'recent', nowMs = () => performance.now() } = options;
   const intervalMs = writeTerminal === undefined ? lineIntervalMs : terminalIntervalMs;
   let toldAtMs = nowMs();
   let before: { atMs: number; done: number } | undefined;
@@ -49,10 +51,11 @@ export function createProgress(options: ProgressOptions): Progress {
       if (atMs - toldAtMs < intervalMs) return;
       const seconds = (atMs - before.atMs) / 1_000;
       if (seconds > 0) {
-        const weight = perSecond === 0 ? 1 : 1 - Math.exp(-seconds / horizonSeconds);
+        const isFirst = perSecond === 0 || rate === 'whole';
+        const weight = isFirst ? 1 : 1 - Math.exp(-seconds / horizonSeconds);
         perSecond += weight * ((done - before.done) / seconds - perSecond);
       }
-      before = { atMs, done };
+      if (rate === 'recent') before = { atMs, done };
       toldAtMs = atMs;
       const text = progressText(options, { done, left, perSecond });
       // The cursor goes back, so that whatever else is written begins at the line's start.
@@ -74,6 +77,8 @@ function progressText(
   // Down, so that 100 % is not said before it is true.
   const percent = total === 0 ? 100 : Math.floor((done / total) * 100);
   const time = perSecond > 0 ? `${durationText(left / perSecond)} left` : 'time left unknown';
-  const parts = [`${percent} %`, `${amount(done)} of ${amount(total)}`, `${amount(perSecond)}/s`];
+  const isSlow = unit === 'count' && perSecond > 0 && perSecond < 1;
+  const pace = isSlow ? `${durationText(1 / perSecond)} each` : `${amount(perSecond)}/s`;
+  const parts = [`${percent} %`, `${amount(done)} of ${amount(total)}`, pace];
   return `${name}  ${[...parts, left === 0 ? 'done' : time].join('  ')}`;
 }

@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
+import { createProgress } from '../src/progress.ts';
 import { drainBoth } from './encode/drain-bench.ts';
 import { generateLog, seededRandom } from './encode/line-generator.ts';
 
@@ -59,10 +60,23 @@ function report(content: Buffer, seed: number): void {
 
 function fuzz(options: { seconds: number; seed: number }): boolean {
   const start = performance.now();
+  const isTerminal = process.stderr.isTTY;
+  const progress = createProgress({
+    name: 'fuzzing, lines',
+    unit: 'count',
+    rate: 'whole',
+    writeLine: (line) => console.error(line),
+    writeTerminal: isTerminal ? (text) => void process.stderr.write(text) : undefined,
+  });
   let runs = 0;
   for (;;) {
     const elapsedMs = performance.now() - start;
+    const lines = runs * linesPerLog;
+    // How many there will be follows from the time: that is what is given.
+    const leftShare = Math.max(0, (options.seconds * 1_000) / elapsedMs - 1);
+    progress.update(lines, Math.round(lines * leftShare));
     if (elapsedMs > options.seconds * 1_000) {
+      progress.end();
       const perSecond = Math.round((runs * linesPerLog) / (elapsedMs / 1_000));
       console.log(
         `No difference in ${runs} logs from seed ${options.seed} on, ${perSecond} lines/s.`,
@@ -72,6 +86,7 @@ function fuzz(options: { seconds: number; seed: number }): boolean {
     const seed = options.seed + runs++;
     const { bytes } = generateLog(seededRandom(seed), linesPerLog);
     if (!differs(bytes)) continue;
+    progress.end();
     report(bytes, seed);
     return false;
   }

@@ -41,6 +41,30 @@ describe('createProgress()', () => {
     expect(screens.at(-1)).toBe('\r\u001b[2K');
   });
 
+  test('takes the rate since the start for work in steps, and says how long one takes', () => {
+    const lines: string[] = [];
+    let atMs = 0;
+    const writeLine = (line: string) => void lines.push(line);
+    const progress = createProgress({
+      ...{ name: 'live', unit: 'count', rate: 'whole', writeLine },
+      nowMs: () => atMs,
+    });
+    for (const [ms, done] of [
+      [0, 0],
+      [40_000, 1],
+      [60_000, 1],
+      [120_000, 4],
+    ] as const) {
+      atMs = ms;
+      progress.update(done, 12 - done);
+    }
+    expect(lines).toEqual([
+      'live  8 %  1 of 12  40 s each  7 m 20 s left',
+      'live  8 %  1 of 12  1 m each  11 m left',
+      'live  33 %  4 of 12  30 s each  4 m left',
+    ]);
+  });
+
   test('claims no time when nothing moves, and 100 % only at the end', () => {
     const { lines, at } = start(false);
     at(0, 0, 10);
