@@ -116,11 +116,11 @@ async function openPage(url: string): Promise<void> {
 
 /** Asks as Prometheus and an open page do, until the returned function is called. */
 function startAsking(url: string): () => Promise<void> {
-  let failure: unknown;
+  let failure: Error | undefined;
   const underWay = new Set<Promise<unknown>>();
   const askNow = (address: () => string) => {
     const asked = ask(url + address()).catch((error: unknown) => {
-      failure = error;
+      failure = error instanceof Error ? error : new Error(String(error));
     });
     underWay.add(asked);
     void asked.finally(() => underWay.delete(asked));
@@ -189,14 +189,9 @@ async function runKind(
   const address = kind === 'off' ? 'off' : `127.0.0.1:${await takePort()}`;
   const task = makeTask(place, peer, { kind: 'text', files, ...places }, true);
   const running = startPeer(withAddress(peer, address), task);
-  const writer = spawn(
-    process.execPath,
-    [
-      path.join(import.meta.dirname, 'live-writer.ts'),
-      ...['--rate', String(options.rate), '--seconds', String(writeSeconds), ...files],
-    ],
-    { stdio: 'inherit' },
-  );
+  const words = [path.join(import.meta.dirname, 'live-writer.ts'), '--rate', String(options.rate)];
+  words.push('--seconds', String(writeSeconds), ...files);
+  const writer = spawn(process.execPath, words, { stdio: 'inherit' });
   try {
     const isUp = await hasLines(sink, { lineCount: 1, timeoutMs: firstLineTimeoutMs });
     if (!isUp) throw new Error(`${peer.name} sent nothing: ${(await running.stop()).stderr}`);

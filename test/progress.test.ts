@@ -46,7 +46,10 @@ describe('createProgress()', () => {
     let atMs = 0;
     const writeLine = (line: string) => void lines.push(line);
     const progress = createProgress({
-      ...{ name: 'live', unit: 'count', rate: 'whole', writeLine },
+      name: 'live',
+      unit: 'count',
+      rate: 'whole',
+      writeLine,
       nowMs: () => atMs,
     });
     for (const [ms, done] of [
