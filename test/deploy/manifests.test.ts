@@ -277,6 +277,15 @@ describe.skipIf(!hasKubectl)(`the DaemonSet (${needed})`, () => {
   });
 });
 
+test.skipIf(!hasKubectl)(`a namespace that is restricted takes the sidecar (${needed})`, () => {
+  const [pod] = podsOf(render('sidecar'));
+  expect(pod?.securityContext).toMatchObject({ runAsNonRoot: true });
+  for (const { securityContext } of pod === undefined ? [] : containersOf(pod)) {
+    expect(securityContext).toMatchObject({ allowPrivilegeEscalation: false });
+    expect(securityContext?.capabilities?.drop).toEqual(['ALL']);
+  }
+});
+
 test.skipIf(!hasKubectl)(`the switch takes over positions from a mount (${needed})`, () => {
   const [pod] = podsOf(render('from-fluentd'));
   const [migrate] = pod?.initContainers ?? [];
