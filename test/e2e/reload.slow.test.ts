@@ -1,6 +1,7 @@
-// As reload.test.ts, long enough for a leak to show: 30 KiB a reload and more. V8 collects its old
-// generation late, so that the memory rises at first (4,000 reloads: 52, 75 after 2,000, then 66 MB
-// of anonymous memory to the end).
+// As reload.test.ts, long enough for a leak to show. V8 collects its old generation late, so that
+// the memory rises at first, and by as much without any reload: anonymous memory was 68 MB after 333
+// reloads, 83 after 2,000 and 83 after 4,000; under the same load without reloads 48, and 75 in the
+// end. So it is what comes after 2,000 that must be flat.
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { makeScratch, stopAll } from '../support/agent-process.ts';
@@ -19,11 +20,11 @@ afterEach(async () => {
   scratch.remove();
 });
 
-test('1,000 reloads under load, a third of them invalid: no loss, memory and descriptors flat', async () => {
-  const outcome = await reloadUnderLoad(scratch.path, 1_000);
+test('3,000 reloads under load, a third of them invalid: no loss, memory and descriptors flat', async () => {
+  const outcome = await reloadUnderLoad(scratch.path, { times: 3_000, warmUp: 2_000 });
   process.stdout.write(`${JSON.stringify(outcome)}\n`);
   const { accepted, refused, openFiles, rssBytes } = outcome;
-  expect({ accepted, refused }).toEqual({ accepted: 667, refused: 333 });
+  expect({ accepted, refused }).toEqual({ accepted: 2_000, refused: 1_000 });
   expect(openFiles[1] - openFiles[0]).toBeLessThanOrEqual(4);
-  expect(rssBytes[1] - rssBytes[0]).toBeLessThan(24 * 2 ** 20);
+  expect(rssBytes[1] - rssBytes[0]).toBeLessThan(4 * 2 ** 20);
 });

@@ -12,13 +12,16 @@ import { expectExactlyOnce } from './verify.ts';
 export type ReloadOutcome = {
   readonly accepted: number;
   readonly refused: number;
-  /** After a warm-up of a tenth of the reloads, and at the end. */
+  /** After the warm-up, and at the end. */
   readonly rssBytes: readonly [number, number];
   readonly openFiles: readonly [number, number];
 };
 
-/** Throws when a line is lost, doubled or altered. */
-export async function reloadUnderLoad(root: string, times: number): Promise<ReloadOutcome> {
+/** Throws when a line is lost, doubled or altered. `warmUp` of the `times` reloads come first. */
+export async function reloadUnderLoad(
+  root: string,
+  { times, warmUp }: { readonly times: number; readonly warmUp: number },
+): Promise<ReloadOutcome> {
   const emulator = await startEmulatorProcess();
   const kubelet = createFakeKubelet({ root: path.join(root, 'log'), seed: 8 });
   for (let index = 0; index < 5; index += 1) {
@@ -49,7 +52,7 @@ export async function reloadUnderLoad(root: string, times: number): Promise<Relo
     // The agent's own clock may find the file first, so some changes are counted twice.
     await until(`reload ${round}`, async () => (await told(result)) > before, { everyMs: 2 });
     counts[result] += 1;
-    if (round === Math.ceil(times / 10)) warm = usageOf(agent.pid);
+    if (round === warmUp) warm = usageOf(agent.pid);
   }
   await expectExactlyOnce({ kubelet, emulator }, { withinMs: 60_000 });
   const after = usageOf(agent.pid);
