@@ -62,7 +62,7 @@ export function allowedText(row: OptionRow): string {
 
 /** A value as a user would write it. */
 export function valueText(value: OptionValue): string {
-  if (value === undefined) return 'not set';
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return 'not set';
   if (typeof value !== 'object') return String(value);
   if (!('host' in value)) return value.join(',');
   return `${value.host.includes(':') ? `[${value.host}]` : value.host}:${value.port}`;
