@@ -9,8 +9,9 @@ const windowSeconds = 900;
 
 /**
  * @typedef {Record<string, number[]>} Columns samples of the agent, columns of equal length
- * @typedef {{ title: string, color: string, steps?: number[], text: (value: number) => string,
- *   values: (columns: Columns) => (number | null)[] }} PlotKind
+ * `least` is what the axis reaches at least: next to nothing is not to look like a mountain.
+ * @typedef {{ title: string, color: string, least: number, steps?: number[],
+ *   text: (value: number) => string, values: (columns: Columns) => (number | null)[] }} PlotKind
  */
 
 /** @type {readonly PlotKind[]} */
@@ -18,24 +19,28 @@ const kinds = [
   {
     title: 'Lines',
     color: '--blue',
+    least: 10,
     text: (value) => `${countText(value)}/s`,
     values: (columns) => rates(columns, 'lines'),
   },
   {
     title: 'Bytes',
     color: '--teal',
+    least: 1000,
     text: (value) => `${bytesText(value)}/s`,
     values: (columns) => rates(columns, 'bytes'),
   },
   {
     title: 'CPU per line',
     color: '--green',
+    least: 1,
     text: (value) => `${value < 9.95 ? value.toFixed(1) : countText(value)} µs`,
     values: (columns) => quotients(columns, 'cpuSeconds', 'lines', 1e6),
   },
   {
     title: 'Lag',
     color: '--amber',
+    least: 2,
     steps: [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400],
     text: durationText,
     values: (columns) => columns['behindSeconds'] ?? [],
@@ -43,12 +48,14 @@ const kinds = [
   {
     title: 'In flight',
     color: '--violet',
+    least: 100_000,
     text: bytesText,
     values: (columns) => columns['inFlightBytes'] ?? [],
   },
   {
     title: 'Failed requests',
     color: '--red',
+    least: 1,
     text: (value) => `${countText(value)}/s`,
     values: (columns) => rates(columns, 'failedRequests'),
   },
@@ -159,7 +166,7 @@ class Plot {
             /** @type {any} */ _chart,
             /** @type {number} */ _min,
             /** @type {number} */ max,
-          ) => [0, max > 0 ? max * 1.1 : 1],
+          ) => [0, Math.max(max * 1.1, this.#kind.least)],
         },
       },
       axes: [

@@ -17,7 +17,8 @@ const manyErrors = 0.05;
  *   severities: Record<string, number>,
  *   files: { name: string, offset: number, readOffset: number, size: number,
  *     isRotated?: boolean, isDeleted?: boolean }[] }} Workload
- * @typedef {{ title: string, hint: string, optional?: true,
+ * `from` is the width of window that the column needs.
+ * @typedef {{ title: string, hint: string, from?: 'medium' | 'wide',
  *   value: (workload: Workload) => number | string, text: (workload: Workload) => string }} Column
  */
 
@@ -38,7 +39,7 @@ const columns = [
   {
     title: 'Lines/s',
     hint: 'of its log files',
-    optional: true,
+    from: 'wide',
     value: ({ linesPerSecond }) => linesPerSecond,
     text: ({ linesPerSecond }) => countText(linesPerSecond),
   },
@@ -51,7 +52,7 @@ const columns = [
   {
     title: 'Behind',
     hint: 'in its files, not answered for',
-    optional: true,
+    from: 'medium',
     value: ({ behindBytes }) => behindBytes,
     text: ({ behindBytes }) => bytesText(behindBytes),
   },
@@ -64,7 +65,7 @@ const columns = [
   {
     title: 'Shipped',
     hint: 'since the agent started',
-    optional: true,
+    from: 'wide',
     value: ({ bytes }) => bytes,
     text: ({ bytes }) => bytesText(bytes),
   },
@@ -107,10 +108,10 @@ export function createWorkloadTable({ open }) {
 
   function drawHead() {
     element('head').replaceChildren(
-      ...columns.map(({ title, hint, optional }, index) => {
+      ...columns.map(({ title, hint, from }, index) => {
         const head = document.createElement('th');
         head.scope = 'col';
-        if (optional) head.className = 'optional';
+        if (from) head.className = `from-${from}`;
         if (index === sortedBy) head.ariaSort = isAscending ? 'ascending' : 'descending';
         const button = document.createElement('button');
         button.type = 'button';
@@ -189,7 +190,7 @@ export function createWorkloadTable({ open }) {
 /** @param {Column} column @param {Workload} workload @param {number} total */
 function cellOf(column, workload, total) {
   const cell = document.createElement('td');
-  if (column.optional) cell.className = 'optional';
+  if (column.from) cell.className = `from-${column.from}`;
   const value = column.value(workload);
   if (value === 0) cell.classList.add('zero');
   if (column.title === 'Lag' && workload.behindSeconds > lateSeconds) cell.classList.add('late');
