@@ -75,6 +75,8 @@ export const limits = {
    * coarse.
    */
   mtimeGrainMs: 2_000,
+  /** Between two such listings; with hundreds of files, each costs a millisecond and more. */
+  relistMs: 500,
   /** A file with a successor must have been quiet this long before it counts as ended. */
   settleMs: 1_000,
   /** Looks without news after which a busy container is armed with inotify again. */

@@ -14,7 +14,7 @@ import type { LineFormat } from '../encode/drain-task.ts';
 import { AgentError, hasCode, isSystemError } from '../errors.ts';
 import { compareFileNames, parseFileName, type FileName } from './file-name.ts';
 import { GzTries } from './gz-tries.ts';
-import { isSameFile, isSameIdentity, listLogFiles, type ListedFile } from './listing.ts';
+import { FileIndex, isSameIdentity, listLogFiles, type ListedFile } from './listing.ts';
 import { LogFile } from './log-file.ts';
 import type { KnownOffset, LossReason, TailSetup } from './tail-setup.ts';
 
@@ -37,7 +37,9 @@ export class ChainFiles {
   readonly #setup: TailSetup;
   readonly #gzTries = new GzTries();
   #listedMtimeMs = -1;
+  #listedInode = 0;
   #listedAtMs = 0;
+  #lookedAtMs = 0;
   #isListed = false;
 
   constructor(place: ChainPlace, setup: TailSetup) {
@@ -74,14 +76,15 @@ export class ChainFiles {
   #lookAtDirectory(nowMs: number): boolean {
     const { directory, liveName } = this.#place;
     try {
-      const { mtimeMs } = statSync(directory);
+      const { mtimeMs, ino } = statSync(directory);
       this.directoryGone = false;
-      // A change within the clock's grain of the listing could have been missed by it.
-      const isPast = Math.abs(this.#listedAtMs - mtimeMs) > limits.mtimeGrainMs;
-      if (mtimeMs === this.#listedMtimeMs && isPast) return false;
+      const isSame = mtimeMs === this.#listedMtimeMs && ino === this.#listedInode;
+      if (isSame && !this.#isInDoubt(mtimeMs, nowMs)) return false;
       const listed = listLogFiles(directory, liveName);
       this.#listedMtimeMs = mtimeMs;
+      this.#listedInode = ino;
       this.#listedAtMs = Date.now();
+      this.#lookedAtMs = nowMs;
       const news = this.#adoptListing(listed, nowMs);
       if (!this.#isListed) this.#forgetVanished();
       return news;
@@ -97,20 +100,31 @@ export class ChainFiles {
     }
   }
 
+  /**
+   * A change within the clock's grain of the listing could have been missed by it. Where clocks are
+   * fine that hardly ever happens, so looking for it must not cost a listing at each look.
+   */
+  #isInDoubt(mtimeMs: number, nowMs: number): boolean {
+    const isPast = Math.abs(this.#listedAtMs - mtimeMs) > limits.mtimeGrainMs;
+    return !isPast && nowMs - this.#lookedAtMs >= limits.relistMs;
+  }
+
   /** Repairs the chain to a listing of the directory. True when a file came or went. */
   #adoptListing(listed: readonly ListedFile[], nowMs: number): boolean {
     let news = this.#identifyOpen(nowMs);
     const seen = new Set<LogFile>();
     const admitted = new Set<LogFile>();
     const strange: { each: ListedFile; known: LogFile | undefined }[] = [];
+    const index = new FileIndex(this.list);
     for (const each of listed) {
-      const known = this.list.find((file) => isSameFile(file, each));
+      const known = index.find(each);
       if (known !== undefined && seen.has(known)) continue;
       if (known === undefined || isOnlyCompressed(known, each)) {
         strange.push({ each, known });
         continue;
       }
       if (this.#recognize(known, each, nowMs)) news = true;
+      index.add(known); // Perhaps under a new name.
       seen.add(known);
     }
     for (const { each, known } of strange) {

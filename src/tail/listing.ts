@@ -33,10 +33,36 @@ export function listLogFiles(directory: string, liveName: string): ListedFile[] 
  * Whether `listed` is `file`. An inode number alone says who a file is only while its descriptor
  * keeps the number from being used again.
  */
-export function isSameFile(file: LogFile, { name, stats }: ListedFile): boolean {
+function isSameFile(file: LogFile, { name, stats }: ListedFile): boolean {
   const sameInode = file.inode === stats.ino && file.device === stats.dev;
   if (file.name.compressed !== name.compressed) return sameRotation(file.name, name);
   return sameInode && (holdsInode(file) || compareFileNames(file.name, name) === 0);
+}
+
+/** Finds the known file that a listed one is, among hundreds without looking at each. */
+export class FileIndex {
+  /** By inode number and by rotation; what stands there may be out of date. */
+  readonly #files = new Map<number | string, LogFile[]>();
+
+  constructor(files: readonly LogFile[]) {
+    for (const file of files) this.add(file);
+  }
+
+  add(file: LogFile): void {
+    for (const key of [file.inode, file.name.rotation]) {
+      const files = this.#files.get(key);
+      if (files === undefined) this.#files.set(key, [file]);
+      else if (!files.includes(file)) files.push(file);
+    }
+  }
+
+  find(listed: ListedFile): LogFile | undefined {
+    for (const key of [listed.stats.ino, listed.name.rotation]) {
+      const found = this.#files.get(key)?.find((file) => isSameFile(file, listed));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
 }
 
 function holdsInode(file: LogFile): boolean {
