@@ -1,5 +1,6 @@
 // Everything at once for a while: many containers under load, rotation each two seconds, the agent
-// killed each 5 to 20 s, the endpoint failing for a third of the time. At the end everything that was
+// killed each 5 to 20 s, the endpoint failing for a third of the time. Each agent looks at its files
+// at another pace, from that of the tests to that of the nodes. At the end everything that was
 // written must be there, once, in order, unchanged.
 //
 // chaos.ts runs it for as long as asked, chaos.test.ts for 20 s. Invariant: what the kubelet deletes
@@ -84,9 +85,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       kubelet.startPod({ namespace: `ns-${pod % 3}`, pod: `p-${pod}`, containers: ['a', 'b'] });
     }
     const stateDir = path.join(scratch.path, 'state');
-    const start = () => startAgentProcess({ kubelet, stateDir, endpoint: emulator.url });
+    const random = createRandom(seed);
+    const start = () => {
+      const flags = [`--flush-interval-ms=${random.pick([50, 250, 1_000])}`];
+      return startAgentProcess({ kubelet, stateDir, endpoint: emulator.url, flags });
+    };
     const chaos: Chaos = {
-      random: createRandom(seed),
+      random,
       emulator,
       start,
       note: options.note ?? (() => undefined),
