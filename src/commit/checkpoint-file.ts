@@ -10,8 +10,8 @@
 // with three of them, about each minute: fsyncs of 2 s, which a congested node disk takes, stalled
 // the tick and discovery for 3.9 s (measured with strace's inject; 0.09 s without them). A death of
 // the process costs nothing, a power cut at most the store: what is damaged is found by the checks
-// at open, and an older offset, or none, only means that lines are read again, and a line sent twice
-// is the same entry. An orderly stop syncs.
+// at open, and an older offset, or none, only means that lines are read again, and a line sent
+// twice is the same entry. An orderly stop syncs.
 //
 // locking_mode=EXCLUSIVE: the lock is taken at open, belongs to the process, and the kernel drops
 // it when the process dies; it also spares the shared-memory file.
