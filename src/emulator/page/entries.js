@@ -64,12 +64,14 @@ export function rowOf(entry, { isOpen, isFresh, search, toggle }) {
   const fraction = /\.(\d{1,3})/.exec(entry.timestamp)?.[1] ?? '0';
   const time = make('time', '', `${timeText(ms)}.${fraction.padEnd(3, '0')}`);
   time.title = entry.timestamp;
+  const workload = make('span', 'workload', workloadOf(entry));
+  workload.title = workloadOf(entry);
   const button = make(
     'button',
     'entry',
     time,
     make('span', 'severity', severity),
-    make('span', 'workload', workloadOf(entry)),
+    workload,
     make('span', 'text', ...marked(textOf(entry).split('\n', 1)[0] ?? '', search)),
   );
   button.setAttribute('type', 'button');
