@@ -1,11 +1,12 @@
-// The admin scenario: what it costs to be looked at. The live load on agents of three kinds in
-// turn: without an admin server, with one that nobody asks, and with one that is scraped each 15 s
-// while a page is open, which asks each 5 s. Run by scenarios.ts.
+// The admin scenario: what it costs to be looked at. Three agents ship the same files at the same
+// time: one without an admin server, one that nobody asks, and one that is scraped each 15 s while a
+// page is open, which asks each 5 s. Run by scenarios.ts.
 //
-// Two agents never cost quite the same, and an agent's cost drifts while it runs. So the one that
-// is asked is so in its second and third interval of four only, and the ratio is of its own
-// intervals; the agents that nobody asks give the same ratio, which is the noise. Memory, too, is
-// how much it has grown since the first interval, beside that of an agent that nobody asks.
+// Two agents never cost quite the same, and what one costs drifts, with the machine's other work for
+// one. So the one that is asked is so in every second pair of intervals only (quiet, asked, asked,
+// quiet), and what counts is by how much more its cost goes up in these than that of its neighbour
+// does: the same lines, the same moments. That of the agent without a server is the noise. Memory is
+// the growth since the first interval, beside the neighbour's.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +16,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createContainer } from './corpus.ts';
-import { readRss, readRssPeak } from './measure.ts';
+import { type RunningCommand, readRss, readRssPeak } from './measure.ts';
 import { hasLines, makeTask, type Place, startPeer } from './peer-run.ts';
 import type { FoundPeer } from './peers/peers.ts';
 import { digits, markdownTable, median } from './statistics.ts';
@@ -24,7 +25,7 @@ export type AdminOptions = {
   /** Lines a second over all files. */
   readonly rate: number;
   readonly fileCount: number;
-  /** Length of one interval; an agent has four. */
+  /** Length of one interval; there are eight. */
   readonly seconds: number;
   readonly rounds: number;
 };
@@ -36,18 +37,19 @@ type Kind = (typeof kinds)[number];
 export type AdminRow = {
   readonly kind: Kind;
   readonly version: string;
-  /** Of the intervals in which nobody asks: the first and the last. */
+  /** Of the intervals in which nobody asks. */
   readonly cpuPercentQuiet: number;
-  /** Of those between. */
-  readonly cpuPercentOther: number;
+  /** Of those in which somebody does, if the agent is of that kind. */
+  readonly cpuPercentAsked: number;
   /** The one over the other. */
   readonly ratio: number;
+  /** That over the ratio of the agent that nobody asks, of the same round. */
+  readonly ratioToNeighbour: number;
   /** At the end of the first interval. */
   readonly rssBeforeBytes: number;
-  /** At the end of the last one. */
-  readonly rssBytes: number;
-  /** The one less the other. */
   readonly rssGrowthBytes: number;
+  /** The growth less that of the agent that nobody asks, of the same round. */
+  readonly rssOverNeighbourBytes: number;
   readonly rssPeakBytes: number;
   /** CPU of the first page and the first scrape, which load what the others use, milliseconds. */
   readonly openingMs: number;
@@ -55,7 +57,8 @@ export type AdminRow = {
 
 const settleSeconds = 12;
 const firstLineTimeoutMs = 60_000;
-const intervalCount = 4;
+/** What the intervals are, in turn. */
+const isAskedIn = [false, true, true, false, false, true, true, false];
 const scrapeIntervalMs = 15_000;
 const pageIntervalMs = 5_000;
 /** What is left of the opening must not be counted. */
@@ -131,6 +134,8 @@ function startAsking(url: string): () => Promise<void> {
     setInterval(askNow, scrapeIntervalMs, () => '/metrics'),
     setInterval(askNow, pageIntervalMs, statusOf),
   ];
+  askNow(() => '/metrics');
+  askNow(statusOf);
   return async () => {
     for (const timer of timers) clearInterval(timer);
     await Promise.all(underWay);
@@ -138,138 +143,176 @@ function startAsking(url: string): () => Promise<void> {
   };
 }
 
-type Measured = {
-  /** Percent of a core and resident bytes at the end, interval by interval. */
-  readonly percents: readonly number[];
-  readonly rssBytes: readonly number[];
-  readonly openingMs: number;
+/** One of the three agents of a round, and what was measured of it. */
+type Subject = {
+  readonly kind: Kind;
+  readonly url: string;
+  readonly running: RunningCommand;
+  /** Percent of a core, interval by interval. */
+  readonly percents: number[];
+  /** At the end of each interval. */
+  readonly rssBytes: number[];
 };
 
-async function measureIntervals(
-  tree: () => number[],
-  url: string | undefined,
-  seconds: number,
-): Promise<Measured> {
-  const percents: number[] = [];
-  const rssBytes: number[] = [];
-  let openingMs = 0;
-  for (let interval = 0; interval < intervalCount; interval += 1) {
-    const isAsked = url !== undefined && (interval === 1 || interval === 2);
-    if (isAsked && interval === 1) {
-      const before = readCpuNanos(tree());
-      await openPage(url);
-      await ask(`${url}/metrics`);
-      openingMs = (readCpuNanos(tree()) - before) / 1e6;
-      await sleep(openingSettleMs);
-    }
-    const stop = isAsked ? startAsking(url) : undefined;
-    const startMs = performance.now();
-    const before = readCpuNanos(tree());
-    await sleep(seconds * 1_000);
-    const nanos = readCpuNanos(tree()) - before;
-    percents.push(nanos / 1e4 / (performance.now() - startMs));
-    await stop?.();
-    rssBytes.push(readRss(tree()));
-  }
-  return { percents, rssBytes, openingMs };
-}
-
-async function runKind(
+async function startSubject(
   peer: FoundPeer,
   kind: Kind,
+  files: Parameters<typeof makeTask>[2],
+  place: Place,
+): Promise<Subject> {
+  const address = kind === 'off' ? 'off' : `127.0.0.1:${await takePort()}`;
+  const running = startPeer(withAddress(peer, address), makeTask(place, peer, files, true));
+  return { kind, url: `http://${address}`, running, percents: [], rssBytes: [] };
+}
+
+/** Loads what is loaded once, and returns the CPU that it took, milliseconds. */
+async function openAll({ url, running }: Subject): Promise<number> {
+  const before = readCpuNanos(running.tree());
+  await openPage(url);
+  await ask(`${url}/metrics`);
+  const nanos = readCpuNanos(running.tree()) - before;
+  await sleep(openingSettleMs);
+  return nanos / 1e6;
+}
+
+/** Measures all of them at once, interval by interval; returns what the opening took. */
+async function measureIntervals(subjects: readonly Subject[], seconds: number): Promise<number> {
+  const asked = subjects.find(({ kind }) => kind === 'asked');
+  if (asked === undefined) throw new Error('nobody is asked');
+  let openingMs: number | undefined;
+  let stop: (() => Promise<void>) | undefined;
+  for (const [interval, isAsked] of isAskedIn.entries()) {
+    if (isAsked) openingMs ??= await openAll(asked);
+    if (isAsked) stop ??= startAsking(asked.url);
+    const before = subjects.map(({ running }) => readCpuNanos(running.tree()));
+    const startMs = performance.now();
+    await sleep(seconds * 1_000);
+    const elapsedMs = performance.now() - startMs;
+    for (const [index, { running, percents, rssBytes }] of subjects.entries()) {
+      const nanos = readCpuNanos(running.tree()) - (before[index] ?? NaN);
+      percents.push(nanos / 1e4 / elapsedMs);
+      rssBytes.push(readRss(running.tree()));
+    }
+    if (isAsked && isAskedIn[interval + 1] !== true) {
+      await stop?.();
+      stop = undefined;
+    }
+  }
+  return openingMs ?? NaN;
+}
+
+function meanOf(subject: Subject, wasAsked: boolean): number {
+  const own = subject.percents.filter((_, index) => isAskedIn[index] === wasAsked);
+  return own.reduce((sum, percent) => sum + percent, 0) / own.length;
+}
+
+function rowsOf(subjects: readonly Subject[], version: string, openingMs: number): AdminRow[] {
+  const ratioOf = (subject: Subject) => meanOf(subject, true) / meanOf(subject, false);
+  const growthOf = ({ rssBytes }: Subject) => (rssBytes.at(-1) ?? NaN) - (rssBytes[0] ?? NaN);
+  const neighbour = subjects.find(({ kind }) => kind === 'not asked');
+  return subjects.map((subject) => ({
+    kind: subject.kind,
+    version,
+    cpuPercentQuiet: meanOf(subject, false),
+    cpuPercentAsked: meanOf(subject, true),
+    ratio: ratioOf(subject),
+    ratioToNeighbour: neighbour === undefined ? NaN : ratioOf(subject) / ratioOf(neighbour),
+    rssBeforeBytes: subject.rssBytes[0] ?? NaN,
+    rssGrowthBytes: growthOf(subject),
+    rssOverNeighbourBytes: neighbour === undefined ? NaN : growthOf(subject) - growthOf(neighbour),
+    rssPeakBytes: readRssPeak(subject.running.tree()),
+    openingMs,
+  }));
+}
+
+async function runRound(
+  peer: FoundPeer,
+  order: readonly Kind[],
   options: AdminOptions,
   place: Place,
-): Promise<AdminRow> {
+): Promise<AdminRow[]> {
   const { sink, workspace } = place;
   const folder = workspace.makeLogs('admin');
   const files = Array.from({ length: options.fileCount }, (_, i) => createContainer(folder, i));
-  const writeSeconds = settleSeconds + intervalCount * options.seconds + openingSettleMs / 1e3 + 5;
+  const spareSeconds = openingSettleMs / 1e3 + 10;
+  const writeSeconds = settleSeconds + isAskedIn.length * options.seconds + spareSeconds;
   await sink.reset(options.rate * writeSeconds, 'live');
   const places = { containersDir: path.join(folder, 'containers'), logRoot: `${folder}/pods` };
-  const address = kind === 'off' ? 'off' : `127.0.0.1:${await takePort()}`;
-  const task = makeTask(place, peer, { kind: 'text', files, ...places }, true);
-  const running = startPeer(withAddress(peer, address), task);
+  const subjects: Subject[] = [];
   const words = [path.join(import.meta.dirname, 'live-writer.ts'), '--rate', String(options.rate)];
   words.push('--seconds', String(writeSeconds), ...files);
   const writer = spawn(process.execPath, words, { stdio: 'inherit' });
   try {
+    for (const kind of order) {
+      subjects.push(await startSubject(peer, kind, { kind: 'text', files, ...places }, place));
+    }
     const isUp = await hasLines(sink, { lineCount: 1, timeoutMs: firstLineTimeoutMs });
-    if (!isUp) throw new Error(`${peer.name} sent nothing: ${(await running.stop()).stderr}`);
+    if (!isUp) throw new Error(`${peer.name} sent nothing`);
     await sleep(settleSeconds * 1_000);
-    const url = kind === 'asked' ? `http://${address}` : undefined;
-    const measured = await measureIntervals(running.tree, url, options.seconds);
-    const [first = NaN, second = NaN, third = NaN, last = NaN] = measured.percents;
-    const [cpuPercentQuiet, cpuPercentOther] = [(first + last) / 2, (second + third) / 2];
-    const rssBeforeBytes = measured.rssBytes[0] ?? NaN;
-    const rssBytes = measured.rssBytes.at(-1) ?? NaN;
-    return {
-      kind,
-      version: peer.version,
-      cpuPercentQuiet,
-      cpuPercentOther,
-      ratio: cpuPercentOther / cpuPercentQuiet,
-      rssBeforeBytes,
-      rssBytes,
-      rssGrowthBytes: rssBytes - rssBeforeBytes,
-      rssPeakBytes: readRssPeak(running.tree()),
-      openingMs: measured.openingMs,
-    };
+    const openingMs = await measureIntervals(subjects, options.seconds);
+    return rowsOf(subjects, peer.version, openingMs);
   } finally {
     writer.kill('SIGTERM');
-    await running.stop();
+    await Promise.all(subjects.map(({ running }) => running.stop()));
     workspace.removeLogs('admin');
   }
 }
 
-/** Runs the three kinds in turn, again and again. */
+/** Runs the three agents again and again, each time started in another order. */
 export async function runAdmin(
   peer: FoundPeer,
   options: AdminOptions,
   place: Place,
 ): Promise<AdminRow[]> {
   const runs: AdminRow[] = [];
-  place.progress.plan(options.rounds * kinds.length);
+  place.progress.plan(options.rounds);
   for (let round = 1; round <= options.rounds; round += 1) {
-    for (const kind of kinds) {
-      const run = await runKind(peer, kind, options, place);
-      runs.push(run);
-      place.progress.ran();
-      place.progress.say(
-        `round ${round} of ${options.rounds}, ${kind}: ratio ${digits(run.ratio, 3)}, ${digits(run.rssGrowthBytes / 1e6, 1)} MB more`,
-      );
-    }
+    const turn = round % kinds.length;
+    const order = [...kinds.slice(turn), ...kinds.slice(0, turn)];
+    const rows = await runRound(peer, order, options, place);
+    runs.push(...rows);
+    place.progress.ran();
+    const { cpuShare, noiseShare, rssBytes } = costOfLooking(rows);
+    const percent = (share: number) => `${digits(share * 100, 1)} %`;
+    place.progress.say(
+      `round ${round} of ${options.rounds}: asked ${percent(cpuShare)} more CPU, noise ${percent(noiseShare)}, ${digits(rssBytes / 1e6, 1)} MB more`,
+    );
   }
-  return kinds.map((kind) => {
-    const own = runs.filter((run) => run.kind === kind);
-    const middle = (read: (run: AdminRow) => number) => median(own.map(read));
-    return {
-      kind,
-      version: peer.version,
-      cpuPercentQuiet: middle((run) => run.cpuPercentQuiet),
-      cpuPercentOther: middle((run) => run.cpuPercentOther),
-      ratio: middle((run) => run.ratio),
-      rssBeforeBytes: middle((run) => run.rssBeforeBytes),
-      rssBytes: middle((run) => run.rssBytes),
-      rssGrowthBytes: middle((run) => run.rssGrowthBytes),
-      rssPeakBytes: middle((run) => run.rssPeakBytes),
-      openingMs: middle((run) => run.openingMs),
-    };
-  });
+  return kinds.map((kind) => medianRow(runs.filter((run) => run.kind === kind)));
+}
+
+function medianRow(runs: readonly AdminRow[]): AdminRow {
+  const [first] = runs;
+  if (first === undefined) throw new Error('there was no round');
+  const middle = (read: (run: AdminRow) => number) => median(runs.map(read));
+  return {
+    kind: first.kind,
+    version: first.version,
+    cpuPercentQuiet: middle((run) => run.cpuPercentQuiet),
+    cpuPercentAsked: middle((run) => run.cpuPercentAsked),
+    ratio: middle((run) => run.ratio),
+    ratioToNeighbour: middle((run) => run.ratioToNeighbour),
+    rssBeforeBytes: middle((run) => run.rssBeforeBytes),
+    rssGrowthBytes: middle((run) => run.rssGrowthBytes),
+    rssOverNeighbourBytes: middle((run) => run.rssOverNeighbourBytes),
+    rssPeakBytes: middle((run) => run.rssPeakBytes),
+    openingMs: middle((run) => run.openingMs),
+  };
 }
 
 /** The table of the report. */
 export function tabulateAdmin(rows: readonly AdminRow[]): string {
-  const head = ['admin server', 'CPU %, intervals 1 and 4', '2 and 3', 'ratio', 'RSS MB after 1'];
-  head.push('after 4', 'grown by');
+  const head = ['admin server', 'CPU %, quiet', 'CPU %, asked', 'ratio', "to the neighbour's"];
+  head.push('RSS MB at first', 'grown by', 'RSS peak MB', 'first page and scrape, CPU ms');
   return markdownTable([
-    [...head, 'RSS peak MB', 'first page and scrape, CPU ms'],
+    head,
     ...rows.map((row) => [
       row.kind,
       digits(row.cpuPercentQuiet, 3),
-      digits(row.cpuPercentOther, 3),
+      digits(row.cpuPercentAsked, 3),
       digits(row.ratio, 3),
+      digits(row.ratioToNeighbour, 3),
       digits(row.rssBeforeBytes / 1e6, 1),
-      digits(row.rssBytes / 1e6, 1),
       digits(row.rssGrowthBytes / 1e6, 1),
       digits(row.rssPeakBytes / 1e6, 1),
       row.kind === 'asked' ? digits(row.openingMs, 0) : '–',
@@ -277,7 +320,7 @@ export function tabulateAdmin(rows: readonly AdminRow[]): string {
   ]);
 }
 
-/** What being asked costs: more CPU as a part, more memory in bytes. */
+/** What being asked costs: more CPU as a part, more memory in bytes; and the noise of the former. */
 export function costOfLooking(rows: readonly AdminRow[]): {
   readonly cpuShare: number;
   readonly noiseShare: number;
@@ -285,8 +328,8 @@ export function costOfLooking(rows: readonly AdminRow[]): {
 } {
   const of = (kind: Kind) => rows.find((row) => row.kind === kind);
   return {
-    cpuShare: (of('asked')?.ratio ?? NaN) - 1,
-    noiseShare: (of('not asked')?.ratio ?? NaN) - 1,
-    rssBytes: (of('asked')?.rssGrowthBytes ?? NaN) - (of('not asked')?.rssGrowthBytes ?? NaN),
+    cpuShare: (of('asked')?.ratioToNeighbour ?? NaN) - 1,
+    noiseShare: (of('off')?.ratioToNeighbour ?? NaN) - 1,
+    rssBytes: of('asked')?.rssOverNeighbourBytes ?? NaN,
   };
 }
