@@ -122,8 +122,11 @@ export const limits = {
    */
   unclaimedKeptMs: 600_000,
   // ── encode
-  /** A body is closed when it is this long; one entry may go over it. */
-  batchBytesSoftMax: 2 * MiB,
+  /**
+   * A body is closed when it is this long; one entry may go over it, up to `requestBytesMax`. With
+   * 3 MiB, 20,000 lines/s over 50 files cost 1.75 % of a core, with 2 MiB 2.15 %.
+   */
+  batchBytesSoftMax: 3 * MiB,
   /**
    * Room in a slot past the soft end: one record of `lineBytesMax`, each byte escaped as six, and
    * its entries' other members.

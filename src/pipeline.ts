@@ -21,7 +21,14 @@ import { isBroken } from './tail/gz-tries.ts';
 import type { LogFile } from './tail/log-file.ts';
 import { lossBody, type LossNotice } from './tail/loss-notice.ts';
 import type { Chain } from './tail/chain.ts';
-import { makePlan, type Plan, type PlanContext, type PlannedChain } from './tail/plan.ts';
+import { bytesConsumed } from './tail/chain-cut.ts';
+import {
+  makePlan,
+  smoothExpansion,
+  type Plan,
+  type PlanContext,
+  type PlannedChain,
+} from './tail/plan.ts';
 
 type Stages = {
   readonly encoder: EncoderPool;
@@ -84,6 +91,8 @@ export class Pipeline {
   readonly #drainsMax: number;
   #drains = 0;
   #drainTurnMs = 0;
+  /** Bytes of body that a byte of log became, of late. What is planned past a body is in vain. */
+  #expansion = 1;
   #shipments = 0;
   readonly #takeLosses: (countMax: number) => LossNotice[];
   /** Unpacked and not read to the end: each takes room in the state directory. */
@@ -164,7 +173,9 @@ export class Pipeline {
     while (!this.#stopped && this.#drains < this.#drainsMax) {
       const slot = this.#stages.encoder.takeSlot();
       if (slot === undefined) return;
-      const plan = makePlan(this.#chains(), slot, this.#context, steadyNowMs());
+      const batchBytesMax = this.#context.batchBytesMax / this.#expansion;
+      const context = { ...this.#context, batchBytesMax };
+      const plan = makePlan(this.#chains(), slot, context, steadyNowMs());
       if (plan === undefined) {
         this.#stages.encoder.freeSlot(slot);
         this.#spoolNext();
@@ -219,6 +230,7 @@ export class Pipeline {
     const nowMs = steadyNowMs();
     this.totals.tasks += 1;
     this.totals.drainCpuMicros += result.cpuMicros;
+    let bytesInAll = 0;
     for (const [index, { planned, cut }] of plan.parts.entries()) {
       const source = result.sources[index];
       if (source === undefined) continue;
@@ -227,10 +239,12 @@ export class Pipeline {
         const end = source.consumed[at] ?? start;
         if (end > start) ranges.push({ chain: planned.chain, ...this.#begin(file, start, end) });
       }
-      const bytes = consumedBytes(cut.segments, source);
+      const bytes = bytesConsumed(cut.segments, source.consumed);
+      bytesInAll += bytes;
       planned.chain.advance(cut, source, nowMs);
       this.#count(planned, source, bytes);
     }
+    this.#expansion = smoothExpansion(this.#expansion, bytesInAll, result.bodyBytes);
     return ranges;
   }
 
@@ -378,15 +392,4 @@ function isIntact({ parts }: Plan): boolean {
 function addSeverities(sums: number[], { severities, entries }: SourceResult): void {
   if (severities === undefined) sums[severityIndex('INFO')]! += entries;
   for (const [index, count] of severities?.entries() ?? []) sums[index]! += count;
-}
-
-function consumedBytes(
-  segments: readonly { readonly start: number }[],
-  source: SourceResult,
-): number {
-  let bytes = 0;
-  for (const [index, { start }] of segments.entries()) {
-    bytes += (source.consumed[index] ?? start) - start;
-  }
-  return bytes;
 }

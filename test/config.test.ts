@@ -160,8 +160,8 @@ describe('a wrong value', () => {
       '--admin-address is "a:70000"; allowed is HOST:PORT such as 127.0.0.1:8090, or off',
     ],
     [
-      { batchBytesMax: '3Mi' },
-      '--batch-bytes-max is "3Mi"; allowed is a number of bytes from 4096 to 2097152, also as 64Ki or 2Mi',
+      { batchBytesMax: '4Mi' },
+      '--batch-bytes-max is "4Mi"; allowed is a number of bytes from 4096 to 3145728, also as 64Ki or 2Mi',
     ],
     [
       { flushIntervalMs: '5 parsecs' },

@@ -70,3 +70,13 @@ function segmentOf(file: LogFile, end: number): Segment {
   const ended = file.ended && end === file.size;
   return { fd: file.fd, start: file.offset, end, ended, idPrefix, fallbackTime };
 }
+
+/** Bytes of the segments that a task has consumed; `consumed` is where it stopped in each. */
+export function bytesConsumed(
+  segments: readonly Pick<Segment, 'start'>[],
+  consumed: readonly number[],
+): number {
+  let bytes = 0;
+  for (const [index, { start }] of segments.entries()) bytes += (consumed[index] ?? start) - start;
+  return bytes;
+}

@@ -112,7 +112,7 @@ describe('a record without its end', () => {
   });
 
   test('is cut when lines of the other stream fill the body before its end', () => {
-    const filler = `${t} stderr F ${'x'.repeat(10_000)}\n`.repeat(250);
+    const filler = `${t} stderr F ${'x'.repeat(10_000)}\n`.repeat(350);
     const { list, consumed, more } = drain([`${t} stdout P first\n${filler}`]);
     expect(list.at(-1)).toMatchObject({
       textPayload: 'first',
