@@ -9,8 +9,8 @@ import type { AdminSource, AgentStatus, Check, WorkloadStatus } from './admin/ad
 import { createHistory, historyIntervalMs, type Sample } from './admin/history.ts';
 import type { Agent } from './agent.ts';
 import { limits } from './config.ts';
-import { severityNames } from './encode/severity.ts';
 import type { FleetChain } from './fleet.ts';
+import { severityNames } from './log-severity.ts';
 import type { Log } from './log.ts';
 import { readConntrackShare, readThrottling } from './node-pressure.ts';
 import { steadyNowMs } from './steady-clock.ts';
@@ -135,6 +135,8 @@ function statusOf(agent: Agent, meters: WorkloadMeters, adminMicros: number): Ag
     lostBytesByReason: fleet.losses.bytesByReason,
     lostByContainer: fleet.losses.containers,
     malformedLines: totals.malformedLines,
+    redacted: totals.redacted,
+    sampledOut: totals.sampledOut,
     readErrors: totals.readErrors,
     behindBytes: workloads.reduce((sum, { behindBytes }) => sum + behindBytes, 0),
     behindSeconds: behindSecondsOf(fleet.all(), nowMs),

@@ -6,6 +6,7 @@ import type { Command, ConfigKey } from './options.ts';
 import { configKeys, flagOf, rowOf } from './config-loader.ts';
 import { AgentError } from './errors.ts';
 import { nearest } from './nearest.ts';
+import { listKinds } from './option-row.ts';
 
 export type Flags = Partial<Record<ConfigKey, unknown>>;
 
@@ -63,8 +64,9 @@ function setFlag(flags: Flags, key: ConfigKey, token: OptionToken): void {
     throw new AgentError('CONFIG_INVALID', `${flagOf(key)} needs a value`);
   }
   const earlier = flags[key];
-  const isList = kind === 'paths' || kind === 'globs' || kind === 'rates';
-  flags[key] = isList ? [...(Array.isArray(earlier) ? earlier : []), token.value] : token.value;
+  flags[key] = listKinds.has(kind)
+    ? [...(Array.isArray(earlier) ? earlier : []), token.value]
+    : token.value;
 }
 
 function unknownFlag(command: Command, rawName: string, key: ConfigKey | undefined): AgentError {

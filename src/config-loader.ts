@@ -7,6 +7,7 @@ import { type Command, type Config, type ConfigKey, type OptionRow, options } fr
 import { AgentError } from './errors.ts';
 import { nearest } from './nearest.ts';
 import { type OptionValue, parseOptionValue, valueText } from './option-value.ts';
+import { parseRedaction } from './record-rule.ts';
 
 /** Where a value came from: `default`, `--flag`, `TAILSHIP_NAME`, or `FILE`. */
 export type ConfigOrigin = string;
@@ -74,6 +75,7 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
         : parseOptionValue(rowOf(key), written.value, written.place);
   }
   applyNoProxy(values, origins, input.environment);
+  await checkRedactions(values, origins);
   if (rowOf('kubernetesApi').commands.includes(input.command)) {
     applyClusterApi(values, origins, input.environment);
   }
@@ -168,6 +170,24 @@ function applyNoProxy(
   if (protocol === 'https:' && !exempt) return;
   values.proxy = undefined;
   origins.proxy = 'default';
+}
+
+/** Whether the patterns compile; their library is loaded for that only when there are any. */
+async function checkRedactions(
+  values: Partial<Record<ConfigKey, OptionValue>>,
+  origins: Partial<Record<ConfigKey, ConfigOrigin>>,
+): Promise<void> {
+  const redactions = values.redact as readonly string[];
+  if (redactions.length === 0) return;
+  const { checkPatterns } = await import('./redaction-pattern.ts');
+  try {
+    checkPatterns(redactions.map((text) => parseRedaction(text).pattern));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const place = `redact of ${origins.redact}`;
+    const text = `${place} is refused; allowed is ${error.message}`;
+    throw new AgentError('CONFIG_INVALID', text, { cause: error });
+  }
 }
 
 /** The variables that the kubelet gives every container: the API server needs no DNS then. */

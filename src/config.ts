@@ -172,6 +172,20 @@ export const limits = {
   stringKeptBytesMin: 64,
   /** JSON nesting that is still taken as JSON; deeper is text. The API ends at about 100. */
   jsonDepthMax: 64,
+  // ── encode: what is hidden
+  /** Longest pattern of `--redact`. */
+  redactPatternCharactersMax: 1_000,
+  /** Instructions that all of them compile to: a body of 2 MiB may take 60 s at most. */
+  redactStepsMax: 1_000,
+  /** Compiled patterns that a worker keeps. */
+  redactPatternsKept: 256,
+  /**
+   * CPU time that finding the matches may take, for each character and instruction of the pattern,
+   * and a task's start. One pass over a text takes 2 to 22 ns (measured), but a pattern that looks
+   * far ahead for each of its short matches would take one pass for each of them.
+   */
+  redactStepNanos: 30,
+  redactStartMs: 250,
   // ── commit
   /**
    * A state directory that could not be written is tried again after this long at first, and at

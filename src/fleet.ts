@@ -179,6 +179,7 @@ export class Fleet {
     const isPaced = bytesPerSecond !== Number.POSITIVE_INFINITY && !this.#setup.once;
     planned.rule = rule;
     planned.joinStackTraces = rule.joinStackTraces;
+    planned.recordRule = rule.records;
     planned.pace = isPaced ? { bytesPerSecond, dueMs: planned.pace?.dueMs ?? 0 } : undefined;
   }
 

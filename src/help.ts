@@ -3,6 +3,7 @@
 
 import { type Command, type ConfigKey, commands } from './options.ts';
 import { configKeys, flagOf, rowOf, variableOf } from './config-loader.ts';
+import { listKinds } from './option-row.ts';
 import { valueText } from './option-value.ts';
 
 type CommandText = {
@@ -133,8 +134,9 @@ export function commandHelpText(command: Command): string {
 function optionLines(key: ConfigKey, command: Command): string[] {
   const row = rowOf(key);
   const flag = `  ${flagOf(key)}${row.kind === 'boolean' ? '' : ` ${placeholderOf(key)}`}`;
-  const isList = ['paths', 'globs', 'rates'].includes(row.kind);
-  const repeat = isList ? '  (repeatable; in the variable comma-separated)' : '';
+  const inVariable =
+    row.kind === 'redactions' ? 'one in the variable' : 'in the variable comma-separated';
+  const repeat = listKinds.has(row.kind) ? `  (repeatable; ${inVariable})` : '';
   const names = [`[${valueText(row.default)}]`, variableOf(key), ...(row.foreignVariables ?? [])];
   if (key !== 'config') names.push(key);
   if (row.isHot === true && command === 'run') names.push('(hot)');

@@ -15,6 +15,8 @@ export type OptionRow = {
     | 'paths'
     | 'globs'
     | 'rates'
+    | 'redactions'
+    | 'samples'
     | 'url'
     | 'hostPort'
     | 'boolean'
@@ -41,6 +43,15 @@ export type OptionRow = {
   /** Variables of other tools that count when ours is not set. */
   readonly foreignVariables?: readonly string[];
 };
+
+/** Kinds whose values are lists; a flag of theirs may stand more than once. */
+export const listKinds: ReadonlySet<OptionRow['kind']> = new Set([
+  'paths',
+  'globs',
+  'rates',
+  'redactions',
+  'samples',
+]);
 
 export type HostPort = { readonly host: string; readonly port: number };
 

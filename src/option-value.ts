@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { globText, parseGlob, parseRate, rateText } from './container-glob.ts';
 import type { HostPort, OptionRow } from './options.ts';
 import { AgentError } from './errors.ts';
+import { parseRedaction, parseSample, redactionText, sampleText } from './record-rule.ts';
 
 export type OptionValue = string | number | boolean | readonly string[] | HostPort | undefined;
 
@@ -29,6 +30,8 @@ export function parseOptionValue(row: OptionRow, written: unknown, origin: strin
   if (row.kind === 'paths') return parsePaths(written, wrong);
   if (row.kind === 'globs') return parseTexts(written, parseGlob, wrong);
   if (row.kind === 'rates') return parseTexts(written, parseRate, wrong);
+  if (row.kind === 'samples') return parseTexts(written, parseSample, wrong);
+  if (row.kind === 'redactions') return parseRedactions(written, wrong);
   if (row.kind === 'boolean') return parseBoolean(written, wrong);
   if (row.kind === 'count') return parseQuantity(row, written, { '': 1 }, wrong);
   if (row.kind === 'bytes') return parseQuantity(row, written, byteUnits, wrong);
@@ -57,6 +60,8 @@ export function allowedText(row: OptionRow): string {
   if (row.kind === 'milliseconds') return `a number of milliseconds ${range}, also as 5s or 1m`;
   if (row.kind === 'globs') return globText;
   if (row.kind === 'rates') return rateText;
+  if (row.kind === 'samples') return sampleText;
+  if (row.kind === 'redactions') return redactionText;
   return row.kind;
 }
 
@@ -120,6 +125,21 @@ function parseTexts(
 ): readonly string[] {
   const parts = Array.isArray(written) ? written : [written];
   const texts = parts.flatMap((part: unknown) => asText(part, wrong).split(',').map(trimmed));
+  return checked(texts, check, wrong);
+}
+
+/** A pattern may hold commas. */
+function parseRedactions(written: unknown, wrong: Wrong): readonly string[] {
+  const parts = Array.isArray(written) ? written : [written];
+  const texts = parts.map((part: unknown) => asText(part, wrong));
+  return checked(texts, parseRedaction, wrong);
+}
+
+function checked(
+  texts: readonly string[],
+  check: (text: string) => unknown,
+  wrong: Wrong,
+): readonly string[] {
   try {
     for (const text of texts) check(text);
   } catch (error) {

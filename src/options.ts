@@ -356,7 +356,7 @@ type ValueOf<Row extends OptionRow> = Row['kind'] extends 'boolean'
     ? Choice
     : Row['kind'] extends 'count' | 'bytes' | 'milliseconds' | 'amount'
       ? number
-      : Row['kind'] extends 'paths' | 'globs' | 'rates'
+      : Row['kind'] extends 'paths' | 'globs' | 'rates' | 'redactions' | 'samples'
         ? readonly string[]
         : Row['kind'] extends 'hostPort'
           ? HostPort | undefined

@@ -11,8 +11,8 @@ import type { CheckpointStore } from './commit/checkpoint-store.ts';
 import { createLowWater, type LowWater } from './commit/low-water.ts';
 import type { DrainResult, SourceResult } from './encode/drain-task.ts';
 import type { EncoderPool } from './encode/encoder-pool.ts';
-import { severityIndex, severityNames } from './encode/severity.ts';
 import { limits } from './config.ts';
+import { severityIndex, severityNames } from './log-severity.ts';
 import type { Log } from './log.ts';
 import type { Shipper } from './ship/shipper.ts';
 import { steadyNowMs } from './steady-clock.ts';
@@ -49,6 +49,10 @@ export type Totals = {
   deadLettered: number;
   fastLines: number;
   malformedLines: number;
+  /** Entries. */
+  redacted: number;
+  /** Records. */
+  sampledOut: number;
   readErrors: number;
   drainCpuMicros: number;
   tasks: number;
@@ -75,6 +79,8 @@ export class Pipeline {
     deadLettered: 0,
     fastLines: 0,
     malformedLines: 0,
+    redacted: 0,
+    sampledOut: 0,
     readErrors: 0,
     drainCpuMicros: 0,
     tasks: 0,
@@ -267,6 +273,8 @@ export class Pipeline {
     }
     this.totals.fastLines += source.fastLines;
     this.totals.malformedLines += source.malformedLines;
+    this.totals.redacted += source.redacted ?? 0;
+    this.totals.sampledOut += source.sampledOut ?? 0;
     if (source.readError === undefined) return;
     this.totals.readErrors += 1;
     const { directory } = planned.chain.place;

@@ -42,7 +42,7 @@ export const podOptions = {
     commands: ['run', 'check'],
     help: 'How long the lines of a new pod wait for its labels before they are sent without.',
   },
-  // ── which containers, and how fast
+  // ── which containers, how fast, and what of them
   include: {
     kind: 'globs',
     isHot: true,
@@ -67,11 +67,27 @@ export const podOptions = {
     placeholder: 'GLOB=BYTES',
     help: 'Bytes per second of each container that matches; the rest waits in its files.',
   },
+  redact: {
+    kind: 'redactions',
+    isHot: true,
+    default: [],
+    commands: ['run', 'check'],
+    placeholder: 'GLOB=PATTERN',
+    help: 'Replace what a regular expression matches in the lines of these containers by [REDACTED].',
+  },
+  sample: {
+    kind: 'samples',
+    isHot: true,
+    default: [],
+    commands: ['run', 'check'],
+    placeholder: 'GLOB:SEVERITY=SHARE',
+    help: 'Ship this share, 0 to 1, of the entries of one severity; severities not named are shipped.',
+  },
   podAnnotations: {
     kind: 'boolean',
     isHot: true,
     default: false,
     commands: ['run', 'check'],
-    help: 'Obey tailship.dev/exclude, tailship.dev/join-stack-traces and tailship.dev/rate-limit of the pods.',
+    help: 'Obey tailship.dev/exclude, join-stack-traces, rate-limit and sample, annotations of the pods.',
   },
 } as const satisfies Record<string, OptionRow>;

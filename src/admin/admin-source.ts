@@ -114,6 +114,10 @@ export type AgentStatus = {
   /** Containers that have lost bytes, also those that are gone by now. */
   readonly lostByContainer?: readonly ContainerLossStatus[];
   readonly malformedLines: number;
+  /** Entries in which a pattern of `--redact` matched. */
+  readonly redacted: number;
+  /** Records that `--sample` left out. */
+  readonly sampledOut: number;
   readonly readErrors: number;
   /** In the files, but not committed. */
   readonly behindBytes: number;

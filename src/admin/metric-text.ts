@@ -43,6 +43,14 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'Lines that are not written as their format says, shipped as text.',
     ({ malformedLines }) => malformedLines,
   ),
+  tailship_redacted_total: counter(
+    'Entries in which something was hidden, because the configuration says so.',
+    ({ redacted }) => redacted,
+  ),
+  tailship_sampled_out_total: counter(
+    'Records that are not shipped, because the configuration says so.',
+    ({ sampledOut }) => sampledOut,
+  ),
   tailship_batches_total: counter('Request bodies answered for.', ({ batches }) => batches),
   tailship_sent_bytes_total: counter('Request bodies as sent.', ({ sentBytes }) => sentBytes),
   tailship_requests_total: counters(

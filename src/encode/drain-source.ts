@@ -7,6 +7,7 @@
 import { readSync } from 'node:fs';
 
 import { limits } from '../config.ts';
+import { severityIndex } from '../log-severity.ts';
 import type { Body } from './body.ts';
 import { parseCriLine } from './cri-line.ts';
 import { parseDockerLine } from './docker-line.ts';
@@ -16,7 +17,7 @@ import type { Incomplete } from './emit-record.ts';
 import { stopDone } from './kernel/layout.ts';
 import { openLookBack, timeBefore } from './look-back.ts';
 import { flushOpen, takeLine } from './open-record.ts';
-import { severityIndex } from './severity.ts';
+import { createRedactor } from './redactor.ts';
 import { openRecords, returnTo, softEnd } from './source-run.ts';
 import type { DrainWorker, Place, SourceRun } from './source-run.ts';
 
@@ -42,13 +43,19 @@ type Stop = 'end' | 'full' | { readonly code: string };
 /** A source, and what else of its task it needs. */
 type SourceTask = { readonly source: Source; readonly traceParent: string | undefined };
 
+/** What every answer counts. */
+const noTally = { lines: 0, entries: 0, fastLines: 0, malformedLines: 0 };
+
 function openRun(worker: DrainWorker, body: Body, task: SourceTask): SourceRun {
   const { source, traceParent } = task;
-  const { resource, logName, labels } = source;
-  const context = { resource, logName, labels, traceParent };
-  const mayUseKernel = source.format === 'cri' && !source.joinStackTraces;
+  const { resource, logName, labels, recordRule } = source;
+  const redact = recordRule?.redact ?? [];
+  const redactor = redact.length === 0 ? undefined : createRedactor(redact);
+  const context = { resource, logName, labels, traceParent, redactor };
+  const isPlain = !source.joinStackTraces && recordRule === undefined;
+  const mayUseKernel = source.format === 'cri' && isPlain;
   const kernel = mayUseKernel && worker.kernel?.setTemplates(context) ? worker.kernel : undefined;
-  const tally = { lines: 0, entries: 0, fastLines: 0, malformedLines: 0 };
+  const tally = { ...noTally, redacted: 0, sampledOut: 0 };
   worker.severityCounts.fill(0);
   const [partials, traces] = [new Map(), new Map()];
   const lookBack = openLookBack(source.segments[0]!);
@@ -303,13 +310,20 @@ function severitiesOf({ worker, tally }: SourceRun): readonly number[] | undefin
   return isPlain ? undefined : [...severityCounts];
 }
 
+/** The counts of the answer, those that most have none of left out. */
+function talliedOf(run: SourceRun): Omit<SourceResult, 'consumed' | 'readError' | 'more'> {
+  const { redacted, sampledOut, ...tally } = run.tally;
+  const severities = severitiesOf(run);
+  if (redacted === 0 && sampledOut === 0) return { ...tally, severities };
+  return { ...tally, severities, redacted, sampledOut };
+}
+
 /** The answer for a source that was not begun. */
 export function skipSource(source: Source): SourceResult {
   const consumed = source.segments.map((segment) => segment.start);
-  const tally = { lines: 0, entries: 0, fastLines: 0, malformedLines: 0 };
   return {
     consumed,
-    ...tally,
+    ...noTally,
     severities: undefined,
     readError: undefined,
     more: hasBytes(source),
@@ -326,8 +340,7 @@ export function drainSource(worker: DrainWorker, body: Body, task: SourceTask): 
   const next = settle(run, left, isFirstInBody);
   return {
     consumed: consumedOf(source, next, left.ends),
-    ...run.tally,
-    severities: severitiesOf(run),
+    ...talliedOf(run),
     readError: typeof left.stop === 'object' ? left.stop.code : undefined,
     more: left.stop === 'full',
   };

@@ -36,6 +36,17 @@ export type Segment = {
 /** How the lines of a file are written. */
 export type LineFormat = 'cri' | 'docker' | 'raw';
 
+/** What is done to the records of a container before they are shipped. */
+export type RecordRule = {
+  /** Regular expressions (RE2): what they match is replaced. */
+  readonly redact: readonly string[];
+  /**
+   * The share of the records that is shipped, 0 to 1, by severity in the order of `severityNames`;
+   * undefined: all are.
+   */
+  readonly shares: readonly number[] | undefined;
+};
+
 /**
  * One container's files (rotated, then live), oldest first: a partial line may begin in one segment
  * and end in the next.
@@ -60,6 +71,8 @@ export type Source = {
    * ''.
    */
   readonly labels: string;
+  /** Absent, as in most: the kernel may encode it. */
+  readonly recordRule?: RecordRule;
 };
 
 export type DrainTask = {
@@ -94,6 +107,10 @@ export type SourceResult = {
   readonly fastLines: number;
   /** Lines that are no valid line of their format and were shipped as text. */
   readonly malformedLines: number;
+  /** Entries in which something was replaced; absent when there are none. */
+  readonly redacted?: number;
+  /** Records that the rule left out; absent when there are none. */
+  readonly sampledOut?: number;
   /** A read failed with this errno code; what was read before it stands. */
   readonly readError: string | undefined;
   /** Bytes are left in the segments that only wait for room in the body. */

@@ -1,12 +1,13 @@
 // Encodes records that are not the kernel's own lines into the body. Called by drain-source.ts and
 // open-record.ts. Every function returns false, and has changed nothing, when the body has no room.
 
+import { severityIndex } from '../log-severity.ts';
 import { appendEntries } from './body.ts';
 import type { Stream } from './cri-line.ts';
 import { incompleteInsertId, insertIdOf } from './insert-id.ts';
 import { encodeRecord, encodeText } from './log-entry.ts';
 import type { EncodedRecord, RecordInput } from './log-entry.ts';
-import { severityIndex } from './severity.ts';
+import { isKept } from './sampling.ts';
 import type { OpenPartial, Place, SourceRun } from './source-run.ts';
 
 /** `undecided` is a trace that might go on: it is no less than its lines, so it gets no mark. */
@@ -38,21 +39,34 @@ function inputOf(run: SourceRun, record: WholeRecord): RecordInput {
   return { content, time, stream, insertId: id, incomplete };
 }
 
-function append(run: SourceRun, { entries, severity }: EncodedRecord): boolean {
+/** Whether the user wants the record. It is asked by its place: what is cut or sent again, too. */
+function isWanted(run: SourceRun, { place }: WholeRecord, severity: number): boolean {
+  const share = run.source.recordRule?.shares?.[severity] ?? 1;
+  return share === 1 || isKept(insertIdOf(idPrefixOf(run, place.segment), place.offset), share);
+}
+
+function append(run: SourceRun, record: WholeRecord, encoded: EncodedRecord): boolean {
+  const { entries, isRedacted } = encoded;
+  const severity = severityIndex(encoded.severity);
+  if (!isWanted(run, record, severity)) {
+    run.tally.sampledOut++;
+    return true;
+  }
   if (!appendEntries(run.body, entries)) return false;
   run.tally.entries += entries.length;
-  run.worker.severityCounts[severityIndex(severity)]! += entries.length;
+  if (isRedacted) run.tally.redacted += entries.length;
+  run.worker.severityCounts[severity]! += entries.length;
   return true;
 }
 
 /** A record of the file's format. */
 export function emitRecord(run: SourceRun, record: WholeRecord): boolean {
-  return append(run, encodeRecord(inputOf(run, record), run.context));
+  return append(run, record, encodeRecord(inputOf(run, record), run.context));
 }
 
 /** A line, or part of one, that is not of the file's format. */
 export function emitText(run: SourceRun, record: WholeRecord): boolean {
-  return append(run, encodeText(inputOf(run, record), run.context));
+  return append(run, record, encodeText(inputOf(run, record), run.context));
 }
 
 /** Address of the content of a stream's join. */

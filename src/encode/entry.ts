@@ -2,8 +2,9 @@
 // own code, so the order of members here is part of the specification: the payload stands first,
 // for a kernel that copies it while it validates it.
 
+import type { Severity } from '../log-severity.ts';
 import type { Stream } from './cri-line.ts';
-import type { Severity } from './severity.ts';
+import type { Redactor } from './redactor.ts';
 
 /** What all entries of one container have; as `Source` and `DrainTask` say it. */
 export type EncodeContext = {
@@ -15,6 +16,8 @@ export type EncodeContext = {
   readonly labels: string;
   /** `projects/P`; undefined leaves traces bare. */
   readonly traceParent: string | undefined;
+  /** What hides parts of the records; absent: nothing is hidden. */
+  readonly redactor?: Redactor | undefined;
 };
 
 /** A LogEntry in parts, each as JSON text; '' for what is absent. */

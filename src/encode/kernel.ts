@@ -7,8 +7,8 @@
 
 import assert from 'node:assert';
 import { readFileSync } from 'node:fs';
+import { severityNames } from '../log-severity.ts';
 import * as layout from './kernel/layout.ts';
-import { severityNames } from './severity.ts';
 
 /** What every entry of a source has in common; the members are those of `Source`. */
 export type EntryTemplates = {

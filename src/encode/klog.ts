@@ -2,7 +2,7 @@
 // for every text record. The invariant: linear in the header's length, however the tenant writes
 // it; and what is no whole header stays text.
 
-import type { Severity } from './severity.ts';
+import type { Severity } from '../log-severity.ts';
 
 export type KlogRecord = {
   readonly severity: Severity;

@@ -3,6 +3,7 @@
 // write the same bytes, and it can encode every record there is.
 
 import { limits } from '../config.ts';
+import type { Severity } from '../log-severity.ts';
 import type { Stream } from './cri-line.ts';
 import { writeEntry } from './entry.ts';
 import type { EncodeContext, Entry } from './entry.ts';
@@ -11,7 +12,8 @@ import { scanObject } from './json-scan.ts';
 import { parseKlog } from './klog.ts';
 import { joinLabels, labelOf } from './labels.ts';
 import type { Label } from './labels.ts';
-import { severityOfStream, type Severity } from './severity.ts';
+import { severityOfStream } from './severity.ts';
+import { redactedText, redactedWhole } from './redactor.ts';
 import { readSpecialFields } from './special-fields.ts';
 
 export type { EncodeContext } from './entry.ts';
@@ -36,6 +38,8 @@ export type EncodedRecord = {
   readonly severity: Severity;
   /** JSON texts of its entries: one, or several when it is larger than an entry may be. */
   readonly entries: readonly string[];
+  /** Something of it was hidden. */
+  readonly isRedacted: boolean;
 };
 
 // Invalid bytes become U+FFFD, one for each maximal subpart; a byte order mark is content.
@@ -97,15 +101,36 @@ function klogEntry(record: RecordInput, text: string, context: EncodeContext): E
   };
 }
 
+/** A record as it may be shipped: its content, and the same as text. */
+type Content = {
+  readonly record: RecordInput;
+  readonly text: string;
+  readonly mayBeObject: boolean;
+  readonly isRedacted: boolean;
+};
+
+function readContent(record: RecordInput, context: EncodeContext): Content {
+  const text = utf8.decode(record.content);
+  const redacted = context.redactor?.redact(text);
+  if (redacted === undefined) {
+    return { record, text, mayBeObject: mayBeObject(record.content), isRedacted: false };
+  }
+  const content = Buffer.from(redacted.text);
+  // Many short matches make it longer, but the slot has room for so much only.
+  const isTooLong = content.length > Math.max(record.content.length, limits.lineBytesMax);
+  if (!isTooLong) return { ...redacted, record: { ...record, content }, isRedacted: true };
+  const whole = { ...record, content: Buffer.from(redactedText) };
+  return { ...redactedWhole, record: whole, isRedacted: true };
+}
+
 function finish(
   entry: Entry,
-  record: RecordInput,
-  text: string,
+  { record, text, isRedacted }: Content,
   context: EncodeContext,
 ): EncodedRecord {
   const { severity } = entry;
   if (record.content.length + context.labels.length <= smallBytesMax) {
-    return { severity, entries: [writeEntry(entry, context)] };
+    return { severity, entries: [writeEntry(entry, context)], isRedacted };
   }
   const fallback = {
     context,
@@ -113,18 +138,22 @@ function finish(
     asText: () => textEntry(record, text, context),
   };
   const parts = fitEntry(entry, fallback);
-  return { severity, entries: parts.map((part) => writeEntry(part, context)) };
+  return { severity, entries: parts.map((part) => writeEntry(part, context)), isRedacted };
 }
 
 /** The entries of a record: JSON object, klog, or text. */
 export function encodeRecord(record: RecordInput, context: EncodeContext): EncodedRecord {
-  const text = utf8.decode(record.content);
-  const object = mayBeObject(record.content) ? scanObject(text) : undefined;
+  const content = readContent(record, context);
+  const { text } = content;
+  const object = content.mayBeObject ? scanObject(text) : undefined;
   const entry =
     object === undefined
       ? (klogEntry(record, text, context) ?? textEntry(record, text, context))
       : readSpecialFields(object, { ...record, marks: marksOf(record) }, context);
-  return finish(entry, record, text, context);
+  // Entries of one time that brought ids which are equal now would be taken for one.
+  const isIdHidden = content.isRedacted && entry.insertId.includes(redactedText);
+  const insertId = isIdHidden ? JSON.stringify(record.insertId) : entry.insertId;
+  return finish({ ...entry, insertId }, content, context);
 }
 
 /**
@@ -132,7 +161,7 @@ export function encodeRecord(record: RecordInput, context: EncodeContext): Encod
  * without a severity. The content is the raw line.
  */
 export function encodeText(record: RecordInput, context: EncodeContext): EncodedRecord {
-  const text = utf8.decode(record.content);
-  const entry = textEntry({ ...record, stream: 'stdout' }, text, context);
-  return finish({ ...entry, severity: 'DEFAULT' }, record, text, context);
+  const content = readContent(record, context);
+  const entry = textEntry({ ...record, stream: 'stdout' }, content.text, context);
+  return finish({ ...entry, severity: 'DEFAULT' }, content, context);
 }

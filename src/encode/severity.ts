@@ -2,27 +2,8 @@
 // comes out is one of the API's nine names, so that no spelling of a tenant can make the API refuse
 // a request.
 
+import { severityNames, type Severity } from '../log-severity.ts';
 import type { Stream } from './cri-line.ts';
-
-/** The names in order of their numbers: 0, 100, …, 800 (google.logging.type.LogSeverity). */
-export const severityNames = [
-  'DEFAULT',
-  'DEBUG',
-  'INFO',
-  'NOTICE',
-  'WARNING',
-  'ERROR',
-  'CRITICAL',
-  'ALERT',
-  'EMERGENCY',
-] as const;
-
-export type Severity = (typeof severityNames)[number];
-
-/** The place of a severity in `severityNames`, which counts and shares by severity are kept by. */
-export function severityIndex(severity: Severity): number {
-  return severityNames.indexOf(severity);
-}
 
 /**
  * Every word that is understood, in upper case: the names, and what log libraries write for them

@@ -41,6 +41,8 @@ export type Tally = {
   entries: number;
   fastLines: number;
   malformedLines: number;
+  redacted: number;
+  sampledOut: number;
 };
 
 /** A place where no record was open, and what stood in the body there. */

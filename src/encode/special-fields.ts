@@ -3,6 +3,7 @@
 // silent those of the two open agents (docs in ARCHITECTURE.md). The invariant: whatever the tenant
 // wrote, the entry is accepted by a strict proto3 JSON parser, and nothing is lost without a rule.
 
+import type { Severity } from '../log-severity.ts';
 import type { Stream } from './cri-line.ts';
 import type { EncodeContext, Entry } from './entry.ts';
 import { readEventTime } from './event-time.ts';
@@ -11,7 +12,7 @@ import type { JsonObject, Member } from './json-scan.ts';
 import { canonicalString, rawMember, rawValue, stringValue } from './json-text.ts';
 import { joinLabels, labelOf, parseLabels } from './labels.ts';
 import type { Label } from './labels.ts';
-import { parseLevel, parseSeverity, severityOfStream, type Severity } from './severity.ts';
+import { parseLevel, parseSeverity, severityOfStream } from './severity.ts';
 import {
   httpRequestFields,
   operationFields,

@@ -2,7 +2,7 @@
 // more than one body. Called by pipeline.ts whenever a slot is free.
 
 import { limits } from '../config.ts';
-import type { DrainTask, Source } from '../encode/drain-task.ts';
+import type { DrainTask, RecordRule, Source } from '../encode/drain-task.ts';
 import type { Chain, ChainCut } from './chain.ts';
 import { logNames, requestHead, type NodePlace, type Workload } from './workload.ts';
 
@@ -18,6 +18,7 @@ export type PlannedChain = {
   pace?: Pace | undefined;
   /** undefined: as the context says for all. */
   joinStackTraces?: boolean | undefined;
+  recordRule?: RecordRule | undefined;
 };
 
 /** How fast a chain may be read. */
@@ -156,6 +157,7 @@ function makeTask(parts: PlanPart[], slot: number, context: PlanContext, nowMs: 
         workload.resource === largest.workload.resource ? '' : `"resource":${workload.resource},`,
       logName: { stdout: '', stderr: `"logName":${JSON.stringify(stderr)},` },
       labels: alone ? '' : workload.labels,
+      ...(planned.recordRule !== undefined && { recordRule: planned.recordRule }),
     };
   });
   const head = requestHead(context.place, largest.workload, alone ? largest.workload.labels : '');

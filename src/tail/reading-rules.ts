@@ -1,12 +1,23 @@
-// Which containers are read, how fast, and how: from the globs of the configuration and, where they
-// are obeyed, from the annotations of the pods. Asked by fleet.ts when a container appears, when
-// its pod changes and when the configuration does; never on the path of the lines.
+// Which containers are read, how fast, how, and what of them is shipped: from the globs of the
+// configuration and, where they are obeyed, from the annotations of the pods. Asked by fleet.ts
+// when a container appears, when its pod changes and when the configuration does; never on the path
+// of the lines.
 //
 // Invariants: without any rule everybody gets the same frozen `noRule`, and nothing is compared; an
-// annotation can slow a container down or hide it, never lift what the configuration sets.
+// annotation can slow a container down, hide it or thin it out, never lift what the configuration
+// sets.
 
 import type { Config } from '../config.ts';
 import { parseGlob, parseRate, type ContainerGlob } from '../container-glob.ts';
+import type { RecordRule } from '../encode/drain-task.ts';
+import { severityNames } from '../log-severity.ts';
+import {
+  parseRedaction,
+  parseSample,
+  parseShare,
+  type Redaction,
+  type SeverityShare,
+} from '../record-rule.ts';
 import type { ContainerNames } from './workload.ts';
 
 /** What holds for one container. */
@@ -17,6 +28,8 @@ export type ReadingRule = {
   readonly joinStackTraces: boolean | undefined;
   /** undefined: as fast as can be. */
   readonly bytesPerSecond: number | undefined;
+  /** undefined: records are shipped as they are. */
+  readonly records: RecordRule | undefined;
 };
 
 export type Annotations = Readonly<Record<string, string>>;
@@ -25,43 +38,65 @@ export const noRule: ReadingRule = Object.freeze({
   isExcluded: false,
   joinStackTraces: undefined,
   bytesPerSecond: undefined,
+  records: undefined,
 });
 
 type Rate = { readonly glob: ContainerGlob; readonly bytesPerSecond: number };
+type Sample = SeverityShare & { readonly glob: ContainerGlob };
+type RuleOptions = 'include' | 'exclude' | 'rateLimit' | 'redact' | 'sample' | 'podAnnotations';
 
 export class ReadingRules {
   readonly #include: readonly ContainerGlob[];
   readonly #exclude: readonly ContainerGlob[];
   readonly #rates: readonly Rate[];
+  readonly #redactions: readonly Redaction[];
+  readonly #samples: readonly Sample[];
   readonly #obeysAnnotations: boolean;
   readonly #isEmpty: boolean;
 
-  constructor(config: Pick<Config, 'include' | 'exclude' | 'rateLimit' | 'podAnnotations'>) {
-    const { include, exclude, rateLimit, podAnnotations } = config;
+  constructor(config: Pick<Config, RuleOptions>) {
+    const { include, exclude, rateLimit, redact, sample, podAnnotations } = config;
     this.#include = include.map(parseGlob);
     this.#exclude = exclude.map(parseGlob);
     this.#rates = rateLimit.map(parseRate);
+    this.#redactions = redact.map(parseRedaction);
+    this.#samples = sample.map(parseSample);
     this.#obeysAnnotations = podAnnotations;
-    this.#isEmpty = !podAnnotations && [include, exclude, rateLimit].every(({ length }) => !length);
+    const lists = [include, exclude, rateLimit, redact, sample];
+    this.#isEmpty = !podAnnotations && lists.every(({ length }) => length === 0);
   }
 
   /** A log without names is under no rule. */
   of(names: ContainerNames | undefined, annotations: () => Annotations | undefined): ReadingRule {
     if (this.#isEmpty || names === undefined) return noRule;
     const matches = (glob: ContainerGlob) => glob(names);
-    const own = this.#obeysAnnotations ? ruleOf(annotations() ?? {}, names) : noRule;
+    const annotated = this.#obeysAnnotations ? (annotations() ?? {}) : {};
+    const own = ruleOf(annotated, names);
     const isIncluded = this.#include.length === 0 || this.#include.some(matches);
     const rate = this.#rates.find(({ glob }) => glob(names))?.bytesPerSecond;
     return {
       isExcluded: !isIncluded || this.#exclude.some(matches) || own.isExcluded,
       joinStackTraces: own.joinStackTraces,
       bytesPerSecond: smaller(rate, own.bytesPerSecond),
+      records: this.#recordRule(names, annotated),
     };
+  }
+
+  #recordRule(names: ContainerNames, annotated: Annotations): RecordRule | undefined {
+    const redactions = this.#redactions.filter(({ glob }) => glob(names));
+    const redact = redactions.map(({ pattern }) => pattern);
+    // Of those that name a severity the first one counts, as with rates.
+    const samples = this.#samples.filter(({ glob }) => glob(names)).toReversed();
+    const shares = smallerShares(samples, annotatedShares(annotated['tailship.dev/sample']));
+    return redact.length === 0 && shares === undefined ? undefined : { redact, shares };
   }
 }
 
 /** A value that means nothing is as if it were not there: the pod's owner cannot stop the agent. */
-function ruleOf(annotations: Annotations, { container }: ContainerNames): ReadingRule {
+function ruleOf(
+  annotations: Annotations,
+  { container }: ContainerNames,
+): Omit<ReadingRule, 'records'> {
   const excluded = (annotations['tailship.dev/exclude'] ?? '')
     .split(',')
     .map((part) => part.trim());
@@ -80,6 +115,24 @@ function annotatedRate(text: string | undefined): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+function annotatedShares(text: string | undefined): readonly SeverityShare[] {
+  const parts = (text ?? '').split(',').map((part) => parseShare(part.trim()));
+  return parts.filter((part) => part !== undefined);
+}
+
+/** One share for each severity; undefined when all records are shipped. */
+function smallerShares(
+  configured: readonly SeverityShare[],
+  annotated: readonly SeverityShare[],
+): readonly number[] | undefined {
+  const shares = severityNames.map(() => 1);
+  for (const { severity, share } of configured) shares[severity] = share;
+  for (const { severity, share } of annotated) {
+    shares[severity] = Math.min(shares[severity] ?? 1, share);
+  }
+  return shares.every((share) => share === 1) ? undefined : shares;
 }
 
 function smaller(a: number | undefined, b: number | undefined): number | undefined {

@@ -91,6 +91,8 @@ describe('/metrics', () => {
       'tailship_entries_by_severity_total{severity="ERROR"} 100',
       'tailship_fast_path_lines_total 990',
       'tailship_malformed_lines_total 8',
+      'tailship_redacted_total 14',
+      'tailship_sampled_out_total 15',
       'tailship_batches_total 7',
       'tailship_sent_bytes_total 400000',
       'tailship_requests_total{code="200"} 6',

@@ -46,6 +46,8 @@ export const sampleStatus: AgentStatus = {
   droppedByReason: { dead_letter_evicted: 2 },
   lostBytesByReason: { truncated: 9 },
   malformedLines: 8,
+  redacted: 14,
+  sampledOut: 15,
   readErrors: 5,
   behindBytes: 5_000,
   behindSeconds: 1.5,

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { limits } from '../../src/config.ts';
 import { createDrainWorker, drainTask } from '../../src/encode/drain.ts';
 import type { DrainResult, Segment, Source } from '../../src/encode/drain-task.ts';
-import { severityIndex, severityNames, type Severity } from '../../src/encode/severity.ts';
+import { severityIndex, severityNames, type Severity } from '../../src/log-severity.ts';
 import { createSharedMemory, slotAddress } from '../../src/encode/shared-memory.ts';
 
 const layout = { workerCount: 2, slotCount: 1 };

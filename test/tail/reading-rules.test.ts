@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { makeConfig } from '../../src/config-loader.ts';
+import { severityNames } from '../../src/log-severity.ts';
 import type { Config } from '../../src/options.ts';
 import { lossBody } from '../../src/tail/loss-notice.ts';
 import { noRule, ReadingRules, type Annotations } from '../../src/tail/reading-rules.ts';
@@ -71,6 +72,45 @@ describe('ReadingRules', () => {
     const config = { ...obeyed, rateLimit: ['*=4Ki'] };
     const rule = ruleOf(config, { 'tailship.dev/rate-limit': value });
     expect(rule.bytesPerSecond).toBe(bytesPerSecond);
+  });
+});
+
+describe('ReadingRules about records', () => {
+  /** `INFO=0.5`: the shares below 1. */
+  function sharesOf(config: Partial<Config>, sample?: string): string {
+    const annotations: Annotations = sample === undefined ? {} : { 'tailship.dev/sample': sample };
+    const { records } = ruleOf(config, annotations);
+    const texts = severityNames.map((name, index) => `${name}=${records?.shares?.[index] ?? 1}`);
+    return texts.filter((text) => !text.endsWith('=1')).join(',');
+  }
+
+  test('say nothing of them where no option is meant for the container', () => {
+    const config = { podAnnotations: true, redact: ['other=x'], sample: ['other:INFO=0'] };
+    expect(ruleOf(config).records).toBeUndefined();
+    expect(ruleOf({ sample: ['*:INFO=1'] }).records).toBeUndefined();
+  });
+
+  test('take every pattern whose glob matches, with all that follows the first equals sign', () => {
+    const redact = ['shop=a=b, c', '*/db-0=no', '*/*/app=\\d+'];
+    expect(ruleOf({ redact }).records).toEqual({ redact: ['a=b, c', '\\d+'], shares: undefined });
+  });
+
+  test('take for each severity the first share that matches', () => {
+    const sample = ['shop/db-*:INFO=0', 'shop:INFO=0.5', '*:INFO=0.1', '*:debug=0'];
+    expect(sharesOf({ sample })).toBe('DEBUG=0,INFO=0.5');
+    expect(ruleOf({ sample }).records?.redact).toEqual([]);
+  });
+
+  test.each([
+    ['DEBUG=0.1,INFO=0.9', 'DEBUG=0.1,INFO=0.5'],
+    ['INFO=0.2', 'INFO=0.2'],
+    [' info=0.2 , WARNING=0', 'INFO=0.2,WARNING=0'],
+    ['INFO=2,DEBUG=x,LOUD=0,=0,ERROR', 'INFO=0.5'],
+    ['', 'INFO=0.5'],
+  ])('let tailship.dev/sample: %j only lower INFO=0.5: %s', (annotation, expected) => {
+    const config = { podAnnotations: true, sample: ['*:INFO=0.5'] };
+    expect(sharesOf(config, annotation)).toBe(expected);
+    expect(sharesOf({ ...config, podAnnotations: false }, annotation)).toBe('INFO=0.5');
   });
 });
 
