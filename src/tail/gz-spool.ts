@@ -20,6 +20,7 @@ import { limits } from '../config.ts';
 import { openLogFile } from './open-log-file.ts';
 
 const trailerBytes = 4;
+const newline = 0x0a;
 
 /**
  * The first uncompressed bytes of a `.gz`, and its uncompressed length modulo 2^32 (RFC 1952,
@@ -31,15 +32,22 @@ export function peekCompressed(
 ): { head: Uint8Array; bytes: number } {
   const { fd, stats } = openLogFile(path, roots);
   try {
-    const packed = Buffer.alloc(Math.min(stats.size, limits.gzPeekBytes));
-    readSync(fd, packed, 0, packed.length, 0);
-    const head = gunzipSync(packed, { finishFlush: constants.Z_SYNC_FLUSH });
+    let head = unpackHead(fd, limits.gzPeekBytesMin);
+    // A first line that barely packs, or that stands behind a long header of the `.gz`.
+    const isShort = head.length < limits.fingerprintBytes && !head.includes(newline);
+    if (isShort && stats.size > limits.gzPeekBytesMin) head = unpackHead(fd, limits.gzPeekBytes);
     const trailer = Buffer.alloc(trailerBytes);
     readSync(fd, trailer, 0, trailerBytes, Math.max(0, stats.size - trailerBytes));
     return { head: head.subarray(0, limits.fingerprintBytes), bytes: trailer.readUInt32LE(0) };
   } finally {
     closeSync(fd);
   }
+}
+
+function unpackHead(fd: number, packedBytesMax: number): Buffer {
+  const packed = Buffer.alloc(packedBytesMax);
+  const bytes = readSync(fd, packed, 0, packed.length, 0);
+  return gunzipSync(packed.subarray(0, bytes), { finishFlush: constants.Z_SYNC_FLUSH });
 }
 
 /**
