@@ -179,8 +179,8 @@ export const limits = {
   // ── encode: what is hidden
   /** Longest pattern of `--redact`. */
   redactPatternCharactersMax: 1_000,
-  /** Instructions that all of them compile to: a body of 2 MiB may take 60 s at most. */
-  redactStepsMax: 1_000,
+  /** Instructions that all of them compile to: 3 MiB of a tenant's text take 60 s at most. */
+  redactStepsMax: 600,
   /** Compiled patterns that a worker keeps. */
   redactPatternsKept: 256,
   /**

@@ -12,7 +12,6 @@ import { createLowWater, type LowWater } from './commit/low-water.ts';
 import type { DrainResult, SourceResult } from './encode/drain-task.ts';
 import type { EncoderPool } from './encode/encoder-pool.ts';
 import { limits } from './config.ts';
-import { severityIndex, severityNames } from './log-severity.ts';
 import type { Log } from './log.ts';
 import type { Shipper } from './ship/shipper.ts';
 import { steadyNowMs } from './steady-clock.ts';
@@ -29,6 +28,13 @@ import {
   type PlanContext,
   type PlannedChain,
 } from './tail/plan.ts';
+import {
+  addSource,
+  createChainTotals,
+  createTotals,
+  type ChainTotals,
+  type Totals,
+} from './totals.ts';
 
 type Stages = {
   readonly encoder: EncoderPool;
@@ -36,30 +42,6 @@ type Stages = {
   readonly store: CheckpointStore;
   readonly log: Log;
 };
-
-/** Sums since the start; bytes are of the files. */
-export type Totals = {
-  lines: number;
-  bytes: number;
-  entries: number;
-  /** Entries, in the order of `severityNames`. */
-  readonly severities: number[];
-  batches: number;
-  retries: number;
-  deadLettered: number;
-  fastLines: number;
-  malformedLines: number;
-  /** Entries. */
-  redacted: number;
-  /** Records. */
-  sampledOut: number;
-  readErrors: number;
-  drainCpuMicros: number;
-  tasks: number;
-};
-
-/** What one container has had shipped. */
-export type ChainTotals = Pick<Totals, 'lines' | 'bytes' | 'entries' | 'severities'>;
 
 type Range = {
   readonly chain: Chain;
@@ -69,22 +51,7 @@ type Range = {
 };
 
 export class Pipeline {
-  readonly totals: Totals = {
-    lines: 0,
-    bytes: 0,
-    entries: 0,
-    severities: severityNames.map(() => 0),
-    batches: 0,
-    retries: 0,
-    deadLettered: 0,
-    fastLines: 0,
-    malformedLines: 0,
-    redacted: 0,
-    sampledOut: 0,
-    readErrors: 0,
-    drainCpuMicros: 0,
-    tasks: 0,
-  };
+  readonly totals: Totals = createTotals();
   inFlightBytes = 0;
   readonly #stages: Stages;
   #context: PlanContext;
@@ -151,7 +118,7 @@ export class Pipeline {
   totalsOf(planned: PlannedChain): ChainTotals {
     let totals = this.#chainTotals.get(planned);
     if (totals === undefined) {
-      totals = { lines: 0, bytes: 0, entries: 0, severities: severityNames.map(() => 0) };
+      totals = createChainTotals();
       this.#chainTotals.set(planned, totals);
     }
     return totals;
@@ -264,17 +231,7 @@ export class Pipeline {
   }
 
   #count(planned: PlannedChain, source: SourceResult, bytes: number): void {
-    const chainTotals = this.totalsOf(planned);
-    for (const totals of [this.totals, chainTotals]) {
-      totals.lines += source.lines;
-      totals.bytes += bytes;
-      totals.entries += source.entries;
-      addSeverities(totals.severities, source);
-    }
-    this.totals.fastLines += source.fastLines;
-    this.totals.malformedLines += source.malformedLines;
-    this.totals.redacted += source.redacted ?? 0;
-    this.totals.sampledOut += source.sampledOut ?? 0;
+    addSource(this.totals, this.totalsOf(planned), { source, bytes });
     if (source.readError === undefined) return;
     this.totals.readErrors += 1;
     const { directory } = planned.chain.place;
@@ -395,9 +352,4 @@ function isIntact({ parts }: Plan): boolean {
     for (const file of cut.files) if (file.name.rotation === '' && !file.isIntact()) all = false;
   }
   return all;
-}
-
-function addSeverities(sums: number[], { severities, entries }: SourceResult): void {
-  if (severities === undefined) sums[severityIndex('INFO')]! += entries;
-  for (const [index, count] of severities?.entries() ?? []) sums[index]! += count;
 }

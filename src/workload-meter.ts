@@ -5,8 +5,8 @@
 // of the line nor that of the request.
 
 import type { FleetChain } from './fleet.ts';
-import type { ChainTotals } from './pipeline.ts';
 import type { NodePlace } from './tail/workload.ts';
+import type { ChainTotals } from './totals.ts';
 
 /** Per line of a log file: time, stream, tag, three spaces and the line end, none of it charged. */
 const criHeaderBytes = 46;
