@@ -16,6 +16,7 @@ import {
 } from '../support/agent-process.ts';
 import type { AgentOptions, EmulatorProcess } from '../support/agent-process.ts';
 import { entriesOf, withAdmin } from '../support/agent-status.ts';
+import { fakePod, FakeApiServer } from '../support/fake-api-server.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -155,5 +156,31 @@ describe('--sample', () => {
     const shipped = (await entriesOf(emulator.url)).map(({ severity = 'DEFAULT' }) => severity);
     const expected = severityNames.filter((name) => name !== 'DEBUG' && name !== 'INFO');
     expect(shipped.toSorted()).toEqual(expected.toSorted());
+  });
+
+  test('is lowered by the annotation of a pod, from its first line until it goes', async () => {
+    const server = new FakeApiServer();
+    const url = await server.listen();
+    try {
+      const flags = [`--kubernetes-api=${url}`, '--pod-annotations', '--metadata-wait-ms=30s'];
+      startAgentProcess({ ...agent, flags });
+      await until('it watches', () => server.watchCount === 1);
+      const node = 'gke-blue-pool-1-7f3a';
+      const annotations = { 'tailship.dev/sample': 'INFO=0' };
+      const { metadata } = fakePod(1, { node, annotations });
+      const options = { namespace: 'shop', pod: metadata.name, uid: metadata.uid };
+      const container = kubelet.startPod({ ...options, containers: ['app'] }).container();
+      container.write(['hidden', JSON.stringify({ severity: 'ERROR', message: 'shown' })]);
+      server.put(fakePod(1, { node, annotations }));
+      await until('the error came', async () => (await entriesOf(emulator.url)).length > 0);
+      server.put(fakePod(1, { node }));
+      await until('text is shipped again', async () => {
+        container.write(['later']);
+        return (await shippedTexts()).includes('later');
+      });
+      expect(await shippedTexts()).not.toContain('hidden');
+    } finally {
+      await server.close();
+    }
   });
 });
