@@ -1,12 +1,12 @@
 // The admin scenario: what it costs to be looked at. Three agents ship the same files at the same
-// time: one without an admin server, one that nobody asks, and one that is scraped each 15 s while a
-// page is open, which asks each 5 s. Run by scenarios.ts.
+// time: one without an admin server, one that nobody asks, and one that is scraped each 15 s while
+// a page is open, which asks each 5 s. Run by scenarios.ts.
 //
-// Two agents never cost quite the same, and what one costs drifts, with the machine's other work for
-// one. So the one that is asked is so in every second pair of intervals only (quiet, asked, asked,
-// quiet), and what counts is by how much more its cost goes up in these than that of its neighbour
-// does: the same lines, the same moments. That of the agent without a server is the noise. Memory is
-// the growth since the first interval, beside the neighbour's.
+// Two agents never cost quite the same, and what one costs drifts, with the machine's other work
+// for one. So the one that is asked is so in every second pair of intervals only (quiet, asked,
+// asked, quiet), and what counts is by how much more its cost goes up in these than that of its
+// neighbour does: the same lines, the same moments. That of the agent without a server is the
+// noise. Memory is the growth since the first interval, beside the neighbour's.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -320,7 +320,7 @@ export function tabulateAdmin(rows: readonly AdminRow[]): string {
   ]);
 }
 
-/** What being asked costs: more CPU as a part, more memory in bytes; and the noise of the former. */
+/** What being asked costs: CPU as a part, and its noise; memory in bytes. */
 export function costOfLooking(rows: readonly AdminRow[]): {
   readonly cpuShare: number;
   readonly noiseShare: number;

@@ -12,7 +12,7 @@ import { limits } from './config.ts';
 import type { FleetChain } from './fleet.ts';
 import { severityNames } from './log-severity.ts';
 import type { Log } from './log.ts';
-import { readConntrackShare, readThrottling } from './node-pressure.ts';
+import { createPressureReader, type Pressure } from './node-pressure.ts';
 import { steadyNowMs } from './steady-clock.ts';
 import { version } from './version.ts';
 import { costPerMonth, createWorkloadMeters, type WorkloadMeters } from './workload-meter.ts';
@@ -21,6 +21,8 @@ import { costPerMonth, createWorkloadMeters, type WorkloadMeters } from './workl
 export function createAdminSource(agent: Agent, log: Log): AdminSource {
   const history = createHistory();
   const meters = createWorkloadMeters(agent.place);
+  const readPressure = createPressureReader();
+  let rssBytes = memoryUsage.rss();
   let dueMs = 0;
   let adminMicros = 0;
   agent.observe = () => {
@@ -28,7 +30,9 @@ export function createAdminSource(agent: Agent, log: Log): AdminSource {
     dueMs = performance.now() + historyIntervalMs - agent.config.flushIntervalMs / 2;
     const before = threadCpuUsage();
     try {
-      history.add(sampleOf(agent, meters));
+      const sample = sampleOf(agent, meters);
+      rssBytes = sample.rssBytes;
+      history.add(sample);
     } catch (error) {
       // A fault of the status must not stop the shipping.
       log.error(undefined, `the status failed: ${String(error)}`);
@@ -39,7 +43,7 @@ export function createAdminSource(agent: Agent, log: Log): AdminSource {
   return {
     liveness: () => liveness(agent),
     readiness: () => readiness(agent),
-    status: () => statusOf(agent, meters, adminMicros),
+    status: () => statusOf(agent, meters, { adminMicros, rssBytes, pressure: readPressure() }),
     history: history.after,
     spent: (micros) => {
       adminMicros += micros;
@@ -113,13 +117,27 @@ function sampleOf(agent: Agent, meters: WorkloadMeters): Sample {
   };
 }
 
-function statusOf(agent: Agent, meters: WorkloadMeters, adminMicros: number): AgentStatus {
+/** What is not read anew for each answer, as it costs more than all the rest. */
+type Known = {
+  readonly adminMicros: number;
+  /** Of the last sample. */
+  readonly rssBytes: number;
+  readonly pressure: Pressure;
+};
+
+function statusOf(
+  agent: Agent,
+  meters: WorkloadMeters,
+  { adminMicros, rssBytes, pressure }: Known,
+): AgentStatus {
   const { config, fleet, heartbeat, pipeline, place } = agent;
   const { totals } = pipeline;
   const { wakeList } = fleet;
   const { lagMs, savedAgeMs } = heartbeat.read();
   const nowMs = steadyNowMs();
-  const workloads = [...fleet.all()].map((planned) => workloadStatus(agent, meters, planned));
+  const workloads = [...fleet.all()].map((planned) =>
+    workloadStatus(agent, meters, planned, nowMs),
+  );
   return {
     version,
     nodeVersion: versions.node,
@@ -152,10 +170,9 @@ function statusOf(agent: Agent, meters: WorkloadMeters, adminMicros: number): Ag
     podMetadata: agent.pods?.counters,
     configReloads: agent.reloader?.counters ?? { accepted: 0, refused: 0 },
     checkpointAgeSeconds: savedAgeMs / 1e3,
-    rssBytes: memoryUsage.rss(),
+    rssBytes,
     eventLoopLagMs: Math.max(0, lagMs),
-    throttling: readThrottling(),
-    conntrackShare: readConntrackShare(),
+    ...pressure,
     pricePerGib: config.pricePerGib,
     workloads,
   };
@@ -210,6 +227,7 @@ function workloadStatus(
   { config, pipeline }: Agent,
   meters: WorkloadMeters,
   planned: FleetChain,
+  nowMs: number,
 ): WorkloadStatus {
   const { chain, log } = planned;
   const { namespace, pod, container } = log.name ?? {
@@ -223,12 +241,14 @@ function workloadStatus(
     namespace,
     pod,
     container,
-    ...totals,
-    severities: presentOf(bySeverity(totals.severities)),
+    lines: totals.lines,
+    bytes: totals.bytes,
+    entries: totals.entries,
+    severities: presentOf(totals.severities),
     linesPerSecond: meter.linesPerSecond,
     bytesPerSecond: meter.bytesPerSecond,
     behindBytes: chain.behindBytes,
-    behindSeconds: behindSecondsOf([planned], steadyNowMs()),
+    behindSeconds: behindSecondsOf([planned], nowMs),
     chargedBytes: meter.chargedBytes,
     costPerMonth: costPerMonth(meter.chargedBytesPerSecond, config.pricePerGib),
     ...(planned.lostBytes > 0 && { lostBytes: planned.lostBytes }),
@@ -248,8 +268,13 @@ function bySeverity(counts: readonly number[]): Record<string, number> {
 }
 
 /** Hundreds of containers have one or two severities each: the others need not be sent. */
-function presentOf(counts: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
+function presentOf(counts: readonly number[]): Record<string, number> {
+  const present: Record<string, number> = {};
+  for (const [index, name] of severityNames.entries()) {
+    const count = counts[index] ?? 0;
+    if (count > 0) present[name] = count;
+  }
+  return present;
 }
 
 function behindSecondsOf(chains: Iterable<FleetChain>, nowMs: number): number {

@@ -43,6 +43,7 @@ export const conntrackShareWarned = 0.8;
 /** Below this it is well again; between the two nothing is said. */
 const conntrackShareWell = 0.75;
 const lookIntervalMs = 60_000;
+const pressureMs = 30_000;
 
 /** Where Linux tells about conntrack; a test has its own. */
 export type ConntrackPlace = {
@@ -101,6 +102,29 @@ export function createConntrackWatch(
       isWarned = false;
       log.info(undefined, text);
     }
+  };
+}
+
+export type Pressure = {
+  /** undefined without a CPU limit. */
+  readonly throttling: Throttling | undefined;
+  /** undefined where it cannot be seen. */
+  readonly conntrackShare: number | undefined;
+};
+
+/**
+ * Returns a reader of both that looks twice a minute at most: a scrape would spend a fifth of its
+ * time on these four small files.
+ */
+export function createPressureReader(nowMs = () => performance.now()): () => Pressure {
+  let readAtMs = Number.NEGATIVE_INFINITY;
+  let latest: Pressure = { throttling: undefined, conntrackShare: undefined };
+  return () => {
+    if (nowMs() - readAtMs >= pressureMs) {
+      readAtMs = nowMs();
+      latest = { throttling: readThrottling(), conntrackShare: readConntrackShare() };
+    }
+    return latest;
   };
 }
 

@@ -16,10 +16,15 @@ const types: Readonly<Record<string, string>> = {
   '.js': 'text/javascript; charset=utf-8',
 };
 
-/** Even markup that slipped into a page could load and run nothing. */
-export const pageHeaders = {
+/** Of what is no page: it is of this moment, and nothing but what it says. */
+export const plainHeaders = {
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
+} as const;
+
+/** Even markup that slipped into a page could load and run nothing. */
+export const pageHeaders = {
+  ...plainHeaders,
   'referrer-policy': 'no-referrer',
   'content-security-policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; " +

@@ -11,9 +11,10 @@ import { limits } from '../config.ts';
 import { AgentError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { HostPort } from '../options.ts';
-import { pageHeaders, readPageFile } from '../page-file.ts';
+import { pageHeaders, plainHeaders, readPageFile } from '../page-file.ts';
 import { printable } from '../printable.ts';
 import type { AdminSource, Check } from './admin-source.ts';
+import type * as MetricModule from './metric-text.ts';
 
 // `import` of node:http touches every export, among them its lazy WebSocket, and so loads a second
 // undici: 20 MB. `require` loads 4 MB (measured, Node 26.10).
@@ -35,11 +36,15 @@ type Route = (source: AdminSource, query: URLSearchParams) => Answer | Promise<A
 
 const text = 'text/plain; charset=utf-8';
 
+/** Loaded by the first scrape. */
+let metrics: typeof MetricModule | undefined;
+
 const routes: Readonly<Record<string, Route>> = {
   '/livez': (source) => health(source.liveness()),
   '/readyz': (source) => health(source.readiness()),
   '/metrics': async (source) => {
-    const { metricContentType, metricText } = await import('./metric-text.ts');
+    metrics ??= await import('./metric-text.ts');
+    const { metricContentType, metricText } = metrics;
     const body = charged(source, () => metricText(source.status()));
     return { status: 200, type: metricContentType, body };
   },
@@ -97,10 +102,11 @@ async function respond(
 ): Promise<void> {
   const answer = await answerOf(request, source);
   charged(source, () => {
+    const isPage = Buffer.isBuffer(answer.body);
     response.writeHead(answer.status, {
       'content-type': answer.type,
       'content-length': Buffer.byteLength(answer.body),
-      ...pageHeaders,
+      ...(isPage ? pageHeaders : plainHeaders),
     });
     response.end(request.method === 'HEAD' ? undefined : answer.body);
   });

@@ -230,6 +230,15 @@ type Value = (workload: WorkloadStatus) => number;
  * Largest first. Pods of one name that follow each other are one, as two series would be an error.
  */
 function ranked(workloads: readonly WorkloadStatus[], value: Value): WorkloadStatus[] {
+  return namedOnce(workloads).toSorted((left, right) => value(right) - value(left));
+}
+
+/** The four metrics of one text ask the same. */
+const named = new WeakMap<readonly WorkloadStatus[], readonly WorkloadStatus[]>();
+
+function namedOnce(workloads: readonly WorkloadStatus[]): readonly WorkloadStatus[] {
+  const known = named.get(workloads);
+  if (known !== undefined) return known;
   const byName = new Map<string, WorkloadStatus>();
   for (const workload of workloads) {
     const { namespace, pod, container } = workload;
@@ -237,7 +246,9 @@ function ranked(workloads: readonly WorkloadStatus[], value: Value): WorkloadSta
     const same = byName.get(name);
     byName.set(name, same === undefined ? workload : joined(same, workload));
   }
-  return [...byName.values()].toSorted((left, right) => value(right) - value(left));
+  const fresh = [...byName.values()];
+  named.set(workloads, fresh);
+  return fresh;
 }
 
 function joined(left: WorkloadStatus, right: WorkloadStatus): WorkloadStatus {
@@ -299,11 +310,14 @@ export function metricText(status: AgentStatus): string {
 }
 
 function labelText(labels: Labels): string {
-  return Object.entries(labels)
-    .map(([name, value]) => `${name}="${escapeLabel(value)}"`)
-    .join(',');
+  let text = '';
+  for (const name in labels) {
+    text += `${text === '' ? '' : ','}${name}="${escapeLabel(labels[name] ?? '')}"`;
+  }
+  return text;
 }
 
 function escapeLabel(value: string): string {
+  if (!/["\\\n]/.test(value)) return value;
   return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }
