@@ -99,8 +99,15 @@ export class Chain {
     if (this.#settleEnds(nowMs)) news = true;
     this.#files.dropFinished(nowMs);
     if (news) this.waiting = false;
-    this.#lag.look({ behind: this.behindBytes, committed: this.committedBytes }, nowMs);
+    this.#measureLag(nowMs);
     return news;
+  }
+
+  #measureLag(nowMs: number): void {
+    let inFlight = 0;
+    for (const file of this.files) inFlight += file.offset - file.committed;
+    const { behindBytes: behind, committedBytes: committed } = this;
+    this.#lag.look({ behind, inFlight, committed }, nowMs);
   }
 
   /** Marks files that nothing will be appended to any more: superseded, and quiet since. */

@@ -11,8 +11,6 @@ type Mark = { found: number; readonly atMs: number };
 
 export class Lag {
   readonly #marks: Mark[] = [];
-  /** Bytes that were found and then lost: they count as answered for. */
-  #lostBytes = 0;
   #spacingMs = 0;
 
   /** When the oldest byte that waits was found; undefined when none does. */
@@ -20,24 +18,34 @@ export class Lag {
     return this.#marks[0]?.atMs;
   }
 
-  /** `behind` bytes wait at present, `committed` bytes were answered for since the start. */
+  /**
+   * `behind` bytes wait at present, the oldest `inFlight` of them for an answer; `committed` were
+   * answered for since the start.
+   */
   look(
-    { behind, committed }: { readonly behind: number; readonly committed: number },
+    bytes: { readonly behind: number; readonly inFlight: number; readonly committed: number },
     nowMs: number,
   ): void {
+    const { behind, inFlight, committed } = bytes;
     if (behind === 0) {
       this.#marks.length = 0;
       this.#spacingMs = 0;
       return;
     }
-    const found = committed + this.#lostBytes + behind;
+    const found = committed + behind;
     const last = this.#marks.at(-1);
     if (last === undefined) this.#marks.push({ found, atMs: nowMs });
-    else if (found < last.found) this.#lostBytes += last.found - found;
+    else if (found < last.found) this.#lose(last.found - found, committed + inFlight);
     else if (nowMs - last.atMs < this.#spacingMs) last.found = found;
     else if (found > last.found) this.#mark({ found, atMs: nowMs });
-    const passed = committed + this.#lostBytes;
-    while ((this.#marks[0]?.found ?? passed + 1) <= passed) this.#marks.shift();
+    while ((this.#marks[0]?.found ?? found) <= committed) this.#marks.shift();
+  }
+
+  /** What is lost is the oldest of what was not read: it stood after the first `kept` bytes. */
+  #lose(bytes: number, kept: number): void {
+    for (const mark of this.#marks) {
+      if (mark.found > kept) mark.found = Math.max(kept, mark.found - bytes);
+    }
   }
 
   #mark(mark: Mark): void {
