@@ -46,7 +46,7 @@ export class Fleet {
   readonly #place: NodePlace;
   #partialFlushMs: number;
   readonly #chains = new Map<string, FleetChain>();
-  readonly #keys = new Map<Chain, string>();
+  readonly #plannedOf = new Map<Chain, FleetChain>();
   /** Of all links, those of containers that are not read among them. */
   readonly #logs = new Map<string, ContainerLog>();
   #rules: ReadingRules;
@@ -161,7 +161,7 @@ export class Fleet {
     const planned = { chain, workload, log, servedAt: 0, awaited, lostBytes: 0, rule: noRule };
     this.#obey(planned);
     this.#chains.set(key, planned);
-    this.#keys.set(chain, key);
+    this.#plannedOf.set(chain, planned);
     return chain;
   }
 
@@ -178,6 +178,7 @@ export class Fleet {
     // `--once` ends when it finds nothing to read: it must not take what waits for that.
     const isPaced = bytesPerSecond !== Number.POSITIVE_INFINITY && !this.#setup.once;
     planned.rule = rule;
+    if (rule.isExcluded) this.wakeList.wake(planned.chain); // It is dropped by the next tick.
     planned.joinStackTraces = rule.joinStackTraces;
     planned.recordRule = rule.records;
     planned.pace = isPaced ? { bytesPerSecond, dueMs: planned.pace?.dueMs ?? 0 } : undefined;
@@ -246,15 +247,22 @@ export class Fleet {
   /** Looks at the busy chains, and drops those that are over. */
   tick(nowMs: number): void {
     this.wakeList.tick(nowMs, this.#partialFlushMs);
-    fitHeldFiles(this.#keys.keys(), this.#heldBudget, nowMs);
+    fitHeldFiles(this.#plannedOf.keys(), this.#heldBudget, nowMs);
     this.#forgetUnclaimed(nowMs);
     this.#tellHeldBack(nowMs);
-    for (const [key, { chain, rule }] of this.#chains) {
-      if (!(chain.over || rule.isExcluded) || chain.draining) continue;
+    this.#dropEnded();
+  }
+
+  /** A chain ends while it is busy: whatever ends it wakes it. */
+  #dropEnded(): void {
+    for (const chain of this.wakeList.busy()) {
+      const planned = this.#plannedOf.get(chain);
+      if (planned === undefined || chain.draining) continue;
+      if (!chain.over && !planned.rule.isExcluded) continue;
       chain.close();
       this.wakeList.remove(chain);
-      this.#chains.delete(key);
-      this.#keys.delete(chain);
+      this.#chains.delete(keyOf(planned.log));
+      this.#plannedOf.delete(chain);
     }
   }
 
@@ -292,8 +300,7 @@ export class Fleet {
   /** Chains that may have something to read: the busy ones that wait for no labels. */
   *planned(): Generator<FleetChain> {
     for (const chain of this.wakeList.busy()) {
-      const key = this.#keys.get(chain);
-      const planned = key === undefined ? undefined : this.#chains.get(key);
+      const planned = this.#plannedOf.get(chain);
       if (planned?.awaited === false && !planned.rule.isExcluded) yield planned;
     }
   }
