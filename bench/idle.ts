@@ -10,6 +10,8 @@ import { digits, markdownTable } from './statistics.ts';
 export type IdleOptions = {
   /** Each count is a run of its own. */
   readonly fileCounts: readonly number[];
+  /** After the last line has arrived. */
+  readonly settleSeconds: number;
   /** Length of the measured interval. */
   readonly seconds: number;
 };
@@ -23,7 +25,6 @@ export type IdleRow = IntervalCost & {
   readonly missing: number;
 };
 
-const settleSeconds = 10;
 const firstLinesTimeoutMs = 60_000;
 
 async function runIdlePeer(
@@ -39,7 +40,7 @@ async function runIdlePeer(
   const running = startPeer(peer, makeTask(place, peer, corpus, true));
   try {
     await hasLines(sink, { lineCount: fileCount, timeoutMs: firstLinesTimeoutMs });
-    await sleep(settleSeconds * 1000);
+    await sleep(options.settleSeconds * 1000);
     const before = await sink.stats();
     const cost = await measureInterval(running.tree, options.seconds);
     const { requests } = await sink.stats();

@@ -16,6 +16,8 @@ export type LiveOptions = {
   /** Lines a second over all files; each rate is a run of its own. */
   readonly rates: readonly number[];
   readonly fileCount: number;
+  /** Under load before the measured interval begins. */
+  readonly settleSeconds: number;
   /** Length of the measured interval. */
   readonly seconds: number;
   readonly rounds: number;
@@ -37,7 +39,7 @@ export type LiveRow = IntervalCost & {
   readonly doubled: number;
 };
 
-const settleSeconds = 5;
+const startSeconds = 5;
 const firstLineTimeoutMs = 60_000;
 const drainTimeoutMs = 15_000;
 
@@ -86,7 +88,7 @@ async function runLivePeer(
   const { sink, workspace } = place;
   const folder = workspace.makeLogs('live');
   const files = Array.from({ length: options.fileCount }, (_, i) => createContainer(folder, i));
-  const writeSeconds = settleSeconds + Math.ceil(options.seconds) + 1;
+  const writeSeconds = options.settleSeconds + Math.ceil(options.seconds) + 1;
   const lineCount = rate * writeSeconds;
   await sink.reset(lineCount, 'live');
   const places = { containersDir: path.join(folder, 'containers'), logRoot: `${folder}/pods` };
@@ -95,12 +97,12 @@ async function runLivePeer(
   let writer: ChildProcess | undefined;
   try {
     // A load that begins before the agent is up would be measured as its catch-up.
-    await sleep(settleSeconds * 1000);
+    await sleep(startSeconds * 1000);
     writer = startWriter(files, options, load);
     const written = once(writer, 'exit');
     const isUp = await hasLines(sink, { lineCount: 1, timeoutMs: firstLineTimeoutMs });
     if (!isUp) throw new Error(`${peer.name} sent nothing: ${(await running.stop()).stderr}`);
-    await sleep(settleSeconds * 1000);
+    await sleep(options.settleSeconds * 1000);
     const steady = await measureSteady(running.tree, rate, options.seconds, sink);
     const [code] = (await written) as [number | null];
     if (code !== 0) throw new Error(`the writer ended with ${code}`);

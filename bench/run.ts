@@ -35,7 +35,8 @@ Else:
 
   --only A,B      these peers        --lines N     of a catch-up    --rates N,N   of a live load
   --files N,N     log files          --rounds N    of each          --kinds A,B   ${corpusKinds.join(',')}
-  --seconds N     measured interval  --seed N      of the corpora   --record-dir DIR
+  --seconds N     measured interval  --settle N    before it        --record-dir DIR
+  --seed N        of the corpora
   --gate K:A:B:N  fails when peer A costs more than N times peer B a line; K is the kind of corpus,
                   or the lines/s of a live load
   --write-readme  the same as readme, after the scenarios
@@ -50,6 +51,7 @@ const { values: option, positionals } = parseArgs({
     rounds: { type: 'string' },
     kinds: { type: 'string' },
     seconds: { type: 'string' },
+    settle: { type: 'string' },
     only: { type: 'string' },
     gate: { type: 'string', multiple: true, default: [] },
     seed: { type: 'string', default: '1' },
@@ -82,6 +84,7 @@ function readWishes(): Wishes {
     files: readCounts(option.files),
     rates: readCounts(option.rates),
     seconds: readCounts(option.seconds)?.[0],
+    settle: readCounts(option.settle)?.[0],
     rounds: readCounts(option.rounds)?.[0],
     kinds,
     seed: Number(option.seed),
