@@ -39,6 +39,8 @@ export class Lag {
     else if (nowMs - last.atMs < this.#spacingMs) last.found = found;
     else if (found > last.found) this.#mark({ found, atMs: nowMs });
     while ((this.#marks[0]?.found ?? found) <= committed) this.#marks.shift();
+    // The worst is over: what is found from now on is told apart again.
+    if (this.#marks.length < limits.lagMarksMax / 4) this.#spacingMs = 0;
   }
 
   /** What is lost is the oldest of what was not read: it stood after the first `kept` bytes. */

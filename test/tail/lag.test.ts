@@ -52,3 +52,13 @@ test('Lag holds few marks in a long outage, and is off by no more than their dis
   expect(lag.sinceMs).toBeLessThanOrEqual(committed + 1);
   expect(lag.sinceMs).toBeGreaterThan(committed - looks / (limits.lagMarksMax / 4));
 });
+
+test('Lag is exact again after a long outage, though something always waits', () => {
+  const lag = new Lag();
+  const looks = limits.lagMarksMax * 20;
+  const tell = (look: number, committed: number) =>
+    lag.look({ behind: look - committed, inFlight: 0, committed }, look);
+  for (let look = 1; look <= looks; look += 1) tell(look, 0);
+  for (let look = looks + 1; look <= looks * 2; look += 1) tell(look, look - 3);
+  expect(lag.sinceMs).toBe(looks * 2 - 2);
+});
