@@ -1,6 +1,6 @@
 // The admin scenario: what it costs to be looked at. Three agents ship the same files at the same
 // time: one without an admin server, one that nobody asks, and one that is asked as Prometheus and
-// an open page do, which is a scrape each 15 s and a request each 5 s. Run by scenarios.ts.
+// an open page do, which is a scrape each 15 s and a request each 10 s. Run by scenarios.ts.
 //
 // What is measured is a fiftieth of what an agent costs, and the costs of two agents, or of two
 // minutes of one, differ by more. So the agent is asked five times as often, and a fifth is
@@ -61,7 +61,7 @@ const firstLineTimeoutMs = 60_000;
 /** What the intervals are, in turn. */
 const isAskedIn = [false, true, true, false, false, true, true, false];
 const scrapeIntervalMs = 15_000;
-const pageIntervalMs = 5_000;
+const pageIntervalMs = 10_000;
 /** How many times as often it is asked, so that the cost stands out from the noise. */
 const haste = 5;
 /** What is left of the opening must not be counted. */

@@ -196,7 +196,7 @@ const admin: Scenario = {
       `${options.rate} lines/s over ${options.fileCount} files, shipped by three agents at once. ` +
       `They are measured in eight intervals of ${options.seconds} s; medians of ` +
       `${options.rounds} rounds. The agent that is asked is so in the second, third, sixth and ` +
-      'seventh interval, five times as often as Prometheus (15 s) and an open page (5 s) ask; a ' +
+      'seventh interval, five times as often as Prometheus (15 s) and an open page (10 s) ask; a ' +
       'fifth of what that costs is ' +
       `${digits(cpuShare * 100, 1)} % more CPU (the same figure of the agent without a server is ` +
       `${digits(noiseShare * 100, 1)} %: the noise) and ${digits(rssBytes / 1e6, 1)} MB more ` +

@@ -262,8 +262,8 @@ export const limits = {
   livenessTickMs: 30_000,
   /** A worker is dead when it does not answer for this long; a task takes some milliseconds. */
   livenessDrainMs: 120_000,
-  /** An idle connection outlives two looks of the page. */
-  adminKeepAliveMs: 12_000,
+  /** An idle connection outlives two looks of the page, and the time between two scrapes. */
+  adminKeepAliveMs: 22_000,
   /** How long a client of the admin server may take to send its request. */
   adminRequestTimeoutMs: 5_000,
 } as const;

@@ -6,7 +6,8 @@ import { bytesText, countText, durationText, moneyText } from './numbers.js';
 import { createPlots } from './plots.js';
 import { createWorkloadTable, keyOf } from './workloads.js';
 
-const intervalMs = 5000;
+/** Two samples of the agent: each look costs it as much as some thousand lines. */
+const intervalMs = 10_000;
 const samplesMax = 180;
 const answerWithinMs = 4000;
 /** Behind by more than this is worth a colour. */
