@@ -44,8 +44,9 @@ test('Lag counts what waits for an answer when what came after it is lost', () =
 test('Lag holds few marks in a long outage, and is off by no more than their distance', () => {
   const lag = new Lag();
   const looks = limits.lagMarksMax * 100;
-  for (let look = 1; look <= looks; look += 1)
+  for (let look = 1; look <= looks; look += 1) {
     lag.look({ behind: look, inFlight: 0, committed: 0 }, look);
+  }
   expect(lag.sinceMs).toBe(1);
   const committed = looks / 2;
   lag.look({ behind: looks - committed, inFlight: 0, committed }, looks);
