@@ -5,10 +5,10 @@ import { mkdirSync } from 'node:fs';
 import { cpuUsage } from 'node:process';
 
 import type { AdminServer } from './admin/admin-server.ts';
-import { createCatchUp } from './catch-up.ts';
+import { createCatchUp } from './status/catch-up.ts';
 import { openCheckpointStore, type CheckpointStore } from './commit/checkpoint-store.ts';
 import type { Config } from './config.ts';
-import { ConfigReloader } from './config-reloader.ts';
+import { ConfigReloader } from './options/config-reloader.ts';
 import { limits } from './config.ts';
 import type { Control } from './control.ts';
 import { AgentError, type ErrorCode } from './errors.ts';
@@ -18,9 +18,9 @@ import type { PodMetadata } from './discover/pod-metadata.ts';
 import { startRawDiscovery } from './discover/raw-discovery.ts';
 import { createEncoderPool, type EncoderPool } from './encode/encoder-pool.ts';
 import { Fleet } from './fleet.ts';
-import { createHeartbeat, type Heartbeat } from './heartbeat.ts';
-import { findNodePlace } from './node-place.ts';
-import { createConntrackWatch } from './node-pressure.ts';
+import { createHeartbeat, type Heartbeat } from './status/heartbeat.ts';
+import { findNodePlace } from './host/node-place.ts';
+import { createConntrackWatch } from './host/node-pressure.ts';
 import { Pipeline } from './pipeline.ts';
 import {
   createProgress,
@@ -29,9 +29,9 @@ import {
   type ProgressSink,
 } from './progress.ts';
 import { createShipper, type Shipper } from './ship/shipper.ts';
-import { memoryWarning, slotCountFor } from './sizing.ts';
+import { memoryWarning, slotCountFor } from './host/sizing.ts';
 import { steadyNowMs } from './steady-clock.ts';
-import { createSummaryLog } from './summary-log.ts';
+import { createSummaryLog } from './status/summary-log.ts';
 import type { PlanContext } from './tail/plan.ts';
 import type { NodePlace } from './tail/workload.ts';
 
@@ -212,7 +212,7 @@ async function serveAdmin(agent: Agent, control: Control): Promise<AdminServer |
   const { adminAddress } = agent.config;
   if (adminAddress === undefined) return undefined;
   const { startAdmin } = await import('./admin/admin-server.ts');
-  const { createAdminSource } = await import('./agent-status.ts');
+  const { createAdminSource } = await import('./status/agent-status.ts');
   return startAdmin(adminAddress, createAdminSource(agent, control.log), control.log);
 }
 

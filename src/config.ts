@@ -2,7 +2,7 @@
 // may set stands with its default in options.ts; nothing else in src/ holds a magic number of size
 // or time. Workers load this file, so it holds nothing else.
 
-export type { Config } from './options.ts';
+export type { Config } from './options/options.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

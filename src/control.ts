@@ -2,7 +2,7 @@
 // `process`; tests make their own.
 
 import type { Log, LogLevel } from './log.ts';
-import type { Config } from './options.ts';
+import type { Config } from './options/options.ts';
 import type { ProgressSink } from './progress.ts';
 
 /** The outside world of one command. */

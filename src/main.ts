@@ -9,7 +9,7 @@ import { totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 restartWithCompileCache();
-const { runCli } = await import('./cli.ts');
+const { runCli } = await import('./command/cli.ts');
 
 const stop = new AbortController();
 const outputClosed = new AbortController();

@@ -34,7 +34,7 @@ import {
   createTotals,
   type ChainTotals,
   type Totals,
-} from './totals.ts';
+} from './status/totals.ts';
 
 type Stages = {
   readonly encoder: EncoderPool;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { limits } from '../src/config.ts';
-import { type ConfigKey, options } from '../src/options.ts';
+import { type ConfigKey, options } from '../src/options/options.ts';
 import {
   configKeys,
   flagOf,
@@ -11,8 +11,8 @@ import {
   makeConfig,
   rowOf,
   variableOf,
-} from '../src/config-loader.ts';
-import { allowedText, parseOptionValue, valueText } from '../src/option-value.ts';
+} from '../src/options/config-loader.ts';
+import { allowedText, parseOptionValue, valueText } from '../src/options/option-value.ts';
 
 type Environment = Record<string, string>;
 type Flags = Partial<Record<ConfigKey, unknown>>;

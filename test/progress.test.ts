@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createCatchUp } from '../src/catch-up.ts';
+import { createCatchUp } from '../src/status/catch-up.ts';
 import { createProgress } from '../src/progress.ts';
 
 function start(isTerminal: boolean) {

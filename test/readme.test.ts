@@ -4,9 +4,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
-import { configKeys, flagOf, rowOf, variableOf } from '../src/config-loader.ts';
+import { configKeys, flagOf, rowOf, variableOf } from '../src/options/config-loader.ts';
 import { errorTable } from '../src/errors.ts';
-import type { OptionRow } from '../src/options.ts';
+import type { OptionRow } from '../src/options/options.ts';
 
 const path = fileURLToPath(new URL('../README.md', import.meta.url));
 

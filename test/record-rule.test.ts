@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from '../src/config-loader.ts';
+import { loadConfig } from '../src/options/config-loader.ts';
 import { limits } from '../src/config.ts';
 import { parseRedaction, parseSample } from '../src/record-rule.ts';
 import { checkPatterns, compilePattern } from '../src/redaction-pattern.ts';

@@ -10,7 +10,7 @@ import { threadCpuUsage } from 'node:process';
 import { limits } from '../config.ts';
 import { AgentError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { HostPort } from '../options.ts';
+import type { HostPort } from '../options/options.ts';
 import { pageHeaders, plainHeaders, readPageFile } from '../page-file.ts';
 import { printable } from '../printable.ts';
 import type { AdminSource, Check } from './admin-source.ts';

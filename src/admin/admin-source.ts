@@ -2,7 +2,7 @@
 // src/admin, which prints. agent-status.ts implements AdminSource; nothing here runs unless
 // somebody asks, so that operating tailship costs next to nothing while nobody looks.
 
-import type { Throttling } from '../node-pressure.ts';
+import type { Throttling } from '../host/node-pressure.ts';
 import type { HistoryColumns } from './history.ts';
 
 /** One condition of liveness or readiness. */

@@ -1,8 +1,8 @@
 // The checks of what the kernel grants the process and the node's network: limits of the cgroup,
 // throttling, the table of connections. Called by check-command.ts. They only read.
 
-import { type CgroupPlace, linuxCgroup, readCgroupLimits } from '../cgroup.ts';
-import type { LoadedConfig } from '../config-loader.ts';
+import { type CgroupPlace, linuxCgroup, readCgroupLimits } from '../host/cgroup.ts';
+import type { LoadedConfig } from '../options/config-loader.ts';
 import { errorTable } from '../errors.ts';
 import {
   type ConntrackPlace,
@@ -11,8 +11,8 @@ import {
   percentText,
   readConntrackShare,
   readThrottling,
-} from '../node-pressure.ts';
-import { fitToCgroup, memoryWarning, slotCountFor } from '../sizing.ts';
+} from '../host/node-pressure.ts';
+import { fitToCgroup, memoryWarning, slotCountFor } from '../host/sizing.ts';
 import { type Finding, ok, warn } from './finding.ts';
 
 /** Where Linux tells all this; a test has its own. */

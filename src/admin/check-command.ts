@@ -1,11 +1,11 @@
 // `tailship check`: says what is wrong before the agent runs, one line per check, and where each
 // option came from. Called by cli.ts. The exit code is 1 when a check fails.
 
-import type { LoadedConfig } from '../config-loader.ts';
-import { configKeys, flagOf, rowOf } from '../config-loader.ts';
+import type { LoadedConfig } from '../options/config-loader.ts';
+import { configKeys, flagOf, rowOf } from '../options/config-loader.ts';
 import type { Control } from '../control.ts';
-import { valueText } from '../option-value.ts';
-import type { ConfigKey } from '../options.ts';
+import { valueText } from '../options/option-value.ts';
+import type { ConfigKey } from '../options/options.ts';
 import { printable } from '../printable.ts';
 import { checkPressure, linuxPressurePlaces } from './cgroup-checks.ts';
 import { checkEndpoint, type EndpointProbes } from './endpoint-checks.ts';

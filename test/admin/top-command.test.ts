@@ -6,7 +6,7 @@ import { type AdminServer, startAdmin } from '../../src/admin/admin-server.ts';
 import type { AgentStatus } from '../../src/admin/admin-source.ts';
 import { nextView, runTop } from '../../src/admin/top-command.ts';
 import { compareLooks, firstView, topLines, type TopTable } from '../../src/admin/top-table.ts';
-import { makeConfig } from '../../src/config-loader.ts';
+import { makeConfig } from '../../src/options/config-loader.ts';
 import { createLog } from '../../src/log.ts';
 import { until } from '../support/agent-process.ts';
 import { createSampleSource, sampleStatus, type SampleSource } from './status-fixture.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { makeConfig } from '../../src/config-loader.ts';
+import { makeConfig } from '../../src/options/config-loader.ts';
 import { severityNames } from '../../src/log-severity.ts';
-import type { Config } from '../../src/options.ts';
+import type { Config } from '../../src/options/options.ts';
 import { lossBody } from '../../src/tail/loss-notice.ts';
 import { noRule, ReadingRules, type Annotations } from '../../src/tail/reading-rules.ts';
 

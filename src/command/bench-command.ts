@@ -1,0 +1,278 @@
+// `tailship bench`: what the lines of this node cost, on its own log files. Called by cli.ts.
+//
+// The agent reads them once, in a process of its own, with a state directory that is thrown away,
+// and posts to a sink in this process that throws away what it gets. Invariant: nothing outside the
+// temporary directory is written, no log file is changed, nothing leaves this machine. Where
+// fluentd is installed it gets the same files.
+
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Config } from '../config.ts';
+import type { Control } from '../control.ts';
+import { AgentError, hasCode } from '../errors.ts';
+import { createProgress, terminalIntervalMs, type ProgressSink } from '../progress.ts';
+
+const rateWindowMs = 10_000;
+const pollMs = 200;
+/** A process that burnt no CPU for this long has started up, or is done. */
+const quietMs = 1_500;
+const fluentdMsMax = 60_000;
+const clockTicksPerSecond = 100;
+/** Fewer lines than this say little: start-up wavers by more than they cost. */
+const linesEnough = 100_000;
+
+type Sink = { readonly url: string; lines: number; readonly close: () => void };
+type Cost = { readonly lines: number; readonly microsPerLine: number };
+type Place = { readonly config: Config; readonly root: string; readonly sink: Sink };
+
+/** Prints what the node writes and what that costs; the exit code is 1 if there are no lines. */
+export async function runBench(config: Config, control: Control): Promise<number> {
+  const root = fs.mkdtempSync(path.join(os.tmpdir(), 'tailship-bench-'));
+  const sink = await startSink();
+  const place = { config, root, sink };
+  try {
+    if (!config.json) control.write(`tailship bench: watching ${config.containersDir} for 10 s`);
+    const bytesPerSecond = await measureGrowth(config.containersDir, control);
+    const start = await runAgent(place, writeShortLog(root));
+    const full = await runAgent(place, config.containersDir, control.progress);
+    const own = { lines: full.lines, microsPerLine: perLine(full, start) };
+    const fluentd = await measureFluentd(place, full.lines);
+    const bytesPerLine = full.lines === 0 ? 0 : full.bytes / full.lines;
+    const figures = { bytesPerSecond, bytesPerLine, tailship: own, fluentd };
+    if (config.json) control.write(JSON.stringify(figures));
+    else for (const line of report(figures)) control.write(line);
+    return full.lines === 0 ? 1 : 0;
+  } catch (error) {
+    if (control.signal.aborted) return 1; // The user has seen enough.
+    throw error;
+  } finally {
+    sink.close();
+    fs.rmSync(root, { recursive: true, force: true });
+  }
+}
+
+/**
+ * A containers directory with a log of a few lines: what reading it costs is the start-up. An agent
+ * that has nothing to send never starts half of what it needs.
+ */
+function writeShortLog(root: string): string {
+  const containers = emptyFolder(root, 'short/containers');
+  const pod = emptyFolder(
+    root,
+    'short/pods/bench_short_00000000-0000-4000-8000-000000000000/bench',
+  );
+  const log = path.join(pod, '0.log');
+  fs.writeFileSync(log, '2026-03-05T14:07:21.104582937Z stdout F short\n'.repeat(100));
+  fs.symlinkSync(log, path.join(containers, `short_bench_bench-${'0'.repeat(64)}.log`));
+  return containers;
+}
+
+function emptyFolder(root: string, name: string): string {
+  const folder = path.join(root, name);
+  fs.mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+/** Counts the lines of bodies that are lines of JSON; the agent counts its own. */
+async function startSink(): Promise<Sink> {
+  const server = createServer((request, response) => {
+    request.on('data', (chunk: Buffer) => {
+      for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) sink.lines++;
+    });
+    request.on('end', () => response.end('{}'));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  const close = () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  const sink = { url: `http://127.0.0.1:${port}`, lines: 0, close };
+  return sink;
+}
+
+/** Length of each file that a link leads to, by its number. */
+function readLengths(containersDir: string): Map<number, number> {
+  const lengths = new Map<number, number>();
+  for (const name of fs.readdirSync(containersDir)) {
+    try {
+      const { ino, size } = fs.statSync(path.join(containersDir, name));
+      lengths.set(ino, size);
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error; // Deleted since it was listed.
+    }
+  }
+  return lengths;
+}
+
+/** Bytes a second that the containers write. A file that is new counts from its start. */
+async function measureGrowth(
+  containersDir: string,
+  { signal, progress }: Pick<Control, 'signal' | 'progress'>,
+): Promise<number> {
+  const before = readLengths(containersDir);
+  const endMs = performance.now() + rateWindowMs;
+  // On a terminal only: it is over before the first line would be due.
+  const told = progress && createProgress({ ...progress, name: 'watching, s', unit: 'count' });
+  for (let leftMs = rateWindowMs; leftMs > 0; leftMs = endMs - performance.now()) {
+    told?.update((rateWindowMs - leftMs) / 1_000, leftMs / 1_000);
+    await sleep(Math.min(leftMs, terminalIntervalMs), undefined, { signal });
+  }
+  told?.end();
+  let grown = 0;
+  for (const [ino, length] of readLengths(containersDir)) {
+    grown += Math.max(0, length - (before.get(ino) ?? 0));
+  }
+  return grown / (rateWindowMs / 1000);
+}
+
+type Summary = { readonly lines: number; readonly bytes: number; readonly cpuSeconds: number };
+
+async function runAgent(
+  { config, root, sink }: Place,
+  containersDir: string,
+  progress?: ProgressSink,
+): Promise<Summary> {
+  const entry = fileURLToPath(new URL('../main.ts', import.meta.url));
+  const names = ['--project=bench', '--cluster=bench', '--location=bench', '--node=bench'];
+  const words = ['run', '--once', `--containers-dir=${containersDir}`, `--endpoint=${sink.url}`];
+  words.push(...[...config.logRoot, root].map((folder) => `--log-root=${folder}`), ...names);
+  words.push(`--state-dir=${fs.mkdtempSync(path.join(root, 'state-'))}`, '--log-level=info');
+  words.push('--admin-address=off', '--kubernetes-metadata=off', '--no-gzip');
+  const agent = fork(entry, words, { silent: true, execArgv: ['--max-semi-space-size=1'] });
+  const [output, errors] = [collect(agent, 'stdout'), collect(agent, 'stderr')];
+  if (progress !== undefined) passOnProgress(agent, progress);
+  const [code] = (await once(agent, 'close')) as [number | null];
+  if (code !== 0) throw new AgentError('FILE_UNREADABLE', `the agent ended: ${errors().trim()}`);
+  return JSON.parse(output().trim().split('\n').at(-1) ?? '{}') as Summary;
+}
+
+/** The agent says each ten seconds how far it is, in its log. */
+function passOnProgress(agent: ChildProcess, { writeLine }: ProgressSink): void {
+  if (agent.stderr === null) return;
+  createInterface({ input: agent.stderr }).on('line', (line) => {
+    const [said] = /shipping  \d+ %[^"]*/.exec(line) ?? [];
+    if (said !== undefined) writeLine(said.replace('shipping', 'reading'));
+  });
+}
+
+function collect(child: ChildProcess, name: 'stdout' | 'stderr'): () => string {
+  let text = '';
+  child[name]?.setEncoding('utf8').on('data', (piece: string) => (text += piece));
+  return () => text;
+}
+
+function perLine(full: Omit<Summary, 'bytes'>, start: { readonly cpuSeconds: number }): number {
+  return Math.max(0, ((full.cpuSeconds - start.cpuSeconds) * 1e6) / Math.max(1, full.lines));
+}
+
+function fluentdConfig({ root, sink }: Place, containersDir: string): string {
+  const time = '%Y-%m-%dT%H:%M:%S.%N%z';
+  return `<source>
+  @type tail
+  path ${containersDir}/*.log
+  pos_file ${fs.mkdtempSync(path.join(root, 'fluentd-'))}/pos
+  tag kubernetes.*
+  read_from_head true
+  enable_stat_watcher false
+  <parse>
+    @type regexp
+    expression /\\A(?<time>\\S+) (?<stream>\\S+) (?<logtag>\\S+) (?<message>.*)\\z/
+    time_format ${time}
+  </parse>
+</source>
+<match kubernetes.**>
+  @type http
+  endpoint ${sink.url}
+  reuse_connections true
+  <buffer>
+    flush_interval 1s
+  </buffer>
+</match>
+`;
+}
+
+/** CPU seconds of a process and of its children that were waited for. */
+function readCpuSeconds(pid: number): number {
+  const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+  const ticks = fields.slice(11, 15).reduce((total, field) => total + Number(field), 0);
+  return ticks / clockTicksPerSecond;
+}
+
+/** undefined where fluentd is not installed, or does not come to an end of its start. */
+async function measureFluentd(place: Place, lines: number): Promise<Cost | undefined> {
+  if (lines === 0) return undefined;
+  const start = await runFluentd(place, path.join(place.root, 'short/containers'), 0);
+  if (start === undefined) return undefined;
+  const full = await runFluentd(place, place.config.containersDir, lines);
+  if (full === undefined || full.lines === 0) return undefined;
+  return { lines: full.lines, microsPerLine: perLine(full, start) };
+}
+
+/** Until it sent so many lines, or does nothing any more, or a minute has passed. */
+async function runFluentd(
+  place: Place,
+  containersDir: string,
+  lines: number,
+): Promise<Omit<Summary, 'bytes'> | undefined> {
+  const { root, sink } = place;
+  const configFile = path.join(root, 'fluentd.conf');
+  fs.writeFileSync(configFile, fluentdConfig(place, containersDir));
+  const words = ['--no-supervisor', '-q', '--config', configFile];
+  const fluentd = spawn('fluentd', words, { stdio: 'ignore' });
+  const ended = once(fluentd, 'exit').catch(() => undefined); // It is not installed.
+  sink.lines = 0;
+  let cpuSeconds = 0;
+  const endMs = performance.now() + fluentdMsMax;
+  let quietSinceMs = performance.now() + quietMs;
+  try {
+    while (fluentd.pid !== undefined && fluentd.exitCode === null && performance.now() < endMs) {
+      await sleep(pollMs);
+      const now = readCpuSeconds(fluentd.pid);
+      if (now > cpuSeconds + 0.02) quietSinceMs = performance.now();
+      cpuSeconds = now;
+      const isQuiet = performance.now() - quietSinceMs > quietMs;
+      if (isQuiet || (lines > 0 && sink.lines >= lines)) break;
+    }
+    if (fluentd.pid === undefined || fluentd.exitCode !== null) return undefined;
+    return { lines: sink.lines, cpuSeconds };
+  } finally {
+    fluentd.kill('SIGKILL');
+    await ended;
+  }
+}
+
+type Figures = {
+  readonly bytesPerSecond: number;
+  readonly bytesPerLine: number;
+  readonly tailship: Cost;
+  readonly fluentd: Cost | undefined;
+};
+
+function report({ bytesPerSecond, bytesPerLine, tailship, fluentd }: Figures): string[] {
+  const { lines, microsPerLine } = tailship;
+  if (lines === 0) return ['there are no lines to read'];
+  const linesPerSecond = bytesPerSecond / bytesPerLine;
+  const rate = Math.round(linesPerSecond).toLocaleString('en');
+  const share = (cost: Cost) => `${((linesPerSecond * cost.microsPerLine) / 1e4).toFixed(3)} %`;
+  const sentences = [
+    `this node writes ${rate} lines/s of ${bytesPerLine.toFixed(0)} bytes`,
+    `tailship  ${microsPerLine.toFixed(2)} µs a line, ${share(tailship)} of a core at this rate` +
+      ` (${lines.toLocaleString('en')} lines read)`,
+    fluentd === undefined
+      ? 'fluentd   is not installed here: gem install fluentd'
+      : `fluentd   ${fluentd.microsPerLine.toFixed(2)} µs a line, ${share(fluentd)} of a core at ` +
+        `this rate, ${(fluentd.microsPerLine / microsPerLine).toFixed(0)} × tailship`,
+    'Read at once, in large batches, without start-up; a trickle costs more a line, by its wake-ups.',
+  ];
+  if (lines < linesEnough) sentences.push(`Only ${lines} lines: take the figures with caution.`);
+  return sentences;
+}

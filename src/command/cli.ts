@@ -1,0 +1,212 @@
+// The commands: picks one, loads its configuration and only the modules that it needs, and turns
+// errors into lines and exit codes. Called by main.ts once. Its invariant: `run` loads nothing of
+// the emulator, the demo, YAML (without --config) or the other commands.
+
+import type { ReadStream } from 'node:tty';
+
+import { type Flags, parseFlags } from './argv.ts';
+import { type Command, commands, type ConfigKey, options } from '../options/options.ts';
+import { loadConfig, type LoadedConfig } from '../options/config-loader.ts';
+import type { Control } from '../control.ts';
+import { AgentError, errorTable } from '../errors.ts';
+import { createLog } from '../log.ts';
+import { splitMigrationWords } from './migration-source.ts';
+import { nearest } from '../options/nearest.ts';
+import { printable } from '../printable.ts';
+import { version } from '../version.ts';
+
+/** The process, as the CLI sees it; main.ts makes the real one. */
+export type Invocation = {
+  /** The command line after the script. */
+  readonly words: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Aborted by the first signal to stop. */
+  readonly signal: AbortSignal;
+  /** Gets an event `reload` when the configuration is to be read again. */
+  readonly reloads?: EventTarget;
+  /** Aborted when nobody reads stdout any more. */
+  readonly outputClosed: AbortSignal;
+  /** undefined when stdout is no terminal. */
+  readonly terminalSize: () => { readonly columns: number; readonly rows: number } | undefined;
+  /** undefined when stdin is no terminal. */
+  readonly terminalInput?: () => ReadStream | undefined;
+  readonly isErrorTerminal: boolean;
+  /** Text as it is to stderr; undefined when that is no terminal. */
+  readonly writeTerminal?: (text: string) => void;
+  readonly writeOut: (line: string) => void;
+  readonly writeError: (line: string) => void;
+};
+
+const clearLine = '\u001b[2K';
+const exitDone = 0;
+const exitFailed = 1;
+const exitUsage = 2;
+
+/**
+ * Runs the command of the invocation and says the exit code: 0 done, 1 operating failure, 2 usage.
+ */
+export async function runCli(invocation: Invocation): Promise<number> {
+  try {
+    return await dispatch(invocation);
+  } catch (error) {
+    if (!isOperating(error)) throw error;
+    const { code, message } = error;
+    invocation.writeError(`tailship: ${code}: ${printable(message)}`);
+    if (error instanceof AgentError) invocation.writeError(`  ${errorTable[error.code].advice}`);
+    return code === 'CONFIG_INVALID' ? exitUsage : exitFailed;
+  }
+}
+
+async function dispatch(invocation: Invocation): Promise<number> {
+  const [word, ...words] = invocation.words;
+  if (word === '--version' || word === '-v') {
+    invocation.writeOut(version);
+    return exitDone;
+  }
+  const command = commands.find((known) => known === word);
+  const wantsHelp = words.includes('--help') || words.includes('-h');
+  if (word === undefined || isHelp(word) || (command !== undefined && wantsHelp)) {
+    return printHelp(command ?? commands.find((known) => known === words[0]), invocation);
+  }
+  if (command === undefined) throw unknownCommand(word);
+  const flagWords = command === 'migrate' ? splitMigrationWords(words).rest : words;
+  const flags = parseFlags(command, flagWords);
+  return runCommand(command, flags, invocation);
+}
+
+function isHelp(word: string): boolean {
+  return word === '--help' || word === '-h' || word === 'help';
+}
+
+async function printHelp(topic: Command | undefined, invocation: Invocation): Promise<number> {
+  const { helpText, commandHelpText } = await import('./help.ts');
+  const isAsked = invocation.words.length > 0;
+  const write = isAsked ? invocation.writeOut : invocation.writeError;
+  write(topic === undefined ? helpText(version) : commandHelpText(topic));
+  return isAsked ? exitDone : exitUsage;
+}
+
+async function runCommand(command: Command, flags: Flags, invocation: Invocation): Promise<number> {
+  const load = () => loadConfig({ command, flags, environment: invocation.environment });
+  const loaded = await load();
+  const control = createControl(loaded, invocation, load);
+  // `check` prints the warnings among its own lines.
+  const warnings = command === 'check' ? [] : loaded.warnings;
+  for (const warning of warnings) control.log.warn(undefined, warning);
+  try {
+    return await runners[command](loaded, control, invocation);
+  } finally {
+    control.log.flush();
+  }
+}
+
+type Runner = (loaded: LoadedConfig, control: Control, invocation: Invocation) => Promise<number>;
+
+/** Each command imports only what it needs, when it is chosen. */
+const runners: Readonly<Record<Command, Runner>> = {
+  run: async (loaded, control) => {
+    const { runAgent } = await import('../agent.ts');
+    const { fitToCgroup } = await import('../host/sizing.ts');
+    return runAgent(fitToCgroup(loaded), control);
+  },
+  emulator: async ({ config }, control) => {
+    const { runEmulator } = await import('../emulator/emulator-command.ts');
+    return runEmulator(config, control);
+  },
+  demo: async ({ config }, control) => {
+    const { runDemo } = await import('./demo.ts');
+    return runDemo(config, control);
+  },
+  check: async (loaded, control) => {
+    const { runCheck } = await import('../admin/check-command.ts');
+    const { sendDryRun } = await import('../ship/dry-run.ts');
+    const { findNodePlace } = await import('../host/node-place.ts');
+    return runCheck(loaded, control, { sendDryRun, findNodePlace });
+  },
+  bench: async ({ config }, control) => {
+    const { runBench } = await import('./bench-command.ts');
+    return runBench(config, control);
+  },
+  migrate: async ({ config }, control, invocation) => {
+    const { runMigrate } = await import('./migrate.ts');
+    const { source } = splitMigrationWords(invocation.words.slice(1));
+    return runMigrate(config, control, source);
+  },
+  top: async ({ config }, control, { signal, outputClosed, terminalInput, terminalSize }) => {
+    const { runTop } = await import('../admin/top-command.ts');
+    // Its output is all that `top` is for; the agent goes on without a reader of its stdout.
+    const either = AbortSignal.any([signal, outputClosed]);
+    return runTop(
+      config,
+      { ...control, signal: either },
+      { terminalSize, ...(terminalInput && { terminalInput }) },
+    );
+  },
+};
+
+function createControl(
+  { config }: LoadedConfig,
+  invocation: Invocation,
+  load: () => Promise<LoadedConfig>,
+): Control {
+  let { logLevel } = config;
+  const { writeTerminal } = invocation;
+  const log = createLog({
+    get level() {
+      return logLevel;
+    },
+    // A line of progress may stand where this one is to begin.
+    write: (line) => invocation.writeError(writeTerminal === undefined ? line : clearLine + line),
+    readable: invocation.isErrorTerminal,
+  });
+  return {
+    signal: invocation.signal,
+    log,
+    write: invocation.writeOut,
+    progress: { writeLine: (line) => log.info(undefined, line), writeTerminal },
+    ...(invocation.reloads && {
+      reload: {
+        requests: invocation.reloads,
+        load: async () => {
+          const { fitToCgroup } = await import('../host/sizing.ts');
+          return fitToCgroup(await load());
+        },
+        setLogLevel: (level) => {
+          logLevel = level;
+        },
+      },
+    }),
+  };
+}
+
+function unknownCommand(word: string): AgentError {
+  const near = nearest(word, commands);
+  const isFlag = word.startsWith('-') && keyedFlag(word);
+  const hint = isFlag
+    ? `the command comes first: tailship run ${word} …`
+    : near === undefined
+      ? `commands are ${commands.join(', ')}`
+      : `meant is ${near}?`;
+  return new AgentError('CONFIG_INVALID', `unknown command ${word}; ${hint}`);
+}
+
+function keyedFlag(word: string): boolean {
+  const name = word
+    .replace(/^--(?:no-)?/, '')
+    .replace(/=.*$/, '')
+    .replaceAll('-', '')
+    .toLowerCase();
+  return (Object.keys(options) as ConfigKey[]).some((key) => key.toLowerCase() === name);
+}
+
+type OperatingError = Error & { readonly code: string };
+
+/**
+ * AgentErrors and system errors (a port in use, a file that is not there) end in one line; all else
+ * is a bug and shows its stack.
+ */
+function isOperating(error: unknown): error is OperatingError {
+  return (
+    error instanceof Error && 'code' in error && (error instanceof AgentError || 'syscall' in error)
+  );
+}

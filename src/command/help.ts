@@ -1,0 +1,152 @@
+// The texts of --help, made from the option table, so that help, parser and defaults cannot differ.
+// Called by cli.ts.
+
+import { type Command, type ConfigKey, commands } from '../options/options.ts';
+import { configKeys, flagOf, rowOf, variableOf } from '../options/config-loader.ts';
+import { listKinds } from '../options/option-row.ts';
+import { valueText } from '../options/option-value.ts';
+
+type CommandText = {
+  readonly summary: string;
+  /** What stands after the command. */
+  readonly usage?: string;
+  readonly about: string;
+  readonly examples: readonly string[];
+};
+
+const commandTexts: Readonly<Record<Command, CommandText>> = {
+  run: {
+    summary: 'tail the container logs of this node and ship them',
+    about:
+      'Reads every log under --containers-dir, makes the LogEntry that GKE would write of each line, and\n' +
+      'sends it to Cloud Logging. Positions are saved in --state-dir after the answer, so that no line is\n' +
+      'lost or shown twice, whenever the agent is stopped or killed. SIGTERM ends it within --grace-ms.',
+    examples: [
+      'tailship run --project my-project --cluster prod --location europe-west1 --node "$(hostname)"',
+      'tailship run --endpoint http://127.0.0.1:8085 --project demo --once',
+    ],
+  },
+  emulator: {
+    summary: 'a local Cloud Logging for development and tests',
+    about:
+      'Serves POST /v2/entries:write and /v2/entries:list on 127.0.0.1, and under /emulator/ statistics,\n' +
+      'the stored entries and faults. The first line on stdout is {"listening":"http://127.0.0.1:PORT"}.',
+    examples: ['tailship emulator --port 8085 --data entries.db', 'tailship emulator --port 0'],
+  },
+  demo: {
+    summary: 'emulator, synthetic pods, agent and page in one; needs nothing else',
+    about:
+      'Runs all of tailship on this machine in a directory of its own, with pods that write logs.',
+    examples: ['tailship demo', 'tailship demo --join-stack-traces --admin-address 127.0.0.1:9000'],
+  },
+  check: {
+    summary: 'say what is wrong with configuration, paths, limits, credentials, permission',
+    about:
+      'Prints one line per check (ok, warn, fail) with what to do, and where each option came from. A dry\n' +
+      'run is sent to the endpoint: it proves the permission and stores nothing. Takes the options of run.',
+    examples: ['tailship check --config /etc/tailship.yaml', 'tailship check --json'],
+  },
+  top: {
+    summary: 'live table of the workloads of a running agent',
+    about: 'Reads /api/status of the agent at --admin-address; the busiest container stands first.',
+    examples: ['tailship top', 'tailship top --admin-address 10.0.0.7:8090 --once --json'],
+  },
+  bench: {
+    summary: 'what the lines of this node cost, on its own log files, read-only',
+    about:
+      'Watches for 10 s what this node writes, then reads its logs once and posts them to a sink of its\n' +
+      'own on 127.0.0.1, with a state directory that is thrown away: nothing is changed, nothing leaves the\n' +
+      'node. Says what a line costs, and what it costs fluentd where that is installed.',
+    examples: ['tailship bench', 'tailship bench --containers-dir /var/log/containers --json'],
+  },
+  migrate: {
+    summary: 'take over the positions of fluentd or Fluent Bit',
+    usage: '--from fluentd|fluent-bit FILE [options]',
+    about:
+      'Reads the pos file of fluentd or the database of Fluent Bit, and saves for each container of this\n' +
+      'node how far it was read, so that the switch neither loses nor repeats lines. Run it when the other\n' +
+      'agent has stopped and before `tailship run`; a second time it changes nothing. FILE is not changed,\n' +
+      'and if there is none, nothing is taken over. Prints a one-line JSON summary.',
+    examples: [
+      'tailship migrate --from fluentd /var/log/fluentd-containers.log.pos --dry-run',
+      'tailship migrate --from fluent-bit /var/log/flb_kube.db',
+    ],
+  },
+};
+
+const exitCodes = [
+  'Exit codes:',
+  '  0  done, or stopped by a signal with everything saved',
+  '  1  an operating failure; one line on stderr says `tailship: CODE: what happened`, the next what to do',
+  '  2  a wrong flag, variable, key or value',
+];
+
+/** The text of `tailship --help`. */
+export function helpText(version: string): string {
+  const width = Math.max(...commands.map((command) => command.length));
+  return [
+    `tailship ${version}: tails the container logs of a Kubernetes node and ships them to Google Cloud Logging`,
+    '',
+    'Usage: tailship COMMAND [options]',
+    '',
+    'Commands:',
+    ...commands.map((command) => `  ${command.padEnd(width)}  ${commandTexts[command].summary}`),
+    '',
+    'tailship COMMAND --help   options of a command',
+    'tailship --version        version of tailship',
+    '',
+    'An option stands on the command line (--state-dir DIR), in the environment (TAILSHIP_STATE_DIR) or in the',
+    'YAML file of --config (stateDir: DIR). The command line wins over the environment, the environment over the file.',
+    '',
+    'Try it, with nothing to set up:  tailship demo',
+    '',
+    ...exitCodes,
+  ].join('\n');
+}
+
+/** The text of `tailship COMMAND --help`. */
+export function commandHelpText(command: Command): string {
+  const text = commandTexts[command];
+  const keys = configKeys.filter((key) => rowOf(key).commands.includes(command));
+  return [
+    `Usage: tailship ${command} ${text.usage ?? '[options]'}`,
+    '',
+    text.about,
+    '',
+    'Options (each also as the variable and the key of the YAML file that stand under it):',
+    ...keys.flatMap((key) => optionLines(key, command)),
+    '',
+    'Sizes may be written as 512Ki or 2Mi, times as 500ms, 5s or 1m. A boolean is --name, --no-name or --name=false.',
+    ...(command === 'run'
+      ? [
+          'A changed file is read at once, and at SIGHUP: options that are (hot) hold from then on, the others at the',
+          'next start. An invalid file changes nothing.',
+        ]
+      : []),
+    '',
+    'Examples:',
+    ...text.examples.map((example) => `  ${example}`),
+    '',
+    ...exitCodes,
+  ].join('\n');
+}
+
+function optionLines(key: ConfigKey, command: Command): string[] {
+  const row = rowOf(key);
+  const flag = `  ${flagOf(key)}${row.kind === 'boolean' ? '' : ` ${placeholderOf(key)}`}`;
+  const inVariable =
+    row.kind === 'redactions' ? 'one in the variable' : 'in the variable comma-separated';
+  const repeat = listKinds.has(row.kind) ? `  (repeatable; ${inVariable})` : '';
+  const names = [`[${valueText(row.default)}]`, variableOf(key), ...(row.foreignVariables ?? [])];
+  if (key !== 'config') names.push(key);
+  if (row.isHot === true && command === 'run') names.push('(hot)');
+  return [`${flag}${repeat}`, `        ${row.help}`, `        ${names.join('  ')}`];
+}
+
+function placeholderOf(key: ConfigKey): string {
+  const row = rowOf(key);
+  if (row.choices !== undefined) return row.choices.join('|');
+  if (row.kind === 'milliseconds') return 'MS';
+  if (row.kind === 'bytes') return 'BYTES';
+  return row.placeholder ?? 'N';
+}

@@ -1,0 +1,285 @@
+// `tailship migrate`: takes over the positions of fluentd or Fluent Bit, so that the switch neither
+// loses nor repeats lines. Called by cli.ts; run on the node while neither agent runs.
+//
+// A position is the other agent's word for "read up to here". It is taken over for a file that has
+// the same inode, the names of the same container, and a first line from before the positions were
+// saved: an inode number alone proves nothing, for it is given out again.
+//
+//   0.log.<t1>.gz  0.log.<t2>  0.log       oldest first; the position is of 0.log.<t2>
+//   └ finished ─┘  └ offset ┘  └ new: read from its start
+//
+// Invariants: a checkpoint never moves back, so a second run changes nothing; what has no position
+// is read from its start, which repeats lines at worst.
+
+import { closeSync, mkdirSync, readSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+
+import { type CheckpointStore, openCheckpointStore } from '../commit/checkpoint-store.ts';
+import { limits } from '../config.ts';
+import type { Control } from '../control.ts';
+import { parseContainerName } from '../discover/container-name.ts';
+import { startDiscovery } from '../discover/discovery.ts';
+import { AgentError, hasCode } from '../errors.ts';
+import { Fleet, type FleetChain } from '../fleet.ts';
+import {
+  type ForeignPosition,
+  type ForeignPositions,
+  readForeignPositions,
+} from './foreign-positions.ts';
+import type { MigrationSource } from './migration-source.ts';
+import type { Config } from '../options/options.ts';
+import { unpackCompressed } from '../tail/gz-spool.ts';
+import type { LogFile } from '../tail/log-file.ts';
+
+/** What was done, printed as one line of JSON. */
+export type MigrationSummary = {
+  /** Containers that are logging on this node, and those of them that have a position. */
+  containers: number;
+  containersTaken: number;
+  /** Positions in the other agent's file, and those for which no file was found any more. */
+  positions: number;
+  positionsWithoutFile: number;
+  unwatched: number;
+  malformed: number;
+  /** Files that go on at a position, and files that were finished before it. */
+  filesResumed: number;
+  filesFinished: number;
+  /** Positions in the middle of a record, and bytes back to its beginning. */
+  movedBack: number;
+  movedBackBytes: number;
+  dryRun: boolean;
+};
+
+type Migration = {
+  readonly config: Config;
+  readonly control: Control;
+  readonly fleet: Fleet;
+  readonly store: CheckpointStore;
+  readonly found: ForeignPositions;
+  readonly unused: Set<ForeignPosition>;
+  readonly summary: MigrationSummary;
+};
+
+/** How much later than the last save a first line may be: clocks are coarse, saves are buffered. */
+const slackMs = 2_000;
+/** Before a position that is in the middle of a record, its beginning is looked for so far back. */
+const lookBackBytesMax = limits.lineBytesMax + 64 * 1024;
+
+/**
+ * Writes checkpoints for all positions that can be taken over; returns the exit code. Throws
+ * STATE_LOCKED while the agent runs, STATE_UNWRITABLE, CONFIG_INVALID.
+ */
+export async function runMigrate(
+  config: Config,
+  control: Control,
+  source: MigrationSource,
+): Promise<number> {
+  mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
+  const found = readPositions(config, control, source);
+  if (found === undefined) return 0;
+  const { log } = control;
+  const store = openCheckpointStore(config.stateDir, {
+    log: (level, code, text) => log[level](code, text),
+  });
+  const place = { project: '', location: '', cluster: '', node: '' };
+  const fleet = new Fleet(config, { place, store, log, onWake: () => undefined });
+  const summary = emptySummary(found, config.dryRun);
+  const unused = new Set(found.positions);
+  try {
+    await findLogs(config, control, fleet);
+    for (const planned of fleet.all()) {
+      await takeOver({ config, control, fleet, store, found, unused, summary }, planned);
+    }
+    summary.positionsWithoutFile = unused.size;
+    store.flush();
+    if (!store.healthy) {
+      throw store.lastError ?? new AgentError('STATE_UNWRITABLE', config.stateDir);
+    }
+  } finally {
+    fleet.close();
+    store.close();
+  }
+  control.write(JSON.stringify(summary));
+  return 0;
+}
+
+/** undefined when there is no file: a node that never had the other agent has nothing to tell. */
+function readPositions(
+  config: Config,
+  { log }: Control,
+  { agent, file }: MigrationSource,
+): ForeignPositions | undefined {
+  try {
+    return readForeignPositions(agent, file, config.stateDir);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+    log.warn(undefined, `${file} does not exist: no position is taken over`);
+    return undefined;
+  }
+}
+
+function emptySummary(found: ForeignPositions, dryRun: boolean): MigrationSummary {
+  return {
+    containers: 0,
+    containersTaken: 0,
+    positions: found.positions.length,
+    positionsWithoutFile: 0,
+    unwatched: found.unwatched,
+    malformed: found.malformed,
+    filesResumed: 0,
+    filesFinished: 0,
+    movedBack: 0,
+    movedBackBytes: 0,
+    dryRun,
+  };
+}
+
+async function findLogs(config: Config, { log }: Control, fleet: Fleet): Promise<void> {
+  const discovery = startDiscovery(
+    {
+      containersDir: config.containersDir,
+      logRoots: config.logRoot,
+      scanIntervalMs: limits.scanIntervalMs,
+      watch: false,
+    },
+    {
+      added: (found) => fleet.add(found, Date.now()),
+      removed: () => undefined,
+      refused: (linkPath, reason) => log.warn('LINK_REFUSED', `${linkPath}: ${reason}`),
+      degraded: () => undefined,
+    },
+  );
+  await discovery.close();
+}
+
+/** Checkpoints of one container: at a position, or at the end of what came before one. */
+async function takeOver(migration: Migration, planned: FleetChain): Promise<void> {
+  const { found, summary, unused } = migration;
+  const { files } = planned.chain;
+  summary.containers += 1;
+  const rows = found.positions.filter((row) => isOfContainer(row, planned));
+  const offsets = new Map<LogFile, number>();
+  for (const row of rows) {
+    const file = files.find((one) => isSameFile(one, row, found.savedMs));
+    if (file === undefined) continue;
+    offsets.set(file, Math.max(row.offset, offsets.get(file) ?? 0));
+    unused.delete(row);
+  }
+  // Compressing gives a rotation another inode; its name tells when it stopped being written to.
+  const [row] = rows;
+  if (offsets.size === 0 && row !== undefined && rows.length === 1) {
+    const file = files.find((one) => wasLiveAt(one, row, found.savedMs));
+    if (file !== undefined) {
+      offsets.set(file, row.offset);
+      unused.delete(row);
+    }
+  }
+  if (offsets.size === 0) return;
+  summary.containersTaken += 1;
+  const newest = files.findLastIndex((file) => offsets.has(file));
+  for (const file of files.slice(0, newest + 1)) {
+    const offset = offsets.get(file);
+    if (offset === undefined) {
+      summary.filesFinished += 1;
+      save(migration, file, file.size);
+    } else {
+      summary.filesResumed += 1;
+      save(migration, file, await recordStart(migration, planned, { file, offset }));
+    }
+  }
+}
+
+/** By the link's name or the target's path; under any root, as the other agent's mounts differ. */
+function isOfContainer(row: ForeignPosition, { chain, log }: FleetChain): boolean {
+  const name = basename(row.path);
+  if ([...chain.links].some((link) => basename(link) === name)) return true;
+  if (log.name === undefined) return dirname(row.path) === chain.place.directory;
+  // A restarted container has another link by now, and the log of its former run in its directory.
+  const named = parseContainerName(name, row.path);
+  return (
+    named?.namespace === log.name.namespace &&
+    named.pod === log.name.pod &&
+    named.container === log.name.container
+  );
+}
+
+function isSameFile(file: LogFile, row: ForeignPosition, savedMs: number): boolean {
+  return !file.name.compressed && file.inode === row.inode && canBe(file, row, savedMs);
+}
+
+/** The first rotation that was rotated away after the other agent's last word. */
+function wasLiveAt(file: LogFile, row: ForeignPosition, savedMs: number): boolean {
+  const [, year, month, day, hour, minute, second] =
+    /^(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)$/.exec(file.name.rotation) ?? [];
+  if (!file.name.compressed || year === undefined) return false;
+  // The kubelet writes the node's local time.
+  const rotatedMs = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}`).getTime();
+  return rotatedMs + slackMs >= savedMs && canBe(file, row, savedMs);
+}
+
+function canBe(file: LogFile, row: ForeignPosition, savedMs: number): boolean {
+  const { identity } = file;
+  if (identity === undefined || row.offset > file.size) return false;
+  return Date.parse(identity.fallbackTime) <= savedMs + slackMs;
+}
+
+/**
+ * The offset, or the beginning of the record that it is in the middle of: a line that was not read
+ * to its end, or partial lines whose end had not come. The other agent kept those in its memory.
+ */
+async function recordStart(
+  { config, fleet, summary }: Migration,
+  { chain }: FleetChain,
+  { file, offset }: { readonly file: LogFile; readonly offset: number },
+): Promise<number> {
+  const start = Math.max(0, offset - lookBackBytesMax);
+  const bytes = Buffer.alloc(offset - start);
+  const wasOpen = file.fd !== undefined;
+  if (file.name.compressed) {
+    const fd = await unpackCompressed(file.path, config.stateDir, fleet.roots);
+    try {
+      readSync(fd, bytes, 0, bytes.length, start);
+    } finally {
+      closeSync(fd);
+    }
+  } else if (file.open() && file.fd !== undefined) {
+    readSync(file.fd, bytes, 0, bytes.length, start);
+    if (!wasOpen) file.close();
+  }
+  const back = bytes.length - lastRecordEnd(bytes, chain.place.format === 'cri');
+  if (back > 0) summary.movedBack += 1;
+  summary.movedBackBytes += back;
+  return offset - back;
+}
+
+const partialLine = /^\S+ (?:stdout|stderr) P /;
+const headerBytes = 64;
+
+/**
+ * Where in `bytes` the last whole record ends. All of them where no line end is found: then a line
+ * is longer than any that is read whole, and was cut there too.
+ */
+function lastRecordEnd(bytes: Buffer, isCri: boolean): number {
+  let end = bytes.lastIndexOf(0x0a) + 1;
+  if (end === 0) return bytes.length > lookBackBytesMax - 1 ? bytes.length : 0;
+  if (!isCri) return end;
+  while (end > 1) {
+    const lineStart = bytes.lastIndexOf(0x0a, end - 2) + 1;
+    if (!partialLine.test(bytes.toString('latin1', lineStart, lineStart + headerBytes))) break;
+    end = lineStart;
+  }
+  return end;
+}
+
+/** What the agent itself was answered for counts more, if it is further. */
+function save({ config, store }: Migration, file: LogFile, offset: number): void {
+  if (file.identity === undefined || offset <= file.committed || config.dryRun) return;
+  store.put({
+    ...file.owner,
+    fingerprint: file.identity.fingerprint,
+    offset,
+    device: file.device,
+    inode: file.inode,
+    fileName: basename(file.path),
+  });
+}

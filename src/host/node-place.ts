@@ -1,0 +1,122 @@
+// Where this node is: project, location, cluster and name, as they stand in every entry. Called by
+// agent.ts at the start, and by `tailship check`. The configuration wins; the metadata server is
+// asked only for what it leaves out. An emulator on loopback needs none of it.
+
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { limits, type Config } from '../config.ts';
+import { AgentError } from '../errors.ts';
+import { getMetadata, metadataUrl } from '../gce-metadata.ts';
+import { flagOf } from '../options/config-loader.ts';
+import { options } from '../options/options.ts';
+import type { NodePlace } from '../tail/workload.ts';
+
+export type PlaceSearch = {
+  /** How long a metadata server that does not answer is asked again, milliseconds. */
+  readonly retryForMs: number;
+  /** Aborted when nobody needs the answer any more. */
+  readonly signal?: AbortSignal;
+  /** Told of the first answer that does not come. */
+  readonly waiting?: (text: string) => void;
+};
+
+type Key = keyof NodePlace;
+type Heard = { readonly value?: string; readonly problem?: string };
+type Ask = (path: string) => Promise<string | undefined>;
+
+const clusterAttribute = 'instance/attributes/cluster-name';
+const locationAttribute = 'instance/attributes/cluster-location';
+
+/**
+ * @throws AgentError METADATA_UNAVAILABLE when something is not given and nobody can be asked for
+ * it, CONFIG_INVALID when the metadata host is none.
+ */
+export async function findNodePlace(
+  config: Config,
+  search: PlaceSearch = { retryForMs: 0 },
+): Promise<NodePlace> {
+  const given = {
+    project: config.project,
+    location: config.location,
+    cluster: config.cluster,
+    node: config.node,
+  };
+  if (isEmulated(config)) {
+    const { project = 'local-project', location = '', cluster = '', node = hostname() } = given;
+    return { project, location, cluster, node };
+  }
+  const missing = (Object.keys(given) as Key[]).filter((key) => given[key] === undefined);
+  if (missing.length === 0) return given as NodePlace;
+  const ask: Ask = (path) => askPatiently(config, { path, missing, search });
+  const project = given.project ?? (await ask('project/project-id')) ?? '';
+  if (project === '') throw unavailable(config, missing, 'it knows no project');
+  // A machine that is no node of GKE has no cluster: its entries say so.
+  const cluster = given.cluster ?? (await ask(clusterAttribute)) ?? '';
+  const location = given.location ?? (await ask(locationAttribute)) ?? (await askZone(ask));
+  const node = given.node ?? (await askNode(config)) ?? hostname();
+  return { project, location, cluster, node };
+}
+
+/** Elsewhere than at Google the name of the machine is the node's: asked once, and not for long. */
+async function askNode({ metadataHost }: Config): Promise<string | undefined> {
+  const url = metadataUrl(metadataHost, 'instance/name');
+  return (await askOnce(url, limits.metadataNodeMs)).value;
+}
+
+/** `projects/<number>/zones/<zone>`. */
+async function askZone(ask: Ask): Promise<string> {
+  return (await ask('instance/zone'))?.split('/').at(-1) ?? '';
+}
+
+type Question = {
+  readonly path: string;
+  readonly missing: readonly Key[];
+  readonly search: PlaceSearch;
+};
+
+/** A value without the white space around it, or undefined when the server does not have it. */
+async function askPatiently(config: Config, question: Question): Promise<string | undefined> {
+  const { path, missing, search } = question;
+  const url = metadataUrl(config.metadataHost, path);
+  const endMs = performance.now() + search.retryForMs;
+  for (let failures = 0; ; failures += 1) {
+    const { value, problem } = await askOnce(url, limits.metadataMs);
+    if (problem === undefined) return value;
+    const capMs = Math.min(
+      limits.metadataBackoffMaxMs,
+      limits.metadataBackoffBaseMs * 2 ** failures,
+    );
+    const waitMs = capMs * (0.5 + Math.random() / 2);
+    const isOver = performance.now() + waitMs > endMs;
+    if (isOver || search.signal?.aborted === true) throw unavailable(config, missing, problem);
+    if (failures === 0) search.waiting?.(`the metadata server ${config.metadataHost}: ${problem}`);
+    const { signal } = search;
+    await sleep(waitMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+  }
+}
+
+async function askOnce(url: URL, deadlineMs: number): Promise<Heard> {
+  try {
+    const { status, text, isGoogle } = await getMetadata(url, deadlineMs);
+    if (!isGoogle) return { problem: 'what answers is no metadata server' };
+    if (status === 404) return {};
+    return status === 200 ? { value: text.trim() } : { problem: `it answered ${status}` };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function unavailable(config: Config, missing: readonly Key[], problem: string): AgentError {
+  const flags = missing.map(flagOf).join(', ');
+  const server = `the metadata server ${config.metadataHost}`;
+  const text = `${flags} not given, and ${server} cannot be asked: ${problem}`;
+  return new AgentError('METADATA_UNAVAILABLE', text);
+}
+
+/** Someone who tries it on a laptop has no metadata server, unless he names one. */
+function isEmulated({ endpoint, metadataHost }: Config): boolean {
+  const { protocol, hostname: host } = new URL(endpoint);
+  const isLoopback = host === 'localhost' || host === '[::1]' || host.startsWith('127.');
+  return protocol === 'http:' && isLoopback && metadataHost === options.metadataHost.default;
+}

@@ -1,0 +1,134 @@
+// Two things on a node that slow the agent down and that no log line tells: a CPU limit that makes
+// it wait, and a table of connections that is nearly full, so that new ones are dropped. Asked by
+// agent-status.ts and `tailship check`; agent.ts warns of the table. A call reads one or two small
+// files.
+
+import { join } from 'node:path';
+
+import { type CgroupPlace, cgroupDirs, linuxCgroup, readText } from './cgroup.ts';
+import type { Log } from '../log.ts';
+
+/** Since the cgroup was made, as the kernel counts it. */
+export type Throttling = {
+  /** Periods (100 ms as a rule) in which the process ran at all. */
+  readonly periods: number;
+  /** Periods in which it was stopped because its quota was used up: `nr_throttled`. */
+  readonly throttledPeriods: number;
+  readonly throttledSeconds: number;
+};
+
+/** undefined without a CPU limit, for then the kernel counts nothing. */
+export function readThrottling(place: CgroupPlace = linuxCgroup): Throttling | undefined {
+  const [own] = cgroupDirs(place, 'cpu');
+  const text = own === undefined ? undefined : readText(join(own, 'cpu.stat'));
+  const numbers = new Map(
+    (text ?? '').split('\n').map((line) => {
+      const [name = '', value] = line.split(' ');
+      return [name, Number(value)] as const;
+    }),
+  );
+  const periods = numbers.get('nr_periods') ?? 0;
+  if (periods === 0) return undefined;
+  // v2 counts microseconds, v1 nanoseconds.
+  const micros = numbers.get('throttled_usec') ?? (numbers.get('throttled_time') ?? 0) / 1e3;
+  return {
+    periods,
+    throttledPeriods: numbers.get('nr_throttled') ?? 0,
+    throttledSeconds: micros / 1e6,
+  };
+}
+
+/** The part of the conntrack table that is in use above which a node is to be warned of. */
+export const conntrackShareWarned = 0.8;
+/** Below this it is well again; between the two nothing is said. */
+const conntrackShareWell = 0.75;
+const lookIntervalMs = 60_000;
+const pressureMs = 30_000;
+
+/** Where Linux tells about conntrack; a test has its own. */
+export type ConntrackPlace = {
+  /** `nf_conntrack_count` and `nf_conntrack_max`, of the reader's own network namespace. */
+  readonly sysctlDir: string;
+  /** Where the manifest mounts /proc/1/net/stat of the node. */
+  readonly nodeStatDir: string;
+};
+
+export const linuxConntrack: ConntrackPlace = {
+  sysctlDir: '/proc/sys/net/netfilter',
+  nodeStatDir: '/host/net-stat',
+};
+
+/**
+ * Entries in use as a part of the table, 0 to 1. The node's where its statistics are mounted, else
+ * those of the agent's own network namespace; undefined where conntrack is not loaded. The maximum
+ * is the same in all namespaces.
+ */
+export function readConntrackShare(place: ConntrackPlace = linuxConntrack): number | undefined {
+  const most = Number(readText(join(place.sysctlDir, 'nf_conntrack_max')) ?? 0);
+  const ownCount = readText(join(place.sysctlDir, 'nf_conntrack_count'));
+  const count = nodeCount(place.nodeStatDir) ?? (ownCount === undefined ? NaN : Number(ownCount));
+  return most > 0 && count >= 0 ? count / most : undefined;
+}
+
+/** A line of names, then one of hexadecimal numbers per CPU; `entries` is the same in each. */
+function nodeCount(statDir: string): number | undefined {
+  const [names = '', first = ''] = (readText(join(statDir, 'nf_conntrack')) ?? '').split('\n');
+  const at = names.trim().split(/\s+/).indexOf('entries');
+  const entries = first.trim().split(/\s+/)[at];
+  return entries === undefined || entries === '' ? undefined : Number.parseInt(entries, 16);
+}
+
+/**
+ * Returns what is to be called often. Once a minute it looks at the conntrack table, and warns when
+ * it fills and tells when it is well again. `nowMs` is monotonic.
+ */
+export function createConntrackWatch(
+  log: Log,
+  read: () => number | undefined = readConntrackShare,
+  nowMs = () => performance.now(),
+): () => void {
+  let dueMs = Number.NEGATIVE_INFINITY;
+  let isWarned = false;
+  return () => {
+    if (nowMs() < dueMs) return;
+    dueMs = nowMs() + lookIntervalMs;
+    const share = read();
+    if (share === undefined) return;
+    const text = `the node's connection table is ${percentText(share)} full`;
+    if (!isWarned && share > conntrackShareWarned) {
+      isWarned = true;
+      log.warn('CONNTRACK_NEARLY_FULL', `${text}: at 100 % new connections are dropped`);
+    } else if (isWarned && share < conntrackShareWell) {
+      isWarned = false;
+      log.info(undefined, text);
+    }
+  };
+}
+
+export type Pressure = {
+  /** undefined without a CPU limit. */
+  readonly throttling: Throttling | undefined;
+  /** undefined where it cannot be seen. */
+  readonly conntrackShare: number | undefined;
+};
+
+/**
+ * Returns a reader of both that looks twice a minute at most: a scrape would spend a fifth of its
+ * time on these four small files.
+ */
+export function createPressureReader(nowMs = () => performance.now()): () => Pressure {
+  let readAtMs = Number.NEGATIVE_INFINITY;
+  let latest: Pressure = { throttling: undefined, conntrackShare: undefined };
+  return () => {
+    if (nowMs() - readAtMs >= pressureMs) {
+      readAtMs = nowMs();
+      latest = { throttling: readThrottling(), conntrackShare: readConntrackShare() };
+    }
+    return latest;
+  };
+}
+
+/** `82 %` of 0.816. */
+export function percentText(share: number): string {
+  return `${(share * 100).toFixed(0)} %`;
+}

@@ -1,0 +1,59 @@
+// How large the agent makes itself: from the limits of its cgroup, where the user says nothing.
+// Called by cli.ts and agent.ts once, at the start. Invariant: what the user set stays; without
+// limits the result is the defaults.
+//
+// A CPU limit is not advised (deploy/base/daemonset.yaml says why), and without one a single worker
+// is right whatever the node's size: it encodes several hundred thousand lines a second.
+
+import { type CgroupLimits, readCgroupLimits } from './cgroup.ts';
+import { limits } from '../config.ts';
+import type { LoadedConfig } from '../options/config-loader.ts';
+import { slotBytes } from '../encode/shared-memory.ts';
+import type { Config } from '../options/options.ts';
+
+/** The least number of bodies with which the agent works at all. */
+const slotsMin = 1;
+
+/** `workers` by the CPU and memory limits, unless the user set it. */
+export function fitToCgroup(
+  { config, origins }: Pick<LoadedConfig, 'config' | 'origins'>,
+  cgroup: CgroupLimits = readCgroupLimits(),
+): Config {
+  if (origins.workers !== 'default' || cgroup.cores === undefined) return config;
+  // One core is the main thread's. Whoever grants more means a node that writes very much.
+  const byCpu = Math.floor(cgroup.cores) - 1;
+  const spareBytes = spareBytesOf(cgroup.memoryBytes, config.workers) - slotBytes;
+  const byMemory = config.workers + Math.floor(spareBytes / limits.workerRssBytes);
+  const workers = Math.max(config.workers, Math.min(byCpu, byMemory, limits.workersFittedMax));
+  return workers === config.workers ? config : Object.freeze({ ...config, workers });
+}
+
+/**
+ * Bodies that may exist at once: one for each connection and one that is being encoded, if all of
+ * them fit below the memory limit at their longest.
+ */
+export function slotCountFor(
+  { connections, workers }: Pick<Config, 'connections' | 'workers'>,
+  memoryBytes: number | undefined = readCgroupLimits().memoryBytes,
+): number {
+  const wanted = Math.max(limits.slotCount, connections + 1);
+  const fitting = Math.floor(spareBytesOf(memoryBytes, workers) / slotBytes);
+  return Math.max(slotsMin, Math.min(wanted, fitting));
+}
+
+/** What to say when the memory limit is too small to work in; undefined when it is not. */
+export function memoryWarning(
+  { workers }: Pick<Config, 'workers'>,
+  memoryBytes: number | undefined = readCgroupLimits().memoryBytes,
+): string | undefined {
+  const needed = limits.baseRssBytes + (workers - 1) * limits.workerRssBytes + slotBytes;
+  if (memoryBytes === undefined || memoryBytes >= needed) return undefined;
+  const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+  return `the memory limit is ${mib(memoryBytes)}, and ${mib(needed)} may be needed`;
+}
+
+/** Bytes left for bodies beside what the process takes with this many workers. */
+function spareBytesOf(memoryBytes: number | undefined, workers: number): number {
+  if (memoryBytes === undefined) return Number.POSITIVE_INFINITY;
+  return memoryBytes - limits.baseRssBytes - (workers - 1) * limits.workerRssBytes;
+}

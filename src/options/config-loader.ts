@@ -1,0 +1,230 @@
+// Makes the one frozen Config from flags, variables, the YAML file and the defaults, in this order
+// of precedence. Called once at the start by cli.ts, and by tests and benchmarks through
+// `makeConfig`. Nothing is read but what is passed in and the YAML file.
+
+import { readFileSync } from 'node:fs';
+import { type Command, type Config, type ConfigKey, type OptionRow, options } from './options.ts';
+import { AgentError } from '../errors.ts';
+import { nearest } from './nearest.ts';
+import { type OptionValue, parseOptionValue, valueText } from './option-value.ts';
+import { parseRedaction } from '../record-rule.ts';
+
+/** Where a value came from: `default`, `--flag`, `TAILSHIP_NAME`, or `FILE`. */
+export type ConfigOrigin = string;
+
+export type LoadedConfig = {
+  readonly config: Config;
+  readonly origins: Readonly<Record<ConfigKey, ConfigOrigin>>;
+  /**
+   * Things that are probably not meant, such as an unknown TAILSHIP_ variable; for the log and
+   * `tailship check`.
+   */
+  readonly warnings: readonly string[];
+};
+
+export type ConfigInput = {
+  readonly command: Command;
+  /** What stood on the command line, by key. */
+  readonly flags: Readonly<Partial<Record<ConfigKey, unknown>>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+};
+
+export const configKeys = Object.keys(options) as ConfigKey[];
+
+/** `containersDir` → `--containers-dir`. */
+export function flagOf(key: ConfigKey): string {
+  return `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `containersDir` → `TAILSHIP_CONTAINERS_DIR`. */
+export function variableOf(key: ConfigKey): string {
+  return `TAILSHIP_${flagOf(key).slice(2).replaceAll('-', '_').toUpperCase()}`;
+}
+
+/** The row of an option as its general type. */
+export function rowOf(key: ConfigKey): OptionRow {
+  return options[key];
+}
+
+type Written = { readonly value: unknown; readonly origin: ConfigOrigin; readonly place: string };
+
+/**
+ * The configuration of one command. Throws CONFIG_INVALID naming key, value and what is allowed.
+ */
+export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
+  const configPath = writtenBefore(input, 'config');
+  const file =
+    configPath === undefined
+      ? new Map<ConfigKey, Written>()
+      : await readYaml(
+          valueText(parseOptionValue(options.config, configPath.value, configPath.place)),
+        );
+  const values: Partial<Record<ConfigKey, OptionValue>> = {};
+  const origins: Partial<Record<ConfigKey, ConfigOrigin>> = {};
+  for (const key of configKeys) {
+    // Options of other commands keep their defaults: one file and one environment may serve all
+    // commands.
+    const isOfCommand = rowOf(key).commands.includes(input.command);
+    const written = isOfCommand
+      ? (writtenBefore(input, key) ?? file.get(key) ?? foreignVariable(input, key))
+      : undefined;
+    origins[key] = written?.origin ?? 'default';
+    values[key] =
+      written === undefined
+        ? rowOf(key).default
+        : parseOptionValue(rowOf(key), written.value, written.place);
+  }
+  applyNoProxy(values, origins, input.environment);
+  await checkRedactions(values, origins);
+  if (rowOf('kubernetesApi').commands.includes(input.command)) {
+    applyClusterApi(values, origins, input.environment);
+  }
+  return Object.freeze({
+    config: freeze(values),
+    origins: Object.freeze(origins as Record<ConfigKey, ConfigOrigin>),
+    warnings: Object.freeze(unknownVariables(input.environment)),
+  });
+}
+
+/**
+ * The defaults with some values of the right type replaced: for tests and benchmarks, which have no
+ * command line.
+ */
+export function makeConfig(overrides: Partial<Config> = {}): Config {
+  const values: Partial<Record<ConfigKey, OptionValue>> = {};
+  for (const key of configKeys) values[key] = rowOf(key).default;
+  return freeze({ ...values, ...overrides });
+}
+
+function freeze(values: Partial<Record<ConfigKey, OptionValue>>): Config {
+  for (const value of Object.values(values)) Object.freeze(value);
+  return Object.freeze(values) as Config;
+}
+
+function writtenBefore(input: ConfigInput, key: ConfigKey): Written | undefined {
+  const flag = input.flags[key];
+  if (flag !== undefined) return { value: flag, origin: flagOf(key), place: flagOf(key) };
+  const variable = variableOf(key);
+  const value = input.environment[variable];
+  // An empty variable is how a manifest says "not set". Kubernetes itself sets
+  // TAILSHIP_PORT=tcp://… beside a Service of our name.
+  if (value === undefined || value === '' || isServiceLink(value)) return undefined;
+  return { value, origin: variable, place: variable };
+}
+
+function foreignVariable(input: ConfigInput, key: ConfigKey): Written | undefined {
+  for (const variable of rowOf(key).foreignVariables ?? []) {
+    const value = input.environment[variable];
+    if (value !== undefined && value !== '') return { value, origin: variable, place: variable };
+  }
+  return undefined;
+}
+
+async function readYaml(file: string): Promise<Map<ConfigKey, Written>> {
+  const written = new Map<ConfigKey, Written>();
+  for (const [name, value] of Object.entries(await parseYaml(file))) {
+    const key = configKeys.find((known) => known === name);
+    if (key === undefined || key === 'config') {
+      const near = nearest(name, configKeys);
+      const hint = near === undefined ? `known are ${configKeys.join(', ')}` : `meant is ${near}?`;
+      throw new AgentError('CONFIG_INVALID', `${file} has the unknown key ${name}; ${hint}`);
+    }
+    if (value !== null) written.set(key, { value, origin: file, place: `${name} in ${file}` });
+  }
+  return written;
+}
+
+async function parseYaml(file: string): Promise<Record<string, unknown>> {
+  let root: unknown;
+  try {
+    const text = readFileSync(file, 'utf8');
+    const { parse } = await import('yaml');
+    root = parse(text, { prettyErrors: true });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    throw new AgentError('CONFIG_INVALID', `${file} cannot be read: ${reason}`, { cause: error });
+  }
+  if (root === null || root === undefined) return {};
+  if (typeof root !== 'object' || Array.isArray(root)) {
+    throw new AgentError('CONFIG_INVALID', `${file} must hold \`key: value\` lines`);
+  }
+  return root as Record<string, unknown>;
+}
+
+/**
+ * HTTPS_PROXY means https endpoints, and not the hosts of NO_PROXY. `--proxy` is meant as it
+ * stands.
+ */
+function applyNoProxy(
+  values: Partial<Record<ConfigKey, OptionValue>>,
+  origins: Partial<Record<ConfigKey, ConfigOrigin>>,
+  environment: ConfigInput['environment'],
+): void {
+  if (!options.proxy.foreignVariables.some((variable) => variable === origins.proxy)) return;
+  const { protocol, hostname } = new URL(valueText(values.endpoint));
+  const noProxy = environment['NO_PROXY'] ?? environment['no_proxy'] ?? '';
+  const exempt = noProxy.split(/[\s,]+/).some((part) => {
+    const suffix = part.replace(/^\*?\.?/, '').replace(/:\d+$/, '');
+    return part === '*' || (suffix !== '' && `.${hostname}`.endsWith(`.${suffix}`));
+  });
+  if (protocol === 'https:' && !exempt) return;
+  values.proxy = undefined;
+  origins.proxy = 'default';
+}
+
+/** Whether the patterns compile; their library is loaded for that only when there are any. */
+async function checkRedactions(
+  values: Partial<Record<ConfigKey, OptionValue>>,
+  origins: Partial<Record<ConfigKey, ConfigOrigin>>,
+): Promise<void> {
+  const redactions = values.redact as readonly string[];
+  if (redactions.length === 0) return;
+  const { checkPatterns } = await import('../redaction-pattern.ts');
+  try {
+    checkPatterns(redactions.map((text) => parseRedaction(text).pattern));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const place = `redact of ${origins.redact}`;
+    const text = `${place} is refused; allowed is ${error.message}`;
+    throw new AgentError('CONFIG_INVALID', text, { cause: error });
+  }
+}
+
+/** The variables that the kubelet gives every container: the API server needs no DNS then. */
+function applyClusterApi(
+  values: Partial<Record<ConfigKey, OptionValue>>,
+  origins: Partial<Record<ConfigKey, ConfigOrigin>>,
+  environment: ConfigInput['environment'],
+): void {
+  const host = environment['KUBERNETES_SERVICE_HOST'] ?? '';
+  if (values.kubernetesApi !== undefined || host === '') return;
+  const port = environment['KUBERNETES_SERVICE_PORT'] ?? '443';
+  const url = `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const place = 'KUBERNETES_SERVICE_HOST';
+  values.kubernetesApi = parseOptionValue(options.kubernetesApi, url, place);
+  origins.kubernetesApi = place;
+}
+
+function unknownVariables(environment: ConfigInput['environment']): string[] {
+  const known = configKeys.map(variableOf);
+  const warnings: string[] = [];
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith('TAILSHIP_') || known.includes(name) || isServiceVariable(name)) continue;
+    if (value === undefined || isServiceLink(value)) continue;
+    const near = nearest(name, known);
+    warnings.push(`unknown variable ${name}${near === undefined ? '' : `; meant is ${near}?`}`);
+  }
+  return warnings;
+}
+
+/**
+ * Kubernetes gives each pod variables for the Services of its namespace:
+ * TAILSHIP_PORT=tcp://10.0.0.1:80 and more.
+ */
+function isServiceLink(value: string): boolean {
+  return /^(?:tcp|udp|sctp):\/\//.test(value);
+}
+
+function isServiceVariable(name: string): boolean {
+  return /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT_\d+_(?:TCP|UDP|SCTP)(?:_|$)/.test(name);
+}

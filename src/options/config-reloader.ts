@@ -1,0 +1,125 @@
+// Takes over a changed configuration while the agent runs: at SIGHUP, and when the file of --config
+// changed, which for a ConfigMap means that the kubelet has moved a symbolic link. Made by
+// agent.ts.
+//
+// Invariants: a configuration is read and checked as a whole before anything of it holds; one that
+// is invalid changes nothing; options that are not hot keep their values until the next start.
+
+import { statSync } from 'node:fs';
+import { limits } from '../config.ts';
+import { configKeys, flagOf, rowOf } from './config-loader.ts';
+import { AgentError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { valueText } from './option-value.ts';
+import type { Config, ConfigKey } from './options.ts';
+
+export type ReloadParts = {
+  readonly config: Config;
+  /** Reads everything anew. Rejects with CONFIG_INVALID. */
+  readonly load: () => Promise<Config>;
+  /** Takes a configuration over, between two batches. */
+  readonly apply: (config: Config) => void;
+  readonly log: Log;
+  readonly pollMs?: number;
+};
+
+export type ConfigChange = {
+  /** The old configuration with the hot options of the new one. */
+  readonly config: Config;
+  readonly applied: readonly ConfigKey[];
+  /** Changed too, but only a restart takes them over. */
+  readonly left: readonly ConfigKey[];
+};
+
+export class ConfigReloader {
+  readonly counters = { accepted: 0, refused: 0 };
+  readonly #parts: ReloadParts;
+  readonly #poll: NodeJS.Timeout | undefined;
+  #config: Config;
+  /** Nothing at first: the file may have changed since it was read at the start. */
+  #stamp: string | undefined;
+  #reloading: Promise<void> | undefined;
+  #isAskedAgain = false;
+  #closed = false;
+
+  constructor(parts: ReloadParts) {
+    this.#parts = parts;
+    this.#config = parts.config;
+    const file = parts.config.config;
+    if (file === undefined) return;
+    this.#poll = setInterval(() => this.#look(file), parts.pollMs ?? limits.configPollMs);
+    this.#poll.unref();
+  }
+
+  /** Reads the configuration now, or again as soon as the present reading is over. */
+  reload(): Promise<void> {
+    this.#isAskedAgain = true;
+    this.#reloading ??= this.#reloadWhileAsked().finally(() => {
+      this.#reloading = undefined;
+    });
+    return this.#reloading;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#poll);
+  }
+
+  #look(file: string): void {
+    const stamp = stampOf(file);
+    // Between two states of a volume the file may not be there; it will.
+    if (stamp === undefined || stamp === this.#stamp) return;
+    this.#stamp = stamp;
+    void this.reload();
+  }
+
+  async #reloadWhileAsked(): Promise<void> {
+    while (this.#isAskedAgain && !this.#closed) {
+      this.#isAskedAgain = false;
+      await this.#reloadOnce();
+    }
+  }
+
+  async #reloadOnce(): Promise<void> {
+    const { load, apply, log } = this.#parts;
+    let change: ConfigChange;
+    try {
+      change = mergeHot(this.#config, await load());
+    } catch (error) {
+      this.counters.refused += 1;
+      const text = error instanceof Error ? error.message : String(error);
+      const code = error instanceof AgentError ? error.code : 'CONFIG_INVALID';
+      log.error(code, `the configuration stays as it was: ${text}`);
+      return;
+    }
+    if (this.#closed) return;
+    const { config, applied, left } = change;
+    if (left.length > 0) {
+      const names = left.map(flagOf).join(', ');
+      log.warn(undefined, `the new configuration holds at the next start only for ${names}`);
+    }
+    this.counters.accepted += 1;
+    if (applied.length === 0) return;
+    this.#config = config;
+    apply(config);
+    const told = applied.map((key) => `${flagOf(key)} ${valueText(config[key])}`).join(', ');
+    log.info(undefined, `the new configuration holds: ${told}`);
+  }
+}
+
+/** What becomes of `current` when `next` is loaded in its place. */
+export function mergeHot(current: Config, next: Config): ConfigChange {
+  const changed = configKeys.filter(
+    (key) => JSON.stringify(current[key]) !== JSON.stringify(next[key]),
+  );
+  const applied = changed.filter((key) => rowOf(key).isHot === true);
+  const left = changed.filter((key) => rowOf(key).isHot !== true);
+  const values = Object.fromEntries(applied.map((key) => [key, next[key]]));
+  return { config: Object.freeze({ ...current, ...values }), applied, left };
+}
+
+/** Changes with every way of replacing a file, links on the way to it among them. */
+function stampOf(file: string): string | undefined {
+  const stats = statSync(file, { throwIfNoEntry: false, bigint: true });
+  return stats && `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
+}

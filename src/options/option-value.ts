@@ -1,0 +1,172 @@
+// From the text (or YAML value) that a user wrote to the value of an option. Called by
+// config-loader.ts for every value that is no default. A value that is not allowed becomes
+// CONFIG_INVALID naming where it stood, what it was and what is allowed.
+
+import { resolve } from 'node:path';
+import { globText, parseGlob, parseRate, rateText } from '../container-glob.ts';
+import type { HostPort, OptionRow } from './options.ts';
+import { AgentError } from '../errors.ts';
+import { parseRedaction, parseSample, redactionText, sampleText } from '../record-rule.ts';
+
+export type OptionValue = string | number | boolean | readonly string[] | HostPort | undefined;
+
+const byteUnits: Readonly<Record<string, number>> = {
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  Ki: 1024,
+  Mi: 1024 ** 2,
+};
+const timeUnits: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1e3, m: 60e3, h: 3600e3 };
+
+/**
+ * The value of an option from what stands at `origin` (`--workers`, `TAILSHIP_WORKERS`, `workers in
+ * a.yaml`). Throws CONFIG_INVALID.
+ */
+export function parseOptionValue(row: OptionRow, written: unknown, origin: string): OptionValue {
+  const wrong = (allowed: string): AgentError =>
+    new AgentError('CONFIG_INVALID', `${origin} is ${quote(written)}; allowed is ${allowed}`);
+
+  if (row.kind === 'paths') return parsePaths(written, wrong);
+  if (row.kind === 'globs') return parseTexts(written, parseGlob, wrong);
+  if (row.kind === 'rates') return parseTexts(written, parseRate, wrong);
+  if (row.kind === 'samples') return parseTexts(written, parseSample, wrong);
+  if (row.kind === 'redactions') return parseRedactions(written, wrong);
+  if (row.kind === 'boolean') return parseBoolean(written, wrong);
+  if (row.kind === 'count') return parseQuantity(row, written, { '': 1 }, wrong);
+  if (row.kind === 'bytes') return parseQuantity(row, written, byteUnits, wrong);
+  if (row.kind === 'milliseconds') return parseQuantity(row, written, timeUnits, wrong);
+  if (row.kind === 'amount') return parseQuantity(row, written, { '': 1 }, wrong);
+
+  const text = asText(written, wrong);
+  if (row.kind === 'choice') {
+    if (row.choices?.includes(text) !== true) throw wrong(row.choices?.join(' or ') ?? 'nothing');
+    return text;
+  }
+  if (row.kind === 'path') return resolve(text);
+  if (row.kind === 'url') return parseUrl(text, wrong);
+  if (row.kind === 'hostPort') return parseHostPort(row, text, wrong);
+  return text;
+}
+
+/** The allowed values of an option in words, for the help and for errors. */
+export function allowedText(row: OptionRow): string {
+  if (row.kind === 'choice') return row.choices?.join(' or ') ?? '';
+  if (row.kind === 'boolean') return 'true or false';
+  const range = `from ${row.min ?? 0} to ${row.max ?? 'any'}`;
+  if (row.kind === 'count') return `a whole number ${range}`;
+  if (row.kind === 'amount') return `a number ${range}`;
+  if (row.kind === 'bytes') return `a number of bytes ${range}, also as 64Ki or 2Mi`;
+  if (row.kind === 'milliseconds') return `a number of milliseconds ${range}, also as 5s or 1m`;
+  if (row.kind === 'globs') return globText;
+  if (row.kind === 'rates') return rateText;
+  if (row.kind === 'samples') return sampleText;
+  if (row.kind === 'redactions') return redactionText;
+  return row.kind;
+}
+
+/** A value as a user would write it. */
+export function valueText(value: OptionValue): string {
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return 'not set';
+  if (typeof value !== 'object') return String(value);
+  if (!('host' in value)) return value.join(',');
+  return `${value.host.includes(':') ? `[${value.host}]` : value.host}:${value.port}`;
+}
+
+type Wrong = (allowed: string) => AgentError;
+
+function quote(written: unknown): string {
+  return JSON.stringify(written) ?? String(written);
+}
+
+function asText(written: unknown, wrong: Wrong): string {
+  // YAML reads `project: 123456` as a number; the user meant the text.
+  const text = typeof written === 'number' ? String(written) : written;
+  if (typeof text !== 'string') throw wrong('a text');
+  if (text.trim() === '') throw wrong('a text that is not empty');
+  return text;
+}
+
+function parseBoolean(written: unknown, wrong: Wrong): boolean {
+  if (typeof written === 'boolean') return written;
+  if (written === 'true' || written === '1') return true;
+  if (written === 'false' || written === '0') return false;
+  throw wrong('true or false');
+}
+
+function parseQuantity(
+  row: OptionRow,
+  written: unknown,
+  units: Readonly<Record<string, number>>,
+  wrong: Wrong,
+): number {
+  const text = typeof written === 'number' || typeof written === 'string' ? String(written) : '';
+  const match = /^(\d{1,15}(?:\.\d{1,6})?)([A-Za-z]*)$/.exec(text.trim());
+  const unit = match === null ? undefined : units[match[2] ?? ''];
+  const value = match === null || unit === undefined ? Number.NaN : Number(match[1]) * unit;
+  const inRange = value >= (row.min ?? 0) && value <= (row.max ?? Number.MAX_SAFE_INTEGER);
+  const isFine = row.kind === 'amount' || Number.isInteger(value);
+  if (!isFine || !inRange) throw wrong(allowedText(row));
+  return value;
+}
+
+function parsePaths(written: unknown, wrong: Wrong): readonly string[] {
+  const parts = Array.isArray(written) ? written : asText(written, wrong).split(',');
+  const paths = parts.map((part: unknown) => resolve(asText(part, wrong).trim()));
+  if (paths.length === 0) throw wrong('one path or more');
+  return Object.freeze(paths);
+}
+
+/** Texts that `check` takes; it throws a RangeError that says what is allowed. */
+function parseTexts(
+  written: unknown,
+  check: (text: string) => unknown,
+  wrong: Wrong,
+): readonly string[] {
+  const parts = Array.isArray(written) ? written : [written];
+  const texts = parts.flatMap((part: unknown) => asText(part, wrong).split(',').map(trimmed));
+  return checked(texts, check, wrong);
+}
+
+/** A pattern may hold commas. */
+function parseRedactions(written: unknown, wrong: Wrong): readonly string[] {
+  const parts = Array.isArray(written) ? written : [written];
+  const texts = parts.map((part: unknown) => asText(part, wrong));
+  return checked(texts, parseRedaction, wrong);
+}
+
+function checked(
+  texts: readonly string[],
+  check: (text: string) => unknown,
+  wrong: Wrong,
+): readonly string[] {
+  try {
+    for (const text of texts) check(text);
+  } catch (error) {
+    if (error instanceof RangeError) throw wrong(error.message);
+    throw error;
+  }
+  return Object.freeze(texts);
+}
+
+function trimmed(text: string): string {
+  return text.trim();
+}
+
+function parseUrl(text: string, wrong: Wrong): string {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) throw wrong('an http:// or https:// URL');
+  if (url.search !== '' || url.hash !== '') throw wrong('a URL without ? and #');
+  return url.href.replace(/\/+$/, '');
+}
+
+function parseHostPort(row: OptionRow, text: string, wrong: Wrong): HostPort | undefined {
+  if (text === 'off' && row.mayBeOff === true) return undefined;
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]/]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) {
+    throw wrong(`HOST:PORT such as 127.0.0.1:8090${row.mayBeOff === true ? ', or off' : ''}`);
+  }
+  const host = match[1] ?? match[2] ?? '';
+  return Object.freeze({ host: host === '' ? '0.0.0.0' : host, port });
+}

@@ -1,0 +1,371 @@
+// Every option that a user may set, with its default, range and unit, written down exactly once:
+// flag, variable, YAML key, help, `tailship check` and the README come from this table.
+// config-loader.ts makes the one frozen `Config` of it.
+
+import { limits } from '../config.ts';
+import { agentCommands, type HostPort, type OptionRow } from './option-row.ts';
+import { podOptions } from './pod-options.ts';
+
+export { commands, type Command, type HostPort, type OptionRow } from './option-row.ts';
+
+const KiB = 1024;
+
+const localAdminAddress: HostPort = { host: '127.0.0.1', port: 8090 };
+
+/** Every option there is, in the order of the help. */
+export const options = {
+  config: {
+    kind: 'path',
+    default: undefined,
+    commands: ['run', 'check', 'demo', 'top', 'emulator', 'migrate', 'bench'],
+    placeholder: 'FILE',
+    help: 'YAML file of options; flags and variables win over it.',
+  },
+  // ── what is read
+  containersDir: {
+    kind: 'path',
+    default: '/var/log/containers',
+    commands: ['run', 'check', 'migrate', 'bench'],
+    placeholder: 'DIR',
+    help: 'Directory of the links to the container logs.',
+  },
+  logRoot: {
+    kind: 'paths',
+    default: ['/var/log/pods', '/var/lib/docker/containers'],
+    commands: ['run', 'check', 'migrate', 'bench'],
+    placeholder: 'DIR',
+    help: 'Roots that a link may lead into; a link to anything else is refused.',
+  },
+  from: {
+    kind: 'choice',
+    default: 'start',
+    choices: ['start', 'end'],
+    commands: ['run', 'check'],
+    help: 'Where to begin in files that have no saved position.',
+  },
+  format: {
+    kind: 'choice',
+    default: 'cri',
+    choices: ['cri', 'raw'],
+    commands: ['run', 'check'],
+    help: 'How lines are written: CRI (and docker json-file), or plain lines, for a sidecar.',
+  },
+  rawPath: {
+    kind: 'paths',
+    default: [],
+    commands: ['run', 'check'],
+    placeholder: 'GLOB',
+    help: 'Files to read with --format raw, such as /logs/*.log; the time is that of reading.',
+  },
+  pod: {
+    kind: 'text',
+    default: undefined,
+    commands: ['run', 'check'],
+    placeholder: 'NAME',
+    help: 'With --format raw: pod_name of the entries.',
+  },
+  namespace: {
+    kind: 'text',
+    default: undefined,
+    commands: ['run', 'check'],
+    placeholder: 'NAME',
+    help: 'With --format raw: namespace_name of the entries.',
+  },
+  container: {
+    kind: 'text',
+    default: undefined,
+    commands: ['run', 'check'],
+    placeholder: 'NAME',
+    help: 'With --format raw: container_name of the entries.',
+  },
+  joinStackTraces: {
+    kind: 'boolean',
+    isHot: true,
+    default: false,
+    commands: agentCommands,
+    help: 'Make one entry of the lines of a stack trace.',
+  },
+  partialFlushMs: {
+    kind: 'milliseconds',
+    isHot: true,
+    default: 5_000,
+    min: 100,
+    max: 600_000,
+    commands: agentCommands,
+    help: 'How long an unfinished line or stack trace waits for its end.',
+  },
+  once: {
+    kind: 'boolean',
+    default: false,
+    commands: ['run', 'top'],
+    help: 'run: ship what is there, print a one-line JSON summary, exit. top: print one table, exit.',
+  },
+  heldBytesMax: {
+    kind: 'bytes',
+    default: 1024 * 1024 * KiB,
+    min: 0,
+    max: 1024 ** 4,
+    commands: ['run', 'check'],
+    help: 'Bytes of deleted files that are held open for reading; past it the oldest are dropped.',
+  },
+  heldAgeMaxMs: {
+    kind: 'milliseconds',
+    default: 3_600_000,
+    min: 1_000,
+    max: 7 * 86_400_000,
+    commands: ['run', 'check'],
+    help: 'How long a deleted file is held open for reading at most.',
+  },
+  ownPod: {
+    kind: 'text',
+    default: undefined,
+    commands: ['run', 'check'],
+    placeholder: 'NAME',
+    foreignVariables: ['POD_NAME'],
+    help: 'Pod of the agent, whose own log is read slowly; the host name otherwise.',
+  },
+  // ── state
+  stateDir: {
+    kind: 'path',
+    default: '/var/lib/tailship',
+    commands: ['run', 'check', 'migrate'],
+    placeholder: 'DIR',
+    help: 'Directory of the saved positions and of dead-letter.ndjson.',
+  },
+  // ── identity of the node
+  project: {
+    kind: 'text',
+    default: undefined,
+    commands: agentCommands,
+    placeholder: 'ID',
+    help: 'Google Cloud project of the entries; the metadata server is asked otherwise.',
+  },
+  cluster: {
+    kind: 'text',
+    default: undefined,
+    commands: agentCommands,
+    placeholder: 'NAME',
+    help: 'cluster_name of the entries; the metadata server is asked otherwise.',
+  },
+  location: {
+    kind: 'text',
+    default: undefined,
+    commands: agentCommands,
+    placeholder: 'LOC',
+    help: 'location of the entries; the metadata server is asked otherwise.',
+  },
+  node: {
+    kind: 'text',
+    default: undefined,
+    commands: agentCommands,
+    placeholder: 'NAME',
+    foreignVariables: ['NODE_NAME'],
+    help: 'Name of this node; the metadata server is asked otherwise.',
+  },
+  ...podOptions,
+  // ── where it is sent
+  endpoint: {
+    kind: 'url',
+    default: 'https://logging.googleapis.com',
+    commands: ['run', 'check'],
+    placeholder: 'URL',
+    help: 'Cloud Logging, a regional endpoint of it, or an emulator.',
+  },
+  credentialsFile: {
+    kind: 'path',
+    default: undefined,
+    commands: ['run', 'check'],
+    placeholder: 'FILE',
+    foreignVariables: ['GOOGLE_APPLICATION_CREDENTIALS'],
+    help: 'Service account key or workload identity file; the metadata server is asked otherwise.',
+  },
+  metadataHost: {
+    kind: 'text',
+    default: '169.254.169.254',
+    commands: ['run', 'check'],
+    placeholder: 'HOST[:PORT]',
+    foreignVariables: ['GCE_METADATA_HOST'],
+    help: 'Metadata server that is asked for the token and for the identity of the node.',
+  },
+  quotaProject: {
+    kind: 'text',
+    default: undefined,
+    commands: ['run', 'check'],
+    placeholder: 'ID',
+    help: 'Project whose quota is used, when it is not the one of the credentials.',
+  },
+  caFile: {
+    kind: 'path',
+    default: undefined,
+    commands: ['run', 'check'],
+    placeholder: 'FILE',
+    help: 'PEM certificates to trust beyond those of Node.',
+  },
+  proxy: {
+    kind: 'url',
+    default: undefined,
+    commands: ['run', 'check'],
+    placeholder: 'URL',
+    foreignVariables: ['HTTPS_PROXY', 'https_proxy'],
+    help: 'HTTP proxy towards an https endpoint; NO_PROXY exempts hosts from HTTPS_PROXY.',
+  },
+  traceFormat: {
+    kind: 'choice',
+    isHot: true,
+    default: 'resource',
+    choices: ['bare', 'resource'],
+    commands: agentCommands,
+    help: 'Make a trace of 32 hex digits projects/ID/traces/…, or leave it bare.',
+  },
+  // ── how it is sent
+  flushIntervalMs: {
+    kind: 'milliseconds',
+    default: 1_000,
+    min: 10,
+    max: 60_000,
+    commands: agentCommands,
+    help: 'How often busy files are looked at: the delay, and the bound on wake-ups.',
+  },
+  batchBytesMax: {
+    kind: 'bytes',
+    isHot: true,
+    default: limits.batchBytesSoftMax,
+    min: 4 * KiB,
+    max: limits.batchBytesSoftMax,
+    commands: agentCommands,
+    help: 'A request body is closed at this length.',
+  },
+  gzip: {
+    kind: 'boolean',
+    default: false,
+    commands: agentCommands,
+    help: 'Compress request bodies: saves network, costs about 1.5 µs of CPU a line.',
+  },
+  connections: {
+    kind: 'count',
+    default: 2,
+    min: 1,
+    max: 16,
+    commands: agentCommands,
+    help: 'Connections to the endpoint, and so requests at once.',
+  },
+  workers: {
+    kind: 'count',
+    default: 1,
+    min: 1,
+    max: 8,
+    commands: agentCommands,
+    help: 'Threads that encode.',
+  },
+  graceMs: {
+    kind: 'milliseconds',
+    isHot: true,
+    default: 25_000,
+    min: 0,
+    max: 600_000,
+    commands: agentCommands,
+    help: 'After SIGTERM, how long requests in flight may take to finish.',
+  },
+  // ── emulator
+  port: {
+    kind: 'count',
+    default: 8085,
+    min: 0,
+    max: 65_535,
+    commands: ['emulator', 'demo'],
+    help: 'Port of the emulator on 127.0.0.1; 0 takes any free one.',
+  },
+  data: {
+    kind: 'path',
+    default: undefined,
+    commands: ['emulator', 'demo'],
+    placeholder: 'FILE',
+    help: 'SQLite file that keeps the entries of the emulator; memory otherwise.',
+  },
+  faults: {
+    kind: 'path',
+    default: undefined,
+    commands: ['emulator'],
+    placeholder: 'FILE',
+    help: 'JSON file of the faults to begin with, as in PUT /emulator/faults.',
+  },
+  // ── demo
+  seconds: {
+    kind: 'count',
+    default: 0,
+    min: 0,
+    max: 86_400,
+    commands: ['demo'],
+    help: 'End the demo by itself after this time; 0 waits for Ctrl-C.',
+  },
+  // ── migrate
+  dryRun: {
+    kind: 'boolean',
+    default: false,
+    commands: ['migrate'],
+    help: 'Say what would be taken over, and save nothing.',
+  },
+  // ── operating it
+  adminAddress: {
+    kind: 'hostPort',
+    default: localAdminAddress,
+    mayBeOff: true,
+    commands: ['run', 'demo', 'check', 'top'],
+    placeholder: 'HOST:PORT',
+    help: 'Where /livez, /readyz, /metrics, /api/status and the page are served, or `off`.',
+  },
+  pricePerGib: {
+    kind: 'amount',
+    isHot: true,
+    default: 0.5,
+    min: 0,
+    max: 1_000,
+    commands: agentCommands,
+    placeholder: 'USD',
+    help: 'US dollars for a GiB in Cloud Logging; the cost that the page estimates follows from it.',
+  },
+  intervalMs: {
+    kind: 'milliseconds',
+    default: 2_000,
+    min: 100,
+    max: 3_600_000,
+    commands: ['top'],
+    help: 'How often the table is drawn again.',
+  },
+  json: {
+    kind: 'boolean',
+    default: false,
+    commands: ['check', 'top', 'bench'],
+    help: 'Print JSON instead of text.',
+  },
+  logLevel: {
+    kind: 'choice',
+    isHot: true,
+    default: 'info',
+    choices: ['debug', 'info', 'warn', 'error'],
+    commands: ['run', 'demo', 'emulator', 'check', 'migrate', 'bench'],
+    help: 'Least severity of the log on stderr.',
+  },
+} as const satisfies Record<string, OptionRow>;
+
+export type ConfigKey = keyof typeof options;
+
+type ValueOf<Row extends OptionRow> = Row['kind'] extends 'boolean'
+  ? boolean
+  : Row extends { readonly choices: readonly (infer Choice)[] }
+    ? Choice
+    : Row['kind'] extends 'count' | 'bytes' | 'milliseconds' | 'amount'
+      ? number
+      : Row['kind'] extends 'paths' | 'globs' | 'rates' | 'redactions' | 'samples'
+        ? readonly string[]
+        : Row['kind'] extends 'hostPort'
+          ? HostPort | undefined
+          : undefined extends Row['default']
+            ? string | undefined
+            : string;
+
+/**
+ * The values of all options, deep-frozen. Paths are absolute; an endpoint has no slash at its end;
+ * bytes and milliseconds are integers; `adminAddress` undefined is `off`.
+ */
+export type Config = { readonly [Key in ConfigKey]: ValueOf<(typeof options)[Key]> };

@@ -1,0 +1,299 @@
+// What the agent says about itself: the AdminSource that the admin server, the page and `tailship
+// top` print. Made by agent.ts. It reads when asked, and takes a sample for the plots each few
+// seconds at the end of a tick that comes anyway.
+
+import { accessSync, constants } from 'node:fs';
+import { cpuUsage, memoryUsage, threadCpuUsage, versions } from 'node:process';
+
+import type { AdminSource, AgentStatus, Check, WorkloadStatus } from '../admin/admin-source.ts';
+import { createHistory, historyIntervalMs, type Sample } from '../admin/history.ts';
+import type { Agent } from '../agent.ts';
+import { limits } from '../config.ts';
+import type { FleetChain } from '../fleet.ts';
+import { severityNames } from '../log-severity.ts';
+import type { Log } from '../log.ts';
+import { createPressureReader, type Pressure } from '../host/node-pressure.ts';
+import { steadyNowMs } from '../steady-clock.ts';
+import { version } from '../version.ts';
+import { costPerMonth, createWorkloadMeters, type WorkloadMeters } from './workload-meter.ts';
+
+/** The agent as the admin server sees it. From now on each tick of the agent may take a sample. */
+export function createAdminSource(agent: Agent, log: Log): AdminSource {
+  const history = createHistory();
+  const meters = createWorkloadMeters(agent.place);
+  const readPressure = createPressureReader();
+  let rssBytes = memoryUsage.rss();
+  let dueMs = 0;
+  let adminMicros = 0;
+  agent.observe = () => {
+    if (performance.now() < dueMs) return;
+    dueMs = performance.now() + historyIntervalMs - agent.config.flushIntervalMs / 2;
+    const before = threadCpuUsage();
+    try {
+      const sample = sampleOf(agent, meters);
+      rssBytes = sample.rssBytes;
+      history.add(sample);
+    } catch (error) {
+      // A fault of the status must not stop the shipping.
+      log.error(undefined, `the status failed: ${String(error)}`);
+    }
+    const { user, system } = threadCpuUsage(before);
+    adminMicros += user + system;
+  };
+  return {
+    liveness: () => liveness(agent),
+    readiness: () => readiness(agent),
+    status: () => statusOf(agent, meters, { adminMicros, rssBytes, pressure: readPressure() }),
+    history: history.after,
+    spent: (micros) => {
+      adminMicros += micros;
+    },
+  };
+}
+
+/**
+ * Forward progress: the clock ticks, and the workers answer. Sending is not in it: each of its
+ * steps has a deadline of its own, and a restart would not mend the endpoint.
+ */
+function liveness({ heartbeat, pipeline, config }: Agent): Check[] {
+  const { tickAgeMs } = heartbeat.read();
+  const tickMaxMs = limits.livenessTickMs + 2 * config.flushIntervalMs;
+  const { drainSilenceMs } = pipeline;
+  return [
+    checked('clock', tickAgeMs <= tickMaxMs, `no tick for ${secondsText(tickAgeMs)}`),
+    checked(
+      'worker',
+      drainSilenceMs <= limits.livenessDrainMs,
+      `no task was answered for ${secondsText(drainSilenceMs)}`,
+    ),
+  ];
+}
+
+/** Cloud Logging being down is not in it: the agent does its work, the files keep the lines. */
+function readiness({ config, store, stopping }: Agent): Check[] {
+  // Raw files are found by their own paths.
+  const unreadable = config.format === 'raw' ? undefined : reasonUnreadable(config.containersDir);
+  return [
+    checked('running', !stopping, 'stopping'),
+    checked('containers', unreadable === undefined, unreadable ?? ''),
+    checked('state', store.healthy, store.lastError?.message ?? 'not writable'),
+  ];
+}
+
+function checked(name: string, ok: boolean, reason: string): Check {
+  return ok ? { name, ok } : { name, ok, reason };
+}
+
+function secondsText(ms: number): string {
+  return `${(ms / 1_000).toFixed(0)} s`;
+}
+
+function reasonUnreadable(directory: string): string | undefined {
+  try {
+    accessSync(directory, constants.R_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function sampleOf(agent: Agent, meters: WorkloadMeters): Sample {
+  const { pipeline, fleet, shipper } = agent;
+  const nowMs = steadyNowMs();
+  for (const planned of fleet.all()) meters.sample(planned, pipeline.totalsOf(planned), nowMs);
+  const { requestsByCode, deadLetteredByReason } = shipper.counters;
+  const { user, system } = cpuUsage();
+  return {
+    atMs: nowMs,
+    lines: pipeline.totals.lines,
+    bytes: pipeline.totals.bytes,
+    behindBytes: fleet.behindBytes,
+    behindSeconds: behindSecondsOf(fleet.all(), nowMs),
+    inFlightBytes: pipeline.inFlightBytes,
+    failedRequests: sumOf(requestsByCode) - (requestsByCode['200'] ?? 0),
+    deadLettered: sumOf(deadLetteredByReason),
+    cpuSeconds: (user + system) / 1e6,
+    rssBytes: memoryUsage.rss(),
+  };
+}
+
+/** What is not read anew for each answer, as it costs more than all the rest. */
+type Known = {
+  readonly adminMicros: number;
+  /** Of the last sample. */
+  readonly rssBytes: number;
+  readonly pressure: Pressure;
+};
+
+function statusOf(
+  agent: Agent,
+  meters: WorkloadMeters,
+  { adminMicros, rssBytes, pressure }: Known,
+): AgentStatus {
+  const { config, fleet, heartbeat, pipeline, place } = agent;
+  const { totals } = pipeline;
+  const { wakeList } = fleet;
+  const { lagMs, savedAgeMs } = heartbeat.read();
+  const nowMs = steadyNowMs();
+  const workloads = [...fleet.all()].map((planned) =>
+    workloadStatus(agent, meters, planned, nowMs),
+  );
+  return {
+    version,
+    nodeVersion: versions.node,
+    startedAt: new Date(agent.startedAtMs).toISOString(),
+    place,
+    checks: [...liveness(agent), ...readiness(agent)],
+    lines: totals.lines,
+    bytes: totals.bytes,
+    entries: totals.entries,
+    entriesBySeverity: bySeverity(totals.severities),
+    batches: totals.batches,
+    ...shipStatus(agent),
+    lostBytesByReason: fleet.losses.bytesByReason,
+    lostByContainer: fleet.losses.containers,
+    malformedLines: totals.malformedLines,
+    redacted: totals.redacted,
+    sampledOut: totals.sampledOut,
+    readErrors: totals.readErrors,
+    behindBytes: workloads.reduce((sum, { behindBytes }) => sum + behindBytes, 0),
+    behindSeconds: behindSecondsOf(fleet.all(), nowMs),
+    inFlightBytes: pipeline.inFlightBytes,
+    openFiles: fleet.openFileCount,
+    deletedHeldBytes: deletedHeldBytes(fleet.all()),
+    cpuSecondsByStage: cpuSeconds(agent, adminMicros),
+    fastPathLines: totals.fastLines,
+    workerTasks: totals.tasks,
+    wakeUps: wakeList.counters.wakeUps,
+    containersByState: { busy: wakeList.busyCount, idle: wakeList.idleCount },
+    heldBackBytes: fleet.heldBackBytes,
+    podMetadata: agent.pods?.counters,
+    configReloads: agent.reloader?.counters ?? { accepted: 0, refused: 0 },
+    checkpointAgeSeconds: savedAgeMs / 1e3,
+    rssBytes,
+    eventLoopLagMs: Math.max(0, lagMs),
+    ...pressure,
+    pricePerGib: config.pricePerGib,
+    workloads,
+  };
+}
+
+type ShipPart = Pick<
+  AgentStatus,
+  'sentBytes' | 'requestsByCode' | 'retries' | 'deadLetteredByReason' | 'droppedByReason' | 'ship'
+>;
+
+function shipStatus({ shipper }: Agent): ShipPart {
+  const { counters } = shipper;
+  const { lastError, lastSuccessMs } = counters;
+  return {
+    sentBytes: counters.wireBytes,
+    requestsByCode: counters.requestsByCode,
+    retries: counters.retries,
+    // Series that exist from the start: an alert on an increase misses the first one otherwise.
+    deadLetteredByReason: { refused: 0, too_large: 0, denied: 0, ...counters.deadLetteredByReason },
+    droppedByReason: {
+      dead_letter_unwritten: counters.deadLettersUnwritten,
+      dead_letter_evicted: counters.deadLettersDropped,
+    },
+    ship: {
+      consecutiveFailures: counters.consecutiveFailures,
+      ...(lastError !== undefined && {
+        lastErrorCode: lastError.code,
+        lastErrorAt: new Date(lastError.timeMs).toISOString(),
+      }),
+      ...(lastSuccessMs !== undefined && { lastSuccessAt: new Date(lastSuccessMs).toISOString() }),
+    },
+  };
+}
+
+/** The process as a whole is exact; what no stage can be charged with is `main` or `other`. */
+function cpuSeconds(
+  { heartbeat, pipeline, discovery }: Agent,
+  admin: number,
+): AgentStatus['cpuSecondsByStage'] {
+  const { cpuMicrosByStage, mainCpuMicros } = heartbeat.read();
+  const { tail, commit } = cpuMicrosByStage;
+  const discover = discovery?.counters?.cpuMicros ?? 0;
+  const drain = pipeline.totals.drainCpuMicros;
+  const { user, system } = cpuUsage();
+  const main = Math.max(0, mainCpuMicros - discover - tail - commit - admin);
+  const other = Math.max(0, user + system - drain - mainCpuMicros);
+  const micros = { discover, tail, drain, commit, admin, main, other };
+  return Object.fromEntries(Object.entries(micros).map(([stage, value]) => [stage, value / 1e6]));
+}
+
+function workloadStatus(
+  { config, pipeline }: Agent,
+  meters: WorkloadMeters,
+  planned: FleetChain,
+  nowMs: number,
+): WorkloadStatus {
+  const { chain, log } = planned;
+  const { namespace, pod, container } = log.name ?? {
+    namespace: '',
+    pod: '',
+    container: log.linkPath,
+  };
+  const totals = pipeline.totalsOf(planned);
+  const meter = meters.read(planned, totals);
+  return {
+    namespace,
+    pod,
+    container,
+    lines: totals.lines,
+    bytes: totals.bytes,
+    entries: totals.entries,
+    severities: presentOf(totals.severities),
+    linesPerSecond: meter.linesPerSecond,
+    bytesPerSecond: meter.bytesPerSecond,
+    behindBytes: chain.behindBytes,
+    behindSeconds: behindSecondsOf([planned], nowMs),
+    chargedBytes: meter.chargedBytes,
+    costPerMonth: costPerMonth(meter.chargedBytesPerSecond, config.pricePerGib),
+    ...(planned.lostBytes > 0 && { lostBytes: planned.lostBytes }),
+    files: chain.files.map((file) => ({
+      name: file.path.slice(file.path.lastIndexOf('/') + 1),
+      offset: file.committed,
+      readOffset: file.offset,
+      size: file.size,
+      ...(file.name.rotation !== '' && { isRotated: true }),
+      ...(file.unlinked && { isDeleted: true }),
+    })),
+  };
+}
+
+function bySeverity(counts: readonly number[]): Record<string, number> {
+  return Object.fromEntries(severityNames.map((name, index) => [name, counts[index] ?? 0]));
+}
+
+/** Hundreds of containers have one or two severities each: the others need not be sent. */
+function presentOf(counts: readonly number[]): Record<string, number> {
+  const present: Record<string, number> = {};
+  for (const [index, name] of severityNames.entries()) {
+    const count = counts[index] ?? 0;
+    if (count > 0) present[name] = count;
+  }
+  return present;
+}
+
+function behindSecondsOf(chains: Iterable<FleetChain>, nowMs: number): number {
+  let sinceMs = nowMs;
+  for (const { chain } of chains) {
+    // The chain itself notes the end of its lag only when it looks again.
+    if (chain.behindBytes > 0) sinceMs = Math.min(sinceMs, chain.behindSinceMs ?? nowMs);
+  }
+  return (nowMs - sinceMs) / 1e3;
+}
+
+function deletedHeldBytes(chains: Iterable<FleetChain>): number {
+  let bytes = 0;
+  for (const { chain } of chains) {
+    for (const file of chain.files) if (file.unlinked && file.fd !== undefined) bytes += file.size;
+  }
+  return bytes;
+}
+
+function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}

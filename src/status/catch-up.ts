@@ -1,0 +1,39 @@
+// Says how the agent catches up after a downtime: how much is left, how fast it goes, when it is
+// done. agent.ts calls it at each tick until it is over.
+
+import { createProgress, type ProgressSink } from '../progress.ts';
+import { bytesText } from '../number-text.ts';
+
+/** Less than this is shipped before anybody could read about it. */
+const worthTellingBytes = 32 * 1024 ** 2;
+/** So little is left at any time on a node that logs. */
+const caughtUpBytes = 1024 ** 2;
+
+/** Bytes since the start, and bytes that are not answered for. */
+export type CatchUpFigures = { readonly doneBytes: number; readonly leftBytes: number };
+
+/**
+ * Returns what is to be called at each tick with a reader of the figures, which it stops reading
+ * when there is nothing more to tell.
+ */
+export function createCatchUp(sink: ProgressSink): (read: () => CatchUpFigures) => void {
+  let progress: ReturnType<typeof createProgress> | undefined;
+  let isOver = false;
+  return (read) => {
+    if (isOver) return;
+    const { doneBytes, leftBytes } = read();
+    if (progress === undefined && leftBytes < worthTellingBytes) {
+      isOver = true; // Only what is there at the start is a downtime's.
+      return;
+    }
+    if (progress === undefined) {
+      sink.writeLine(`catching up: ${bytesText(leftBytes)} were written meanwhile`);
+      progress = createProgress({ ...sink, name: 'catching up' });
+    }
+    progress.update(doneBytes, leftBytes);
+    if (leftBytes > caughtUpBytes) return;
+    isOver = true;
+    progress.end();
+    sink.writeLine(`caught up: ${bytesText(doneBytes)} shipped`);
+  };
+}
