@@ -2,43 +2,21 @@
 // lines, flooding, or the agent's own.
 
 import fs from 'node:fs';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import { describe, expect, test } from 'vitest';
 import { verifyShipped } from '../../src/emulator/verify-shipped.ts';
-import {
-  makeScratch,
-  runOnce,
-  startAgentProcess,
-  startEmulatorProcess,
-  stopAll,
-  until,
-} from '../support/agent-process.ts';
-import type { AgentOptions, AgentProcess, EmulatorProcess } from '../support/agent-process.ts';
+import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
+import type { AgentProcess } from '../support/agent-process.ts';
 import { entriesOf, withAdmin } from '../support/agent-status.ts';
 import type { Shown } from '../support/agent-status.ts';
+import { type Scene, useScene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
 import { runShortLivedPods } from './short-lived-pods.ts';
 
-let scratch: ReturnType<typeof makeScratch>;
-let emulator: EmulatorProcess;
-let kubelet: FakeKubelet;
-let agentOptions: AgentOptions;
-
-beforeEach(async () => {
-  scratch = makeScratch();
-  emulator = await startEmulatorProcess();
-  kubelet = createFakeKubelet({ root: path.join(scratch.path, 'log'), seed: 7 });
-  const stateDir = path.join(scratch.path, 'state');
-  agentOptions = { kubelet, stateDir, endpoint: emulator.url };
-});
-
-afterEach(async () => {
-  await stopAll();
-  scratch.remove();
-}, 60_000);
+let emulator: Scene['emulator'];
+let kubelet: Scene['kubelet'];
+let agentOptions: Scene['agent'];
+useScene(7, (scene) => ({ emulator, kubelet, agent: agentOptions } = scene));
 
 function startAgent(flags: readonly string[] = []): AgentProcess {
   return startAgentProcess({ ...agentOptions, flags });

@@ -4,38 +4,18 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import {
-  makeScratch,
-  runOnce,
-  startAgentProcess,
-  startEmulatorProcess,
-  stopAll,
-  until,
-} from '../support/agent-process.ts';
-import type { AgentOptions, AgentProcess, EmulatorProcess } from '../support/agent-process.ts';
+import { describe, expect, test } from 'vitest';
+import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
+import type { AgentOptions, AgentProcess } from '../support/agent-process.ts';
 import { descriptorsOf, entriesOf, withAdmin } from '../support/agent-status.ts';
+import { type Scene, useScene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
 
-let scratch: ReturnType<typeof makeScratch>;
-let emulator: EmulatorProcess;
-let kubelet: FakeKubelet;
-let agentOptions: AgentOptions;
-
-beforeEach(async () => {
-  scratch = makeScratch();
-  emulator = await startEmulatorProcess();
-  kubelet = createFakeKubelet({ root: path.join(scratch.path, 'log'), seed: 5 });
-  const stateDir = path.join(scratch.path, 'state');
-  agentOptions = { kubelet, stateDir, endpoint: emulator.url };
-});
-
-afterEach(async () => {
-  await stopAll();
-  scratch.remove();
-}, 60_000);
+let scratch: Scene['scratch'];
+let emulator: Scene['emulator'];
+let kubelet: Scene['kubelet'];
+let agentOptions: Scene['agent'];
+useScene(5, (scene) => ({ scratch, emulator, kubelet, agent: agentOptions } = scene));
 
 function startAgent(options: Pick<AgentOptions, 'flags' | 'under'> = {}): AgentProcess {
   return startAgentProcess({ ...agentOptions, ...options });

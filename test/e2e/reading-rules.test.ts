@@ -3,39 +3,20 @@
 
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeKubelet, FakePod } from '../../src/emulator/fake-kubelet.ts';
-import {
-  makeScratch,
-  runOnce,
-  startAgentProcess,
-  startEmulatorProcess,
-  stopAll,
-  until,
-} from '../support/agent-process.ts';
-import type { AgentOptions, EmulatorProcess } from '../support/agent-process.ts';
+import { describe, expect, test, vi } from 'vitest';
+import type { FakePod } from '../../src/emulator/fake-kubelet.ts';
+import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
 import { fakePod, FakeApiServer } from '../support/fake-api-server.ts';
+import { type Scene, useScene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
-let scratch: ReturnType<typeof makeScratch>;
-let emulator: EmulatorProcess;
-let kubelet: FakeKubelet;
-let agent: AgentOptions;
-
-beforeEach(async () => {
-  scratch = makeScratch();
-  emulator = await startEmulatorProcess();
-  kubelet = createFakeKubelet({ root: path.join(scratch.path, 'log'), seed: 4 });
-  agent = { kubelet, stateDir: path.join(scratch.path, 'state'), endpoint: emulator.url };
-});
-
-afterEach(async () => {
-  await stopAll();
-  scratch.remove();
-});
+let scratch: Scene['scratch'];
+let emulator: Scene['emulator'];
+let kubelet: Scene['kubelet'];
+let agent: Scene['agent'];
+useScene(4, (scene) => ({ scratch, emulator, kubelet, agent } = scene));
 
 function startPod(
   pod: string,

@@ -2,40 +2,20 @@
 
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import { describe, expect, test, vi } from 'vitest';
 import { severityNames } from '../../src/log-severity.ts';
-import {
-  makeScratch,
-  runOnce,
-  startAgentProcess,
-  startEmulatorProcess,
-  stopAll,
-  until,
-} from '../support/agent-process.ts';
-import type { AgentOptions, EmulatorProcess } from '../support/agent-process.ts';
+import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
 import { entriesOf, withAdmin } from '../support/agent-status.ts';
+import { type Scene, useScene } from '../support/scene.ts';
 import { fakePod, FakeApiServer } from '../support/fake-api-server.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
-let scratch: ReturnType<typeof makeScratch>;
-let emulator: EmulatorProcess;
-let kubelet: FakeKubelet;
-let agent: AgentOptions;
-
-beforeEach(async () => {
-  scratch = makeScratch();
-  emulator = await startEmulatorProcess();
-  kubelet = createFakeKubelet({ root: path.join(scratch.path, 'log'), seed: 5 });
-  agent = { kubelet, stateDir: path.join(scratch.path, 'state'), endpoint: emulator.url };
-});
-
-afterEach(async () => {
-  await stopAll();
-  scratch.remove();
-});
+let scratch: Scene['scratch'];
+let emulator: Scene['emulator'];
+let kubelet: Scene['kubelet'];
+let agent: Scene['agent'];
+useScene(5, (scene) => ({ scratch, emulator, kubelet, agent } = scene));
 
 function startContainer(pod = 'web-0') {
   return kubelet.startPod({ namespace: 'shop', pod, containers: ['app'] }).container();

@@ -1,43 +1,21 @@
 // An agent that is killed at any moment loses no line, and what it sends again is the same entry.
 
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import { describe, expect, test, vi } from 'vitest';
 import { accountLines } from '../../src/emulator/log-account.ts';
 import { createRandom } from '../../src/emulator/log-lines.ts';
 import { writeAtRate } from '../../src/emulator/paced-writer.ts';
-import {
-  makeScratch,
-  runOnce,
-  startAgentProcess,
-  startEmulatorProcess,
-  stopAll,
-  until,
-} from '../support/agent-process.ts';
-import type { AgentOptions, EmulatorProcess } from '../support/agent-process.ts';
+import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
 import { seedOfRun } from '../support/seed.ts';
+import { type Scene, useScene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
-let scratch: ReturnType<typeof makeScratch>;
-let emulator: EmulatorProcess;
-let kubelet: FakeKubelet;
-let agent: AgentOptions;
-
-beforeEach(async () => {
-  scratch = makeScratch();
-  emulator = await startEmulatorProcess();
-  kubelet = createFakeKubelet({ root: path.join(scratch.path, 'log'), seed: 2 });
-  agent = { kubelet, stateDir: path.join(scratch.path, 'state'), endpoint: emulator.url };
-});
-
-afterEach(async () => {
-  await stopAll();
-  scratch.remove();
-});
+let emulator: Scene['emulator'];
+let kubelet: Scene['kubelet'];
+let agent: Scene['agent'];
+useScene(2, (scene) => ({ emulator, kubelet, agent } = scene));
 
 function startPods(count: number): void {
   for (let index = 0; index < count; index += 1) {

@@ -1,0 +1,40 @@
+// Where an end-to-end test plays: a folder, an emulator and a kubelet's files of its own. Called at
+// the top of test files; everything is ended and removed after each test.
+
+import path from 'node:path';
+import { afterEach, beforeEach } from 'vitest';
+import { createFakeKubelet, type FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import {
+  makeScratch,
+  startEmulatorProcess,
+  stopAll,
+  type AgentOptions,
+  type EmulatorProcess,
+} from './agent-process.ts';
+
+export type Scene = {
+  readonly scratch: ReturnType<typeof makeScratch>;
+  readonly emulator: EmulatorProcess;
+  readonly kubelet: FakeKubelet;
+  /** An agent that reads these files and ships to this emulator. */
+  readonly agent: AgentOptions;
+};
+
+const stopTimeoutMs = 60_000;
+
+/** Sets a scene before each test of the file; `seed` is of the kubelet's lines. */
+export function useScene(seed: number, take: (scene: Scene) => void): void {
+  let scratch: Scene['scratch'];
+  beforeEach(async () => {
+    scratch = makeScratch();
+    const emulator = await startEmulatorProcess();
+    const kubelet = createFakeKubelet({ root: path.join(scratch.path, 'log'), seed });
+    const stateDir = path.join(scratch.path, 'state');
+    const agent = { kubelet, stateDir, endpoint: emulator.url };
+    take({ scratch, emulator, kubelet, agent });
+  });
+  afterEach(async () => {
+    await stopAll();
+    scratch.remove();
+  }, stopTimeoutMs);
+}
