@@ -156,6 +156,9 @@ export class Gate {
     if (this.#spacingMs > 0) {
       const spacingMs = 1_000 / (1_000 / this.#spacingMs + this.#options.rateStep);
       this.#spacingMs = spacingMs < spacingForgottenMs ? 0 : spacingMs;
+      // Not the old pace once more: after two minutes of 429 that were another 30 s of silence.
+      const nextMs = this.#options.clock() + this.#spacingMs;
+      this.#notBeforeMs = Math.min(this.#notBeforeMs, nextMs);
     }
     if (this.#failureCount === 0) return;
     const outageMs = this.#options.clock() - this.#failingSinceMs;
