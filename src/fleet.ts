@@ -178,7 +178,6 @@ export class Fleet {
     // `--once` ends when it finds nothing to read: it must not take what waits for that.
     const isPaced = bytesPerSecond !== Number.POSITIVE_INFINITY && !this.#setup.once;
     planned.rule = rule;
-    if (rule.isExcluded) this.wakeList.wake(planned.chain); // It is dropped by the next tick.
     planned.joinStackTraces = rule.joinStackTraces;
     planned.recordRule = rule.records;
     planned.pace = isPaced ? { bytesPerSecond, dueMs: planned.pace?.dueMs ?? 0 } : undefined;
@@ -253,15 +252,13 @@ export class Fleet {
     this.#dropEnded();
   }
 
-  /** A chain ends while it is busy: whatever ends it wakes it. */
+  /** Busy or not: a chain may be over at the very look that lays it to rest. */
   #dropEnded(): void {
-    for (const chain of this.wakeList.busy()) {
-      const planned = this.#plannedOf.get(chain);
-      if (planned === undefined || chain.draining) continue;
-      if (!chain.over && !planned.rule.isExcluded) continue;
+    for (const { chain, log, rule } of this.#chains.values()) {
+      if (!(chain.over || rule.isExcluded) || chain.draining) continue;
       chain.close();
       this.wakeList.remove(chain);
-      this.#chains.delete(keyOf(planned.log));
+      this.#chains.delete(keyOf(log));
       this.#plannedOf.delete(chain);
     }
   }
