@@ -16,6 +16,7 @@ import {
   until,
 } from '../support/agent-process.ts';
 import type { AgentProcess, EmulatorProcess } from '../support/agent-process.ts';
+import { withAdmin } from '../support/agent-status.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -49,6 +50,27 @@ function writeAll(lines: number): void {
 }
 
 const allArrived = () => expectExactlyOnce({ kubelet, emulator }, { withinMs: 25_000 });
+
+describe('a pod that is deleted while its last lines are on their way', () => {
+  test('is forgotten when they are answered for', async () => {
+    const admin = await withAdmin();
+    // Quick looks: many of them find no news before the answer comes.
+    startAgent([...admin.flags, '--flush-interval-ms=50']);
+    writeAll(20);
+    await allArrived();
+    await emulator.setFaults({ delayMs: 4_000 });
+    const [pod] = kubelet.pods;
+    pod?.container().writeNext(20);
+    const inFlightBytes = async () => (await admin.status())?.inFlightBytes ?? 0;
+    await until('a request waits', async () => (await inFlightBytes()) > 0);
+    pod?.delete();
+    await until('it is answered', async () => (await inFlightBytes()) === 0);
+    await expectExactlyOnce({ kubelet, emulator }, { deletedToo: true });
+    await until('the pod is forgotten', async () => {
+      return (await admin.status())?.workloads.length === 2;
+    });
+  });
+});
 
 describe('a fault of the endpoint', () => {
   test.each([
