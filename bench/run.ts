@@ -8,7 +8,7 @@ import { judgeGates } from './gates.ts';
 import { checkInstructions } from './instructions.ts';
 import { listTree } from './measure.ts';
 import { type FoundPeer, pickPeers } from './peers/peers.ts';
-import { writeFigures } from './readme.ts';
+import { writeFigures } from './performance-page.ts';
 import { describeMachine, writeRecord } from './record.ts';
 import { scenarios, type Wishes } from './scenarios.ts';
 import { createRunProgress } from './run-progress.ts';
@@ -28,7 +28,7 @@ Scenarios (catch-up if none is named; each writes a record of its own):
   long       lines of 40 kB in partial lines of 16 KiB
 Else:
   all           every scenario
-  readme        puts the figures of the newest records into the README
+  readme        puts the figures of the newest records into docs/performance.md
   peers         which agents are here, and how to get the others
   instructions  WebAssembly instructions of the kernel on a fixed corpus against the committed
                 figure, within 3 %; --write commits to the new one

@@ -1,5 +1,5 @@
 // The operating errors of the agent: one class, one table of codes. A code is a metric label and a
-// line in the README. Programmer errors are not here: they are `assert`s, and crash.
+// line in docs/errors.md. Programmer errors are not here: they are `assert`s, and crash.
 
 type ErrorRow = {
   /** Whether the same step may succeed later without anyone doing anything. */
@@ -8,7 +8,7 @@ type ErrorRow = {
   readonly advice: string;
 };
 
-/** Every code of an AgentError. The README prints this table; a test compares the two. */
+/** Every code of an AgentError. docs/errors.md prints this table; a test compares the two. */
 export const errorTable = {
   CONFIG_INVALID: {
     retryable: false,

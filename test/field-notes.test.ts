@@ -1,5 +1,5 @@
 // Every failure that the field notes list has a test that shows that it does not happen here: the
-// table of ARCHITECTURE.md names it, and what it names exists.
+// table of docs/reliability.md names it, and what it names exists.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const heading = '## The 57 failures\n';
 type Row = { readonly number: number; readonly shownBy: string };
 
 function readRows(): Row[] {
-  const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
+  const text = readFileSync(join(root, 'docs/reliability.md'), 'utf8');
   const section = text.split(heading)[1]?.split('\n## ')[0] ?? '';
   return [...section.matchAll(/^\| (\d+) \|[^|]*\|(.*)\|$/gm)].map(([, number, shownBy]) => ({
     number: Number(number),

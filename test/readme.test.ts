@@ -1,14 +1,26 @@
-// The README's tables are printed from the code: this test prints them again and compares. `TAILSHIP_WRITE_README=1` writes them.
+// The pages hold what the code says: generated tables equal the code's (`TAILSHIP_WRITE_README=1`
+// writes them), every link leads to a file and a heading that exist, and each page has its room.
 
-import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { expect, test } from 'vitest';
 
 import { configKeys, flagOf, rowOf, variableOf } from '../src/options/config-loader.ts';
 import { errorTable } from '../src/errors.ts';
 import type { OptionRow } from '../src/options/options.ts';
 
-const path = fileURLToPath(new URL('../README.md', import.meta.url));
+const root = path.resolve(import.meta.dirname, '..');
+const readmeBytesMax = 8_000;
+const architectureBytesMax = 12_000;
+
+/** Every Markdown page that people read, by its path from the root. */
+const pages = ['.', 'docs']
+  .flatMap((folder) => readdirSync(path.join(root, folder)).map((name) => path.join(folder, name)))
+  .filter((name) => name.endsWith('.md'));
+
+function readPage(name: string): string {
+  return readFileSync(path.join(root, name), 'utf8');
+}
 
 function optionsTable(): string {
   const rows = configKeys
@@ -40,24 +52,50 @@ function between(text: string, name: string): string {
 }
 
 test.each([
-  ['options', optionsTable],
-  ['errors', errorsTable],
-])('the table of %s in the README is that of the code', (name, table) => {
-  const text = readFileSync(path, 'utf8');
+  ['options', 'docs/configuration.md', optionsTable],
+  ['errors', 'docs/errors.md', errorsTable],
+])('the table of %s in %s is that of the code', (name, page, table) => {
+  const text = readPage(page);
   const printed = `${table()}\n`;
   const end = `<!-- ${name}:end -->`;
   if (process.env['TAILSHIP_WRITE_README'] === '1') {
-    writeFileSync(path, text.replace(`${between(text, name)}${end}`, `${printed}${end}`));
+    const written = text.replace(`${between(text, name)}${end}`, () => `${printed}${end}`);
+    writeFileSync(path.join(root, page), written);
     return;
   }
   expect(between(text, name)).toBe(printed);
 });
 
-test('every file that the README points at is there', () => {
-  const text = readFileSync(path, 'utf8');
-  const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target]) => target ?? '');
-  expect(links.length).toBeGreaterThan(1);
-  for (const link of links) {
-    expect(() => readFileSync(new URL(`../${link}`, import.meta.url)), link).not.toThrow();
+/** The anchor that a Markdown viewer gives a heading. */
+function anchorOf(heading: string): string {
+  const kept = heading.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '');
+  return kept.trim().replaceAll(/\s/g, '-');
+}
+
+function anchorsOf(name: string): string[] {
+  return [...readPage(name).matchAll(/^#{1,6} (.+)$/gm)].map(([, title = '']) => anchorOf(title));
+}
+
+test.each(pages)('every link of %s leads somewhere', (page) => {
+  const links = [...readPage(page).matchAll(/\]\((?!https?:)([^)\s]*)\)/g)];
+  for (const [, link = ''] of links) {
+    const [target = '', anchor] = link.split('#');
+    const file = target === '' ? page : path.join(path.dirname(page), target);
+    expect(() => readPage(file), `${page}: ${link}`).not.toThrow();
+    if (anchor !== undefined) expect(anchorsOf(file), `${page}: ${link}`).toContain(anchor);
   }
+});
+
+test('every page of docs/ is linked from the README or from another page', () => {
+  const linked = pages.flatMap((page) =>
+    [...readPage(page).matchAll(/\]\((?!https?:)([^)\s#]+)/g)].map(([, link = '']) =>
+      path.join(path.dirname(page), link),
+    ),
+  );
+  expect(pages.filter((page) => page.startsWith('docs/') && !linked.includes(page))).toEqual([]);
+});
+
+test('README and ARCHITECTURE can be read in one sitting', () => {
+  expect(Buffer.byteLength(readPage('README.md'))).toBeLessThan(readmeBytesMax);
+  expect(Buffer.byteLength(readPage('ARCHITECTURE.md'))).toBeLessThan(architectureBytesMax);
 });

@@ -1,5 +1,5 @@
 // Every option that a user may set, with its default, range and unit, written down exactly once:
-// flag, variable, YAML key, help, `tailship check` and the README come from this table.
+// flag, variable, YAML key, help, `tailship check` and docs/configuration.md come from this table.
 // config-loader.ts makes the one frozen `Config` of it.
 
 import { limits } from '../config.ts';

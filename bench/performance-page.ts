@@ -1,5 +1,5 @@
-// Puts the figures of the newest records into the README, between the marks of `figures`. Called by
-// run.ts for `--write-readme`. A figure without a record stays a dash.
+// Puts the figures of the newest records into docs/performance.md, between the marks of `figures`.
+// A figure without a record stays a dash.
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import type { IdleRow } from './idle.ts';
 import type { LiveRow } from './live.ts';
 import { digits, markdownTable } from './statistics.ts';
 
-const readmeFile = path.resolve(import.meta.dirname, '../README.md');
+const pageFile = path.resolve(import.meta.dirname, '../docs/performance.md');
 const rowsMax = 15;
 
 type Stored<Row> = {
@@ -57,11 +57,11 @@ function printFigures(folder: string): string {
       digits(quiet(peer, 2_000), 2),
     ]),
   ]);
-  const picture = live && `![Cores over lines a second](bench/record/${live.name}-cores.svg)`;
+  const picture = live && `![Cores over lines a second](../bench/record/${live.name}-cores.svg)`;
   const records = [catchUp, live, idle].flatMap((stored) =>
     stored === undefined
       ? []
-      : `\`${stored.machine.command}\` ([record](bench/record/${stored.name}.md))`,
+      : `\`${stored.machine.command}\` ([record](../bench/record/${stored.name}.md))`,
   );
   const { date, cpu } = catchUp.machine;
   const origin = `${date.slice(0, 10)}, ${cpu}: ${records.join(', ')}.`;
@@ -70,12 +70,12 @@ function printFigures(folder: string): string {
 
 /** Throws when there is no record to print, or no marks to print between. */
 export function writeFigures(folder: string): void {
-  const text = readFileSync(readmeFile, 'utf8');
+  const text = readFileSync(pageFile, 'utf8');
   const marks = /(<!-- figures:begin -->\n)[\s\S]*?(<!-- figures:end -->)/;
-  if (!marks.test(text)) throw new Error('the README has no marks for the figures');
+  if (!marks.test(text)) throw new Error('docs/performance.md has no marks for the figures');
   const printed = printFigures(folder);
   writeFileSync(
-    readmeFile,
+    pageFile,
     text.replace(marks, (_, begin, end) => `${begin}${printed}\n${end}`),
   );
 }
