@@ -2,6 +2,7 @@
 // knows every stage; no stage knows it.
 
 import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { cpuUsage } from 'node:process';
 
 import type { AdminServer } from './admin/admin-server.ts';
@@ -213,7 +214,9 @@ async function serveAdmin(agent: Agent, control: Control): Promise<AdminServer |
   if (adminAddress === undefined) return undefined;
   const { startAdmin } = await import('./admin/admin-server.ts');
   const { createAdminSource } = await import('./status/agent-status.ts');
-  return startAdmin(adminAddress, createAdminSource(agent, control.log), control.log);
+  const { log } = control;
+  const names = new Set([agent.config.ownPod ?? hostname(), hostname(), adminAddress.host]);
+  return startAdmin(adminAddress, createAdminSource(agent, log), log, [...names]);
 }
 
 async function runLive(agent: Agent, control: Control): Promise<number> {

@@ -256,8 +256,18 @@ export const limits = {
   logLinesPerCodeMax: 3,
   /** Distinct texts that are remembered for the count; past it they are counted by code. */
   logKeysMax: 256,
-  /** Connections to the admin server at once; a scrape and a probe need one each. */
-  adminConnectionsMax: 16,
+  /**
+   * Connections to the admin server at once, past which the one that was silent longest is closed.
+   * They and all others beside the log files fit into `openFilesReserve`.
+   */
+  adminConnectionsMax: 64,
+  /** Answers that clients asked for and do not read, in all; one of 1,000 containers is 1 MiB. */
+  adminUnreadBytesMax: 8 * MiB,
+  /**
+   * Connections that the kernel completes before they are accepted: a probe behind a burst of
+   * others waits for them, instead of a second for its SYN to be sent again.
+   */
+  adminBacklogMax: 4_096,
   /** The clock of the agent is dead when it has not ticked for this long, and two intervals. */
   livenessTickMs: 30_000,
   /** A worker is dead when it does not answer for this long; a task takes some milliseconds. */

@@ -1,19 +1,22 @@
-// The admin HTTP server: /livez, /readyz, /metrics, /api/status and the page at /. Started by
-// agent.ts. Its invariants: nothing is computed unless somebody asks, and nothing that a client
-// does, or a fault in what is asked, stops the agent.
+// The admin HTTP server: /livez, /readyz, /metrics, /api/status and the page at /. Its invariants:
+// nothing is computed unless somebody asks, probes are answered whatever other clients do, and
+// nothing that a client does, or a fault in what is asked, stops the agent.
 
 import type * as HttpModule from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { threadCpuUsage } from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { limits } from '../config.ts';
 import { AgentError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { HostPort } from '../options/options.ts';
 import { pageHeaders, plainHeaders, readPageFile } from '../page-file.ts';
 import { printable } from '../printable.ts';
+import { limitConnections } from './admin-connections.ts';
 import type { AdminSource, Check } from './admin-source.ts';
+import { isOwnHost } from './host-header.ts';
 import type * as MetricModule from './metric-text.ts';
 
 // `import` of node:http touches every export, among them its lazy WebSocket, and so loads a second
@@ -36,12 +39,15 @@ type Route = (source: AdminSource, query: URLSearchParams) => Answer | Promise<A
 
 const text = 'text/plain; charset=utf-8';
 
+/** What kubelets and scrapers ask for under whatever name they know; it tells no log content. */
+const openPaths: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics']);
+
 /** Loaded by the first scrape. */
 let metrics: typeof MetricModule | undefined;
 
 const routes: Readonly<Record<string, Route>> = {
-  '/livez': (source) => health(source.liveness()),
-  '/readyz': (source) => health(source.readiness()),
+  '/livez': (source) => health(() => source.liveness()),
+  '/readyz': (source) => health(() => source.readiness()),
   '/metrics': async (source) => {
     metrics ??= await import('./metric-text.ts');
     const { metricContentType, metricText } = metrics;
@@ -70,21 +76,33 @@ function json(value: object): Answer {
   return { status: 200, type: 'application/json', body: `${JSON.stringify(value)}\n` };
 }
 
-/** Listens at `address`. Throws ADMIN_ADDRESS_UNUSABLE when it is taken or not this machine's. */
+/**
+ * Listens at `address`. Status and page are given to those only who call the agent by an address,
+ * `localhost` or one of `names`. Throws ADMIN_ADDRESS_UNUSABLE when the address is taken or not
+ * this machine's.
+ */
 export async function startAdmin(
   address: HostPort,
   source: AdminSource,
   log: Log,
+  names: readonly string[] = [],
 ): Promise<AdminServer> {
-  const server = http.createServer((request, response) => {
-    void respond(request, response, source).catch((error: unknown) => {
-      // A fault of the status must not stop the shipping.
-      log.error(undefined, `the admin server failed: ${String(error)}`, { path: request.url });
-      if (!response.headersSent) response.writeHead(500);
-      response.end();
-    });
+  // Without a `Host` a probe is answered, too; the others are refused below.
+  const server = http.createServer({ requireHostHeader: false }, (request, response) => {
+    if (!connections.begin(request, response)) return;
+    void respond(request, response, { source, names })
+      .catch((error: unknown) => {
+        // A fault of the status must not stop the shipping.
+        log.error(undefined, `the admin server failed: ${String(error)}`, { path: request.url });
+        if (!response.headersSent) response.writeHead(500);
+        response.end();
+      })
+      .finally(connections.shed);
   });
-  server.maxConnections = limits.adminConnectionsMax;
+  const connections = limitConnections(server, {
+    countMax: limits.adminConnectionsMax,
+    unreadBytesMax: limits.adminUnreadBytesMax,
+  });
   server.keepAliveTimeout = limits.adminKeepAliveMs;
   server.requestTimeout = limits.adminRequestTimeoutMs;
   server.headersTimeout = limits.adminRequestTimeoutMs;
@@ -95,12 +113,17 @@ export async function startAdmin(
   return { url: `http://${host}:${port}`, close: () => closeServer(server) };
 }
 
+type Served = { readonly source: AdminSource; readonly names: readonly string[] };
+
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
-  source: AdminSource,
+  served: Served,
 ): Promise<void> {
-  const answer = await answerOf(request, source);
+  const { source } = served;
+  // Nobody waits for the end of a body that is not wanted.
+  if (hasBody(request)) response.shouldKeepAlive = false;
+  const answer = await answerOf(request, served);
   charged(source, () => {
     const isPage = Buffer.isBuffer(answer.body);
     response.writeHead(answer.status, {
@@ -112,11 +135,20 @@ async function respond(
   });
 }
 
-async function answerOf(request: IncomingMessage, source: AdminSource): Promise<Answer> {
+function hasBody({ headers }: IncomingMessage): boolean {
+  const { 'content-length': length = '0', 'transfer-encoding': encoding } = headers;
+  return encoding !== undefined || length !== '0';
+}
+
+async function answerOf(request: IncomingMessage, { source, names }: Served): Promise<Answer> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return { status: 405, type: text, body: 'only GET and HEAD\n' };
   }
   const [path = '/', query = ''] = (request.url ?? '/').split('?', 2);
+  if (!openPaths.has(path) && !isOwnHost(request.headersDistinct['host'], names)) {
+    const body = `ask by ${['an address', 'localhost', ...names].join(' or ')}, not by another Host\n`;
+    return { status: 403, type: text, body };
+  }
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   if (route !== undefined) return route(source, new URLSearchParams(query));
   const { pageTable } = await import('./page-table.ts');
@@ -125,8 +157,15 @@ async function answerOf(request: IncomingMessage, source: AdminSource): Promise<
   return { status: 404, type: text, body: `there are / ${Object.keys(routes).join(' ')}\n` };
 }
 
-/** One line per check, as the kubelet prints it into the events of the pod when a probe fails. */
-function health(checks: readonly Check[]): Answer {
+/**
+ * One line per check, as the kubelet prints it into the events of the pod when a probe fails.
+ *
+ * After a pause of the whole process (a frozen cgroup, a busy event loop) the probe is read before
+ * the timers that are due: they get their turn first, so that a live agent is not reported dead.
+ */
+async function health(look: () => readonly Check[]): Promise<Answer> {
+  await sleep(0);
+  const checks = look();
   const isOk = checks.every(({ ok }) => ok);
   const lines = checks.map(({ name, ok, reason }) =>
     printable(ok ? `ok ${name}` : `failed ${name}: ${reason ?? 'no reason given'}`),
@@ -138,7 +177,7 @@ function health(checks: readonly Check[]): Answer {
 async function listen(server: Server, { host, port }: HostPort): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
-  server.listen(port, host, resolve);
+  server.listen({ port, host, backlog: limits.adminBacklogMax }, resolve);
   try {
     await promise;
   } catch (error) {
