@@ -28,6 +28,18 @@ function latin1(bytes: Uint8Array, start: number, end: number): string {
 }
 
 /**
+ * One past the tags that start at `start`: the space before the content, or the line's end. conmon
+ * ends a write without a newline with a bare `F` (containers/conmon#629). -1 when there is no tag.
+ */
+function findTagsEnd(bytes: Uint8Array, start: number, end: number): number {
+  const spaceAt = bytes.indexOf(space, start);
+  if (spaceAt !== -1 && spaceAt < end) return spaceAt;
+  const hasReturn = end > start && bytes[end - 1] === carriageReturn;
+  const tagsEnd = hasReturn ? end - 1 : end;
+  return tagsEnd > start ? tagsEnd : -1;
+}
+
+/**
  * Takes the line in `[start, end)` of `bytes` apart, its `\n` not included; undefined when it is no
  * CRI line (kubelet, parseCRILog). One trailing carriage return of a full line is dropped. In a
  * partial line it is content: the line was cut there by bytes.
@@ -40,14 +52,14 @@ export function parseCriLine(bytes: Uint8Array, start: number, end: number): Cri
   const stream = latin1(bytes, timeEnd + 1, streamEnd);
   if (stream !== 'stdout' && stream !== 'stderr') return undefined;
   const tagsStart = streamEnd + 1;
-  const tagsEnd = bytes.indexOf(space, tagsStart);
-  if (tagsEnd === -1 || tagsEnd >= end) return undefined;
+  const tagsEnd = findTagsEnd(bytes, tagsStart, end);
+  if (tagsEnd === -1) return undefined;
   const instant = parseInstant(latin1(bytes, start, timeEnd));
   if (instant === undefined) return undefined;
   // Tags are separated by ':'; only the first one counts, and only 'P' means anything.
   const firstTagIsP = bytes[tagsStart] === 0x50;
   const partial = firstTagIsP && (tagsEnd === tagsStart + 1 || bytes[tagsStart + 1] === 0x3a);
-  const contentStart = tagsEnd + 1;
+  const contentStart = bytes[tagsEnd] === space && tagsEnd < end ? tagsEnd + 1 : end;
   const hasReturn = !partial && end > contentStart && bytes[end - 1] === carriageReturn;
   const contentEnd = hasReturn ? end - 1 : end;
   return { time: instant.text, stream, partial, contentStart, contentEnd };

@@ -1,6 +1,7 @@
-// Reads the header of klog and glog: `I0305 14:07:21.103990       1 server.go:412] message`. Called
-// for every text record. The invariant: linear in the header's length, however the tenant writes
-// it; and what is no whole header stays text.
+// Reads the header of klog and glog: `I0305 14:07:21.103990       1 server.go:412] message`, with a
+// year before the month where glog is told to write one. Called for every text record. The
+// invariant: linear in the header's length, however the tenant writes it; and what is no whole
+// header stays text.
 
 import type { Severity } from '../log-severity.ts';
 
@@ -19,10 +20,15 @@ const severityLetters: ReadonlyMap<string, Severity> = new Map<string, Severity>
   ['W', 'WARNING'],
   ['E', 'ERROR'],
   ['F', 'CRITICAL'],
+  ['D', 'DEBUG'],
+  ['N', 'NOTICE'],
+  ['C', 'CRITICAL'],
+  ['A', 'ALERT'],
 ]);
 
-// Sticky expressions, each of one character class: there is nothing to backtrack into.
-const monthAndDay = /[0-9]{4} /y;
+// Sticky expressions of one character class, or of a fixed length: there is nothing to backtrack
+// into.
+const date = /(?:[0-9]{4})?[0-9]{4} /y;
 const clockTime = /[^ \t\n\v\f\r]*/y;
 const whiteSpace = /[ \t\n\v\f\r]+/y;
 const digits = /[0-9]+/y;
@@ -49,12 +55,12 @@ function lineNumber(text: string): string | undefined {
 /**
  * The parts of a klog record; undefined when `text` has no such header (GKE's glog parser: letter,
  * date and time, thread, file:line). The header's time is not among them: GKE takes the CRI time,
- * which has nanoseconds and a year.
+ * which has nanoseconds and a zone.
  */
 export function parseKlog(text: string): KlogRecord | undefined {
   const severity = severityLetters.get(text.charAt(0));
   if (severity === undefined) return undefined;
-  const timeEnd = skip(clockTime, text, skip(monthAndDay, text, 1));
+  const timeEnd = skip(clockTime, text, skip(date, text, 1));
   const pidStart = skip(whiteSpace, text, timeEnd);
   const pidEnd = skip(digits, text, pidStart);
   const sourceStart = skip(whiteSpace, text, pidEnd);

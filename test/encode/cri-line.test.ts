@@ -39,6 +39,12 @@ describe('parseCriLine()', () => {
     ['X text', 'text'],
     ['PF text', 'text'],
     [' text', 'text'],
+    ['F', ''],
+    ['F\r', ''],
+    ['F:x:y', ''],
+    ['P', ''],
+    ['P:x', ''],
+    ['X', ''],
   ])('keeps the content of %j as %j', (rest, content) => {
     expect(parse(`${time} stdout ${rest}`)?.content).toBe(content);
   });
@@ -54,6 +60,7 @@ describe('parseCriLine()', () => {
     ['', false],
   ])('takes the tag %j as partial: %j', (tag, partial) => {
     expect(parse(`${time} stdout ${tag} x`)?.partial).toBe(partial);
+    if (tag !== '') expect(parse(`${time} stderr ${tag}`)?.partial).toBe(partial);
   });
 
   test.each([
@@ -64,7 +71,8 @@ describe('parseCriLine()', () => {
     `${time} `,
     `${time} stdout`,
     `${time} stdout `,
-    `${time} stdout F`,
+    `${time} stdout \r`,
+    `${time} stdout\r`,
     `${time} stdout\tF x`,
     `${time}  stdout F x`,
     `${time} stdin F x`,
@@ -79,7 +87,7 @@ describe('parseCriLine()', () => {
   test('sees nothing past the end of the line', () => {
     const bytes = Buffer.from(`${time} stdout F x`);
     for (let end = 0; end < bytes.length - 1; end++) {
-      const isWhole = end > `${time} stdout F`.length;
+      const isWhole = end >= `${time} stdout F`.length;
       expect(parseCriLine(bytes, 0, end) !== undefined).toBe(isWhole);
     }
   });

@@ -123,6 +123,33 @@ describe('a record without its end', () => {
   });
 });
 
+describe('a tag that ends its line', () => {
+  // conmon closes a write without a newline like that (containers/conmon#629, podman#28014).
+  test.each(['stdout', 'stderr'])('ends or continues a record of %s', (stream) => {
+    for (const [partial, full] of [
+      ['P', 'F'],
+      ['P:x', 'F:y:z'],
+      ['P', 'F\r'],
+    ]) {
+      const log =
+        `${t} ${stream} P ho\n${t} ${stream} ${partial}\n${t} ${stream} P la\n` +
+        `${later} ${stream} ${full}\n${later} ${stream} F next line\n`;
+      const { texts, malformedLines } = drain([log]);
+      expect({ texts, malformedLines }).toEqual({
+        texts: ['hola', 'next line'],
+        malformedLines: 0,
+      });
+    }
+  });
+
+  test('is a line at the end of a file, too', () => {
+    const { texts } = drain([`${t} stdout P hola\n${later} stdout F`], { ended: true });
+    expect(texts).toEqual(['hola']);
+    const dangling = drain([`${t} stdout P hola\n${later} stdout P`, `${later} stdout F ?\n`]);
+    expect(dangling.texts).toEqual(['hola?']);
+  });
+});
+
 describe('a line without a newline', () => {
   const begin = `${t} stdout F one\n`;
   const rest = `${t} stdout F tw`;

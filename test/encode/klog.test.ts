@@ -8,9 +8,17 @@ describe('klog', () => {
     ['W', 'WARNING'],
     ['E', 'ERROR'],
     ['F', 'CRITICAL'],
+    ['D', 'DEBUG'],
+    ['N', 'NOTICE'],
+    ['C', 'CRITICAL'],
+    ['A', 'ALERT'],
   ])('%s on either stream is %s', (letter, severity) => {
-    for (const stream of ['stdout', 'stderr'] as const) {
-      const line = `${letter}0305 14:07:21.103990       1 server.go:412] Serving on [::]:8443`;
+    for (const [stream, date] of [
+      ['stdout', '0305'],
+      ['stderr', '0305'],
+      ['stderr', '20240305'],
+    ] as const) {
+      const line = `${letter}${date} 14:07:21.103990       1 server.go:412] Serving on [::]:8443`;
       expect(encode(line, { stream })).toMatchObject({
         logName: `projects/p/logs/${stream}`,
         severity,
@@ -52,7 +60,11 @@ describe('klog', () => {
     'I0305 14:07:21.103990 1 a b.go:5] m',
     'I030 14:07:21.103990 1 a.go:5] m',
     'I0305\t14:07:21.103990 1 a.go:5] m',
-    'D0305 14:07:21.103990 1 a.go:5] m',
+    'G0305 14:07:21.103990 1 a.go:5] m',
+    'I02405 14:07:21.103990 1 a.go:5] m',
+    'I2024030 14:07:21.103990 1 a.go:5] m',
+    'I2024030x 14:07:21.103990 1 a.go:5] m',
+    'I202403051 14:07:21.103990 1 a.go:5] m',
     'i0305 14:07:21.103990 1 a.go:5] m',
     ' I0305 14:07:21.103990 1 a.go:5] m',
     'I0305 14:07:21.103990 1 a.go:9223372036854775808] m',

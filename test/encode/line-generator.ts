@@ -313,7 +313,7 @@ function object(random: Random, depth: number, isSpaced: boolean): string {
 }
 
 function klog(random: Random): string {
-  const letter = random.pick(['I', 'W', 'E', 'F', 'D', '_']);
+  const letter = random.pick(['I', 'W', 'E', 'F', 'D', 'N', 'C', 'A', 'G', 'i', '_']);
   const source = random.pick([
     'server.go:412',
     'a.go:007',
@@ -328,7 +328,8 @@ function klog(random: Random): string {
     'x:000000000000000000000',
   ]);
   const gap = random.pick([' ', '  ', '       ', '\t', '']);
-  return `${letter}0305 ${random.pick(['14:07:21.103990', '', 'ünï', '14\t'])}${gap}${random.pick(['1', '12345', 'x', ''])} ${source}]${random.pick([' ', '\t', '', '\r'])}${text(random)}`;
+  const date = random.pick(['0305', '0305', '20240305', '2024030', '202403051', '2024030x']);
+  return `${letter}${date} ${random.pick(['14:07:21.103990', '', 'ünï', '14\t'])}${gap}${random.pick(['1', '12345', 'x', ''])} ${source}]${random.pick([' ', '\t', '', '\r'])}${text(random)}`;
 }
 
 /** The content of a record. */
@@ -399,11 +400,9 @@ export function generateLog(random: Random, count: number): LogText {
         : 'F';
     const stream = random.oneIn(60) ? 'stdin' : random.pick(['stdout', 'stdout', 'stderr']);
     const isReturn = random.oneIn(15);
-    const line =
-      `${time} ${stream} ${tag} ${content(random, templates)}${isReturn ? '\r' : ''}`.replaceAll(
-        '\n',
-        ' ',
-      );
+    const bare = random.pick(['', ':x', ':x:y']);
+    const rest = random.oneIn(30) ? bare : ` ${content(random, templates)}`;
+    const line = `${time} ${stream} ${tag}${rest}${isReturn ? '\r' : ''}`.replaceAll('\n', ' ');
     const bytes = random.oneIn(40) ? Buffer.from(line.replace(/^.{0,30}/, '')) : Buffer.from(line);
     const damaged = random.oneIn(12) ? damage(random, bytes) : bytes;
     lines.push(Buffer.from(damaged.filter((byte) => byte !== 0x0a)));

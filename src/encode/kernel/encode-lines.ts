@@ -49,17 +49,23 @@ export function beginSource(mayTakeLabels: bool): void {
   forgetShapes();
 }
 
+// @ts-ignore: decorator
+@inline
+function areFourDigits(at: usize): bool {
+  const digits = load<u32>(at);
+  return (((digits + 0x46464646) | (digits - 0x30303030)) & 0x80808080) == 0;
+}
+
 /**
- * Whether the five bytes at `at` may begin a klog header: a word character, four digits, a space.
+ * One past the date of the klog header that may begin at `at`: a letter, four digits or eight, and
+ * the space after them. 0 if there is none.
  */
 // @ts-ignore: decorator
 @inline
-function maybeKlog(at: usize): bool {
-  if (load<u8>(at, 5) != 0x20) return false;
-  const digits = load<u32>(at, 1);
-  if ((((digits + 0x46464646) | (digits - 0x30303030)) & 0x80808080) != 0) return false;
-  const letter = <u32>load<u8>(at);
-  return (letter | 0x20) - 0x61 < 26 || letter - 0x30 < 10 || letter == 0x5f;
+function klogDateEnd(at: usize): usize {
+  if (load<u8>(at, 5) == 0x20) return areFourDigits(at + 1) ? at + 5 : 0;
+  if (load<u8>(at, 9) != 0x20) return 0;
+  return areFourDigits(at + 1) && areFourDigits(at + 5) ? at + 9 : 0;
 }
 
 /**
@@ -101,8 +107,9 @@ export function encodeLines(position: usize, end: usize, out: usize, softEnd: us
     if (load<u8>(first) == 0x7b) {
       newline = encodeJsonLine(position, timeEnd, content, first, stream, severity, offset, out, area);
       if (newline == structureHandedBack) reason = stopJson;
-    } else if (maybeKlog(content)) {
-      newline = encodeKlogLine(position, timeEnd, content, stream, offset, out, area);
+    } else {
+      const dateEnd = klogDateEnd(content);
+      if (dateEnd != 0) newline = encodeKlogLine(position, timeEnd, content, dateEnd, stream, offset, out, area);
       if (newline == structureHandedBack) reason = stopKlog;
     }
     if (reason != stopDone) break;

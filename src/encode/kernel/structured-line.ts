@@ -191,12 +191,11 @@ let fileEnd: usize = 0;
 let sourceEnd: usize = 0;
 
 /**
- * Reads `I0305 14:07:21.103990       1 server.go:412] ` of which the letter, the digits and the
- * space after them are known to be there. Returns the address of the message, or one of the two
- * constants.
+ * Reads `I0305 14:07:21.103990       1 server.go:412] ` from the space on that ends its date.
+ * Returns the address of the message, or one of the two constants.
  */
-function parseKlog(content: usize): usize {
-  let at = content + 6;
+function parseKlog(dateEnd: usize): usize {
+  let at = dateEnd + 1;
   let byte = <u32>load<u8>(at);
   while (byte != 10 && !isSpace(byte)) byte = <u32>load<u8>(++at);
   if (byte == 10) return structureNone;
@@ -227,16 +226,19 @@ function klogSeverity(letter: u32): u32 {
   if (letter == 0x49) return 2; // I
   if (letter == 0x57) return 4; // W
   if (letter == 0x45) return 5; // E
-  return letter == 0x46 ? 6 : 0; // F
+  if (letter == 0x46 || letter == 0x43) return 6; // F C
+  if (letter == 0x44) return 1; // D
+  if (letter == 0x4e) return 3; // N
+  return letter == 0x41 ? 7 : 0; // A
 }
 
-/** Encodes the line at `line` if its content begins with a whole klog header. */
+/** Encodes the line at `line` if its content, whose date ends at `dateEnd`, begins with a whole klog header. */
 export function encodeKlogLine(
-  line: usize, timeEnd: usize, content: usize, stream: u32, offset: u64, to: usize, area: usize,
+  line: usize, timeEnd: usize, content: usize, dateEnd: usize, stream: u32, offset: u64, to: usize, area: usize,
 ): usize {
   const klog = klogSeverity(<u32>load<u8>(content));
   if (klog == 0) return structureNone;
-  const message = parseKlog(content);
+  const message = parseKlog(dateEnd);
   if (message <= structureHandedBack) return message;
   let out = copyTemplate(to, area + jsonHead + <usize>(stream << 3));
   store<u64>(out, 0x223a2264697022); // "pid":"
