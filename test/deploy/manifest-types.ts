@@ -32,6 +32,13 @@ export type PodSpec = {
     readonly hostPath?: { readonly path: string };
     readonly configMap?: { readonly name: string };
   }[];
+  readonly affinity?: {
+    readonly nodeAffinity: {
+      readonly requiredDuringSchedulingIgnoredDuringExecution: {
+        readonly nodeSelectorTerms: readonly { readonly matchExpressions: readonly object[] }[];
+      };
+    };
+  };
   readonly securityContext?: { readonly runAsUser?: number; readonly seccompProfile?: object };
   readonly terminationGracePeriodSeconds?: number;
   readonly tolerations?: readonly object[];
