@@ -42,6 +42,7 @@ export type PodSpec = {
   readonly securityContext?: { readonly runAsUser?: number; readonly seccompProfile?: object };
   readonly terminationGracePeriodSeconds?: number;
   readonly tolerations?: readonly object[];
+  readonly nodeSelector?: Readonly<Record<string, string>>;
   readonly priorityClassName?: string;
   readonly serviceAccountName?: string;
   readonly hostNetwork?: boolean;
