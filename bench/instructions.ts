@@ -76,7 +76,8 @@ function countKind(kind: CorpusKind): number {
     const counter = new BigInt64Array(memory.buffer, counterAddress, 1);
     const { fd, source } = openSource(corpus.files[0] ?? '');
     const head = Buffer.from('{"entries":[');
-    const task = { slot: 0, head, sources: [source], traceParent: undefined };
+    const readAtMs = Date.now();
+    const task = { slot: 0, head, sources: [source], traceParent: undefined, readAtMs };
     const { entries } = drainTask(worker, layout, task);
     closeSync(fd);
     if (entries === 0) throw new Error('the kernel made no entries');

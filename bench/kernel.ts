@@ -110,7 +110,7 @@ function openTask(fd: number, end: number): DrainTask {
     labels: '',
   } as const;
   const head = Buffer.from('{"entries":[');
-  return { slot: 0, head, sources: [source], traceParent: 'projects/p' };
+  return { slot: 0, head, sources: [source], traceParent: 'projects/p', readAtMs: Date.now() };
 }
 
 function bench({ name, content }: Corpus): void {

@@ -14,6 +14,7 @@ import { parseDockerLine } from './docker-line.ts';
 import type { Segment, Source, SourceResult } from './drain-task.ts';
 import { emitText } from './emit-record.ts';
 import type { Incomplete } from './emit-record.ts';
+import type { EncodeContext } from './entry.ts';
 import { stopDone } from './kernel/layout.ts';
 import { openLookBack, timeBefore } from './look-back.ts';
 import { flushOpen, takeLine } from './open-record.ts';
@@ -41,17 +42,17 @@ type Chunk = {
 type Stop = 'end' | 'full' | { readonly code: string };
 
 /** A source, and what else of its task it needs. */
-type SourceTask = { readonly source: Source; readonly traceParent: string | undefined };
+type SourceTask = Pick<EncodeContext, 'traceParent' | 'readAt'> & { readonly source: Source };
 
 /** What every answer counts. */
 const noTally = { lines: 0, entries: 0, fastLines: 0, malformedLines: 0 };
 
 function openRun(worker: DrainWorker, body: Body, task: SourceTask): SourceRun {
-  const { source, traceParent } = task;
+  const { source, traceParent, readAt } = task;
   const { resource, logName, labels, recordRule } = source;
   const redact = recordRule?.redact ?? [];
   const redactor = redact.length === 0 ? undefined : createRedactor(redact);
-  const context = { resource, logName, labels, traceParent, redactor };
+  const context = { resource, logName, labels, traceParent, readAt, redactor };
   const isPlain = !source.joinStackTraces && recordRule === undefined;
   const mayUseKernel = source.format === 'cri' && isPlain;
   const kernel = mayUseKernel && worker.kernel?.setTemplates(context) ? worker.kernel : undefined;

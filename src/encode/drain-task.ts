@@ -91,6 +91,11 @@ export type DrainTask = {
    * (`--trace-format bare`).
    */
   readonly traceParent: string | undefined;
+  /**
+   * The time of reading, milliseconds since the epoch: what a line gets whose own time is more than
+   * a day after it.
+   */
+  readonly readAtMs: number;
 };
 
 /** What became of one source. Byte counts are of the file, not of the body. */

@@ -12,6 +12,7 @@ import type { DrainResult, DrainTask, SourceResult } from './drain-task.ts';
 import type { EncoderThreadSetup } from './encoder-pool.ts';
 import { createKernel } from './kernel.ts';
 import { severityCount, severityCounts } from './kernel/layout.ts';
+import { instantOfClock } from './rfc3339.ts';
 import { areaAddress, joinAddress, windowAddress } from './shared-memory.ts';
 import type { SharedLayout } from './shared-memory.ts';
 import type { DrainWorker } from './source-run.ts';
@@ -42,10 +43,12 @@ export function drainTask(worker: DrainWorker, layout: SharedLayout, task: Drain
   const before = threadCpuUsage();
   const body = openBody(worker.memory, layout, task);
   const sources: SourceResult[] = [];
+  const { traceParent } = task;
+  const readAt = instantOfClock(task.readAtMs);
   for (const source of task.sources) {
     const isFull = body.out >= body.softEnd;
-    const { traceParent } = task;
-    sources.push(isFull ? skipSource(source) : drainSource(worker, body, { source, traceParent }));
+    const sourceTask = { source, traceParent, readAt };
+    sources.push(isFull ? skipSource(source) : drainSource(worker, body, sourceTask));
   }
   const bodyBytes = closeBody(body);
   const { user, system } = threadCpuUsage(before);

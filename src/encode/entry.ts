@@ -5,6 +5,7 @@
 import type { Severity } from '../log-severity.ts';
 import type { Stream } from './cri-line.ts';
 import type { Redactor } from './redactor.ts';
+import type { Instant } from './rfc3339.ts';
 
 /** What all entries of one container have; as `Source` and `DrainTask` say it. */
 export type EncodeContext = {
@@ -16,6 +17,8 @@ export type EncodeContext = {
   readonly labels: string;
   /** `projects/P`; undefined leaves traces bare. */
   readonly traceParent: string | undefined;
+  /** The time of reading; the API refuses what is more than a day after it. */
+  readonly readAt: Instant;
   /** What hides parts of the records; absent: nothing is hidden. */
   readonly redactor?: Redactor | undefined;
 };

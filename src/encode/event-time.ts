@@ -1,7 +1,8 @@
 // When an event of a JSON record happened. Called once per JSON record that has a time field. The
 // search order is that of Google's "Configure the Logging agent": timestamp object,
-// timestampSeconds and timestampNanos, time. The invariant: the result depends on the record alone,
-// never on the clock, so that a line that is sent again is the same entry.
+// timestampSeconds and timestampNanos, time. The invariant: the API accepts the result. It depends
+// on the record alone, so that a line that is sent again is the same entry, unless the line itself
+// is from the future.
 
 import { scanObject } from './json-scan.ts';
 import { integerValue, rawValue, stringValue } from './json-text.ts';
@@ -23,7 +24,7 @@ export type EventTime = {
   readonly consumed: ReadonlyArray<keyof TimeFields>;
   /**
    * The time that the record named, where the API would refuse it: more than a day after the line
-   * was written.
+   * was written, or after it is read.
    */
   readonly refused: string | undefined;
 };
@@ -78,18 +79,32 @@ function findInstant(fields: TimeFields): {
   return { ...found, consumed: ['time'] };
 }
 
+/** A time that the API accepts, and the one that it would have refused. */
+type AcceptedTime = Pick<EventTime, 'text' | 'refused'>;
+
+/**
+ * `time` (RFC 3339), or the time of reading when it is more than a day after that: the clock of the
+ * node was wrong.
+ */
+export function acceptedTime(time: string, readAt: Instant): AcceptedTime {
+  // No zone is a day ahead: a local time up to that of reading needs no closer look.
+  if (time <= readAt.text) return { text: time, refused: undefined };
+  const instant = parseInstant(time);
+  const isRefused = instant !== undefined && isMoreThanADayAfter(instant, readAt);
+  return isRefused ? { text: readAt.text, refused: time } : { text: time, refused: undefined };
+}
+
 /**
  * The time of the entry: what the fields name, else `lineTime` (RFC 3339, when the line was
  * written).
  */
-export function readEventTime(fields: TimeFields, lineTime: string): EventTime {
+export function readEventTime(fields: TimeFields, lineTime: string, readAt: Instant): EventTime {
   const { instant, written, consumed } = findInstant(fields);
-  if (instant === undefined) return { text: lineTime, consumed, refused: undefined };
+  if (instant === undefined) return { ...acceptedTime(lineTime, readAt), consumed };
   const line = parseInstant(lineTime);
-  // The API refuses what is more than a day ahead of its clock, which is never behind the line's
-  // time.
-  if (line !== undefined && isMoreThanADayAfter(instant, line)) {
-    return { text: lineTime, consumed, refused: written };
+  const isAfterLine = line !== undefined && isMoreThanADayAfter(instant, line);
+  if (isAfterLine || isMoreThanADayAfter(instant, readAt)) {
+    return { text: acceptedTime(lineTime, readAt).text, consumed, refused: written };
   }
   return { text: instant.text, consumed, refused: undefined };
 }

@@ -9,6 +9,7 @@ import assert from 'node:assert';
 import { readFileSync } from 'node:fs';
 import { severityNames } from '../log-severity.ts';
 import * as layout from './kernel/layout.ts';
+import type { Instant } from './rfc3339.ts';
 
 /** What every entry of a source has in common; the members are those of `Source`. */
 export type EntryTemplates = {
@@ -16,6 +17,8 @@ export type EntryTemplates = {
   readonly logName: { readonly stdout: string; readonly stderr: string };
   readonly labels: string;
   readonly traceParent: string | undefined;
+  /** The time of reading. */
+  readonly readAt: Instant;
 };
 
 /** Where to read and write, as addresses of the shared memory. */
@@ -54,7 +57,7 @@ export type Kernel = {
 
 type KernelExports = {
   prepare(area: number): void;
-  beginSource(mayTakeLabels: boolean): void;
+  beginSource(mayTakeLabels: boolean, secondsLimit: number): void;
   encodeLines(
     position: number,
     end: number,
@@ -93,6 +96,11 @@ function escapeText(text: string): string {
   return JSON.stringify(text).slice(1, -1);
 }
 
+/** `YYYY-MM-DDTHH:MM:SS` of seconds since the epoch. */
+function secondText(seconds: number): string {
+  return new Date(seconds * 1_000).toISOString().slice(0, 19);
+}
+
 /** Copies run in steps of this many bytes and may read past a template. */
 const paddingBytes = 16;
 
@@ -109,7 +117,10 @@ export function createKernel(memory: WebAssembly.Memory, area: number): Kernel {
   return {
     result,
     setTemplates(source) {
-      exported.beginSource(hasAgentKeysOnly(source.labels));
+      const { seconds } = source.readAt;
+      bytes.write(secondText(seconds), layout.readingSecond, 'latin1');
+      bytes.write(secondText(seconds + 43_200), layout.halfDayLater, 'latin1');
+      exported.beginSource(hasAgentKeysOnly(source.labels), seconds + 86_400);
       let at = layout.templates;
       for (const [slot, text] of templateTable(source)) {
         const length = Buffer.byteLength(text);

@@ -15,6 +15,11 @@ export function labelOf(key: string, value: string): Label {
   return { key, text: `${JSON.stringify(key)}:${JSON.stringify(value)}` };
 }
 
+/** The label of a time that is not the entry's, because the API would refuse it. */
+export function originalTime(refused: string | undefined): readonly Label[] {
+  return refused === undefined ? [] : [labelOf('tailship.dev/original-time', refused)];
+}
+
 /**
  * The labels that a raw `logging.googleapis.com/labels` names. None when it is no object of
  * strings: one value of another type makes all of them void (fluent-plugin-google-cloud).

@@ -7,10 +7,11 @@ import type { Severity } from '../log-severity.ts';
 import type { Stream } from './cri-line.ts';
 import { writeEntry } from './entry.ts';
 import type { EncodeContext, Entry } from './entry.ts';
+import { acceptedTime } from './event-time.ts';
 import { fitEntry } from './fit-entry.ts';
 import { scanObject } from './json-scan.ts';
 import { parseKlog } from './klog.ts';
-import { joinLabels, labelOf } from './labels.ts';
+import { joinLabels, labelOf, originalTime } from './labels.ts';
 import type { Label } from './labels.ts';
 import { severityOfStream } from './severity.ts';
 import { redactedText, redactedWhole } from './redactor.ts';
@@ -69,13 +70,15 @@ function marksOf(record: RecordInput): readonly Label[] {
 
 /** An entry of the record's own facts, with `payload`. */
 function plainEntry(record: RecordInput, payload: Entry['payload'], context: EncodeContext): Entry {
+  const time = acceptedTime(record.time, context.readAt);
+  const marks = [...marksOf(record), ...originalTime(time.refused)];
   return {
     payload,
     stream: record.stream,
-    timestamp: record.time,
+    timestamp: time.text,
     severity: severityOfStream(record.stream),
     insertId: JSON.stringify(record.insertId),
-    labels: joinLabels(context.labels, marksOf(record)),
+    labels: joinLabels(context.labels, marks),
     httpRequest: '',
     operation: '',
     sourceLocation: '',

@@ -2,6 +2,8 @@
 // and for the time fields of JSON records. The invariant: what this accepts, a strict protobuf
 // Timestamp parser accepts too, and nothing passes through a `Date` that would lose nanoseconds.
 
+import assert from 'node:assert';
+
 /** An instant, and its text as it goes on the wire. */
 export type Instant = {
   /** Since the epoch, within years 0001 to 9999; negative before 1970. */
@@ -112,6 +114,14 @@ export function instantOf(seconds: number, nanos: number): Instant | undefined {
   const whole = new Date(seconds * 1000).toISOString().slice(0, 19);
   const fraction = nanos === 0 ? '' : `.${String(nanos).padStart(9, '0').replace(/0+$/, '')}`;
   return { seconds, nanos, text: `${whole}${fraction}Z` };
+}
+
+/** The instant of a clock that counts milliseconds since the epoch, which may have a fraction. */
+export function instantOfClock(milliseconds: number): Instant {
+  const seconds = Math.floor(milliseconds / 1_000);
+  const instant = instantOf(seconds, Math.floor(milliseconds - seconds * 1_000) * 1_000_000);
+  assert(instant !== undefined);
+  return instant;
 }
 
 /** Whether `later` is more than a day after `earlier`. */

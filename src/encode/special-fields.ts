@@ -10,8 +10,9 @@ import { readEventTime } from './event-time.ts';
 import type { TimeFields } from './event-time.ts';
 import type { JsonObject, Member } from './json-scan.ts';
 import { canonicalString, rawMember, rawValue, stringValue } from './json-text.ts';
-import { joinLabels, labelOf, parseLabels } from './labels.ts';
+import { joinLabels, originalTime, parseLabels } from './labels.ts';
 import type { Label } from './labels.ts';
+import type { Instant } from './rfc3339.ts';
 import { parseLevel, parseSeverity, severityOfStream } from './severity.ts';
 import {
   httpRequestFields,
@@ -138,7 +139,11 @@ function takeTraceSampled(source: Fields): boolean {
 }
 
 /** The time of the entry; a time that the API would refuse becomes a label. */
-function takeTime(source: Fields, lineTime: string): { text: string; marks: readonly Label[] } {
+function takeTime(
+  source: Fields,
+  lineTime: string,
+  readAt: Instant,
+): { text: string; marks: readonly Label[] } {
   const time = readEventTime(
     {
       timestamp: peek(source, 'timestamp'),
@@ -147,11 +152,10 @@ function takeTime(source: Fields, lineTime: string): { text: string; marks: read
       time: peek(source, 'time'),
     },
     lineTime,
+    readAt,
   );
   for (const name of time.consumed) take(source, name);
-  const { refused } = time;
-  const marks = refused === undefined ? [] : [labelOf('tailship.dev/original-time', refused)];
-  return { text: time.text, marks };
+  return { text: time.text, marks: originalTime(time.refused) };
 }
 
 /**
@@ -187,7 +191,7 @@ export function readSpecialFields(
     const name = specialKeys.get(member.key);
     if (name !== undefined) source.found.set(name, member);
   }
-  const time = takeTime(source, line.time);
+  const time = takeTime(source, line.time, context.readAt);
   const labels = take(source, 'labels');
   const own = labels === undefined ? [] : parseLabels(labels);
   const names = new Set(own.map((label) => label.key));

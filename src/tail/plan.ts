@@ -161,5 +161,5 @@ function makeTask(parts: PlanPart[], slot: number, context: PlanContext, nowMs: 
     };
   });
   const head = requestHead(context.place, largest.workload, alone ? largest.workload.labels : '');
-  return { slot, head, sources, traceParent: context.traceParent };
+  return { slot, head, sources, traceParent: context.traceParent, readAtMs: Date.now() };
 }

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { limits } from '../../src/config.ts';
 import { createDrainWorker, drainTask } from '../../src/encode/drain.ts';
 import type { DrainResult, Segment, Source } from '../../src/encode/drain-task.ts';
+import { instantOfClock } from '../../src/encode/rfc3339.ts';
 import { severityIndex, severityNames, type Severity } from '../../src/log-severity.ts';
 import { createSharedMemory, slotAddress } from '../../src/encode/shared-memory.ts';
 
@@ -31,6 +32,12 @@ export const plainSource = {
 
 export const traceParent = 'projects/p';
 
+/** Close to the times of the generated lines, so that some are more than a day ahead of it. */
+export const readAtMs = Date.parse('2024-03-05T14:07:21.150Z');
+
+/** What every record of a plain source is encoded with. */
+export const plainContext = { ...plainSource, traceParent, readAt: instantOfClock(readAtMs) };
+
 export type Drained = {
   readonly result: DrainResult;
   /** The entries' texts. */
@@ -40,6 +47,8 @@ export type Drained = {
 export type DrainRun = {
   readonly useKernel?: boolean;
   readonly readBytes?: number;
+  /** When it is read, milliseconds since the epoch. */
+  readonly at?: number;
   /** How the body's bytes are read; UTF-8 throws when they are none. */
   readonly encoding?: 'utf-8' | 'latin1';
 };
@@ -57,8 +66,9 @@ function decode(bytes: Buffer, encoding: 'utf-8' | 'latin1'): string {
 /** Runs one task over `sources` here. */
 export function drainHere(sources: readonly Source[], run: DrainRun = {}): Drained {
   const { useKernel = true, readBytes = limits.readBytes, encoding = 'utf-8' } = run;
+  const { at = readAtMs } = run;
   const worker = { ...(useKernel ? workers.fast : workers.slow), readBytes };
-  const result = drainTask(worker, layout, { slot: 0, head, sources, traceParent });
+  const result = drainTask(worker, layout, { slot: 0, head, sources, traceParent, readAtMs: at });
   if (result.bodyBytes === 0) return { result, entries: [] };
   const start = slotAddress(layout, 0);
   const body = shared.subarray(start + head.length, start + result.bodyBytes - ']}'.length);

@@ -8,15 +8,14 @@ import {
   fallbackTime,
   idPrefix,
   openFiles,
+  plainContext,
   plainSource,
-  traceParent,
 } from './drain-bench.ts';
 import { modelEntries } from './drain-model.ts';
 import { generateLog, seededRandom } from './line-generator.ts';
 import type { Random } from './line-generator.ts';
 
 const seed = Number(process.env['TAILSHIP_SEED'] ?? Date.now() % 1_000_000);
-const context = { ...plainSource, traceParent };
 
 /** Cuts a log into files at random lines; all but the last end with a newline. */
 function cutToFiles(random: Random, bytes: Buffer): Buffer[] {
@@ -87,7 +86,7 @@ describe('a log in pieces', () => {
       files.close();
       const model = modelEntries(
         contents.map((content) => ({ content, idPrefix, fallbackTime })),
-        context,
+        plainContext,
       );
       expect(atOnce, `round ${round}`).toEqual(model);
       expect(inSpans, `round ${round}`).toEqual(model);

@@ -8,13 +8,12 @@ import {
   fallbackTime,
   idPrefix,
   openFiles,
+  plainContext,
   plainSource,
-  traceParent,
 } from './drain-bench.ts';
 import type { DrainRun } from './drain-bench.ts';
 import { modelEntries } from './drain-model.ts';
 
-const context = { ...plainSource, traceParent };
 const t = '2024-03-05T14:07:21.104582937Z';
 
 function drainAll(contents: readonly (string | Buffer)[], run: DrainRun = {}) {
@@ -32,7 +31,7 @@ function expected(contents: readonly (string | Buffer)[]): string[] {
     idPrefix,
     fallbackTime,
   }));
-  return modelEntries(files, context);
+  return modelEntries(files, plainContext);
 }
 
 const allKinds = [

@@ -19,7 +19,8 @@ test('two threads fill two slots at once, each with its own file', async () => {
     files.segments().map(async (segment) => {
       const slot = pool.takeSlot()!;
       const sources = [{ ...plainSource, segments: [segment] }];
-      const result = await pool.run({ slot, head, sources, traceParent: undefined });
+      const readAtMs = Date.now();
+      const result = await pool.run({ slot, head, sources, traceParent: undefined, readAtMs });
       expect(result.entries).toBe(5_000);
       expect(result.cpuMicros).toBeGreaterThanOrEqual(0);
       const text = Buffer.from(pool.slotView(slot, result.bodyBytes)).toString();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { encode, encodeWith, insertId, lineTime } from './strict-entry.ts';
+import { context, encode, encodeWith, insertId, lineTime } from './strict-entry.ts';
 
 const left = { message: 'm', k: 1 };
 const api = (name: string) => `logging.googleapis.com/${name}`;
@@ -245,7 +245,8 @@ describe('the ids', () => {
   });
 
   test('a trace stays bare without a project to put before it', () => {
-    const where = { resource: '', logName: { stdout: '', stderr: '' }, labels: '' };
+    const { readAt } = context;
+    const where = { resource: '', logName: { stdout: '', stderr: '' }, labels: '', readAt };
     const line = JSON.stringify({ [api('trace')]: hex });
     expect(encode(line, {}, { ...where, traceParent: undefined })).toEqual({
       jsonPayload: {},

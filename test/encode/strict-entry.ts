@@ -10,6 +10,7 @@ import { limits } from '../../src/config.ts';
 import { logEntrySchema, registry } from '../../src/emulator/log-entry-schema.ts';
 import { violationsOf } from '../../src/emulator/schema-violation.ts';
 import { parseCriLine } from '../../src/encode/cri-line.ts';
+import { instantOfClock } from '../../src/encode/rfc3339.ts';
 import { encodeRecord } from '../../src/encode/log-entry.ts';
 import type { EncodeContext, RecordInput } from '../../src/encode/log-entry.ts';
 
@@ -24,6 +25,7 @@ export const context: EncodeContext = {
   },
   labels: '"k8s-pod/app":"web"',
   traceParent: 'projects/acme',
+  readAt: instantOfClock(Date.parse('2024-03-05T15:00:00Z')),
 };
 
 /** An entry as JSON.parse reads it. */

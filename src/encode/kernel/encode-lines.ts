@@ -8,9 +8,9 @@
 
 import { copyTemplate, writeBase36Pairs, writeEnvelope } from './envelope';
 import { pastSpace } from './json';
-import { headerStream, headerTimeEnd, parseHeader } from './header';
+import { beginTimes, headerStream, headerTimeEnd, parseHeader } from './header';
 import {
-  backslashVector, cachedSecond, quoteVector, resultLastLine, resultLines, resultOut, resultPosition, severityCounts, spaceVector,
+  backslashVector, quoteVector, resultLastLine, resultLines, resultOut, resultPosition, severityCounts, spaceVector,
   stopDone, stopFull, stopIncomplete, stopJson, stopKlog, stopLong, stopTag, textHead,
 } from './layout';
 import { setMayTakeLabels } from './json-special';
@@ -34,17 +34,14 @@ export function prepare(areaAddress: usize): void {
   v128.store(area, i8x16.splat(0x20), spaceVector);
   v128.store(area, i8x16.splat(0x22), quoteVector);
   v128.store(area, i8x16.splat(0x5c), backslashVector);
-  // 1970-01-01T00:00:00: the cached second is always a valid one.
-  store<u64>(area, 0x2d31302d30373931, cachedSecond);
-  store<u64>(area, 0x30303a3030543130, cachedSecond + 8);
-  store<u32>(area, 0x30303a30, cachedSecond + 15);
 }
 
 /**
  * Begins a new source: what was learned of the last one's lines is forgotten. `mayTakeLabels` if all
- * its labels have keys of the agent's.
+ * its labels have keys of the agent's; `limit` is the second from which on a time is too far ahead.
  */
-export function beginSource(mayTakeLabels: bool): void {
+export function beginSource(mayTakeLabels: bool, limit: f64): void {
+  beginTimes(<i64>limit, area);
   setMayTakeLabels(mayTakeLabels);
   forgetShapes();
 }

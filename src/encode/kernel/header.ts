@@ -2,7 +2,7 @@
 // of the chunk; the caller finds out, because the newline that it put at the end stands before the
 // content then.
 
-import { cachedSecond, stopNotCri, stopTag } from './layout';
+import { cachedSecond, halfDayLater, readingSecond, stopNotCri, stopTag } from './layout';
 
 const stdoutWord: u64 = 0x2074756f64747320; // ' stdout '
 const stderrWord: u64 = 0x2072726564747320; // ' stderr '
@@ -14,6 +14,37 @@ const fullTag: u16 = 0x2046; // 'F '
  */
 export let headerTimeEnd: usize = 0;
 export let headerStream: u32 = 0;
+
+/** Seconds since the epoch from which on a time is so far ahead that the reference decides on it. */
+export let secondsLimit: i64 = 0;
+/**
+ * Of the second that was found valid last, as it is written, whatever its zone: whether it is after
+ * the one of reading, and whether it is more than half a day after it. Instants are compared where
+ * that tells too little, which is so for no line of a clock that is right.
+ */
+export let isAfterReading: bool = false;
+let isFarAhead: bool = false;
+
+/** Begins a source: the cached second is 1970-01-01T00:00:00, which is valid and not ahead. */
+export function beginTimes(limit: i64, area: usize): void {
+  secondsLimit = limit;
+  store<u64>(area, 0x2d31302d30373931, cachedSecond);
+  store<u64>(area, 0x30303a3030543130, cachedSecond + 8);
+  store<u32>(area, 0x30303a30, cachedSecond + 15);
+  isAfterReading = false;
+  isFarAhead = false;
+}
+
+/** Whether the second written at `one` is after the one written at `other`. */
+function isLaterSecond(one: usize, other: usize): bool {
+  let left = bswap<u64>(load<u64>(one));
+  let right = bswap<u64>(load<u64>(other));
+  if (left != right) return left > right;
+  left = bswap<u64>(load<u64>(one, 8));
+  right = bswap<u64>(load<u64>(other, 8));
+  if (left != right) return left > right;
+  return bswap<u32>(load<u32>(one, 15)) > bswap<u32>(load<u32>(other, 15));
+}
 
 // @ts-ignore: decorator
 @inline
@@ -65,10 +96,17 @@ function isSecondCached(at: usize, area: usize): bool {
   if (!isSecond(at)) return false;
   v128.store(area, v128.load(at), cachedSecond);
   store<u32>(area, load<u32>(at, 15), cachedSecond + 15);
+  isAfterReading = isLaterSecond(at, area + readingSecond);
+  isFarAhead = isAfterReading && isLaterSecond(at, area + halfDayLater);
   return true;
 }
 
-/** One past the fraction and zone that follow a second, or 0 if they are not RFC 3339. */
+
+/**
+ * One past the fraction and zone that follow a second, or 0 if they are not RFC 3339. So are zones
+ * twelve hours and more behind UTC, where nobody lives: no other time that is not written as half a
+ * day ahead can be a whole day ahead.
+ */
 // @ts-ignore: decorator
 @inline
 export function zoneEnd(at: usize): usize {
@@ -82,7 +120,8 @@ export function zoneEnd(at: usize): usize {
   const zone = load<u8>(end);
   if (zone == 0x5a) return end + 1; // Z
   if (zone != 0x2b && zone != 0x2d) return 0;
-  const valid = twoDigitsAt(end + 1) < 24 && load<u8>(end, 3) == 0x3a && twoDigitsAt(end + 4) < 60;
+  const hours: u32 = zone == 0x2b ? 24 : 12;
+  const valid = twoDigitsAt(end + 1) < hours && load<u8>(end, 3) == 0x3a && twoDigitsAt(end + 4) < 60;
   return valid ? end + 6 : 0;
 }
 
@@ -95,6 +134,7 @@ export function parseHeader(at: usize, area: usize): usize {
   if (!isSecondCached(at, area)) return stopNotCri;
   const timeEnd = zoneEnd(at + 19);
   if (timeEnd == 0) return stopNotCri;
+  if (isFarAhead && instantSeconds(at, timeEnd) >= secondsLimit) return stopNotCri;
   const word = load<u64>(timeEnd);
   if (word != stdoutWord && word != stderrWord) return stopNotCri;
   headerTimeEnd = timeEnd;

@@ -4,7 +4,7 @@
 //
 // Values are byte ranges as they stand in the line; strings are given without their quotes.
 
-import { instantSeconds, isSecond, zoneEnd } from './header';
+import { instantSeconds, isAfterReading, isSecond, secondsLimit, zoneEnd } from './header';
 
 /** Kinds of top-level members. The first four stay in the payload. */
 export const kindPlain: u32 = 0;
@@ -176,9 +176,10 @@ function takeTime(start: usize, end: usize, line: usize, lineEnd: usize): i32 {
   if (!isSecond(start) || zoneEnd(start + 19) != end) return -1;
   const isSameDay = load<u64>(start) == load<u64>(line) && load<u16>(start, 8) == load<u16>(line, 8);
   const areUtc = load<u8>(end - 1) == 0x5a && load<u8>(lineEnd - 1) == 0x5a;
-  if (!isSameDay || !areUtc) {
+  if (!isSameDay || !areUtc || isAfterReading) {
     // The API refuses what is more than a day ahead; at a day sharp the fraction decides.
-    if (instantSeconds(start, end) - instantSeconds(line, lineEnd) >= 86_400) return -1;
+    const seconds = instantSeconds(start, end);
+    if (seconds >= secondsLimit || seconds - instantSeconds(line, lineEnd) >= 86_400) return -1;
   }
   timeStart = start;
   timeEnd = end;

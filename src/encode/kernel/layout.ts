@@ -53,6 +53,10 @@ export const spaceVector = 3_424;
 export const quoteVector = 3_440;
 export const backslashVector = 3_456;
 
+/** 24 bytes each: `YYYY-MM-DDTHH:MM:SS` in UTC of the time of reading, and of half a day later. */
+export const readingSecond = 3_472;
+export const halfDayLater = 3_496;
+
 /** The u32 seed of each open container's keys. */
 export const seedStack = 3_520;
 /** Deeper JSON is text; as `limits.jsonDepthMax`. */
@@ -91,7 +95,7 @@ export const stopIncomplete = 1;
 /** The soft end of the slot is reached. */
 export const stopFull = 2;
 export const handedBack = 3;
-/** No valid time, stream or tag where CRI has them. */
+/** No valid time, stream or tag where CRI has them, or a time so far ahead that the API refuses it. */
 export const stopNotCri = 3;
 /** The tag is not a plain `F`: a partial line, or something newer. */
 export const stopTag = 4;
