@@ -31,7 +31,12 @@ export const errorTable = {
   LINK_REFUSED: {
     retryable: false,
     advice:
-      'A link in --containers-dir leads outside every --log-root or to something that is no regular file: add the root if it is yours, else look at the pod that made it.',
+      "A link in --containers-dir leads outside every --log-root, to another container's log or to something that is no regular file, or such a thing lies in the place of a log or its directory: add the root if it is yours, else look at the pod that made it.",
+  },
+  OVER_LIMIT: {
+    retryable: false,
+    advice:
+      'A directory holds more log files or links than the agent reads, and what is past the limit is not shipped: look at the pod that is named, it writes where only the kubelet should.',
   },
   WATCH_DEGRADED: {
     retryable: true,

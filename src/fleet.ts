@@ -15,6 +15,7 @@ import { Chain } from './tail/chain.ts';
 import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
 import { LossLedger } from './tail/loss-ledger.ts';
 import type { PlannedChain } from './tail/plan.ts';
+import { Refusals } from './tail/refusals.ts';
 import { noRule, ReadingRules, type ReadingRule } from './tail/reading-rules.ts';
 import { steadyNowMs } from './steady-clock.ts';
 import type { Loss, TailSetup } from './tail/tail-setup.ts';
@@ -38,6 +39,7 @@ export class Fleet {
   readonly roots: readonly string[];
   readonly wakeList: WakeList;
   readonly losses = new LossLedger();
+  readonly refusals = new Refusals();
   readonly #setup: TailSetup;
   readonly #store: CheckpointStore;
   readonly #log: Log;
@@ -90,7 +92,9 @@ export class Fleet {
       forget: (owner, fingerprint) => store.forget({ ...owner, fingerprint }),
       makeRoom: () => this.#makeRoom(),
       lost: (loss) => this.#enterLoss(loss),
-      report: (code, text) => this.#log.warn(code, text),
+      report: (code, text) => {
+        if (code !== 'LINK_REFUSED' || this.refusals.note(text)) this.#log.warn(code, text);
+      },
     };
   }
 
@@ -245,6 +249,7 @@ export class Fleet {
 
   /** Looks at the busy chains, and drops those that are over. */
   tick(nowMs: number): void {
+    if (!this.#setup.once) this.#setup.listUntilMs = performance.now() + limits.listSliceMs;
     this.wakeList.tick(nowMs, this.#partialFlushMs);
     fitHeldFiles(this.#plannedOf.keys(), this.#heldBudget, nowMs);
     this.#forgetUnclaimed(nowMs);

@@ -55,6 +55,33 @@ export function namesItsContainer(targetPath: string): boolean {
   return (parseTargetPath(targetPath)?.pod ?? '') !== '';
 }
 
+/**
+ * Whether a log at `realPath` may be read for a link `linkName` whose text leads to `targetPath`.
+ * The text says whose log it is meant to be; on the way, a directory or the file itself may have
+ * been exchanged for a link to another container's. What the text does not tell, the real path
+ * decides.
+ */
+export function isOwnLog(linkName: string, targetPath: string, realPath: string): boolean {
+  const meant = parseTargetPath(targetPath);
+  const found = parseTargetPath(realPath);
+  const foundId = dockerId(realPath);
+  if (meant !== undefined && found !== undefined) return isSameContainer(meant, found);
+  if (meant !== undefined) {
+    // With docker, the file in the pod's directory is a link to the one that docker writes.
+    if (foundId === undefined) return false;
+    const id = parseLinkName(linkName)?.id ?? '';
+    // A name of less than 250 bytes was not cut: a short id there is not docker's.
+    return !(id.length === 64 || linkName.length >= 250) || foundId.startsWith(id);
+  }
+  const meantId = dockerId(targetPath);
+  return meantId === undefined || meantId === foundId;
+}
+
+function isSameContainer(a: TargetName, b: TargetName): boolean {
+  const isSamePod = a.podUid === b.podUid && a.pod === b.pod && a.namespace === b.namespace;
+  return isSamePod && a.container === b.container;
+}
+
 /** Pod and namespace are '' in the layouts of old kubelets, which tell only the uid. */
 function parseTargetPath(path: string): TargetName | undefined {
   const [fileName = '', container = '', podDirectory = ''] = path.split('/').toReversed();

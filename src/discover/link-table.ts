@@ -14,7 +14,7 @@ import { join, resolve } from 'node:path';
 
 import { limits } from '../config.ts';
 import { hasCode } from '../errors.ts';
-import { namesItsContainer, parseContainerName } from './container-name.ts';
+import { isOwnLog, namesItsContainer, parseContainerName } from './container-name.ts';
 import type { ContainerName } from './container-name.ts';
 import { resolveLog, resolveRoots } from './log-roots.ts';
 import type { LogPlace } from './log-roots.ts';
@@ -264,6 +264,10 @@ export class LinkTable {
       return false;
     }
     const { place } = resolution;
+    if (!isOwnLog(name, target, place.realPath)) {
+      this.#refuse(name, link, `leads to another container's log, ${place.realPath}`);
+      return false;
+    }
     const reader = this.#readers.get(place.realPath);
     if (reader !== undefined) return false;
     this.#readers.set(place.realPath, name);

@@ -6,7 +6,6 @@
 // every difference is repaired at the next look. A look never throws what the operating system
 // says: it is reported, and the next look tries again.
 
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { limits } from '../config.ts';
@@ -14,8 +13,9 @@ import type { LineFormat } from '../encode/drain-task.ts';
 import { AgentError, hasCode, isSystemError } from '../errors.ts';
 import { compareFileNames, parseFileName, type FileName } from './file-name.ts';
 import { GzTries } from './gz-tries.ts';
-import { FileIndex, isSameIdentity, listLogFiles, type ListedFile } from './listing.ts';
+import { FileIndex, isSameIdentity, type ListedFile } from './listing.ts';
 import { LogFile } from './log-file.ts';
+import { OwnDirectory } from './own-directory.ts';
 import type { KnownOffset, LossReason, TailSetup } from './tail-setup.ts';
 
 /** What discovery knows of a container: as much of it as the chain needs. */
@@ -31,20 +31,23 @@ export type ChainPlace = {
 
 export class ChainFiles {
   list: LogFile[] = [];
-  /** Nothing will be created there any more, unless all of it is made anew. */
-  directoryGone = false;
+  /** Files in the directory that are not in the list, the oldest: there are too many. */
+  overLimit = 0;
   readonly #place: ChainPlace;
   readonly #setup: TailSetup;
   readonly #gzTries = new GzTries();
-  #listedMtimeMs = -1;
-  #listedInode = 0;
-  #listedAtMs = 0;
-  #lookedAtMs = 0;
+  readonly #directory: OwnDirectory;
   #isListed = false;
 
   constructor(place: ChainPlace, setup: TailSetup) {
     this.#place = place;
     this.#setup = setup;
+    this.#directory = new OwnDirectory(place.directory, place.liveName);
+  }
+
+  /** Nothing will be created there any more, unless all of it is made again. */
+  get directoryGone(): boolean {
+    return this.#directory.isGone;
   }
 
   /** Repairs the list to the directory and looks at each file. True when there is news. */
@@ -58,7 +61,12 @@ export class ChainFiles {
 
   /** The next look lists the directory, whatever its time says. */
   relist(): void {
-    this.#listedMtimeMs = -1;
+    this.#directory.relist();
+  }
+
+  close(): void {
+    this.#directory.close();
+    for (const file of this.list) file.close();
   }
 
   #lookAtFile(index: number, file: LogFile, nowMs: number): boolean {
@@ -74,39 +82,29 @@ export class ChainFiles {
   }
 
   #lookAtDirectory(nowMs: number): boolean {
-    const { directory, liveName } = this.#place;
+    const wasGone = this.directoryGone;
     try {
-      const { mtimeMs, ino } = statSync(directory);
-      this.directoryGone = false;
-      const isSame = mtimeMs === this.#listedMtimeMs && ino === this.#listedInode;
-      if (isSame && !this.#isInDoubt(mtimeMs, nowMs)) return false;
-      const listed = listLogFiles(directory, liveName);
-      this.#listedMtimeMs = mtimeMs;
-      this.#listedInode = ino;
-      this.#listedAtMs = Date.now();
-      this.#lookedAtMs = nowMs;
-      const news = this.#adoptListing(listed, nowMs);
-      if (!this.#isListed) this.#forgetVanished();
+      const endMs = this.#setup.listUntilMs ?? Number.POSITIVE_INFINITY;
+      const listing = this.#directory.look(nowMs, endMs);
+      if (listing === undefined) return false;
+      this.#noteOverLimit(listing.overLimit);
+      const news = this.#adoptListing(listing.files, nowMs);
+      if (!this.#isListed && listing.overLimit === 0) this.#forgetVanished();
       return news;
     } catch (error) {
-      if (!hasCode(error, 'ENOENT', 'ENOTDIR')) {
-        this.report(error, directory);
-        return false;
-      }
-      const news = !this.directoryGone;
-      this.directoryGone = true;
+      if (!hasCode(error, 'ENOENT', 'ENOTDIR')) this.report(error, this.#directory.path);
+      const news = this.directoryGone && !wasGone;
       if (news) this.#adoptListing([], nowMs);
       return news;
     }
   }
 
-  /**
-   * A change within the clock's grain of the listing could have been missed by it. Where clocks are
-   * fine that hardly ever happens, so looking for it must not cost a listing at each look.
-   */
-  #isInDoubt(mtimeMs: number, nowMs: number): boolean {
-    const isPast = Math.abs(this.#listedAtMs - mtimeMs) > limits.mtimeGrainMs;
-    return !isPast && nowMs - this.#lookedAtMs >= limits.relistMs;
+  #noteOverLimit(count: number): void {
+    if (count > 0 && this.overLimit === 0) {
+      const text = `${count} log files more than ${limits.chainFilesMax}: the oldest are not read`;
+      this.#setup.report('OVER_LIMIT', `${this.#place.directory}: ${text}`);
+    }
+    this.overLimit = count;
   }
 
   /** Repairs the chain to a listing of the directory. True when a file came or went. */
@@ -294,7 +292,7 @@ export class ChainFiles {
   #forgetVanished(): void {
     const isSure = this.list.every(({ identity }) => identity !== undefined);
     // Some file could not be looked at: the next listing tells.
-    if (!isSure || this.#listedMtimeMs === -1) return;
+    if (!isSure || this.#directory.mustList) return;
     this.#isListed = true;
     const { podUid, container, directory, liveName, restartCount: own } = this.#place;
     // Kubelets before 1.14 gave each restart a name, and so a chain, of its own.

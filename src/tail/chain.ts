@@ -264,6 +264,11 @@ export class Chain {
   }
 
   close(): void {
-    for (const file of this.files) file.close();
+    this.#files.close();
+  }
+
+  /** Files in its directory that are not read, because there are too many. */
+  get filesOverLimit(): number {
+    return this.#files.overLimit;
   }
 }

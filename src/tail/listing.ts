@@ -1,32 +1,89 @@
-// What stands in a container's log directory, and which of it is already known. Called by chain.ts
-// whenever the directory's time has changed.
+// What lies in a container's log directory, and which of it is already known.
+//
+// Invariants: only files of the container's own directory are listed, whatever its path leads to by
+// now; memory is bounded by `limits.chainFilesMax`, time by the caller.
 
-import { lstatSync, readdirSync, type Stats } from 'node:fs';
+import { closeSync, fstatSync, lstatSync, opendirSync } from 'node:fs';
+import type { Dirent, Stats } from 'node:fs';
 import { join } from 'node:path';
 
+import { limits } from '../config.ts';
 import { compareFileNames, parseFileName, sameRotation, type FileName } from './file-name.ts';
 import type { LogFile } from './log-file.ts';
+import { openOwnDirectory } from './open-log-file.ts';
 
-/** A file of the container's log, as it stands in the directory. */
+/** A file of the container's log, as it lies in the directory. */
 export type ListedFile = { readonly path: string; readonly name: FileName; readonly stats: Stats };
 
-/**
- * The regular files of the family of `liveName`, plain ones first.
- * @throws the system's error when the directory cannot be read.
- */
-export function listLogFiles(directory: string, liveName: string): ListedFile[] {
-  const plain: ListedFile[] = [];
-  const compressed: ListedFile[] = [];
-  for (const fileName of readdirSync(directory)) {
-    const name = parseFileName(fileName, liveName);
-    if (name === undefined) continue;
-    const path = join(directory, fileName);
-    const stats = lstatSync(path, { throwIfNoEntry: false });
-    if (stats?.isFile() !== true) continue;
-    const family = name.compressed ? compressed : plain;
-    family.push({ path, name, stats });
+type NamedFile = { readonly fileName: string; readonly name: FileName };
+
+export class Listing {
+  /** Of the directory, from before its names were read. */
+  stats: Stats | undefined;
+  /** Files of the log past the limit, the oldest: they are not in `files`. */
+  overLimit = 0;
+  /** Names that were read, of whatever kind. */
+  nameCount = 0;
+  readonly #files: ListedFile[] = [];
+
+  /** The regular files of the log, plain ones first. */
+  get files(): readonly ListedFile[] {
+    return this.#files;
   }
-  return [...plain, ...compressed];
+
+  /**
+   * Lists the log of which `liveName` is the live file. Yields after each name and each file; to be
+   * ended by `return` when it is not run to its end.
+   * @throws AgentError LINK_REFUSED; the system's error when the directory cannot be read.
+   */
+  *read(directory: string, liveName: string): Generator<void, void> {
+    const fd = openOwnDirectory(directory);
+    try {
+      this.stats = fstatSync(fd);
+      const named: NamedFile[] = [];
+      for (const entry of readNames(`/proc/self/fd/${fd}`)) {
+        this.nameCount += 1;
+        const name = entry.isFile() ? parseFileName(entry.name, liveName) : undefined;
+        if (name !== undefined) named.push({ fileName: entry.name, name });
+        if (named.length >= 2 * limits.chainFilesMax) this.#keepNewest(named);
+        yield;
+      }
+      this.#keepNewest(named);
+      yield* this.#lookAt(named, { directory, fd });
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #keepNewest(named: NamedFile[]): void {
+    const excess = named.length - limits.chainFilesMax;
+    if (excess <= 0) return;
+    named.sort((a, b) => compareFileNames(a.name, b.name)).splice(0, excess);
+    this.overLimit += excess;
+  }
+
+  *#lookAt(
+    named: readonly NamedFile[],
+    { directory, fd }: { directory: string; fd: number },
+  ): Generator<void, void> {
+    const compressed: ListedFile[] = [];
+    for (const { fileName, name } of named) {
+      const stats = lstatSync(`/proc/self/fd/${fd}/${fileName}`, { throwIfNoEntry: false });
+      const family = name.compressed ? compressed : this.#files;
+      if (stats?.isFile() === true) family.push({ path: join(directory, fileName), name, stats });
+      yield;
+    }
+    this.#files.push(...compressed);
+  }
+}
+
+function* readNames(path: string): Generator<Dirent, void> {
+  const names = opendirSync(path, { bufferSize: 256 });
+  try {
+    for (let entry = names.readSync(); entry !== null; entry = names.readSync()) yield entry;
+  } finally {
+    names.closeSync();
+  }
 }
 
 /**

@@ -1,47 +1,81 @@
-// Opens a log file so that a pod that can write into a log directory cannot make the agent read
-// something else. Called by log-file.ts for each file, rotated or live.
+// Opens what lies in a container's own directory, and nothing else: a pod that can write below
+// /var/log may at any moment put a link, a FIFO or another pod's directory where a log was.
+//
+// Invariant: what is returned is a regular file (or a directory) whose real place is the one that
+// its path names. The kernel tells the place of what was opened, so no exchange of a directory
+// before, during or after the walk can lead elsewhere. Node has no openat(2); this proves the same.
 
 import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs';
+import { dirname } from 'node:path';
 
 import { AgentError } from '../errors.ts';
 
 export type OpenedLogFile = { readonly fd: number; readonly stats: Stats };
 
+/** open(2), O_PATH, which node:fs does not name: no driver of a device is called. */
+const pathOnly = 0o10000000;
+
 /**
- * Opens `path` for reading; the last step is no link, the file is a regular one, and what was
- * opened lies under one of `roots` (real paths without a trailing slash). The place is read back
- * from the kernel, so a directory swapped for a link after discovery is found too.
- * @throws AgentError LINK_REFUSED; the system error (ENOENT, EACCES, EMFILE) as it is.
+ * Opens `path`, whose directory is a real path, for reading. A FIFO or a device is found out before
+ * it is opened: to open one may block, or rewind a tape.
+ * @throws AgentError LINK_REFUSED when the last step is a link, the file is no regular one, it lies
+ * in another directory than `path` says, or outside `roots` (real paths without a trailing slash);
+ * the system error (ENOENT, EACCES, EMFILE) as it is.
  */
 export function openLogFile(path: string, roots: readonly string[]): OpenedLogFile {
-  const flags =
-    constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOATIME;
-  const fd = openForReading(path, flags);
+  const seen = openSync(path, pathOnly | constants.O_NOFOLLOW);
   try {
-    const stats = fstatSync(fd);
+    const stats = fstatSync(seen);
+    if (stats.isSymbolicLink()) throw new AgentError('LINK_REFUSED', `${path} is a link`);
     if (!stats.isFile()) throw new AgentError('LINK_REFUSED', `${path} is no regular file`);
-    const real = readlinkSync(`/proc/self/fd/${fd}`);
+    const real = placeOf(seen);
     if (!roots.some((root) => real.startsWith(root === '/' ? root : `${root}/`))) {
       throw new AgentError('LINK_REFUSED', `${path} leads to ${real}, outside every log root`);
     }
-    return { fd, stats };
+    // Its name may be another one by now: logs are rotated.
+    if (dirname(real) !== dirname(path)) throw elsewhere(path, real);
+    return { fd: openForReading(`/proc/self/fd/${seen}`), stats };
+  } finally {
+    closeSync(seen);
+  }
+}
+
+/**
+ * Opens the directory at the real path `path`. Its files are found under `/proc/self/fd/<fd>/`,
+ * whatever is put in the place of the path.
+ * @throws AgentError LINK_REFUSED when another directory lies there; the system error as it is.
+ */
+export function openOwnDirectory(path: string): number {
+  const fd = openSync(path, pathOnly);
+  try {
+    if (!fstatSync(fd).isDirectory()) {
+      throw new AgentError('LINK_REFUSED', `${path} is no directory`);
+    }
+    const real = placeOf(fd);
+    if (real !== path) throw elsewhere(path, real);
+    return fd;
   } catch (error) {
     closeSync(fd);
     throw error;
   }
 }
 
-function openForReading(path: string, flags: number): number {
+function placeOf(fd: number): string {
+  return readlinkSync(`/proc/self/fd/${fd}`);
+}
+
+function elsewhere(path: string, real: string): AgentError {
+  return new AgentError('LINK_REFUSED', `${path} leads to ${real}, another place than its own`);
+}
+
+function openForReading(path: string): number {
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOATIME;
   try {
     return openSync(path, flags);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ELOOP') {
-      throw new AgentError('LINK_REFUSED', `${path} is a link`, { cause: error });
-    }
     // O_NOATIME is only for the owner of the file; without it the read costs an inode update now
     // and then.
-    if (code === 'EPERM') return openSync(path, flags & ~constants.O_NOATIME);
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+    return openSync(path, flags & ~constants.O_NOATIME);
   }
 }

@@ -47,6 +47,11 @@ export type TailSetup = {
   from: 'start' | 'end';
   /** `--once`: the end of a file is the end of its container's log. */
   readonly once: boolean;
+  /**
+   * Of `performance.now()`: when listings of large directories pause until the next tick;
+   * undefined: never.
+   */
+  listUntilMs?: number;
   /** Of all restarts. */
   lookup(podUid: string, container: string): readonly KnownOffset[];
   /** Everything before the file's committed offset is to be taken as answered for by later runs. */
