@@ -187,6 +187,11 @@ export const limits = {
   entryReserveBytes: 2 * KiB,
   /** Labels, httpRequest and the like of an entry over the limit are shortened to this together. */
   entryFieldsBytesMax: 64_000,
+  /** Labels of an entry, of whatever origin (Cloud Logging's quotas). */
+  labelsMax: 64,
+  /** The API cuts off what is longer of a label's key and its value. */
+  labelKeyBytesMax: 512,
+  labelValueBytesMax: 64 * KiB,
   /** A longer insertId that a record brings is replaced when its entry is over the limit. */
   insertIdBytesMax: 1_000,
   /** A string of an entry over the limit is not shortened below this. */

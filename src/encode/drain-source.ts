@@ -42,17 +42,19 @@ type Chunk = {
 type Stop = 'end' | 'full' | { readonly code: string };
 
 /** A source, and what else of its task it needs. */
-type SourceTask = Pick<EncodeContext, 'traceParent' | 'readAt'> & { readonly source: Source };
+type SourceTask = Pick<EncodeContext, 'traceParent' | 'readAt' | 'requestLabels'> & {
+  readonly source: Source;
+};
 
 /** What every answer counts. */
 const noTally = { lines: 0, entries: 0, fastLines: 0, malformedLines: 0 };
 
 function openRun(worker: DrainWorker, body: Body, task: SourceTask): SourceRun {
-  const { source, traceParent, readAt } = task;
+  const { source, ...shared } = task;
   const { resource, logName, labels, recordRule } = source;
   const redact = recordRule?.redact ?? [];
   const redactor = redact.length === 0 ? undefined : createRedactor(redact);
-  const context = { resource, logName, labels, traceParent, readAt, redactor };
+  const context = { resource, logName, labels, ...shared, redactor };
   const isPlain = !source.joinStackTraces && recordRule === undefined;
   const mayUseKernel = source.format === 'cri' && isPlain;
   const kernel = mayUseKernel && worker.kernel?.setTemplates(context) ? worker.kernel : undefined;

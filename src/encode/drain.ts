@@ -37,6 +37,13 @@ export function createDrainWorker(
   };
 }
 
+/** How many labels the head of a request has, which all its entries get. */
+function countRequestLabels(head: Uint8Array): number {
+  const text = `${Buffer.from(head).toString()}]}`;
+  const { labels = {} } = JSON.parse(text) as { readonly labels?: object };
+  return Object.keys(labels).length;
+}
+
 /** Fills the task's slot. */
 export function drainTask(worker: DrainWorker, layout: SharedLayout, task: DrainTask): DrainResult {
   // Linux counts it in ticks: one task may read 0, sums are right.
@@ -45,9 +52,10 @@ export function drainTask(worker: DrainWorker, layout: SharedLayout, task: Drain
   const sources: SourceResult[] = [];
   const { traceParent } = task;
   const readAt = instantOfClock(task.readAtMs);
+  const requestLabels = countRequestLabels(task.head);
   for (const source of task.sources) {
     const isFull = body.out >= body.softEnd;
-    const sourceTask = { source, traceParent, readAt };
+    const sourceTask = { source, traceParent, readAt, requestLabels };
     sources.push(isFull ? skipSource(source) : drainSource(worker, body, sourceTask));
   }
   const bodyBytes = closeBody(body);

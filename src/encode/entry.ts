@@ -15,6 +15,8 @@ export type EncodeContext = {
   readonly logName: { readonly stdout: string; readonly stderr: string };
   /** Members of the entry's labels beyond the request's, without braces. */
   readonly labels: string;
+  /** How many labels the request adds to each entry. */
+  readonly requestLabels: number;
   /** `projects/P`; undefined leaves traces bare. */
   readonly traceParent: string | undefined;
   /** The time of reading; the API refuses what is more than a day after it. */

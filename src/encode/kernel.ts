@@ -7,6 +7,7 @@
 
 import assert from 'node:assert';
 import { readFileSync } from 'node:fs';
+import { limits } from '../config.ts';
 import { severityNames } from '../log-severity.ts';
 import * as layout from './kernel/layout.ts';
 import type { Instant } from './rfc3339.ts';
@@ -16,6 +17,7 @@ export type EntryTemplates = {
   readonly resource: string;
   readonly logName: { readonly stdout: string; readonly stderr: string };
   readonly labels: string;
+  readonly requestLabels: number;
   readonly traceParent: string | undefined;
   /** The time of reading. */
   readonly readAt: Instant;
@@ -86,9 +88,8 @@ function templateTable(source: EntryTemplates): [slot: number, text: string][] {
 /** Keys that the kernel knows as the agent's: it hands records back that have labels with these. */
 const agentKeys = /^(?:k8s-pod\/|compute\.|logging\.|tailship)/;
 
-function hasAgentKeysOnly(labels: string): boolean {
-  const keys = Object.keys(JSON.parse(`{${labels}}`) as object);
-  return keys.every((key) => agentKeys.test(key));
+function keysOf(labels: string): readonly string[] {
+  return Object.keys(JSON.parse(`{${labels}}`) as object);
 }
 
 /** What `text` is inside a JSON string. */
@@ -120,7 +121,10 @@ export function createKernel(memory: WebAssembly.Memory, area: number): Kernel {
       const { seconds } = source.readAt;
       bytes.write(secondText(seconds), layout.readingSecond, 'latin1');
       bytes.write(secondText(seconds + 43_200), layout.halfDayLater, 'latin1');
-      exported.beginSource(hasAgentKeysOnly(source.labels), seconds + 86_400);
+      const keys = keysOf(source.labels);
+      words[layout.labelRoom / 4] = limits.labelsMax - source.requestLabels - keys.length;
+      const hasAgentKeysOnly = keys.every((key) => agentKeys.test(key));
+      exported.beginSource(hasAgentKeysOnly, seconds + 86_400);
       let at = layout.templates;
       for (const [slot, text] of templateTable(source)) {
         const length = Buffer.byteLength(text);

@@ -1,8 +1,10 @@
 // Builds the `labels` of an entry from the agent's and the record's own. Called for every entry.
 // The invariant: no key stands twice, and every value is a string, or the API refuses the request.
 
+import { limits } from '../config.ts';
+import type { EncodeContext } from './entry.ts';
 import { scanObject } from './json-scan.ts';
-import { canonicalString, rawValue } from './json-text.ts';
+import { canonicalString, rawMember, rawValue } from './json-text.ts';
 
 /** One label: its key, and its JSON text `"key":"value"`. */
 export type Label = { readonly key: string; readonly text: string };
@@ -20,28 +22,62 @@ export function originalTime(refused: string | undefined): readonly Label[] {
   return refused === undefined ? [] : [labelOf('tailship.dev/original-time', refused)];
 }
 
+/** What the labels of a record become. */
+export type RecordLabels = {
+  readonly labels: readonly Label[];
+  /** The JSON object of those that have no room, which stay in the payload; '' if all have. */
+  readonly rest: string;
+};
+
+/** Whether `text` is longer than `bytesMax` in UTF-8. */
+function isLonger(text: string, bytesMax: number): boolean {
+  return text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax;
+}
+
 /**
- * The labels that a raw `logging.googleapis.com/labels` names. None when it is no object of
- * strings: one value of another type makes all of them void (fluent-plugin-google-cloud).
+ * The JSON string of a raw label value: a string as it is, anything else as its own JSON text.
+ * Undefined when that is too long: a text that the API cuts off is no JSON any more.
  */
-export function parseLabels(raw: string): readonly Label[] {
+function labelValue(raw: string): string | undefined {
+  const text = canonicalString(raw);
+  if (text !== undefined) return text;
+  return isLonger(raw, limits.labelValueBytesMax) ? undefined : JSON.stringify(raw);
+}
+
+/**
+ * The labels that a raw `logging.googleapis.com/labels` names, the first `countMax` of them; none
+ * when it is no object.
+ */
+export function readLabels(raw: string, countMax: number): RecordLabels {
   const object = raw[0] === '{' ? scanObject(raw) : undefined;
+  if (object === undefined) return { labels: [], rest: '' };
   const labels: Label[] = [];
-  for (const member of object?.members ?? []) {
-    const value = object === undefined ? undefined : canonicalString(rawValue(object, member));
-    if (value === undefined) return [];
-    labels.push({ key: member.key, text: `${JSON.stringify(member.key)}:${value}` });
+  const left: string[] = [];
+  for (const member of object.members) {
+    const { key } = member;
+    const hasRoom = labels.length < countMax && !isLonger(key, limits.labelKeyBytesMax);
+    const value = hasRoom ? labelValue(rawValue(object, member)) : undefined;
+    if (value === undefined) {
+      left.push(rawMember(object, member));
+    } else {
+      labels.push({ key, text: `${JSON.stringify(key)}:${value}` });
+    }
   }
-  return labels;
+  return { labels, rest: left.length === 0 ? '' : `{${left.join(',')}}` };
 }
 
 function parseAgentLabels(members: string): readonly Label[] {
   const known = agentLabels.get(members);
   if (known !== undefined) return known;
-  const labels = parseLabels(`{${members}}`);
+  const { labels } = readLabels(`{${members}}`, limits.labelsMax);
   if (agentLabels.size >= agentLabelsMax) agentLabels.clear();
   agentLabels.set(members, labels);
   return labels;
+}
+
+/** How many labels a record may bring itself. */
+export function labelRoom({ labels, requestLabels }: EncodeContext): number {
+  return limits.labelsMax - requestLabels - parseAgentLabels(labels).length;
 }
 
 /**

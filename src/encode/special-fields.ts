@@ -10,7 +10,7 @@ import { readEventTime } from './event-time.ts';
 import type { TimeFields } from './event-time.ts';
 import type { JsonObject, Member } from './json-scan.ts';
 import { canonicalString, rawMember, rawValue, stringValue } from './json-text.ts';
-import { joinLabels, originalTime, parseLabels } from './labels.ts';
+import { joinLabels, labelRoom, originalTime, readLabels } from './labels.ts';
 import type { Label } from './labels.ts';
 import type { Instant } from './rfc3339.ts';
 import { parseLevel, parseSeverity, severityOfStream } from './severity.ts';
@@ -138,6 +138,15 @@ function takeTraceSampled(source: Fields): boolean {
   return raw === 'true' || raw === '"true"' || raw === '1';
 }
 
+/** The labels that the record brings, up to `countMax`; what has no room stays in the payload. */
+function takeLabels(source: Fields, countMax: number): readonly Label[] {
+  const member = source.found.get('labels');
+  if (member === undefined) return [];
+  const { labels, rest } = readLabels(rawValue(source.object, member), countMax);
+  source.changed.set(member, rest);
+  return labels;
+}
+
 /** The time of the entry; a time that the API would refuse becomes a label. */
 function takeTime(
   source: Fields,
@@ -192,10 +201,10 @@ export function readSpecialFields(
     if (name !== undefined) source.found.set(name, member);
   }
   const time = takeTime(source, line.time, context.readAt);
-  const labels = take(source, 'labels');
-  const own = labels === undefined ? [] : parseLabels(labels);
+  const allMarks = [...line.marks, ...time.marks];
+  const own = takeLabels(source, labelRoom(context) - allMarks.length);
   const names = new Set(own.map((label) => label.key));
-  const marks = [...line.marks, ...time.marks].filter((mark) => !names.has(mark.key));
+  const marks = allMarks.filter((mark) => !names.has(mark.key));
   const entry = {
     stream: line.stream,
     timestamp: time.text,

@@ -36,7 +36,12 @@ export const traceParent = 'projects/p';
 export const readAtMs = Date.parse('2024-03-05T14:07:21.150Z');
 
 /** What every record of a plain source is encoded with. */
-export const plainContext = { ...plainSource, traceParent, readAt: instantOfClock(readAtMs) };
+export const plainContext = {
+  ...plainSource,
+  requestLabels: 0,
+  traceParent,
+  readAt: instantOfClock(readAtMs),
+};
 
 export type Drained = {
   readonly result: DrainResult;

@@ -274,6 +274,13 @@ function value(random: Random, depth: number, isSpaced: boolean): string {
   return scalar(random);
 }
 
+/** About as many labels as an entry may have, or as the kernel takes. */
+function manyLabels(random: Random): string {
+  const inside = 'v'.repeat(random.below(12));
+  const count = 25 + random.below(45);
+  return `{${Array.from({ length: count }, (_, index) => `"${index}":"${inside}"`).join(',')}}`;
+}
+
 function specialMember(random: Random): string {
   const odd = random.oneIn(8);
   const string = (choices: readonly string[]) =>
@@ -302,7 +309,7 @@ function specialMember(random: Random): string {
     case 13:
       return `"logging.googleapis.com/trace_sampled":${odd ? value(random, 1, false) : random.pick(['true', 'false', '"true"', '1'])}`;
     case 14:
-      return `"logging.googleapis.com/labels":${random.pick(['{}', '{"a":"b"}', '{"a":"b","c":"dé"}', '{"k8s-pod/app":"x"}', '{"a":1}', '{ "a":"b"}', '{"a":"\\n"}', '{"a":"b",}', 'null', '{"a":"b","a":"c"}', '{"":""}'])}`;
+      return `"logging.googleapis.com/labels":${random.pick(['{}', '{"a":"b"}', '{"a":"b","c":"dé"}', '{"k8s-pod/app":"x"}', '{"a":1}', '{ "a":"b"}', '{"a":"\\n"}', '{"a":"b",}', 'null', '{"a":"b","a":"c"}', '{"":""}', '{"n":7,"b":true,"z":null,"t":"core"}', '{"a":[1,{"b":"c"}],"o":{}}', manyLabels(random)])}`;
     default:
       return random.pick([
         '"timestampSeconds":1709647641',

@@ -245,10 +245,9 @@ describe('the ids', () => {
   });
 
   test('a trace stays bare without a project to put before it', () => {
-    const { readAt } = context;
-    const where = { resource: '', logName: { stdout: '', stderr: '' }, labels: '', readAt };
+    const bare = { resource: '', logName: { stdout: '', stderr: '' }, labels: '' };
     const line = JSON.stringify({ [api('trace')]: hex });
-    expect(encode(line, {}, { ...where, traceParent: undefined })).toEqual({
+    expect(encode(line, {}, { ...context, ...bare, traceParent: undefined })).toEqual({
       jsonPayload: {},
       timestamp: lineTime,
       severity: 'INFO',
@@ -279,48 +278,6 @@ describe('the ids', () => {
     [{}, false],
   ])('trace_sampled %j is %j', (value, traceSampled) => {
     expectFields({ [api('trace_sampled')]: value }, traceSampled ? { traceSampled } : {});
-  });
-});
-
-describe('labels', () => {
-  test.each([
-    [
-      { tier: 'gold', 'team/owner': 'c"x' },
-      { tier: 'gold', 'team/owner': 'c"x' },
-    ],
-    [{ 'k8s-pod/app': 'mine' }, { 'k8s-pod/app': 'mine' }],
-    [
-      { __proto: 'a', constructor: 'b' },
-      { __proto: 'a', constructor: 'b' },
-    ],
-    [{}, {}],
-    [{ a: 'b', n: 1 }, {}],
-    [{ a: 'b', n: null }, {}],
-    ['gold', {}],
-    [['gold'], {}],
-    [5, {}],
-    [null, {}],
-  ])('of %j are %j', (value, own) => {
-    expectFields({ [api('labels')]: value }, { labels: { 'k8s-pod/app': 'web', ...own } });
-  });
-
-  test('never hold a key twice', () => {
-    const line = `{"${api('labels')}":{"a":"1","\\u0061":"2","k8s-pod\\/app":"mine"},"x":1}`;
-    expect(encode(line)['labels']).toEqual({ a: '2', 'k8s-pod/app': 'mine' });
-    const time = {
-      time: '9999-01-01T00:00:00Z',
-      [api('labels')]: { 'tailship.dev/original-time': 'u' },
-    };
-    expectFields(time, { labels: { 'k8s-pod/app': 'web', 'tailship.dev/original-time': 'u' } });
-  });
-
-  test('mark a record that is not whole', () => {
-    for (const incomplete of ['cut', 'flushed'] as const) {
-      const labels = { 'k8s-pod/app': 'web', 'tailship.dev/incomplete': incomplete };
-      expect(encode('text', { incomplete })['labels']).toEqual(labels);
-      expect(encode('{"a":1}', { incomplete })['labels']).toEqual(labels);
-      expect(encode('I0305 t 1 a.go:1] m', { incomplete })['labels']).toEqual(labels);
-    }
   });
 });
 

@@ -10,10 +10,10 @@ import { copyTemplate, writeBase36Pairs, writeEnvelope } from './envelope';
 import { pastSpace } from './json';
 import { beginTimes, headerStream, headerTimeEnd, parseHeader } from './header';
 import {
-  backslashVector, quoteVector, resultLastLine, resultLines, resultOut, resultPosition, severityCounts, spaceVector,
+  backslashVector, labelRoom, quoteVector, resultLastLine, resultLines, resultOut, resultPosition, severityCounts, spaceVector,
   stopDone, stopFull, stopIncomplete, stopJson, stopKlog, stopLong, stopTag, textHead,
 } from './layout';
-import { setMayTakeLabels } from './json-special';
+import { setLabelRules } from './json-special';
 import { clearKeys } from './key-table';
 import { forgetShapes } from './shapes';
 import {
@@ -42,7 +42,7 @@ export function prepare(areaAddress: usize): void {
  */
 export function beginSource(mayTakeLabels: bool, limit: f64): void {
   beginTimes(<i64>limit, area);
-  setMayTakeLabels(mayTakeLabels);
+  setLabelRules(mayTakeLabels, load<i32>(area, labelRoom));
   forgetShapes();
 }
 

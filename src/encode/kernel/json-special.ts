@@ -4,6 +4,7 @@
 //
 // Values are byte ranges as they stand in the line; strings are given without their quotes.
 
+import { labelsBytesMax } from './layout';
 import { instantSeconds, isAfterReading, isSecond, secondsLimit, zoneEnd } from './header';
 
 /** Kinds of top-level members. The first four stay in the payload. */
@@ -46,9 +47,16 @@ export let labelsEnd: usize = 0;
 /** Whether a record may bring labels, which then stand after the source's own. */
 let mayTakeLabels: bool = true;
 
-/** Says whether no record can have a key of the source's labels; see `takeLabels`. */
-export function setMayTakeLabels(may: bool): void {
+/** How many. */
+let labelRoomLeft: i32 = 0;
+
+/**
+ * Says whether no record can have a key of the source's labels, and how many labels one may bring;
+ * see `takeLabels`.
+ */
+export function setLabelRules(may: bool, room: i32): void {
   mayTakeLabels = may;
+  labelRoomLeft = room;
 }
 
 /** Forgets the line before. */
@@ -205,14 +213,16 @@ function pastPlainString(at: usize): usize {
 }
 
 /**
- * Takes labels: an object without white space, all its values strings without escapes, no key that
- * the agent may have too.
+ * Takes labels: an object without white space, no more than there is room for, all its values
+ * strings without escapes, no key that the agent may have too.
  */
 function takeLabels(start: usize, end: usize): bool {
-  if (!mayTakeLabels || load<u8>(start) != 0x7b) return false;
+  if (!mayTakeLabels || load<u8>(start) != 0x7b || end - start > <usize>labelsBytesMax) return false;
+  let room = labelRoomLeft;
   let at = start + 1;
   if (at + 1 == end) return true;
   while (load<u8>(at) == 0x22) {
+    if (--room < 0) return false;
     const first = load<u64>(at, 1);
     // k8s-pod/ compute. logging. tailship
     if (first == 0x2f646f702d73386b || first == 0x2e657475706d6f63) return false;

@@ -34,6 +34,11 @@ export const traceHead = 104;
  */
 export const jsonBytesMax = 112;
 
+/** i32: as many labels a record may bring. */
+export const labelRoom = 116;
+/** Labels of more bytes are the reference's: it knows how much of them the API takes. */
+export const labelsBytesMax = 512;
+
 /** 24 bytes: `YYYY-MM-DDTHH:MM:SS` that was last found valid. */
 export const cachedSecond = 128;
 
