@@ -33,7 +33,7 @@ const processMeters = new Set(['cpuUsage', 'getBuiltinModule', 'memoryUsage', 'p
 for (const name of ['threadCpuUsage', 'versions']) processMeters.add(name);
 const workerEntry = 'src/encode/drain.ts';
 const topFolders = ['src', 'bench', 'deploy', 'docs', 'test', '.ci', '.github'];
-const topLevel = new Set([...topFolders, 'node_modules', '.git', '.tmp']);
+const topLevel = new Set([...topFolders, 'node_modules', 'dist', '.git', '.tmp']);
 
 type SourceFile = { readonly name: string; readonly text: string; readonly code: string };
 

@@ -16,9 +16,8 @@ const instructions = read('Dockerfile')
   .replaceAll('\\\n', ' ')
   .split('\n')
   .filter((line) => line.trim() !== '');
-const lastStage = instructions.slice(
-  instructions.findLastIndex((line) => line.startsWith('FROM ')),
-);
+/** What runs in the image: the two stages on top of RUN_IMAGE. */
+const lastStage = instructions.slice(instructions.indexOf('FROM ${RUN_IMAGE} AS cold'));
 
 type Lock = {
   readonly packages: Readonly<
@@ -29,19 +28,29 @@ type Lock = {
 describe('the Dockerfile', () => {
   test('names no image by a tag: both come as arguments without a default', () => {
     const from = instructions.filter((line) => line.startsWith('FROM '));
-    expect(from).toEqual(['FROM ${BUILD_IMAGE} AS build', 'FROM ${RUN_IMAGE}']);
+    expect(from).toEqual([
+      'FROM --platform=${BUILDPLATFORM} ${BUILD_IMAGE} AS build',
+      'FROM ${BUILD_IMAGE} AS target',
+      'FROM ${RUN_IMAGE} AS cold',
+      'FROM cold',
+    ]);
     const args = instructions.filter((line) => line.startsWith('ARG '));
-    expect(args).toEqual(['ARG BUILD_IMAGE', 'ARG RUN_IMAGE']);
+    expect(args).toEqual(['ARG BUILD_IMAGE', 'ARG RUN_IMAGE', 'ARG TARGETARCH']);
+  });
+
+  test('runs no program of the target machine up to the stage cold', () => {
+    const stages = instructions.join('\n').split(/^(?=FROM )/m);
+    for (const stage of stages.slice(1, -1)) {
+      const isOfTheBuilder = stage.startsWith('FROM --platform=${BUILDPLATFORM}');
+      expect(/^RUN /m.test(stage)).toBe(isOfTheBuilder);
+    }
   });
 
   test('takes the Node that everything is tested with, for both machines, by its integrity', () => {
-    const { devDependencies } = JSON.parse(read('package.json')) as {
-      devDependencies: Record<string, string>;
-    };
-    const { packages } = JSON.parse(read('deploy/image/package-lock.json')) as Lock;
+    const { packages } = JSON.parse(read('package-lock.json')) as Lock;
     for (const machine of ['x64', 'arm64']) {
       expect(packages[`node_modules/node-linux-${machine}`]).toMatchObject({
-        version: devDependencies['node'],
+        version: process.versions.node,
         integrity: expect.stringMatching(/^sha512-.{86}==$/) as string,
       });
     }
