@@ -1,9 +1,11 @@
-// The agent: makes the stages, joins them, starts and stops them. Called by the `run` command. It
-// knows every stage; no stage knows it.
+// The agent: makes the stages, joins them, starts and stops them. It knows every stage; no stage
+// knows it. Its invariant: from the signal to stop on, nothing is waited for longer than the grace
+// period, whatever was going on.
 
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { cpuUsage } from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { AdminServer } from './admin/admin-server.ts';
 import { createCatchUp } from './status/catch-up.ts';
@@ -34,9 +36,12 @@ import { memoryWarning, slotCountFor } from './host/sizing.ts';
 import { steadyNowMs } from './steady-clock.ts';
 import { createSummaryLog } from './status/summary-log.ts';
 import type { PlanContext } from './tail/plan.ts';
+import { nothingToRead, tellStart, tellStop } from './status/run-lines.ts';
 import type { NodePlace } from './tail/workload.ts';
+import { untilAborted } from './until-aborted.ts';
 
-type AgentDiscovery = Pick<Discovery, 'close'> & Partial<Pick<Discovery, 'counters'>>;
+type AgentDiscovery = Pick<Discovery, 'close'> &
+  Partial<Pick<Discovery, 'counters' | 'unsettledCount'>>;
 
 /** What runs while the agent runs. */
 export type Agent = {
@@ -61,12 +66,18 @@ export type Agent = {
 };
 
 /**
- * Runs until the control's signal is aborted, or with `once` until everything that is there was
- * answered for. Resolves to the exit code.
- * @throws AgentError STATE_LOCKED, CREDENTIALS_MISSING, METADATA_UNAVAILABLE, CONFIG_INVALID.
+ * Runs until the control's signal is aborted, or with `once` until everything that is there is
+ * shipped. Resolves to the exit code.
+ * @throws AgentError STATE_LOCKED, CREDENTIALS_MISSING, METADATA_UNAVAILABLE, CONFIG_INVALID,
+ * CONTAINERS_MISSING.
  */
 export async function runAgent(config: Config, control: Control): Promise<number> {
   const agent = await makeAgent(config, control);
+  if (agent === undefined) {
+    const text = `stopped by ${reasonOf(control)} before anything was read; nothing was in flight`;
+    control.log[config.once ? 'error' : 'info'](config.once ? 'SHIP_STOPPED' : undefined, text);
+    return config.once ? 1 : 0;
+  }
   try {
     return config.once ? await runOnce(agent, control) : await runLive(agent, control);
   } finally {
@@ -79,16 +90,24 @@ export async function runAgent(config: Config, control: Control): Promise<number
   }
 }
 
-async function makeAgent(config: Config, control: Control): Promise<Agent> {
-  const { log } = control;
+/** The signal's name. */
+function reasonOf({ signal }: Control): string {
+  return String(signal.reason);
+}
+
+/** undefined: stopped before it knew where it runs. */
+async function makeAgent(config: Config, control: Control): Promise<Agent | undefined> {
+  const { log, signal } = control;
   if (config.format === 'raw' && config.rawPath.length === 0) {
     throw new AgentError('CONFIG_INVALID', '--format raw needs --raw-path: which files?');
   }
-  const place = await findNodePlace(config, {
+  const search = {
     retryForMs: limits.metadataStartMs,
-    signal: control.signal,
-    waiting: (text) => log.warn('METADATA_UNAVAILABLE', text),
-  });
+    signal,
+    waiting: (text: string) => log.warn('METADATA_UNAVAILABLE', text),
+  };
+  const place = await untilAborted(findNodePlace(config, search), signal);
+  if (place === undefined) return undefined;
   const tooSmall = memoryWarning(config);
   if (tooSmall !== undefined) log.warn(undefined, tooSmall);
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
@@ -183,11 +202,16 @@ function pumpSafely(pipeline: Pipeline): void {
   }
 }
 
-function discover(agent: Agent, control: Control): AgentDiscovery {
+/** Finds the logs that are there, and warns at once when there are none. */
+function discover(agent: Agent, control: Control): AgentError | undefined {
   const { config, fleet } = agent;
   const { scanIntervalMs } = limits;
+  let logs = 0;
   const events: DiscoveryEvents = {
-    added: (log) => fleet.add(log, steadyNowMs()),
+    added: (log) => {
+      logs += 1;
+      fleet.add(log, steadyNowMs());
+    },
     removed: (log) => fleet.removeLink(log),
     refused: (linkPath, reason) => control.log.warn('LINK_REFUSED', `${linkPath}: ${reason}`),
     missed: (linkPath) =>
@@ -195,12 +219,12 @@ function discover(agent: Agent, control: Control): AgentDiscovery {
     degraded: (reason) => control.log.warn('WATCH_DEGRADED', reason),
   };
   const { rawPath, containersDir, logRoot: logRoots } = config;
-  const discovery =
+  agent.discovery =
     config.format === 'raw'
       ? startRawDiscovery({ rawPaths: rawPath, name: rawName(config), scanIntervalMs }, events)
       : startDiscovery({ containersDir, logRoots, scanIntervalMs, watch: !config.once }, events);
   fleet.endFirstScan();
-  return discovery;
+  return nothingToRead(config, { logs, links: agent.discovery.unsettledCount ?? 0 });
 }
 
 function rawName({ namespace, pod, container }: Config): ContainerName | undefined {
@@ -222,8 +246,10 @@ async function serveAdmin(agent: Agent, control: Control): Promise<AdminServer |
 async function runLive(agent: Agent, control: Control): Promise<number> {
   const { fleet, heartbeat, pipeline, store } = agent;
   agent.pods = await openPods(agent, control);
-  agent.discovery = discover(agent, control);
+  const nothing = discover(agent, control);
+  if (nothing !== undefined) control.log.warn(nothing.code, nothing.message);
   const admin = await serveAdmin(agent, control);
+  tellStart(control.log, agent, admin?.url);
   const { promise: stopped, resolve: stop, reject: fail } = Promise.withResolvers<void>();
   const summarize = createSummaryLog(control.log);
   const watchConntrack = createConntrackWatch(control.log);
@@ -257,7 +283,13 @@ async function runLive(agent: Agent, control: Control): Promise<number> {
     clearInterval(clock);
     agent.reloader?.close();
     agent.stopping = true;
+    const { inFlightBytes } = pipeline;
+    const { behindBytes } = fleet;
     await stopGracefully(agent);
+    store.flush();
+    if (control.signal.aborted) {
+      tellStop(control.log, agent, { reason: reasonOf(control), inFlightBytes, behindBytes });
+    }
     await admin?.close();
   }
   return 0;
@@ -265,13 +297,13 @@ async function runLive(agent: Agent, control: Control): Promise<number> {
 
 /**
  * Reads nothing more, lets what is in flight finish within the grace period, gives up the rest: the
- * next run sends it again.
+ * next run sends it again. A `.gz` that is being unpacked is not waited for.
  */
-async function stopGracefully(agent: Agent): Promise<void> {
-  agent.pipeline.stop();
-  const settled = agent.pipeline.settle();
-  await agent.shipper.stop(agent.config.graceMs);
-  await settled;
+async function stopGracefully({ pipeline, shipper, config }: Agent): Promise<void> {
+  pipeline.stop();
+  const settled = pipeline.settle();
+  await shipper.stop(config.graceMs);
+  await Promise.race([settled, sleep(limits.stopSettleMs, undefined, { ref: false })]);
 }
 
 /** Tells how far --once is until the returned function is called. */
@@ -294,25 +326,53 @@ function progressSink({ log, progress }: Control): ProgressSink {
 }
 
 async function runOnce(agent: Agent, control: Control): Promise<number> {
-  const { fleet, pipeline, startedAtMs } = agent;
+  const { signal } = control;
   agent.pods = await openPods(agent, control);
   if (agent.pods !== undefined) {
     // It reads once only: what is known then is all there will be.
-    await agent.pods.ready;
+    await untilAborted(agent.pods.ready, signal);
     agent.pods.waitMs = 0;
   }
-  agent.discovery = discover(agent, control);
-  fleet.tick(steadyNowMs());
-  const interrupted = () => pipeline.stop();
-  control.signal.addEventListener('abort', interrupted, { once: true });
-  const stopTelling = tellProgress(agent, control);
-  await pipeline.settle();
-  stopTelling();
-  await agent.shipper.stop(0);
+  const nothing = signal.aborted ? undefined : discover(agent, control);
+  const isComplete = !signal.aborted && (await shipAll(agent, control));
+  if (isComplete) await agent.shipper.stop(0);
+  else await stopGracefully(agent);
   agent.store.flush();
+  const stoppedBy = isComplete ? undefined : reasonOf(control);
+  control.write(JSON.stringify(onceSummary(agent, stoppedBy)));
+  if (nothing !== undefined) {
+    // Links that lead nowhere are pods just gone, or refused and told so; no link at all is a
+    // directory that is not the right one.
+    if ((agent.discovery?.unsettledCount ?? 0) === 0) throw nothing;
+    control.log.warn(nothing.code, nothing.message);
+  }
+  const { behindBytes: left } = agent.fleet;
+  if (stoppedBy !== undefined) {
+    const text = `stopped by ${stoppedBy}: ${left} bytes that were found are left for the next run`;
+    control.log.error('SHIP_STOPPED', text);
+    return 1;
+  }
+  if (left > 0) control.log.error('FILE_UNREADABLE', `${left} bytes could not be read`);
+  return left > 0 ? 1 : 0;
+}
+
+/** Returns whether it came to the end: false when the signal came before. */
+async function shipAll(agent: Agent, control: Control): Promise<boolean> {
+  const { fleet, pipeline } = agent;
+  fleet.tick(steadyNowMs());
+  const stopTelling = tellProgress(agent, control);
+  try {
+    const settled = pipeline.settle().then(() => true);
+    return (await untilAborted(settled, control.signal)) ?? false;
+  } finally {
+    stopTelling();
+  }
+}
+
+function onceSummary({ fleet, pipeline, startedAtMs }: Agent, stoppedBy: string | undefined) {
   const { lines, bytes, entries, batches, retries, deadLettered, fastLines } = pipeline.totals;
   const { user, system } = cpuUsage();
-  const summary = {
+  return {
     files: fleet.fileCount,
     lines,
     bytes,
@@ -321,11 +381,9 @@ async function runOnce(agent: Agent, control: Control): Promise<number> {
     retries,
     deadLettered,
     fastPathLines: fastLines,
+    leftBytes: fleet.behindBytes,
+    stoppedBy,
     cpuSeconds: (user + system) / 1e6,
     wallSeconds: (Date.now() - startedAtMs) / 1e3,
   };
-  control.write(JSON.stringify(summary));
-  const left = fleet.unreadBytes;
-  if (left > 0) control.log.error('FILE_UNREADABLE', `${left} bytes could not be read`);
-  return left > 0 ? 1 : 0;
 }

@@ -294,6 +294,8 @@ export const limits = {
   livenessTickMs: 30_000,
   /** A worker is dead when it does not answer for this long; a task takes some milliseconds. */
   livenessDrainMs: 120_000,
+  /** After the last request, when what still runs (a `.gz` being unpacked) is left alone. */
+  stopSettleMs: 250,
   /** An idle connection outlives two looks of the page, and the time between two scrapes. */
   adminKeepAliveMs: 22_000,
   /** How long a client of the admin server may take to send its request. */

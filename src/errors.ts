@@ -28,6 +28,11 @@ export const errorTable = {
     advice:
       'Free space on, or remount, the file system of --state-dir; the agent goes on from memory and saves as soon as it can.',
   },
+  CONTAINERS_MISSING: {
+    retryable: true,
+    advice:
+      'Give --containers-dir, and in a pod mount it and every --log-root from the node (hostPath); the agent looks again each second, `run --once` ends.',
+  },
   LINK_REFUSED: {
     retryable: false,
     advice:

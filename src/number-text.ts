@@ -38,3 +38,8 @@ export function moneyText(dollars: number): string {
   if (dollars > 0 && dollars < 0.005) return '< $0.01';
   return dollars < 9.995 ? `$${dollars.toFixed(2)}` : `$${countText(Math.round(dollars))}`;
 }
+
+/** `1 log`, `2 logs`. */
+export function pluralText(count: number, noun: string): string {
+  return `${countText(count)} ${noun}${count === 1 ? '' : 's'}`;
+}

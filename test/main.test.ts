@@ -162,19 +162,21 @@ describe('run', () => {
   });
 
   test('loads YAML for --config', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'tailship-run-'));
+    const directory = makeNode();
     const config = join(directory, 'tailship.yaml');
-    mkdirSync(join(directory, 'containers'));
+    const emulator = await startEmulator({ port: 0 });
     writeFileSync(
       config,
       [
         'once: true',
-        'endpoint: http://127.0.0.1:9',
+        `endpoint: ${emulator.url}`,
         `containersDir: ${join(directory, 'containers')}`,
+        `logRoot: ${join(directory, 'pods')}`,
         `stateDir: ${join(directory, 'state')}`,
       ].join('\n'),
     );
     const modules = await loadedModules(['run', '--config', config]);
+    await emulator.close();
     expect(modules.some((url) => url.includes('/node_modules/yaml/'))).toBe(true);
   });
 });

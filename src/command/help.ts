@@ -20,7 +20,10 @@ const commandTexts: Readonly<Record<Command, CommandText>> = {
     about:
       'Reads every log under --containers-dir, makes the LogEntry that GKE would write of each line, and\n' +
       'sends it to Cloud Logging. Positions are saved in --state-dir after the answer, so that no line is\n' +
-      'lost or shown twice, whenever the agent is stopped or killed. SIGTERM ends it within --grace-ms.',
+      'lost or shown twice, whenever the agent is stopped or killed. SIGTERM ends it within --grace-ms; a\n' +
+      'second one does not wait. With --once it ships what is there and prints a one-line JSON summary: files,\n' +
+      'lines, bytes, entries, batches, retries, deadLettered, fastPathLines, leftBytes, cpuSeconds, wallSeconds,\n' +
+      'and stoppedBy when a signal came first. Then, and when bytes are left or there is no log, it exits with 1.',
     examples: [
       'tailship run --project my-project --cluster prod --location europe-west1 --node "$(hostname)"',
       'tailship run --endpoint http://127.0.0.1:8085 --project demo --once',
@@ -76,7 +79,7 @@ const commandTexts: Readonly<Record<Command, CommandText>> = {
 
 const exitCodes = [
   'Exit codes:',
-  '  0  done, or stopped by a signal with everything saved',
+  '  0  done, or stopped by a signal with everything saved (run --once: only if everything was shipped)',
   '  1  an operating failure; one line on stderr says `tailship: CODE: what happened`, the next what to do',
   '  2  a wrong flag, variable, key or value',
 ];

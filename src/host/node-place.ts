@@ -6,7 +6,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { limits, type Config } from '../config.ts';
-import { AgentError } from '../errors.ts';
+import { AgentError, hasCode } from '../errors.ts';
 import { getMetadata, metadataUrl } from '../gce-metadata.ts';
 import { flagOf } from '../options/config-loader.ts';
 import { options } from '../options/options.ts';
@@ -22,8 +22,20 @@ export type PlaceSearch = {
 };
 
 type Key = keyof NodePlace;
-type Heard = { readonly value?: string; readonly problem?: string };
+type Heard = {
+  readonly value?: string;
+  readonly problem?: string;
+  /** It may be starting; otherwise asking again would only delay the message. */
+  readonly isTransient?: boolean;
+};
 type Ask = (path: string) => Promise<string | undefined>;
+
+/**
+ * What a metadata server of GKE that is starting looks like. Where there is none, the name is not
+ * found, the network is unreachable, or nobody answers.
+ */
+const startingCodes = ['ECONNREFUSED', 'ECONNRESET', 'EPIPE'];
+const serverErrorStatus = 500;
 
 const clusterAttribute = 'instance/attributes/cluster-name';
 const locationAttribute = 'instance/attributes/cluster-location';
@@ -81,14 +93,14 @@ async function askPatiently(config: Config, question: Question): Promise<string 
   const url = metadataUrl(config.metadataHost, path);
   const endMs = performance.now() + search.retryForMs;
   for (let failures = 0; ; failures += 1) {
-    const { value, problem } = await askOnce(url, limits.metadataMs);
+    const { value, problem, isTransient } = await askOnce(url, limits.metadataMs);
     if (problem === undefined) return value;
     const capMs = Math.min(
       limits.metadataBackoffMaxMs,
       limits.metadataBackoffBaseMs * 2 ** failures,
     );
     const waitMs = capMs * (0.5 + Math.random() / 2);
-    const isOver = performance.now() + waitMs > endMs;
+    const isOver = isTransient !== true || performance.now() + waitMs > endMs;
     if (isOver || search.signal?.aborted === true) throw unavailable(config, missing, problem);
     if (failures === 0) search.waiting?.(`the metadata server ${config.metadataHost}: ${problem}`);
     const { signal } = search;
@@ -101,9 +113,11 @@ async function askOnce(url: URL, deadlineMs: number): Promise<Heard> {
     const { status, text, isGoogle } = await getMetadata(url, deadlineMs);
     if (!isGoogle) return { problem: 'what answers is no metadata server' };
     if (status === 404) return {};
-    return status === 200 ? { value: text.trim() } : { problem: `it answered ${status}` };
+    if (status === 200) return { value: text.trim() };
+    return { problem: `it answered ${status}`, isTransient: status >= serverErrorStatus };
   } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) };
+    const problem = error instanceof Error ? error.message : String(error);
+    return { problem, isTransient: hasCode(error, ...startingCodes) };
   }
 }
 

@@ -155,9 +155,10 @@ describe('run --once', () => {
     expect((await emulator.stats()).distinctEntries).toBe(60);
   });
 
-  test('with nothing to ship it says so and exits 0', async () => {
-    const { code, summary } = await runOnce(agentOf(kubeletOf()));
-    expect(code).toBe(0);
+  test('with no log at all it says so and exits 1: the directory is hardly the right one', async () => {
+    const { code, summary, stderr } = await runOnce(agentOf(kubeletOf()));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^tailship: CONTAINERS_MISSING: /);
     expect(summary).toMatchObject({ files: 0, lines: 0, entries: 0, batches: 0 });
   });
 
