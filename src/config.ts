@@ -263,6 +263,16 @@ export const limits = {
   shipRefusalStreakMax: 256,
   /** The slowest pace of refusals then. */
   shipRefusalPaceMs: 1_000,
+  // ── migrate: what another agent's file may be, which others than root may write
+  /** A pos file has some hundred bytes a position; SQLite keeps as much. */
+  migrateBytesMax: 32 * MiB,
+  /** A node has some thousand files at most. */
+  migratePositionsMax: 10_000,
+  migratePathCharactersMax: 4_096,
+  /** A row may say that it is 1 GB long, in a file of a few pages. */
+  migrateRowBytesMax: 256 * KiB,
+  migrateReadMs: 10_000,
+  migrateHeapMiB: 96,
   // ── log, admin
   /**
    * A warning or error with the same code and text is printed once per window, with a count of how

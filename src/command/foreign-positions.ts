@@ -8,13 +8,24 @@
 // Sources: fluentd lib/fluent/plugin/in_tail/position_file.rb; Fluent Bit
 // plugins/in_tail/tail_sql.h.
 
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { pathToFileURL } from 'node:url';
 
+import { limits } from '../config.ts';
 import { AgentError, hasCode } from '../errors.ts';
 import type { ForeignAgent } from './migration-source.ts';
+import type { ReaderAnswer } from './position-reader.ts';
 
 /** The bytes of one file that another agent has read. */
 export type ForeignPosition = {
@@ -35,26 +46,73 @@ export type ForeignPositions = {
 };
 
 /**
- * All positions of a file. `scratchDir` takes a copy for a moment. Throws the system's error when
- * the file cannot be read, CONFIG_INVALID when it is of another kind.
+ * All positions of a file. `scratchDir` takes a copy of a database for a moment. Throws the
+ * system's error when the file cannot be read, CONFIG_INVALID when it is of another kind, too long,
+ * or takes too long to read.
  */
-export function readForeignPositions(
+export async function readForeignPositions(
   agent: ForeignAgent,
   file: string,
   scratchDir: string,
-): ForeignPositions {
-  const savedMs = Math.max(...[file, `${file}-wal`].map(modifiedMs));
-  const found = agent === 'fluentd' ? readPosFile(file) : readDatabase(file, scratchDir);
-  return { ...found, savedMs };
+): Promise<ForeignPositions> {
+  const main = readRegularFile(file);
+  if (agent === 'fluentd') return { ...parsePosFile(file, main.bytes), savedMs: main.savedMs };
+  const wal = readRegularFileIfAny(`${file}-wal`);
+  const found = await readDatabase(file, { main, wal, scratchDir });
+  return { ...found, savedMs: Math.max(main.savedMs, wal?.savedMs ?? 0) };
+}
+
+type Content = { readonly bytes: Buffer; readonly savedMs: number };
+
+/**
+ * The bytes of a regular file. Whoever may write into the other agent's directory must not lead
+ * this process, which is root, to another file, and not make it wait at a FIFO or read a device.
+ */
+function readRegularFile(file: string): Content {
+  let fd: number;
+  try {
+    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (!hasCode(error, 'ELOOP', 'ENXIO')) throw error;
+    const text = `${file} is a link or a socket; name the file itself`;
+    throw new AgentError('CONFIG_INVALID', text, { cause: error });
+  }
+  try {
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw new AgentError('CONFIG_INVALID', `${file} is no regular file`);
+    if (stats.size > limits.migrateBytesMax) {
+      const most = `at most ${limits.migrateBytesMax} can be positions`;
+      throw new AgentError('CONFIG_INVALID', `${file} has ${stats.size} bytes; ${most}`);
+    }
+    const bytes = Buffer.alloc(stats.size);
+    let length = 0;
+    while (length < bytes.length) {
+      const count = readSync(fd, bytes, length, bytes.length - length, length);
+      if (count === 0) break; // It became shorter.
+      length += count;
+    }
+    return { bytes: bytes.subarray(0, length), savedMs: stats.mtimeMs };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function readRegularFileIfAny(file: string): Content | undefined {
+  try {
+    return readRegularFile(file);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
 }
 
 type Found = Omit<ForeignPositions, 'savedMs'>;
 
-function readPosFile(file: string): Found {
+function parsePosFile(file: string, bytes: Buffer): Found {
   const positions = new Map<string, ForeignPosition>();
   const unwatched = new Set<string>();
   let malformed = 0;
-  for (const line of readFileSync(file, 'utf8').split('\n')) {
+  for (const line of bytes.toString('utf8').split('\n')) {
     if (line === '') continue;
     // Versions before 1.0 wrote inodes of eight digits.
     const match = /^([^\t]+)\t([0-9a-f]{16})\t([0-9a-f]{8,16})\r?$/i.exec(line);
@@ -78,52 +136,65 @@ function readPosFile(file: string): Found {
   }
   const isPosFile = malformed === 0 || positions.size + unwatched.size > 0;
   if (!isPosFile) throw new AgentError('CONFIG_INVALID', `${file} is no pos file of fluentd`);
+  if (positions.size > limits.migratePositionsMax) throw tooMany(file);
   return { positions: [...positions.values()], unwatched: unwatched.size, malformed };
 }
 
-function readDatabase(file: string, scratchDir: string): Found {
-  // What Fluent Bit wrote last may stand in the log beside the file alone, and SQLite reads a log
-  // only where it may write: then a copy is read.
-  const walBytes = statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0;
-  if (walBytes === 0) return readRows(file, file);
+function tooMany(file: string): AgentError {
+  const text = `${file} has more than ${limits.migratePositionsMax} positions`;
+  return new AgentError('CONFIG_INVALID', text);
+}
+
+type Database = {
+  readonly main: Content;
+  /** What Fluent Bit wrote last may be in the log beside the file alone. */
+  readonly wal: Content | undefined;
+  readonly scratchDir: string;
+};
+
+/** Reads a private copy: SQLite would make files beside the original, and follow links there. */
+async function readDatabase(file: string, { main, wal, scratchDir }: Database): Promise<Found> {
   const directory = mkdtempSync(join(scratchDir, 'migrate-'));
   try {
     const copy = join(directory, 'positions.db');
-    copyFileSync(file, copy);
-    copyFileSync(`${file}-wal`, `${copy}-wal`);
-    return readRows(copy, file);
+    writeFileSync(copy, main.bytes, { mode: 0o600 });
+    if (wal !== undefined) writeFileSync(`${copy}-wal`, wal.bytes, { mode: 0o600 });
+    const answer = await askReader(copy);
+    if ('error' in answer) {
+      const text = `${file} is no database of Fluent Bit's tail input: ${answer.error}`;
+      throw new AgentError('CONFIG_INVALID', text);
+    }
+    if (answer.rows.length > limits.migratePositionsMax) throw tooMany(file);
+    const positions: ForeignPosition[] = [];
+    for (const [path, offset, inode] of answer.rows) {
+      if (offset >= 0 && inode > 0) positions.push({ path, offset, inode });
+    }
+    const malformed = answer.rows.length - positions.length + answer.malformed;
+    return { positions, unwatched: 0, malformed };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-function readRows(path: string, file: string): Found {
-  // It says ENOENT as the other agent's file does; SQLite would only say that it cannot open it.
-  statSync(path);
-  const url = pathToFileURL(path);
-  if (!existsSync(`${path}-wal`)) url.searchParams.set('immutable', '1');
-  let database: DatabaseSync | undefined;
-  try {
-    database = new DatabaseSync(url, { readOnly: path === file });
-    const statement = database.prepare('SELECT name, offset, inode FROM in_tail_files');
-    statement.setReadBigInts(true); // Inodes of some file systems are longer than a double.
-    const positions: ForeignPosition[] = [];
-    let malformed = 0;
-    for (const { name, offset, inode } of statement.iterate()) {
-      const position = { path: String(name), offset: Number(offset), inode: Number(inode) };
-      if (position.offset >= 0 && position.inode > 0) positions.push(position);
-      else malformed += 1;
-    }
-    return { positions, unwatched: 0, malformed };
-  } catch (error) {
-    if (!hasCode(error, 'ERR_SQLITE_ERROR')) throw error;
-    const text = `${file} is no database of Fluent Bit's tail input`;
-    throw new AgentError('CONFIG_INVALID', text, { cause: error });
-  } finally {
-    database?.close();
+/**
+ * The rows of the copy, read by a process of its own: a database whose pages point at each other
+ * keeps SQLite busy without end, and only a process can be stopped then.
+ */
+async function askReader(copy: string): Promise<ReaderAnswer> {
+  const reader = fork(new URL('position-reader.ts', import.meta.url), [], {
+    silent: true,
+    execArgv: [`--max-old-space-size=${limits.migrateHeapMiB}`],
+    timeout: limits.migrateReadMs,
+    killSignal: 'SIGKILL',
+  });
+  let text = '';
+  reader.stdout?.setEncoding('utf8').on('data', (piece: string) => (text += piece));
+  reader.stderr?.resume();
+  reader.stdin?.on('error', () => undefined).end(copy);
+  const [code, signal] = (await once(reader, 'close')) as [number | null, string | null];
+  if (signal !== null) {
+    return { error: `it was not read within ${limits.migrateReadMs / 1_000} s` };
   }
-}
-
-function modifiedMs(file: string): number {
-  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  if (code !== 0) return { error: `its reader ended with ${code}` };
+  return JSON.parse(text) as ReaderAnswer;
 }

@@ -75,7 +75,7 @@ export async function runMigrate(
   source: MigrationSource,
 ): Promise<number> {
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
-  const found = readPositions(config, control, source);
+  const found = await readPositions(config, control, source);
   if (found === undefined) return 0;
   const { log } = control;
   const store = openCheckpointStore(config.stateDir, {
@@ -104,13 +104,13 @@ export async function runMigrate(
 }
 
 /** undefined when there is no file: a node that never had the other agent has nothing to tell. */
-function readPositions(
+async function readPositions(
   config: Config,
   { log }: Control,
   { agent, file }: MigrationSource,
-): ForeignPositions | undefined {
+): Promise<ForeignPositions | undefined> {
   try {
-    return readForeignPositions(agent, file, config.stateDir);
+    return await readForeignPositions(agent, file, config.stateDir);
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;
     log.warn(undefined, `${file} does not exist: no position is taken over`);
