@@ -31,6 +31,7 @@ import {
   terminalIntervalMs,
   type ProgressSink,
 } from './progress.ts';
+import { refusePlainHttp } from './ship/plain-http.ts';
 import { createShipper, type Shipper } from './ship/shipper.ts';
 import { memoryWarning, slotCountFor } from './host/sizing.ts';
 import { steadyNowMs } from './steady-clock.ts';
@@ -101,6 +102,7 @@ async function makeAgent(config: Config, control: Control): Promise<Agent | unde
   if (config.format === 'raw' && config.rawPath.length === 0) {
     throw new AgentError('CONFIG_INVALID', '--format raw needs --raw-path: which files?');
   }
+  refusePlainHttp(new URL(config.endpoint), '--endpoint', config.allowPlainHttp);
   const search = {
     retryForMs: limits.metadataStartMs,
     signal,

@@ -246,8 +246,12 @@ export const limits = {
   /** Past this, the addresses known from before are used. */
   shipDnsSlowMs: 2_000,
   shipTokenMs: 5_000,
-  /** More of an error answer is not kept; a batch of 20,000 refused entries fits. */
+  /** From the beginning of an answer's body to its end. */
+  shipAnswerMs: 15_000,
+  /** The connection of a longer answer is closed; a batch of 20,000 refused entries fits. */
   shipAnswerBytesMax: 4 * MiB,
+  /** The same for an answer that is no JSON, and so not the API's. */
+  shipForeignBytesMax: 64 * KiB,
   /** dead-letter.ndjson; one older file of the same size is kept beside it. */
   shipDeadLetterBytesMax: 16 * MiB,
   /** At most one line of log about dead letters in this time. */
@@ -259,6 +263,15 @@ export const limits = {
   shipDeniedAttemptsMax: 7,
   /** 400s without the API's JSON before the body itself is suspected. */
   shipOddAnswersMax: 4,
+  /** Entries of a batch refused one by one, none accepted between, before each next goes alone. */
+  shipRefusedInRowMax: 8,
+  /** A container's entries go in requests of their own this long after one was refused. */
+  shipSuspectMs: 60_000,
+  /** Copies of what is left of bodies that were not taken whole, all together. */
+  shipParkedBytesMax: 8 * MiB,
+  /** The accepted entry that is sent beside refused ones, and how long it serves. */
+  shipWitnessBytesMax: 4 * KiB,
+  shipWitnessMs: 600_000,
   /** Entries refused one by one, none accepted between, before refusals are slowed down. */
   shipRefusalStreakMax: 256,
   /** The slowest pace of refusals then. */

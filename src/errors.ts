@@ -65,7 +65,7 @@ export const errorTable = {
   SHIP_UNREACHABLE: {
     retryable: true,
     advice:
-      'Check DNS, network policy and proxy towards --endpoint; lines stay in their files meanwhile.',
+      'Check DNS, network policy, proxy, and the certificate (its names, its dates, --ca-file) of --endpoint; lines stay in their files meanwhile.',
   },
   SHIP_TIMEOUT: {
     retryable: true,
@@ -96,6 +96,11 @@ export const errorTable = {
     advice:
       'The endpoint has no such path or project: correct --endpoint or --project; lines stay in their files meanwhile.',
   },
+  SHIP_FOREIGN_ANSWER: {
+    retryable: true,
+    advice:
+      'Something answered that is not Cloud Logging: a proxy, a login page, another service. Check --endpoint, --proxy and what stands in between; lines stay in their files meanwhile.',
+  },
   SHIP_STOPPED: {
     retryable: true,
     advice: 'Nothing: the agent was stopping; the same entries are sent after the next start.',
@@ -109,6 +114,11 @@ export const errorTable = {
     retryable: false,
     advice:
       'Give --credentials-file, run where the metadata server answers, or point --endpoint at a plain http loopback address.',
+  },
+  PLAIN_HTTP_REFUSED: {
+    retryable: false,
+    advice:
+      'Use https, or a loopback address; --allow-plain-http sends the token, and all logs, readable for everyone on the way.',
   },
   METADATA_UNAVAILABLE: {
     retryable: true,

@@ -1,6 +1,5 @@
 // One question to Google's metadata server: plain http to a link-local address, never through a
-// proxy. Called by node-place.ts for what the node is, and by ship/credentials.ts for its tokens.
-// Paths and headers: section 2 of the contract.
+// proxy.
 //
 // Invariant: it settles within `deadlineMs`, whatever the network does.
 

@@ -1,6 +1,5 @@
-// The checks of what lies beyond this machine: identity, credentials, permission, clock. Called by
-// check-command.ts. The dry run is handed in by cli.ts, because only the wiring knows the ship
-// stage.
+// The checks of what lies beyond this machine: identity, credentials, permission, clock. The dry run
+// is handed in, because only the wiring knows the ship stage.
 
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config.ts';
@@ -23,6 +22,8 @@ type NodeIdentity = {
 
 type DryRunAnswer = {
   readonly status: number;
+  /** Why the agent would not take it for written. */
+  readonly problem: { readonly code: ErrorCode; readonly text: string } | undefined;
   readonly text: string;
   readonly serverTimeMs: number | undefined;
   readonly localTimeMs: number;
@@ -71,10 +72,7 @@ function checkCredentialsFile({ credentialsFile }: Config): Finding[] {
   if (credentialsFile === undefined) return [];
   const name = 'credentials';
   try {
-    const { type, client_email: email } = JSON.parse(readFileSync(credentialsFile, 'utf8')) as {
-      type?: unknown;
-      client_email?: unknown;
-    };
+    const { type, client_email: email } = parseKey(readFileSync(credentialsFile, 'utf8'));
     if (typeof type !== 'string') throw new Error('it has no "type"');
     const owner = typeof email === 'string' ? ` of ${email}` : '';
     return [ok(name, `${credentialsFile} is a ${type}${owner}`)];
@@ -84,6 +82,18 @@ function checkCredentialsFile({ credentialsFile }: Config): Finding[] {
   }
 }
 
+/** A parser's own error would quote the key. */
+function parseKey(text: string): { readonly type?: unknown; readonly client_email?: unknown } {
+  let key: unknown;
+  try {
+    key = JSON.parse(text);
+  } catch {
+    throw new Error('it is no JSON');
+  }
+  if (typeof key !== 'object' || key === null) throw new Error('it holds no JSON object');
+  return key;
+}
+
 function checkPlainText({ endpoint }: Config): Finding[] {
   const { protocol, hostname } = new URL(endpoint);
   if (protocol === 'https:' || /^(?:localhost|127\..*|\[::1\])$/.test(hostname)) return [];
@@ -91,35 +101,31 @@ function checkPlainText({ endpoint }: Config): Finding[] {
   return [warn('endpoint', `${endpoint} is not encrypted`, advice)];
 }
 
-/** HTTP status of an answer to the error code whose advice fits. */
-const codeByStatus: Readonly<Record<number, ErrorCode>> = {
-  401: 'SHIP_UNAUTHENTICATED',
-  403: 'SHIP_FORBIDDEN',
-  429: 'SHIP_THROTTLED',
-};
-
-function judgeAnswer(config: Config, { status, text, elapsedMs }: DryRunAnswer): Finding {
+function judgeAnswer(config: Config, answer: DryRunAnswer): Finding {
+  const { status, text, elapsedMs, problem } = answer;
   const name = 'dry run';
-  if (status === 200) {
+  if (problem === undefined) {
     return ok(name, `${config.endpoint} accepts entries, ${Math.round(elapsedMs)} ms`);
   }
-  const code = codeByStatus[status] ?? (status >= 500 ? 'SHIP_UNAVAILABLE' : 'SHIP_REJECTED');
+  const { code } = problem;
   const advice =
     code === 'SHIP_REJECTED'
       ? 'Check --endpoint and --project: this is not an answer that Cloud Logging gives to a right request.'
       : errorTable[code].advice;
-  return fail(name, `${code}: ${config.endpoint} answered ${status}: ${apiText(text)}`, advice);
+  const said = apiText(text) ?? problem.text;
+  return fail(name, `${code}: ${config.endpoint} answered ${status}: ${said}`, advice);
 }
 
-/** The message of Google's JSON error, or the beginning of whatever came. */
-function apiText(text: string): string {
+/** The message of Google's JSON error, or the beginning of whatever came, if anything did. */
+function apiText(text: string): string | undefined {
   try {
     const { error } = JSON.parse(text) as { error?: { message?: unknown } };
     if (typeof error?.message === 'string') return error.message;
   } catch {
     // A proxy's page, or an answer cut at the maximum: shown as it is.
   }
-  return text.replaceAll(/\s+/g, ' ').slice(0, 200);
+  const start = text.replaceAll(/\s+/g, ' ').trim().slice(0, 200);
+  return start === '' ? undefined : start;
 }
 
 function judgeClock({ serverTimeMs, localTimeMs }: DryRunAnswer): Finding[] {

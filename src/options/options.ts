@@ -209,6 +209,12 @@ export const options = {
     foreignVariables: ['HTTPS_PROXY', 'https_proxy'],
     help: 'HTTP proxy towards an https endpoint; NO_PROXY exempts hosts from HTTPS_PROXY.',
   },
+  allowPlainHttp: {
+    kind: 'boolean',
+    default: false,
+    commands: ['run', 'check'],
+    help: 'Send tokens over plain http to other hosts than this one, where everyone on the way can read them.',
+  },
   traceFormat: {
     kind: 'choice',
     isHot: true,

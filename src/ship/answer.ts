@@ -1,22 +1,24 @@
-// What an answer of entries:write means: a pure function from HTTP to a verdict. Called by the
-// delivery of a batch.
+// What an answer of entries:write means: a pure function from HTTP to a verdict, by the rows of
+// answer-table.ts.
 //
-// Invariant: only the API's own words (its JSON error) can condemn an entry. Whatever else stands
-// in the way (a proxy's page, an empty or cut answer, a refusal for lack of rights) is a failure,
-// after which the same bytes are sent again. Facts: contract 1.5; fluent-plugin-google-cloud for
-// the shape of the per-entry errors.
+// Invariant: only the API's own words condemn an entry, and only the API's own words accept one.
+// After anything else the same bytes are sent again.
 
 import type { ErrorCode } from '../errors.ts';
+import type { ApiError, EntryError } from './answer-json.ts';
+import { isEmptyObject, parseApiError, parseSuccess, RpcCode } from './answer-json.ts';
+import type { AnswerEffect, AnswerFacts } from './answer-table.ts';
+import { rowOf } from './answer-table.ts';
 
-/** An HTTP answer; `text` is empty for 2xx, whose body does not matter. */
+export type { EntryError } from './answer-json.ts';
+export { RpcCode } from './answer-json.ts';
+
+/** A complete HTTP answer; `text` is empty when its body was not read to the end. */
 export type Answer = {
   readonly status: number;
   readonly retryAfter: string | undefined;
   readonly text: string;
 };
-
-/** What the API says about one entry: a google.rpc.Code and its message. */
-export type EntryError = { readonly code: number; readonly text: string };
 
 export type Failure = {
   readonly kind: 'failed';
@@ -34,6 +36,18 @@ export type Failure = {
   readonly renew: boolean;
   /** A 400 that is not the API's: it may be a sick proxy, or it may be the body. */
   readonly odd: boolean;
+  /** A 413 that is not the API's: something on the way takes less than this. */
+  readonly oversized: boolean;
+};
+
+/** Nothing was written, and the API says that the body is to blame. */
+export type Refusal = {
+  readonly kind: 'refused';
+  readonly reason: RefusalReason;
+  readonly code: number;
+  readonly text: string;
+  /** The entries that the API blames, by index in this request; empty when it does not say. */
+  readonly entries: ReadonlyMap<number, EntryError>;
 };
 
 export type Verdict =
@@ -42,31 +56,11 @@ export type Verdict =
    * The named entries (index in this request) were refused, the others are written. Never empty.
    */
   | { readonly kind: 'partial'; readonly errors: ReadonlyMap<number, EntryError> }
-  /** Nothing was written and the body is to blame. */
-  | {
-      readonly kind: 'refused';
-      readonly reason: RefusalReason;
-      readonly code: number;
-      readonly text: string;
-    }
+  | Refusal
   | Failure;
 
 /** Why an entry was given up; a metric label. */
 export type RefusalReason = 'refused' | 'too_large' | 'denied';
-
-/** google.rpc.Code, the ones with a meaning here. */
-export const RpcCode = {
-  cancelled: 1,
-  unknown: 2,
-  invalidArgument: 3,
-  deadlineExceeded: 4,
-  permissionDenied: 7,
-  resourceExhausted: 8,
-  aborted: 10,
-  internal: 13,
-  unavailable: 14,
-  unauthenticated: 16,
-} as const;
 
 const retryableEntryCodes: ReadonlySet<number> = new Set([
   RpcCode.cancelled,
@@ -79,6 +73,10 @@ const retryableEntryCodes: ReadonlySet<number> = new Set([
   RpcCode.unauthenticated,
 ]);
 
+const accepted = { kind: 'accepted' } as const;
+/** Characters of the API's message that are told. */
+const textMax = 300;
+
 /** Whether an entry refused with this google.rpc.Code may be accepted later as it is. */
 export function isRetryableEntryCode(code: number): boolean {
   return retryableEntryCodes.has(code);
@@ -89,105 +87,82 @@ export function isRetryableEntryCode(code: number): boolean {
  * is a date.
  */
 export function judge(answer: Answer, entryCount: number, nowMs: number): Verdict {
-  const { status } = answer;
-  // The status counts: a 2xx with garbage behind it was written all the same.
-  if (status >= 200 && status < 300) return { kind: 'accepted' };
-  const error = apiError(answer.text);
-  if (error !== undefined) {
-    // The HTTP status of a partial success is that of one entry, so any status may carry it.
-    const errors = entryErrors(error.details, entryCount);
-    if (errors.size > 0) return { kind: 'partial', errors };
-  }
-  if (status === 413) {
-    return {
-      kind: 'refused',
-      reason: 'too_large',
-      code: RpcCode.invalidArgument,
-      text: error?.message ?? 'HTTP 413',
-    };
-  }
-  if (status === 400 && error !== undefined && error.status !== 'FAILED_PRECONDITION') {
-    const reason = /request payload size exceeds|exceeds maximum size/i.test(error.message)
-      ? 'too_large'
-      : 'refused';
-    return { kind: 'refused', reason, code: RpcCode.invalidArgument, text: error.message };
-  }
-  return failureOf(answer, error, nowMs);
-}
-
-function failureOf(answer: Answer, error: ApiError | undefined, nowMs: number): Failure {
-  const { status } = answer;
-  const said = error === undefined ? 'no API error in the answer' : error.message;
-  const failure = {
-    kind: 'failed',
-    text: `entries:write answered ${status}: ${said.slice(0, 300)}`,
-    pace: 'normal',
-    retryAfterMs: retryAfterMs(answer.retryAfter, nowMs),
-    renew: false,
-    odd: status === 400 && error === undefined,
-  } as const;
-  if (status === 401) return { ...failure, code: 'SHIP_UNAUTHENTICATED', pace: 'slow' };
-  if (status === 403) return { ...failure, code: 'SHIP_FORBIDDEN', pace: 'slow' };
-  if (status === 429) return { ...failure, code: 'SHIP_THROTTLED', pace: 'throttled' };
-  if (status === 408 || status === 409 || status === 499 || status >= 500 || failure.odd) {
-    return { ...failure, code: 'SHIP_UNAVAILABLE', renew: true };
-  }
-  // A path or project that does not exist, a redirect, a gateway's own 4xx: the data is kept until
-  // someone mends it.
-  return { ...failure, code: 'SHIP_MISDIRECTED', pace: 'slow', renew: true };
-}
-
-type ApiError = {
-  readonly message: string;
-  readonly status: string;
-  readonly details: readonly unknown[];
-};
-
-/**
- * The `error` member of the API's JSON, or undefined when the body is anything else (HTML, empty,
- * cut).
- */
-function apiError(text: string): ApiError | undefined {
-  if (!text.trimStart().startsWith('{')) return undefined;
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    return undefined; // Cut or garbled: no word of the API.
-  }
-  const error = member(parsed, 'error');
-  if (typeof error !== 'object' || error === null) return undefined;
-  const message = member(error, 'message');
-  const status = member(error, 'status');
-  const details = member(error, 'details');
+  // Nearly every answer: two bytes, which need no parser.
+  if (answer.status === 200 && answer.text === '{}') return accepted;
+  const { facts, error, entries } = factsOf(answer, entryCount);
+  const { effect } = rowOf(facts);
+  if (effect.then === 'accepted') return accepted;
+  if (effect.then === 'partial') return { kind: 'partial', errors: entries };
+  if (effect.then !== 'refused') return failureOf(answer, error, { effect, nowMs });
+  const text = error?.message ?? '';
+  const isSize = /request payload size exceeds|exceeds maximum size/i.test(text);
   return {
-    message: typeof message === 'string' ? message : 'no message',
-    status: typeof status === 'string' ? status : '',
-    details: Array.isArray(details) ? details : [],
+    kind: 'refused',
+    reason: isSize || answer.status === 413 ? 'too_large' : 'refused',
+    code: RpcCode.invalidArgument,
+    text,
+    entries: error?.misshapen ?? new Map(),
   };
 }
 
-/**
- * The errors per entry. Indexes that are none of this request are left out: nothing may be
- * concluded from them.
- */
-function entryErrors(details: readonly unknown[], entryCount: number): Map<number, EntryError> {
-  const errors = new Map<number, EntryError>();
-  for (const detail of details) {
-    const perEntry = member(detail, 'logEntryErrors');
-    if (typeof perEntry !== 'object' || perEntry === null) continue;
-    for (const [key, status] of Object.entries(perEntry)) {
-      const index = /^\d{1,9}$/.test(key) ? Number(key) : Number.NaN;
-      if (!(index < entryCount)) continue;
-      const code = member(status, 'code');
-      const text = member(status, 'message');
-      errors.set(index, {
-        code: typeof code === 'number' ? code : RpcCode.invalidArgument,
-        text: typeof text === 'string' ? text : 'no message',
-      });
-    }
+type Heard = {
+  readonly facts: AnswerFacts;
+  readonly error: ApiError | undefined;
+  readonly entries: ReadonlyMap<number, EntryError>;
+};
+
+function factsOf({ status, text }: Answer, entryCount: number): Heard {
+  const plain = { status, rpc: '', blame: undefined };
+  const none: ReadonlyMap<number, EntryError> = new Map();
+  if (isEmptyObject(text)) {
+    const body = status < 300 ? 'success' : 'foreign';
+    return { facts: { ...plain, body }, error: undefined, entries: none };
   }
-  return errors;
+  if (status < 300) {
+    const entries = parseSuccess(text, entryCount) ?? none;
+    const body = entries.size > 0 ? 'entries' : 'foreign';
+    return { facts: { ...plain, body }, error: undefined, entries };
+  }
+  const error = parseApiError(text, entryCount);
+  if (error === undefined) {
+    return { facts: { ...plain, body: 'foreign' }, error, entries: none };
+  }
+  // The HTTP status of a partial success is that of one entry, so any status may carry it.
+  const body = error.refused.size > 0 ? 'entries' : 'error';
+  const { status: rpc, blame, refused } = error;
+  return { facts: { status, body, rpc, blame }, error, entries: refused };
+}
+
+type Kept = Extract<AnswerEffect, { readonly code: ErrorCode }>;
+
+function failureOf(
+  { status, retryAfter, text }: Answer,
+  error: ApiError | undefined,
+  { effect, nowMs }: { readonly effect: Kept; readonly nowMs: number },
+): Failure {
+  const said = error === undefined ? describeForeign(text) : error.message.slice(0, textMax);
+  return {
+    kind: 'failed',
+    code: effect.code,
+    text: `entries:write answered ${status}: ${said}`,
+    pace: effect.pace,
+    retryAfterMs: retryAfterMs(retryAfter, nowMs),
+    renew: effect.renew,
+    odd: effect.then === 'suspected',
+    oversized: effect.then === 'halved',
+  };
+}
+
+/** What kind of body it is, without a word of it: it may repeat the request and its token. */
+function describeForeign(text: string): string {
+  const start = text.slice(0, 256).trimStart();
+  if (start === '') return 'no API error in the answer, which is empty or was not read to its end';
+  if (/^<(?:!doctype|html|head|body|\?xml)/i.test(start)) {
+    return 'no API error in the answer, which is a page of HTML';
+  }
+  return start.startsWith('{') || start.startsWith('[')
+    ? 'no API error in the answer, which is JSON of something else, or cut'
+    : 'no API error in the answer, which is no JSON';
 }
 
 /** RFC 9110 Retry-After, seconds or a date, in milliseconds from `nowMs`; 0 for anything else. */
@@ -196,10 +171,4 @@ export function retryAfterMs(value: string | undefined, nowMs: number): number {
   if (/^\s*\d{1,9}\s*$/.test(value)) return Number(value) * 1_000;
   const dateMs = Date.parse(value);
   return Number.isNaN(dateMs) ? 0 : Math.max(0, dateMs - nowMs);
-}
-
-function member(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null
-    ? (value as Record<string, unknown>)[key]
-    : undefined;
 }

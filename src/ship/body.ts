@@ -1,6 +1,5 @@
-// Where the entries stand in a request body, and bodies of some of them. Called by the delivery of
-// a batch when an answer names single entries or refuses the whole; the common path never looks
-// into a body.
+// Where the entries are in a request body, and bodies of some of them. Needed when an answer names
+// single entries or refuses the whole; the common path never looks into a body.
 //
 // Invariant: entries are copied byte for byte, so what is sent again has the same insertIds and is
 // the same entry.
@@ -50,17 +49,19 @@ export function entryBytes(body: Uint8Array, starts: Uint32Array, index: number)
  * order.
  */
 export function bodyOf(body: Uint8Array, starts: Uint32Array, indexes: Uint32Array): Uint8Array {
-  assert(indexes.length > 0);
-  const headBytes = starts[0] ?? 0;
-  let length = headBytes;
-  for (const index of indexes) {
-    length += entryEnd(starts, index) - (starts[index] ?? 0) + separatorBytes;
-  }
-  const part = Buffer.allocUnsafe(length);
-  part.set(body.subarray(0, headBytes));
-  let end = headBytes;
-  for (const index of indexes) {
-    const entry = entryBytes(body, starts, index);
+  const entries = Array.from(indexes, (index) => entryBytes(body, starts, index));
+  return bodyFrom(body.subarray(0, starts[0]), entries);
+}
+
+/** A new complete body of a head, which ends after `"entries":[`, and entries. */
+export function bodyFrom(head: Uint8Array, entries: readonly Uint8Array[]): Uint8Array {
+  assert(entries.length > 0);
+  let length = head.length;
+  for (const entry of entries) length += entry.length + separatorBytes;
+  const part = Buffer.allocUnsafeSlow(length);
+  part.set(head);
+  let end = head.length;
+  for (const entry of entries) {
     part.set(entry, end);
     end += entry.length;
     part.write(',\n', end, 'latin1');

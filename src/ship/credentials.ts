@@ -1,15 +1,17 @@
-// The bearer token of a request: none, from the metadata server, or from a key file. Called before
-// every request; most calls are answered from memory.
+// The bearer token of a request: none, from the metadata server, or from a key file.
 //
-// Invariant: one refresh at a time, and a token that is still valid is never withheld because a
-// refresh fails.
+// Invariant: one refresh at a time; a token that is still valid is never withheld because a refresh
+// fails; no error repeats what an issuer sent, which may be a token.
 
 import assert from 'node:assert/strict';
+import { backoffMs } from '../backoff.ts';
 import { AgentError } from '../errors.ts';
 import { getMetadata, metadataUrl } from '../gce-metadata.ts';
 import type { FetchToken, IssuedToken } from './issued-token.ts';
 import { lifeMinMs } from './issued-token.ts';
 import { keyFileToken } from './key-file-token.ts';
+import { isLoopback, refusePlainHttp } from './plain-http.ts';
+import type { ShipLimits } from './ship-limits.ts';
 
 export type CredentialOptions = {
   readonly endpoint: URL;
@@ -19,9 +21,8 @@ export type CredentialOptions = {
   readonly proxy?: string | undefined;
   /** Host, or host:port, of the metadata server. */
   readonly metadataHost: string;
-  readonly deadlineMs: number;
-  readonly backoffBaseMs: number;
-  readonly backoffMaxMs: number;
+  readonly allowPlainHttp?: boolean | undefined;
+  readonly limits: Pick<ShipLimits, 'shipTokenMs' | 'shipBackoffBaseMs' | 'shipBackoffMaxMs'>;
   /** Monotonic milliseconds. */
   readonly clock: () => number;
   readonly random: () => number;
@@ -40,33 +41,32 @@ export type Credentials = {
 };
 
 const tokenPath = 'instance/service-accounts/default/token';
-/** A token is asked for anew when this share of its life is over. */
+/** The next token is asked for when this share of its life is over. */
 const refreshShare = 0.8;
 
-/**
- * Whether requests to `endpoint` stay on this machine in plain text, where a token would only be
- * exposed.
- */
+/** Whether requests to `endpoint` stay on this machine in plain text: a token has no use there. */
 export function needsNoToken(endpoint: URL): boolean {
-  const host = endpoint.hostname;
-  return (
-    endpoint.protocol === 'http:' &&
-    (host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host))
-  );
+  return endpoint.protocol === 'http:' && isLoopback(endpoint);
 }
 
 /**
  * Chooses the source of tokens; asks nobody yet. Throws CREDENTIALS_MISSING when the key file
- * cannot be used, CONFIG_INVALID when the metadata host is none.
+ * cannot be used, PLAIN_HTTP_REFUSED when a token would be readable on its way, CONFIG_INVALID when
+ * the metadata host is none.
  */
 export function createCredentials(options: CredentialOptions): Credentials {
   if (needsNoToken(options.endpoint)) {
     return { token: noToken, refuse: () => undefined, stop: () => undefined };
   }
+  refusePlainHttp(options.endpoint, '--endpoint', options.allowPlainHttp);
   const fetchToken =
     options.credentialsFile === undefined
       ? tokenFromMetadata(options)
-      : keyFileToken(options.credentialsFile, options);
+      : keyFileToken(options.credentialsFile, {
+          deadlineMs: options.limits.shipTokenMs,
+          proxy: options.proxy,
+          allowPlainHttp: options.allowPlainHttp,
+        });
   return new CachedToken(fetchToken, options);
 }
 
@@ -136,11 +136,14 @@ export class CachedToken implements Credentials {
     } catch (error) {
       assert(error instanceof AgentError, 'a FetchToken rejects with an AgentError');
       this.#failureCount += 1;
-      const { backoffBaseMs, backoffMaxMs, clock, random } = this.#options;
+      const { limits, clock, random } = this.#options;
       // Only a valid token makes waiting possible; without one the gate spaces the requests, and so
       // the refreshes.
-      const waitMs =
-        random() * Math.min(backoffMaxMs, backoffBaseMs * 2 ** Math.min(this.#failureCount, 20));
+      const waitMs = backoffMs(this.#failureCount, {
+        baseMs: 2 * limits.shipBackoffBaseMs,
+        maxMs: limits.shipBackoffMaxMs,
+        random,
+      });
       this.#refreshAtMs =
         this.#token === undefined ? 0 : Math.min(clock() + waitMs, this.#expiresAtMs);
       return error;
@@ -158,7 +161,8 @@ function tokenFromMetadata(options: CredentialOptions): FetchToken {
   let answeredBefore = false;
   const url = metadataUrl(options.metadataHost, tokenPath);
   return async () => {
-    const { status, text } = await getMetadata(url, options.deadlineMs).catch((error: unknown) => {
+    const { shipTokenMs } = options.limits;
+    const answer = await getMetadata(url, shipTokenMs).catch((error: unknown) => {
       // A machine where it never answered is most likely no Google machine.
       throw new AgentError(
         answeredBefore ? 'METADATA_UNAVAILABLE' : 'CREDENTIALS_MISSING',
@@ -166,6 +170,11 @@ function tokenFromMetadata(options: CredentialOptions): FetchToken {
         { cause: error },
       );
     });
+    const { status, isGoogle } = answer;
+    if (!isGoogle) {
+      const text = `what answers at ${options.metadataHost} does not say that it is Google's metadata server`;
+      throw new AgentError('METADATA_UNAVAILABLE', text);
+    }
     if (status === 404) {
       throw new AgentError(
         'CREDENTIALS_MISSING',
@@ -176,7 +185,7 @@ function tokenFromMetadata(options: CredentialOptions): FetchToken {
       throw new AgentError('METADATA_UNAVAILABLE', `the metadata server answered ${status}`);
     }
     answeredBefore = true;
-    return parseToken(text);
+    return parseToken(answer.text);
   };
 }
 
@@ -184,11 +193,11 @@ function parseToken(text: string): IssuedToken {
   let answer: { access_token?: unknown; expires_in?: unknown };
   try {
     answer = JSON.parse(text) as typeof answer;
-  } catch (error) {
+  } catch {
+    // Without its cause: a parser quotes what it parsed.
     throw new AgentError(
       'METADATA_UNAVAILABLE',
       'the metadata server answered something that is no JSON',
-      { cause: error },
     );
   }
   if (typeof answer?.access_token !== 'string' || answer.access_token === '') {

@@ -1,5 +1,5 @@
 // Entries that the API refuses for what they are: kept with the reason in dead-letter.ndjson, for a
-// person to look at. Called by the delivery of a batch.
+// person to look at.
 //
 // Invariant: at most twice `bytesMax` on disk, whole lines only, and a disk that cannot take them
 // never stops the agent.
@@ -25,7 +25,7 @@ export type DeadLetterOptions = {
 };
 
 /** What became of some letters. */
-export type BurialCounts = {
+export type AppendCounts = {
   readonly written: number;
   /** The disk refused them; `error` is why. */
   readonly unwritten: number;
@@ -54,7 +54,7 @@ export class DeadLetterFile {
   }
 
   /** Appends the letters, one line each: `{"time","reason","code","entry"}`. Never throws. */
-  bury(letters: Iterable<DeadLetter>): BurialCounts {
+  append(letters: Iterable<DeadLetter>): AppendCounts {
     const counts = { written: 0, unwritten: 0, dropped: 0, error: undefined as Error | undefined };
     const time = new Date(this.#options.now()).toISOString();
     let lines: Uint8Array[] = [];
@@ -62,7 +62,7 @@ export class DeadLetterFile {
     let bytes = 0;
     const flush = (): void => {
       try {
-        counts.dropped += this.#append(Buffer.concat(lines));
+        counts.dropped += this.#appendLines(Buffer.concat(lines));
         counts.written += lineCount;
       } catch (error) {
         counts.unwritten += lineCount;
@@ -84,7 +84,7 @@ export class DeadLetterFile {
   }
 
   /** Returns how many older letters were dropped for it. */
-  #append(lines: Buffer): number {
+  #appendLines(lines: Buffer): number {
     let dropped = 0;
     if (this.#bytes > 0 && this.#bytes + lines.length > this.#options.bytesMax) {
       dropped = countLines(`${this.#path}.1`);

@@ -1,44 +1,59 @@
 // The way of one batch: send, read the verdict, send again what must be sent again, until every
-// entry is accepted or dead-lettered. Called by the shipper once per batch.
+// entry is accepted or dead-lettered. What happens after each verdict is in settling.ts.
 //
 // Invariant: an entry leaves the batch by the API's word alone: it was accepted, or it was refused
-// for what it is. Everything else is sent again, as the same bytes.
+// for what it is. Everything else is sent again, as the same bytes. What the API does not take at
+// once goes behind the requests of others, and out of the memory that they need.
 
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import type { EntryError, Failure, RefusalReason, Verdict } from './answer.ts';
-import { isRetryableEntryCode, RpcCode } from './answer.ts';
-import { bodyOf, entryBytes, entryStarts } from './body.ts';
-import type { DeadLetter } from './dead-letter.ts';
+import type { EntryError, Verdict } from './answer.ts';
+import { bodyOf, entryStarts } from './body.ts';
+import type { LocatedBody } from './parked-bodies.ts';
+import type { Piece } from './piece.ts';
+import { cutAt, firstPiece, indexesOf, separate, takeNext } from './piece.ts';
 import type { ShipOutcome, Stage } from './sending.ts';
 import { sendWithTicket } from './sending.ts';
+import { settle } from './settling.ts';
+import type { Witness } from './witness.ts';
+
+/** The entries of one container within a body. */
+export type BatchSource = {
+  /** The same object for the same container. */
+  readonly container: object;
+  readonly entryCount: number;
+};
 
 export type Batch = {
   /** A complete body; entries joined by `,\n`, no other raw newline. */
   readonly body: Uint8Array;
   readonly entryCount: number;
+  /** Whose entries these are, in their order; without it all count as one container's. */
+  readonly sources?: readonly BatchSource[];
+  /** Told once when the memory of `body` is not needed any more, if that is before the end. */
+  readonly onReleased?: () => void;
+  /**
+   * Told that entries of this source (its index) hold the batch up: more of that container would
+   * only wait behind them.
+   */
+  readonly onHeldUp?: (source: number) => void;
 };
 
-/** Some entries of the batch that go in one request. */
-type Piece = {
-  /** Indexes in the batch; undefined is all of them, the common case. */
-  readonly indexes: Uint32Array | undefined;
-  readonly count: number;
-  /** Partial answers that told these entries to come again. */
-  readonly attempts: number;
-  /** How many of these said PERMISSION_DENIED. */
-  readonly denials: number;
-  /** 400s without the API's JSON since the piece was cut. */
-  oddAnswers: number;
-  readonly notBeforeMs: number;
-};
-
-type Delivery = {
+export type Delivery = {
   readonly batch: Batch;
   readonly order: number;
   readonly outcome: ShipOutcome;
   readonly pieces: Piece[];
-  starts: Uint32Array | undefined;
+  /** The body and its entries, when someone had to look; a private copy once it is parked. */
+  located: LocatedBody | undefined;
+  isParked: boolean;
+  /** The source of each entry. */
+  sourceOf: Uint32Array | undefined;
+  readonly sourcesHeldUp: Set<number>;
+  /** Entries refused one by one since the last that was accepted. */
+  refusedInRow: number;
+  /** The API did not name the bad entries although a good one was beside them. */
+  isWitnessUseless: boolean;
 };
 
 const gzipAsync = promisify(gzip);
@@ -48,215 +63,174 @@ const gzipAsync = promisify(gzip);
  * `gate.stop`.
  */
 export async function deliver(batch: Batch, order: number, stage: Stage): Promise<ShipOutcome> {
-  const whole = {
-    indexes: undefined,
-    count: batch.entryCount,
-    attempts: 0,
-    denials: 0,
-    oddAnswers: 0,
-    notBeforeMs: 0,
-  };
+  const delivery = begin(batch, order, stage);
+  try {
+    for (;;) {
+      const piece = takeNext(delivery.pieces);
+      if (piece === undefined) return delivery.outcome;
+      // After many refusals the rest is most likely refused too, and no larger request tells more.
+      if (piece.count > 1 && delivery.refusedInRow >= stage.limits.shipRefusedInRowMax) {
+        cutAt(piece, 1, delivery.pieces);
+        continue;
+      }
+      await pause(piece, delivery, stage);
+      const verdict = await verdictOn(piece, delivery, stage);
+      settle(verdict, piece, delivery, stage);
+      if (delivery.pieces.length > 0) park(delivery, stage);
+    }
+  } finally {
+    if (delivery.isParked) stage.parkedBodies.free(delivery.located);
+  }
+}
+
+/** The entries of suspects go in a request of their own, after the others. */
+function begin(batch: Batch, order: number, stage: Stage): Delivery {
+  const { sources = [], entryCount } = batch;
   const outcome = { accepted: 0, deadLettered: 0, requests: 0, retries: 0, wireBytes: 0 };
-  const delivery: Delivery = { batch, order, outcome, pieces: [whole], starts: undefined };
-  for (
-    let piece = takeNext(delivery.pieces);
-    piece !== undefined;
-    piece = takeNext(delivery.pieces)
-  ) {
-    await pause(piece, stage);
-    const verdict = await verdictOn(piece, delivery, stage);
-    if (verdict.kind === 'accepted') accept(piece.count, delivery, stage);
-    else if (verdict.kind === 'partial') settlePartial(piece, verdict.errors, delivery, stage);
-    else if (verdict.kind === 'refused') settleRefused(piece, verdict, delivery, stage);
-    else settleOdd(piece, verdict, delivery, stage);
-  }
-  return outcome;
+  const delivery: Delivery = {
+    batch,
+    order,
+    outcome,
+    pieces: [firstPiece(entryCount)],
+    located: undefined,
+    isParked: false,
+    sourceOf: undefined,
+    sourcesHeldUp: new Set(),
+    refusedInRow: 0,
+    isWitnessUseless: false,
+  };
+  const isAnySuspect = sources.some(({ container }) => stage.suspects.has(container));
+  if (isAnySuspect) separateSuspects(delivery, stage);
+  return delivery;
 }
 
-/** The piece that may go soonest; among equals the one cut last, so that pieces stay few. */
-function takeNext(pieces: Piece[]): Piece | undefined {
-  let best = pieces.length - 1;
-  for (let index = best - 1; index >= 0; index -= 1) {
-    if ((pieces[index]?.notBeforeMs ?? 0) < (pieces[best]?.notBeforeMs ?? 0)) best = index;
-  }
-  return pieces.splice(best, 1)[0];
+/** Cuts what is still to be sent so that suspects hold up no others. */
+export function separateSuspects(delivery: Delivery, stage: Stage): void {
+  const { sources = [] } = delivery.batch;
+  const suspects = sources.map(({ container }) => stage.suspects.has(container));
+  separate(delivery.pieces, (index) => suspects[sourceOf(index, delivery)] === true);
 }
 
-async function pause(piece: Piece, stage: Stage): Promise<void> {
+/** The index of the source that an entry is of. */
+export function sourceOf(index: number, delivery: Delivery): number {
+  delivery.sourceOf ??= sourcesOf(delivery.batch);
+  return delivery.sourceOf[index] ?? 0;
+}
+
+function sourcesOf({ sources = [], entryCount: count }: Batch): Uint32Array {
+  const found = new Uint32Array(count);
+  let start = 0;
+  for (const [source, { entryCount }] of sources.entries()) {
+    found.fill(source, start, start + entryCount);
+    start += entryCount;
+  }
+  return found;
+}
+
+/** The body and where its entries are; for a batch that is accepted at once nobody looks. */
+export function locate(delivery: Delivery): LocatedBody {
+  const { body, entryCount } = delivery.batch;
+  delivery.located ??= { body, starts: entryStarts(body, entryCount) };
+  return delivery.located;
+}
+
+/** Moves what is left to private memory if there is room, and again when most of it has gone. */
+function park(delivery: Delivery, stage: Stage): void {
+  const located = locate(delivery);
+  const count = delivery.pieces.reduce((sum, piece) => sum + piece.count, 0);
+  if (delivery.isParked && count * 2 > located.starts.length) return;
+  const before = delivery.isParked ? located : undefined;
+  delivery.sourceOf ??= sourcesOf(delivery.batch);
+  const parked = stage.parkedBodies.park(located, delivery.pieces, before);
+  if (parked === undefined) return;
+  const sources = delivery.sourceOf;
+  delivery.sourceOf = parked.kept.map((index) => sources[index] ?? 0);
+  delivery.located = parked;
+  if (delivery.isParked) return;
+  delivery.isParked = true;
+  delivery.batch.onReleased?.();
+}
+
+async function pause(piece: Piece, delivery: Delivery, stage: Stage): Promise<void> {
   const waitMs = piece.notBeforeMs - stage.clock();
   if (waitMs > 0) await stage.gate.sleep(waitMs);
   // When everything is refused the fault is rather in the configuration or the clock: slow down, so
-  // that little is dead-lettered before someone looks; the files keep the rest.
-  const { refusalStreakMax, refusalPaceMs } = stage.limits;
-  const excess = stage.refusalStreak - refusalStreakMax;
-  if (excess > 0) {
-    await stage.gate.sleep(Math.min(refusalPaceMs, (refusalPaceMs * excess) / refusalStreakMax));
-  }
+  // that little is dead-lettered before someone looks; the files keep the rest. An entry that was
+  // accepted before tells whether it is so.
+  const { shipRefusalStreakMax, shipRefusalPaceMs } = stage.limits;
+  const excess = stage.refusalStreak - shipRefusalStreakMax;
+  if (excess <= 0 || (await isWitnessAccepted(delivery, stage))) return;
+  const share = Math.min(1, excess / shipRefusalStreakMax);
+  await stage.gate.sleep(shipRefusalPaceMs * share);
+}
+
+async function isWitnessAccepted(delivery: Delivery, stage: Stage): Promise<boolean> {
+  if (!stage.witness.isKnown) return false;
+  const wire = await wireOf(stage.witness.bodyAlone(), stage);
+  const ticket = await stage.gate.enter(delivery.order, 'late');
+  const shipment = { wire, entryCount: 1, outcome: delivery.outcome };
+  const verdict = await sendWithTicket(ticket, shipment, stage);
+  if (verdict.kind === 'accepted') stage.refusalStreak = 0;
+  else if (verdict.kind !== 'failed') stage.witness.drop();
+  return verdict.kind === 'accepted';
 }
 
 /**
- * Sends the piece until the API says something about its entries, or `oddAnswersMax` times says
- * nothing that can be read.
+ * Sends the piece until the API says something about its entries, or something on the way that the
+ * piece is to be cut for.
  */
 async function verdictOn(piece: Piece, delivery: Delivery, stage: Stage): Promise<Verdict> {
-  const body = bytesOf(piece, delivery);
-  const wire = stage.gzip ? await gzipAsync(body, { level: 1 }) : body;
+  let wire: Uint8Array | undefined;
+  let hasWitness = false;
   for (;;) {
-    const ticket = await stage.gate.enter(delivery.order);
-    const verdict = await sendWithTicket(
-      ticket,
-      { wire, entryCount: piece.count, outcome: delivery.outcome },
-      stage,
-    );
-    if (verdict.kind !== 'failed') return verdict;
+    const wantsWitness = piece.hasWitness && stage.witness.isKnown && !delivery.isWitnessUseless;
+    if (wire === undefined || hasWitness !== wantsWitness) {
+      hasWitness = wantsWitness;
+      wire = await wireOf(bytesOf(piece, delivery, hasWitness ? stage.witness : undefined), stage);
+    }
+    const turn = piece.isSuspect || delivery.isParked ? 'late' : 'first';
+    const ticket = await stage.gate.enter(delivery.order, turn);
+    const entryCount = piece.count + Number(hasWitness);
+    const shipment = { wire, entryCount, outcome: delivery.outcome };
+    const verdict = await sendWithTicket(ticket, shipment, stage);
+    if (verdict.kind !== 'failed') {
+      return hasWitness ? withoutWitness(verdict, piece, { delivery, stage }) : verdict;
+    }
+    if (verdict.oversized) return verdict;
     if (verdict.odd) piece.oddAnswers += 1;
-    if (piece.oddAnswers >= stage.limits.oddAnswersMax) return verdict;
+    if (piece.oddAnswers >= stage.limits.shipOddAnswersMax) return verdict;
+    // It may be some containers' entries that are forbidden, and not all.
+    if (verdict.code === 'SHIP_FORBIDDEN') piece.hasWitness = true;
   }
 }
 
-function accept(count: number, delivery: Delivery, stage: Stage): void {
-  delivery.outcome.accepted += count;
-  stage.counters.acceptedEntries += count;
-  if (count > 0) stage.refusalStreak = 0;
-}
-
-/** Splits the named entries by what is to become of them; all others are written. */
-function settlePartial(
+/** The verdict on the piece's own entries. */
+function withoutWitness(
+  verdict: Verdict,
   piece: Piece,
-  errors: ReadonlyMap<number, EntryError>,
-  delivery: Delivery,
-  stage: Stage,
-): void {
-  const again: number[] = [];
-  const denied: number[] = [];
-  const letters = { refused: [] as DeadLetter[], denied: [] as DeadLetter[] };
-  for (const [place, { code, text }] of errors) {
-    const index = piece.indexes === undefined ? place : (piece.indexes[place] ?? 0);
-    if (code === RpcCode.resourceExhausted && again.length === 0) stage.gate.throttle();
-    if (isRetryableEntryCode(code)) again.push(index);
-    // Rights may be on their way (IAM takes minutes to spread), but where the same request's other
-    // entries were written it is this entry that is denied, and it must not hold its batch for
-    // ever.
-    else if (code !== RpcCode.permissionDenied) {
-      letters.refused.push(letterOf(index, code, text, delivery));
-    } else if (piece.denials + 1 < stage.limits.deniedAttemptsMax) denied.push(index);
-    else letters.denied.push(letterOf(index, code, text, delivery));
+  { delivery, stage }: { readonly delivery: Delivery; readonly stage: Stage },
+): Verdict {
+  if (verdict.kind === 'accepted' || verdict.kind === 'failed') return verdict;
+  const named = verdict.kind === 'partial' ? verdict.errors : verdict.entries;
+  const errors = new Map<number, EntryError>(named);
+  if (errors.delete(piece.count)) stage.witness.drop();
+  if (verdict.kind === 'refused') {
+    if (named.size === 0) delivery.isWitnessUseless = true;
+    return { ...verdict, entries: errors };
   }
-  accept(piece.count - errors.size, delivery, stage);
-  bury('refused', letters.refused, delivery, stage);
-  bury('denied', letters.denied, delivery, stage);
-  comeAgain(again, piece, piece.denials, delivery, stage);
-  comeAgain(denied, piece, piece.denials + 1, delivery, stage);
+  return errors.size === 0 ? { kind: 'accepted' } : { kind: 'partial', errors };
 }
 
-function comeAgain(
-  indexes: number[],
-  from: Piece,
-  denials: number,
-  delivery: Delivery,
-  stage: Stage,
-): void {
-  if (indexes.length === 0) return;
-  const attempts = from.attempts + 1;
-  const waitMs =
-    denials > 0
-      ? stage.gate.backoffMs(attempts, stage.limits.slowBackoffMaxMs)
-      : stage.gate.backoffMs(attempts);
-  delivery.pieces.push({
-    indexes: Uint32Array.from(indexes),
-    count: indexes.length,
-    attempts,
-    denials,
-    oddAnswers: 0,
-    notBeforeMs: stage.clock() + waitMs,
-  });
-}
-
-/** The API refused the request as a whole: halve it until the poison stands alone. */
-function settleRefused(
-  piece: Piece,
-  verdict: { readonly reason: RefusalReason; readonly code: number; readonly text: string },
-  delivery: Delivery,
-  stage: Stage,
-): void {
-  if (piece.count > 1) {
-    halve(piece, 0, delivery);
-    return;
+function bytesOf(piece: Piece, delivery: Delivery, witness: Witness | undefined): Uint8Array {
+  if (witness !== undefined) {
+    const { body, starts } = locate(delivery);
+    return witness.bodyWith(body, starts, indexesOf(piece));
   }
-  stage.refusalStreak += 1;
-  bury(
-    verdict.reason,
-    [letterOf(piece.indexes?.[0] ?? 0, verdict.code, verdict.text, delivery)],
-    delivery,
-    stage,
-  );
+  if (piece.indexes === undefined) return delivery.batch.body;
+  const { body, starts } = locate(delivery);
+  return bodyOf(body, starts, piece.indexes);
 }
 
-/**
- * A 400 that is not the API's came again and again. If it is the body, halving finds the entry,
- * which is given up only when others of its batch were accepted; if it is a sick proxy, that never
- * happens and nothing is lost.
- */
-function settleOdd(piece: Piece, failure: Failure, delivery: Delivery, stage: Stage): void {
-  if (piece.count > 1) {
-    halve(piece, stage.limits.oddAnswersMax - 1, delivery);
-  } else if (delivery.outcome.accepted > 0) {
-    const letter = letterOf(
-      piece.indexes?.[0] ?? 0,
-      RpcCode.invalidArgument,
-      failure.text,
-      delivery,
-    );
-    bury('refused', [letter], delivery, stage);
-  } else {
-    // The others first: they may be the evidence.
-    const attempts = piece.attempts + 1;
-    const notBeforeMs =
-      stage.clock() + stage.gate.backoffMs(attempts, stage.limits.slowBackoffMaxMs);
-    delivery.pieces.push({ ...piece, attempts, oddAnswers: 0, notBeforeMs });
-  }
-}
-
-function halve(piece: Piece, oddAnswers: number, delivery: Delivery): void {
-  const indexes = piece.indexes ?? Uint32Array.from({ length: piece.count }, (_, index) => index);
-  const middle = piece.count >>> 1;
-  // The first half lies on top, so entries go out in their order.
-  for (const half of [indexes.subarray(middle), indexes.subarray(0, middle)]) {
-    const count = half.length;
-    // One entry alone must earn its verdict anew.
-    delivery.pieces.push({
-      indexes: half,
-      count,
-      attempts: 0,
-      denials: 0,
-      oddAnswers: count === 1 ? 0 : oddAnswers,
-      notBeforeMs: 0,
-    });
-  }
-}
-
-function bury(
-  reason: RefusalReason,
-  letters: readonly DeadLetter[],
-  delivery: Delivery,
-  stage: Stage,
-): void {
-  if (letters.length === 0) return;
-  delivery.outcome.deadLettered += letters.length;
-  stage.bury(reason, letters);
-}
-
-function letterOf(index: number, code: number, reason: string, delivery: Delivery): DeadLetter {
-  return { code, reason, entry: entryBytes(delivery.batch.body, startsOf(delivery), index) };
-}
-
-function bytesOf(piece: Piece, delivery: Delivery): Uint8Array {
-  return piece.indexes === undefined
-    ? delivery.batch.body
-    : bodyOf(delivery.batch.body, startsOf(delivery), piece.indexes);
-}
-
-function startsOf(delivery: Delivery): Uint32Array {
-  delivery.starts ??= entryStarts(delivery.batch.body, delivery.batch.entryCount);
-  return delivery.starts;
+async function wireOf(body: Uint8Array, stage: Stage): Promise<Uint8Array> {
+  return stage.gzip ? gzipAsync(body, { level: 1 }) : body;
 }

@@ -1,44 +1,39 @@
 // Connections to the endpoint without a proxy: undici's Pool, HTTP/1.1, one request at a time on
-// each connection. Opened by the transport each time it needs a new generation.
+// each connection. The transport opens one for each generation of connections.
 
 import type { Dispatcher } from 'undici';
 import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Lookup } from './lookup.ts';
+import type { ShipLimits } from './ship-limits.ts';
 
 export type DispatcherOptions = {
   readonly connections: number;
   /** Every certificate that is trusted, PEM; undefined is Node's choice. */
   readonly ca: string[] | undefined;
   readonly lookup: Lookup;
-  /** Name lookup, TCP and TLS together. */
-  readonly connectMs: number;
-  readonly headersMs: number;
-  /** Between two pieces of an answer. */
-  readonly bodyMs: number;
-  /** An idle connection is closed after this. */
-  readonly idleMs: number;
+  readonly limits: ShipLimits;
 };
 
 /** Opens no connection yet. */
 export function openDirect(endpoint: URL, options: DispatcherOptions): Dispatcher {
-  const { ca, lookup } = options;
+  const { ca, lookup, limits } = options;
   const tls = ca === undefined ? {} : { ca };
-  const connect = { ...tls, lookup, timeout: options.connectMs, allowH2: false };
+  const connect = { ...tls, lookup, timeout: limits.shipConnectMs, allowH2: false };
   return new Pool(endpoint.origin, { ...commonOptions(options), connect });
 }
 
 /** The options that direct and proxied connections share, by undici's names. */
-export function commonOptions(options: DispatcherOptions): CommonOptions {
+export function commonOptions({ connections, limits }: DispatcherOptions): CommonOptions {
   return {
-    connections: options.connections,
+    connections,
     pipelining: 1,
     allowH2: false,
-    connectTimeout: options.connectMs,
-    headersTimeout: options.headersMs,
-    bodyTimeout: options.bodyMs,
-    keepAliveTimeout: options.idleMs,
+    connectTimeout: limits.shipConnectMs,
+    headersTimeout: limits.shipHeadersMs,
+    bodyTimeout: limits.shipBodyMs,
+    keepAliveTimeout: limits.shipIdleMs,
     // A server's hint may shorten the idle time, never lengthen it.
-    keepAliveMaxTimeout: options.idleMs,
+    keepAliveMaxTimeout: limits.shipIdleMs,
   };
 }
 

@@ -1,16 +1,22 @@
 // One entries:write with `dryRun`, for `tailship check`: the API judges token, permission and entry
-// as it would in earnest, and stores nothing. Called through cli.ts, never by the agent.
+// as it would in earnest, and stores nothing. The agent itself never sends one.
+//
+// Invariant: what is not told is the token, also where the answer repeats it.
 
-import { readFileSync } from 'node:fs';
-import { getCACertificates } from 'node:tls';
-import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
 import { type Config, limits } from '../config.ts';
+import { AgentError, type ErrorCode } from '../errors.ts';
 import { version } from '../version.ts';
+import { judge } from './answer.ts';
 import { createCredentials } from './credentials.ts';
+import { CachedLookup } from './lookup.ts';
+import { openTransport } from './open-transport.ts';
+import type { HttpAnswer } from './transport.ts';
 
 export type DryRunAnswer = {
   readonly status: number;
-  /** Of an error: the beginning of what the API says. */
+  /** Why the agent would not take it for written; undefined when it would. */
+  readonly problem: { readonly code: ErrorCode; readonly text: string } | undefined;
+  /** Of an error: the beginning of what came. */
   readonly text: string;
   /** The server's Date header, milliseconds since 1970; undefined when there is none. */
   readonly serverTimeMs: number | undefined;
@@ -19,44 +25,50 @@ export type DryRunAnswer = {
   readonly elapsedMs: number;
 };
 
-/** In characters; the reason stands at the beginning. */
+/** In characters; the reason is at the beginning. */
 const textMax = 2_000;
+const clock = (): number => performance.now();
 
-/**
- * Sends it. Rejects with an AgentError when there is no token, with undici's error when there is no
- * answer.
- */
+/** Sends it. Rejects with an AgentError when there is no token, or no answer. */
 export async function sendDryRun(config: Config, project: string): Promise<DryRunAnswer> {
-  const token = await fetchToken(config);
-  const dispatcher = createDispatcher(config);
+  const endpoint = new URL(config.endpoint);
+  const shared = { limits, clock, random: Math.random };
+  const token = await createCredentials({ ...config, ...shared, endpoint }).token();
+  const lookup = new CachedLookup(shared);
+  const transport = await openTransport({ ...config, ...shared, endpoint, lookup });
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     'user-agent': `tailship/${version}`,
+    'accept-encoding': 'identity',
   };
   if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
   if (config.quotaProject !== undefined) headers['x-goog-user-project'] = config.quotaProject;
   const startMs = Date.now();
   try {
-    const response = await request(`${config.endpoint}/v2/entries:write`, {
-      method: 'POST',
-      headers,
-      body: dryRunBody(project),
-      dispatcher,
-      signal: AbortSignal.timeout(limits.shipConnectMs + limits.shipBodyMs),
-    });
+    const answer = await transport.post(Buffer.from(dryRunBody(project)), headers);
+    if ('code' in answer) throw new AgentError(answer.code, answer.text);
     const elapsedMs = Date.now() - startMs;
-    const text = await response.body.text();
-    const date = Date.parse(String(response.headers['date']));
+    const date = Date.parse(answer.date ?? '');
+    const text = answer.text.slice(0, textMax);
     return {
-      status: response.statusCode,
-      text: text.slice(0, textMax),
+      status: answer.status,
+      problem: problemOf(answer, startMs),
+      text: token === undefined ? text : text.replaceAll(token, '***'),
       serverTimeMs: Number.isNaN(date) ? undefined : date,
       localTimeMs: startMs + elapsedMs / 2,
       elapsedMs,
     };
   } finally {
-    await dispatcher.destroy();
+    await transport.destroy(new Error('the dry run is over'));
   }
+}
+
+function problemOf(answer: HttpAnswer, nowMs: number): DryRunAnswer['problem'] {
+  const verdict = judge(answer, 1, nowMs);
+  if (verdict.kind === 'accepted') return undefined;
+  if (verdict.kind === 'failed') return { code: verdict.code, text: verdict.text };
+  const [error] = verdict.kind === 'partial' ? [...verdict.errors.values()] : [verdict];
+  return { code: 'SHIP_REJECTED', text: error?.text ?? '' };
 }
 
 function dryRunBody(project: string): string {
@@ -70,28 +82,4 @@ function dryRunBody(project: string): string {
       },
     ],
   });
-}
-
-async function fetchToken(config: Config): Promise<string | undefined> {
-  const credentials = createCredentials({
-    endpoint: new URL(config.endpoint),
-    credentialsFile: config.credentialsFile,
-    metadataHost: config.metadataHost,
-    deadlineMs: limits.shipTokenMs,
-    backoffBaseMs: limits.shipBackoffBaseMs,
-    backoffMaxMs: limits.shipBackoffMaxMs,
-    clock: () => performance.now(),
-    random: Math.random,
-  });
-  return credentials.token();
-}
-
-function createDispatcher({ caFile, proxy }: Config): Dispatcher {
-  const ca =
-    caFile === undefined
-      ? undefined
-      : [...getCACertificates('default'), readFileSync(caFile, 'utf8')];
-  const tls = { timeout: limits.shipConnectMs, ...(ca === undefined ? {} : { ca }) };
-  if (proxy === undefined) return new Agent({ connect: tls });
-  return new ProxyAgent({ uri: proxy, requestTls: tls, proxyTls: tls });
 }

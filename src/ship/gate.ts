@@ -11,19 +11,17 @@
 
 import assert from 'node:assert/strict';
 import type { AgentError, ErrorCode } from '../errors.ts';
+import { backoffMs } from '../backoff.ts';
 import type { Failure } from './answer.ts';
+import type { ShipLimits } from './ship-limits.ts';
 
 /** The right to one request. */
 export type Ticket = { readonly epoch: number; readonly probe: boolean };
 
 export type GateOptions = {
+  /** Requests at once. */
   readonly concurrency: number;
-  readonly backoffBaseMs: number;
-  readonly backoffMaxMs: number;
-  readonly slowBackoffMaxMs: number;
-  readonly retryAfterMaxMs: number;
-  /** Requests per second that each success gives back after a 429. */
-  readonly rateStep: number;
+  readonly limits: ShipLimits;
   /** Monotonic milliseconds. */
   readonly clock: () => number;
   readonly random: () => number;
@@ -38,12 +36,17 @@ type Waiter = {
   readonly reject: (reason: AgentError) => void;
 };
 
+/** Tickets that go to others before a late waiter has one. */
+const lateShare = 8;
 /** Above this rate (one request in so many ms) the pace after a 429 is forgotten. */
 const spacingForgottenMs = 10;
 
 export class Gate {
   readonly #options: GateOptions;
   readonly #waiters: Waiter[] = [];
+  /** Whoever lets others go first. */
+  readonly #lateWaiters: Waiter[] = [];
+  #ticketsSinceLate = 0;
   #ticketCount = 0;
   #probing = false;
   /**
@@ -77,33 +80,34 @@ export class Gate {
   }
 
   /**
-   * Waits for the turn of a request; the smallest `order` (oldest batch) goes first. Rejects with
-   * the reason of `stop`.
+   * Waits for the turn of a request; the smallest `order` (oldest batch) goes first. `late` ones
+   * go after all others, but for every `lateShare`-th ticket. Rejects with the reason of `stop`.
    */
-  enter(order: number): Promise<Ticket> {
+  enter(order: number, turn: 'first' | 'late' = 'first'): Promise<Ticket> {
     return new Promise((resolve, reject) => {
       if (this.#stopped !== undefined) {
         reject(this.#stopped);
         return;
       }
-      const place = this.#waiters.findIndex((waiter) => waiter.order > order);
-      this.#waiters.splice(place < 0 ? this.#waiters.length : place, 0, { order, resolve, reject });
+      const waiters = turn === 'late' ? this.#lateWaiters : this.#waiters;
+      const place = waiters.findIndex((waiter) => waiter.order > order);
+      waiters.splice(place < 0 ? waiters.length : place, 0, { order, resolve, reject });
       this.#pump();
     });
   }
 
   /**
-   * Gives a ticket back with what became of its request: a failure of the endpoint, or undefined
-   * for any answer of the API.
+   * Gives a ticket back with what became of its request: `answered` by the API, a failure of the
+   * endpoint, or `unclear`, which neither prolongs an outage nor ends it.
    */
-  leave(ticket: Ticket, failure: Failure | undefined): void {
+  leave(ticket: Ticket, outcome: Failure | 'answered' | 'unclear'): void {
     assert(this.#ticketCount > 0);
     this.#ticketCount -= 1;
     if (ticket.probe) this.#probing = false;
-    // A request older than the last failure neither prolongs the outage nor ends it.
+    // Nor does a request that is older than the last failure.
     if (ticket.epoch === this.#epoch) {
-      if (failure === undefined) this.#succeed();
-      else this.#fail(failure);
+      if (outcome === 'answered') this.#succeed();
+      else if (outcome !== 'unclear') this.#fail(outcome);
     }
     this.#pump();
   }
@@ -111,17 +115,19 @@ export class Gate {
   /** Lowers the rate of all senders: the API said that a quota is used up. */
   throttle(): void {
     this.#spacingMs = Math.min(
-      Math.max(this.#spacingMs * 2, this.#options.backoffBaseMs),
-      this.#options.backoffMaxMs,
+      Math.max(this.#spacingMs * 2, this.#options.limits.shipBackoffBaseMs),
+      this.#options.limits.shipBackoffMaxMs,
     );
   }
 
-  /** Full jitter: anything up to base · 2^(attempts-1), at most `maxMs`. */
-  backoffMs(attempts: number, maxMs = this.#options.backoffMaxMs): number {
-    return (
-      this.#options.random() *
-      Math.min(maxMs, this.#options.backoffBaseMs * 2 ** Math.min(attempts - 1, 30))
-    );
+  /** Full jitter; `slow` is for what someone must change first. */
+  backoffMs(attempts: number, pace: 'normal' | 'slow' = 'normal'): number {
+    const { shipBackoffBaseMs, shipBackoffMaxMs, shipSlowBackoffMaxMs } = this.#options.limits;
+    return backoffMs(attempts, {
+      baseMs: shipBackoffBaseMs,
+      maxMs: pace === 'slow' ? shipSlowBackoffMaxMs : shipBackoffMaxMs,
+      random: this.#options.random,
+    });
   }
 
   /** Waits; rejects with the reason of `stop`. */
@@ -144,7 +150,9 @@ export class Gate {
   stop(reason: AgentError): void {
     this.#stopped ??= reason;
     clearTimeout(this.#timer);
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(reason);
+    for (const waiters of [this.#waiters, this.#lateWaiters]) {
+      for (const waiter of waiters.splice(0)) waiter.reject(reason);
+    }
     for (const sleeper of this.#sleepers) {
       clearTimeout(sleeper.timer);
       sleeper.reject(reason);
@@ -154,7 +162,7 @@ export class Gate {
 
   #succeed(): void {
     if (this.#spacingMs > 0) {
-      const spacingMs = 1_000 / (1_000 / this.#spacingMs + this.#options.rateStep);
+      const spacingMs = 1_000 / (1_000 / this.#spacingMs + this.#options.limits.shipRateStep);
       this.#spacingMs = spacingMs < spacingForgottenMs ? 0 : spacingMs;
       // Not the old pace once more: after two minutes of 429 that were another 30 s of silence.
       const nextMs = this.#options.clock() + this.#spacingMs;
@@ -164,7 +172,7 @@ export class Gate {
     const outageMs = this.#options.clock() - this.#failingSinceMs;
     this.#failureCount = 0;
     // The others follow within one base back-off: many nodes recover at the same moment.
-    const jitterMs = this.#options.random() * this.#options.backoffBaseMs;
+    const jitterMs = this.#options.random() * this.#options.limits.shipBackoffBaseMs;
     this.#notBeforeMs = Math.max(this.#notBeforeMs, this.#options.clock() + jitterMs);
     if (this.#toldCode !== undefined) this.#options.onRecovered(this.#toldCode, outageMs);
     this.#toldCode = undefined;
@@ -176,10 +184,9 @@ export class Gate {
     if (this.#failureCount === 0) this.#failingSinceMs = nowMs;
     this.#failureCount += 1;
     if (failure.pace === 'throttled') this.throttle();
-    const maxMs =
-      failure.pace === 'slow' ? this.#options.slowBackoffMaxMs : this.#options.backoffMaxMs;
-    const askedMs = Math.min(failure.retryAfterMs, this.#options.retryAfterMaxMs);
-    this.#notBeforeMs = nowMs + askedMs + this.backoffMs(this.#failureCount, maxMs);
+    const pace = failure.pace === 'slow' ? 'slow' : 'normal';
+    const askedMs = Math.min(failure.retryAfterMs, this.#options.limits.shipRetryAfterMaxMs);
+    this.#notBeforeMs = nowMs + askedMs + this.backoffMs(this.#failureCount, pace);
     // One failure that the next request heals is a counter, not a line of log.
     if (this.#failureCount >= 2 && this.#toldCode !== failure.code) {
       this.#toldCode = failure.code;
@@ -188,7 +195,7 @@ export class Gate {
   }
 
   #pump(): void {
-    while (this.#waiters.length > 0 && this.#stopped === undefined) {
+    while (this.#waiters.length + this.#lateWaiters.length > 0 && this.#stopped === undefined) {
       const failing = this.#failureCount > 0;
       if (this.#ticketCount >= this.#options.concurrency || (failing && this.#probing)) return;
       const nowMs = this.#options.clock();
@@ -201,7 +208,14 @@ export class Gate {
       this.#ticketCount += 1;
       if (failing) this.#probing = true;
       this.#notBeforeMs = nowMs + this.#spacingMs;
-      this.#waiters.shift()?.resolve({ epoch: this.#epoch, probe: failing });
+      this.#nextWaiter()?.resolve({ epoch: this.#epoch, probe: failing });
     }
+  }
+
+  #nextWaiter(): Waiter | undefined {
+    const isLateDue = this.#ticketsSinceLate >= lateShare && this.#lateWaiters.length > 0;
+    const isLate = isLateDue || this.#waiters.length === 0;
+    this.#ticketsSinceLate = isLate ? 0 : this.#ticketsSinceLate + 1;
+    return (isLate ? this.#lateWaiters : this.#waiters).shift();
   }
 }

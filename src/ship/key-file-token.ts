@@ -1,18 +1,21 @@
-// Tokens by a key file or other Application Default Credentials JSON. Created by credentials.ts;
-// google-auth-library, which costs 21 MB, is loaded for the first token.
+// Tokens by a key file or other Application Default Credentials JSON. google-auth-library, which
+// costs 21 MB, is loaded for the first token.
 //
-// Invariant: the file is read for every token, so a key that was rotated in place is used at once.
+// Invariants: the file is read for every token, so a key that was rotated in place is used at once;
+// no error repeats what stands in the file, or what an issuer sent.
 
 import { readFileSync } from 'node:fs';
-import type { AuthClient } from 'google-auth-library';
-import { AgentError } from '../errors.ts';
+import type { AuthClient, gaxios } from 'google-auth-library';
+import { AgentError, isSystemError } from '../errors.ts';
 import type { FetchToken } from './issued-token.ts';
 import { lifeMinMs, loggingScope } from './issued-token.ts';
+import { refusePlainHttp } from './plain-http.ts';
 
 export type KeyFileOptions = {
   readonly deadlineMs: number;
   /** URL of an HTTP proxy towards the issuer. */
   readonly proxy?: string | undefined;
+  readonly allowPlainHttp?: boolean | undefined;
 };
 
 type KeyFile = {
@@ -20,9 +23,20 @@ type KeyFile = {
   readonly credential_source?: { readonly environment_id?: string; readonly executable?: unknown };
 };
 
-/** Throws CREDENTIALS_MISSING when the file cannot be read as JSON. */
+/** More of an issuer's answer is not read. */
+const answerBytesMax = 64 * 1024;
+const reasonCharsMax = 300;
+/** Access tokens of Google, JSON Web Tokens, keys. */
+const secretText = /ya29\.[\w.-]+|eyJ[\w-]+\.[\w.-]+|-----BEGIN[\s\S]*/g;
+/** Where a cloud's own metadata server is: nothing else answers there. */
+const linkLocal = /^(?:169\.254\.|\[fe80:)/;
+
+/**
+ * Throws CREDENTIALS_MISSING when the file cannot be read as JSON, PLAIN_HTTP_REFUSED when it names
+ * an issuer that would be asked in plain text.
+ */
 export function keyFileToken(file: string, options: KeyFileOptions): FetchToken {
-  readKeyFile(file);
+  readKeyFile(file, options);
   return async () => {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
@@ -33,8 +47,8 @@ export function keyFileToken(file: string, options: KeyFileOptions): FetchToken 
       return await Promise.race([fetchToken(file, options), late]);
     } catch (error) {
       if (error instanceof AgentError) throw error;
-      const text = `no token by ${file}: ${(error as Error).message}`;
-      throw new AgentError('SHIP_UNAUTHENTICATED', text, { cause: error });
+      // Without its cause, which holds the request: a signed assertion, or a subject's token.
+      throw new AgentError('SHIP_UNAUTHENTICATED', `no token by ${file}: ${reasonOf(error)}`);
     } finally {
       clearTimeout(timer);
     }
@@ -43,7 +57,7 @@ export function keyFileToken(file: string, options: KeyFileOptions): FetchToken 
 
 async function fetchToken(file: string, options: KeyFileOptions): ReturnType<FetchToken> {
   // A new client for each token, because a client would give a refused one out again.
-  const client = await createClient(readKeyFile(file), file, options);
+  const client = await createClient(readKeyFile(file, options), file, options);
   const { token } = await client.getAccessToken();
   if (typeof token !== 'string' || token === '') {
     throw new Error('the issuer answered without a token');
@@ -60,7 +74,11 @@ async function createClient(
 ): Promise<AuthClient> {
   const library = await import('google-auth-library');
   const scopes = [loggingScope];
-  const transporterOptions = { timeout: deadlineMs, ...(proxy === undefined ? {} : { proxy }) };
+  const transporterOptions = {
+    timeout: deadlineMs,
+    maxContentLength: answerBytesMax,
+    ...(proxy === undefined ? {} : { proxy }),
+  };
   // The common types are made directly: GoogleAuth would print a warning for each of them, and the
   // agent's log is structured.
   const source = key.credential_source;
@@ -83,13 +101,50 @@ async function createClient(
   return auth.getClient();
 }
 
-function readKeyFile(file: string): KeyFile {
+function readKeyFile(file: string, { allowPlainHttp }: KeyFileOptions): KeyFile {
+  let key: unknown;
   try {
-    const key: unknown = JSON.parse(readFileSync(file, 'utf8'));
-    if (typeof key !== 'object' || key === null) throw new Error('it holds no JSON object');
-    return key;
+    key = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    const text = `the credentials file ${file} cannot be used: ${(error as Error).message}`;
-    throw new AgentError('CREDENTIALS_MISSING', text, { cause: error });
+    throw unusable(file, isSystemError(error) ? error.message : 'it is no JSON');
   }
+  if (typeof key !== 'object' || key === null) throw unusable(file, 'it holds no JSON object');
+  for (const { name, url } of issuersOf(key)) {
+    if (name === 'url' && linkLocal.test(url.hostname)) continue;
+    refusePlainHttp(url, `${name} in ${file}`, allowPlainHttp);
+  }
+  return key;
+}
+
+function unusable(file: string, reason: string): AgentError {
+  const text = `the credentials file ${file} cannot be used: ${reason}`;
+  return new AgentError('CREDENTIALS_MISSING', text);
+}
+
+/** Every URL that tokens come from or go to, at any depth: `token_uri`, `token_url`, `url`, … */
+function issuersOf(object: object): { readonly name: string; readonly url: URL }[] {
+  return Object.entries(object).flatMap(([name, value]: [string, unknown]) => {
+    if (typeof value === 'object' && value !== null) return issuersOf(value);
+    const url = /(?:^|_)ur[il]$/.test(name) ? URL.parse(String(value)) : null;
+    return url === null ? [] : [{ name, url }];
+  });
+}
+
+/** Why there is no token, without a word of what was sent or parsed. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'the library failed';
+  const { response, code, name } = error as Partial<gaxios.GaxiosError> & Error;
+  if (response !== undefined) {
+    const answer: unknown = response.data;
+    const oauth =
+      typeof answer === 'object' && answer !== null && 'error' in answer && answer.error;
+    const isCode = typeof oauth === 'string' && /^[a-z_]{1,64}$/.test(oauth);
+    return `the issuer answered ${response.status}${isCode ? ` ${oauth}` : ''}`;
+  }
+  const isParsed = name === 'SyntaxError' || /JSON/.test(error.message);
+  if (isParsed || error.cause instanceof SyntaxError) return 'what was read is no JSON';
+  const { message } = error;
+  const text =
+    code === undefined || message.includes(String(code)) ? message : `${code}: ${message}`;
+  return text.replace(secretText, '***').slice(0, reasonCharsMax);
 }

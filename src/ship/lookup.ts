@@ -1,13 +1,14 @@
 // Name lookup with a memory: names are resolved once per ttl, and when the resolver fails or is
-// slow the last known addresses go on serving, for ever. Given to every connection of the
-// transport.
+// slow the last known addresses go on serving.
 //
-// Invariant: a name that was resolved once never again fails or blocks longer than `slowMs`.
+// Invariant: a name that was resolved once never again fails or blocks longer than
+// `shipDnsSlowMs`.
 
 import { lookup as systemLookup } from 'node:dns';
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { AgentError } from '../errors.ts';
+import type { ShipLimits } from './ship-limits.ts';
 
 export type Lookup = LookupFunction;
 
@@ -15,11 +16,11 @@ export type Lookup = LookupFunction;
 export type Resolve = (hostname: string) => Promise<LookupAddress[]>;
 
 export type LookupOptions = {
-  readonly ttlMs: number;
-  /** Past this, known addresses are used and the answer is awaited in the background. */
-  readonly slowMs: number;
-  /** Past this, a name that was never resolved fails. */
-  readonly deadlineMs: number;
+  /**
+   * Past `shipDnsSlowMs` known addresses are used and the answer is awaited in the background; past
+   * `shipConnectMs` a name that was never resolved fails.
+   */
+  readonly limits: Pick<ShipLimits, 'shipDnsTtlMs' | 'shipDnsSlowMs' | 'shipConnectMs'>;
   readonly clock: () => number;
   readonly resolve?: Resolve;
 };
@@ -77,9 +78,10 @@ export class CachedLookup {
   async #addresses(hostname: string): Promise<LookupAddress[]> {
     const known = this.#known.get(hostname);
     if (known === undefined || this.#options.clock() >= known.freshUntilMs) {
+      const { limits } = this.#options;
       const query = this.#query(hostname);
-      if (known === undefined) await within(query, this.#options.deadlineMs, hostname);
-      else await within(query, this.#options.slowMs, hostname).catch(() => undefined); // What is known goes on serving.
+      if (known === undefined) await within(query, limits.shipConnectMs, hostname);
+      else await within(query, limits.shipDnsSlowMs, hostname).catch(() => undefined); // What is known goes on serving.
     }
     const usable = this.#known.get(hostname);
     if (usable === undefined) {
@@ -103,7 +105,7 @@ export class CachedLookup {
   async #ask(hostname: string): Promise<void> {
     const addresses = await (this.#options.resolve ?? resolveBySystem)(hostname);
     if (addresses.length === 0) return;
-    const freshUntilMs = this.#options.clock() + this.#options.ttlMs;
+    const freshUntilMs = this.#options.clock() + this.#options.limits.shipDnsTtlMs;
     const turn = this.#known.get(hostname)?.turn ?? 0;
     this.#known.set(hostname, { addresses, freshUntilMs, turn });
   }

@@ -8,7 +8,7 @@ import { commonOptions } from './direct-dispatcher.ts';
 
 /** Opens no connection yet. `proxy` is a URL; user and password within it go to the proxy. */
 export function openProxied(proxy: string, options: DispatcherOptions): Dispatcher {
-  const { ca, lookup, headersMs } = options;
+  const { ca, lookup, limits } = options;
   const tls = ca === undefined ? {} : { ca };
   return new ProxyAgent({
     ...commonOptions(options),
@@ -17,6 +17,7 @@ export function openProxied(proxy: string, options: DispatcherOptions): Dispatch
     // The proxy resolves the endpoint's name; the proxy's own name is resolved here.
     proxyTls: { ...tls, lookup },
     // Its own default would let a proxy that never answers CONNECT hold the tunnel for minutes.
-    clientFactory: (origin, given) => new Pool(origin, { ...given, headersTimeout: headersMs }),
+    clientFactory: (origin, given) =>
+      new Pool(origin, { ...given, headersTimeout: limits.shipHeadersMs }),
   });
 }

@@ -1,5 +1,4 @@
-// One request of a delivery: token, POST, verdict, counters. Called by delivery.ts with a ticket of
-// the gate in its hand.
+// One request of a delivery: token, POST, verdict, counters.
 //
 // Invariant: the gate learns what became of every ticket, and the counters of every request.
 
@@ -12,7 +11,11 @@ import { add } from './counters.ts';
 import type { Credentials } from './credentials.ts';
 import type { DeadLetter } from './dead-letter.ts';
 import type { Gate, Ticket } from './gate.ts';
+import type { ParkedBodies } from './parked-bodies.ts';
+import type { ShipLimits } from './ship-limits.ts';
+import type { Suspects } from './suspects.ts';
 import type { Transport } from './transport.ts';
+import type { Witness } from './witness.ts';
 
 /** What became of a batch; the first two add up to its entries. */
 export type ShipOutcome = {
@@ -29,23 +32,22 @@ export type Stage = {
   readonly transport: Transport;
   readonly credentials: Credentials;
   readonly counters: ShipCounters;
+  readonly witness: Witness;
+  readonly suspects: Suspects;
+  readonly parkedBodies: ParkedBodies;
   readonly gzip: boolean;
   readonly headers: (token: string | undefined) => Record<string, string>;
   /** Keeps the refused entries; never throws. */
-  readonly bury: (reason: RefusalReason, letters: readonly DeadLetter[]) => void;
+  readonly deadLetter: (reason: RefusalReason, letters: readonly DeadLetter[]) => void;
   /** After any failure of the endpoint. */
   readonly onFailure: (failure: Failure) => void;
+  /** An entry of so many bytes is kept although what answered does not take it. */
+  readonly onKept: (failure: Failure, bytes: number) => void;
   /** Epoch milliseconds. */
   readonly now: () => number;
   /** Monotonic milliseconds. */
   readonly clock: () => number;
-  readonly limits: {
-    readonly slowBackoffMaxMs: number;
-    readonly deniedAttemptsMax: number;
-    readonly oddAnswersMax: number;
-    readonly refusalStreakMax: number;
-    readonly refusalPaceMs: number;
-  };
+  readonly limits: ShipLimits;
   /** Entries refused one by one since the last entry that was accepted, over all batches. */
   refusalStreak: number;
 };
@@ -65,16 +67,18 @@ export async function sendWithTicket(
   shipment: Shipment,
   stage: Stage,
 ): Promise<Verdict> {
-  let failure: Failure | undefined;
+  let outcome: Failure | 'answered' | 'unclear' = 'unclear';
   try {
     const verdict = await sendOnce(shipment, stage);
-    if (verdict.kind === 'failed') {
-      failure = verdict;
-      stage.onFailure(failure);
+    if (verdict.kind !== 'failed') outcome = 'answered';
+    // Two halves may pass where one body does not.
+    else if (!verdict.oversized || shipment.entryCount === 1) {
+      outcome = verdict;
+      stage.onFailure(verdict);
     }
     return verdict;
   } finally {
-    stage.gate.leave(ticket, failure);
+    stage.gate.leave(ticket, outcome);
     stage.counters.consecutiveFailures = stage.gate.failureCount;
   }
 }
@@ -101,7 +105,16 @@ async function sendOnce(shipment: Shipment, stage: Stage): Promise<Verdict> {
 }
 
 function noAnswer(code: ErrorCode, text: string, renew: boolean): Failure {
-  return { kind: 'failed', code, text, pace: 'normal', retryAfterMs: 0, renew, odd: false };
+  return {
+    kind: 'failed',
+    code,
+    text,
+    pace: 'normal',
+    retryAfterMs: 0,
+    renew,
+    odd: false,
+    oversized: false,
+  };
 }
 
 async function post(

@@ -1,12 +1,9 @@
 // The ship stage: takes ready request bodies and answers when nothing of them needs sending any
-// more. Created and stopped by the agent; everything about one batch is in delivery.ts.
+// more. Everything about one batch is in delivery.ts.
 //
 // Invariant: ship() resolves only when every entry of the batch was accepted or dead-lettered, and
 // nothing retryable is ever dropped.
 
-import { readFileSync } from 'node:fs';
-import { getCACertificates } from 'node:tls';
-import type { Dispatcher } from 'undici';
 import { limits as defaults } from '../config.ts';
 import type { ErrorCode } from '../errors.ts';
 import { AgentError } from '../errors.ts';
@@ -19,21 +16,21 @@ import type { DeadLetter } from './dead-letter.ts';
 import { DeadLetterFile } from './dead-letter.ts';
 import type { Batch } from './delivery.ts';
 import { deliver } from './delivery.ts';
-import type { DispatcherOptions } from './direct-dispatcher.ts';
-import { openDirect } from './direct-dispatcher.ts';
 import { Gate } from './gate.ts';
 import { CachedLookup } from './lookup.ts';
 import type { Resolve } from './lookup.ts';
+import { openTransport } from './open-transport.ts';
+import { ParkedBodies } from './parked-bodies.ts';
 import type { ShipOutcome, Stage } from './sending.ts';
-import { Transport } from './transport.ts';
+import type { ShipLimits } from './ship-limits.ts';
+import { Suspects } from './suspects.ts';
+import { Witness } from './witness.ts';
 
+export type { BatchSource } from './delivery.ts';
 export type { ShipCounters } from './counters.ts';
 export type { ShipOutcome } from './sending.ts';
 
-/** The limits of config.ts that this stage obeys; tests shorten them. */
-export type ShipLimits = {
-  readonly [Name in keyof typeof defaults as Name extends `ship${string}` ? Name : never]: number;
-};
+export type { ShipLimits } from './ship-limits.ts';
 
 export type ShipOptions = {
   /**
@@ -48,6 +45,8 @@ export type ShipOptions = {
   readonly credentialsFile?: string | undefined;
   /** As GCE_METADATA_HOST: host or host:port. */
   readonly metadataHost?: string | undefined;
+  /** Tokens may be sent over plain http to other hosts. */
+  readonly allowPlainHttp?: boolean | undefined;
   readonly gzip: boolean;
   /** Requests at once, each on its connection. */
   readonly connections: number;
@@ -88,8 +87,8 @@ export type Shipper = {
 };
 
 /**
- * Opens no connection yet. Rejects with CONFIG_INVALID (caFile) or CREDENTIALS_MISSING
- * (credentialsFile).
+ * Opens no connection yet. Rejects with CONFIG_INVALID (caFile), CREDENTIALS_MISSING
+ * (credentialsFile) or PLAIN_HTTP_REFUSED.
  */
 export async function createShipper(options: ShipOptions, hooks: ShipHooks): Promise<Shipper> {
   const stage = await createStage(options, hooks);
@@ -128,44 +127,46 @@ function clock(): number {
 
 async function createStage(options: ShipOptions, hooks: ShipHooks): Promise<Stage> {
   const limits: ShipLimits = { ...defaults, ...options.limits };
-  const parts: Parts = { options, limits, hooks, now: hooks.now ?? Date.now };
-  const random = hooks.random ?? Math.random;
+  const { now = Date.now, random = Math.random } = hooks;
+  const { resolve } = options;
   const counters = createCounters();
-  const lookup = createLookup(parts);
-  const transport = await createTransport(parts, lookup, random);
+  const lookup = new CachedLookup({ limits, clock, ...(resolve !== undefined && { resolve }) });
+  const credentials = createCredentials({
+    ...options,
+    credentialsFile: options.credentialsFile,
+    metadataHost: options.metadataHost ?? '169.254.169.254',
+    limits,
+    clock,
+    random,
+  });
+  const transport = await openTransport({ ...options, lookup, limits, clock, random });
   return {
-    gate: createGate(parts, random),
+    gate: createGate({ options, limits, hooks }),
     transport,
-    credentials: createCredentials({
-      endpoint: options.endpoint,
-      credentialsFile: options.credentialsFile,
-      proxy: options.proxy,
-      metadataHost: options.metadataHost ?? '169.254.169.254',
-      deadlineMs: limits.shipTokenMs,
-      backoffBaseMs: limits.shipBackoffBaseMs,
-      backoffMaxMs: limits.shipBackoffMaxMs,
-      clock,
-      random,
-    }),
+    credentials,
     counters,
+    witness: new Witness({
+      bytesMax: limits.shipWitnessBytesMax,
+      ageMaxMs: limits.shipWitnessMs,
+      clock,
+    }),
+    suspects: new Suspects(limits.shipSuspectMs, clock),
+    parkedBodies: new ParkedBodies(limits.shipParkedBytesMax),
     gzip: options.gzip,
     headers: headersFor(options),
-    bury: createBury(parts, counters),
+    deadLetter: createDeadLetters({ options, limits, hooks }, counters),
     onFailure: (failure: Failure) => {
-      counters.lastError = { code: failure.code, text: failure.text, timeMs: parts.now() };
+      counters.lastError = { code: failure.code, text: failure.text, timeMs: now() };
       if (!failure.renew) return;
       transport.renew();
       lookup.expire();
     },
-    now: parts.now,
-    clock,
-    limits: {
-      slowBackoffMaxMs: limits.shipSlowBackoffMaxMs,
-      deniedAttemptsMax: limits.shipDeniedAttemptsMax,
-      oddAnswersMax: limits.shipOddAnswersMax,
-      refusalStreakMax: limits.shipRefusalStreakMax,
-      refusalPaceMs: limits.shipRefusalPaceMs,
+    onKept: ({ code, text }: Failure, bytes: number) => {
+      hooks.log('warn', code, `an entry of ${bytes} bytes is kept and sent again: ${text}`);
     },
+    now,
+    clock,
+    limits,
     refusalStreak: 0,
   };
 }
@@ -175,74 +176,22 @@ type Parts = {
   readonly options: ShipOptions;
   readonly limits: ShipLimits;
   readonly hooks: ShipHooks;
-  readonly now: () => number;
 };
 
-function createLookup({ options, limits }: Parts): CachedLookup {
-  return new CachedLookup({
-    ttlMs: limits.shipDnsTtlMs,
-    slowMs: limits.shipDnsSlowMs,
-    deadlineMs: limits.shipConnectMs,
-    clock,
-    ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
-  });
-}
-
-async function createTransport(
-  { options, limits }: Parts,
-  lookup: CachedLookup,
-  random: () => number,
-): Promise<Transport> {
-  const { endpoint, proxy, caFile } = options;
-  const dispatcherOptions: DispatcherOptions = {
-    connections: options.connections,
-    ca: caFile === undefined ? undefined : readCertificates(caFile),
-    lookup: lookup.lookup,
-    connectMs: limits.shipConnectMs,
-    headersMs: limits.shipHeadersMs,
-    bodyMs: limits.shipBodyMs,
-    idleMs: limits.shipIdleMs,
-  };
-  let open = (): Dispatcher => openDirect(endpoint, dispatcherOptions);
-  if (proxy !== undefined) {
-    const { openProxied } = await import('./proxied-dispatcher.ts');
-    open = () => openProxied(proxy, dispatcherOptions);
-  }
-  return new Transport({
-    endpoint,
-    open,
-    requestMs: limits.shipRequestMs,
-    connectionAgeMs: limits.shipConnectionAgeMs,
-    answerBytesMax: limits.shipAnswerBytesMax,
-    clock,
-    random,
-  });
-}
-
-function createGate({ options, limits, hooks }: Parts, random: () => number): Gate {
+function createGate({ options, limits, hooks }: Parts): Gate {
+  const { host } = options.endpoint;
   return new Gate({
     concurrency: options.connections,
-    backoffBaseMs: limits.shipBackoffBaseMs,
-    backoffMaxMs: limits.shipBackoffMaxMs,
-    slowBackoffMaxMs: limits.shipSlowBackoffMaxMs,
-    retryAfterMaxMs: limits.shipRetryAfterMaxMs,
-    rateStep: limits.shipRateStep,
+    limits,
     clock,
-    random,
+    random: hooks.random ?? Math.random,
     onFailing: (failure) => {
       const level = failure.code === 'SHIP_THROTTLED' ? 'warn' : 'error';
-      hooks.log(
-        level,
-        failure.code,
-        `sending to ${options.endpoint.host} fails, trying on: ${failure.text}`,
-      );
+      hooks.log(level, failure.code, `sending to ${host} fails, trying on: ${failure.text}`);
     },
     onRecovered: (code, outageMs) => {
-      hooks.log(
-        'info',
-        code,
-        `sending to ${options.endpoint.host} recovered after ${Math.round(outageMs / 1_000)} s`,
-      );
+      const seconds = Math.round(outageMs / 1_000);
+      hooks.log('info', code, `sending to ${host} recovered after ${seconds} s`);
     },
   });
 }
@@ -252,6 +201,8 @@ function headersFor(options: ShipOptions): Stage['headers'] {
   const common = {
     'content-type': 'application/json',
     'user-agent': `tailship/${version}`,
+    // An answer is compared as it comes; Cloud Logging compresses none that is not asked for.
+    'accept-encoding': 'identity',
     ...(options.gzip ? { 'content-encoding': 'gzip' } : {}),
     ...(options.quotaProject === undefined ? {} : { 'x-goog-user-project': options.quotaProject }),
   };
@@ -266,23 +217,26 @@ function headersFor(options: ShipOptions): Stage['headers'] {
   };
 }
 
-function createBury({ options, limits, hooks, now }: Parts, counters: ShipCounters): Stage['bury'] {
+function createDeadLetters(
+  { options, limits, hooks }: Parts,
+  counters: ShipCounters,
+): Stage['deadLetter'] {
   const file = new DeadLetterFile({
     stateDir: options.stateDir,
     bytesMax: limits.shipDeadLetterBytesMax,
-    now,
+    now: hooks.now ?? Date.now,
   });
-  let toldAtMs = -Infinity;
-  let untoldCount = 0;
+  let reportedAtMs = -Infinity;
+  let unreportedCount = 0;
   return (reason: RefusalReason, letters: readonly DeadLetter[]) => {
-    const counts = file.bury(letters);
+    const counts = file.append(letters);
     add(counters.deadLetteredByReason, reason, letters.length);
     counters.deadLettersUnwritten += counts.unwritten;
     counters.deadLettersDropped += counts.dropped;
-    untoldCount += letters.length;
-    if (performance.now() - toldAtMs < limits.shipDeadLetterLogMs) return;
-    const said = `${untoldCount} entries were refused and dead-lettered; the last: ${(letters.at(-1)?.reason ?? '').slice(0, 300)}`;
-    hooks.log('warn', 'SHIP_REJECTED', said);
+    unreportedCount += letters.length;
+    if (performance.now() - reportedAtMs < limits.shipDeadLetterLogMs) return;
+    const text = `${unreportedCount} entries were refused and dead-lettered; the last: ${(letters.at(-1)?.reason ?? '').slice(0, 300)}`;
+    hooks.log('warn', 'SHIP_REJECTED', text);
     if (counts.error !== undefined) {
       hooks.log(
         'error',
@@ -290,17 +244,7 @@ function createBury({ options, limits, hooks, now }: Parts, counters: ShipCounte
         `dead-letter.ndjson cannot be written: ${counts.error.message}`,
       );
     }
-    toldAtMs = performance.now();
-    untoldCount = 0;
+    reportedAtMs = performance.now();
+    unreportedCount = 0;
   };
-}
-
-/** Node's own certificates and the ones in the file: a list given to TLS replaces Node's. */
-function readCertificates(file: string): string[] {
-  try {
-    return [...getCACertificates('default'), readFileSync(file, 'utf8')];
-  } catch (error) {
-    const text = `the CA file ${file} cannot be read: ${(error as Error).message}`;
-    throw new AgentError('CONFIG_INVALID', text, { cause: error });
-  }
 }

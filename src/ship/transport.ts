@@ -1,31 +1,36 @@
 // One POST over HTTP: an undici Pool with few kept-alive connections, a deadline on every step, and
-// a new pool when the old one is aged or suspect. Called by the delivery of a batch, which decides
-// what an answer means.
+// a new pool when the old one is aged or suspect.
 //
-// Invariant: `post` settles within `requestMs`, whatever the network does, and never rejects.
+// Invariant: `post` settles within `shipRequestMs`, whatever the network does, and never rejects. No
+// answer, whatever its status, is read past its bounds in bytes and time: then its connection goes.
 
 import type { Dispatcher } from 'undici';
 import type { ErrorCode } from '../errors.ts';
 import { hasCode } from '../errors.ts';
 import type { Answer } from './answer.ts';
 import { asBuffer } from './body.ts';
+import type { ShipLimits } from './ship-limits.ts';
 
 export type TransportOptions = {
   readonly endpoint: URL;
   /** Makes a pool of connections to the endpoint. */
   readonly open: () => Dispatcher;
-  /** Everything from the hand-over to the end of the answer. */
-  readonly requestMs: number;
-  /** A pool is replaced at 80 to 100 % of this age. */
-  readonly connectionAgeMs: number;
-  /** More of an error answer is not kept. */
-  readonly answerBytesMax: number;
+  readonly limits: ShipLimits;
   readonly clock: () => number;
   readonly random: () => number;
 };
 
+/** A complete answer, or one whose body went past its bounds: then `text` is empty. */
+export type HttpAnswer = Answer & {
+  /** The server's Date header. */
+  readonly date: string | undefined;
+};
+
 /** No usable answer came; `code` is SHIP_TIMEOUT or SHIP_UNREACHABLE. */
 export type NoAnswer = { readonly code: ErrorCode; readonly text: string };
+
+const openingBrace = 0x7b;
+const emptyObjectBytes = 2;
 
 type Generation = { readonly dispatcher: Dispatcher; readonly retireAtMs: number };
 
@@ -42,9 +47,9 @@ export class Transport {
   }
 
   /** Sends `body` as it stands in its memory; it must stay valid until the answer. */
-  post(body: Uint8Array, headers: Record<string, string>): Promise<Answer | NoAnswer> {
+  post(body: Uint8Array, headers: Record<string, string>): Promise<HttpAnswer | NoAnswer> {
     const { dispatcher } = this.#current();
-    const exchange = new Exchange(this.#options);
+    const exchange = new Exchange(this.#options.limits);
     // undici takes a Buffer on shared memory as it is and hands it to the socket without a copy.
     const request = {
       origin: this.#options.endpoint.origin,
@@ -85,7 +90,8 @@ export class Transport {
     if (this.#generation !== undefined && nowMs >= this.#generation.retireAtMs) this.renew();
     this.#generation ??= {
       dispatcher: this.#options.open(),
-      retireAtMs: nowMs + this.#options.connectionAgeMs * (1 - 0.2 * this.#options.random()),
+      retireAtMs:
+        nowMs + this.#options.limits.shipConnectionAgeMs * (1 - 0.2 * this.#options.random()),
     };
     return this.#generation;
   }
@@ -93,26 +99,27 @@ export class Transport {
 
 /** One request and its answer: undici's handler, without streams between. */
 class Exchange implements Dispatcher.DispatchHandler {
-  readonly done: Promise<Answer | NoAnswer>;
-  readonly #answerBytesMax: number;
-  readonly #deadline: NodeJS.Timeout;
-  #resolve: ((answer: Answer | NoAnswer) => void) | undefined;
+  readonly done: Promise<HttpAnswer | NoAnswer>;
+  readonly #limits: ShipLimits;
+  readonly #startMs = performance.now();
+  #deadline: NodeJS.Timeout;
+  #isAnswerTimed = false;
+  #resolve: ((answer: HttpAnswer | NoAnswer) => void) | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #status = 0;
   #retryAfter: string | undefined;
+  #date: string | undefined;
   #chunks: Buffer[] = [];
-  #chunkBytes = 0;
+  #bodyBytes = 0;
+  #bodyBytesMax: number;
 
-  constructor(options: TransportOptions) {
-    this.#answerBytesMax = options.answerBytesMax;
+  constructor(limits: ShipLimits) {
+    this.#limits = limits;
+    this.#bodyBytesMax = limits.shipForeignBytesMax;
     this.done = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    this.#deadline = setTimeout(() => {
-      const text = `no complete answer within ${options.requestMs / 1_000} s`;
-      this.#settle({ code: 'SHIP_TIMEOUT', text });
-      this.#controller?.abort(new Error(text));
-    }, options.requestMs);
+    this.#deadline = this.#expireAfter(limits.shipRequestMs);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -127,20 +134,31 @@ class Exchange implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[] | undefined>,
   ): void {
     this.#status = status;
-    const retryAfter = headers['retry-after'];
-    this.#retryAfter = Array.isArray(retryAfter) ? retryAfter[0] : retryAfter;
+    this.#retryAfter = firstOf(headers['retry-after']);
+    this.#date = firstOf(headers['date']);
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#chunkBytes += chunk.length;
-    // The body of a success does not matter; one that is too long is read to its end but not kept.
-    if (this.#status < 300 || this.#chunkBytes > this.#answerBytesMax) this.#chunks = [];
-    else this.#chunks.push(chunk);
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    // Only JSON can be the API's, and a batch of refused entries makes it long.
+    if (this.#bodyBytes === 0 && chunk[0] === openingBrace) {
+      this.#bodyBytesMax = this.#limits.shipAnswerBytesMax;
+    }
+    this.#bodyBytes += chunk.length;
+    // Nearly every answer is `{}`, which needs no second timer.
+    if (this.#bodyBytes > emptyObjectBytes && !this.#isAnswerTimed) this.#timeAnswer();
+    if (this.#bodyBytes <= this.#bodyBytesMax) {
+      this.#chunks.push(chunk);
+      return;
+    }
+    this.#settle(this.#answer(''));
+    controller.abort(new Error('the answer is too long'));
   }
 
   onResponseEnd(): void {
-    const text = this.#chunks.length === 0 ? '' : Buffer.concat(this.#chunks).toString('utf8');
-    this.#settle({ status: this.#status, retryAfter: this.#retryAfter, text });
+    const [first] = this.#chunks;
+    const isOne = first !== undefined && this.#chunks.length === 1;
+    const text = isOne ? first.toString('utf8') : Buffer.concat(this.#chunks).toString('utf8');
+    this.#settle(this.#answer(text));
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -149,21 +167,41 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   /** Ends the exchange without a complete answer. */
   fail(error: unknown): void {
-    // A success whose body broke off is a success all the same.
-    if (this.#status >= 200 && this.#status < 300) {
-      this.#settle({ status: this.#status, retryAfter: undefined, text: '' });
-      return;
-    }
     const late = hasCode(error, 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT');
     this.#settle({ code: late ? 'SHIP_TIMEOUT' : 'SHIP_UNREACHABLE', text: describe(error) });
   }
 
-  #settle(answer: Answer | NoAnswer): void {
+  /** From here on the answer has `shipAnswerMs`, unless the whole exchange has less left. */
+  #timeAnswer(): void {
+    this.#isAnswerTimed = true;
+    const { shipAnswerMs, shipRequestMs } = this.#limits;
+    if (performance.now() - this.#startMs + shipAnswerMs >= shipRequestMs) return;
+    clearTimeout(this.#deadline);
+    this.#deadline = this.#expireAfter(shipAnswerMs);
+  }
+
+  #expireAfter(durationMs: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      const text = `no complete answer within ${durationMs / 1_000} s`;
+      this.#settle({ code: 'SHIP_TIMEOUT', text });
+      this.#controller?.abort(new Error(text));
+    }, durationMs);
+  }
+
+  #answer(text: string): HttpAnswer {
+    return { status: this.#status, retryAfter: this.#retryAfter, date: this.#date, text };
+  }
+
+  #settle(answer: HttpAnswer | NoAnswer): void {
     clearTimeout(this.#deadline);
     this.#resolve?.(answer);
     this.#resolve = undefined;
     this.#chunks = [];
   }
+}
+
+function firstOf(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
 }
 
 /** The code and text of an error and of the first error below it, which names the system call. */

@@ -164,7 +164,10 @@ describe('checkEndpoint()', () => {
     [403, 'SHIP_FORBIDDEN', '{"error":{"message":"the reason"}}'],
     [429, 'SHIP_THROTTLED', 'the reason'],
     [503, 'SHIP_UNAVAILABLE', '<html>\n  the reason</html>'],
-    [404, 'SHIP_REJECTED', 'the reason'],
+    [404, 'SHIP_MISDIRECTED', 'the reason'],
+    [400, 'SHIP_REJECTED', '{"error":{"message":"the reason"}}'],
+    [200, 'SHIP_FOREIGN_ANSWER', '<html>the reason'],
+    [200, 'SHIP_FOREIGN_ANSWER', '{"status":"the reason"}'],
   ])('takes status %i for %s and tells what the API says', async (status, code, body) => {
     answer = { ...answer, status, body };
     const [finding, ...others] = notOk(await findingsOf());
@@ -292,7 +295,14 @@ describe('runCheck()', () => {
       findNodePlace: () =>
         Promise.resolve({ project: 'p', cluster: 'c', location: 'l', node: 'n' }),
       sendDryRun: () =>
-        Promise.resolve({ status: 200, text: '', serverTimeMs: 0, localTimeMs: 0, elapsedMs: 5 }),
+        Promise.resolve({
+          status: 200,
+          problem: undefined,
+          text: '',
+          serverTimeMs: 0,
+          localTimeMs: 0,
+          elapsedMs: 5,
+        }),
     });
     return { code, lines };
   }

@@ -1,7 +1,9 @@
 // What an answer means, case by case, without a network.
 
 import { expect, test } from 'vitest';
+import { answerTable } from '../../src/ship/answer-table.ts';
 import { judge, retryAfterMs } from '../../src/ship/answer.ts';
+import type { Verdict } from '../../src/ship/answer.ts';
 
 const nowMs = Date.UTC(2025, 0, 1);
 
@@ -31,7 +33,13 @@ test.each([
 });
 
 test('a 400 condemns the body only when the API says so', () => {
-  const refused = { kind: 'refused', reason: 'refused', code: 3, text: 'm' };
+  const refused = {
+    kind: 'refused',
+    reason: 'refused',
+    code: 3,
+    text: 'm',
+    entries: new Map(),
+  };
   expect(verdictOn(400, errorText(400, 'INVALID_ARGUMENT'))).toEqual(refused);
   expect(verdictOn(400, '\n {"error":{"message":"m"}}')).toEqual(refused);
   for (const text of ['', '<html>', '{}', '[]', 'null', '{"error":null}', '{"error":"invalid"}']) {
@@ -67,12 +75,6 @@ test.each([
   expect(verdict).toMatchObject({ kind: 'refused', reason, text: message });
 });
 
-test('every 2xx is a success, whatever stands in it', () => {
-  for (const status of [200, 202, 204]) {
-    expect(verdictOn(status, '<html>')).toEqual({ kind: 'accepted' });
-  }
-});
-
 test.each([
   [undefined, 0],
   ['0', 0],
@@ -83,4 +85,229 @@ test.each([
   [new Date(nowMs - 5_000).toUTCString(), 0],
 ])('Retry-After %s is %i ms', (value, waitMs) => {
   expect(retryAfterMs(value, nowMs)).toBe(waitMs);
+});
+
+/** An error with one ErrorInfo. */
+const blaming = (reason: string, domain = 'googleapis.com', status = 'INVALID_ARGUMENT'): string =>
+  errorText(400, status, 'm', [
+    { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason, domain },
+  ]);
+const named = { logEntryErrors: { 2: { code: 3, message: 'bad' } } };
+const detail = (type: string): unknown[] => [{ '@type': `type.googleapis.com/google.rpc.${type}` }];
+const older = (reason: string, domain = 'global'): string =>
+  JSON.stringify({
+    error: { code: 400, message: 'm', status: 'INVALID_ARGUMENT', errors: [{ reason, domain }] },
+  });
+
+const kept = (code: string, pace: string): Partial<Verdict> =>
+  ({ kind: 'failed', code, pace, odd: false, oversized: false }) as Partial<Verdict>;
+const foreign = kept('SHIP_FOREIGN_ANSWER', 'normal');
+const forbidden = kept('SHIP_FORBIDDEN', 'slow');
+const throttled = kept('SHIP_THROTTLED', 'throttled');
+const unavailable = kept('SHIP_UNAVAILABLE', 'normal');
+const misdirected = kept('SHIP_MISDIRECTED', 'slow');
+
+/** For each row of the table, answers that it decides. */
+const examples: Readonly<
+  Record<string, { verdict: Partial<Verdict>; answers: readonly (readonly [number, string])[] }>
+> = {
+  written: {
+    verdict: { kind: 'accepted' },
+    answers: [
+      [200, '{}'],
+      [200, '{}\n'],
+      [200, ' {\n}\n'],
+      [201, '{}'],
+      [202, '{}'],
+    ],
+  },
+  'entries named': {
+    verdict: { kind: 'partial', errors: new Map([[2, { code: 3, text: 'bad' }]]) } as Verdict,
+    answers: [
+      [400, errorText(400, 'INVALID_ARGUMENT', 'm', [named])],
+      [403, errorText(403, 'PERMISSION_DENIED', 'm', [named])],
+      [503, errorText(503, 'UNAVAILABLE', 'm', [named])],
+      [200, errorText(400, 'INVALID_ARGUMENT', 'm', [named])],
+      [200, JSON.stringify({ partialFailure: { code: 3, message: 'm', details: [named] } })],
+      [200, JSON.stringify({ details: [named] })],
+      [200, JSON.stringify(named)],
+    ],
+  },
+  'foreign success': {
+    verdict: foreign,
+    answers: [
+      [200, ''],
+      [200, '<!DOCTYPE html><title>Log in</title>'],
+      [200, '{"status":"ok"}'],
+      [200, '{"error":{"code":400,"message":"m","status":"INVALID_ARGUMENT"}}'],
+      [200, '{'],
+      [200, '[]'],
+      [200, 'null'],
+      [200, '{}{}'],
+      [200, '\u001f\ufffd\b'],
+      [204, ''],
+      [204, '{}'],
+      [205, '{}'],
+      [206, '{}'],
+      [206, JSON.stringify(named)],
+    ],
+  },
+  intermediary: {
+    verdict: kept('SHIP_FOREIGN_ANSWER', 'slow'),
+    answers: [
+      [407, '<html>'],
+      [511, '<html>'],
+    ],
+  },
+  unauthenticated: {
+    verdict: kept('SHIP_UNAUTHENTICATED', 'slow'),
+    answers: [
+      [401, ''],
+      [401, errorText(401, 'UNAUTHENTICATED')],
+      [400, errorText(400, 'UNAUTHENTICATED')],
+    ],
+  },
+  quota: {
+    verdict: throttled,
+    answers: [
+      [429, '<html>'],
+      [429, errorText(429, 'RESOURCE_EXHAUSTED')],
+      [400, errorText(400, 'RESOURCE_EXHAUSTED')],
+      [403, blaming('RATE_LIMIT_EXCEEDED', 'googleapis.com', 'PERMISSION_DENIED')],
+      [400, errorText(400, 'FAILED_PRECONDITION', 'm', detail('QuotaFailure'))],
+      [403, older('rateLimitExceeded', 'usageLimits')],
+    ],
+  },
+  caller: {
+    verdict: forbidden,
+    answers: [
+      [403, ''],
+      [403, errorText(403, 'PERMISSION_DENIED')],
+      [400, errorText(400, 'PERMISSION_DENIED')],
+      ...[
+        'API_KEY_INVALID',
+        'API_KEY_SERVICE_BLOCKED',
+        'CONSUMER_INVALID',
+        'CONSUMER_SUSPENDED',
+        'SERVICE_DISABLED',
+        'BILLING_DISABLED',
+        'USER_PROJECT_DENIED',
+        'RESOURCE_PROJECT_INVALID',
+        'ACCESS_TOKEN_SCOPE_INSUFFICIENT',
+        'LOCATION_POLICY_VIOLATED',
+        'SYSTEM_PARAMETER_UNSUPPORTED',
+        'WHAT_COMES_NEXT',
+      ].map((reason) => [400, blaming(reason)] as const),
+      [400, blaming('API_KEY_INVALID', '')],
+      [400, blaming('CONSUMER_INVALID', 'logging.googleapis.com')],
+      [400, blaming('IAM_PERMISSION_DENIED', 'iam.googleapis.com')],
+      [404, blaming('SERVICE_DISABLED', 'googleapis.com', 'NOT_FOUND')],
+      [413, blaming('API_KEY_INVALID')],
+      [400, errorText(400, 'FAILED_PRECONDITION', 'm', detail('PreconditionFailure'))],
+      [400, older('keyInvalid')],
+      [400, older('accessNotConfigured', 'usageLimits')],
+    ],
+  },
+  'too large': {
+    verdict: { kind: 'refused', reason: 'too_large' },
+    answers: [[413, errorText(413, 'INVALID_ARGUMENT')]],
+  },
+  'too large for a proxy': {
+    verdict: { kind: 'failed', code: 'SHIP_FOREIGN_ANSWER', pace: 'slow', oversized: true },
+    answers: [
+      [413, '<html>413 Request Entity Too Large'],
+      [413, ''],
+      [413, '{}'],
+      [413, '{"message":"no"}'],
+    ],
+  },
+  'content refused': {
+    verdict: { kind: 'refused', code: 3 },
+    answers: [
+      [400, errorText(400, 'INVALID_ARGUMENT')],
+      [400, errorText(400, 'OUT_OF_RANGE')],
+      [400, errorText(400, '')],
+      [400, blaming('INVALID_LOG_NAME', 'logging.googleapis.com')],
+      [400, older('badRequest')],
+      [400, older('invalid')],
+      [400, errorText(400, 'INVALID_ARGUMENT', 'm', detail('BadRequest'))],
+    ],
+  },
+  'foreign 400': {
+    verdict: { kind: 'failed', code: 'SHIP_FOREIGN_ANSWER', odd: true },
+    answers: [
+      [400, ''],
+      [400, '<html>'],
+      [400, '{}'],
+      [400, '{"fault":"no"}'],
+      [400, '{"error":"invalid_grant"}'],
+      [400, '{"error":["m"]}'],
+    ],
+  },
+  transient: {
+    verdict: unavailable,
+    answers: [
+      [408, ''],
+      [409, ''],
+      [425, ''],
+      [499, ''],
+      [500, ''],
+      [501, errorText(501, 'UNIMPLEMENTED')],
+      [502, '<html>'],
+      [503, errorText(503, 'UNAVAILABLE')],
+      [504, ''],
+      [599, ''],
+      [400, errorText(400, 'UNAVAILABLE')],
+      [400, errorText(400, 'ABORTED')],
+    ],
+  },
+  misdirected: {
+    verdict: misdirected,
+    answers: [
+      [301, ''],
+      [302, '<html>'],
+      [307, ''],
+      [404, '<html>'],
+      [404, errorText(404, 'NOT_FOUND')],
+      [405, ''],
+      [410, ''],
+      [451, ''],
+      [400, errorText(400, 'FAILED_PRECONDITION')],
+      [400, errorText(400, 'NOT_FOUND')],
+    ],
+  },
+};
+
+test('every row of the table has its examples', () => {
+  expect(answerTable.map(({ name }) => name)).toEqual(Object.keys(examples));
+});
+
+const rows = Object.entries(examples).flatMap(([name, { verdict, answers }]) =>
+  answers.map(([status, text]) => ({ name, status, text, verdict })),
+);
+
+test.each(rows)('$name: $status $text', ({ status, text, verdict }) => {
+  expect(verdictOn(status, text)).toMatchObject(verdict);
+});
+
+test('entries are blamed by the path of a violation, never by words that a tenant could write', () => {
+  const violation = (field: string): unknown => ({ field, description: "at 'entries[1].x'" });
+  const fields = ['entries[2].severity', 'entries[9]', 'x.entries[3]', 'entries[0]'];
+  const details = [{ fieldViolations: fields.map(violation) }];
+  const message = "Invalid value at 'entries[3].text_payload'";
+  const verdict = verdictOn(400, errorText(400, 'INVALID_ARGUMENT', message, details));
+  expect(verdict).toMatchObject({ kind: 'refused' });
+  expect(verdict.kind === 'refused' && [...verdict.entries.keys()]).toEqual([2, 0]);
+});
+
+test('nothing of a foreign answer is told, not even its beginning', () => {
+  for (const status of [200, 400, 403, 404, 502]) {
+    for (const text of ['secret', '<html>secret', '{"token":"secret"}']) {
+      const verdict = verdictOn(status, text);
+      expect(verdict.kind === 'failed' && verdict.text).toMatch(
+        /^entries:write answered \d+: no API/,
+      );
+      expect(JSON.stringify(verdict)).not.toContain('secret');
+    }
+  }
 });

@@ -18,14 +18,16 @@ import { makeTestCertificate } from './test-certificate.ts';
 
 const remote = new URL('https://logging.googleapis.com/');
 
+function tokenLimits(shipTokenMs: number): CredentialOptions['limits'] {
+  return { shipTokenMs, shipBackoffBaseMs: 100, shipBackoffMaxMs: 1_000 };
+}
+
 function makeOptions(more: Partial<CredentialOptions> = {}): CredentialOptions {
   return {
     endpoint: remote,
     credentialsFile: undefined,
     metadataHost: '127.0.0.1:1',
-    deadlineMs: 100,
-    backoffBaseMs: 100,
-    backoffMaxMs: 1_000,
+    limits: tokenLimits(100),
     clock: () => performance.now(),
     random: Math.random,
     ...more,
@@ -134,8 +136,12 @@ describe('a token', () => {
 
 type Serve = (request: IncomingMessage, response: ServerResponse) => void;
 
+/** An issuer that says of itself that it is Google's metadata server, as `serve` may take back. */
 async function openServer(serve: Serve): Promise<string> {
-  const server = createServer(serve);
+  const server = createServer((request, response) => {
+    response.setHeader('metadata-flavor', 'Google');
+    serve(request, response);
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => {
@@ -223,14 +229,18 @@ describe('a key file', () => {
       credential_source: { file: subject },
     };
     writeFileSync(credentialsFile, JSON.stringify(adc));
-    const credentials = createCredentials(makeOptions({ credentialsFile, deadlineMs: 10_000 }));
+    const credentials = createCredentials(
+      makeOptions({ credentialsFile, limits: tokenLimits(10_000) }),
+    );
     expect(await credentials.token()).toBe('federated');
   });
 
   test('that its issuer does not know is a failure that is tried again', async () => {
     const credentialsFile = path.join(makeStateDir(), 'adc.json');
     writeFileSync(credentialsFile, '{"type":"external_account"}');
-    const credentials = createCredentials(makeOptions({ credentialsFile, deadlineMs: 10_000 }));
+    const credentials = createCredentials(
+      makeOptions({ credentialsFile, limits: tokenLimits(10_000) }),
+    );
     await expect(credentials.token()).rejects.toMatchObject({ code: 'SHIP_UNAUTHENTICATED' });
   });
 });

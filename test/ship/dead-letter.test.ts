@@ -19,7 +19,7 @@ function openFile(stateDir: string, bytesMax = 1_000_000): DeadLetterFile {
 
 test('holds time, reason, code and the raw entry, one line each, for its owner only', () => {
   const stateDir = makeStateDir();
-  const counts = openFile(stateDir).bury([letter('a'), letter('b')]);
+  const counts = openFile(stateDir).append([letter('a'), letter('b')]);
   expect(counts).toEqual({ written: 2, unwritten: 0, dropped: 0, error: undefined });
   expect(readLetters(stateDir)).toEqual([
     {
@@ -40,7 +40,10 @@ test('is rotated once, and counts what the rotation drops', () => {
   let written = 0;
   for (let round = 0; round < 40; round += 1) {
     // Opened anew each time, as after restarts.
-    const counts = openFile(stateDir, bytesMax).bury([letter(`a${round}`, 300), letter('b', 300)]);
+    const counts = openFile(stateDir, bytesMax).append([
+      letter(`a${round}`, 300),
+      letter('b', 300),
+    ]);
     dropped += counts.dropped;
     written += counts.written;
     expect(statSync(path.join(stateDir, 'dead-letter.ndjson')).size).toBeLessThanOrEqual(bytesMax);
@@ -57,7 +60,7 @@ test('begins on a line of its own after a crash in mid-line', () => {
   const stateDir = makeStateDir();
   const file = path.join(stateDir, 'dead-letter.ndjson');
   appendFileSync(file, '{"time":"2025-01-01T');
-  openFile(stateDir).bury([letter('a')]);
+  openFile(stateDir).append([letter('a')]);
   const lines = readFileSync(file, 'utf8').split('\n');
   expect(lines[0]).toBe('{"time":"2025-01-01T');
   expect(JSON.parse(lines[1] ?? '')).toMatchObject({ entry: { insertId: 'a' } });
@@ -66,7 +69,7 @@ test('begins on a line of its own after a crash in mid-line', () => {
 test('buries many megabytes at once', () => {
   const stateDir = makeStateDir();
   const letters = Array.from({ length: 3_000 }, (_, index) => letter(`e${index}`, 1_000));
-  expect(openFile(stateDir, 1e9).bury(letters)).toMatchObject({ written: 3_000, unwritten: 0 });
+  expect(openFile(stateDir, 1e9).append(letters)).toMatchObject({ written: 3_000, unwritten: 0 });
   expect(readLetters(stateDir)).toHaveLength(3_000);
 });
 

@@ -18,9 +18,7 @@ function openLookup(resolve: () => Promise<LookupAddress[]>): {
 } {
   let nowMs = 0;
   const cached = new CachedLookup({
-    ttlMs: 1_000,
-    slowMs: 20,
-    deadlineMs: 40,
+    limits: { shipDnsTtlMs: 1_000, shipDnsSlowMs: 20, shipConnectMs: 40 },
     clock: () => nowMs,
     resolve,
   });

@@ -118,7 +118,9 @@ async function metadataHost(): Promise<string> {
   const url = await openTcp((socket) => {
     const text = '{"access_token":"t0","expires_in":3600,"token_type":"Bearer"}';
     socket.once('data', () =>
-      socket.end(`HTTP/1.1 200 OK\r\ncontent-length: ${text.length}\r\n\r\n${text}`),
+      socket.end(
+        `HTTP/1.1 200 OK\r\nmetadata-flavor: Google\r\ncontent-length: ${text.length}\r\n\r\n${text}`,
+      ),
     );
   });
   return url.host;

@@ -59,7 +59,9 @@ async function openProxied(
   const api = await openApi(undefined, certificate);
   const metadata = await openApi((_request, response) => response.end());
   metadata.respond = (_request, response) =>
-    response.end('{"access_token":"t","expires_in":3600,"token_type":"Bearer"}');
+    response
+      .setHeader('metadata-flavor', 'Google')
+      .end('{"access_token":"t","expires_in":3600,"token_type":"Bearer"}');
   const proxy = await openProxy();
   proxy.mode = mode;
   // A name that only the proxy can reach: nothing here resolves it.

@@ -1,10 +1,26 @@
 // The ship stage against a real HTTP server: what it sends, and what it does with each answer.
 
+import type { ServerResponse } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test, vi } from 'vitest';
 import { apiError, makeBatch, partialErrors } from './fake-api.ts';
 import { openApi, openShipper, readLetters } from './open-shipper.ts';
 
 const range = (count: number): string[] => Array.from({ length: count }, (_, index) => `e${index}`);
+
+/** A 200 as these bytes, then the end of the connection. */
+function sendRaw(response: ServerResponse, header: string, body: string): void {
+  response.socket?.end(`HTTP/1.1 200 OK\r\n${header}\r\n\r\n${body}`);
+}
+
+/** The same, with the connection broken off instead. */
+function cutOff({ socket }: ServerResponse, header: string, body: string): void {
+  socket?.write(`HTTP/1.1 200 OK\r\n${header}\r\n\r\n${body}`, () => socket.destroy());
+}
+
+function sendZipped(response: ServerResponse): void {
+  response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('{}'));
+}
 
 describe('a request', () => {
   test('carries the bytes of shared memory as they stand, to entries:write under the base path', async () => {
@@ -73,36 +89,83 @@ describe('a request', () => {
 });
 
 describe('an answer', () => {
-  test('200 with garbage behind it is a success: the status counts', async () => {
-    const api = await openApi((_request, response) => response.end('<html>done?'));
-    const { shipper } = await openShipper(api.url);
-    expect(await shipper.ship(makeBatch(4))).toMatchObject({ accepted: 4, requests: 1 });
-  });
-
-  test('200 whose body breaks off is a success: the status counts', async () => {
-    const api = await openApi((_request, response) => {
-      response.writeHead(200, { 'content-length': '100' });
-      response.write('{', () => response.socket?.destroy());
+  test.each<[string, (response: ServerResponse) => void]>([
+    ['200 with a page', (response) => response.end('<html><title>Log in</title>')],
+    ['200 with nothing', (response) => response.end()],
+    ['200 with JSON of another service', (response) => response.end('{"status":"ok"}')],
+    ['200 that is compressed', (response) => sendZipped(response)],
+    ['200 that is cut by its length', (response) => sendRaw(response, 'content-length: 1', '{}')],
+    ['200 whose end never comes', (response) => cutOff(response, 'content-length: 100', '{}')],
+    [
+      '200 whose last chunk never comes',
+      (response) => cutOff(response, 'transfer-encoding: chunked', '2\r\n{}\r\n'),
+    ],
+    ['204', (response) => response.writeHead(204).end()],
+    ['206', (response) => response.writeHead(206).end('{}')],
+  ])('%s is not written: it is told, and sent again as it was', async (_name, answer) => {
+    let isForeign = true;
+    const api = await openApi((request, response) => {
+      if (isForeign) answer(response);
+      else api.accept(request, response);
     });
+    const { shipper, lines, stateDir } = await openShipper(api.url);
+    const shipped = shipper.ship(makeBatch(4));
+    await vi.waitFor(() => expect(shipper.counters.consecutiveFailures).toBeGreaterThan(2));
+    expect(shipper.counters).toMatchObject({ acceptedEntries: 0, lastSuccessMs: undefined });
+    expect(lines[0]).toMatchObject({ level: 'error' });
+    isForeign = false;
+    expect(await shipped).toMatchObject({ accepted: 4, deadLettered: 0 });
+    expect(new Set(api.requests.map((request) => request.body)).size).toBe(1);
+    expect(() => readLetters(stateDir)).toThrow('ENOENT');
+  });
+
+  test('that is foreign has a code of its own', async () => {
+    const api = await openApi((_request, response) => response.end('<html>'));
+    const { shipper, lines } = await openShipper(api.url);
+    const shipped = shipper.ship(makeBatch(1)).catch(() => undefined);
+    await vi.waitFor(() => expect(lines.length).toBe(1));
+    expect(lines[0]).toMatchObject({ level: 'error', code: 'SHIP_FOREIGN_ANSWER' });
+    await shipper.stop(0);
+    await shipped;
+  });
+
+  test('200 `{}` until the connection ends is a success', async () => {
+    const api = await openApi((_request, response) => sendRaw(response, 'connection: close', '{}'));
     const { shipper } = await openShipper(api.url);
     expect(await shipper.ship(makeBatch(4))).toMatchObject({ accepted: 4, requests: 1 });
   });
 
-  test.each([408, 409, 429, 500, 501, 502, 503, 504, 401, 403, 404, 302, 418])(
-    '%i without details is repeated with the same bytes until it succeeds',
-    async (status) => {
-      const api = await openApi((request, response) => {
-        if (request.index < 3) response.writeHead(status).end();
-        else api.accept(request, response);
-      });
-      const { shipper, stateDir } = await openShipper(api.url);
-      const outcome = await shipper.ship(makeBatch(5));
-      expect(outcome).toMatchObject({ accepted: 5, deadLettered: 0, requests: 4, retries: 3 });
-      expect(new Set(api.requests.map((request) => request.body)).size).toBe(1);
-      expect(shipper.counters.requestsByCode).toEqual({ [status]: 3, 200: 1 });
-      expect(() => readLetters(stateDir)).toThrow('ENOENT');
-    },
-  );
+  test.each([
+    ['API_KEY_INVALID', 'googleapis.com'],
+    ['CONSUMER_INVALID', 'googleapis.com'],
+    ['SERVICE_DISABLED', 'googleapis.com'],
+    ['BILLING_DISABLED', 'logging.googleapis.com'],
+  ])('400 for %s keeps the entries, slowly', async (reason, domain) => {
+    const api = await openApi((request, response) => {
+      if (request.index > 3) return api.accept(request, response);
+      const details = [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason, domain }];
+      const message = 'API key not valid. Please pass a valid API key.';
+      apiError(response, { code: 400, status: 'INVALID_ARGUMENT', message, details });
+    });
+    const { shipper, lines } = await openShipper(api.url);
+    expect(await shipper.ship(makeBatch(3))).toMatchObject({ accepted: 3, deadLettered: 0 });
+    expect(lines[0]).toMatchObject({ level: 'error', code: 'SHIP_FORBIDDEN' });
+  });
+
+  test.each([
+    408, 409, 429, 500, 501, 502, 503, 504, 511, 401, 403, 404, 405, 407, 301, 302, 307, 418, 451,
+  ])('%i without details is repeated with the same bytes until it succeeds', async (status) => {
+    const api = await openApi((request, response) => {
+      if (request.index < 3) response.writeHead(status).end();
+      else api.accept(request, response);
+    });
+    const { shipper, stateDir } = await openShipper(api.url);
+    const outcome = await shipper.ship(makeBatch(5));
+    expect(outcome).toMatchObject({ accepted: 5, deadLettered: 0, requests: 4, retries: 3 });
+    expect(new Set(api.requests.map((request) => request.body)).size).toBe(1);
+    expect(shipper.counters.requestsByCode).toEqual({ [status]: 3, 200: 1 });
+    expect(() => readLetters(stateDir)).toThrow('ENOENT');
+  });
 
   test.each([
     ['an HTML page', 503, '<html><body>502 Bad Gateway</body></html>'],
@@ -276,14 +339,44 @@ describe('a 400 without details', () => {
     expect(await shipper.ship(makeBatch(10))).toMatchObject({ accepted: 10, deadLettered: 0 });
   });
 
-  test('that is not the API’s finds the poison too, once others of the batch were accepted', async () => {
+  test.each([400, 413])(
+    '%i that is not the API’s isolates an entry and keeps it: only the API condemns',
+    async (status) => {
+      let isBlocked = true;
+      const api = await openApi((request, response) => {
+        if (isBlocked && request.ids.includes('e2'))
+          response.writeHead(status).end('<html>blocked');
+        else api.accept(request, response);
+      });
+      const { shipper, stateDir, lines } = await openShipper(api.url, {
+        limits: { shipOddAnswersMax: 2 },
+      });
+      const shipped = shipper.ship(makeBatch(6));
+      await vi.waitFor(() => expect(shipper.counters.acceptedEntries).toBe(5));
+      const seen = api.requests.length;
+      await vi.waitFor(() => expect(api.requests.length).toBeGreaterThan(seen + 5), 5_000);
+      expect(lines.map(({ code }) => code)).toContain('SHIP_FOREIGN_ANSWER');
+      expect(() => readLetters(stateDir)).toThrow('ENOENT');
+      isBlocked = false;
+      expect(await shipped).toMatchObject({ accepted: 6, deadLettered: 0 });
+    },
+  );
+
+  test('413 from a proxy that takes nothing is an outage: kept, told, asked at the pace of one', async () => {
+    let isSick = true;
     const api = await openApi((request, response) => {
-      if (request.ids.includes('e0')) response.writeHead(400).end();
+      if (isSick) response.writeHead(413).end('<html>too large');
       else api.accept(request, response);
     });
-    const { shipper, stateDir } = await openShipper(api.url, { limits: { shipOddAnswersMax: 2 } });
-    expect(await shipper.ship(makeBatch(6))).toMatchObject({ accepted: 5, deadLettered: 1 });
-    expect(readLetters(stateDir)[0]?.entry.insertId).toBe('e0');
+    const { shipper, lines } = await openShipper(api.url);
+    const shipped = shipper.ship(makeBatch(4));
+    await vi.waitFor(() => expect(shipper.counters.consecutiveFailures).toBeGreaterThan(3));
+    expect(lines.map(({ level, code }) => [level, code])).toContainEqual([
+      'error',
+      'SHIP_FOREIGN_ANSWER',
+    ]);
+    isSick = false;
+    expect(await shipped).toMatchObject({ accepted: 4, deadLettered: 0 });
   });
 
   test('that is not the API’s for everything buries nothing', async () => {

@@ -1,0 +1,178 @@
+// Reads the JSON of an answer of Cloud Logging: the error, what it blames, the entries it names.
+//
+// Invariant: what does not have the shape of the API's own JSON is `undefined`, and an index counts
+// only if it is one of the request: nothing may be concluded from anything else. Shapes:
+// google/rpc/error_details.proto, google/api/error_reason.proto, WriteLogEntriesPartialErrors of
+// google/logging/v2; `errors[]` is the older form of the same.
+
+/** What the API says about one entry: a google.rpc.Code and its message. */
+export type EntryError = { readonly code: number; readonly text: string };
+
+/** Whom an error blames; `undefined` when it does not say. */
+export type Blame = 'caller' | 'quota' | undefined;
+
+/** The API's JSON error. */
+export type ApiError = {
+  readonly message: string;
+  /** The name of a google.rpc.Code, or empty. */
+  readonly status: string;
+  readonly blame: Blame;
+  /** Entries that were refused while all others were written. */
+  readonly refused: ReadonlyMap<number, EntryError>;
+  /** Entries whose fields made the API refuse the whole request. */
+  readonly misshapen: ReadonlyMap<number, EntryError>;
+};
+
+/** google.rpc.Code, the ones with a meaning here. */
+export const RpcCode = {
+  cancelled: 1,
+  unknown: 2,
+  invalidArgument: 3,
+  deadlineExceeded: 4,
+  permissionDenied: 7,
+  resourceExhausted: 8,
+  aborted: 10,
+  internal: 13,
+  unavailable: 14,
+  unauthenticated: 16,
+} as const;
+
+/**
+ * The one service that looks at entries. ErrorInfo of another domain of Google comes from what
+ * stands before it: the front end (`googleapis.com`), IAM, Service Usage.
+ */
+const entryDomain = 'logging.googleapis.com';
+const googleDomain = /(?:^|\.)googleapis\.com$/;
+/** The subjects of google.api.ErrorReason: whoever calls, for whom, and what they may. */
+const callerReason =
+  /(?:^|_)(?:ACCESS|ACCOUNT|API_?KEY|AUTH|AUTHENTICATION|AUTHORIZATION|BILLING|CALLER|CONSUMER|CREDENTIALS?|IAM|LOCATION|OAUTH|ORG|ORGANIZATION|PERMISSIONS?|POLICY|PROJECT|QUOTA_PROJECT|REGION|SCOPES?|SECURITY|SERVICE|SESSION|SUSPENDED|TENANT|TERMS|TOKEN|TOS|USER|VPC)(?:_|$)/;
+const quotaReason = /(?:^|_)(?:RATE_?LIMIT|QUOTA|RESOURCE_EXHAUSTED|LIMIT_EXCEEDED)(?:_|$)/;
+/** `reason` of the older form. */
+const callerReasonOld =
+  /^(?:access|account|api|auth|billing|consumer|forbidden$|insufficient|key[A-Z]|project|required$|suspended|user[A-Z])/;
+const quotaReasonOld = /^(?:dailyLimit|quota|rateLimit|servingLimit|userRateLimit)/;
+
+/** Returns undefined when the body is anything else (HTML, empty, cut, of another service). */
+export function parseApiError(text: string, entryCount: number): ApiError | undefined {
+  const error = member(parseObject(text), 'error');
+  if (typeof error !== 'object' || error === null || Array.isArray(error)) return undefined;
+  const message = member(error, 'message');
+  const status = member(error, 'status');
+  const details = listOf(member(error, 'details'));
+  return {
+    message: typeof message === 'string' ? message : 'no message',
+    status: typeof status === 'string' ? status : '',
+    blame: blameOf(details, listOf(member(error, 'errors'))),
+    refused: entryErrors(details, entryCount),
+    misshapen: fieldErrors(details, entryCount),
+  };
+}
+
+/**
+ * The entries that a success names as refused: WriteLogEntriesPartialErrors in `details`, in an
+ * error or status beside them, or bare. Undefined for JSON that is neither that nor empty.
+ */
+export function parseSuccess(
+  text: string,
+  entryCount: number,
+): ReadonlyMap<number, EntryError> | undefined {
+  const answer = parseObject(text);
+  if (answer === undefined) return undefined;
+  if (Object.keys(answer).length === 0) return new Map();
+  const places = [answer, ...Object.values(answer)].flatMap((place) => [
+    place,
+    ...listOf(member(place, 'details')),
+  ]);
+  const errors = entryErrors(places, entryCount);
+  return errors.size > 0 ? errors : undefined;
+}
+
+/** Whether the body is an empty JSON object; white space does not count. */
+export function isEmptyObject(text: string): boolean {
+  return text === '{}' || (text.length < 64 && /^\s*\{\s*\}\s*$/.test(text));
+}
+
+function parseObject(text: string): object | undefined {
+  if (!/^\s*\{/.test(text)) return undefined;
+  try {
+    return JSON.parse(text) as object;
+  } catch {
+    return undefined; // Cut or garbled: not the API's words.
+  }
+}
+
+function blameOf(details: readonly unknown[], oldErrors: readonly unknown[]): Blame {
+  for (const detail of details) {
+    const type = String(member(detail, '@type') ?? '')
+      .split('.')
+      .at(-1);
+    if (type === 'QuotaFailure') return 'quota';
+    // The project, its billing, its terms: see the violations' types in error_details.proto.
+    if (type === 'PreconditionFailure') return 'caller';
+    const reason = member(detail, 'reason');
+    if (typeof reason !== 'string') continue;
+    if (quotaReason.test(reason)) return 'quota';
+    const domain = String(member(detail, 'domain') ?? '');
+    const isBeforeEntries = domain !== entryDomain && googleDomain.test(domain);
+    if (isBeforeEntries || callerReason.test(reason)) return 'caller';
+  }
+  for (const error of oldErrors) {
+    const reason = String(member(error, 'reason') ?? '');
+    if (quotaReasonOld.test(reason)) return 'quota';
+    if (member(error, 'domain') === 'usageLimits' || callerReasonOld.test(reason)) return 'caller';
+  }
+  return undefined;
+}
+
+function entryErrors(places: readonly unknown[], entryCount: number): Map<number, EntryError> {
+  const errors = new Map<number, EntryError>();
+  for (const place of places) {
+    const perEntry = member(place, 'logEntryErrors');
+    if (typeof perEntry !== 'object' || perEntry === null) continue;
+    for (const [key, status] of Object.entries(perEntry)) {
+      const index = indexOf(key, entryCount);
+      if (index === undefined) continue;
+      const code = member(status, 'code');
+      const text = member(status, 'message');
+      errors.set(index, {
+        code: typeof code === 'number' ? code : RpcCode.invalidArgument,
+        text: typeof text === 'string' ? text : 'no message',
+      });
+    }
+  }
+  return errors;
+}
+
+/**
+ * BadRequest.fieldViolations of single entries. Only the path counts: the message quotes what a
+ * tenant wrote, which could name an entry of somebody else.
+ */
+function fieldErrors(details: readonly unknown[], entryCount: number): Map<number, EntryError> {
+  const errors = new Map<number, EntryError>();
+  for (const violation of details.flatMap((each) => listOf(member(each, 'fieldViolations')))) {
+    const path = /^entries\[(\d+)\](?:[.[]|$)/.exec(String(member(violation, 'field') ?? ''));
+    const index = indexOf(path?.[1] ?? '', entryCount);
+    if (index === undefined || errors.has(index)) continue;
+    const text = member(violation, 'description');
+    errors.set(index, {
+      code: RpcCode.invalidArgument,
+      text: typeof text === 'string' ? text : 'no description',
+    });
+  }
+  return errors;
+}
+
+function indexOf(digits: string, entryCount: number): number | undefined {
+  const index = /^\d{1,9}$/.test(digits) ? Number(digits) : Number.NaN;
+  return index < entryCount ? index : undefined;
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function member(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Record<string, unknown>)[key]
+    : undefined;
+}

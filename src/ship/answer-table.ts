@@ -1,0 +1,175 @@
+// What each answer of entries:write leads to: the one table of (HTTP status, google.rpc status,
+// reason). docs/errors.md prints it; a test has an example for each row.
+//
+// Invariant: rows are tried from the top, the first that matches decides, and the last matches
+// everything. Only two rows let an entry go (`accepted`, `partial`), and one condemns entries
+// (`refused`); every other row keeps them. Facts: google/rpc/code.proto, Google's documentation of
+// entries:write, fluent-plugin-google-cloud for the errors of single entries.
+
+import type { ErrorCode } from '../errors.ts';
+import type { Blame } from './answer-json.ts';
+
+/** What an answer says, as far as the table is concerned. */
+export type AnswerFacts = {
+  readonly status: number;
+  /**
+   * `success`: an empty JSON object. `entries`: the API names refused entries and has written the
+   * others. `error`: the API's JSON error. `foreign`: anything else, or a body past its bounds.
+   */
+  readonly body: 'success' | 'entries' | 'error' | 'foreign';
+  /** Name of a google.rpc.Code; empty when the answer has none. */
+  readonly rpc: string;
+  readonly blame: Blame;
+};
+
+/** What the delivery does. */
+export type AnswerEffect =
+  | { readonly then: 'accepted' }
+  | { readonly then: 'partial' }
+  /** Halved until the API refuses an entry alone, which is then dead-lettered. */
+  | { readonly then: 'refused' }
+  | {
+      /**
+       * `kept`: the same bytes are sent again. `halved`: in two requests at once, and an entry that
+       * is alone is kept. `suspected`: kept at first, halved when it comes again and again.
+       */
+      readonly then: 'kept' | 'halved' | 'suspected';
+      readonly code: ErrorCode;
+      readonly pace: 'normal' | 'slow' | 'throttled';
+      /** The next request takes a new connection and a new lookup of the name. */
+      readonly renew: boolean;
+    };
+
+export type AnswerRow = {
+  readonly name: string;
+  /** For the documentation: the answers that the row is about. */
+  readonly answer: string;
+  readonly matches: (facts: AnswerFacts) => boolean;
+  readonly effect: AnswerEffect;
+};
+
+/** These have no complete body of their own by RFC 9110. */
+const bodiless: ReadonlySet<number> = new Set([204, 205, 206]);
+const transientStatus: ReadonlySet<number> = new Set([408, 409, 425, 499]);
+const transientRpc: ReadonlySet<string> = new Set([
+  'CANCELLED',
+  'UNKNOWN',
+  'DEADLINE_EXCEEDED',
+  'ABORTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+]);
+/** What may be said of the content of a request. Older answers have no status at all. */
+const contentRpc: ReadonlySet<string> = new Set(['INVALID_ARGUMENT', 'OUT_OF_RANGE', '']);
+const intermediaryStatus: ReadonlySet<number> = new Set([407, 511]);
+
+const slow = { then: 'kept', pace: 'slow', renew: false } as const;
+const foreign = { then: 'kept', code: 'SHIP_FOREIGN_ANSWER', pace: 'normal', renew: true } as const;
+const transient = { then: 'kept', code: 'SHIP_UNAVAILABLE', pace: 'normal', renew: true } as const;
+
+export const answerTable: readonly AnswerRow[] = [
+  {
+    name: 'written',
+    answer: '2xx but 204, 205, 206, with the body `{}`',
+    matches: ({ status, body }) => isSuccess(status) && body === 'success',
+    effect: { then: 'accepted' },
+  },
+  {
+    name: 'entries named',
+    answer: 'any, with `WriteLogEntriesPartialErrors` that name entries of the request',
+    matches: ({ status, body }) => body === 'entries' && !bodiless.has(status),
+    effect: { then: 'partial' },
+  },
+  {
+    name: 'foreign success',
+    answer: '2xx with anything else: HTML, nothing, JSON of another service, cut, compressed',
+    matches: ({ status }) => status < 300,
+    effect: foreign,
+  },
+  {
+    name: 'intermediary',
+    answer: '407, 511',
+    matches: ({ status }) => intermediaryStatus.has(status),
+    effect: { ...foreign, pace: 'slow' },
+  },
+  {
+    name: 'unauthenticated',
+    answer: '401, or 4xx with `UNAUTHENTICATED`',
+    matches: ({ status, rpc }) =>
+      status === 401 || (isClientError(status) && rpc === 'UNAUTHENTICATED'),
+    effect: { ...slow, code: 'SHIP_UNAUTHENTICATED' },
+  },
+  {
+    name: 'quota',
+    answer: '429, or 4xx with `RESOURCE_EXHAUSTED`, a `QuotaFailure` or a reason about a quota',
+    matches: ({ status, rpc, blame }) =>
+      status === 429 ||
+      (isClientError(status) && (rpc === 'RESOURCE_EXHAUSTED' || blame === 'quota')),
+    effect: { then: 'kept', code: 'SHIP_THROTTLED', pace: 'throttled', renew: false },
+  },
+  {
+    name: 'caller',
+    answer:
+      '403, or 4xx with `PERMISSION_DENIED`, a `PreconditionFailure`, an `ErrorInfo` of a domain of Google other than `logging.googleapis.com`, or a reason about the caller, its key, project, billing or the service',
+    matches: ({ status, rpc, blame }) =>
+      status === 403 ||
+      (isClientError(status) && (rpc === 'PERMISSION_DENIED' || blame === 'caller')),
+    effect: { ...slow, code: 'SHIP_FORBIDDEN' },
+  },
+  {
+    name: 'too large',
+    answer: "413 with the API's JSON error",
+    matches: ({ status, body }) => status === 413 && body === 'error',
+    effect: { then: 'refused' },
+  },
+  {
+    name: 'too large for a proxy',
+    answer: '413 with anything else',
+    matches: ({ status }) => status === 413,
+    effect: { ...foreign, then: 'halved', pace: 'slow' },
+  },
+  {
+    name: 'content refused',
+    answer: "400 with the API's JSON error and `INVALID_ARGUMENT`, `OUT_OF_RANGE` or no status",
+    matches: ({ status, body, rpc }) => status === 400 && body === 'error' && contentRpc.has(rpc),
+    effect: { then: 'refused' },
+  },
+  {
+    name: 'foreign 400',
+    answer: '400 with anything else than JSON of the API',
+    matches: ({ status, body }) => status === 400 && body === 'foreign',
+    effect: { ...foreign, then: 'suspected' },
+  },
+  {
+    name: 'transient',
+    answer:
+      '408, 409, 425, 499, any 5xx but 511; 4xx with `CANCELLED`, `UNKNOWN`, `DEADLINE_EXCEEDED`, `ABORTED`, `INTERNAL`, `UNAVAILABLE` or `DATA_LOSS`',
+    matches: ({ status, rpc }) =>
+      status >= 500 ||
+      transientStatus.has(status) ||
+      (isClientError(status) && transientRpc.has(rpc)),
+    effect: transient,
+  },
+  {
+    name: 'misdirected',
+    answer: 'any other: 3xx, 404, 405, 410, 400 with `FAILED_PRECONDITION` or `NOT_FOUND`',
+    matches: () => true,
+    effect: { ...slow, code: 'SHIP_MISDIRECTED', renew: true },
+  },
+];
+
+/** The row that decides. */
+export function rowOf(facts: AnswerFacts): AnswerRow {
+  const row = answerTable.find(({ matches }) => matches(facts));
+  if (row === undefined) throw new Error('the last row matches everything');
+  return row;
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300 && !bodiless.has(status);
+}
+
+function isClientError(status: number): boolean {
+  return status >= 400 && status < 500;
+}

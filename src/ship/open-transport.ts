@@ -1,0 +1,54 @@
+// The one way to make a transport to the endpoint of a configuration: certificates, proxy, name
+// lookup. Opens no connection yet.
+
+import { readFileSync } from 'node:fs';
+import { getCACertificates } from 'node:tls';
+import type { Dispatcher } from 'undici';
+import { AgentError } from '../errors.ts';
+import type { DispatcherOptions } from './direct-dispatcher.ts';
+import { openDirect } from './direct-dispatcher.ts';
+import type { CachedLookup } from './lookup.ts';
+import type { ShipLimits } from './ship-limits.ts';
+import { Transport } from './transport.ts';
+
+export type TransportSetup = {
+  readonly endpoint: URL;
+  /** Requests at once, each on its connection. */
+  readonly connections: number;
+  /** PEM certificates that are trusted beside the usual ones. */
+  readonly caFile?: string | undefined;
+  /** URL of an HTTP proxy that the endpoint is reached through. */
+  readonly proxy?: string | undefined;
+  readonly lookup: CachedLookup;
+  readonly limits: ShipLimits;
+  /** Monotonic milliseconds. */
+  readonly clock: () => number;
+  readonly random: () => number;
+};
+
+/** Rejects with CONFIG_INVALID when the CA file cannot be read. */
+export async function openTransport(setup: TransportSetup): Promise<Transport> {
+  const { endpoint, proxy, caFile, limits, clock, random } = setup;
+  const options: DispatcherOptions = {
+    connections: setup.connections,
+    ca: caFile === undefined ? undefined : readCertificates(caFile),
+    lookup: setup.lookup.lookup,
+    limits,
+  };
+  let open = (): Dispatcher => openDirect(endpoint, options);
+  if (proxy !== undefined) {
+    const { openProxied } = await import('./proxied-dispatcher.ts');
+    open = () => openProxied(proxy, options);
+  }
+  return new Transport({ endpoint, open, limits, clock, random });
+}
+
+/** Node's own certificates and the ones in the file: a list given to TLS replaces Node's. */
+function readCertificates(file: string): string[] {
+  try {
+    return [...getCACertificates('default'), readFileSync(file, 'utf8')];
+  } catch (error) {
+    const text = `the CA file ${file} cannot be read: ${(error as Error).message}`;
+    throw new AgentError('CONFIG_INVALID', text, { cause: error });
+  }
+}

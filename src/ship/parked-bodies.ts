@@ -1,0 +1,55 @@
+// Private memory for what is left of bodies that the API did not take whole, so that their slots go
+// to others: a container whose entries are refused must not hold the memory that all share.
+//
+// Invariant: all parked bodies together have at most `bytesMax` bytes.
+
+import { bodyOf, entryBytes, entryStarts } from './body.ts';
+import type { Piece } from './piece.ts';
+import { indexesOf } from './piece.ts';
+
+/** A body and where its entries are. */
+export type LocatedBody = { readonly body: Uint8Array; readonly starts: Uint32Array };
+
+/** What is left of a body; `kept` are the indexes that its entries had before. */
+export type ParkedBody = LocatedBody & { readonly kept: Uint32Array };
+
+export class ParkedBodies {
+  readonly #bytesMax: number;
+  #bytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get isHalfFull(): boolean {
+    return this.#bytes * 2 > this.#bytesMax;
+  }
+
+  /**
+   * Copies the entries of `pieces` and points the pieces at the copy, which replaces `from`.
+   * Returns undefined, and changes nothing, when there is no room.
+   */
+  park(
+    { body, starts }: LocatedBody,
+    pieces: Piece[],
+    parked: LocatedBody | undefined,
+  ): ParkedBody | undefined {
+    const kept = Uint32Array.from(pieces.flatMap((piece) => [...indexesOf(piece)])).toSorted();
+    let bytes = (starts[0] ?? 0) + 2 * kept.length;
+    for (const index of kept) bytes += entryBytes(body, starts, index).length;
+    const freedBytes = parked?.body.length ?? 0;
+    if (this.#bytes - freedBytes + bytes > this.#bytesMax) return undefined;
+    const copy = bodyOf(body, starts, kept);
+    this.#bytes += copy.length - freedBytes;
+    const places = new Map(Array.from(kept, (index, place) => [index, place] as const));
+    const placeOf = (index: number): number => places.get(index) ?? 0;
+    for (const [at, piece] of pieces.entries()) {
+      pieces[at] = { ...piece, indexes: indexesOf(piece).map(placeOf) };
+    }
+    return { body: copy, starts: entryStarts(copy, kept.length), kept };
+  }
+
+  free(parked: LocatedBody | undefined): void {
+    this.#bytes -= parked?.body.length ?? 0;
+  }
+}

@@ -1,0 +1,17 @@
+// Where a token may be sent in plain text: nowhere but on this machine, unless the user says so.
+//
+// Invariant: a token is asked for only after its way was found safe.
+
+import { AgentError } from '../errors.ts';
+
+/** Whether what goes to this URL stays on this machine. */
+export function isLoopback({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
+
+/** Throws PLAIN_HTTP_REFUSED when a token would leave this machine unencrypted. */
+export function refusePlainHttp(url: URL, what: string, isAllowed: boolean | undefined): void {
+  if (url.protocol !== 'http:' || isLoopback(url) || isAllowed === true) return;
+  const text = `${what} ${url.protocol}//${url.host} is not encrypted, and a token would be sent there`;
+  throw new AgentError('PLAIN_HTTP_REFUSED', text);
+}

@@ -1,0 +1,212 @@
+// What becomes of the entries of a request after its verdict: accepted, dead-lettered, or in pieces
+// that are sent again.
+//
+// Invariant: every entry of the piece goes to exactly one of these.
+
+import type { EntryError, Failure, Refusal, RefusalReason, Verdict } from './answer.ts';
+import { isRetryableEntryCode, RpcCode } from './answer.ts';
+import { entryBytes } from './body.ts';
+import type { DeadLetter } from './dead-letter.ts';
+import type { Delivery } from './delivery.ts';
+import { locate, separateSuspects, sourceOf } from './delivery.ts';
+import type { Piece } from './piece.ts';
+import { cutAt, firstPiece, indexesOf } from './piece.ts';
+import type { Stage } from './sending.ts';
+
+/** Below this share of named entries, the rest is halved too: the API names but the first. */
+const namedShareMin = 1 / 16;
+
+/** Puts what must be sent again into the delivery's pieces. */
+export function settle(verdict: Verdict, piece: Piece, delivery: Delivery, stage: Stage): void {
+  if (verdict.kind === 'accepted') {
+    accept(piece.count, delivery, stage);
+    if (piece.indexes === undefined) stage.witness.consider(delivery.batch);
+  } else if (verdict.kind === 'partial') settlePartial(piece, verdict.errors, delivery, stage);
+  else if (verdict.kind === 'refused') settleRefused(piece, verdict, delivery, stage);
+  else settleUnread(piece, verdict, delivery, stage);
+}
+
+function accept(count: number, delivery: Delivery, stage: Stage): void {
+  delivery.outcome.accepted += count;
+  stage.counters.acceptedEntries += count;
+  if (count === 0) return;
+  stage.refusalStreak = 0;
+  delivery.refusedInRow = 0;
+}
+
+/** Splits the named entries by what is to become of them; all others are written. */
+function settlePartial(
+  piece: Piece,
+  errors: ReadonlyMap<number, EntryError>,
+  delivery: Delivery,
+  stage: Stage,
+): void {
+  const again: number[] = [];
+  const denied: number[] = [];
+  const letters = { refused: [] as Named[], denied: [] as Named[] };
+  const indexes = indexesOf(piece);
+  for (const [place, { code, text }] of errors) {
+    const index = indexes[place] ?? 0;
+    if (code === RpcCode.resourceExhausted && again.length === 0) stage.gate.throttle();
+    if (isRetryableEntryCode(code)) again.push(index);
+    // Rights may be on their way (IAM takes minutes to spread), but where the same request's other
+    // entries were written it is this entry that is denied, and it must not hold its batch up
+    // without an end.
+    else if (code !== RpcCode.permissionDenied) letters.refused.push({ index, code, text });
+    else if (piece.denials + 1 < stage.limits.shipDeniedAttemptsMax) denied.push(index);
+    else letters.denied.push({ index, code, text });
+  }
+  accept(piece.count - errors.size, delivery, stage);
+  considerWitness(indexes, errors, delivery, stage);
+  deadLetter('refused', letters.refused, delivery, stage);
+  deadLetter('denied', letters.denied, delivery, stage);
+  comeAgain(again, piece, piece.denials, delivery, stage);
+  comeAgain(denied, piece, piece.denials + 1, delivery, stage);
+  if (denied.length > 0) holdUp(denied, delivery);
+}
+
+function considerWitness(
+  indexes: Uint32Array,
+  errors: ReadonlyMap<number, EntryError>,
+  delivery: Delivery,
+  stage: Stage,
+): void {
+  const place = indexes.findIndex((_, at) => !errors.has(at));
+  if (place < 0 || stage.witness.isKnown) return;
+  const { body, starts } = locate(delivery);
+  stage.witness.take(body, starts, indexes[place] ?? 0);
+}
+
+function comeAgain(
+  indexes: number[],
+  from: Piece,
+  denials: number,
+  delivery: Delivery,
+  stage: Stage,
+): void {
+  if (indexes.length === 0) return;
+  const attempts = from.attempts + 1;
+  const waitMs = stage.gate.backoffMs(attempts, denials > 0 ? 'slow' : 'normal');
+  delivery.pieces.push({
+    ...firstPiece(indexes.length, Uint32Array.from(indexes).toSorted()),
+    attempts,
+    denials,
+    // Denied entries alone would be a request that is forbidden as a whole.
+    hasWitness: denials > 0,
+    isSuspect: from.isSuspect,
+    notBeforeMs: stage.clock() + waitMs,
+  });
+}
+
+/**
+ * The API refused the request as a whole. Entries that it blames go; else a witness beside the rest
+ * makes it name them; else the request is halved until one entry is refused alone.
+ */
+function settleRefused(piece: Piece, verdict: Refusal, delivery: Delivery, stage: Stage): void {
+  if (verdict.entries.size > 0) {
+    settleBlamed(piece, verdict.entries, delivery, stage);
+  } else if (piece.count > 1 && canCallWitness(piece, verdict, delivery, stage)) {
+    delivery.pieces.push({ ...piece, hasWitness: true });
+  } else if (piece.count > 1) {
+    cutAt(piece, piece.count >>> 1, delivery.pieces);
+  } else {
+    stage.refusalStreak += 1;
+    delivery.refusedInRow += 1;
+    const [index = 0] = indexesOf(piece);
+    const { code, text } = verdict;
+    deadLetter(verdict.reason, [{ index, code, text }], delivery, stage);
+    holdUp([index], delivery);
+  }
+}
+
+function canCallWitness(piece: Piece, verdict: Refusal, delivery: Delivery, stage: Stage): boolean {
+  // A body that is too long is no shorter with one entry more.
+  const isUseful = verdict.reason === 'refused' && !piece.hasWitness;
+  return isUseful && stage.witness.isKnown && !delivery.isWitnessUseless;
+}
+
+/** Nothing was written: the blamed entries go, the rest is sent again. */
+function settleBlamed(
+  piece: Piece,
+  blamed: ReadonlyMap<number, EntryError>,
+  delivery: Delivery,
+  stage: Stage,
+): void {
+  const indexes = indexesOf(piece);
+  const rest = indexes.filter((_, place) => !blamed.has(place));
+  if (rest.length > 0) {
+    const again = { ...firstPiece(rest.length, rest), isSuspect: piece.isSuspect };
+    const isSlow = blamed.size < namedShareMin * piece.count && rest.length > 1;
+    if (isSlow) cutAt(again, rest.length >>> 1, delivery.pieces);
+    else delivery.pieces.push(again);
+  }
+  const letters = Array.from(blamed, ([place, error]) => ({
+    ...error,
+    index: indexes[place] ?? 0,
+  }));
+  deadLetter('refused', letters, delivery, stage);
+}
+
+/**
+ * A 400 or 413 that is not the API's. Halving finds out how much of the body it is about, but only
+ * the API condemns an entry: one that is alone is kept, and the others go before it.
+ */
+function settleUnread(piece: Piece, failure: Failure, delivery: Delivery, stage: Stage): void {
+  if (piece.count > 1) {
+    const oddAnswers = failure.odd ? stage.limits.shipOddAnswersMax - 1 : 0;
+    cutAt(piece, piece.count >>> 1, delivery.pieces, oddAnswers);
+    return;
+  }
+  const [index = 0] = indexesOf(piece);
+  const { body, starts } = locate(delivery);
+  stage.onKept(failure, entryBytes(body, starts, index).length);
+  const attempts = piece.attempts + 1;
+  const notBeforeMs = stage.clock() + stage.gate.backoffMs(attempts, 'slow');
+  delivery.pieces.push({ ...piece, attempts, oddAnswers: 0, notBeforeMs });
+  if (stage.parkedBodies.isHalfFull) holdUp([index], delivery);
+}
+
+/** Tells, once for each container, that its entries hold the batch up. */
+function holdUp(indexes: readonly number[], delivery: Delivery): void {
+  if (delivery.batch.onHeldUp === undefined) return;
+  for (const index of indexes) {
+    const source = sourceOf(index, delivery);
+    if (delivery.sourcesHeldUp.has(source)) continue;
+    delivery.sourcesHeldUp.add(source);
+    delivery.batch.onHeldUp(source);
+  }
+}
+
+type Named = EntryError & { readonly index: number };
+
+function deadLetter(
+  reason: RefusalReason,
+  refused: readonly Named[],
+  delivery: Delivery,
+  stage: Stage,
+): void {
+  if (refused.length === 0) return;
+  const { body, starts } = locate(delivery);
+  delivery.outcome.deadLettered += refused.length;
+  const letterOf = ({ index, code, text }: Named): DeadLetter => {
+    return { code, reason: text, entry: entryBytes(body, starts, index) };
+  };
+  stage.deadLetter(reason, refused.map(letterOf));
+  suspect(refused, delivery, stage);
+}
+
+/** The containers of refused entries are suspect from now on. */
+function suspect(refused: readonly Named[], delivery: Delivery, stage: Stage): void {
+  const { sources = [] } = delivery.batch;
+  let isNew = false;
+  const seen = new Set<number>();
+  for (const { index } of refused) {
+    const source = sourceOf(index, delivery);
+    const container = sources[source]?.container;
+    if (container === undefined || seen.has(source)) continue;
+    seen.add(source);
+    isNew ||= !stage.suspects.has(container);
+    stage.suspects.add(container);
+  }
+  if (isNew) separateSuspects(delivery, stage);
+}
