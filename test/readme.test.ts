@@ -7,6 +7,8 @@ import { expect, test } from 'vitest';
 
 import { configKeys, flagOf, rowOf, variableOf } from '../src/options/config-loader.ts';
 import { errorTable } from '../src/errors.ts';
+import { answerTable } from '../src/ship/answer-table.ts';
+import type { AnswerEffect } from '../src/ship/answer-table.ts';
 import type { OptionRow } from '../src/options/options.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -46,6 +48,30 @@ function errorsTable(): string {
   return ['| code | tried again by itself | what to do |', '|---|---|---|', ...rows].join('\n');
 }
 
+function answersTable(): string {
+  const rows = answerTable.map(({ name, answer, effect }) => {
+    const code = 'code' in effect ? `\`${effect.code}\`` : '';
+    return `| ${name} | ${answer} | ${fates[effect.fate]}${paceOf(effect)} | ${code} |`;
+  });
+  return ['| row | answer | what happens | code |', '|---|---|---|---|', ...rows].join('\n');
+}
+
+const fates: Readonly<Record<AnswerEffect['fate'], string>> = {
+  accepted: 'all entries are written',
+  partial:
+    'the named entries are dead-lettered, or sent again if they may be taken later; the others are written',
+  refused:
+    'the entries that the API blames are dead-lettered, else the request is halved until one is refused alone',
+  kept: 'kept and sent again',
+  halved: 'halved at once; an entry that is alone is kept and sent again',
+  suspected: 'kept and sent again, in halves if it lasts; an entry that is alone is kept',
+};
+
+function paceOf(effect: AnswerEffect): string {
+  if (!('pace' in effect) || effect.pace === 'normal') return '';
+  return effect.pace === 'slow' ? ', slowly' : ', at a lower rate';
+}
+
 function between(text: string, name: string): string {
   const [, after = ''] = text.split(`<!-- ${name}:begin -->\n`);
   return after.split(`<!-- ${name}:end -->`)[0] ?? '';
@@ -54,6 +80,7 @@ function between(text: string, name: string): string {
 test.each([
   ['options', 'docs/configuration.md', optionsTable],
   ['errors', 'docs/errors.md', errorsTable],
+  ['answers', 'docs/errors.md', answersTable],
 ])('the table of %s in %s is that of the code', (name, page, table) => {
   const text = readPage(page);
   const printed = `${table()}\n`;

@@ -1,5 +1,5 @@
-// The checks of what lies beyond this machine: identity, credentials, permission, clock. The dry run
-// is handed in, because only the wiring knows the ship stage.
+// The checks of what lies beyond this machine: identity, credentials, permission, clock. The dry
+// run is handed in, because only the wiring knows the ship stage.
 
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config.ts';

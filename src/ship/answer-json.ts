@@ -103,21 +103,19 @@ function parseObject(text: string): object | undefined {
 
 function blameOf(details: readonly unknown[], oldErrors: readonly unknown[]): Blame {
   for (const detail of details) {
-    const type = String(member(detail, '@type') ?? '')
-      .split('.')
-      .at(-1);
+    const type = textOf(member(detail, '@type')).split('.').at(-1);
     if (type === 'QuotaFailure') return 'quota';
     // The project, its billing, its terms: see the violations' types in error_details.proto.
     if (type === 'PreconditionFailure') return 'caller';
     const reason = member(detail, 'reason');
     if (typeof reason !== 'string') continue;
     if (quotaReason.test(reason)) return 'quota';
-    const domain = String(member(detail, 'domain') ?? '');
+    const domain = textOf(member(detail, 'domain'));
     const isBeforeEntries = domain !== entryDomain && googleDomain.test(domain);
     if (isBeforeEntries || callerReason.test(reason)) return 'caller';
   }
   for (const error of oldErrors) {
-    const reason = String(member(error, 'reason') ?? '');
+    const reason = textOf(member(error, 'reason'));
     if (quotaReasonOld.test(reason)) return 'quota';
     if (member(error, 'domain') === 'usageLimits' || callerReasonOld.test(reason)) return 'caller';
   }
@@ -150,7 +148,7 @@ function entryErrors(places: readonly unknown[], entryCount: number): Map<number
 function fieldErrors(details: readonly unknown[], entryCount: number): Map<number, EntryError> {
   const errors = new Map<number, EntryError>();
   for (const violation of details.flatMap((each) => listOf(member(each, 'fieldViolations')))) {
-    const path = /^entries\[(\d+)\](?:[.[]|$)/.exec(String(member(violation, 'field') ?? ''));
+    const path = /^entries\[(\d+)\](?:[.[]|$)/.exec(textOf(member(violation, 'field')));
     const index = indexOf(path?.[1] ?? '', entryCount);
     if (index === undefined || errors.has(index)) continue;
     const text = member(violation, 'description');
@@ -165,6 +163,10 @@ function fieldErrors(details: readonly unknown[], entryCount: number): Map<numbe
 function indexOf(digits: string, entryCount: number): number | undefined {
   const index = /^\d{1,9}$/.test(digits) ? Number(digits) : Number.NaN;
   return index < entryCount ? index : undefined;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }
 
 function listOf(value: unknown): readonly unknown[] {

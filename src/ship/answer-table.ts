@@ -24,16 +24,16 @@ export type AnswerFacts = {
 
 /** What the delivery does. */
 export type AnswerEffect =
-  | { readonly then: 'accepted' }
-  | { readonly then: 'partial' }
+  | { readonly fate: 'accepted' }
+  | { readonly fate: 'partial' }
   /** Halved until the API refuses an entry alone, which is then dead-lettered. */
-  | { readonly then: 'refused' }
+  | { readonly fate: 'refused' }
   | {
       /**
        * `kept`: the same bytes are sent again. `halved`: in two requests at once, and an entry that
        * is alone is kept. `suspected`: kept at first, halved when it comes again and again.
        */
-      readonly then: 'kept' | 'halved' | 'suspected';
+      readonly fate: 'kept' | 'halved' | 'suspected';
       readonly code: ErrorCode;
       readonly pace: 'normal' | 'slow' | 'throttled';
       /** The next request takes a new connection and a new lookup of the name. */
@@ -64,22 +64,22 @@ const transientRpc: ReadonlySet<string> = new Set([
 const contentRpc: ReadonlySet<string> = new Set(['INVALID_ARGUMENT', 'OUT_OF_RANGE', '']);
 const intermediaryStatus: ReadonlySet<number> = new Set([407, 511]);
 
-const slow = { then: 'kept', pace: 'slow', renew: false } as const;
-const foreign = { then: 'kept', code: 'SHIP_FOREIGN_ANSWER', pace: 'normal', renew: true } as const;
-const transient = { then: 'kept', code: 'SHIP_UNAVAILABLE', pace: 'normal', renew: true } as const;
+const slow = { fate: 'kept', pace: 'slow', renew: false } as const;
+const foreign = { fate: 'kept', code: 'SHIP_FOREIGN_ANSWER', pace: 'normal', renew: true } as const;
+const transient = { fate: 'kept', code: 'SHIP_UNAVAILABLE', pace: 'normal', renew: true } as const;
 
 export const answerTable: readonly AnswerRow[] = [
   {
     name: 'written',
     answer: '2xx but 204, 205, 206, with the body `{}`',
     matches: ({ status, body }) => isSuccess(status) && body === 'success',
-    effect: { then: 'accepted' },
+    effect: { fate: 'accepted' },
   },
   {
     name: 'entries named',
     answer: 'any, with `WriteLogEntriesPartialErrors` that name entries of the request',
     matches: ({ status, body }) => body === 'entries' && !bodiless.has(status),
-    effect: { then: 'partial' },
+    effect: { fate: 'partial' },
   },
   {
     name: 'foreign success',
@@ -106,7 +106,7 @@ export const answerTable: readonly AnswerRow[] = [
     matches: ({ status, rpc, blame }) =>
       status === 429 ||
       (isClientError(status) && (rpc === 'RESOURCE_EXHAUSTED' || blame === 'quota')),
-    effect: { then: 'kept', code: 'SHIP_THROTTLED', pace: 'throttled', renew: false },
+    effect: { fate: 'kept', code: 'SHIP_THROTTLED', pace: 'throttled', renew: false },
   },
   {
     name: 'caller',
@@ -121,25 +121,25 @@ export const answerTable: readonly AnswerRow[] = [
     name: 'too large',
     answer: "413 with the API's JSON error",
     matches: ({ status, body }) => status === 413 && body === 'error',
-    effect: { then: 'refused' },
+    effect: { fate: 'refused' },
   },
   {
     name: 'too large for a proxy',
     answer: '413 with anything else',
     matches: ({ status }) => status === 413,
-    effect: { ...foreign, then: 'halved', pace: 'slow' },
+    effect: { ...foreign, fate: 'halved', pace: 'slow' },
   },
   {
     name: 'content refused',
     answer: "400 with the API's JSON error and `INVALID_ARGUMENT`, `OUT_OF_RANGE` or no status",
     matches: ({ status, body, rpc }) => status === 400 && body === 'error' && contentRpc.has(rpc),
-    effect: { then: 'refused' },
+    effect: { fate: 'refused' },
   },
   {
     name: 'foreign 400',
     answer: '400 with anything else than JSON of the API',
     matches: ({ status, body }) => status === 400 && body === 'foreign',
-    effect: { ...foreign, then: 'suspected' },
+    effect: { ...foreign, fate: 'suspected' },
   },
   {
     name: 'transient',

@@ -91,9 +91,9 @@ export function judge(answer: Answer, entryCount: number, nowMs: number): Verdic
   if (answer.status === 200 && answer.text === '{}') return accepted;
   const { facts, error, entries } = factsOf(answer, entryCount);
   const { effect } = rowOf(facts);
-  if (effect.then === 'accepted') return accepted;
-  if (effect.then === 'partial') return { kind: 'partial', errors: entries };
-  if (effect.then !== 'refused') return failureOf(answer, error, { effect, nowMs });
+  if (effect.fate === 'accepted') return accepted;
+  if (effect.fate === 'partial') return { kind: 'partial', errors: entries };
+  if (effect.fate !== 'refused') return failureOf(answer, error, { effect, nowMs });
   const text = error?.message ?? '';
   const isSize = /request payload size exceeds|exceeds maximum size/i.test(text);
   return {
@@ -148,8 +148,8 @@ function failureOf(
     pace: effect.pace,
     retryAfterMs: retryAfterMs(retryAfter, nowMs),
     renew: effect.renew,
-    odd: effect.then === 'suspected',
-    oversized: effect.then === 'halved',
+    odd: effect.fate === 'suspected',
+    oversized: effect.fate === 'halved',
   };
 }
 

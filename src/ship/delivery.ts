@@ -8,53 +8,16 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { EntryError, Verdict } from './answer.ts';
-import { bodyOf, entryStarts } from './body.ts';
-import type { LocatedBody } from './parked-bodies.ts';
+import type { Batch } from './batch.ts';
+import { bodyOf } from './body.ts';
+import type { Delivery } from './delivery-state.ts';
+import { locate, separateSuspects, sourcesOf } from './delivery-state.ts';
 import type { Piece } from './piece.ts';
-import { cutAt, firstPiece, indexesOf, separate, takeNext } from './piece.ts';
+import { cutAt, firstPiece, indexesOf, takeNext } from './piece.ts';
 import type { ShipOutcome, Stage } from './sending.ts';
 import { sendWithTicket } from './sending.ts';
 import { settle } from './settling.ts';
 import type { Witness } from './witness.ts';
-
-/** The entries of one container within a body. */
-export type BatchSource = {
-  /** The same object for the same container. */
-  readonly container: object;
-  readonly entryCount: number;
-};
-
-export type Batch = {
-  /** A complete body; entries joined by `,\n`, no other raw newline. */
-  readonly body: Uint8Array;
-  readonly entryCount: number;
-  /** Whose entries these are, in their order; without it all count as one container's. */
-  readonly sources?: readonly BatchSource[];
-  /** Told once when the memory of `body` is not needed any more, if that is before the end. */
-  readonly onReleased?: () => void;
-  /**
-   * Told that entries of this source (its index) hold the batch up: more of that container would
-   * only wait behind them.
-   */
-  readonly onHeldUp?: (source: number) => void;
-};
-
-export type Delivery = {
-  readonly batch: Batch;
-  readonly order: number;
-  readonly outcome: ShipOutcome;
-  readonly pieces: Piece[];
-  /** The body and its entries, when someone had to look; a private copy once it is parked. */
-  located: LocatedBody | undefined;
-  isParked: boolean;
-  /** The source of each entry. */
-  sourceOf: Uint32Array | undefined;
-  readonly sourcesHeldUp: Set<number>;
-  /** Entries refused one by one since the last that was accepted. */
-  refusedInRow: number;
-  /** The API did not name the bad entries although a good one was beside them. */
-  isWitnessUseless: boolean;
-};
 
 const gzipAsync = promisify(gzip);
 
@@ -102,36 +65,6 @@ function begin(batch: Batch, order: number, stage: Stage): Delivery {
   const isAnySuspect = sources.some(({ container }) => stage.suspects.has(container));
   if (isAnySuspect) separateSuspects(delivery, stage);
   return delivery;
-}
-
-/** Cuts what is still to be sent so that suspects hold up no others. */
-export function separateSuspects(delivery: Delivery, stage: Stage): void {
-  const { sources = [] } = delivery.batch;
-  const suspects = sources.map(({ container }) => stage.suspects.has(container));
-  separate(delivery.pieces, (index) => suspects[sourceOf(index, delivery)] === true);
-}
-
-/** The index of the source that an entry is of. */
-export function sourceOf(index: number, delivery: Delivery): number {
-  delivery.sourceOf ??= sourcesOf(delivery.batch);
-  return delivery.sourceOf[index] ?? 0;
-}
-
-function sourcesOf({ sources = [], entryCount: count }: Batch): Uint32Array {
-  const found = new Uint32Array(count);
-  let start = 0;
-  for (const [source, { entryCount }] of sources.entries()) {
-    found.fill(source, start, start + entryCount);
-    start += entryCount;
-  }
-  return found;
-}
-
-/** The body and where its entries are; for a batch that is accepted at once nobody looks. */
-export function locate(delivery: Delivery): LocatedBody {
-  const { body, entryCount } = delivery.batch;
-  delivery.located ??= { body, starts: entryStarts(body, entryCount) };
-  return delivery.located;
 }
 
 /** Moves what is left to private memory if there is room, and again when most of it has gone. */

@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import type { AuthClient, gaxios } from 'google-auth-library';
 import { AgentError, isSystemError } from '../errors.ts';
+import { boundedAnswer } from './bounded-answer.ts';
 import type { FetchToken } from './issued-token.ts';
 import { lifeMinMs, loggingScope } from './issued-token.ts';
 import { refusePlainHttp } from './plain-http.ts';
@@ -26,6 +27,7 @@ type KeyFile = {
 /** More of an issuer's answer is not read. */
 const answerBytesMax = 64 * 1024;
 const reasonCharsMax = 300;
+const withoutToken = 'the issuer answered without a token';
 /** Access tokens of Google, JSON Web Tokens, keys. */
 const secretText = /ya29\.[\w.-]+|eyJ[\w-]+\.[\w.-]+|-----BEGIN[\s\S]*/g;
 /** Where a cloud's own metadata server is: nothing else answers there. */
@@ -58,12 +60,21 @@ export function keyFileToken(file: string, options: KeyFileOptions): FetchToken 
 async function fetchToken(file: string, options: KeyFileOptions): ReturnType<FetchToken> {
   // A new client for each token, because a client would give a refused one out again.
   const client = await createClient(readKeyFile(file, options), file, options);
+  shareTransporter(client);
   const { token } = await client.getAccessToken();
   if (typeof token !== 'string' || token === '') {
-    throw new Error('the issuer answered without a token');
+    throw new AgentError('SHIP_UNAUTHENTICATED', `no token by ${file}: ${withoutToken}`);
   }
   const expiresMs = client.credentials.expiry_date;
   return { token, lifeMs: typeof expiresMs === 'number' ? expiresMs - Date.now() : lifeMinMs };
+}
+
+/** The library's token exchange has a transporter of its own, without bound, deadline and proxy. */
+function shareTransporter(client: AuthClient): void {
+  const { stsCredential } = client as {
+    stsCredential?: { transporter: AuthClient['transporter'] };
+  };
+  if (stsCredential !== undefined) stsCredential.transporter = client.transporter;
 }
 
 /** The client for this type of file. */
@@ -76,7 +87,7 @@ async function createClient(
   const scopes = [loggingScope];
   const transporterOptions = {
     timeout: deadlineMs,
-    maxContentLength: answerBytesMax,
+    adapter: boundedAnswer(answerBytesMax),
     ...(proxy === undefined ? {} : { proxy }),
   };
   // The common types are made directly: GoogleAuth would print a warning for each of them, and the
@@ -141,9 +152,11 @@ function reasonOf(error: unknown): string {
     const isCode = typeof oauth === 'string' && /^[a-z_]{1,64}$/.test(oauth);
     return `the issuer answered ${response.status}${isCode ? ` ${oauth}` : ''}`;
   }
-  const isParsed = name === 'SyntaxError' || /JSON/.test(error.message);
-  if (isParsed || error.cause instanceof SyntaxError) return 'what was read is no JSON';
-  const { message } = error;
+  const isBug = name === 'TypeError' || error.cause instanceof TypeError;
+  const isParsed = name === 'SyntaxError' || error.cause instanceof SyntaxError;
+  if (isParsed || /JSON/.test(error.message)) return 'what was read is no JSON';
+  if (isBug && code === undefined) return 'what was read is not understood';
+  const message = error.message.replaceAll(/(["'`]).*?\1/gs, '…');
   const text =
     code === undefined || message.includes(String(code)) ? message : `${code}: ${message}`;
   return text.replace(secretText, '***').slice(0, reasonCharsMax);

@@ -39,7 +39,9 @@ export function indexesOf(piece: Piece): Uint32Array {
   return piece.indexes ?? Uint32Array.from({ length: piece.count }, (_, index) => index);
 }
 
-/** Takes out the piece that may go soonest; among equals those that are not suspect, then the last. */
+/**
+ * Takes out the piece that may go soonest; among equals those that are not suspect, then the last.
+ */
 export function takeNext(pieces: Piece[]): Piece | undefined {
   let best = pieces.length - 1;
   for (let index = best - 1; index >= 0; index -= 1) {
@@ -54,7 +56,9 @@ function goesBefore(a: Piece | undefined, b: Piece | undefined): boolean {
   return !a.isSuspect && b.isSuspect;
 }
 
-/** Pushes two pieces: the first `firstCount` entries on top, so that entries go out in their order. */
+/**
+ * Pushes two pieces: the first `firstCount` entries on top, so that entries go out in their order.
+ */
 export function cutAt(piece: Piece, firstCount: number, pieces: Piece[], oddAnswers = 0): void {
   const indexes = indexesOf(piece);
   for (const part of [indexes.subarray(firstCount), indexes.subarray(0, firstCount)]) {

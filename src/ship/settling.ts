@@ -7,8 +7,8 @@ import type { EntryError, Failure, Refusal, RefusalReason, Verdict } from './ans
 import { isRetryableEntryCode, RpcCode } from './answer.ts';
 import { entryBytes } from './body.ts';
 import type { DeadLetter } from './dead-letter.ts';
-import type { Delivery } from './delivery.ts';
-import { locate, separateSuspects, sourceOf } from './delivery.ts';
+import type { Delivery } from './delivery-state.ts';
+import { locate, separateSuspects, sourceOf } from './delivery-state.ts';
 import type { Piece } from './piece.ts';
 import { cutAt, firstPiece, indexesOf } from './piece.ts';
 import type { Stage } from './sending.ts';

@@ -14,7 +14,7 @@ import { add, createCounters } from './counters.ts';
 import { createCredentials } from './credentials.ts';
 import type { DeadLetter } from './dead-letter.ts';
 import { DeadLetterFile } from './dead-letter.ts';
-import type { Batch } from './delivery.ts';
+import type { Batch } from './batch.ts';
 import { deliver } from './delivery.ts';
 import { Gate } from './gate.ts';
 import { CachedLookup } from './lookup.ts';
@@ -26,7 +26,6 @@ import type { ShipLimits } from './ship-limits.ts';
 import { Suspects } from './suspects.ts';
 import { Witness } from './witness.ts';
 
-export type { BatchSource } from './delivery.ts';
 export type { ShipCounters } from './counters.ts';
 export type { ShipOutcome } from './sending.ts';
 

@@ -1,5 +1,5 @@
-// The containers whose entries were refused lately: their entries go in requests of their own, after
-// those of others.
+// The containers whose entries were refused lately: their entries go in requests of their own,
+// after those of others.
 
 export class Suspects {
   readonly #forMs: number;

@@ -1,8 +1,9 @@
 // One POST over HTTP: an undici Pool with few kept-alive connections, a deadline on every step, and
 // a new pool when the old one is aged or suspect.
 //
-// Invariant: `post` settles within `shipRequestMs`, whatever the network does, and never rejects. No
-// answer, whatever its status, is read past its bounds in bytes and time: then its connection goes.
+// Invariant: `post` settles within `shipRequestMs`, whatever the network does, and never rejects.
+// No answer, whatever its status, is read past its bounds in bytes and time: then its connection
+// goes.
 
 import type { Dispatcher } from 'undici';
 import type { ErrorCode } from '../errors.ts';

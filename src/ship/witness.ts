@@ -5,7 +5,7 @@
 // Invariant: the witness says of itself what it is of (logName, resource, labels), and the request
 // that it goes with has no labels of its own, which the API would add to it.
 
-import type { Batch } from './delivery.ts';
+import type { Batch } from './batch.ts';
 import { asBuffer, bodyFrom, entryBytes, entryStarts } from './body.ts';
 
 export type WitnessOptions = {

@@ -122,7 +122,7 @@ const examples: Readonly<
     ],
   },
   'entries named': {
-    verdict: { kind: 'partial', errors: new Map([[2, { code: 3, text: 'bad' }]]) } as Verdict,
+    verdict: { kind: 'partial', errors: new Map([[2, { code: 3, text: 'bad' }]]) },
     answers: [
       [400, errorText(400, 'INVALID_ARGUMENT', 'm', [named])],
       [403, errorText(403, 'PERMISSION_DENIED', 'm', [named])],

@@ -1,38 +1,25 @@
 // Tokens: how long one is kept, what happens when the issuer is sick, and what a 401 does.
 
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { AgentError } from '../../src/errors.ts';
-import type { CredentialOptions } from '../../src/ship/credentials.ts';
 import { CachedToken, createCredentials, needsNoToken } from '../../src/ship/credentials.ts';
 import type { FetchToken } from '../../src/ship/issued-token.ts';
 import { createShipper } from '../../src/ship/shipper.ts';
 import { makeBatch } from './fake-api.ts';
 import { makeStateDir, openApi, openShipper } from './open-shipper.ts';
 import { makeTestCertificate } from './test-certificate.ts';
-
-const remote = new URL('https://logging.googleapis.com/');
-
-function tokenLimits(shipTokenMs: number): CredentialOptions['limits'] {
-  return { shipTokenMs, shipBackoffBaseMs: 100, shipBackoffMaxMs: 1_000 };
-}
-
-function makeOptions(more: Partial<CredentialOptions> = {}): CredentialOptions {
-  return {
-    endpoint: remote,
-    credentialsFile: undefined,
-    metadataHost: '127.0.0.1:1',
-    limits: tokenLimits(100),
-    clock: () => performance.now(),
-    random: Math.random,
-    ...more,
-  };
-}
+import {
+  issued,
+  makeOptions,
+  openServer,
+  remote,
+  tokenLimits,
+  writeFederated,
+} from './token-issuer.ts';
+import type { Serve } from './token-issuer.ts';
 
 /** A token of `lifeMs`, with a clock that the test turns. */
 function openToken(fetchToken: FetchToken): { token: CachedToken; advance: (ms: number) => void } {
@@ -134,26 +121,6 @@ describe('a token', () => {
   });
 });
 
-type Serve = (request: IncomingMessage, response: ServerResponse) => void;
-
-/** An issuer that says of itself that it is Google's metadata server, as `serve` may take back. */
-async function openServer(serve: Serve): Promise<string> {
-  const server = createServer((request, response) => {
-    response.setHeader('metadata-flavor', 'Google');
-    serve(request, response);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-const issued = (token: string, seconds = 3600): string =>
-  JSON.stringify({ access_token: token, expires_in: seconds, token_type: 'Bearer' });
-
 describe('the metadata server', () => {
   test('is asked for the default service account, with its header', async () => {
     const seen: unknown[] = [];
@@ -189,6 +156,30 @@ describe('the metadata server', () => {
     ['speaks HTML', 'METADATA_UNAVAILABLE', (response: ServerResponse) => response.end('<html>')],
     ['gives nothing', 'METADATA_UNAVAILABLE', (response: ServerResponse) => response.end('{}')],
     ['says null', 'METADATA_UNAVAILABLE', (response: ServerResponse) => response.end('null')],
+    [
+      'is somebody else',
+      'METADATA_UNAVAILABLE',
+      (response: ServerResponse) => {
+        response.removeHeader('metadata-flavor');
+        response.end(issued('ya29.stolen'));
+      },
+    ],
+    [
+      'never ends',
+      'CREDENTIALS_MISSING',
+      (response: ServerResponse) => {
+        const timer = setInterval(() => response.write('x'.repeat(8_192)), 1);
+        response.on('close', () => clearInterval(timer));
+      },
+    ],
+    [
+      'drips',
+      'CREDENTIALS_MISSING',
+      (response: ServerResponse) => {
+        const timer = setInterval(() => response.write('x'), 5);
+        response.on('close', () => clearInterval(timer));
+      },
+    ],
   ] as const)('that %s is %s', async (_name, code, serve) => {
     const metadataHost = await openServer((_request, response) => void serve(response));
     const credentials = createCredentials(makeOptions({ metadataHost }));
@@ -211,24 +202,12 @@ describe('a key file', () => {
   });
 
   test('of workload identity federation gives a token by google-auth-library', async () => {
-    const stateDir = makeStateDir();
     const host = await openServer((request, response) => {
       expect(request.url).toBe('/token');
       response.setHeader('content-type', 'application/json');
       response.end(issued('federated', 1_000));
     });
-    const subject = path.join(stateDir, 'subject');
-    writeFileSync(subject, 'subject-token');
-    const credentialsFile = path.join(stateDir, 'adc.json');
-    const adc = {
-      type: 'external_account',
-      audience:
-        '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q',
-      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-      token_url: `http://${host}/token`,
-      credential_source: { file: subject },
-    };
-    writeFileSync(credentialsFile, JSON.stringify(adc));
+    const credentialsFile = writeFederated(`http://${host}/token`);
     const credentials = createCredentials(
       makeOptions({ credentialsFile, limits: tokenLimits(10_000) }),
     );

@@ -85,6 +85,57 @@ describe('a request that gets stuck', () => {
     });
   });
 
+  test.each([200, 204, 400, 413, 503])(
+    'by an endless answer with status %i reads some KiB of it, and closes the connection',
+    async (status) => {
+      let writtenBytes = 0;
+      const api = await openApi((request, response) => {
+        if (request.index > 0) return api.accept(request, response);
+        const { socket } = response;
+        socket?.write(`HTTP/1.1 ${status} X\r\nconnection: close\r\n\r\n`);
+        const block = Buffer.alloc(16_384, 'endless ');
+        const pour = (): void => {
+          while (socket?.write(block) === true) writtenBytes += block.length;
+        };
+        socket?.on('drain', pour);
+        pour();
+      });
+      const { shipper } = await openShipper(api.url);
+      expect(await shipper.ship(makeBatch(1))).toMatchObject({ accepted: 1, deadLettered: 0 });
+      await vi.waitFor(() => expect(api.sockets[0]?.destroyed).toBe(true));
+      // Most of it lies in the kernel's buffers on both sides.
+      expect(writtenBytes).toBeLessThan(16 * 1024 * 1024);
+    },
+  );
+
+  test.each([200, 400, 503])('by dripping JSON with status %i is given up', async (status) => {
+    const api = await openApi((request, response) => {
+      if (request.index > 0) return api.accept(request, response);
+      response.writeHead(status).write('{"a":"');
+      const timer = setInterval(() => response.write('a'), 10);
+      response.on('close', () => clearInterval(timer));
+    });
+    const { shipper } = await openShipper(api.url, { limits: { shipAnswerMs: 150 } });
+    expect(await shipper.ship(makeBatch(1))).toMatchObject({ accepted: 1, requests: 2 });
+    expect(shipper.counters.lastError).toMatchObject({
+      code: 'SHIP_TIMEOUT',
+      text: 'no complete answer within 0.15 s',
+    });
+    await vi.waitFor(() => expect(api.sockets[0]?.destroyed).toBe(true));
+  });
+
+  test('by JSON without an end is given up at its bound', async () => {
+    const api = await openApi((request, response) => {
+      if (request.index > 0) return api.accept(request, response);
+      response.write(`{"error":{"message":"${'x'.repeat(3_000)}`);
+      response.write('x'.repeat(3_000));
+    });
+    const { shipper } = await openShipper(api.url, { limits: { shipAnswerBytesMax: 5_000 } });
+    expect(await shipper.ship(makeBatch(1))).toMatchObject({ accepted: 1, requests: 2 });
+    expect(shipper.counters.lastError?.code).toBe('SHIP_FOREIGN_ANSWER');
+    await vi.waitFor(() => expect(api.sockets[0]?.destroyed).toBe(true));
+  });
+
   test('within the TLS handshake is given up', async () => {
     const certificate = makeTestCertificate();
     const caFile = path.join(makeStateDir(), 'ca.pem');

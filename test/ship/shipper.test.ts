@@ -344,9 +344,8 @@ describe('a 400 without details', () => {
     async (status) => {
       let isBlocked = true;
       const api = await openApi((request, response) => {
-        if (isBlocked && request.ids.includes('e2'))
-          response.writeHead(status).end('<html>blocked');
-        else api.accept(request, response);
+        if (!isBlocked || !request.ids.includes('e2')) return api.accept(request, response);
+        response.writeHead(status).end('<html>blocked');
       });
       const { shipper, stateDir, lines } = await openShipper(api.url, {
         limits: { shipOddAnswersMax: 2 },

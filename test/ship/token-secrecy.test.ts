@@ -1,0 +1,123 @@
+// Tokens and keys stay secret: not in an error, not on an unencrypted way, not in a long answer.
+
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { inspect } from 'node:util';
+import { describe, expect, test, vi } from 'vitest';
+import { createCredentials } from '../../src/ship/credentials.ts';
+import { makeStateDir, openShipper } from './open-shipper.ts';
+import { makeOptions, openServer, tokenLimits, writeFederated } from './token-issuer.ts';
+
+describe('an error', () => {
+  test.each([
+    'ya29.SECRET-of-the-issuer',
+    '{"access_token":"ya29.SECRET',
+    '{"access_token":"ya29.SECRET",}',
+    '{"token":"SECRET"}',
+  ])('does not repeat what the metadata server sent: %s', async (sent) => {
+    const metadataHost = await openServer((_request, response) => response.end(sent));
+    const error = await createCredentials(makeOptions({ metadataHost })).token().catch(String);
+    expect(error).toContain('AgentError');
+    expect(inspect(error, { depth: 9 })).not.toContain('SECRET');
+  });
+
+  test.each(['{"private_key":"SECRET', 'SECRET', '["SECRET"', '{"private_key":SECRET}'])(
+    'does not repeat what a key file holds: %s',
+    (text) => {
+      const credentialsFile = path.join(makeStateDir(), 'key.json');
+      writeFileSync(credentialsFile, text);
+      try {
+        createCredentials(makeOptions({ credentialsFile }));
+        expect.unreachable();
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'CREDENTIALS_MISSING' });
+        expect(inspect(error, { depth: 9 })).not.toContain('SECRET');
+      }
+    },
+  );
+
+  test.each([
+    [200, 'SECRET'],
+    [200, '{"access_token":SECRET}'],
+    [400, '{"error":"invalid_grant","error_description":"SECRET"}'],
+    [500, '<html>SECRET'],
+  ])('does not repeat what an issuer answers: %i %s', async (status, sent) => {
+    const host = await openServer((_request, response) => {
+      response.writeHead(status, { 'content-type': 'application/json' }).end(sent);
+    });
+    const credentialsFile = writeFederated(`http://${host}/token`);
+    const options = makeOptions({ credentialsFile, limits: tokenLimits(10_000) });
+    const error: unknown = await createCredentials(options)
+      .token()
+      .catch((failure: unknown) => failure);
+    expect(error).toMatchObject({ code: 'SHIP_UNAUTHENTICATED' });
+    expect(inspect(error, { depth: 9 })).not.toContain('SECRET');
+  });
+
+  test('of an issuer whose answer never ends comes after some KiB of it', async () => {
+    let writtenBytes = 0;
+    let isClosed = false;
+    const host = await openServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const block = 'x'.repeat(16_384);
+      const pour = (): void => {
+        while (response.write(block)) writtenBytes += block.length;
+      };
+      response.on('drain', pour).on('close', () => {
+        isClosed = true;
+      });
+      pour();
+    });
+    const credentialsFile = writeFederated(`http://${host}/token`);
+    const options = makeOptions({ credentialsFile, limits: tokenLimits(10_000) });
+    await expect(createCredentials(options).token()).rejects.toMatchObject({
+      code: 'SHIP_UNAUTHENTICATED',
+    });
+    await vi.waitFor(() => expect(isClosed).toBe(true));
+    expect(writtenBytes).toBeLessThan(16 * 1024 * 1024);
+  });
+});
+
+describe('plain http', () => {
+  const refused = { code: 'PLAIN_HTTP_REFUSED' };
+
+  test.each(['http://10.0.0.1/', 'http://logging.example/', 'http://127.0.0.1.evil.example/'])(
+    'to %s is refused before a token is asked for, unless the user insists',
+    async (url) => {
+      const endpoint = new URL(url);
+      await expect(openShipper(endpoint)).rejects.toMatchObject(refused);
+      await expect(openShipper(endpoint, { proxy: 'http://127.0.0.1:1' })).rejects.toMatchObject(
+        refused,
+      );
+      await openShipper(endpoint, { allowPlainHttp: true });
+    },
+  );
+
+  test.each([
+    ['token_uri', { type: 'service_account', token_uri: 'http://issuer.example/token' }],
+    ['token_url', { type: 'external_account', token_url: 'http://10.1.2.3/token' }],
+    [
+      'service_account_impersonation_url',
+      { type: 'external_account', service_account_impersonation_url: 'http://iam.example/x' },
+    ],
+    ['url', { type: 'external_account', credential_source: { url: 'http://10.1.2.3/subject' } }],
+    ['token_uri', { source_credentials: { token_uri: 'http://issuer.example/token' } }],
+  ])('in %s of a key file is refused, unless the user insists', (name, key) => {
+    const credentialsFile = path.join(makeStateDir(), 'key.json');
+    writeFileSync(credentialsFile, JSON.stringify(key));
+    expect(() => createCredentials(makeOptions({ credentialsFile }))).toThrow(
+      expect.objectContaining({ ...refused, message: expect.stringContaining(name) }),
+    );
+    createCredentials(makeOptions({ credentialsFile, allowPlainHttp: true }));
+  });
+
+  test.each([
+    { token_uri: 'http://127.0.0.1:1/token' },
+    { token_uri: 'https://issuer.example/token' },
+    { credential_source: { url: 'http://169.254.169.254/metadata/identity' } },
+  ])('that stays on the machine, or https, is taken: %j', (key) => {
+    const credentialsFile = path.join(makeStateDir(), 'key.json');
+    writeFileSync(credentialsFile, JSON.stringify(key));
+    createCredentials(makeOptions({ credentialsFile }));
+  });
+});
