@@ -70,6 +70,15 @@ export const limits = {
   quantumBytes: 256 * KiB,
   /** The fingerprint is the hash of a file's first line up to this many bytes. */
   fingerprintBytes: 256,
+  /** The bytes before a stored position that must still be there for it to count. */
+  positionBytes: 256,
+  /**
+   * How far into a file the first record with a time is looked for: docker's json-file has it at a
+   * line's end, after 16 KiB of text of which each byte may be escaped as six.
+   */
+  identityBytes: 128 * KiB,
+  /** A file that holds less, and no time yet, is waited for this long. */
+  identityWaitMs: 2_000,
   /**
    * A directory whose time is younger than this when it is listed is listed again: its clock is
    * coarse.

@@ -82,14 +82,9 @@ export class Fleet {
       from: store.size === 0 ? config.from : 'start',
       once: config.once,
       lookup: (podUid, container) => store.lookup(podUid, container),
-      remember: (file) => {
-        const { owner, identity, committed: offset, device, inode, path } = file;
-        if (identity === undefined) return;
-        const fileName = path.slice(path.lastIndexOf('/') + 1);
-        const { fingerprint } = identity;
-        store.put({ ...owner, fingerprint, offset, device, inode, fileName });
-      },
-      forget: (owner, fingerprint) => store.forget({ ...owner, fingerprint }),
+      remember: (checkpoint) => store.put(checkpoint),
+      forget: (owner, { fingerprint, instance }) =>
+        store.forget({ ...owner, fingerprint, instance }),
       makeRoom: () => this.#makeRoom(),
       lost: (loss) => this.#enterLoss(loss),
       report: (code, text) => {

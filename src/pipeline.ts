@@ -8,7 +8,6 @@
 import { closeSync } from 'node:fs';
 
 import type { CheckpointStore } from './commit/checkpoint-store.ts';
-import { createLowWater, type LowWater } from './commit/low-water.ts';
 import type { DrainResult, SourceResult } from './encode/drain-task.ts';
 import type { EncoderPool } from './encode/encoder-pool.ts';
 import { limits } from './config.ts';
@@ -21,6 +20,7 @@ import type { LogFile } from './tail/log-file.ts';
 import { lossBody, type LossNotice } from './tail/loss-notice.ts';
 import type { Chain } from './tail/chain.ts';
 import { bytesConsumed } from './tail/chain-cut.ts';
+import type { DrainedRange } from './tail/position.ts';
 import {
   makePlan,
   smoothExpansion,
@@ -46,8 +46,7 @@ type Stages = {
 type Range = {
   readonly chain: Chain;
   readonly file: LogFile;
-  readonly lowWater: LowWater;
-  readonly ticket: number;
+  readonly drained: DrainedRange;
 };
 
 export class Pipeline {
@@ -57,7 +56,6 @@ export class Pipeline {
   #context: PlanContext;
   readonly #chains: () => Iterable<PlannedChain>;
   readonly #chainTotals = new WeakMap<PlannedChain, ChainTotals>();
-  readonly #lowWaters = new WeakMap<LogFile, LowWater>();
   readonly #spoolTries = new WeakMap<LogFile, number>();
   readonly #spoolDir: string;
   readonly #roots: readonly string[];
@@ -176,6 +174,7 @@ export class Pipeline {
     if (result.bodyBytes > 0) {
       this.#shipments += 1;
       this.inFlightBytes += result.bodyBytes;
+      this.#saveReadTimes(ranges);
       this.pump(); // The next plan is drained while this one is on the wire.
       const body = encoder.slotView(plan.task.slot, result.bodyBytes);
       try {
@@ -207,27 +206,18 @@ export class Pipeline {
     for (const [index, { planned, cut }] of plan.parts.entries()) {
       const source = result.sources[index];
       if (source === undefined) continue;
-      for (const [at, file] of cut.files.entries()) {
-        const start = cut.segments[at]?.start ?? 0;
-        const end = source.consumed[at] ?? start;
-        if (end > start) ranges.push({ chain: planned.chain, ...this.#begin(file, start, end) });
-      }
       const bytes = bytesConsumed(cut.segments, source.consumed);
       bytesInAll += bytes;
       planned.chain.advance(cut, source, nowMs);
+      for (const [at, file] of cut.files.entries()) {
+        const segment = cut.segments[at];
+        if (segment === undefined || file.offset <= segment.start) continue;
+        ranges.push({ chain: planned.chain, file, drained: file.begin(segment) });
+      }
       this.#count(planned, source, bytes);
     }
     this.#expansion = smoothExpansion(this.#expansion, bytesInAll, result.bodyBytes);
     return ranges;
-  }
-
-  #begin(file: LogFile, start: number, end: number): Omit<Range, 'chain'> {
-    let lowWater = this.#lowWaters.get(file);
-    if (lowWater === undefined) {
-      lowWater = createLowWater(start);
-      this.#lowWaters.set(file, lowWater);
-    }
-    return { file, lowWater, ticket: lowWater.begin(start, end) };
   }
 
   #count(planned: PlannedChain, source: SourceResult, bytes: number): void {
@@ -239,20 +229,22 @@ export class Pipeline {
   }
 
   #commit(ranges: readonly Range[]): void {
-    for (const { chain, file, lowWater, ticket } of ranges) {
-      lowWater.done(ticket);
-      if (file.committed === lowWater.offset || file.identity === undefined) continue;
-      chain.committedBytes += lowWater.offset - file.committed;
-      file.committed = lowWater.offset;
-      this.#stages.store.put({
-        ...file.owner,
-        fingerprint: file.identity.fingerprint,
-        offset: file.committed,
-        device: file.device,
-        inode: file.inode,
-        fileName: file.path.slice(file.path.lastIndexOf('/') + 1),
-      });
+    for (const { chain, file, drained } of ranges) {
+      const bytes = file.acknowledge(drained);
+      if (bytes === 0) continue;
+      chain.committedBytes += bytes;
+      this.#stages.store.put(file.checkpoint());
     }
+  }
+
+  /**
+   * Before it is sent: lines that have no time but that of reading get the same one when they are
+   * sent again, after a kill at any moment.
+   */
+  #saveReadTimes(ranges: readonly Range[]): void {
+    const timed = ranges.filter(({ file }) => file.position.readTimes.length > 0);
+    for (const { file } of timed) this.#stages.store.put(file.checkpoint());
+    if (timed.length > 0) this.#stages.store.flush();
   }
 
   /** Ships what is to be said of lost bytes, one body at a time. */
@@ -349,7 +341,13 @@ function isIntact({ parts }: Plan): boolean {
   // No early end: each file that was replaced must know it.
   let all = true;
   for (const { cut } of parts) {
-    for (const file of cut.files) if (file.name.rotation === '' && !file.isIntact()) all = false;
+    for (const [at, file] of cut.files.entries()) {
+      const segment = cut.segments[at];
+      if (segment === undefined || file.name.rotation !== '') continue;
+      // A task compares what it reads behind, once and with the read itself.
+      const isCompared = segment.start > 0 && segment.end - segment.start <= limits.readBytes;
+      if (!isCompared && !file.isIntact()) all = false;
+    }
   }
   return all;
 }

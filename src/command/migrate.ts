@@ -274,12 +274,6 @@ function lastRecordEnd(bytes: Buffer, isCri: boolean): number {
 /** What the agent itself was answered for counts more, if it is further. */
 function save({ config, store }: Migration, file: LogFile, offset: number): void {
   if (file.identity === undefined || offset <= file.committed || config.dryRun) return;
-  store.put({
-    ...file.owner,
-    fingerprint: file.identity.fingerprint,
-    offset,
-    device: file.device,
-    inode: file.inode,
-    fileName: basename(file.path),
-  });
+  // What stands before it was not compared with what the other agent read.
+  store.put({ ...file.checkpoint(), offset, positionHash: undefined });
 }

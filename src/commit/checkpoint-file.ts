@@ -31,8 +31,8 @@ import { lockHolder } from './lock-holder.ts';
 /** A change of one row: a checkpoint to write, or an identity to forget. */
 export type Change = { readonly put: Checkpoint } | { readonly forget: FileIdentity };
 
-const fileName = 'checkpoints.sqlite';
-const schemaVersion = 1;
+const storeName = 'checkpoints.sqlite';
+const schemaVersion = 2;
 // "tail" in ASCII: tells our file from any other SQLite file.
 const applicationId = 0x7461696c;
 // Small pages, as each commit writes whole pages and its rows lie scattered.
@@ -44,12 +44,26 @@ const walPages = 1024;
 // No second index and no rowid: one tree, so that a damaged page loses rows but cannot make two
 // views of them disagree. device and inode are REAL because they are JavaScript numbers, which are
 // doubles, and only hints.
+// A size or hash of -1 is unknown.
 const createTable = `CREATE TABLE checkpoint (
+  pod_uid TEXT NOT NULL, container TEXT NOT NULL, restart_count INTEGER NOT NULL,
+  fingerprint TEXT NOT NULL, instance TEXT NOT NULL, offset INTEGER NOT NULL,
+  position_hash INTEGER NOT NULL, size INTEGER NOT NULL, device REAL NOT NULL,
+  inode REAL NOT NULL, born_ms REAL NOT NULL, file_name TEXT NOT NULL, read_times TEXT NOT NULL,
+  checksum INTEGER NOT NULL,
+  PRIMARY KEY (pod_uid, container, restart_count, fingerprint, instance)
+) STRICT, WITHOUT ROWID`;
+
+/** Of stores that earlier versions wrote; they are read, and rewritten in place. */
+const createTableVersion1 = `CREATE TABLE checkpoint (
   pod_uid TEXT NOT NULL, container TEXT NOT NULL, restart_count INTEGER NOT NULL,
   fingerprint TEXT NOT NULL, offset INTEGER NOT NULL, device REAL NOT NULL, inode REAL NOT NULL,
   file_name TEXT NOT NULL, checksum INTEGER NOT NULL,
   PRIMARY KEY (pod_uid, container, restart_count, fingerprint)
 ) STRICT, WITHOUT ROWID`;
+
+const insertRow =
+  'INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)';
 
 /** An open and locked file; every method throws STATE_CORRUPT or STATE_UNWRITABLE. */
 export class CheckpointFile {
@@ -65,21 +79,20 @@ export class CheckpointFile {
    */
   constructor(stateDir: string) {
     this.#stateDir = stateDir;
-    const path = join(stateDir, fileName);
+    const path = join(stateDir, storeName);
     let database: DatabaseSync | undefined;
     try {
       mkdirSync(stateDir, { recursive: true, mode: 0o700 });
       database = new DatabaseSync(path, { timeout: 0 });
       lock(database);
       if (isNew(database)) createSchema(database);
-      else checkSchema(database);
+      else if (checkSchema(database) === 1) upgradeFromVersion1(database);
       database.exec('PRAGMA synchronous = OFF');
-      this.#upsert = database.prepare(
-        'INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-      );
+      this.#upsert = database.prepare(insertRow);
       this.#delete = database.prepare(
         `DELETE FROM checkpoint
-         WHERE pod_uid = ? AND container = ? AND restart_count = ? AND fingerprint = ?`,
+         WHERE pod_uid = ? AND container = ? AND restart_count = ? AND fingerprint = ?
+           AND instance = ?`,
       );
       this.#inode = statSync(path, { bigint: true }).ino;
     } catch (error) {
@@ -92,7 +105,7 @@ export class CheckpointFile {
   /** Every row. */
   load(): Checkpoint[] {
     try {
-      return readRows(this.#database);
+      return readRows(this.#database, schemaVersion);
     } catch (error) {
       throw classify(error, this.#stateDir);
     }
@@ -103,7 +116,7 @@ export class CheckpointFile {
     const database = this.#database;
     try {
       // SQLite goes on happily in a file that someone removed; nobody would ever read it again.
-      const inode = statSync(join(this.#stateDir, fileName), { bigint: true }).ino;
+      const inode = statSync(join(this.#stateDir, storeName), { bigint: true }).ino;
       if (inode !== this.#inode) {
         throw new AgentError('STATE_UNWRITABLE', 'the store was replaced by another file');
       }
@@ -144,7 +157,7 @@ export class CheckpointFile {
  * rows are older, which is safe.
  */
 export function loadReadOnly(stateDir: string): Checkpoint[] {
-  const path = join(stateDir, fileName);
+  const path = join(stateDir, storeName);
   if (!existsSync(path)) return [];
   let database: DatabaseSync | undefined;
   try {
@@ -152,8 +165,7 @@ export function loadReadOnly(stateDir: string): Checkpoint[] {
     // Without it SQLite wants to create a log beside the file.
     url.searchParams.set('immutable', '1');
     database = new DatabaseSync(url, { readOnly: true });
-    checkSchema(database);
-    return readRows(database);
+    return readRows(database, checkSchema(database));
   } catch {
     // Whatever is wrong with it will be found, and told, when the file can be opened for writing.
     return [];
@@ -164,7 +176,7 @@ export function loadReadOnly(stateDir: string): Checkpoint[] {
 
 /** Renames a corrupt file with its log, and returns its new path; throws the system's error. */
 export function setAside(stateDir: string): string {
-  const path = join(stateDir, fileName);
+  const path = join(stateDir, storeName);
   const time = new Date().toISOString().replaceAll(/[-:.]/g, '');
   let aside = `${path}.corrupt-${time}`;
   for (let count = 1; existsSync(aside); count += 1) aside = `${path}.corrupt-${time}-${count}`;
@@ -209,44 +221,87 @@ function createSchema(database: DatabaseSync): void {
     COMMIT`);
 }
 
-function checkSchema(database: DatabaseSync): void {
+/** Returns the schema's version: 1 or `schemaVersion`. */
+function checkSchema(database: DatabaseSync): number {
   const tables = database.prepare('SELECT sql FROM sqlite_schema').all();
+  const version = pragma(database, 'user_version');
+  const table = version === 1 ? createTableVersion1 : createTable;
   const ours =
     pragma(database, 'application_id') === applicationId &&
-    pragma(database, 'user_version') === schemaVersion &&
+    (version === 1 || version === schemaVersion) &&
     tables.length === 1 &&
-    tables[0]?.['sql'] === createTable;
+    tables[0]?.['sql'] === table;
   if (!ours) throw new AgentError('STATE_CORRUPT', 'the store has another schema');
   const complaint = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
   if (complaint !== 'ok') {
     throw new AgentError('STATE_CORRUPT', `the store is damaged: ${String(complaint)}`);
   }
+  return version;
+}
+
+/** All or nothing: a kill in between leaves the store as it was. */
+function upgradeFromVersion1(database: DatabaseSync): void {
+  const checkpoints = readRows(database, 1);
+  database.exec(`BEGIN IMMEDIATE; DROP TABLE checkpoint; ${createTable}`);
+  const insert = database.prepare(insertRow);
+  for (const checkpoint of checkpoints) insert.run(...encodeRow(checkpoint));
+  database.exec(`PRAGMA user_version = ${schemaVersion}; COMMIT`);
 }
 
 function pragma(database: DatabaseSync, name: string): number {
   return Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
 }
 
-function readRows(database: DatabaseSync): Checkpoint[] {
+function readRows(database: DatabaseSync, version: number): Checkpoint[] {
   const checkpoints: Checkpoint[] = [];
   for (const row of database.prepare('SELECT * FROM checkpoint').iterate()) {
-    checkpoints.push(decodeRow(row));
+    checkpoints.push(version === 1 ? decodeRowOfVersion1(row) : decodeRow(row));
   }
   return checkpoints;
 }
 
-function identityOf(identity: FileIdentity): [string, string, number, string] {
-  return [identity.podUid, identity.container, identity.restartCount, identity.fingerprint];
+function identityOf(identity: FileIdentity): [string, string, number, string, string] {
+  const { podUid, container, restartCount, fingerprint, instance } = identity;
+  return [podUid, container, restartCount, fingerprint, instance];
 }
 
 function encodeRow(checkpoint: Checkpoint): (string | number)[] {
-  const { offset, device, inode, fileName: name } = checkpoint;
-  const columns = [...identityOf(checkpoint), offset, device, inode, name];
+  const { offset, positionHash = -1, size = -1, device, inode, bornMs, fileName } = checkpoint;
+  const readTimes = checkpoint.readTimes.map(({ end, atMs }) => `${end}:${atMs}`).join();
+  const place = [offset, positionHash, size, device, inode, bornMs, fileName, readTimes];
+  const columns = [...identityOf(checkpoint), ...place];
   return [...columns, checksumOf(columns)];
 }
 
 function decodeRow(row: Readonly<Record<string, unknown>>): Checkpoint {
+  const known = (name: string) => (row[name] === -1 ? undefined : Number(row[name]));
   const checkpoint: Checkpoint = {
+    ...decodeColumns(row),
+    instance: String(row['instance']),
+    positionHash: known('position_hash'),
+    size: known('size'),
+    bornMs: Number(row['born_ms']),
+    readTimes: decodeReadTimes(String(row['read_times'])),
+  };
+  // SQLite has no checksums of its own: one flipped bit of an offset would pass over lines that
+  // were never sent.
+  demandChecksum(row, encodeRow(checkpoint).at(-1));
+  return checkpoint;
+}
+
+function decodeRowOfVersion1(row: Readonly<Record<string, unknown>>): Checkpoint {
+  const columns = decodeColumns(row);
+  const { podUid, container, restartCount, fingerprint } = columns;
+  const { offset, device, inode, fileName } = columns;
+  const identity = [podUid, container, restartCount, fingerprint];
+  demandChecksum(row, checksumOf([...identity, offset, device, inode, fileName]));
+  const unknown = { positionHash: undefined, size: undefined, bornMs: 0, readTimes: [] };
+  return { ...columns, ...unknown, instance: '' };
+}
+
+/** What every version of the store holds. */
+function decodeColumns(row: Readonly<Record<string, unknown>>) {
+  return {
     podUid: String(row['pod_uid']),
     container: String(row['container']),
     restartCount: Number(row['restart_count']),
@@ -256,12 +311,19 @@ function decodeRow(row: Readonly<Record<string, unknown>>): Checkpoint {
     inode: Number(row['inode']),
     fileName: String(row['file_name']),
   };
-  // SQLite has no checksums of its own: one flipped bit of an offset would pass over lines that
-  // were never sent.
-  if (encodeRow(checkpoint).at(-1) !== row['checksum']) {
-    throw new AgentError('STATE_CORRUPT', 'a row of the store is damaged');
-  }
-  return checkpoint;
+}
+
+function decodeReadTimes(text: string): Checkpoint['readTimes'] {
+  if (text === '') return [];
+  return text.split(',').map((pair) => {
+    const [end, atMs] = pair.split(':');
+    return { end: Number(end), atMs: Number(atMs) };
+  });
+}
+
+function demandChecksum(row: Readonly<Record<string, unknown>>, checksum: unknown): void {
+  if (checksum === row['checksum']) return;
+  throw new AgentError('STATE_CORRUPT', 'a row of the store is damaged');
 }
 
 function checksumOf(columns: readonly (string | number)[]): number {
@@ -295,7 +357,7 @@ function classify(error: unknown, stateDir: string): unknown {
     case 5: // BUSY
     case 6: {
       // LOCKED
-      const pid = lockHolder(join(stateDir, fileName));
+      const pid = lockHolder(join(stateDir, storeName));
       return fail(
         'STATE_LOCKED',
         pid === undefined ? 'in use by another agent' : `in use by process ${pid}`,
@@ -320,7 +382,7 @@ function classify(error: unknown, stateDir: string): unknown {
 function isWritable(stateDir: string): boolean {
   try {
     accessSync(stateDir, constants.W_OK);
-    accessSync(join(stateDir, fileName), constants.W_OK);
+    accessSync(join(stateDir, storeName), constants.W_OK);
     return true;
   } catch {
     return false;

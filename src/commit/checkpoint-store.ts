@@ -8,6 +8,8 @@
 // Invariants: at idle nothing is written; a flush writes all of a moment or nothing; losing the
 // file, or its last seconds, only means that lines are read and sent again, as the same entries.
 
+import { isDeepStrictEqual } from 'node:util';
+
 import { limits } from '../config.ts';
 import { AgentError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
@@ -19,19 +21,29 @@ export type FileIdentity = {
   readonly podUid: string;
   readonly container: string;
   readonly restartCount: number;
-  /** Hash of the file's first line. */
+  /** Hash of the file's first line, and of the first record's time. */
   readonly fingerprint: string;
+  /** Tells files without a time apart, whose first lines may be equal; '' for the others. */
+  readonly instance: string;
 };
 
 /**
- * Everything before `offset` (bytes of the uncompressed file) is answered for; the rest is a hint
- * for finding the file.
+ * Everything before `offset` (bytes of the uncompressed file) is acknowledged; the rest is for
+ * finding the file and the place again.
  */
 export type Checkpoint = FileIdentity & {
   readonly offset: number;
+  /** Of the bytes before the offset; undefined in what version 1 of the store held. */
+  readonly positionHash: number | undefined;
+  /** Bytes of the file at the last look; undefined in what version 1 of the store held. */
+  readonly size: number | undefined;
   readonly device: number;
   readonly inode: number;
+  /** Milliseconds since the epoch; 0: unknown. */
+  readonly bornMs: number;
   readonly fileName: string;
+  /** When lines behind the offset were read, for lines that have no time of their own. */
+  readonly readTimes: readonly { readonly end: number; readonly atMs: number }[];
 };
 
 /**
@@ -284,13 +296,17 @@ function containerKey(identity: Pick<FileIdentity, 'podUid' | 'container'>): str
   return `${identity.podUid}/${identity.container}/`;
 }
 
-function fileKey(identity: Pick<FileIdentity, 'restartCount' | 'fingerprint'>): string {
-  return `${identity.restartCount}/${identity.fingerprint}`;
+function fileKey(identity: Omit<FileIdentity, 'podUid' | 'container'>): string {
+  return `${identity.restartCount}/${identity.fingerprint}/${identity.instance}`;
 }
 
 function isSame(one: Checkpoint, other: Checkpoint): boolean {
   return (
     one.offset === other.offset &&
+    one.positionHash === other.positionHash &&
+    one.size === other.size &&
+    one.bornMs === other.bornMs &&
+    isDeepStrictEqual(one.readTimes, other.readTimes) &&
     one.device === other.device &&
     one.inode === other.inode &&
     one.fileName === other.fileName

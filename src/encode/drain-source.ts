@@ -10,6 +10,7 @@ import { limits } from '../config.ts';
 import { severityIndex } from '../log-severity.ts';
 import type { Body } from './body.ts';
 import { parseCriLine } from './cri-line.ts';
+import { positionBytesOf, positionHash } from '../position-hash.ts';
 import { parseDockerLine } from './docker-line.ts';
 import type { Segment, Source, SourceResult } from './drain-task.ts';
 import { emitText } from './emit-record.ts';
@@ -27,6 +28,7 @@ const newline = 0x0a;
  * Kept free at the window's end: for the newline that ends a chunk, and for loads that run past it.
  */
 const windowReserveBytes = 256;
+const positionScratch = Buffer.allocUnsafeSlow(limits.positionBytes);
 
 /** The bytes of the window that are read but not encoded; addresses. */
 type Chunk = {
@@ -38,8 +40,11 @@ type Chunk = {
   isFlushed: boolean;
 };
 
-/** Why a source was left: all is read, the body is full, or an errno code. */
-type Stop = 'end' | 'full' | { readonly code: string };
+/**
+ * Why a source was left: all is read, the body is full, other bytes stand before the place to go on
+ * from, or an errno code.
+ */
+type Stop = 'end' | 'full' | 'replaced' | { readonly code: string };
 
 /** A source, and what else of its task it needs. */
 type SourceTask = Pick<EncodeContext, 'traceParent' | 'readAt' | 'requestLabels'> & {
@@ -106,6 +111,12 @@ function cutEnd(memory: Buffer, from: number): number {
   return end;
 }
 
+/** When a line without a time of its own was read: the first time, if it was read before. */
+function readTimeOf(run: SourceRun, offset: number): string {
+  const { lineTimes } = run.source.segments[run.segment]!;
+  return lineTimes?.find(({ end }) => offset < end)?.time ?? run.lookBack.fallbackTime;
+}
+
 /** Takes bytes that are no line of the file's format. */
 function takeText(run: SourceRun, from: number, end: number, incomplete: Incomplete): boolean {
   const offset = run.fileBase + from;
@@ -114,7 +125,7 @@ function takeText(run: SourceRun, from: number, end: number, incomplete: Incompl
   return emitText(run, {
     content: run.body.memory.subarray(from, isReturn ? end - 1 : end),
     place: { segment: run.segment, offset },
-    time: format === 'cri' ? timeBefore(run.lookBack, offset) : run.lookBack.fallbackTime,
+    time: format === 'cri' ? timeBefore(run.lookBack, offset) : readTimeOf(run, offset),
     stream: 'stdout',
     incomplete,
   });
@@ -143,7 +154,7 @@ function takeWholeLine(run: SourceRun, from: number, end: number, incomplete: In
   if (format === 'raw') {
     const contentEnd = end > from && run.body.memory[end - 1] === 0x0d ? end - 1 : end;
     const content = run.body.memory.subarray(from, contentEnd);
-    const time = run.lookBack.fallbackTime;
+    const time = readTimeOf(run, offset);
     return takeLine(run, { content, place, time, stream: 'stdout', partial: false, incomplete });
   }
   if (!takeText(run, from, end, incomplete)) return false;
@@ -200,35 +211,44 @@ function compact(run: SourceRun, chunk: Chunk): void {
 }
 
 /**
- * Reads the segment's first chunk from one byte earlier, which tells whether a line starts there.
+ * Reads the segment's first chunk from some bytes earlier: they tell whether this is still the file
+ * that was read before, and whether a line starts here.
  */
 function openSegment(run: SourceRun, index: number): Chunk {
   const segment = run.source.segments[index]!;
   const { window } = run.worker;
-  const before = segment.start > 0 ? 1 : 0;
+  const before = positionBytesOf(segment.start);
   run.segment = index;
   run.fileBase = segment.start - before - window;
   run.inMidLine = false;
   if (index > 0) run.lookBack = openLookBack(segment);
   run.kernel?.setIdPrefix(segment.idPrefix);
-  return { from: window, filled: window, isLast: false, isFlushed: false };
+  return { from: window + before, filled: window, isLast: false, isFlushed: false };
+}
+
+/** Looks at the bytes that stand before the segment's start. */
+function isSameBefore(run: SourceRun, segment: Segment, { from, filled }: Chunk): boolean {
+  if (filled < from) return false; // The file has become shorter.
+  const bytes = run.body.memory.subarray(run.worker.window, from);
+  run.inMidLine = bytes.at(-1) !== newline;
+  const { positionHash: expected } = segment;
+  return expected === undefined || positionHash(bytes) === expected;
 }
 
 /** Reads up to `worker.readBytes` more of the segment; whether it was the last of it. */
-function readChunk(run: SourceRun, segment: Segment, chunk: Chunk): boolean {
+function readChunk(run: SourceRun, segment: Segment, chunk: Chunk): boolean | 'replaced' {
   const { worker } = run;
   const windowEnd = worker.window + limits.windowBytes - windowReserveBytes;
   const offset = run.fileBase + chunk.filled;
-  const room = Math.min(worker.readBytes, segment.end - offset, windowEnd - chunk.filled);
-  const isFirst = offset < segment.start;
+  const before = Math.max(0, chunk.from - chunk.filled);
+  const readBytes = worker.readBytes + before;
+  const room = Math.min(readBytes, segment.end - offset, windowEnd - chunk.filled);
   const count = room > 0 ? readSync(segment.fd, run.body.memory, chunk.filled, room, offset) : 0;
   chunk.filled += count;
-  if (isFirst && count > 0) {
-    run.inMidLine = run.body.memory[chunk.from] !== newline;
-    chunk.from++;
+  if (before > 0 && !isSameBefore(run, segment, chunk)) {
+    chunk.filled = chunk.from; // There is nothing to encode.
+    return 'replaced';
   }
-  // A file that ends before the byte before its start was truncated: there is nothing to read.
-  if (isFirst && count === 0) run.fileBase = segment.start - chunk.from;
   return count === 0 || run.fileBase + chunk.filled >= segment.end;
 }
 
@@ -239,12 +259,13 @@ function isAt(run: SourceRun, chunk: Chunk, start: number): boolean {
 /** Reads and encodes one segment. */
 function drainSegment(run: SourceRun, segment: Segment, chunk: Chunk): Stop {
   for (;;) {
-    let isEnd = false;
+    let isEnd: boolean | 'replaced' = false;
     try {
       isEnd = readChunk(run, segment, chunk);
     } catch (error) {
       return { code: (error as NodeJS.ErrnoException).code ?? 'UNKNOWN' };
     }
+    if (isEnd === 'replaced') return isEnd;
     chunk.isLast = isEnd && segment.ended;
     if (!encodeChunk(run, chunk)) return 'full';
     if (isEnd && run.source.flushFirst && isAt(run, chunk, segment.start)) {
@@ -302,6 +323,24 @@ function consumedOf(source: Source, next: Place, ends: readonly number[]): numbe
   });
 }
 
+/** The hash of the bytes before `consumed`, from the window where they are still there. */
+function positionHashOf(run: SourceRun, index: number, consumed: number): number | undefined {
+  const { fd, start } = run.source.segments[index]!;
+  if (consumed === start) return undefined;
+  const { memory } = run.body;
+  const length = positionBytesOf(consumed);
+  const at = consumed - length - run.fileBase;
+  if (index === run.segment && at >= run.worker.window) {
+    return positionHash(memory.subarray(at, at + length));
+  }
+  try {
+    const count = readSync(fd, positionScratch, 0, length, consumed - length);
+    return count < length ? undefined : positionHash(positionScratch.subarray(0, length));
+  } catch {
+    return undefined; // The next read says what is wrong with the disk.
+  }
+}
+
 function hasBytes(source: Source): boolean {
   return source.segments.some((segment) => segment.end > segment.start);
 }
@@ -314,7 +353,9 @@ function severitiesOf({ worker, tally }: SourceRun): readonly number[] | undefin
 }
 
 /** The counts of the answer, those that most have none of left out. */
-function talliedOf(run: SourceRun): Omit<SourceResult, 'consumed' | 'readError' | 'more'> {
+function talliedOf(
+  run: SourceRun,
+): Omit<SourceResult, 'consumed' | 'positionHashes' | 'readError' | 'more'> {
   const { redacted, sampledOut, ...tally } = run.tally;
   const severities = severitiesOf(run);
   if (redacted === 0 && sampledOut === 0) return { ...tally, severities };
@@ -341,8 +382,11 @@ export function drainSource(worker: DrainWorker, body: Body, task: SourceTask): 
   const run = openRun(worker, body, task);
   const left = drainSegments(run);
   const next = settle(run, left, isFirstInBody);
+  const consumed = consumedOf(source, next, left.ends);
   return {
-    consumed: consumedOf(source, next, left.ends),
+    consumed,
+    positionHashes: consumed.map((end, index) => positionHashOf(run, index, end)),
+    ...(left.stop === 'replaced' && { replaced: left.place.segment }),
     ...talliedOf(run),
     readError: typeof left.stop === 'object' ? left.stop.code : undefined,
     more: left.stop === 'full',

@@ -28,9 +28,20 @@ export type Segment = {
   readonly idPrefix: string;
   /**
    * RFC 3339. The time of lines that are not CRI, when no CRI line stands within `lookBackBytes`
-   * before them.
+   * before them; with `--format raw`, the time of reading.
    */
   readonly fallbackTime: string;
+  /**
+   * Of the bytes before `start`: where the file holds others by now, nothing is read. Undefined:
+   * not compared.
+   */
+  readonly positionHash?: number | undefined;
+  /**
+   * With `--format raw`: the times, RFC 3339, of lines that were read before and may have been
+   * sent. Each is that of the lines that start before its `end`, and not before that of the one
+   * before it.
+   */
+  readonly lineTimes?: readonly { readonly end: number; readonly time: string }[];
 };
 
 /** How the lines of a file are written. */
@@ -104,6 +115,10 @@ export type SourceResult = {
    * Per segment: one past the last byte whose record stands in the body; equals `start` if none.
    */
   readonly consumed: readonly number[];
+  /** Per segment: the hash of the bytes before `consumed`, undefined where nothing was consumed. */
+  readonly positionHashes?: readonly (number | undefined)[];
+  /** Index of the segment whose bytes before its start are others than they were. */
+  readonly replaced?: number | undefined;
   readonly lines: number;
   readonly entries: number;
   /** Entries by severity, in the order of `severityNames`; undefined: all are INFO. */

@@ -66,9 +66,20 @@ function endsAfter(chain: readonly LogFile[], files: readonly LogFile[], isOver:
 
 function segmentOf(file: LogFile, end: number): Segment {
   assert(file.fd !== undefined && file.identity !== undefined);
+  const { fd, offset: start, position } = file;
   const { idPrefix, fallbackTime } = file.identity;
   const ended = file.ended && end === file.size;
-  return { fd: file.fd, start: file.offset, end, ended, idPrefix, fallbackTime };
+  const segment = { fd, start, end, ended, idPrefix, fallbackTime, positionHash: position.hash };
+  if (file.format !== 'raw') return segment;
+  const lineTimes = position.readTimes.map((read) => ({
+    end: read.end,
+    time: timeText(read.atMs),
+  }));
+  return { ...segment, fallbackTime: timeText(Date.now()), lineTimes };
+}
+
+function timeText(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 /** Bytes of the segments that a task has consumed; `consumed` is where it stopped in each. */

@@ -6,17 +6,17 @@
 // every difference is repaired at the next look. A look never throws what the operating system
 // says: it is reported, and the next look tries again.
 
-import { join } from 'node:path';
-
 import { limits } from '../config.ts';
 import type { LineFormat } from '../encode/drain-task.ts';
 import { AgentError, hasCode, isSystemError } from '../errors.ts';
-import { compareFileNames, parseFileName, type FileName } from './file-name.ts';
+import { compareFileNames, type FileName } from './file-name.ts';
 import { GzTries } from './gz-tries.ts';
-import { FileIndex, isSameIdentity, type ListedFile } from './listing.ts';
+import { FileIndex, type ListedFile } from './listing.ts';
 import { LogFile } from './log-file.ts';
 import { OwnDirectory } from './own-directory.ts';
-import type { KnownOffset, LossReason, TailSetup } from './tail-setup.ts';
+import { Positions } from './resume.ts';
+import { continues, isSameIdentity } from './same-log.ts';
+import type { LossReason, TailSetup } from './tail-setup.ts';
 
 /** What discovery knows of a container: as much of it as the chain needs. */
 export type ChainPlace = {
@@ -37,12 +37,14 @@ export class ChainFiles {
   readonly #setup: TailSetup;
   readonly #gzTries = new GzTries();
   readonly #directory: OwnDirectory;
+  readonly #positions: Positions;
   #isListed = false;
 
   constructor(place: ChainPlace, setup: TailSetup) {
     this.#place = place;
     this.#setup = setup;
     this.#directory = new OwnDirectory(place.directory, place.liveName);
+    this.#positions = new Positions(place, setup, () => this.list);
   }
 
   /** Nothing will be created there any more, unless all of it is made again. */
@@ -125,7 +127,7 @@ export class ChainFiles {
       index.add(known); // Perhaps under a new name.
       seen.add(known);
     }
-    for (const { each, known } of strange) {
+    for (const { each, known } of this.#storedFirst(strange)) {
       const file = this.#admit(each, known, seen);
       if (file === undefined) continue;
       if (!seen.has(file)) admitted.add(file);
@@ -143,6 +145,14 @@ export class ChainFiles {
     }
     this.list.sort((a, b) => compareFileNames(a.name, b.name));
     return news;
+  }
+
+  /** A file with a position of its own goes before one that may be a copy of it. */
+  #storedFirst<T extends { readonly each: ListedFile }>(strange: T[]): T[] {
+    if (strange.length < 2) return strange;
+    const inodes = new Set(this.#positions.stored.map(({ inode }) => inode));
+    const rankOf = ({ each }: T) => (inodes.has(each.stats.ino) ? 0 : 1);
+    return strange.toSorted((a, b) => rankOf(a) - rankOf(b));
   }
 
   /**
@@ -178,7 +188,7 @@ export class ChainFiles {
     if (name.compressed && !known.name.compressed) return isBack; // It was read while it was plain.
     known.path = path;
     known.name = name;
-    return known.reviveIfGrown(stats.size, nowMs) || isBack;
+    return known.reviveIfGrown(nowMs, stats.size) || isBack;
   }
 
   #admit(
@@ -189,13 +199,16 @@ export class ChainFiles {
     const { podUid, container, format } = this.#place;
     const restartMin = format === 'cri' ? 0 : this.#place.restartCount;
     const owner = { podUid, container, restartCount: Math.max(name.restartCount, restartMin) };
-    const file = new LogFile({ name, path, owner }, this.#setup);
-    file.device = stats.dev;
-    file.inode = stats.ino;
+    const file = new LogFile({ name, path, owner, format }, this.#setup);
+    file.noteListed(stats);
     try {
       if (!name.compressed) {
         if (!file.open()) return this.#listAgain(); // Renamed between the two calls.
         file.identify();
+        if (this.#positions.isCopyInProgress(file)) {
+          file.close();
+          return this.#listAgain();
+        }
       } else if (!this.#gzTries.peek(file, stats, this.#setup)) {
         return this.#gzTries.pending ? this.#listAgain() : undefined;
       }
@@ -206,10 +219,10 @@ export class ChainFiles {
     if (twin !== undefined) {
       const isNews = twin.identity === undefined;
       joinTwins(twin, file);
-      if (isNews && twin.identity !== undefined) this.#resume(twin);
+      if (isNews && twin.identity !== undefined) this.#positions.resume(twin);
       return twin;
     }
-    if (file.identity !== undefined) this.#resume(file);
+    if (file.identity !== undefined) this.#positions.resume(file);
     this.#fitDescriptors(file);
     this.list.push(file);
     return file;
@@ -220,11 +233,11 @@ export class ChainFiles {
   }
 
   /** A file that cannot be opened: whether the chain takes it all the same, to open it later. */
-  #tolerate(error: unknown, file: LogFile, stats: { readonly size: number }): boolean {
+  #tolerate(error: unknown, file: LogFile, stats: ListedFile['stats']): boolean {
     this.report(error, file.path);
     this.relist(); // Rights and limits change.
     if (file.name.compressed || !hasCode(error, 'EMFILE', 'ENFILE')) return false;
-    file.size = stats.size;
+    file.noteListed(stats, stats.size);
     return true;
   }
 
@@ -234,10 +247,10 @@ export class ChainFiles {
    */
   #twinOf(file: LogFile, seen: ReadonlySet<LogFile>): LogFile | undefined {
     return this.list.find((other) => {
-      if (seen.has(other) || !isSameIdentity(other, file)) return false;
-      if (file.name.compressed) return true;
+      if (seen.has(other)) return false;
+      if (file.name.compressed) return isSameIdentity(other, file);
       const sameInode = other.inode === file.inode && other.device === file.device;
-      return other.fd === undefined && !other.spooling && sameInode;
+      return other.fd === undefined && !other.spooling && sameInode && continues(file, other);
     });
   }
 
@@ -250,63 +263,19 @@ export class ChainFiles {
   /** Finds out who a file is, if its bytes tell it by now, and where to go on in it. */
   identify(file: LogFile): void {
     try {
-      if (file.identify()) this.#resume(file);
+      if (file.identify()) this.#positions.resume(file);
     } catch (error) {
       this.report(error, file.path);
     }
   }
 
-  /** Goes on where an earlier run was answered for. */
-  #resume(file: LogFile): void {
-    const known = this.#checkpoints().find(
-      ({ fingerprint, restartCount }) =>
-        fingerprint === file.identity?.fingerprint && restartCount === file.owner.restartCount,
-    );
-    // Without a time in it, the first line may be that of each rotation.
-    const mayBeOther = this.#place.format === 'raw' && !file.name.compressed;
-    if (known !== undefined && (!mayBeOther || known.inode === file.inode)) {
-      // ISIZE holds the length modulo 2^32: a file that was read past that is longer than it says.
-      while (file.name.compressed && file.size < known.offset) file.size += 2 ** 32;
-      const fits = known.offset <= file.size;
-      if (!fits) {
-        this.#setup.report('FILE_TRUNCATED', `${file.path} is shorter than what was read of it`);
-      }
-      file.offset = fits ? known.offset : 0;
-    } else if (this.#setup.from === 'end' && file.size > 0) {
-      file.offset = file.size;
-      file.committed = file.size;
-      // Or else a rename while it is closed, or the next start, would send it from its beginning.
-      this.#setup.remember(file);
-    }
-    file.committed = file.offset;
-  }
-
-  #checkpoints(): readonly KnownOffset[] {
-    return this.#setup.lookup(this.#place.podUid, this.#place.container);
-  }
-
-  /**
-   * The first look after a start: what is remembered and not there any more can never be read. How
-   * much of it was unread nobody knows; that it was the live file is worth a line of log.
-   */
+  /** The first look after a start. */
   #forgetVanished(): void {
     const isSure = this.list.every(({ identity }) => identity !== undefined);
     // Some file could not be looked at: the next listing tells.
     if (!isSure || this.#directory.mustList) return;
     this.#isListed = true;
-    const { podUid, container, directory, liveName, restartCount: own } = this.#place;
-    // Kubelets before 1.14 gave each restart a name, and so a chain, of its own.
-    const holdsAllRestarts = /^\d+\.log$/.test(liveName);
-    const there = new Set(this.list.map((file) => keyOf(file.owner, file.identity)));
-    for (const known of this.#checkpoints()) {
-      const { restartCount, fingerprint, fileName, offset } = known;
-      if (there.has(keyOf(known, known)) || !(holdsAllRestarts || restartCount === own)) continue;
-      this.#setup.forget({ podUid, container, restartCount }, fingerprint);
-      if (parseFileName(fileName, liveName)?.rotation !== '') continue;
-      const path = join(directory, fileName);
-      const text = `${path}, read to byte ${offset}, was deleted while no agent ran`;
-      this.#setup.report('LINES_LOST', text);
-    }
+    this.#positions.forgetVanished();
   }
 
   /** The same inode holds another log now (copytruncate): the old one ends where it was read to. */
@@ -316,11 +285,11 @@ export class ChainFiles {
     const text = `${old.path} was truncated at ${old.offset} of ${old.size} bytes`;
     this.#setup.report('FILE_TRUNCATED', text);
     const fresh = new LogFile(old, this.#setup);
-    fresh.succeed(old);
+    fresh.takeDescriptorFrom(old);
     this.lose(old, 'truncated'); // What was cut off cannot be read any more.
     old.name = { ...old.name, rotation: old.name.rotation === '' ? '~' : old.name.rotation };
     this.list.splice(index + 1, 0, fresh);
-    if (fresh.identify()) this.#resume(fresh);
+    if (fresh.identify()) this.#positions.resume(fresh);
   }
 
   /** Closes what is finished; forgets what is no longer on the disk. */
@@ -329,26 +298,20 @@ export class ChainFiles {
     for (const file of this.list) {
       if (!file.finished || file.spooling) continue;
       // One look more before the descriptor goes: nothing else would notice what came since.
-      if (!this.#setup.once && file.reviveIfGrown(file.sizeNow, nowMs)) continue;
+      if (!this.#setup.once && file.reviveIfGrown(nowMs)) continue;
       file.close();
       if (file.unlinked || file.inode === 0) dropped.add(file);
     }
-    if (dropped.size === 0) return;
-    this.list = this.list.filter((file) => !dropped.has(file));
-    for (const file of dropped) this.#forget(file);
-  }
-
-  #forget(file: LogFile): void {
-    if (file.identity === undefined) return;
-    if (this.list.some((other) => isSameIdentity(other, file))) return;
-    this.#setup.forget(file.owner, file.identity.fingerprint);
+    if (dropped.size > 0) this.list = this.list.filter((file) => !dropped.has(file));
+    for (const file of dropped) this.#positions.forget(file);
+    this.#positions.forgetDelayed();
   }
 
   /** Gives up what is unread of a file, unless another one holds the same bytes. */
   lose(file: LogFile, reason: LossReason): void {
     const isElsewhere = this.list.some((other) => other !== file && isSameIdentity(other, file));
-    if (isElsewhere) file.size = file.offset;
-    file.giveUp(reason);
+    if (isElsewhere) file.dropUnread();
+    else file.giveUp(reason);
   }
 
   /** Reports what the operating system or the rules for links say; throws anything else. */
@@ -357,13 +320,6 @@ export class ChainFiles {
     const code = error instanceof AgentError ? error.code : 'FILE_UNREADABLE';
     this.#setup.report(code, `${path}: ${error.message}`);
   }
-}
-
-function keyOf(
-  { restartCount }: { readonly restartCount: number },
-  identity: { readonly fingerprint: string } | undefined,
-): string {
-  return `${restartCount}/${identity?.fingerprint}`;
 }
 
 /** A file that was closed before it was read to its end, and of which only the `.gz` is left. */

@@ -6,6 +6,7 @@
 // waits for it; no descriptor is closed while a task may read it.
 
 import { limits } from '../config.ts';
+import type { SourceResult } from '../encode/drain-task.ts';
 import { hasCode } from '../errors.ts';
 import { cutSegments, type ChainCut } from './chain-cut.ts';
 import { ChainFiles, type ChainPlace } from './chain-files.ts';
@@ -211,13 +212,14 @@ export class Chain {
   /** Notes how far a task came. Returns whether the chain can be planned again at once. */
   advance(
     cut: ChainCut,
-    drained: { consumed: readonly number[]; more: boolean },
+    drained: Pick<SourceResult, 'consumed' | 'more' | 'positionHashes' | 'replaced'>,
     nowMs: number,
   ): boolean {
     this.draining = false;
     for (const [index, file] of cut.files.entries()) {
-      file.offset = drained.consumed[index] ?? file.offset;
+      file.drained(drained.consumed[index] ?? file.offset, drained.positionHashes?.[index]);
     }
+    if (drained.replaced !== undefined) cut.files[drained.replaced]?.noteReplaced();
     const stop = cut.files.findIndex(
       (file, index) => file.offset < (cut.segments[index]?.end ?? 0),
     );

@@ -1,13 +1,17 @@
 // What a file is, whatever it is called: its fingerprint, the fixed part of its insertIds, and the
-// time of lines without one. Called by log-file.ts once a file's first line (or its first 256
-// bytes) is there; a pure function of those bytes.
+// time of lines without one.
 //
-//   insertId = │ hash of (pod uid, container, restart count) │ time of the first line │ offset of the line │
-//              │ 10 characters                               │ 12 characters          │ 8 characters       │   base 36
+//   insertId = │ hash of (pod uid, container, restart count) │ place of the file │ offset of the line │
+//              │ 10 characters                               │ 12 characters     │ 8 characters       │   base 36
+//
+// The place is the time of the file's first record, in nanoseconds: then it follows from the bytes
+// alone. Where no record near the beginning has a time, many files may begin alike. The place is
+// then made of the file's birth and inode, and kept with the checkpoint as its instance.
 
 import { createHash } from 'node:crypto';
 
 import { limits } from '../config.ts';
+import type { LineFormat } from '../encode/drain-task.ts';
 
 export type FileOwner = {
   readonly podUid: string;
@@ -16,13 +20,45 @@ export type FileOwner = {
 };
 
 export type FileIdentity = {
-  /** Hash of the first line, up to `limits.fingerprintBytes`; 16 hexadecimal digits. */
+  /**
+   * Hash of the first line, up to `limits.fingerprintBytes`, and of the time of the first record
+   * where that stands further on; 16 hexadecimal digits.
+   */
   readonly fingerprint: string;
+  /** The place where the bytes do not tell it, 12 characters; '' where they do. */
+  readonly instance: string;
   /** The first 22 characters of each insertId. */
   readonly idPrefix: string;
   /** RFC 3339: what a line without a time gets when no line before it has one. */
   readonly fallbackTime: string;
 };
+
+/** What a file's first bytes say of it. */
+export type FileHead = {
+  /** Hash of the first line alone. */
+  readonly lineHash: string;
+  /** As in `FileIdentity`. */
+  readonly fingerprint: string;
+  /** Of the first record that has one, near the beginning. */
+  readonly time: RecordTime | undefined;
+  /** Bytes of the first line that were hashed, without its end. */
+  readonly lineBytes: number;
+  /** The place that earlier versions gave a file without a time in its first line. */
+  readonly formerPlace: string;
+};
+
+type RecordTime = { readonly text: string; readonly nanoseconds: bigint };
+
+/** What tells a file apart that no time tells apart. Milliseconds since the epoch. */
+export type FileBirth = {
+  /** 0: the file system does not know it. */
+  readonly bornMs: number;
+  readonly changedMs: number;
+  readonly inode: number;
+};
+
+const placeDigits = 12;
+const nanosPerMs = 1_000_000n;
 
 /**
  * The first line without its end, up to `limits.fingerprintBytes`; undefined while it is still
@@ -30,48 +66,98 @@ export type FileIdentity = {
  */
 export function firstLine(head: Uint8Array, complete: boolean): Uint8Array | undefined {
   const newline = head.indexOf(0x0a);
-  if (newline !== -1) return head.subarray(0, newline);
-  return complete || head.length >= limits.fingerprintBytes ? head : undefined;
+  if (newline !== -1) return head.subarray(0, Math.min(newline, limits.fingerprintBytes));
+  if (head.length >= limits.fingerprintBytes) return head.subarray(0, limits.fingerprintBytes);
+  return complete ? head : undefined;
 }
 
-/**
- * Identity from a file's first line. `bornMs` (milliseconds since the epoch) stands in for the time
- * of a line that has none.
- */
-export function identifyFile(line: Uint8Array, owner: FileOwner, bornMs: number): FileIdentity {
-  const hash = createHash('sha256').update(line).digest();
-  const time = timeOfLine(Buffer.from(line).toString('latin1'));
+/** Undefined while the first line is still being written; `complete` when nothing follows. */
+export function readFileHead(
+  head: Uint8Array,
+  format: LineFormat,
+  complete: boolean,
+): FileHead | undefined {
+  const line = firstLine(head, complete);
+  if (line === undefined) return undefined;
+  const digest = createHash('sha256').update(line).digest();
+  const lineHash = digest.toString('hex', 0, 8);
+  const formerPlace = base36(digest.readBigUInt64BE(8));
+  const ofLine = timeIn(latin1(line), [criLineTime, dockerLineTime]);
+  const facts = { lineHash, lineBytes: line.length, formerPlace };
+  if (ofLine !== undefined) return { ...facts, fingerprint: lineHash, time: ofLine };
+  const time = timeIn(latin1(head), recordTimes[format]);
+  if (time === undefined) return { ...facts, fingerprint: lineHash, time };
+  const hash = createHash('sha256').update(line).update(`\0${time.text}`).digest();
+  return { ...facts, fingerprint: hash.toString('hex', 0, 8), time };
+}
+
+/** Identity from a file's first bytes; `instance` where it is known from before. */
+export function identifyFile(
+  head: FileHead,
+  owner: FileOwner,
+  birth: FileBirth,
+  instance = head.time === undefined ? instanceOf(head, birth) : '',
+): FileIdentity {
+  const { time } = head;
+  const place = instance === '' && time !== undefined ? base36(time.nanoseconds) : instance;
   const ownerHash = createHash('sha256')
     .update(JSON.stringify([owner.podUid, owner.container, owner.restartCount]))
     .digest();
-  // A first line without a time cannot place the file among its rotations; its hash at least keeps
-  // the ids apart.
-  const place = time === undefined ? hash.readBigUInt64BE(8) % 36n ** 12n : time.nanoseconds;
   return {
-    fingerprint: hash.toString('hex', 0, 8),
-    idPrefix: base36(ownerHash.readBigUInt64BE(0), 10) + base36(place, 12),
-    fallbackTime: time?.text ?? new Date(bornMs).toISOString(),
+    fingerprint: instance === '' ? head.fingerprint : head.lineHash,
+    instance,
+    idPrefix: base36(ownerHash.readBigUInt64BE(0), 10) + place,
+    fallbackTime: time?.text ?? new Date(birth.bornMs || birth.changedMs).toISOString(),
   };
 }
 
+/** The instance of the log that follows in the same file, or beside one that has this place. */
+export function instanceAfter({ idPrefix }: Pick<FileIdentity, 'idPrefix'>): string {
+  let place = 0n;
+  for (const digit of idPrefix.slice(-placeDigits)) {
+    place = place * 36n + BigInt(Number.parseInt(digit, 36));
+  }
+  return base36(place + 1n);
+}
+
+/** Births sort; within a millisecond, and where none is known, a hash keeps the files apart. */
+function instanceOf(head: FileHead, { bornMs, inode }: FileBirth): string {
+  const hash = createHash('sha256').update(`${head.lineHash}/${inode}`).digest();
+  const salt = hash.readBigUInt64BE(0);
+  if (bornMs <= 0) return base36(salt);
+  return base36(BigInt(Math.floor(bornMs)) * nanosPerMs + (salt % nanosPerMs));
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
+
 /** The last `width` digits of `value` in base 36, padded with zeros. */
-function base36(value: bigint, width: number): string {
+function base36(value: bigint, width = placeDigits): string {
   return (value % 36n ** BigInt(width)).toString(36).padStart(width, '0');
 }
 
 const rfc3339 = String.raw`(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)`;
-const criTime = new RegExp(`^${rfc3339} `);
-const dockerTime = new RegExp(`,"time":"${rfc3339}"\\}$`);
+const criLineTime = new RegExp(`^${rfc3339} `);
+const dockerLineTime = new RegExp(`,"time":"${rfc3339}"\\}$`);
+/** Where the first record with a time is looked for; a hole of zeros has no end of its own. */
+const recordTimes: Record<LineFormat, readonly RegExp[]> = {
+  cri: [new RegExp(String.raw`(?:^|[\n\0])${rfc3339} std(?:out|err) `)],
+  docker: [new RegExp(String.raw`,"time":"${rfc3339}"\}\r?(?:\n|$)`)],
+  raw: [],
+};
 
-/** The time a CRI line starts with, or that a docker line ends with. */
-function timeOfLine(line: string): { text: string; nanoseconds: bigint } | undefined {
-  const match = criTime.exec(line) ?? dockerTime.exec(line);
-  if (match === null) return undefined;
-  const [, seconds = '', fraction = '', zone = ''] = match;
-  const milliseconds = Date.parse(seconds + zone);
-  if (Number.isNaN(milliseconds) || milliseconds < 0) return undefined;
-  return {
-    text: fraction === '' ? seconds + zone : `${seconds}.${fraction}${zone}`,
-    nanoseconds: BigInt(milliseconds) * 1_000_000n + BigInt(fraction.padEnd(9, '0')),
-  };
+function timeIn(text: string, patterns: readonly RegExp[]): RecordTime | undefined {
+  for (const pattern of patterns) {
+    const match = pattern.exec(text);
+    if (match === null) continue;
+    const [, seconds = '', fraction = '', zone = ''] = match;
+    const milliseconds = Date.parse(seconds + zone);
+    if (Number.isNaN(milliseconds) || milliseconds < 0) continue;
+    return {
+      text: fraction === '' ? seconds + zone : `${seconds}.${fraction}${zone}`,
+      nanoseconds: BigInt(milliseconds) * nanosPerMs + BigInt(fraction.padEnd(9, '0')),
+    };
+  }
+  return undefined;
 }

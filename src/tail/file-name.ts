@@ -1,8 +1,8 @@
-// Reads the names of a container's log files and puts them in write order. Called by chain.ts for
-// each directory listing.
+// Reads the names of a container's log files and puts them in write order.
 //
 //   CRI (kubelet container_log_manager.go)      0.log  0.log.20240305-140721  0.log.20240305-140721.gz
-//   docker json-file                            <id>-json.log  <id>-json.log.1  <id>-json.log.2.gz   (higher is older)
+//   docker json-file, logrotate                 <live>  <live>.1  <live>.2.gz   (higher is older)
+//   logrotate with dateext, dateformat          <live>-20260706  <live>-2026070614.gz  <live>-20260706-1783296000
 //
 // A `.tmp` (a gz being written, or CRI-O's reopen) is never one of them.
 
@@ -14,33 +14,40 @@ export type FileName = {
   readonly compressed: boolean;
 };
 
-const criName = /^(\d{1,9})\.log(?:\.(\d{8}-\d{6}))?(\.gz)?$/;
-const numberedRotation = /^\.(\d{1,6})(\.gz)?$/;
+const criLiveName = /^\d{1,9}\.log$/;
+const criName = /^(\d{1,9})\.log(.*)$/;
+const numberedRotation = /^\.(\d{1,6})$/;
+/** A date, and what is finer than a day in whatever form; or the seconds since 1970. */
+const datedRotation = /^[-._](\d{4}-?\d\d-?\d\d)((?:[-._T]?\d{1,10}){0,4})$/;
 
 /**
  * The parts of `fileName` if it belongs to the family of `liveName`, else undefined.
  * In a CRI directory every restart's files are one family.
  */
 export function parseFileName(fileName: string, liveName: string): FileName | undefined {
-  if (criName.test(liveName)) {
-    const match = criName.exec(fileName);
-    if (match === null || (match[2] === undefined && match[3] !== undefined)) return undefined;
-    return {
-      restartCount: Number(match[1]),
-      rotation: match[2] ?? '',
-      compressed: match[3] !== undefined,
-    };
+  if (criLiveName.test(liveName)) {
+    const [, restart, suffix = ''] = criName.exec(fileName) ?? [];
+    return restart === undefined ? undefined : nameOf(Number(restart), suffix);
   }
-  if (fileName === liveName) return { restartCount: 0, rotation: '', compressed: false };
-  if (!fileName.startsWith(liveName)) return undefined;
-  const match = numberedRotation.exec(fileName.slice(liveName.length));
-  if (match === null) return undefined;
-  const newestFirst = 1_000_000 - Number(match[1]);
-  return {
-    restartCount: 0,
-    rotation: String(newestFirst).padStart(7, '0'),
-    compressed: match[2] !== undefined,
-  };
+  return fileName.startsWith(liveName) ? nameOf(0, fileName.slice(liveName.length)) : undefined;
+}
+
+function nameOf(restartCount: number, suffix: string): FileName | undefined {
+  if (suffix === '') return { restartCount, rotation: '', compressed: false };
+  const compressed = suffix.endsWith('.gz');
+  const rotation = rotationOf(compressed ? suffix.slice(0, -'.gz'.length) : suffix);
+  return rotation === undefined ? undefined : { restartCount, rotation, compressed };
+}
+
+function rotationOf(suffix: string): string | undefined {
+  const [, number] = numberedRotation.exec(suffix) ?? [];
+  if (number !== undefined) return String(1_000_000 - Number(number)).padStart(7, '0');
+  const [, date, rest = ''] = datedRotation.exec(suffix) ?? [];
+  return date === undefined ? undefined : `${digitsOf(date)}-${digitsOf(rest)}`;
+}
+
+function digitsOf(text: string): string {
+  return text.replaceAll(/\D/g, '');
 }
 
 /** Negative when `a` was written before `b`. */
@@ -53,8 +60,8 @@ export function compareFileNames(a: FileName, b: FileName): number {
 }
 
 /**
- * Whether both name the same bytes, compressed or not. The live file is only itself, and the
- * numbers of docker are given anew at each rotation.
+ * Whether both name the same bytes, compressed or not. The live file is only itself, and numbers
+ * move on by one at each rotation.
  */
 export function sameRotation(a: FileName, b: FileName): boolean {
   const isDated = a.rotation.includes('-');

@@ -28,7 +28,7 @@ export class GzTries {
     try {
       const { head, bytes } = peekCompressed(file.path, setup.roots);
       file.identifyBy(head, stats.mtimeMs);
-      file.size = bytes;
+      file.noteListed(stats, bytes);
       file.needsSpool = true;
       this.#tries.delete(file.path);
       return true;
@@ -39,7 +39,7 @@ export class GzTries {
       if (count < limits.gzTriesMax) return false;
       setup.report('FILE_UNREADABLE', `${file.path} is given up: ${(error as Error).message}`);
       // How long it was nobody can tell; its own length stands in for it.
-      file.size = stats.size;
+      file.noteListed(stats, stats.size);
       file.giveUp('not_unpacked');
       return false;
     }

@@ -73,8 +73,14 @@ export class Listing {
       if (stats?.isFile() === true) family.push({ path: join(directory, fileName), name, stats });
       yield;
     }
-    this.#files.push(...compressed);
+    // Whoever packs a file removes it afterwards: until then its `.gz` may be half a one.
+    const places = new Set(this.#files.map(({ name }) => placeOf(name)));
+    this.#files.push(...compressed.filter(({ name }) => !places.has(placeOf(name))));
   }
+}
+
+function placeOf({ restartCount, rotation }: FileName): string {
+  return `${restartCount}/${rotation}`;
 }
 
 function* readNames(path: string): Generator<Dirent, void> {
@@ -124,10 +130,4 @@ export class FileIndex {
 
 function holdsInode(file: LogFile): boolean {
   return file.fd !== undefined && !file.name.compressed;
-}
-
-/** Whether both are one log: compressed, copied, or met again under another name. */
-export function isSameIdentity(a: LogFile, b: LogFile): boolean {
-  if (a.identity === undefined || b.identity === undefined) return false;
-  return a.identity.idPrefix === b.identity.idPrefix;
 }

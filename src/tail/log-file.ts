@@ -1,35 +1,29 @@
-// One log file of a container: its descriptor, its identity and how far it has been read. Called by
-// chain.ts.
+// One log file of a container: its descriptor, its identity and how far it has been read.
 //
-// Invariant: committed <= offset <= size, as far as the file itself allows. The descriptor is kept
-// while bytes are unread, so that neither a rename nor a deletion can take them away, and it is
-// never closed while a task may read it.
+// Invariants: committed <= offset <= size, as far as the file itself allows. A position counts only
+// while the bytes before it are the ones that were read. The descriptor is kept while bytes are
+// unread, so that neither a rename nor a deletion can take them away, and it is never closed while
+// a task may read it.
 
 import assert from 'node:assert/strict';
-import { closeSync, fstatSync, readSync, statSync, type Stats } from 'node:fs';
+import { closeSync, fstatSync, statSync, type Stats } from 'node:fs';
 
-import { limits } from '../config.ts';
+import type { LineFormat, Segment } from '../encode/drain-task.ts';
 import { isSystemError } from '../errors.ts';
-import { identifyFile, firstLine, type FileIdentity, type FileOwner } from './file-identity.ts';
+import type { FileHead, FileIdentity, FileOwner } from './file-identity.ts';
 import type { FileName } from './file-name.ts';
+import { positionHashAt } from './file-peek.ts';
+import { IdentityWatch } from './identity-watch.ts';
 import { openLogFile } from './open-log-file.ts';
-import type { LossReason, TailSetup } from './tail-setup.ts';
+import { Position, type DrainedRange } from './position.ts';
+import type { FileCheckpoint, KnownOffset, LossReason, TailSetup } from './tail-setup.ts';
 
 export class LogFile {
   name: FileName;
   path: string;
   device = 0;
   inode = 0;
-  /** Bytes, at the last look; of the uncompressed file. */
-  size = 0;
-  /** Next byte to drain. */
-  offset = 0;
-  /** Everything before it was answered for. */
-  committed = 0;
-  /**
-   * Milliseconds since the epoch when nothing was expected to be appended any more; undefined while
-   * something is.
-   */
+  /** Milliseconds since the epoch since when nothing is expected to be appended any more. */
   supersededAtMs: number | undefined;
   /** Milliseconds since the epoch of the look that last saw it change. */
   grownAtMs = 0;
@@ -43,29 +37,73 @@ export class LogFile {
   spooling = false;
   /** Not unpacked before this time, milliseconds since the epoch: the last try failed. */
   spoolDueMs = 0;
-  /** Another log's bytes stand where this one's were. */
-  replaced = false;
+  /** The log whose place this one took in the same file; its position is not this one's. */
+  predecessor: { readonly identity: FileIdentity | undefined } | undefined;
   readonly owner: FileOwner;
+  readonly format: LineFormat;
   readonly #setup: TailSetup;
-  #identity: FileIdentity | undefined;
-  #head: Buffer | undefined;
+  readonly #position = new Position();
+  #size = 0;
+  /** Bytes, at the last look that saw its own bytes in it. */
+  #ownSize = 0;
+  #replaced = false;
+  #beginning = new IdentityWatch();
   #fd: number | undefined;
   #bornMs = 0;
   #mtimeMs = 0;
 
-  constructor(place: { name: FileName; path: string; owner: FileOwner }, setup: TailSetup) {
+  constructor(
+    place: { name: FileName; path: string; owner: FileOwner; format: LineFormat },
+    setup: TailSetup,
+  ) {
     this.name = place.name;
     this.path = place.path;
     this.owner = place.owner;
+    this.format = place.format;
     this.#setup = setup;
   }
 
   get identity(): FileIdentity | undefined {
-    return this.#identity;
+    return this.#beginning.identity;
+  }
+
+  /** What its first bytes say; known whenever the identity is. */
+  get head(): FileHead | undefined {
+    return this.#beginning.head;
   }
 
   get fd(): number | undefined {
     return this.#fd;
+  }
+
+  /** Milliseconds since the epoch; 0: unknown. */
+  get bornMs(): number {
+    return this.#bornMs;
+  }
+
+  /** Bytes, at the last look; of the uncompressed file. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Next byte to drain. */
+  get offset(): number {
+    return this.#position.offset;
+  }
+
+  /** Everything before it is acknowledged. */
+  get committed(): number {
+    return this.#position.committed;
+  }
+
+  /** Where reading goes on, and what it is checked with. */
+  get position(): Position {
+    return this.#position;
+  }
+
+  /** Another log's bytes stand where this one's were. */
+  get replaced(): boolean {
+    return this.#replaced;
   }
 
   get unlinked(): boolean {
@@ -76,7 +114,7 @@ export class LogFile {
     return Math.max(0, this.size - this.offset);
   }
 
-  /** Read to its end and answered for, and nothing more will come. */
+  /** Read to its end and acknowledged, and nothing more will come. */
   get finished(): boolean {
     return this.ended && this.offset >= this.size && this.committed >= this.offset;
   }
@@ -105,31 +143,53 @@ export class LogFile {
     this.#note(stats);
     // What was known of it stays until `refresh` has looked; while it was closed, its bytes may
     // have been replaced, or its inode number given to another file.
-    if (this.#head === undefined) this.size = stats.size;
-    else if (this.#headChanged()) this.replaced = true;
+    if (this.head === undefined) this.#setSize(stats.size);
+    else if (this.#bytesChanged()) this.#replaced = true;
     return true;
   }
 
   #note(stats: Stats): void {
     this.device = stats.dev;
     this.inode = stats.ino;
-    this.#bornMs = stats.birthtimeMs > 0 ? stats.birthtimeMs : stats.mtimeMs;
+    this.#bornMs = stats.birthtimeMs;
     this.#mtimeMs = stats.mtimeMs;
   }
 
-  /** Takes over the descriptor of a spool file that holds what the `.gz` unpacks to. */
+  /** The bytes up to here are its own. */
+  #setSize(bytes: number): void {
+    this.#size = bytes;
+    this.#ownSize = bytes;
+  }
+
+  /** What the listing says of a file that is not opened, or not before it is unpacked. */
+  noteListed({ dev, ino }: Pick<Stats, 'dev' | 'ino'>, bytes = 0): void {
+    this.device = dev;
+    this.inode = ino;
+    this.#setSize(bytes);
+  }
+
+  /**
+   * Takes over the descriptor of a spool file that holds what the `.gz` unpacks to. Only now can be
+   * seen whether what was read before are these bytes.
+   */
   adoptSpool(fd: number): void {
     this.#fd = fd;
     this.#setup.openFiles.count += 1;
-    this.size = fstatSync(fd).size;
+    this.#setSize(fstatSync(fd).size);
     this.needsSpool = false;
+    if (this.identity !== undefined && this.#bytesChanged()) this.#position.restart();
   }
 
-  /** Takes what is unread as lost. What is on its way is still answered for. */
+  /** Takes what is unread as lost. What is on its way is still acknowledged. */
   giveUp(reason: LossReason): void {
     const bytes = this.unread;
     if (bytes > 0) this.#setup.lost({ file: this, reason, bytes });
-    this.size = this.offset;
+    this.dropUnread();
+  }
+
+  /** Nothing more is read of it: its bytes are lost, or another file holds them. */
+  dropUnread(): void {
+    this.#setSize(this.offset);
     this.ended = true;
     this.needsSpool = false;
   }
@@ -151,58 +211,70 @@ export class LogFile {
     this.path = found.path;
     this.device = found.device;
     this.inode = found.inode;
-    this.size = found.size;
-    // ISIZE holds the length modulo 2^32.
-    while (found.name.compressed && this.size < this.offset) this.size += 2 ** 32;
+    this.#bornMs = found.#bornMs;
+    this.#setSize(found.#size);
+    if (found.name.compressed) this.#liftSize();
     this.needsSpool = found.name.compressed && this.size > this.offset;
     this.#fd = found.#fd;
-    this.#identity ??= found.#identity;
-    this.#head = found.#head;
+    if (this.identity === undefined) this.#beginning = found.#beginning;
     this.#mtimeMs = found.#mtimeMs;
     found.#fd = undefined;
   }
 
+  /** A `.gz` tells its length modulo 2^32: what was read past that is longer than it says. */
+  #liftSize(): void {
+    let bytes = this.#size;
+    while (bytes < this.offset) bytes += 2 ** 32;
+    this.#setSize(bytes);
+  }
+
   /**
-   * Begins anew on the descriptor of `old`, whose bytes were replaced by another log's. The
-   * descriptor stays open: a task may be reading it.
+   * Begins on the descriptor of `old`, whose bytes were replaced by another log's. The descriptor
+   * stays open: a task may be reading it.
    */
-  succeed(old: LogFile): void {
+  takeDescriptorFrom(old: LogFile): void {
     assert(old.#fd !== undefined, 'it was opened to see that it was replaced');
     this.#fd = old.#fd;
     old.#fd = undefined;
     const stats = fstatSync(this.#fd);
     this.#note(stats);
-    this.size = stats.size;
+    this.#setSize(stats.size);
     this.unlinkedAtMs = old.unlinkedAtMs;
-    old.replaced = true;
+    this.predecessor = { identity: old.identity };
+    old.#size = Math.max(old.offset, old.#ownSize);
+    old.#replaced = true;
     old.inode = 0;
   }
 
   /**
    * Looks at the size again. `truncated` when the file is no longer the one whose bytes were read:
-   * it has become shorter, or starts with another line.
+   * it has become shorter, or other bytes stand before the position. Where all that was there had
+   * been read, what was appended is not compared here: the task that reads it does so first.
    */
   refresh(nowMs: number): 'same' | 'grown' | 'truncated' {
     if (this.ended || this.name.compressed) return 'same';
-    const stats =
-      this.#fd === undefined ? statSync(this.path, { throwIfNoEntry: false }) : fstatSync(this.#fd);
+    const fd = this.#fd;
+    const stats = fd === undefined ? statSync(this.path, { throwIfNoEntry: false }) : fstatSync(fd);
     // The listing tells what became of it.
     if (stats === undefined || stats.ino !== this.inode) return 'same';
     const sameTime = stats.mtimeMs === this.#mtimeMs;
-    if (stats.size === this.size && sameTime && !this.replaced) return 'same';
+    if (stats.size === this.size && sameTime && !this.#replaced) return 'same';
     if (this.#fd === undefined && stats.size > this.size) {
-      // It is opened when its turn comes, and its first line looked at then.
+      // It is opened when its turn comes, and compared then.
       this.grownAtMs = nowMs;
-      this.size = stats.size;
+      this.#size = stats.size;
       return 'grown';
     }
     if (!this.open()) return 'same';
     this.grownAtMs = nowMs;
-    // Written anew at the same length between two looks: the time tells, then the first line.
-    if (this.replaced || stats.size < this.size || this.#headChanged()) return 'truncated';
+    if (this.#replaced || stats.size < this.size) return 'truncated';
+    const isCompared = stats.size === this.size || this.unread > 0 || this.offset === 0;
+    // Rewritten at the same length between two looks: the time tells, then the bytes.
+    if (isCompared && this.#bytesChanged()) return 'truncated';
     this.#mtimeMs = stats.mtimeMs;
     if (stats.size === this.size) return 'same';
-    this.size = stats.size;
+    if (isCompared) this.#ownSize = stats.size;
+    this.#size = stats.size;
     return 'grown';
   }
 
@@ -210,59 +282,119 @@ export class LogFile {
    * Takes back that it has ended when it was appended to since: by a runtime that was stopped
    * between opening the new file and its last write to this one.
    */
-  reviveIfGrown(size: number, nowMs: number): boolean {
-    if (!this.ended || this.name.compressed || size <= this.size) return false;
+  reviveIfGrown(nowMs: number, listedSize?: number): boolean {
+    if (!this.ended || this.name.compressed) return false;
+    const size = listedSize ?? (this.#fd === undefined ? this.size : fstatSync(this.#fd).size);
+    if (size <= this.size) return false;
     this.ended = false;
-    this.size = size;
+    this.#size = size;
     this.grownAtMs = nowMs;
     return true;
   }
 
-  /** Its present size where that costs no open, else the one known. */
-  get sizeNow(): number {
-    return this.#fd === undefined || this.name.compressed ? this.size : fstatSync(this.#fd).size;
+  /** A task found other bytes before its place than were read there. */
+  noteReplaced(): void {
+    this.#replaced = true;
   }
 
-  /**
-   * Whether what a task has just read was still this log. A copytruncate between two looks shows
-   * only in the first line; without this the task's lines would be shipped under the wrong ids.
-   */
+  /** Whether what was just read of it, or is to be read next, is still this log. */
   isIntact(): boolean {
     try {
-      if (!this.replaced && this.#headChanged()) this.replaced = true;
+      this.#replaced ||= this.#bytesChanged();
     } catch (error) {
       // A disk that fails; what the task could read of it stands.
       if (!isSystemError(error)) throw error;
     }
-    return !this.replaced;
+    return !this.#replaced;
   }
 
-  #headChanged(): boolean {
-    if (this.#head === undefined || this.#fd === undefined) return false;
-    const head = Buffer.allocUnsafe(this.#head.length);
-    const bytes = readSync(this.#fd, head, 0, head.length, 0);
-    return bytes < head.length || !head.equals(this.#head);
+  /** Whether other bytes stand where it was read; its first line tells while nothing was. */
+  #bytesChanged(): boolean {
+    if (this.#fd === undefined) return false;
+    const { offset, hash } = this.#position;
+    if (offset === 0 || hash === undefined) return this.#beginning.isOther(this.#fd);
+    return positionHashAt(this.#fd, offset) !== hash;
   }
 
   /**
-   * Finds out the identity as soon as the first line allows it. True when it became known by this
+   * Finds out the identity as soon as the first record allows it. True when it became known by this
    * call.
    */
   identify(): boolean {
-    if (this.#identity !== undefined || this.#fd === undefined || this.size === 0) return false;
-    const bytesMax = Math.min(limits.fingerprintBytes, this.size);
-    const head = Buffer.alloc(bytesMax);
-    const bytes = readSync(this.#fd, head, 0, bytesMax, 0);
-    const line = firstLine(head.subarray(0, bytes), this.ended);
-    if (line === undefined) return false;
-    if (!this.name.compressed) this.#head = Buffer.from(line);
-    this.#identity = identifyFile(line, this.owner, this.#bornMs);
-    return true;
+    if (this.identity !== undefined || this.#fd === undefined || this.size === 0) return false;
+    const complete = this.ended || this.name.compressed;
+    const { size, format } = this;
+    return this.#beginning.read({ fd: this.#fd, size, format, complete }, this.#facts);
   }
 
-  /** Gives a `.gz` that was not unpacked yet the identity that its first bytes tell. */
-  identifyBy(head: Uint8Array, bornMs: number): void {
-    const line = firstLine(head, true);
-    if (line !== undefined) this.#identity = identifyFile(line, this.owner, bornMs);
+  /** Gives a packed `.gz` the identity that its first bytes tell; without a time they tell none. */
+  identifyBy(bytes: Uint8Array, changedMs: number): void {
+    this.#mtimeMs = changedMs;
+    this.#beginning.readPacked(bytes, this.#facts);
+  }
+
+  /** Takes another place than its bytes, or its birth, would give it. */
+  become(instance: string): void {
+    assert(this.#position.isFresh, 'nothing was read under other ids');
+    this.#beginning.become(instance, this.#facts);
+  }
+
+  get #facts() {
+    const { owner, inode } = this;
+    return { owner, birth: { bornMs: this.#bornMs, changedMs: this.#mtimeMs, inode } };
+  }
+
+  /** Goes on where an earlier run was acknowledged. */
+  resume(known: KnownOffset): void {
+    const { offset, readTimes } = known;
+    const hash = known.positionHash ?? this.#hashAt(offset);
+    this.#position.restart({ offset, hash, readTimes });
+    if (this.name.compressed) this.#liftSize();
+  }
+
+  /** Counts all that is there as acknowledged. */
+  skipToEnd(): void {
+    this.#position.restart({ offset: this.size, hash: this.#hashAt(this.size), readTimes: [] });
+  }
+
+  #hashAt(offset: number): number | undefined {
+    return this.#fd === undefined ? undefined : positionHashAt(this.#fd, offset);
+  }
+
+  /** A task has consumed it up to `end`; `hash` is that of the bytes before it. */
+  drained(end: number, hash: number | undefined): void {
+    if (end <= this.offset) return;
+    this.#position.drained(end, hash ?? this.#hashAt(end));
+    this.#ownSize = Math.max(this.#ownSize, end);
+  }
+
+  /** Puts what a task has drained from `segment` on its way. */
+  begin({ start, fallbackTime }: Pick<Segment, 'start' | 'fallbackTime'>): DrainedRange {
+    return this.#position.begin(
+      start,
+      this.format === 'raw' ? Date.parse(fallbackTime) : undefined,
+    );
+  }
+
+  /** Returns by how many bytes `committed` moved. */
+  acknowledge(drained: DrainedRange): number {
+    return this.#position.acknowledge(drained);
+  }
+
+  /** What is stored of it; its identity is known. */
+  checkpoint(): FileCheckpoint {
+    assert(this.identity !== undefined, 'what was never identified was never read');
+    const { fingerprint, instance } = this.identity;
+    return {
+      ...this.owner,
+      fingerprint,
+      instance,
+      ...this.#position.stored,
+      size: Math.max(this.committed, this.#size),
+      device: this.device,
+      inode: this.inode,
+      bornMs: this.#bornMs,
+      fileName: this.path.slice(this.path.lastIndexOf('/') + 1),
+    };
   }
 }

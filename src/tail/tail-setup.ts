@@ -2,18 +2,37 @@
 // be open, what was committed, what was lost. Made once by fleet.ts.
 
 import type { ErrorCode } from '../errors.ts';
-import type { FileOwner } from './file-identity.ts';
+import type { FileIdentity, FileOwner } from './file-identity.ts';
 import type { LogFile } from './log-file.ts';
 
-/** A place in a file that was answered for by an earlier run; device and inode are a hint. */
+/** What tells the files of one container and restart apart. */
+export type CheckpointKey = Pick<FileIdentity, 'fingerprint' | 'instance'>;
+
+/** How far a file was acknowledged, and what is needed to find the file and the place again. */
 export type KnownOffset = {
   readonly restartCount: number;
   readonly fingerprint: string;
+  /** See `FileIdentity`; part of the key. */
+  readonly instance: string;
   readonly offset: number;
+  /** Of up to 256 bytes before the offset; undefined in what earlier versions stored. */
+  readonly positionHash: number | undefined;
+  /** Bytes of the file at the last look; undefined in what earlier versions stored. */
+  readonly size: number | undefined;
+  /** Hints, and proof only together; a birth of 0 is unknown. */
   readonly device: number;
   readonly inode: number;
+  readonly bornMs: number;
   readonly fileName: string;
+  /** With `--format raw`: when the lines behind the offset were read that may have been sent. */
+  readonly readTimes: readonly ReadTime[];
 };
+
+/** Lines that start before `end`, and not before the end of the one before, were read `atMs`. */
+export type ReadTime = { readonly end: number; readonly atMs: number };
+
+/** What is stored of a file. */
+export type FileCheckpoint = KnownOffset & { readonly podUid: string; readonly container: string };
 
 /**
  * Why bytes were lost that nobody can read any more:
@@ -31,7 +50,13 @@ export const lossReasons = [
 export type LossReason = (typeof lossReasons)[number];
 
 /** Bytes of one file that were lost; they began at its offset. */
-export type Loss = { readonly file: LogFile; readonly reason: LossReason; readonly bytes: number };
+export type Loss = {
+  readonly file: Pick<LogFile, 'path' | 'owner' | 'offset'> & {
+    readonly identity: Pick<FileIdentity, 'idPrefix'> | undefined;
+  };
+  readonly reason: LossReason;
+  readonly bytes: number;
+};
 
 /** Descriptors of log files: past `max` those that can be had again are closed. */
 export type OpenFiles = { count: number; readonly max: number };
@@ -54,10 +79,10 @@ export type TailSetup = {
   listUntilMs?: number;
   /** Of all restarts. */
   lookup(podUid: string, container: string): readonly KnownOffset[];
-  /** Everything before the file's committed offset is to be taken as answered for by later runs. */
-  remember(file: LogFile): void;
-  /** The last file of this identity is gone and answered for. */
-  forget(owner: FileOwner, fingerprint: string): void;
+  /** Everything before the offset counts as acknowledged for later runs. */
+  remember(checkpoint: FileCheckpoint): void;
+  /** The last file of this identity is gone and acknowledged. */
+  forget(owner: FileOwner, key: CheckpointKey): void;
   /** Closes descriptors of other chains that are not needed at the moment, if there are any. */
   makeRoom(): void;
   /** Called once for each stretch of bytes that is lost. */

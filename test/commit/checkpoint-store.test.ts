@@ -223,7 +223,7 @@ test('a file that is no store is set aside whole, and a new store works', () => 
 test("another program's SQLite file, and one of a later version, are set aside", () => {
   for (const change of [
     'CREATE TABLE other (a)',
-    'PRAGMA user_version = 2',
+    'PRAGMA user_version = 3',
     'PRAGMA application_id = 1',
     'DROP TABLE checkpoint',
   ]) {

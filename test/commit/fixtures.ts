@@ -30,7 +30,12 @@ export function checkpoint(
     container: `container-${index % 3}`,
     restartCount: index % 5,
     fingerprint: `fingerprint-${index}`,
+    instance: index % 2 === 0 ? '' : `instance-${index}`,
     offset,
+    positionHash: index % 7 === 0 ? undefined : index * 100_003,
+    size: index % 7 === 0 ? undefined : offset,
+    bornMs: 1_700_000_000_000.25 + index,
+    readTimes: index % 3 === 0 ? [] : [{ end: offset, atMs: 1_700_000_000_000 + index }],
     device: 2049,
     inode: 262_144 + index,
     fileName: `${index % 5}.log`,
@@ -41,7 +46,7 @@ export function checkpoint(
 /** Compares as text, so that nothing hides in the order of keys or in types. */
 export function sorted(checkpoints: readonly Checkpoint[]): Checkpoint[] {
   const keyOf = (one: FileIdentity): string =>
-    `${one.podUid}/${one.container}/${one.restartCount}/${one.fingerprint}`;
+    `${one.podUid}/${one.container}/${one.restartCount}/${one.fingerprint}/${one.instance}`;
   return checkpoints.toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
 }
 

@@ -27,6 +27,7 @@ import { limits } from '../../src/config.ts';
 import { Chain, type ChainCut } from '../../src/tail/chain.ts';
 import { fitHeldFiles } from '../../src/tail/held-budget.ts';
 import type { KnownOffset, Loss, TailSetup } from '../../src/tail/tail-setup.ts';
+import { acknowledgeAll } from './acknowledge.ts';
 
 let root: string;
 let directory: string;
@@ -50,9 +51,9 @@ beforeEach(() => {
     from: 'start',
     once: false,
     lookup: () => remembered,
-    remember: (file) => commit(file),
-    forget: (_owner, fingerprint) => {
-      remembered = remembered.filter((known) => known.fingerprint !== fingerprint);
+    remember: (checkpoint) => store(checkpoint),
+    forget: (_owner, { fingerprint: gone }) => {
+      remembered = remembered.filter(({ fingerprint }) => fingerprint !== gone);
     },
     makeRoom: () => undefined,
     lost: ({ reason, bytes }) => losses.push({ reason, bytes }),
@@ -61,21 +62,15 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-type File = Chain['files'][number];
 const path = (fileName: string) => join(directory, fileName);
 const line = (text: string, second = 0) =>
   `2024-03-05T14:07:${String(second).padStart(2, '0')}.000000001Z stdout F ${text}\n`;
 const rotated = '0.log.20240305-140721';
 
 /** As the store does. */
-function commit(file: File): void {
-  file.committed = file.offset;
-  const { owner, identity, offset, device, inode, path: place } = file;
-  const fingerprint = identity?.fingerprint ?? '';
-  remembered = remembered.filter((known) => known.fingerprint !== fingerprint);
-  const fileName = place.slice(place.lastIndexOf('/') + 1);
-  const { restartCount } = owner;
-  remembered.push({ restartCount, fingerprint, offset, device, inode, fileName });
+function store(checkpoint: KnownOffset): void {
+  setup.forget({ podUid: '', container: '', restartCount: 0 }, checkpoint);
+  remembered.push(checkpoint);
 }
 
 function makeChain(): Chain {
@@ -105,7 +100,8 @@ function readCut(cut: ChainCut): string {
 
 function finish(chain: Chain, cut: ChainCut): void {
   chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
-  for (const file of cut.files) commit(file);
+  acknowledgeAll(cut);
+  for (const file of cut.files) if (file.identity !== undefined) store(file.checkpoint());
 }
 
 function take(chain: Chain): string {
@@ -480,16 +476,25 @@ describe('the budget for deleted files', () => {
 });
 
 describe('after a downtime', () => {
-  test('what is remembered and gone is forgotten, and told when it was the live file', () => {
+  test('what was read to its end and is gone is forgotten, and nothing is told', () => {
     writeFileSync(path('0.log'), line('a'));
     take(makeChain());
+    unlinkSync(path('0.log'));
+    makeChain();
+    expect([remembered, reports, losses]).toEqual([[], [], []]);
+  });
+
+  test('what is gone and was longer than it was read is told with its bytes', () => {
+    writeFileSync(path('0.log'), line('a') + line('unread'));
+    const before = makeChain();
+    finish(before, before.cut(line('a').length, nowMs));
     renameSync(path('0.log'), path(rotated));
     unlinkSync(path(rotated));
     writeFileSync(path('0.log'), line('b', 1));
     expect(remembered).toHaveLength(1);
     const chain = makeChain();
     expect(remembered).toHaveLength(0);
-    expect(reports).toEqual(['LINES_LOST']);
+    expect(losses).toEqual([{ reason: 'deleted', bytes: line('unread').length }]);
     expect(take(chain)).toBe(line('b', 1));
   });
 });

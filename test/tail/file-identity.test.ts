@@ -1,10 +1,14 @@
 import { expect, test } from 'vitest';
 
-import { firstLine, identifyFile } from '../../src/tail/file-identity.ts';
+import { firstLine, identifyFile, readFileHead } from '../../src/tail/file-identity.ts';
 
 const owner = { podUid: 'uid-1', container: 'api', restartCount: 0 };
-const identify = (line: string, of = owner) =>
-  identifyFile(Buffer.from(line), of, 1_700_000_000_000);
+const birth = { bornMs: 1_700_000_000_000, changedMs: 0, inode: 7 };
+const identify = (line: string, of = owner) => {
+  const head = readFileHead(Buffer.from(line), 'cri', true);
+  if (head === undefined) throw new Error('a complete line is a head');
+  return identifyFile(head, of, birth);
+};
 
 test('`identifyFile()` gives ids that sort by the time of the first line, to the nanosecond', () => {
   const times = [

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { limits } from '../../src/config.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import type { TailSetup } from '../../src/tail/tail-setup.ts';
+import { acknowledgeAll } from './acknowledge.ts';
 import { WakeList } from '../../src/tail/wake.ts';
 
 const tickMs = 1_000;
@@ -61,7 +62,7 @@ function makeChain(name: string): Chain {
 function takeAll(chain: Chain): void {
   const cut = chain.cut(1e9, Date.now());
   chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
-  for (const file of cut.files) file.committed = file.offset;
+  acknowledgeAll(cut);
 }
 
 function tick(): void {

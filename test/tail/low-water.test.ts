@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { createLowWater } from '../../src/commit/low-water.ts';
+import { createLowWater } from '../../src/tail/low-water.ts';
 import { seedOfRun } from '../support/seed.ts';
 
 test('`offset` stays at the start until the first range is done', () => {

@@ -1,7 +1,7 @@
 // The low-water mark of one file: ranges are sent in file order, answers come in any order, and the
-// committed offset is the end of the last range before which everything is answered. One per open
-// file, called by the agent for each batch. Invariant: `offset` never passes a range that is not
-// done, and never goes back.
+// committed offset is the end of the last range before which everything is answered.
+//
+// Invariant: `offset` never passes a range that is not done, and never goes back.
 
 import assert from 'node:assert/strict';
 

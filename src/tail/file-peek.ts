@@ -1,0 +1,30 @@
+// Reads a few bytes of a log file on the main thread: its head, and what stands before a position.
+//
+// All looks share one buffer: a small one for each would be cut from Node's pool, and one that is
+// kept pins its slab (measured: 58 kB/s of growth with one rotation a second).
+
+import { readSync } from 'node:fs';
+
+import { limits } from '../config.ts';
+import { positionBytesOf, positionHash } from '../position-hash.ts';
+
+const scratch = Buffer.allocUnsafeSlow(limits.identityBytes);
+
+/** Up to `length` bytes from `offset` on; valid until the next call. */
+export function peekFile(fd: number, offset: number, length: number): Uint8Array {
+  const bytesMax = Math.min(length, scratch.length);
+  let filled = 0;
+  while (filled < bytesMax) {
+    const count = readSync(fd, scratch, filled, bytesMax - filled, offset + filled);
+    if (count === 0) break;
+    filled += count;
+  }
+  return scratch.subarray(0, filled);
+}
+
+/** The hash of the bytes before `offset`; undefined when the file is shorter. */
+export function positionHashAt(fd: number, offset: number): number | undefined {
+  const length = positionBytesOf(offset);
+  const bytes = peekFile(fd, offset - length, length);
+  return bytes.length < length ? undefined : positionHash(bytes);
+}

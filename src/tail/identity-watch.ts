@@ -1,0 +1,90 @@
+// The beginning of one file: read until it tells what the file is, compared later to see whether
+// another log has taken its place.
+
+import assert from 'node:assert/strict';
+
+import { limits } from '../config.ts';
+import type { LineFormat } from '../encode/drain-task.ts';
+import { positionHash } from '../position-hash.ts';
+import { steadyNowMs } from '../steady-clock.ts';
+import {
+  identifyFile,
+  readFileHead,
+  type FileBirth,
+  type FileHead,
+  type FileIdentity,
+  type FileOwner,
+} from './file-identity.ts';
+import { peekFile } from './file-peek.ts';
+
+/** The file as far as its bytes do not say it. */
+type Facts = { readonly owner: FileOwner; readonly birth: FileBirth };
+
+export class IdentityWatch {
+  #identity: FileIdentity | undefined;
+  #head: FileHead | undefined;
+  #hash: number | undefined;
+  #sinceMs: number | undefined;
+
+  get identity(): FileIdentity | undefined {
+    return this.#identity;
+  }
+
+  /** What the first bytes say; known whenever the identity is. */
+  get head(): FileHead | undefined {
+    return this.#head;
+  }
+
+  /**
+   * Reads up to `size` bytes. False while the first line is being written, and for a while as long
+   * as no record has a time: the next one may. `complete` when nothing follows.
+   */
+  read(
+    {
+      fd,
+      size,
+      format,
+      complete,
+    }: { fd: number; size: number; format: LineFormat; complete: boolean },
+    facts: Facts,
+  ): boolean {
+    const { fingerprintBytes, identityBytes } = limits;
+    const mayHaveTime = format !== 'raw';
+    let head = readFileHead(peekFile(fd, 0, Math.min(fingerprintBytes, size)), format, complete);
+    if (head?.time === undefined && mayHaveTime && size > fingerprintBytes) {
+      head = readFileHead(peekFile(fd, 0, size), format, complete);
+    }
+    if (head === undefined) return false;
+    const isWaitedFor = mayHaveTime && !complete && size < identityBytes;
+    if (head.time === undefined && isWaitedFor && this.#isEarly()) return false;
+    this.#hash = positionHash(peekFile(fd, 0, head.lineBytes));
+    this.#head = head;
+    this.become(undefined, facts);
+    return true;
+  }
+
+  #isEarly(): boolean {
+    this.#sinceMs ??= steadyNowMs();
+    return steadyNowMs() - this.#sinceMs < limits.identityWaitMs;
+  }
+
+  /** Takes what the first bytes of a `.gz` say, if a time is among it. */
+  readPacked(bytes: Uint8Array, facts: Facts): void {
+    const head = readFileHead(bytes, 'raw', true);
+    if (head?.time === undefined) return;
+    this.#head = head;
+    this.become(undefined, facts);
+  }
+
+  /** Takes `instance` as its place, or without one that of its bytes, or birth. */
+  become(instance: string | undefined, { owner, birth }: Facts): void {
+    assert(this.#head !== undefined, 'the head is what an identity is made of');
+    this.#identity = identifyFile(this.#head, owner, birth, instance);
+  }
+
+  /** Whether the first line is another one now. */
+  isOther(fd: number): boolean {
+    if (this.#head === undefined || this.#hash === undefined) return false;
+    return positionHash(peekFile(fd, 0, this.#head.lineBytes)) !== this.#hash;
+  }
+}

@@ -1,0 +1,194 @@
+// Gives the files of one container the positions that were stored of them, and forgets positions
+// whose files are gone.
+//
+// Invariants: a position counts only if the bytes before it are the ones that were acknowledged.
+// Where the first records have no time, equal bytes are no proof: then it must be the same file by
+// inode and birth, or a copy or `.gz` of it whose bytes were compared. Two files never share a
+// place in their insertIds unless their bytes gave it to them.
+
+import { join } from 'node:path';
+
+import type { ChainPlace } from './chain-files.ts';
+import { instanceAfter, type FileHead, type FileIdentity } from './file-identity.ts';
+import { parseFileName, sameRotation } from './file-name.ts';
+import type { LogFile } from './log-file.ts';
+import { holds, isCopyOf, isFileOf, isSameIdentity } from './same-log.ts';
+import type { KnownOffset, TailSetup } from './tail-setup.ts';
+
+/** What a stored position is to a file; `lost`: the file is the same, its bytes are others. */
+type Verdict = 'same' | 'copy' | 'lost' | 'other';
+
+export class Positions {
+  readonly #place: ChainPlace;
+  readonly #setup: TailSetup;
+  readonly #files: () => readonly LogFile[];
+  /** Of files that may live on in a `.gz` which is not unpacked yet. */
+  readonly #forgetsLater = new Set<LogFile>();
+
+  constructor(place: ChainPlace, setup: TailSetup, files: () => readonly LogFile[]) {
+    this.#place = place;
+    this.#setup = setup;
+    this.#files = files;
+  }
+
+  /** Of all restarts. */
+  get stored(): readonly KnownOffset[] {
+    return this.#setup.lookup(this.#place.podUid, this.#place.container);
+  }
+
+  /** Puts a file whose identity became known where it was left. */
+  resume(file: LogFile): void {
+    const { head, identity, predecessor } = file;
+    if (head === undefined || identity === undefined) return;
+    if (predecessor !== undefined) return this.#begin(file, predecessor.identity);
+    const { known, lost } = this.#find(file, head);
+    if (known !== undefined) return this.#goOn(file, head, known);
+    if (lost === undefined) return this.#begin(file, undefined);
+    const text = `${file.path} does not hold the ${lost.offset} bytes any more that were read of it`;
+    this.#setup.report('FILE_TRUNCATED', text);
+    this.#begin(file, { idPrefix: lost.instance === '' ? head.formerPlace : lost.instance });
+  }
+
+  #find(
+    file: LogFile,
+    head: FileHead,
+  ): { known: KnownOffset | undefined; lost: KnownOffset | undefined } {
+    let known: KnownOffset | undefined;
+    let lost: KnownOffset | undefined;
+    for (const each of this.stored) {
+      if (each.restartCount !== file.owner.restartCount) continue;
+      if (each.fingerprint !== head.fingerprint && each.fingerprint !== head.lineHash) continue;
+      const verdict = this.#compare(file, head, each);
+      if (verdict === 'same') known = each;
+      else if (verdict === 'copy' && !this.#isHeld(file, each)) known ??= each;
+      else if (verdict === 'lost') lost = each;
+    }
+    return { known, lost };
+  }
+
+  #compare(file: LogFile, head: FileHead, known: KnownOffset): Verdict {
+    const isHeld = holds(file, known);
+    if (isByContent(head, known) || isFileOf(file, known)) {
+      return isHeld === false ? 'lost' : 'same';
+    }
+    if (isHeld === false || file.name.rotation === '') return 'other';
+    // Earlier versions stored no hash: the name of a rotation is all there is to go by.
+    if (isHeld === undefined) return this.#hasNameOf(file, known) ? 'copy' : 'other';
+    // The first line alone may be that of any file.
+    return known.offset > head.lineBytes + 1 ? 'copy' : 'other';
+  }
+
+  #hasNameOf(file: LogFile, { fileName }: KnownOffset): boolean {
+    const name = parseFileName(fileName, this.#place.liveName);
+    return name !== undefined && sameRotation(name, file.name);
+  }
+
+  /** Whether a file that is still there goes on from this position. */
+  #isHeld(file: LogFile, known: KnownOffset): boolean {
+    return this.#files().some(
+      (other) => other !== file && !other.unlinked && hasKey(other, known) && other.isIntact(),
+    );
+  }
+
+  #goOn(file: LogFile, head: FileHead, known: KnownOffset): void {
+    const { owner } = file;
+    // Earlier versions had no instances: what they sent keeps its ids.
+    if (!isByContent(head, known)) file.become(known.instance || head.formerPlace);
+    file.resume(known);
+    const isOld = known.positionHash === undefined && file.position.hash !== undefined;
+    if (hasKey(file, known) && !isOld) return;
+    if (!hasKey(file, known)) this.#setup.forget(owner, known);
+    this.#setup.remember(file.checkpoint());
+  }
+
+  /** Begins a file that no position is known of; `before` was read under the same name. */
+  #begin(file: LogFile, before: Pick<FileIdentity, 'idPrefix'> | undefined): void {
+    this.#setApart(file, before);
+    const isSkipped = file.predecessor === undefined && this.#setup.from === 'end';
+    if (isSkipped && file.size > 0) file.skipToEnd();
+    // Or else a rename while it is closed, or the next start, would send it from its beginning; and
+    // a place that the bytes do not tell must be the same after a kill.
+    if (isSkipped || file.identity?.instance !== '') this.#setup.remember(file.checkpoint());
+  }
+
+  #setApart(file: LogFile, before: Pick<FileIdentity, 'idPrefix'> | undefined): void {
+    if (file.identity?.instance === '') return;
+    if (before !== undefined) file.become(instanceAfter(before));
+    while (this.#isTaken(file)) file.become(instanceAfter(file.identity ?? { idPrefix: '' }));
+  }
+
+  #isTaken(file: LogFile): boolean {
+    if (this.#files().some((other) => other !== file && isSameIdentity(other, file))) return true;
+    const { restartCount } = file.owner;
+    return this.stored.some((each) => each.restartCount === restartCount && hasKey(file, each));
+  }
+
+  /**
+   * Whether a file is being made as a copy of one that is still there: of logs that begin alike,
+   * that is seen only when the original is truncated.
+   */
+  isCopyInProgress(file: LogFile): boolean {
+    const { identity, head } = file;
+    if (identity === undefined || identity.instance === '' || head === undefined) return false;
+    if (file.name.rotation === '' || file.size <= head.lineBytes + 1) return false;
+    const isKnown = this.stored.some(
+      (known) => isFileOf(file, known) && holds(file, known) === true,
+    );
+    return !isKnown && this.#files().some((other) => !other.unlinked && isCopyOf(file, other));
+  }
+
+  /** The file is gone and acknowledged. */
+  forget(file: LogFile): void {
+    if (file.identity === undefined) return;
+    if (file.identity.instance !== '' && this.#files().some(isUnknownPack)) {
+      this.#forgetsLater.add(file);
+      return;
+    }
+    if (this.#files().some((other) => isSameIdentity(other, file))) return;
+    this.#setup.forget(file.owner, file.identity);
+  }
+
+  /** Forgets what had to wait for a `.gz`. */
+  forgetDelayed(): void {
+    if (this.#forgetsLater.size === 0 || this.#files().some(isUnknownPack)) return;
+    for (const file of this.#forgetsLater) this.forget(file);
+    this.#forgetsLater.clear();
+  }
+
+  /**
+   * The first look after a start: what is stored of files that are gone can never be read. How many
+   * bytes were unread is known up to the last look that an agent took.
+   */
+  forgetVanished(): void {
+    const { podUid, container, directory, liveName, restartCount: own } = this.#place;
+    // Kubelets before 1.14 gave each restart a name, and so a chain, of its own.
+    const holdsAllRestarts = /^\d+\.log$/.test(liveName);
+    for (const known of this.stored) {
+      const { restartCount, fileName, offset, size } = known;
+      const isThere = this.#files().some(
+        (file) => file.owner.restartCount === restartCount && hasKey(file, known),
+      );
+      if (isThere || !(holdsAllRestarts || restartCount === own)) continue;
+      const owner = { podUid, container, restartCount };
+      this.#setup.forget(owner, known);
+      const bytes = Math.max(0, (size ?? offset) - offset);
+      if (bytes === 0) continue;
+      const file = { path: join(directory, fileName), owner, offset, identity: undefined };
+      this.#setup.lost({ file, reason: 'deleted', bytes });
+    }
+  }
+}
+
+/** Whether the bytes alone say that both are one log. */
+function isByContent(head: FileHead, known: KnownOffset): boolean {
+  return head.time !== undefined && known.instance === '' && known.fingerprint === head.fingerprint;
+}
+
+function hasKey({ identity }: LogFile, known: KnownOffset): boolean {
+  return identity?.fingerprint === known.fingerprint && identity.instance === known.instance;
+}
+
+/** A `.gz` that is known only when it is unpacked. */
+function isUnknownPack(file: LogFile): boolean {
+  return file.name.compressed && file.identity === undefined && !file.ended;
+}

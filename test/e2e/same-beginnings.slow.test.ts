@@ -1,0 +1,34 @@
+// Every beginning with every change, in every format. See same-beginnings.ts.
+
+import { afterEach, beforeEach, test, vi } from 'vitest';
+import { stopAll } from '../support/agent-process.ts';
+import {
+  beginnings,
+  changes,
+  formats,
+  makeNode,
+  runRunning,
+  runStopped,
+  type Case,
+  type Node,
+} from './same-beginnings.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+let node: Node;
+beforeEach(async () => {
+  node = await makeNode();
+});
+afterEach(async () => {
+  await stopAll();
+  node.remove();
+});
+
+const cases = formats.flatMap((format) =>
+  Object.keys(beginnings).flatMap((beginning) =>
+    Object.keys(changes).map((change): Case => ({ format, beginning, change })),
+  ),
+);
+
+test.each(cases)('agent stopped: $format, $beginning, $change', (each) => runStopped(node, each));
+test.each(cases)('agent running: $format, $beginning, $change', (each) => runRunning(node, each));

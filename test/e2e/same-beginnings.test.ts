@@ -1,0 +1,36 @@
+// Each change in each format, the beginnings in turn. See same-beginnings.ts.
+
+import { afterEach, beforeEach, test, vi } from 'vitest';
+import { stopAll } from '../support/agent-process.ts';
+import {
+  beginnings,
+  changes,
+  formats,
+  makeNode,
+  runRunning,
+  runStopped,
+  type Case,
+  type Node,
+} from './same-beginnings.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+let node: Node;
+beforeEach(async () => {
+  node = await makeNode();
+});
+afterEach(async () => {
+  await stopAll();
+  node.remove();
+});
+
+const names = Object.keys(beginnings);
+const cases = formats.flatMap((format, row) =>
+  Object.keys(changes).map((change, column): Case => {
+    const beginning = names[(row + column) % names.length]!;
+    return { format, beginning, change };
+  }),
+);
+
+test.each(cases)('agent stopped: $format, $beginning, $change', (each) => runStopped(node, each));
+test.each(cases)('agent running: $format, $beginning, $change', (each) => runRunning(node, each));
