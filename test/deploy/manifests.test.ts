@@ -10,6 +10,7 @@ import { parseAllDocuments } from 'yaml';
 import { splitMigrationWords } from '../../src/command/migration-source.ts';
 import { parseGlob } from '../../src/container-glob.ts';
 import { linuxConntrack } from '../../src/host/node-pressure.ts';
+import { findKubectlFault } from './kubectl.ts';
 import { faultsOf } from './kubernetes-schema.ts';
 import { kustomize } from './kustomize.ts';
 import { testManifests } from './manifest-demands.ts';
@@ -21,17 +22,6 @@ const overlays = readdirSync(overlaysDir).toSorted();
 
 function render(overlay: string): Manifest[] {
   return kustomize(path.join(overlaysDir, overlay));
-}
-
-/** Why kubectl cannot render the overlays; '' if it can. Debian 12's is of 2020. */
-function findKubectlFault(): string {
-  const { status, stdout } = spawnSync('kubectl', ['version', '--client', '--output=json'], {
-    encoding: 'utf8',
-  });
-  if (status !== 0) return 'kubectl is missing';
-  const { clientVersion } = JSON.parse(stdout) as { clientVersion: { minor: string } };
-  const isOld = Number.parseInt(clientVersion.minor, 10) < 21;
-  return isOld ? `kubectl is 1.${clientVersion.minor}, 1.21 is needed` : '';
 }
 
 const kubectlFault = findKubectlFault();
