@@ -15,6 +15,8 @@ export type Control = {
   readonly log: Log;
   /** Writes one line to stdout; the line end is added. */
   readonly write: (line: string) => void;
+  /** stdout is a terminal, and the user has not said NO_COLOR. */
+  readonly hasColours?: boolean;
   /** Where long work says how far it is; not stdout, which belongs to results. */
   readonly progress?: ProgressSink;
   /** undefined where the configuration stays as it was at the start. */

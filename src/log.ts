@@ -3,6 +3,8 @@
 // hours costs a few lines a minute, because the agent's own log is one of the files that it ships,
 // and an agent that logs about its own log would feed itself.
 
+import { styleText } from 'node:util';
+
 import { limits } from './config.ts';
 import type { ErrorCode } from './errors.ts';
 import { printable } from './printable.ts';
@@ -34,6 +36,8 @@ type LogSink = {
   readonly nowMs?: () => number;
   /** Readable lines instead of JSON. */
   readonly readable?: boolean;
+  /** With the severity of warnings and errors in colour. */
+  readonly coloured?: boolean;
 };
 
 const severities = { debug: 'DEBUG', info: 'INFO', warn: 'WARNING', error: 'ERROR' } as const;
@@ -48,8 +52,8 @@ type Line = {
 
 /** A log that writes lines of at least `level` to `write`. */
 export function createLog(sink: LogSink): Log {
-  const { write, nowMs = Date.now, readable = false } = sink;
-  const format = readable ? formatReadable : formatJson;
+  const { write, nowMs = Date.now, readable = false, coloured = false } = sink;
+  const format = !readable ? formatJson : coloured ? formatColoured : formatReadable;
   const print = (line: Line, repeats: number): void => {
     write(format(line, { nowMs: nowMs(), repeats }));
   };
@@ -174,4 +178,14 @@ function formatReadable({ level, code, message, fields }: Line, { nowMs, repeats
     if (value !== undefined) parts.push(`${name}=${value}`);
   }
   return printable(parts.join(' '));
+}
+
+const colours: Partial<Record<LogLevel, 'red' | 'yellow'>> = { error: 'red', warn: 'yellow' };
+
+function formatColoured(line: Line, stamp: Stamp): string {
+  const text = formatReadable(line, stamp);
+  const colour = colours[line.level];
+  const word = line.level.toUpperCase();
+  if (colour === undefined) return text;
+  return text.replace(word, styleText(colour, word, { validateStream: false }));
 }

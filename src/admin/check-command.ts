@@ -1,11 +1,14 @@
-// `tailship check`: says what is wrong before the agent runs, one line per check, and where each
-// option came from. Called by cli.ts. The exit code is 1 when a check fails.
+// `tailship check`: says what is wrong before the agent runs, one line per check, what fails first,
+// and with --verbose where each option came from. The exit code is 1 when a check fails.
+
+import { styleText } from 'node:util';
 
 import type { LoadedConfig } from '../options/config-loader.ts';
 import { configKeys, flagOf, rowOf } from '../options/config-loader.ts';
 import type { Control } from '../control.ts';
 import { valueText } from '../options/option-value.ts';
 import type { ConfigKey } from '../options/options.ts';
+import { pluralText } from '../number-text.ts';
 import { printable } from '../printable.ts';
 import { checkPressure, linuxPressurePlaces } from './cgroup-checks.ts';
 import { checkEndpoint, type EndpointProbes } from './endpoint-checks.ts';
@@ -29,7 +32,8 @@ export async function runCheck(
   if (config.json) {
     control.write(JSON.stringify({ ok: !isFailed, findings, options: optionsTold(loaded) }));
   } else {
-    for (const line of checkLines(loaded, findings)) control.write(printable(line));
+    const look = { isVerbose: config.verbose, hasColours: control.hasColours === true };
+    for (const line of checkLines(loaded, findings, look)) control.write(line);
   }
   return isFailed ? 1 : 0;
 }
@@ -54,24 +58,48 @@ function toldValue(key: ConfigKey, value: Parameters<typeof valueText>[0]): stri
   return valueText(value).replace(/^(https?:\/\/)[^/@]*@/, '$1***@');
 }
 
-function checkLines(loaded: LoadedConfig, findings: readonly Finding[]): string[] {
+/** What somebody must do something about comes first. */
+const levels = ['fail', 'warn', 'ok'] as const;
+const colours = { fail: 'red', warn: 'yellow', ok: 'green' } as const;
+
+type Look = { readonly isVerbose: boolean; readonly hasColours: boolean };
+
+function checkLines(
+  loaded: LoadedConfig,
+  findings: readonly Finding[],
+  { isVerbose, hasColours }: Look,
+): string[] {
+  const lines: string[] = [];
+  const width = Math.max(...findings.map(({ name }) => name.length));
+  const sorted = findings.toSorted(
+    (left, right) => levels.indexOf(left.level) - levels.indexOf(right.level),
+  );
+  for (const { level, name, text, advice } of sorted) {
+    const word = hasColours ? styled(colours[level], level.padEnd(4)) : level.padEnd(4);
+    lines.push(`${word}  ${name.padEnd(width)}  ${printable(text)}`);
+    if (advice !== undefined) lines.push(`      ${' '.repeat(width)}  → ${printable(advice)}`);
+  }
+  const failed = findings.filter(({ level }) => level === 'fail').length;
+  const verdict =
+    failed === 0
+      ? 'tailship can run.'
+      : `${failed} of ${pluralText(findings.length, 'check')} failed.`;
+  lines.push('', hasColours ? styled('bold', verdict) : verdict);
+  if (isVerbose) lines.push('', ...optionLines(loaded));
+  return lines;
+}
+
+function styled(style: 'bold' | 'red' | 'yellow' | 'green', text: string): string {
+  return styleText(style, text, { validateStream: false });
+}
+
+function optionLines(loaded: LoadedConfig): string[] {
   const lines = ['Options:'];
   const told = Object.entries(optionsTold(loaded)) as [ConfigKey, ToldOption][];
   const width = Math.max(...told.map(([key]) => flagOf(key).length));
   for (const [key, { value, origin }] of told) {
     const from = origin === 'default' ? '' : `  (${origin})`;
-    lines.push(`  ${flagOf(key).padEnd(width)}  ${value}${from}`);
+    lines.push(printable(`  ${flagOf(key).padEnd(width)}  ${value}${from}`));
   }
-  lines.push('', 'Checks:');
-  const nameWidth = Math.max(...findings.map(({ name }) => name.length));
-  for (const { level, name, text, advice } of findings) {
-    lines.push(`  ${level.padEnd(4)}  ${name.padEnd(nameWidth)}  ${text}`);
-    if (advice !== undefined) lines.push(`        ${' '.repeat(nameWidth)}  → ${advice}`);
-  }
-  const failed = findings.filter(({ level }) => level === 'fail').length;
-  lines.push(
-    '',
-    failed === 0 ? 'tailship can run.' : `${failed} of ${findings.length} checks failed.`,
-  );
   return lines;
 }

@@ -16,7 +16,7 @@ import {
 import { dirname, join, sep } from 'node:path';
 import type { Config } from '../config.ts';
 import { errorTable, hasCode } from '../errors.ts';
-import { bytesText, countText } from '../number-text.ts';
+import { bytesText, countText, pluralText } from '../number-text.ts';
 import { fail, type Finding, ok, reasonOf, warn } from './finding.ts';
 
 /** Where Linux tells its limits; a test has its own. */
@@ -72,9 +72,9 @@ function checkContainersDir(config: Config, links: readonly string[]): Finding[]
     const fault = faultOf(join(directory, link), config.logRoot);
     if (fault !== undefined) faults.set(fault, [...(faults.get(fault) ?? []), link]);
   }
-  const findings = [ok(name, `${directory} has ${countText(links.length)} logs`)];
+  const findings = [ok(name, `${directory} has ${pluralText(links.length, 'log')}`)];
   for (const [fault, named] of faults) {
-    const text = `${countText(named.length)} logs: ${linkFaults[fault]?.text}, such as ${named[0]}`;
+    const text = `${pluralText(named.length, 'log')}: ${linkFaults[fault]?.text}, such as ${named[0]}`;
     findings.push(warn(name, text, linkFaults[fault]?.advice ?? ''));
   }
   return findings;
@@ -165,7 +165,7 @@ function checkInotify(directory: string, containers: number): Finding[] {
     }
     if (limit >= least) return ok(name, countText(limit));
     const advice = `sysctl fs.inotify.${file}=${least * 16}; without it files are polled: more CPU.`;
-    return warn(name, `${countText(limit)}, at least ${countText(least)} are wanted`, advice);
+    return warn(name, `${countText(limit)}; at least ${countText(least)} are wanted`, advice);
   });
 }
 

@@ -16,12 +16,13 @@ import { valueText } from '../options/option-value.ts';
 import { printable } from '../printable.ts';
 import type { AgentStatus } from './admin-source.ts';
 import { durationText } from '../number-text.ts';
+import { cutLine } from './top-layout.ts';
 import {
   compareLooks,
-  cutLine,
   firstView,
   topColumns,
   topLines,
+  topScreen,
   viewed,
   type Look,
   type TopTable,
@@ -211,15 +212,16 @@ class Screen {
     const { search } = this.#view;
     const searchLine = this.#isSearching ? `search: ${search}_` : `search: ${search}`;
     const last = this.#isSearching || search !== '' ? searchLine : keysLine;
-    const lines = topLines(this.#table, this.#view);
-    if (this.#trouble !== '') lines[2] = this.#trouble;
-    const rows = Math.max(1, size.rows - 2);
-    const drawn = lines.slice(0, rows).map((line, index) => {
-      const text = cutLine(line, size.columns);
-      if (index === 3) return styled('inverse', text.padEnd(size.columns));
-      return index === 0 || (index === 2 && text !== '') ? styled('bold', text) : text;
-    });
-    drawn.push(styled('dim', cutLine(last, size.columns)));
+    const { headlines, isTroubled, head, rows } = topScreen(this.#table, this.#view, size.columns);
+    const style = isTroubled && this.#control.hasColours === true ? boldRed : bold;
+    const fit = (line: string): string => cutLine(line, size.columns);
+    const drawn = [
+      ...headlines.map((line) => styled(style, line)),
+      this.#trouble === '' ? '' : styled(style, fit(this.#trouble)),
+      styled(inverse, fit(head).padEnd(size.columns)),
+      ...rows.map(fit),
+    ].slice(0, Math.max(1, size.rows - 2));
+    drawn.push(styled(dim, fit(last)));
     this.#control.write(toTop + drawn.map((line) => line + clearToLineEnd).join('\n') + clearBelow);
   }
 
@@ -229,7 +231,15 @@ class Screen {
   }
 }
 
-function styled(style: 'bold' | 'dim' | 'inverse', text: string): string {
+type Style = Parameters<typeof styleText>[0];
+
+/** Colours are for those who want them; these are how a screen shows what is what. */
+const bold: Style = 'bold';
+const boldRed: Style = ['bold', 'red'];
+const dim: Style = 'dim';
+const inverse: Style = 'inverse';
+
+function styled(style: Style, text: string): string {
   return styleText(style, text, { validateStream: false });
 }
 

@@ -1,12 +1,10 @@
 // The table of `tailship top`: what changed between two looks at the agent, sorted, as lines of
 // text. Called by top-command.ts, and pure: it draws what it is given.
 
-import cliTruncate from 'cli-truncate';
-import stringWidth from 'string-width';
-
 import { printable } from '../printable.ts';
 import type { AgentStatus, WorkloadStatus } from './admin-source.ts';
 import { bytesText, countText, durationText, moneyText } from '../number-text.ts';
+import { fitTable, wrapParts, type LayoutColumn } from './top-layout.ts';
 
 /** One look at the agent. */
 export type Look = { readonly status: AgentStatus; readonly atMs: number };
@@ -25,9 +23,7 @@ export type TopTable = {
 /** A workload, with the part of the entries between the looks that are ERROR or above, 0 to 1. */
 export type TopWorkload = WorkloadStatus & { readonly errorShare: number };
 
-type Column = {
-  readonly title: string;
-  readonly isNumber?: true;
+type Column = LayoutColumn & {
   readonly value: (workload: TopWorkload) => number | string;
   readonly text: (workload: TopWorkload) => string;
 };
@@ -37,15 +33,15 @@ const errorNames = new Set(['ERROR', 'CRITICAL', 'ALERT', 'EMERGENCY']);
 /** In the order of the keys 1 to 9 and 0. */
 export const topColumns: readonly Column[] = [
   number('BYTES/S', ({ bytesPerSecond }) => bytesPerSecond, bytesText),
-  number('LINES/S', ({ linesPerSecond }) => linesPerSecond, countText),
+  { ...number('LINES/S', ({ linesPerSecond }) => linesPerSecond, countText), dispensable: 2 },
   number('ERR%', ({ errorShare }) => errorShare, percentText),
   number('BEHIND', ({ behindBytes }) => behindBytes, bytesText),
-  number('LAG', ({ behindSeconds }) => behindSeconds, durationText),
-  number('TOTAL', ({ bytes }) => bytes, bytesText),
-  number('$/MONTH', ({ costPerMonth }) => costPerMonth, moneyText),
-  name('NAMESPACE', ({ namespace }) => namespace),
-  name('POD', ({ pod }) => pod),
-  name('CONTAINER', ({ container }) => container),
+  { ...number('LAG', ({ behindSeconds }) => behindSeconds, durationText), dispensable: 1 },
+  { ...number('TOTAL', ({ bytes }) => bytes, bytesText), dispensable: 4 },
+  { ...number('$/MONTH', ({ costPerMonth }) => costPerMonth, moneyText), dispensable: 3 },
+  { ...name('NAMESPACE', ({ namespace }) => namespace), widthMin: 10 },
+  { ...name('POD', ({ pod }) => pod), widthMin: 20 },
+  { ...name('CONTAINER', ({ container }) => container), widthMin: 12 },
 ];
 
 /** How the user wants the table. */
@@ -66,11 +62,12 @@ function number(
   value: (workload: TopWorkload) => number,
   text: (value: number) => string,
 ): Column {
-  return { title, isNumber: true, value, text: (workload) => text(value(workload)) };
+  const cell = (workload: TopWorkload): string => text(value(workload));
+  return { title, isNumber: true, dispensable: 0, value, text: cell };
 }
 
 function name(title: string, value: (workload: TopWorkload) => string): Column {
-  return { title, value, text: (workload) => printable(value(workload)) };
+  return { title, dispensable: 0, value, text: (workload) => printable(value(workload)) };
 }
 
 /** `0`, `0.4`, `18`: what is less than a tenth and not nothing is `<0.1`. */
@@ -149,15 +146,33 @@ function compareValues(left: number | string, right: number | string): number {
   return left < right ? -1 : 1;
 }
 
-/** The table as text, headlines first, the head of the columns the fourth line. */
-export function topLines(table: TopTable, view: TopView = firstView): string[] {
-  const rows = viewed(table, view).map((workload) => topColumns.map(({ text }) => text(workload)));
-  const head = topColumns.map(({ title }) => title);
-  const [first = '', ...others] = alignColumns([head, ...rows]);
-  return [...headlines(table), '', first, ...others.slice(view.skipped)];
+/** The table in parts; `isTroubled`: there is something that somebody should look at. */
+export type TopScreen = {
+  readonly headlines: readonly string[];
+  readonly isTroubled: boolean;
+  readonly head: string;
+  readonly rows: readonly string[];
+};
+
+/** The table for a terminal of so many columns; without them, as wide as it is. */
+export function topScreen(table: TopTable, view: TopView, columns?: number): TopScreen {
+  const cells = viewed(table, view).map((workload) => topColumns.map(({ text }) => text(workload)));
+  const titles = topColumns.map(({ title }) => title);
+  const [head = '', ...rows] = fitTable(topColumns, [titles, ...cells], columns);
+  const headlines = headlineParts(table).flatMap((parts) => wrapParts(parts, columns));
+  const { checks, ship, lostBytesByReason } = table.status;
+  const isTroubled =
+    checks.some(({ ok }) => !ok) || ship.consecutiveFailures > 0 || sumOf(lostBytesByReason) > 0;
+  return { headlines, isTroubled, head, rows: rows.slice(view.skipped) };
 }
 
-function headlines({ status, ...table }: TopTable): string[] {
+/** The table as text, headlines first, the head of the columns the fourth line. */
+export function topLines(table: TopTable, view: TopView = firstView): string[] {
+  const { headlines, head, rows } = topScreen(table, view);
+  return [...headlines, '', head, ...rows];
+}
+
+function headlineParts({ status, ...table }: TopTable): string[][] {
   const { ship } = status;
   const cost = status.workloads.reduce((sum, { costPerMonth }) => sum + costPerMonth, 0);
   const answers = Object.entries(status.requestsByCode).map(([code, count]) => `${code}: ${count}`);
@@ -181,25 +196,5 @@ function headlines({ status, ...table }: TopTable): string[] {
     `lost ${bytesText(sumOf(status.lostBytesByReason))}`,
     `about ${moneyText(cost)} a month`,
   ];
-  return [first, second].map((parts) => printable(parts.join('   ')));
-}
-
-function alignColumns(rows: readonly (readonly string[])[]): string[] {
-  const widths = topColumns.map((_, column) =>
-    Math.max(...rows.map((row) => stringWidth(row[column] ?? ''))),
-  );
-  return rows.map((row) =>
-    row
-      .map((cell, column) => {
-        const space = ' '.repeat(Math.max(0, (widths[column] ?? 0) - stringWidth(cell)));
-        return topColumns[column]?.isNumber === true ? space + cell : cell + space;
-      })
-      .join('  ')
-      .trimEnd(),
-  );
-}
-
-/** At most `columns` cells of a terminal; an ellipsis says that there was more. */
-export function cutLine(line: string, columns: number): string {
-  return cliTruncate(line, columns);
+  return [first, second].map((parts) => parts.map(printable));
 }

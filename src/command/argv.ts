@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import type { Command, ConfigKey } from '../options/options.ts';
 import { configKeys, flagOf, rowOf } from '../options/config-loader.ts';
 import { AgentError } from '../errors.ts';
+import { ConfigProblems } from '../options/config-problems.ts';
 import { nearest } from '../options/nearest.ts';
 import { listKinds } from '../options/option-row.ts';
 
@@ -12,9 +13,13 @@ export type Flags = Partial<Record<ConfigKey, unknown>>;
 
 /**
  * The flags of one command: `--name value`, `--name=value`, `--boolean`, `--no-boolean`; a list's
- * flag may be repeated. Throws CONFIG_INVALID.
+ * flag may be repeated. What is wrong is noted in `problems`, or thrown as CONFIG_INVALID.
  */
-export function parseFlags(command: Command, words: readonly string[]): Flags {
+export function parseFlags(
+  command: Command,
+  words: readonly string[],
+  problems?: ConfigProblems,
+): Flags {
   const keyOf = new Map(configKeys.map((key) => [flagOf(key).slice(2), key]));
   const { tokens } = parseArgs({
     args: [...words],
@@ -30,20 +35,26 @@ export function parseFlags(command: Command, words: readonly string[]): Flags {
     tokens: true,
   });
   const flags: Flags = {};
+  const noted = problems ?? new ConfigProblems();
+  /** Index of the word after an unknown flag, which may be its value. */
+  let skipped = -1;
   for (const token of tokens) {
-    if (token.kind === 'positional') {
-      throw new AgentError(
-        'CONFIG_INVALID',
-        `${command} takes no argument, but got ${token.value}`,
-      );
-    }
-    if (token.kind !== 'option') continue;
-    const key = keyOf.get(token.name) ?? keyOf.get(token.name.replace(/^no-/, ''));
-    if (key === undefined || !rowOf(key).commands.includes(command)) {
-      throw unknownFlag(command, token.rawName, key);
-    }
-    setFlag(flags, key, token);
+    noted.attempt(() => {
+      if (token.kind === 'positional') {
+        if (token.index === skipped) return;
+        const text = `${command} takes no argument, but got ${token.value}`;
+        throw new AgentError('CONFIG_INVALID', text);
+      }
+      if (token.kind !== 'option') return;
+      const key = keyOf.get(token.name) ?? keyOf.get(token.name.replace(/^no-/, ''));
+      if (key === undefined || !rowOf(key).commands.includes(command)) {
+        if (token.value === undefined) skipped = token.index + 1;
+        throw unknownFlag(command, token.rawName, key);
+      }
+      setFlag(flags, key, token);
+    });
   }
+  if (problems === undefined) noted.throwIfAny();
   return flags;
 }
 

@@ -6,6 +6,7 @@ import type { ReadStream } from 'node:tty';
 
 import { type Flags, parseFlags } from './argv.ts';
 import { type Command, commands, type ConfigKey, options } from '../options/options.ts';
+import { ConfigProblems, problemTexts } from '../options/config-problems.ts';
 import { loadConfig, type LoadedConfig } from '../options/config-loader.ts';
 import type { Control } from '../control.ts';
 import { AgentError, errorTable } from '../errors.ts';
@@ -50,11 +51,19 @@ export async function runCli(invocation: Invocation): Promise<number> {
     return await dispatch(invocation);
   } catch (error) {
     if (!isOperating(error)) throw error;
-    const { code, message } = error;
-    invocation.writeError(`tailship: ${code}: ${printable(message)}`);
-    if (error instanceof AgentError) invocation.writeError(`  ${errorTable[error.code].advice}`);
+    const { code } = error;
+    for (const text of problemTexts(error)) {
+      invocation.writeError(`tailship: ${code}: ${printable(text)}`);
+    }
+    if (error instanceof AgentError) invocation.writeError(`  ${adviceFor(error, invocation)}`);
     return code === 'CONFIG_INVALID' ? exitUsage : exitFailed;
   }
+}
+
+/** Who runs `check` already need not be told to. */
+function adviceFor({ code }: AgentError, { words }: Invocation): string {
+  if (code !== 'CONFIG_INVALID' || words[0] !== 'check') return errorTable[code].advice;
+  return 'Correct what is named above; the node and the endpoint are checked when all of it is valid.';
 }
 
 async function dispatch(invocation: Invocation): Promise<number> {
@@ -70,8 +79,9 @@ async function dispatch(invocation: Invocation): Promise<number> {
   }
   if (command === undefined) throw unknownCommand(word);
   const flagWords = command === 'migrate' ? splitMigrationWords(words).rest : words;
-  const flags = parseFlags(command, flagWords);
-  return runCommand(command, flags, invocation);
+  const problems = new ConfigProblems();
+  const flags = parseFlags(command, flagWords, problems);
+  return runCommand(command, { flags, problems }, invocation);
 }
 
 function isHelp(word: string): boolean {
@@ -86,9 +96,14 @@ async function printHelp(topic: Command | undefined, invocation: Invocation): Pr
   return isAsked ? exitDone : exitUsage;
 }
 
-async function runCommand(command: Command, flags: Flags, invocation: Invocation): Promise<number> {
-  const load = () => loadConfig({ command, flags, environment: invocation.environment });
-  const loaded = await load();
+async function runCommand(
+  command: Command,
+  { flags, problems }: { readonly flags: Flags; readonly problems: ConfigProblems },
+  invocation: Invocation,
+): Promise<number> {
+  const input = { command, flags, environment: invocation.environment };
+  const load = () => loadConfig(input);
+  const loaded = await loadConfig({ ...input, problems });
   const control = createControl(loaded, invocation, load);
   // `check` prints the warnings among its own lines.
   const warnings = command === 'check' ? [] : loaded.warnings;
@@ -158,11 +173,13 @@ function createControl(
     // A line of progress may stand where this one is to begin.
     write: (line) => invocation.writeError(writeTerminal === undefined ? line : clearLine + line),
     readable: invocation.isErrorTerminal,
+    coloured: invocation.isErrorTerminal && wantsColours(invocation),
   });
   return {
     signal: invocation.signal,
     log,
     write: invocation.writeOut,
+    hasColours: invocation.terminalSize() !== undefined && wantsColours(invocation),
     progress: { writeLine: (line) => log.info(undefined, line), writeTerminal },
     ...(invocation.reloads && {
       reload: {
@@ -177,6 +194,12 @@ function createControl(
       },
     }),
   };
+}
+
+/** https://no-color.org: any value but none means no colours; TERM=dumb says the same. */
+function wantsColours({ environment }: Invocation): boolean {
+  const { NO_COLOR: isOff = '', TERM: terminal } = environment;
+  return isOff === '' && terminal !== 'dumb';
 }
 
 function unknownCommand(word: string): AgentError {

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, type Config, type ConfigKey, type OptionRow, options } from './options.ts';
 import { AgentError } from '../errors.ts';
+import { ConfigProblems } from './config-problems.ts';
 import { nearest } from './nearest.ts';
 import { type OptionValue, parseOptionValue, valueText } from './option-value.ts';
 import { parseRedaction } from '../record-rule.ts';
@@ -27,6 +28,8 @@ export type ConfigInput = {
   /** What stood on the command line, by key. */
   readonly flags: Readonly<Partial<Record<ConfigKey, unknown>>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Of the command line; those of the rest are added, and all are thrown together. */
+  readonly problems?: ConfigProblems;
 };
 
 export const configKeys = Object.keys(options) as ConfigKey[];
@@ -49,16 +52,12 @@ export function rowOf(key: ConfigKey): OptionRow {
 type Written = { readonly value: unknown; readonly origin: ConfigOrigin; readonly place: string };
 
 /**
- * The configuration of one command. Throws CONFIG_INVALID naming key, value and what is allowed.
+ * The configuration of one command. Throws CONFIG_INVALID naming each wrong key, its value and what
+ * is allowed.
  */
 export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
-  const configPath = writtenBefore(input, 'config');
-  const file =
-    configPath === undefined
-      ? new Map<ConfigKey, Written>()
-      : await readYaml(
-          valueText(parseOptionValue(options.config, configPath.value, configPath.place)),
-        );
+  const problems = input.problems ?? new ConfigProblems();
+  const file = await readFile(input, problems);
   const values: Partial<Record<ConfigKey, OptionValue>> = {};
   const origins: Partial<Record<ConfigKey, ConfigOrigin>> = {};
   for (const key of configKeys) {
@@ -69,11 +68,12 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
       ? (writtenBefore(input, key) ?? file.get(key) ?? foreignVariable(input, key))
       : undefined;
     origins[key] = written?.origin ?? 'default';
-    values[key] =
-      written === undefined
-        ? rowOf(key).default
-        : parseOptionValue(rowOf(key), written.value, written.place);
+    values[key] = rowOf(key).default;
+    if (written === undefined) continue;
+    const { value, place } = written;
+    values[key] = problems.attempt(() => parseOptionValue(rowOf(key), value, place));
   }
+  problems.throwIfAny();
   applyNoProxy(values, origins, input.environment);
   await checkRedactions(values, origins);
   if (rowOf('kubernetesApi').commands.includes(input.command)) {
@@ -120,18 +120,45 @@ function foreignVariable(input: ConfigInput, key: ConfigKey): Written | undefine
   return undefined;
 }
 
-async function readYaml(file: string): Promise<Map<ConfigKey, Written>> {
+/** What the file of `--config` says; nothing when there is none, or it cannot be read. */
+async function readFile(
+  input: ConfigInput,
+  problems: ConfigProblems,
+): Promise<Map<ConfigKey, Written>> {
+  const none = new Map<ConfigKey, Written>();
+  const path = writtenBefore(input, 'config');
+  if (path === undefined) return none;
+  const parsed = problems.attempt(() => parseOptionValue(options.config, path.value, path.place));
+  if (parsed === undefined) return none;
+  const file = valueText(parsed);
+  const root = await parseYaml(file).catch((error: unknown) =>
+    problems.attempt(() => {
+      throw error;
+    }),
+  );
+  return readKeys(file, root ?? {}, problems);
+}
+
+function readKeys(
+  file: string,
+  root: Record<string, unknown>,
+  problems: ConfigProblems,
+): Map<ConfigKey, Written> {
   const written = new Map<ConfigKey, Written>();
-  for (const [name, value] of Object.entries(await parseYaml(file))) {
-    const key = configKeys.find((known) => known === name);
-    if (key === undefined || key === 'config') {
-      const near = nearest(name, configKeys);
-      const hint = near === undefined ? `known are ${configKeys.join(', ')}` : `meant is ${near}?`;
-      throw new AgentError('CONFIG_INVALID', `${file} has the unknown key ${name}; ${hint}`);
-    }
-    if (value !== null) written.set(key, { value, origin: file, place: `${name} in ${file}` });
+  for (const [name, value] of Object.entries(root)) {
+    const key = problems.attempt(() => keyNamed(name, file));
+    if (key === undefined || value === null) continue;
+    written.set(key, { value, origin: file, place: `${name} in ${file}` });
   }
   return written;
+}
+
+function keyNamed(name: string, file: string): ConfigKey {
+  const key = configKeys.find((known) => known === name);
+  if (key !== undefined && key !== 'config') return key;
+  const near = nearest(name, configKeys);
+  const hint = near === undefined ? `known are ${configKeys.join(', ')}` : `meant is ${near}?`;
+  throw new AgentError('CONFIG_INVALID', `${file} has the unknown key ${name}; ${hint}`);
 }
 
 async function parseYaml(file: string): Promise<Record<string, unknown>> {

@@ -344,6 +344,12 @@ export const options = {
     commands: ['check', 'top', 'bench'],
     help: 'Print JSON instead of text.',
   },
+  verbose: {
+    kind: 'boolean',
+    default: false,
+    commands: ['check'],
+    help: 'Print also each option with its value and where that came from.',
+  },
   logLevel: {
     kind: 'choice',
     isHot: true,

@@ -90,7 +90,7 @@ describe('checkHost()', () => {
     link('c.log', '/etc/hostname');
     const texts = notOk(hostFindings()).map(({ text }) => text);
     expect(texts).toEqual([
-      '1 logs: the link leads nowhere, such as a.log',
+      '1 log: the link leads nowhere, such as a.log',
       expect.stringMatching(/^2 logs: the link leads outside .*, such as [bc]\.log$/),
     ]);
   });
@@ -319,9 +319,25 @@ describe('runCheck()', () => {
     expect(lines.at(-1)).toMatch(/^1 of \d+ checks failed\.$/);
   });
 
+  test('prints what fails first and options only with --verbose', async () => {
+    const environment = { TAILSHIP_WORKRES: '2' };
+    const { lines } = await check({ containersDir: join(directory, 'missing') }, environment);
+    expect(lines[0]).toMatch(/^fail {2}containers-dir /);
+    expect(lines[1]).toMatch(/^ +→ Give --containers-dir/);
+    expect(lines[2]).toMatch(/^warn {2}environment /);
+    const levels = lines.flatMap((line) => /^(?:fail|warn|ok)/.exec(line) ?? []);
+    const order = ['fail', 'warn', 'ok'];
+    expect(levels).toEqual(
+      levels.toSorted((left, right) => order.indexOf(left) - order.indexOf(right)),
+    );
+    expect(lines.join('\n')).not.toContain('--workers');
+    expect(lines.join('\n')).not.toContain('\u001b');
+  });
+
   test('tells each option with where it came from, without the password of a proxy', async () => {
     const proxy = 'http://user:pa55word@proxy:3128';
-    const { lines } = await check({ proxy, project: 'mine' }, { TAILSHIP_WORKERS: '2' });
+    const flags = { proxy, project: 'mine', verbose: true };
+    const { lines } = await check(flags, { TAILSHIP_WORKERS: '2' });
     const text = lines.join('\n');
     expect(text).toMatch(/^ {2}--project +mine {2}\(--project\)$/m);
     expect(text).toMatch(/^ {2}--workers +2 {2}\(TAILSHIP_WORKERS\)$/m);

@@ -9,7 +9,12 @@ import { compareLooks, firstView, topLines, type TopTable } from '../../src/admi
 import { makeConfig } from '../../src/options/config-loader.ts';
 import { createLog } from '../../src/log.ts';
 import { until } from '../support/agent-process.ts';
-import { createSampleSource, sampleStatus, type SampleSource } from './status-fixture.ts';
+import {
+  createSampleSource,
+  sampleStatus,
+  sampleWorkload,
+  type SampleSource,
+} from './status-fixture.ts';
 
 function grown(status: AgentStatus, bytes: readonly number[]): AgentStatus {
   const total = bytes.reduce((sum, more) => sum + more, 0);
@@ -196,6 +201,52 @@ describe('runTop()', () => {
     expect(written[0]).toContain('\u001b[?1049h');
     expect(written.at(-1)).toContain('\u001b[?1049l');
     expect(input.modes).toEqual([true, false]);
+  });
+
+  test.each([80, 100, 140])(
+    'shows both status lines and each container at %i columns',
+    async (columns) => {
+      const long = {
+        ...sampleWorkload,
+        namespace: 'payments-production',
+        pod: 'checkout-frontend-7d9c6b8f5d-x2x9k',
+        container: 'istio-proxy',
+      };
+      source.read = () => ({ ...sampleStatus, workloads: [long] });
+      let screen = '';
+      const { code, stop } = await runOnTerminal((drawn) => {
+        screen = drawn;
+      }, columns);
+      await until('the table is drawn', () => screen.includes('BYTES/S'));
+      stop.abort('SIGTERM');
+      expect(await code).toBe(0);
+      for (const word of ['tailship 1.2.3', 'NOT READY: state', 'in flight 2.0 kB', 'RSS 80 MB']) {
+        expect(screen).toContain(word);
+      }
+      for (const word of ['retries 3', 'dead letters 4', 'lost 9 B', 'a month']) {
+        expect(screen).toContain(word);
+      }
+      const row = screen.split('\n').find((line) => line.includes('x2x9k')) ?? '';
+      expect(row).toContain('istio-proxy');
+      expect(row).toContain('checkout'); // Its end, too, tells a pod from its siblings.
+      for (const line of screen.split('\n')) expect(line.length).toBeLessThanOrEqual(columns);
+    },
+  );
+
+  test('colours what is wrong, unless told not to', async () => {
+    const drawnWith = async (hasColours: boolean): Promise<string> => {
+      const written: string[] = [];
+      const stop = new AbortController();
+      const write = (text: string): void => {
+        written.push(text);
+        if (text.startsWith('\u001b[H')) stop.abort('SIGTERM');
+      };
+      const control = { signal: stop.signal, log, write, hasColours };
+      await runTop(configOf(), control, { terminalSize: () => ({ columns: 100, rows: 12 }) });
+      return written.join('');
+    };
+    expect(await drawnWith(true)).toContain('\u001b[31m');
+    expect(await drawnWith(false)).not.toContain('\u001b[31m');
   });
 
   test('obeys its keys', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -165,6 +165,30 @@ describe('tailship emulator', () => {
     expect(second.error).toMatch(/^tailship: EADDRINUSE: /);
     stop.abort('SIGTERM');
     await first;
+  });
+});
+
+describe('a configuration that is wrong in many places', () => {
+  test.each(['run', 'check'] as const)('%s names all of them, and what to do', async (command) => {
+    const file = join(mkdtempSync(join(tmpdir(), 'tailship-cli-')), 'tailship.yaml');
+    writeFileSync(file, 'workrs: 2\nconnections: 99\nlogLevel: loud\nnothing: 1\n');
+    const words = ['--wokers', '2', '--port', '1', '--partial-flush-ms', 'soon', 'stray'];
+    const environment = { TAILSHIP_BATCH_BYTES_MAX: 'many' };
+    const { code, error } = await run([command, `--config=${file}`, ...words], { environment });
+    expect(code).toBe(2);
+    const lines = error.split('\n');
+    const problems = lines.filter((line) => line.startsWith('tailship: CONFIG_INVALID: '));
+    for (const word of ['--wokers', '--port is not for', 'stray', 'TAILSHIP_BATCH_BYTES_MAX is']) {
+      expect(problems.filter((line) => line.includes(word))).toHaveLength(1);
+    }
+    for (const word of ['key workrs', 'connections in', 'logLevel in', '--partial-flush-ms is']) {
+      expect(problems.filter((line) => line.includes(word))).toHaveLength(1);
+    }
+    expect(problems).toHaveLength(9);
+    expect(lines).toHaveLength(10);
+    expect(lines.at(-1)).toMatch(/^ {2}Correct /);
+    // Who runs it need not be told to run it.
+    expect(error.includes('`tailship check`')).toBe(command === 'run');
   });
 });
 
