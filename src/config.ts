@@ -182,6 +182,13 @@ export const limits = {
   lineBytesMax: 1 * MiB,
   /** How far before a line that is not CRI its time is looked for. */
   lookBackBytes: 16 * KiB,
+  /** And how far after it, when there is none before it. */
+  lookAheadBytes: 128 * KiB,
+  /**
+   * So far after the bytes of a task is it looked whether zeros are the end of a file, which its
+   * writer may have reserved; past them they are taken as a hole. It takes 50 ms.
+   */
+  holeLookBytes: 256 * MiB,
   /** Bytes asked of one read: so much stays in the processor's cache until it is encoded. */
   readBytes: 128 * KiB,
   /** A stack trace that is joined ends at whichever of these comes first. */

@@ -57,6 +57,11 @@ export const errorTable = {
     advice:
       'A log file became shorter while it was read (copytruncate?): reading goes on at its start. Lines that were cut off before they were read are lost by whoever truncated it.',
   },
+  FILE_HOLE: {
+    retryable: false,
+    advice:
+      'Zeros stand in a log file where lines should begin, and are not shipped: a power loss before it leaves them, or a truncation under a program that does not append. Lines that were there are lost; those after it arrive.',
+  },
   LINES_LOST: {
     retryable: false,
     advice:

@@ -222,9 +222,12 @@ export class Pipeline {
 
   #count(planned: PlannedChain, source: SourceResult, bytes: number): void {
     addSource(this.totals, this.totalsOf(planned), { source, bytes });
+    const { directory } = planned.chain.place;
+    if (source.holeBytes !== undefined && source.holeBytes > 0) {
+      this.#stages.log.warn('FILE_HOLE', `${source.holeBytes} bytes of zeros under ${directory}`);
+    }
     if (source.readError === undefined) return;
     this.totals.readErrors += 1;
-    const { directory } = planned.chain.place;
     this.#stages.log.warn('FILE_UNREADABLE', `reading under ${directory}: ${source.readError}`);
   }
 

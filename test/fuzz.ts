@@ -1,5 +1,5 @@
-// Looks for logs that the kernel and the reference encode differently, for as long as it may. Run
-// by `npm run fuzz -- --seconds N --seed S`. A difference is made small and kept in
+// Looks for logs that the kernel and the reference encode differently, or the drain otherwise than
+// its model, for as long as it may. Run by `npm run fuzz -- --seconds N --seed S`. A difference is made small and kept in
 // test/encode/fuzz-cases, where kernel.test.ts repeats it from then on.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -7,27 +7,58 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { createProgress } from '../src/progress.ts';
-import { drainBoth } from './encode/drain-bench.ts';
-import { generateLog, seededRandom } from './encode/line-generator.ts';
+import {
+  drainBoth,
+  drainFile,
+  fallbackTime,
+  idPrefix,
+  plainContext,
+} from './encode/drain-bench.ts';
+import { modelDrain } from './encode/drain-model.ts';
+import type { ModelFormat } from './encode/drain-model.ts';
+import { generateDockerLog, generateLog, seededRandom } from './encode/line-generator.ts';
 
 const casesFolder = path.join(import.meta.dirname, 'encode/fuzz-cases');
 const linesPerLog = 60;
 
-function differs(content: Buffer): boolean {
-  const { fast, slow, severities } = drainBoth(content);
-  if (String(severities.fast) !== String(severities.slow)) return true;
-  return fast.length !== slow.length || fast.some((entry, index) => entry !== slow[index]);
+/** One log that is drained, and how. */
+type Case = { readonly seed: number; readonly format: ModelFormat; readonly readBytes: number };
+
+/** Entries of the drain, and of what they must equal: the reference, and the model. */
+function drainAll(content: Buffer, { format, readBytes }: Case): Record<string, readonly string[]> {
+  const file = { content, idPrefix, fallbackTime };
+  const model = modelDrain([file], plainContext, format);
+  const expected = [...model.entries, `holes: ${model.holeBytes}`];
+  const { entries, holeBytes } = drainFile(content, { format, readBytes });
+  const drained = [...entries, `holes: ${holeBytes}`];
+  if (format === 'docker') return { drained, model: expected };
+  const { fast, slow, severities } = drainBoth(content, readBytes);
+  return {
+    drained,
+    model: expected,
+    fast: [...fast, String(severities.fast)],
+    slow: [...slow, String(severities.slow)],
+  };
+}
+
+function areEqual(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((entry, index) => entry === other[index]);
+}
+
+function differs(content: Buffer, how: Case): boolean {
+  const { drained, model, fast = [], slow = [] } = drainAll(content, how);
+  return !areEqual(drained!, model!) || !areEqual(fast, slow);
 }
 
 /**
  * Leaves out pieces, half of them at first and one at the end, for as long as the difference stays.
  */
-function shrink(pieces: readonly Buffer[]): Buffer[] {
+function shrink(pieces: readonly Buffer[], how: Case): Buffer[] {
   let kept = [...pieces];
   for (let size = Math.ceil(kept.length / 2); size >= 1; size = Math.floor(size / 2)) {
     for (let at = 0; at < kept.length;) {
       const without = [...kept.slice(0, at), ...kept.slice(at + size)];
-      if (differs(Buffer.concat(without))) kept = without;
+      if (differs(Buffer.concat(without), how)) kept = without;
       else at += size;
     }
   }
@@ -45,17 +76,20 @@ function splitAfterNewlines(content: Buffer): Buffer[] {
   return lines;
 }
 
-function report(content: Buffer, seed: number): void {
-  const lines = Buffer.concat(shrink(splitAfterNewlines(content)));
-  const small = Buffer.concat(shrink(Array.from(lines, (byte) => Buffer.of(byte))));
+function report(content: Buffer, how: Case): void {
+  const { seed, format } = how;
+  const lines = Buffer.concat(shrink(splitAfterNewlines(content), how));
+  const bytes = Array.from(lines, (byte) => Buffer.of(byte));
+  const small = bytes.length > 10_000 ? lines : Buffer.concat(shrink(bytes, how));
   mkdirSync(casesFolder, { recursive: true });
-  const file = path.join(casesFolder, `seed-${seed}.log`);
+  const file = path.join(casesFolder, `seed-${seed}.${format === 'cri' ? 'log' : format}`);
   writeFileSync(file, small);
-  const { fast, slow } = drainBoth(small);
   console.log(
     `Seed ${seed} differs; kept in ${file}:\n${JSON.stringify(small.toString('latin1'))}`,
   );
-  console.log(`kernel    ${fast.join('\n          ')}\nreference ${slow.join('\n          ')}`);
+  for (const [name, entries] of Object.entries(drainAll(small, how))) {
+    console.log(`${name.padEnd(8)} ${entries.join('\n         ')}`);
+  }
 }
 
 function fuzz(options: { seconds: number; seed: number }): boolean {
@@ -84,10 +118,16 @@ function fuzz(options: { seconds: number; seed: number }): boolean {
       return true;
     }
     const seed = options.seed + runs++;
-    const { bytes } = generateLog(seededRandom(seed), linesPerLog);
-    if (!differs(bytes)) continue;
+    const random = seededRandom(seed);
+    const format = random.oneIn(5) ? 'docker' : 'cri';
+    const bytes =
+      format === 'cri'
+        ? generateLog(random, linesPerLog).bytes
+        : generateDockerLog(random, linesPerLog);
+    const how = { seed, format, readBytes: random.pick([500, 4_096, 128 * 1024]) } as const;
+    if (!differs(bytes, how)) continue;
     progress.end();
-    report(bytes, seed);
+    report(bytes, how);
     return false;
   }
 }

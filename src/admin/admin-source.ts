@@ -118,6 +118,8 @@ export type AgentStatus = {
   readonly redacted: number;
   /** Records that `--sample` left out. */
   readonly sampledOut: number;
+  /** Zeros in the files where lines should have begun: what a power loss leaves. */
+  readonly holeBytes: number;
   readonly readErrors: number;
   /** In the files, but not committed. */
   readonly behindBytes: number;

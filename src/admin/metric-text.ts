@@ -51,6 +51,10 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'Records that are not shipped, because the configuration says so.',
     ({ sampledOut }) => sampledOut,
   ),
+  tailship_hole_bytes_total: counter(
+    'Zeros in the log files where lines should have begun, as a power loss leaves them; not shipped.',
+    ({ holeBytes }) => holeBytes,
+  ),
   tailship_batches_total: counter('Request bodies answered for.', ({ batches }) => batches),
   tailship_sent_bytes_total: counter('Request bodies as sent.', ({ sentBytes }) => sentBytes),
   tailship_requests_total: counters(

@@ -4,42 +4,25 @@
 //
 // The invariant: what it says is consumed stands in the body, and nothing else of the source does.
 
-import { readSync } from 'node:fs';
-
 import { limits } from '../config.ts';
-import { severityIndex } from '../log-severity.ts';
 import type { Body } from './body.ts';
-import { parseCriLine } from './cri-line.ts';
-import { positionBytesOf, positionHash } from '../position-hash.ts';
-import { parseDockerLine } from './docker-line.ts';
 import type { Segment, Source, SourceResult } from './drain-task.ts';
-import { emitText } from './emit-record.ts';
-import type { Incomplete } from './emit-record.ts';
 import type { EncodeContext } from './entry.ts';
+import { beforeZeros, pastZeros } from './hole.ts';
 import { stopDone } from './kernel/layout.ts';
-import { openLookBack, timeBefore } from './look-back.ts';
-import { flushOpen, takeLine } from './open-record.ts';
+import { openLookAhead } from './look-ahead.ts';
+import { openLookBack } from './look-back.ts';
+import { flushOpen } from './open-record.ts';
+import { compact, openSegment, readChunk } from './read-chunk.ts';
+import type { Chunk } from './read-chunk.ts';
 import { createRedactor } from './redactor.ts';
-import { openRecords, returnTo, softEnd } from './source-run.ts';
+import { consumedOf, noTally, positionHashOf, skipSource, talliedOf } from './source-result.ts';
+import { endHole, noHole, openRecords, returnTo, softEnd } from './source-run.ts';
 import type { DrainWorker, Place, SourceRun } from './source-run.ts';
+import { readBytesAt } from './timed-line.ts';
+import { bodyIsFull, takeText, takeWholeLine, timeIsUnknown } from './take-line.ts';
 
 const newline = 0x0a;
-/**
- * Kept free at the window's end: for the newline that ends a chunk, and for loads that run past it.
- */
-const windowReserveBytes = 256;
-const positionScratch = Buffer.allocUnsafeSlow(limits.positionBytes);
-
-/** The bytes of the window that are read but not encoded; addresses. */
-type Chunk = {
-  from: number;
-  filled: number;
-  /** Nothing follows: a line without newline is a line. */
-  isLast: boolean;
-  /** And it is no line yet, but has waited too long. */
-  isFlushed: boolean;
-};
-
 /**
  * Why a source was left: all is read, the body is full, other bytes stand before the place to go on
  * from, or an errno code.
@@ -51,9 +34,6 @@ type SourceTask = Pick<EncodeContext, 'traceParent' | 'readAt' | 'requestLabels'
   readonly source: Source;
 };
 
-/** What every answer counts. */
-const noTally = { lines: 0, entries: 0, fastLines: 0, malformedLines: 0 };
-
 function openRun(worker: DrainWorker, body: Body, task: SourceTask): SourceRun {
   const { source, ...shared } = task;
   const { resource, logName, labels, recordRule } = source;
@@ -63,12 +43,16 @@ function openRun(worker: DrainWorker, body: Body, task: SourceTask): SourceRun {
   const isPlain = !source.joinStackTraces && recordRule === undefined;
   const mayUseKernel = source.format === 'cri' && isPlain;
   const kernel = mayUseKernel && worker.kernel?.setTemplates(context) ? worker.kernel : undefined;
-  const tally = { ...noTally, redacted: 0, sampledOut: 0 };
+  const tally = { ...noTally, redacted: 0, sampledOut: 0, holeBytes: 0 };
   worker.severityCounts.fill(0);
   const [partials, traces] = [new Map(), new Map()];
-  const lookBack = openLookBack(source.segments[0]!);
-  const place = { segment: 0, fileBase: 0, inMidLine: false };
-  return { worker, body, source, context, tally, kernel, partials, traces, lookBack, ...place };
+  const [segment] = source.segments;
+  const look = {
+    lookBack: openLookBack(segment!, source.format),
+    lookAhead: openLookAhead(segment!, source.format),
+  };
+  const place = { segment: 0, fileBase: 0, inMidLine: false, holeStart: noHole };
+  return { worker, body, source, context, tally, kernel, partials, traces, ...look, ...place };
 }
 
 /** Bits of the streams whose next line goes on with a partial one: 1 stdout, 2 stderr. */
@@ -103,63 +87,21 @@ function encodeByKernel(run: SourceRun, chunk: Chunk): boolean {
 }
 
 /**
- * Where a line that is too long is cut: after `limits.lineBytesMax`, but not inside a character.
+ * Where a line that is too long is cut: after `limits.lineBytesMax`, but not inside a character and
+ * not after a zero: a place after a zero is where a line begins.
  */
 function cutEnd(memory: Buffer, from: number): number {
   let end = from + limits.lineBytesMax;
   for (let back = 0; back < 3 && (memory[end]! & 0xc0) === 0x80; back++) end--;
-  return end;
+  return beforeZeros(memory, from, end);
 }
 
-/** When a line without a time of its own was read: the first time, if it was read before. */
-function readTimeOf(run: SourceRun, offset: number): string {
-  const { lineTimes } = run.source.segments[run.segment]!;
-  return lineTimes?.find(({ end }) => offset < end)?.time ?? run.lookBack.fallbackTime;
-}
-
-/** Takes bytes that are no line of the file's format. */
-function takeText(run: SourceRun, from: number, end: number, incomplete: Incomplete): boolean {
-  const offset = run.fileBase + from;
-  const { format } = run.source;
-  const isReturn = incomplete === undefined && end > from && run.body.memory[end - 1] === 0x0d;
-  return emitText(run, {
-    content: run.body.memory.subarray(from, isReturn ? end - 1 : end),
-    place: { segment: run.segment, offset },
-    time: format === 'cri' ? timeBefore(run.lookBack, offset) : readTimeOf(run, offset),
-    stream: 'stdout',
-    incomplete,
-  });
-}
-
-/** Takes the line of `[from, end)`, its newline not included. */
-function takeWholeLine(run: SourceRun, from: number, end: number, incomplete: Incomplete): boolean {
-  const offset = run.fileBase + from;
-  const bytes = run.body.memory.subarray(from, end);
-  const place = { segment: run.segment, offset };
-  const { format } = run.source;
-  if (format === 'cri') {
-    const line = parseCriLine(bytes, 0, bytes.length);
-    if (line !== undefined) {
-      run.lookBack.lastLine = offset;
-      const { time, stream } = line;
-      const content = bytes.subarray(line.contentStart, line.contentEnd);
-      const partial = line.partial && incomplete === undefined;
-      return takeLine(run, { content, place, time, stream, partial, incomplete });
-    }
-  }
-  if (format === 'docker') {
-    const line = parseDockerLine(bytes, 0, bytes.length);
-    if (line !== undefined) return takeLine(run, { ...line, place, incomplete });
-  }
-  if (format === 'raw') {
-    const contentEnd = end > from && run.body.memory[end - 1] === 0x0d ? end - 1 : end;
-    const content = run.body.memory.subarray(from, contentEnd);
-    const time = readTimeOf(run, offset);
-    return takeLine(run, { content, place, time, stream: 'stdout', partial: false, incomplete });
-  }
-  if (!takeText(run, from, end, incomplete)) return false;
-  run.tally.malformedLines++;
-  return true;
+/**
+ * Where the line ends that ends at `lineEnd`: without the zeros at the end of a file, where its
+ * newline never came.
+ */
+function endOfLine(memory: Buffer, { from, filled }: Chunk, lineEnd: number): number {
+  return lineEnd < filled ? lineEnd : beforeZeros(memory, from, lineEnd);
 }
 
 /** The end of the line at `from`: its newline, or the chunk's end when there is none. */
@@ -169,6 +111,20 @@ function findNewline(run: SourceRun, chunk: Chunk): number {
   return run.body.memory.indexOf(newline, chunk.from);
 }
 
+/**
+ * Skips the zeros at the chunk's start: a line begins there, or would go on after it was cut. What
+ * follows them begins a line, of which nothing is left when it is a newline.
+ */
+function skipHole(run: SourceRun, chunk: Chunk): void {
+  const { memory } = run.body;
+  const end = pastZeros(memory, chunk.from, chunk.filled);
+  if (end > chunk.from && run.holeStart === noHole) run.holeStart = run.fileBase + chunk.from;
+  chunk.from = end;
+  if (run.holeStart === noHole || end === chunk.filled) return;
+  endHole(run, run.fileBase + end);
+  if (memory[end] === newline) chunk.from++;
+}
+
 /** Takes what stands at the chunk's start by the reference. */
 function takeNext(run: SourceRun, chunk: Chunk): 'taken' | 'full' | 'incomplete' {
   const { memory } = run.body;
@@ -176,80 +132,32 @@ function takeNext(run: SourceRun, chunk: Chunk): 'taken' | 'full' | 'incomplete'
   const isTooLong = lineEnd - chunk.from > limits.lineBytesMax;
   if (lineEnd === chunk.filled && !isTooLong && !chunk.isLast) return 'incomplete';
   const isWhole = !isTooLong && (lineEnd < chunk.filled || !chunk.isFlushed);
-  const end = isTooLong ? cutEnd(memory, chunk.from) : lineEnd;
+  const end = isTooLong ? cutEnd(memory, chunk.from) : endOfLine(memory, chunk, lineEnd);
   const incomplete = isWhole ? undefined : isTooLong ? 'cut' : 'flushed';
   const take = run.inMidLine ? takeText : takeWholeLine;
   // A cut or flush may have fallen right before the newline: then nothing is left to send.
   const isEmptyRest = run.inMidLine && end === chunk.from;
-  if (!isEmptyRest && !take(run, chunk.from, end, incomplete)) return 'full';
+  const taken = isEmptyRest ? end : take(run, { from: chunk.from, end, incomplete });
+  if (taken === bodyIsFull) return 'full';
+  if (taken === timeIsUnknown) return 'incomplete';
   if (!run.inMidLine) run.tally.lines++;
-  run.inMidLine = !isWhole;
-  chunk.from = isTooLong ? end : Math.min(end + 1, chunk.filled);
+  run.inMidLine = !isWhole && taken === end;
+  chunk.from = taken === lineEnd ? Math.min(taken + 1, chunk.filled) : taken;
   return 'taken';
 }
 
 /** Encodes the chunk as far as possible; false when the body is full. */
 function encodeChunk(run: SourceRun, chunk: Chunk): boolean {
-  while (chunk.from < chunk.filled) {
+  for (;;) {
+    skipHole(run, chunk);
+    if (chunk.from === chunk.filled) return true;
     if (!run.inMidLine && encodeByKernel(run, chunk)) return true;
+    if (run.body.memory[chunk.from] === 0) continue;
     if (run.body.out >= softEnd(run)) return false;
     const outcome = takeNext(run, chunk);
     if (outcome === 'full') return false;
     if (outcome === 'incomplete') return true;
   }
-  return true;
-}
-
-/** Moves what is left of the chunk to the window's start. */
-function compact(run: SourceRun, chunk: Chunk): void {
-  const { memory } = run.body;
-  const { window } = run.worker;
-  if (chunk.filled > chunk.from) memory.copyWithin(window, chunk.from, chunk.filled);
-  run.fileBase += chunk.from - window;
-  chunk.filled -= chunk.from - window;
-  chunk.from = window;
-}
-
-/**
- * Reads the segment's first chunk from some bytes earlier: they tell whether this is still the file
- * that was read before, and whether a line starts here.
- */
-function openSegment(run: SourceRun, index: number): Chunk {
-  const segment = run.source.segments[index]!;
-  const { window } = run.worker;
-  const before = positionBytesOf(segment.start);
-  run.segment = index;
-  run.fileBase = segment.start - before - window;
-  run.inMidLine = false;
-  if (index > 0) run.lookBack = openLookBack(segment);
-  run.kernel?.setIdPrefix(segment.idPrefix);
-  return { from: window + before, filled: window, isLast: false, isFlushed: false };
-}
-
-/** Looks at the bytes that stand before the segment's start. */
-function isSameBefore(run: SourceRun, segment: Segment, { from, filled }: Chunk): boolean {
-  if (filled < from) return false; // The file has become shorter.
-  const bytes = run.body.memory.subarray(run.worker.window, from);
-  run.inMidLine = bytes.at(-1) !== newline;
-  const { positionHash: expected } = segment;
-  return expected === undefined || positionHash(bytes) === expected;
-}
-
-/** Reads up to `worker.readBytes` more of the segment; whether it was the last of it. */
-function readChunk(run: SourceRun, segment: Segment, chunk: Chunk): boolean | 'replaced' {
-  const { worker } = run;
-  const windowEnd = worker.window + limits.windowBytes - windowReserveBytes;
-  const offset = run.fileBase + chunk.filled;
-  const before = Math.max(0, chunk.from - chunk.filled);
-  const readBytes = worker.readBytes + before;
-  const room = Math.min(readBytes, segment.end - offset, windowEnd - chunk.filled);
-  const count = room > 0 ? readSync(segment.fd, run.body.memory, chunk.filled, room, offset) : 0;
-  chunk.filled += count;
-  if (before > 0 && !isSameBefore(run, segment, chunk)) {
-    chunk.filled = chunk.from; // There is nothing to encode.
-    return 'replaced';
-  }
-  return count === 0 || run.fileBase + chunk.filled >= segment.end;
 }
 
 function isAt(run: SourceRun, chunk: Chunk, start: number): boolean {
@@ -278,6 +186,30 @@ function drainSegment(run: SourceRun, segment: Segment, chunk: Chunk): Stop {
   }
 }
 
+/** Whether anything but zeros follows in the file, as far as can be said. */
+function isHoleOver({ fd, end }: Segment): boolean {
+  for (let offset = end; offset < end + limits.holeLookBytes;) {
+    const bytes = readBytesAt(fd, offset, limits.readBytes);
+    if (bytes.length === 0) return false;
+    if (pastZeros(bytes, 0, bytes.length) < bytes.length) return true;
+    offset += bytes.length;
+  }
+  return true;
+}
+
+/** Where the next task has to start, if nothing is open: a hole at the end may still be filled. */
+function endOfSegment(
+  run: SourceRun,
+  segment: Segment,
+  { chunk, stop }: { readonly chunk: Chunk; readonly stop: Stop },
+): number {
+  const offset = run.fileBase + chunk.from;
+  if (run.holeStart === noHole) return offset;
+  if (stop !== 'end' || !(segment.ended || isHoleOver(segment))) return run.holeStart;
+  endHole(run, offset);
+  return offset;
+}
+
 /** Where the source was left: the first byte that no taken line holds. */
 type Left = { readonly place: Place; readonly stop: Stop; readonly ends: readonly number[] };
 
@@ -288,7 +220,7 @@ function drainSegments(run: SourceRun): Left {
   for (const [index, segment] of run.source.segments.entries()) {
     const chunk = openSegment(run, index);
     const stop = drainSegment(run, segment, chunk);
-    const offset = run.fileBase + chunk.from;
+    const offset = endOfSegment(run, segment, { chunk, stop });
     place = { segment: index, offset };
     if (stop !== 'end') return { place, stop, ends };
     ends.push(offset);
@@ -313,65 +245,6 @@ function settle(run: SourceRun, { place, stop }: Left, isFirstInBody: boolean): 
   if ((isOver || isFlushed || isStuck) && flushOpen(run, incomplete)) return place;
   returnTo(run, mark);
   return mark.place;
-}
-
-/** Per segment, where the next task has to start. */
-function consumedOf(source: Source, next: Place, ends: readonly number[]): number[] {
-  return source.segments.map((segment, index) => {
-    if (index < next.segment) return ends[index]!;
-    return index === next.segment ? next.offset : segment.start;
-  });
-}
-
-/** The hash of the bytes before `consumed`, from the window where they are still there. */
-function positionHashOf(run: SourceRun, index: number, consumed: number): number | undefined {
-  const { fd, start } = run.source.segments[index]!;
-  if (consumed === start) return undefined;
-  const { memory } = run.body;
-  const length = positionBytesOf(consumed);
-  const at = consumed - length - run.fileBase;
-  if (index === run.segment && at >= run.worker.window) {
-    return positionHash(memory.subarray(at, at + length));
-  }
-  try {
-    const count = readSync(fd, positionScratch, 0, length, consumed - length);
-    return count < length ? undefined : positionHash(positionScratch.subarray(0, length));
-  } catch {
-    return undefined; // The next read says what is wrong with the disk.
-  }
-}
-
-function hasBytes(source: Source): boolean {
-  return source.segments.some((segment) => segment.end > segment.start);
-}
-
-/** Entries by severity; undefined when all are INFO, as most are: it is copied between threads. */
-function severitiesOf({ worker, tally }: SourceRun): readonly number[] | undefined {
-  const { severityCounts } = worker;
-  const isPlain = severityCounts[severityIndex('INFO')] === tally.entries;
-  return isPlain ? undefined : [...severityCounts];
-}
-
-/** The counts of the answer, those that most have none of left out. */
-function talliedOf(
-  run: SourceRun,
-): Omit<SourceResult, 'consumed' | 'positionHashes' | 'readError' | 'more'> {
-  const { redacted, sampledOut, ...tally } = run.tally;
-  const severities = severitiesOf(run);
-  if (redacted === 0 && sampledOut === 0) return { ...tally, severities };
-  return { ...tally, severities, redacted, sampledOut };
-}
-
-/** The answer for a source that was not begun. */
-export function skipSource(source: Source): SourceResult {
-  const consumed = source.segments.map((segment) => segment.start);
-  return {
-    consumed,
-    ...noTally,
-    severities: undefined,
-    readError: undefined,
-    more: hasBytes(source),
-  };
 }
 
 /** Encodes what can be read of a source; its entries are appended to `body`. */

@@ -27,8 +27,9 @@ export type Segment = {
    */
   readonly idPrefix: string;
   /**
-   * RFC 3339. The time of lines that are not CRI, when no CRI line stands within `lookBackBytes`
-   * before them; with `--format raw`, the time of reading.
+   * RFC 3339. The time of lines that have none, when neither a line within `lookBackBytes` before
+   * them nor one within `lookAheadBytes` after them has one; with `--format raw`, the time of
+   * reading.
    */
   readonly fallbackTime: string;
   /**
@@ -131,6 +132,8 @@ export type SourceResult = {
   readonly redacted?: number;
   /** Records that the rule left out; absent when there are none. */
   readonly sampledOut?: number;
+  /** Zeros where a line should have begun; absent when there are none. */
+  readonly holeBytes?: number;
   /** A read failed with this errno code; what was read before it stands. */
   readonly readError: string | undefined;
   /** Bytes are left in the segments that only wait for room in the body. */

@@ -7,12 +7,13 @@ import { workerData } from 'node:worker_threads';
 
 import { limits } from '../config.ts';
 import { closeBody, openBody } from './body.ts';
-import { drainSource, skipSource } from './drain-source.ts';
+import { drainSource } from './drain-source.ts';
 import type { DrainResult, DrainTask, SourceResult } from './drain-task.ts';
 import type { EncoderThreadSetup } from './encoder-pool.ts';
 import { createKernel } from './kernel.ts';
 import { severityCount, severityCounts } from './kernel/layout.ts';
 import { instantOfClock } from './rfc3339.ts';
+import { skipSource } from './source-result.ts';
 import { areaAddress, joinAddress, windowAddress } from './shared-memory.ts';
 import type { SharedLayout } from './shared-memory.ts';
 import type { DrainWorker } from './source-run.ts';

@@ -12,6 +12,7 @@ import type { Stream } from './cri-line.ts';
 import type { Source } from './drain-task.ts';
 import type { Kernel } from './kernel.ts';
 import type { EncodeContext } from './log-entry.ts';
+import type { LookAhead } from './look-ahead.ts';
 import type { LookBack } from './look-back.ts';
 import type { TraceState } from './stack-trace.ts';
 
@@ -43,6 +44,7 @@ export type Tally = {
   malformedLines: number;
   redacted: number;
   sampledOut: number;
+  holeBytes: number;
 };
 
 /** A place where no record was open, and what stood in the body there. */
@@ -90,7 +92,22 @@ export type SourceRun = {
   /** The next byte is inside a line whose beginning was cut off or flushed. */
   inMidLine: boolean;
   lookBack: LookBack;
+  lookAhead: LookAhead;
+  /**
+   * File offset of the zeros before the next byte, where a line should begin; `noHole` if there are
+   * none.
+   */
+  holeStart: number;
 };
+
+export const noHole = -1;
+
+/** Counts the hole that ends at `offset`. */
+export function endHole(run: SourceRun, offset: number): void {
+  run.tally.holeBytes += offset - run.holeStart;
+  run.holeStart = noHole;
+  run.inMidLine = false;
+}
 
 /** The most bytes that one byte of content can become: `\u0000`. */
 const escapedBytesMax = 6;

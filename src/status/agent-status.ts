@@ -155,6 +155,7 @@ function statusOf(
     malformedLines: totals.malformedLines,
     redacted: totals.redacted,
     sampledOut: totals.sampledOut,
+    holeBytes: totals.holeBytes,
     readErrors: totals.readErrors,
     behindBytes: workloads.reduce((sum, { behindBytes }) => sum + behindBytes, 0),
     behindSeconds: behindSecondsOf(fleet.all(), nowMs),

@@ -25,6 +25,8 @@ export type Totals = ChainTotals & {
   redacted: number;
   /** Records. */
   sampledOut: number;
+  /** Zeros in the files where lines should have begun. */
+  holeBytes: number;
   readErrors: number;
   drainCpuMicros: number;
   tasks: number;
@@ -46,6 +48,7 @@ export function createTotals(): Totals {
     malformedLines: 0,
     redacted: 0,
     sampledOut: 0,
+    holeBytes: 0,
     readErrors: 0,
     drainCpuMicros: 0,
     tasks: 0,
@@ -68,6 +71,7 @@ export function addSource(
   totals.malformedLines += source.malformedLines;
   totals.redacted += source.redacted ?? 0;
   totals.sampledOut += source.sampledOut ?? 0;
+  totals.holeBytes += source.holeBytes ?? 0;
 }
 
 function addSeverities(sums: number[], { severities, entries }: SourceResult): void {

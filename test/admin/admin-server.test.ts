@@ -93,6 +93,7 @@ describe('/metrics', () => {
       'tailship_malformed_lines_total 8',
       'tailship_redacted_total 14',
       'tailship_sampled_out_total 15',
+      'tailship_hole_bytes_total 4096',
       'tailship_batches_total 7',
       'tailship_sent_bytes_total 400000',
       'tailship_requests_total{code="200"} 6',

@@ -48,6 +48,7 @@ export const sampleStatus: AgentStatus = {
   malformedLines: 8,
   redacted: 14,
   sampledOut: 15,
+  holeBytes: 4096,
   readErrors: 5,
   behindBytes: 5_000,
   behindSeconds: 1.5,

@@ -101,6 +101,21 @@ export function drainBoth(content: Buffer, readBytes = limits.readBytes) {
   }
 }
 
+/** Entries of one ended file, and the bytes of its holes. */
+export function drainFile(
+  content: Buffer,
+  { format, readBytes }: { readonly format: Source['format']; readonly readBytes: number },
+) {
+  const files = openFiles([content]);
+  try {
+    const sources = [{ ...plainSource, format, segments: files.segments() }];
+    const { result, entries } = drainHere(sources, { readBytes });
+    return { entries, holeBytes: result.sources[0]!.holeBytes ?? 0 };
+  } finally {
+    files.close();
+  }
+}
+
 /** What a `SourceResult` says of these entries. */
 export function countSeverities(entries: readonly string[]): number[] | undefined {
   const counts = severityNames.map(() => 0);

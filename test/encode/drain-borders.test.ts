@@ -7,14 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { limits } from '../../src/config.ts';
 import type { Segment, Source } from '../../src/encode/drain-task.ts';
 import { insertIdOf } from '../../src/encode/insert-id.ts';
-import {
-  countSeverities,
-  drainHere,
-  fallbackTime,
-  idPrefix,
-  openFiles,
-  plainSource,
-} from './drain-bench.ts';
+import { countSeverities, drainHere, idPrefix, openFiles, plainSource } from './drain-bench.ts';
 
 const t = '2024-03-05T14:07:21Z';
 const later = '2024-03-05T14:07:22Z';
@@ -193,18 +186,19 @@ describe('a line that is too long', () => {
   });
 
   test('is cut at the same places whatever a task sees of it', () => {
-    const whole = drain([`${long}\n`], { ended: true });
+    const log = `${long}\n${header}next\n`;
+    const whole = drain([log], { ended: true });
     const parts: ReadEntry[] = [];
     let start = 0;
     const spans = [limits.lineBytesMax + 100, 7, 300, long.length];
     for (const bytes of spans) {
-      const end = Math.min(long.length + 1, start + bytes);
-      const { list, consumed } = drain([`${long}\n`], { segment: { start, end } });
+      const end = Math.min(log.length, start + bytes);
+      const { list, consumed } = drain([log], { segment: { start, end } });
       parts.push(...list);
       start = consumed[0]!;
     }
-    expect(start).toBe(long.length + 1);
-    expect(parts.map((one) => one.insertId)).toEqual(whole.list.map((one) => one.insertId));
+    expect(start).toBe(log.length);
+    expect(parts).toEqual(whole.list);
   });
 
   test('is not cut inside a character', () => {
@@ -226,26 +220,6 @@ describe('a line that is too long', () => {
     expect(marks[0]).toBe('cut');
     expect(marks.at(-1)).toBeUndefined();
     expect(consumed).toEqual([partial.length * 5 + `${t} stdout F end\n`.length]);
-  });
-});
-
-describe('the time of a line that is no CRI', () => {
-  const cri = `${t} stdout F one\n`;
-
-  test('is that of the CRI line before it, wherever the task begins', () => {
-    const log = `${cri}garbage\nmore\n${later} stdout F two\nlast\n`;
-    const atOnce = drain([log]).list;
-    expect(atOnce.map((one) => one.timestamp)).toEqual([t, t, t, later, later]);
-    for (const start of [cri.length, cri.length + 8, log.length - 5]) {
-      const { list } = drain([log], { segment: { start } });
-      expect(list).toEqual(atOnce.slice(-list.length));
-    }
-  });
-
-  test('is the fall-back when no CRI line is near', () => {
-    const log = `${cri}${'g'.repeat(limits.lookBackBytes)}\nlast\n`;
-    expect(drain([log]).list.map((one) => one.timestamp)).toEqual([t, t, fallbackTime]);
-    expect(drain(['first\n']).list[0]?.timestamp).toBe(fallbackTime);
   });
 });
 

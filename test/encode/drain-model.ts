@@ -3,6 +3,7 @@
 
 import { limits } from '../../src/config.ts';
 import { parseCriLine } from '../../src/encode/cri-line.ts';
+import { parseDockerLine } from '../../src/encode/docker-line.ts';
 import { insertIdOf } from '../../src/encode/insert-id.ts';
 import { encodeRecord, encodeText } from '../../src/encode/log-entry.ts';
 import type { EncodeContext } from '../../src/encode/log-entry.ts';
@@ -13,59 +14,92 @@ export type ModelFile = {
   readonly fallbackTime: string;
 };
 
+export type ModelFormat = 'cri' | 'docker';
+
+type Stream = 'stdout' | 'stderr';
+type Line = { time: string; stream: Stream; partial: boolean; content: Buffer };
+/** Bytes of a file between holes and newlines; `line` when they are one of its format. */
+type Piece = { readonly start: number; readonly end: number; readonly line: Line | undefined };
 type Open = { readonly time: string; readonly insertId: string; readonly parts: Buffer[] };
 
-function splitLines(content: Buffer): { start: number; end: number }[] {
-  const lines: { start: number; end: number }[] = [];
-  let start = 0;
-  while (start < content.length) {
-    const newline = content.indexOf(0x0a, start);
-    const end = newline === -1 ? content.length : newline;
-    lines.push({ start, end });
-    start = end + 1;
+const tornZeros = Buffer.alloc(16);
+
+function parse(bytes: Buffer, format: ModelFormat): Line | undefined {
+  if (format === 'docker') {
+    const line = parseDockerLine(bytes, 0, bytes.length);
+    return line && { ...line, content: Buffer.from(line.content) };
   }
-  return lines;
+  const line = parseCriLine(bytes, 0, bytes.length);
+  return line && { ...line, content: bytes.subarray(line.contentStart, line.contentEnd) };
 }
 
-/** The time for the line at `at`, from the lines before it. */
-function timeBefore(
-  file: ModelFile,
-  lines: readonly { start: number; end: number }[],
-  at: number,
-): string {
-  for (let index = at - 1; index >= 0; index--) {
-    const { start, end } = lines[index]!;
-    if (lines[at]!.start - start > limits.lookBackBytes) break;
-    const line = parseCriLine(file.content, start, end);
-    if (line !== undefined) return line.time;
+/** The pieces of an ended file, and the bytes of its holes. */
+function takeApart(content: Buffer, format: ModelFormat): { pieces: Piece[]; holeBytes: number } {
+  const pieces: Piece[] = [];
+  let holeBytes = 0;
+  for (let start = 0; start < content.length;) {
+    if (content[start] === 0) {
+      while (content[start] === 0) {
+        start++;
+        holeBytes++;
+      }
+      if (content[start] === 0x0a) start++;
+      continue;
+    }
+    const newline = content.indexOf(0x0a, start);
+    let end = newline === -1 ? content.length : newline;
+    if (newline === -1) while (content[end - 1] === 0) end--;
+    const bytes = content.subarray(start, end);
+    const line = parse(bytes, format);
+    const torn = line === undefined ? bytes.indexOf(tornZeros) : -1;
+    if (torn !== -1) end = start + torn;
+    pieces.push({ start, end, line });
+    start = end === newline ? end + 1 : end;
   }
-  return file.fallbackTime;
+  return { pieces, holeBytes };
+}
+
+/** The time of the piece at `index`, which has none: from the lines before it, or after it. */
+function borrowedTime(pieces: readonly Piece[], index: number): string | undefined {
+  const { start, end } = pieces[index]!;
+  const before = pieces
+    .slice(0, index)
+    .findLast((one) => one.line !== undefined && start - one.start <= limits.lookBackBytes);
+  if (before !== undefined) return before.line!.time;
+  const block = limits.lookAheadBytes;
+  const limit = (Math.floor(end / block) + 2) * block;
+  const after = pieces.slice(index + 1).find((one) => one.line !== undefined);
+  return after !== undefined && after.start < limit ? after.line!.time : undefined;
 }
 
 /**
- * The entries of a container whose CRI files are all ended, no line of them longer than
- * `limits.lineBytesMax`.
+ * The entries of a container whose files are all ended, no line of them longer than
+ * `limits.lineBytesMax`, and the bytes of their holes.
  */
-export function modelEntries(files: readonly ModelFile[], context: EncodeContext): string[] {
+export function modelDrain(
+  files: readonly ModelFile[],
+  context: EncodeContext,
+  format: ModelFormat = 'cri',
+): { entries: string[]; holeBytes: number } {
   const entries: string[] = [];
-  const open = new Map<'stdout' | 'stderr', Open>();
+  const open = new Map<Stream, Open>();
+  let holeBytes = 0;
   for (const file of files) {
-    const lines = splitLines(file.content);
-    for (const [index, { start, end }] of lines.entries()) {
+    const apart = takeApart(file.content, format);
+    holeBytes += apart.holeBytes;
+    for (const [index, { start, end, line }] of apart.pieces.entries()) {
       const insertId = insertIdOf(file.idPrefix, start);
-      const line = parseCriLine(file.content.subarray(0, end), start, end);
       if (line === undefined) {
         const stop = end > start && file.content[end - 1] === 0x0d ? end - 1 : end;
         const content = file.content.subarray(start, stop);
-        const time = timeBefore(file, lines, index);
+        const time = borrowedTime(apart.pieces, index) ?? file.fallbackTime;
         const text = encodeText({ content, time, stream: 'stdout', insertId }, context);
         entries.push(...text.entries);
         continue;
       }
       const { stream } = line;
-      const content = file.content.subarray(line.contentStart, line.contentEnd);
       const record = open.get(stream) ?? { time: line.time, insertId, parts: [] };
-      record.parts.push(content);
+      record.parts.push(line.content);
       open.set(stream, record);
       if (line.partial) continue;
       open.delete(stream);
@@ -77,5 +111,10 @@ export function modelEntries(files: readonly ModelFile[], context: EncodeContext
     const whole = { ...record, stream, content: Buffer.concat(record.parts) };
     entries.push(...encodeRecord(whole, context).entries);
   }
-  return entries;
+  return { entries, holeBytes };
+}
+
+/** Its entries alone, of CRI files. */
+export function modelEntries(files: readonly ModelFile[], context: EncodeContext): string[] {
+  return modelDrain(files, context).entries;
 }

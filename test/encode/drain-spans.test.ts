@@ -1,9 +1,12 @@
 // A container's log is the same entries however it is cut into files, spans and chunks.
 
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import type { Segment, Source } from '../../src/encode/drain-task.ts';
 import {
+  drainFile,
   drainHere,
   fallbackTime,
   idPrefix,
@@ -11,8 +14,9 @@ import {
   plainContext,
   plainSource,
 } from './drain-bench.ts';
-import { modelEntries } from './drain-model.ts';
-import { generateLog, seededRandom } from './line-generator.ts';
+import { modelDrain } from './drain-model.ts';
+import type { ModelFormat } from './drain-model.ts';
+import { generateDockerLog, generateLog, seededRandom } from './line-generator.ts';
 import type { Random } from './line-generator.ts';
 
 const seed = Number(process.env['TAILSHIP_SEED'] ?? Date.now() % 1_000_000);
@@ -46,18 +50,26 @@ function spanOf(whole: readonly Segment[], consumed: readonly number[], bytes: n
   return segments;
 }
 
+type Drained = { readonly entries: readonly string[]; readonly holeBytes: number };
+
 /** Drains a chain in spans of random length until nothing more comes, then to its end. */
-function drainInSpans(random: Random, whole: readonly Segment[], readBytes: number): string[] {
+function drainInSpans(
+  random: Random,
+  whole: readonly Segment[],
+  { readBytes, format }: { readonly readBytes: number; readonly format: ModelFormat },
+): Drained {
   const entries: string[] = [];
+  let holeBytes = 0;
   const consumed = whole.map((segment) => segment.start);
   let spanBytes = 1 + random.below(2_000);
   for (let isEnd = false; ;) {
     const segments = isEnd
       ? spanOf(whole, consumed, Number.MAX_SAFE_INTEGER).map((one) => ({ ...one, ended: true }))
       : spanOf(whole, consumed, spanBytes);
-    const source: Source = { ...plainSource, segments, ended: isEnd };
+    const source: Source = { ...plainSource, format, segments, ended: isEnd };
     const drained = drainHere([source], { readBytes });
     entries.push(...drained.entries);
+    holeBytes += drained.result.sources[0]!.holeBytes ?? 0;
     const places = drained.result.sources[0]!.consumed;
     let progress = 0;
     for (const [index, segment] of segments.entries()) {
@@ -65,7 +77,7 @@ function drainInSpans(random: Random, whole: readonly Segment[], readBytes: numb
       progress += places[index]! - consumed[own]!;
       consumed[own] = places[index]!;
     }
-    if (isEnd) return entries;
+    if (isEnd) return { entries, holeBytes };
     const seen = segments.at(-1)!;
     const isAll = seen.fd === whole.at(-1)!.fd && seen.end === whole.at(-1)!.end;
     if (progress === 0 && isAll) isEnd = true;
@@ -73,20 +85,36 @@ function drainInSpans(random: Random, whole: readonly Segment[], readBytes: numb
   }
 }
 
+describe('a log that the fuzzer found', () => {
+  const cases = path.join(import.meta.dirname, 'fuzz-cases');
+
+  test.each(readdirSync(cases))('is what the model says: %s', (name) => {
+    const content = readFileSync(path.join(cases, name));
+    const format = name.endsWith('.docker') ? 'docker' : 'cri';
+    const file = { content, idPrefix, fallbackTime };
+    const drained = drainFile(content, { format, readBytes: 500 });
+    expect(drained).toEqual(modelDrain([file], plainContext, format));
+  });
+});
+
 describe('a log in pieces', () => {
   test(`is what it is in one piece, seed ${seed}`, () => {
     const random = seededRandom(seed);
     for (let round = 0; round < 60; round++) {
-      const contents = cutToFiles(random, generateLog(random, 30).bytes);
+      const format = random.pick(['cri', 'cri', 'docker'] as const);
+      const log = format === 'cri' ? generateLog(random, 30).bytes : generateDockerLog(random, 30);
+      const contents = cutToFiles(random, log);
       const files = openFiles(contents);
       const whole = files.segments();
-      const readBytes = random.pick([1, 5, 100, 4_096]);
-      const inSpans = drainInSpans(random, whole, readBytes);
-      const atOnce = drainHere([{ ...plainSource, segments: whole }]).entries;
+      const readBytes = random.pick(log.length < 50_000 ? [1, 5, 100, 4_096] : [4_096]);
+      const inSpans = drainInSpans(random, whole, { readBytes, format });
+      const { entries, result } = drainHere([{ ...plainSource, format, segments: whole }]);
+      const atOnce = { entries, holeBytes: result.sources[0]!.holeBytes ?? 0 };
       files.close();
-      const model = modelEntries(
+      const model = modelDrain(
         contents.map((content) => ({ content, idPrefix, fallbackTime })),
         plainContext,
+        format,
       );
       expect(atOnce, `round ${round}`).toEqual(model);
       expect(inSpans, `round ${round}`).toEqual(model);

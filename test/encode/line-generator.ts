@@ -406,7 +406,50 @@ function damage(random: Random, line: Buffer): Buffer {
   return bytes;
 }
 
+/** Lines, each with its newline or without. */
+type Pieces = readonly Buffer[];
+
+/** A hole, of the lengths at which something changes and of others; rarely a long one. */
+function hole(random: Random): Buffer {
+  const usual = random.pick([1, 2, 15, 16, 17, 64, random.below(300), 4_095, 4_096, 5_000]);
+  return Buffer.alloc(random.oneIn(200) ? random.below(300_000) : usual);
+}
+
+/** The lines with what is no line among them: holes, torn lines, first lines without a time. */
+function addHoles(random: Random, lines: Pieces): Buffer {
+  const pieces = [...lines];
+  if (random.oneIn(4)) {
+    const first = () =>
+      random.pick(['\n', 'starting\n', '  ___\n', '\r\n', '05T14:07:21Z stdout F x\n']);
+    pieces.unshift(...Array.from({ length: 1 + random.below(3) }, () => Buffer.from(first())));
+  }
+  if (random.oneIn(3)) {
+    for (let count = 1 + random.below(3); count > 0; count--) {
+      const at = random.pick([0, pieces.length, random.below(pieces.length + 1)]);
+      const torn = pieces[at]?.subarray(0, random.below(40)) ?? Buffer.alloc(0);
+      const part = random.pick([Buffer.alloc(0), torn, Buffer.from('\n')]);
+      const order = random.oneIn(2) ? [part, hole(random)] : [hole(random), part];
+      pieces.splice(at, 0, ...order);
+    }
+  }
+  return Buffer.concat(pieces);
+}
+
 export type LogText = { readonly bytes: Buffer; readonly lines: readonly Buffer[] };
+
+/** A log of docker's json-file driver, of about `count` lines. */
+export function generateDockerLog(random: Random, count: number): Buffer {
+  const templates = programs(random);
+  const lines = Array.from({ length: count }, () => {
+    const log = content(random, templates) + (random.oneIn(8) ? '' : '\n');
+    const stream = random.oneIn(60) ? 'stdin' : random.pick(['stdout', 'stderr']);
+    const time = random.oneIn(10) ? random.pick(times) : times[0]!;
+    const line = Buffer.from(JSON.stringify({ log, stream, time }));
+    const damaged = random.oneIn(20) ? damage(random, line) : line;
+    return Buffer.from([...damaged.filter((byte) => byte !== 0x0a), 0x0a]);
+  });
+  return addHoles(random, lines);
+}
 
 /** A log of about `count` lines; now and then without its last newline. */
 export function generateLog(random: Random, count: number): LogText {
@@ -428,8 +471,8 @@ export function generateLog(random: Random, count: number): LogText {
     const damaged = random.oneIn(12) ? damage(random, bytes) : bytes;
     lines.push(Buffer.from(damaged.filter((byte) => byte !== 0x0a)));
   }
-  const newline = Buffer.from('\n');
-  const pieces = lines.flatMap((line) => [line, newline]);
-  if (random.oneIn(4)) pieces.pop();
-  return { bytes: Buffer.concat(pieces), lines };
+  const pieces = lines.map((line) => Buffer.from([...line, 0x0a]));
+  const bytes = addHoles(random, pieces);
+  const isCut = random.oneIn(4) && bytes.at(-1) === 0x0a;
+  return { bytes: isCut ? bytes.subarray(0, -1) : bytes, lines };
 }

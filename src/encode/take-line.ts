@@ -1,0 +1,102 @@
+// Takes one line, or part of one, that the kernel gives back. Called by drain-source.ts for the
+// bytes between two newlines, with the zeros before them left out.
+//
+// The invariant: what was not taken (the body is full, or the line waits for its time) has changed
+// nothing.
+
+import { parseCriLine } from './cri-line.ts';
+import { parseDockerLine } from './docker-line.ts';
+import { emitText } from './emit-record.ts';
+import type { Incomplete } from './emit-record.ts';
+import { tornAt } from './hole.ts';
+import { timeAfter } from './look-ahead.ts';
+import { noteLine, timeBefore } from './look-back.ts';
+import { takeLine } from './open-record.ts';
+import type { FormatLine } from './open-record.ts';
+import type { SourceRun } from './source-run.ts';
+
+/** Bytes of the memory, and why they are not all of their line. */
+export type Piece = {
+  readonly from: number;
+  readonly end: number;
+  readonly incomplete: Incomplete;
+};
+
+/** One past what was taken, or one of the constants, which are no addresses. */
+export type Taken = number;
+export const bodyIsFull: Taken = 0;
+/** The line has no time, and the one whose time it will get is not written yet. */
+export const timeIsUnknown: Taken = 1;
+
+const carriageReturn = 0x0d;
+
+/** When a line without a time of its own was read: the first time, if it was read before. */
+function readTimeOf(run: SourceRun, offset: number): string {
+  const { lineTimes, fallbackTime } = run.source.segments[run.segment]!;
+  return lineTimes?.find(({ end }) => offset < end)?.time ?? fallbackTime;
+}
+
+/**
+ * The time of a line that has none, which ends at `next`; undefined while a line whose time it gets
+ * may still come.
+ */
+function borrowedTime(run: SourceRun, offset: number, next: number): string | undefined {
+  if (run.source.format === 'raw') return readTimeOf(run, offset);
+  const before = timeBefore(run.lookBack, offset);
+  if (before !== undefined) return before;
+  const { fallbackTime } = run.source.segments[run.segment]!;
+  const { isKnown, time } = timeAfter(run.lookAhead, next);
+  return isKnown || run.source.flushFirst ? (time ?? fallbackTime) : undefined;
+}
+
+/** Takes bytes that are no line of the file's format. */
+export function takeText(run: SourceRun, { from, end, incomplete }: Piece): Taken {
+  const offset = run.fileBase + from;
+  const time = borrowedTime(run, offset, run.fileBase + end);
+  if (time === undefined) return timeIsUnknown;
+  const isReturn =
+    incomplete === undefined && end > from && run.body.memory[end - 1] === carriageReturn;
+  const isTaken = emitText(run, {
+    content: run.body.memory.subarray(from, isReturn ? end - 1 : end),
+    place: { segment: run.segment, offset },
+    time,
+    stream: 'stdout',
+    incomplete,
+  });
+  return isTaken ? end : bodyIsFull;
+}
+
+/** The line that a piece is; undefined when it is none of the file's format. */
+function parseLine(run: SourceRun, { from, end, incomplete }: Piece): FormatLine | undefined {
+  const bytes = run.body.memory.subarray(from, end);
+  const place = { segment: run.segment, offset: run.fileBase + from };
+  if (run.source.format === 'docker') {
+    const line = parseDockerLine(bytes, 0, bytes.length);
+    return line && { ...line, place, incomplete };
+  }
+  if (run.source.format === 'cri') {
+    const line = parseCriLine(bytes, 0, bytes.length);
+    if (line === undefined) return undefined;
+    const { time, stream } = line;
+    const content = bytes.subarray(line.contentStart, line.contentEnd);
+    const partial = line.partial && incomplete === undefined;
+    return { content, place, time, stream, partial, incomplete };
+  }
+  const content = bytes.at(-1) === carriageReturn ? bytes.subarray(0, -1) : bytes;
+  const time = readTimeOf(run, place.offset);
+  return { content, place, time, stream: 'stdout', partial: false, incomplete };
+}
+
+/** Takes a line from its beginning. One that is not of the file's format is text, up to a tear. */
+export function takeWholeLine(run: SourceRun, piece: Piece): Taken {
+  const line = parseLine(run, piece);
+  if (line !== undefined) {
+    if (!takeLine(run, line)) return bodyIsFull;
+    noteLine(run.lookBack, { at: line.place.offset, time: line.time });
+    return piece.end;
+  }
+  const torn = tornAt(run.body.memory, piece.from, piece.end);
+  const taken = takeText(run, torn === -1 ? piece : { ...piece, end: torn, incomplete: undefined });
+  if (taken > timeIsUnknown) run.tally.malformedLines++;
+  return taken;
+}
