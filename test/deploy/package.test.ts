@@ -147,6 +147,18 @@ function binariesOf(tree: string): Record<string, number> {
   return found;
 }
 
+test.skipIf(!hasRegistry)(`npm ci says nothing of engines on the Node of the PATH${needed}`, () => {
+  const place = path.join(directory, 'quiet');
+  fs.mkdirSync(place);
+  for (const name of ['package.json', 'package-lock.json', '.npmrc']) {
+    fs.copyFileSync(path.join(root, name), path.join(place, name));
+  }
+  const { npm_config_loglevel: _, ...env } = environment;
+  const words = ['ci', '--dry-run', '--prefer-offline'];
+  const { status, stderr } = spawnSync('npm', words, { cwd: place, env, encoding: 'utf8' });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+});
+
 describe.skipIf(!hasRegistry).each([
   ['amd64', 62],
   ['arm64', 183],

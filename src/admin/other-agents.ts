@@ -1,0 +1,75 @@
+// The other log agents that `tailship check` can see on the node, by the files that keep their
+// positions: two agents that read the same logs ship each line twice. In a pod it sees only what is
+// mounted; on the node itself it sees all. Nothing is opened, and nothing but a name and a time is
+// believed.
+
+import { globSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+import { parseGlob } from '../container-glob.ts';
+import type { Config } from '../config.ts';
+import { durationText } from '../number-text.ts';
+import { type Finding, ok, warn } from './finding.ts';
+
+/** An agent at work writes its positions each few seconds; one that is gone never does. */
+const atWorkSeconds = 600;
+
+type Trace = { readonly agent: string; readonly file: string; readonly ageSeconds: number };
+
+/** Where agents keep their positions by default; GKE's own is Fluent Bit, outside /var/log. */
+function placesOf(logDir: string, rootDir: string): readonly (readonly [string, string])[] {
+  return [
+    ['fluentd', join(logDir, '*.pos')],
+    ['Fluent Bit', join(logDir, 'flb*.db')],
+    ['Fluent Bit', join(logDir, 'fluent*.db')],
+    ['Fluent Bit', join(rootDir, 'var/lib/fluent-bit/*.db')],
+    ['fluentd', join(rootDir, 'var/lib/fluentd/*.pos')],
+    ['promtail', join(rootDir, 'run/promtail/positions.y*ml')],
+    ['Vector', join(rootDir, 'var/lib/vector/*/checkpoints.json')],
+    [gkeAgent, join(rootDir, 'var/run/google-fluentbit/pos-files/*.db')],
+  ];
+}
+
+const gkeAgent = "GKE's own agent";
+
+/** One finding for each agent that is at work beside this one. */
+export function checkOtherAgents(config: Config, rootDir: string, nowMs: number): Finding[] {
+  const name = 'other agents';
+  const traces = findTraces(placesOf(dirname(config.containersDir), rootDir), nowMs);
+  const working = traces.filter(({ ageSeconds }) => ageSeconds < atWorkSeconds);
+  const findings = working.flatMap(({ agent, file, ageSeconds }) => {
+    const text = `${agent} wrote ${file} ${durationText(ageSeconds)} ago`;
+    if (agent !== gkeAgent) {
+      const advice = 'Stop it, or exclude what it reads (--exclude): each line arrives twice.';
+      return [warn(name, `${text}, so it reads these logs, too`, advice)];
+    }
+    if (leavesSystemOut(config)) {
+      return [ok(name, `${text}; the namespaces of the system are excluded here`)];
+    }
+    const advice =
+      'gcloud container clusters update CLUSTER --logging=SYSTEM, and --exclude kube-system, gke-managed-* and the other namespaces that it keeps: each line arrives twice.';
+    return [warn(name, `${text}, so it ships at least kube-system, too`, advice)];
+  });
+  return findings.length > 0 ? findings : [ok(name, 'none that can be seen from here')];
+}
+
+/** The newest file of each agent. */
+function findTraces(places: readonly (readonly [string, string])[], nowMs: number): Trace[] {
+  const newest = new Map<string, Trace>();
+  for (const [agent, pattern] of places) {
+    for (const file of globSync(pattern)) {
+      const modifiedMs = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+      const ageSeconds = Math.max((nowMs - modifiedMs) / 1_000, 0);
+      const known = newest.get(agent);
+      if (known === undefined || ageSeconds < known.ageSeconds) {
+        newest.set(agent, { agent, file, ageSeconds });
+      }
+    }
+  }
+  return [...newest.values()];
+}
+
+function leavesSystemOut({ exclude }: Config): boolean {
+  const names = { namespace: 'kube-system', pod: 'any', container: 'any' };
+  return exclude.some((glob) => parseGlob(glob)(names));
+}
