@@ -38,6 +38,7 @@ import { steadyNowMs } from './steady-clock.ts';
 import { createSummaryLog } from './status/summary-log.ts';
 import type { PlanContext } from './tail/plan.ts';
 import { nothingToRead, tellStart, tellStop } from './status/run-lines.ts';
+import { Spooler } from './tail/spooler.ts';
 import type { NodePlace } from './tail/workload.ts';
 import { untilAborted } from './until-aborted.ts';
 
@@ -127,13 +128,16 @@ async function makeAgent(config: Config, control: Control): Promise<Agent | unde
     hooks,
   );
   const fleet = new Fleet(config, { place, store, log, onWake: () => undefined });
+  const spooler = new Spooler({
+    directory: config.stateDir,
+    roots: fleet.roots,
+    report: (code, text) => log.warn(code, text),
+  });
   const pipeline = new Pipeline(
-    { encoder, shipper, store, log },
+    { encoder, shipper, store, spooler, log },
     {
       context: planContext(config, place),
       workers: config.workers,
-      spoolDir: config.stateDir,
-      roots: fleet.roots,
       chains: () => fleet.planned(),
       takeLosses: (countMax) => fleet.losses.take(countMax),
     },

@@ -114,16 +114,27 @@ export const limits = {
   /** Descriptors kept back from log files: sockets, store, threads, the descriptors of a moment. */
   openFilesReserve: 128,
   /**
-   * Compressed bytes that are unpacked to learn a rotation's first line, and as many as are when it
-   * is not whole by then. A start looks at every `.gz` of the node: 64 KiB take 1.4 ms.
+   * Compressed bytes that are unpacked at first to learn a rotation's first line, and at most: they
+   * may unpack to a thousand times as many. A start looks at every `.gz` of the node: 1 KiB takes
+   * 50 µs.
    */
   gzPeekBytesMin: 1 * KiB,
-  gzPeekBytes: 64 * KiB,
+  gzPeekBytes: 8 * KiB,
+  /** Members of a `.gz` in which its first line is looked for: the first ones may be empty. */
+  gzPeekMembersMax: 8,
+  /** A longer header of a `.gz` is not skipped; a file's name has 255 bytes. */
+  gzHeaderBytesMax: 1 * MiB,
   /** Looks at a broken `.gz` of unchanged length before it is given up. */
   gzTriesMax: 3,
-  /** Unpacked files that wait to be read, and their bytes: they take room in the state dir. */
+  /** Unpacked files that wait to be read. */
   spoolsMax: 24,
-  spoolsBytesMax: 64 * MiB,
+  /**
+   * Bytes of the state directory that they take together. A `.gz` that unpacks to more is given up:
+   * 128 MiB hold a file of `containerLogMaxSize: 100Mi`.
+   */
+  spoolsBytesMax: 128 * MiB,
+  /** Unpacked and copied in pieces of this many bytes. */
+  spoolPieceBytes: 128 * KiB,
   /** A container's next `.gz` is unpacked when fewer bytes than these can be read of it. */
   spoolAheadBytes: 2 * MiB,
   /** Between two looks for what is to be unpacked next. */

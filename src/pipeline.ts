@@ -5,8 +5,6 @@
 // them at a time. A file's committed offset moves only after the answer. When no slot is free
 // nothing is read: the files keep the bytes.
 
-import { closeSync } from 'node:fs';
-
 import type { CheckpointStore } from './commit/checkpoint-store.ts';
 import type { DrainResult, SourceResult } from './encode/drain-task.ts';
 import type { EncoderPool } from './encode/encoder-pool.ts';
@@ -14,10 +12,9 @@ import { limits } from './config.ts';
 import type { Log } from './log.ts';
 import type { Shipper } from './ship/shipper.ts';
 import { steadyNowMs } from './steady-clock.ts';
-import { unpackCompressed } from './tail/gz-spool.ts';
-import { isBroken } from './tail/gz-tries.ts';
 import type { LogFile } from './tail/log-file.ts';
 import { lossBody, type LossNotice } from './tail/loss-notice.ts';
+import type { Spooler } from './tail/spooler.ts';
 import type { Chain } from './tail/chain.ts';
 import { bytesConsumed } from './tail/chain-cut.ts';
 import type { DrainedRange } from './tail/position.ts';
@@ -40,6 +37,7 @@ type Stages = {
   readonly encoder: EncoderPool;
   readonly shipper: Shipper;
   readonly store: CheckpointStore;
+  readonly spooler: Spooler;
   readonly log: Log;
 };
 
@@ -56,9 +54,6 @@ export class Pipeline {
   #context: PlanContext;
   readonly #chains: () => Iterable<PlannedChain>;
   readonly #chainTotals = new WeakMap<PlannedChain, ChainTotals>();
-  readonly #spoolTries = new WeakMap<LogFile, number>();
-  readonly #spoolDir: string;
-  readonly #roots: readonly string[];
   readonly #drainsMax: number;
   #drains = 0;
   #drainTurnMs = 0;
@@ -66,9 +61,6 @@ export class Pipeline {
   #expansion = 1;
   #shipments = 0;
   readonly #takeLosses: (countMax: number) => LossNotice[];
-  /** Unpacked and not read to the end: each takes room in the state directory. */
-  readonly #spools = new Map<LogFile, Chain>();
-  #spooling = false;
   #spoolLookMs = 0;
   #isTelling = false;
   #stopped = false;
@@ -83,8 +75,6 @@ export class Pipeline {
     options: {
       context: PlanContext;
       workers: number;
-      spoolDir: string;
-      roots: readonly string[];
       chains: () => Iterable<PlannedChain>;
       takeLosses: (countMax: number) => LossNotice[];
     },
@@ -92,8 +82,6 @@ export class Pipeline {
     this.#stages = stages;
     this.#context = options.context;
     this.#drainsMax = options.workers;
-    this.#spoolDir = options.spoolDir;
-    this.#roots = options.roots;
     this.#chains = options.chains;
     this.#takeLosses = options.takeLosses;
   }
@@ -105,7 +93,7 @@ export class Pipeline {
 
   /** Nothing is being read, sent or waited for. */
   get idle(): boolean {
-    return this.#drains === 0 && this.#shipments === 0 && !this.#spooling;
+    return this.#drains === 0 && this.#shipments === 0 && !this.#stages.spooler.isBusy;
   }
 
   /** How long the workers have neither taken nor answered a task; 0 while none is at work. */
@@ -273,69 +261,18 @@ export class Pipeline {
     this.pump();
   }
 
-  /** Unpacks one `.gz` at a time, that of the chain which can do least without. */
+  /** Lets the spooler go on; what it has unpacked is planned next. */
   #spoolNext(): void {
     const nowMs = steadyNowMs();
     this.#spoolLookMs = nowMs;
-    const heldBytes = this.#closeSpools();
-    if (this.#spooling || this.#stopped) return;
-    const isFull = this.#spools.size >= limits.spoolsMax || heldBytes >= limits.spoolsBytesMax;
-    let next: { chain: Chain; file: LogFile; readable: number } | undefined;
-    for (const { chain } of this.#chains()) {
-      const file = chain.toSpool(nowMs);
-      // A chain that waits holds one already, and lets go of it only with the next.
-      if (file === undefined || (isFull && !chain.waiting)) continue;
-      const readable = chain.waiting ? 0 : chain.readable(nowMs);
-      if (next === undefined || readable < next.readable) next = { chain, file, readable };
-    }
-    if (next === undefined) return;
-    this.#spooling = true;
-    this.#spool(next.chain, next.file).catch((error: unknown) => this.onFailure(error));
+    if (this.#stopped) return;
+    const work = this.#stages.spooler.start(this.#chains(), nowMs);
+    work?.then(() => this.#spooled()).catch((error: unknown) => this.onFailure(error));
   }
 
-  /** Gives back the disk of what was read to its end; returns how many bytes the rest takes. */
-  #closeSpools(): number {
-    let bytes = 0;
-    for (const [file, chain] of this.#spools) {
-      if (file.unread === 0 && !chain.draining) file.close();
-      if (file.fd === undefined) this.#spools.delete(file);
-      else bytes += file.size;
-    }
-    return bytes;
-  }
-
-  async #spool(chain: Chain, file: LogFile): Promise<void> {
-    file.spooling = true;
-    try {
-      const fd = await unpackCompressed(file.path, this.#spoolDir, this.#roots);
-      if (chain.files.includes(file)) this.#adoptSpool(chain, file, fd);
-      else closeSync(fd);
-    } catch (error) {
-      this.#noteSpoolFailure(file, error);
-    } finally {
-      file.spooling = false;
-      this.#spooling = false;
-      chain.waiting = false;
-    }
+  #spooled(): void {
     this.#spoolLookMs = 0;
     this.pump();
-  }
-
-  #adoptSpool(chain: Chain, file: LogFile, fd: number): void {
-    file.adoptSpool(fd);
-    this.#spools.set(file, chain);
-  }
-
-  /** A broken file is given up; when there is no room for it, there may be later. */
-  #noteSpoolFailure(file: LogFile, error: unknown): void {
-    this.#stages.log.warn('FILE_UNREADABLE', `unpacking ${file.path}: ${String(error)}`);
-    if (!isBroken(error)) {
-      file.spoolDueMs = steadyNowMs() + limits.spoolRetryMs;
-      return;
-    }
-    const tries = (this.#spoolTries.get(file) ?? 0) + 1;
-    this.#spoolTries.set(file, tries);
-    if (tries >= limits.gzTriesMax) file.giveUp('not_unpacked');
   }
 }
 

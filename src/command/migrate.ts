@@ -11,7 +11,7 @@
 // Invariants: a checkpoint never moves back, so a second run changes nothing; what has no position
 // is read from its start, which repeats lines at worst.
 
-import { closeSync, mkdirSync, readSync } from 'node:fs';
+import { mkdirSync, readSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 import { type CheckpointStore, openCheckpointStore } from '../commit/checkpoint-store.ts';
@@ -19,6 +19,7 @@ import { limits } from '../config.ts';
 import type { Control } from '../control.ts';
 import { parseContainerName } from '../discover/container-name.ts';
 import { startDiscovery } from '../discover/discovery.ts';
+import { closeDescriptor } from '../descriptor.ts';
 import { AgentError, hasCode } from '../errors.ts';
 import { Fleet, type FleetChain } from '../fleet.ts';
 import {
@@ -236,11 +237,15 @@ async function recordStart(
   const bytes = Buffer.alloc(offset - start);
   const wasOpen = file.fd !== undefined;
   if (file.name.compressed) {
-    const fd = await unpackCompressed(file.path, config.stateDir, fleet.roots);
+    const { fd } = await unpackCompressed(file.path, {
+      spoolDir: config.stateDir,
+      roots: fleet.roots,
+      bytesMax: limits.spoolsBytesMax,
+    });
     try {
       readSync(fd, bytes, 0, bytes.length, start);
     } finally {
-      closeSync(fd);
+      closeDescriptor(fd);
     }
   } else if (file.open() && file.fd !== undefined) {
     readSync(file.fd, bytes, 0, bytes.length, start);

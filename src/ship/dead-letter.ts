@@ -4,8 +4,10 @@
 // Invariant: at most twice `bytesMax` on disk, whole lines only, and a disk that cannot take them
 // never stops the agent.
 
-import { appendFileSync, closeSync, openSync, readSync, renameSync, statSync } from 'node:fs';
+import { appendFileSync, openSync, readSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+
+import { closeDescriptor } from '../descriptor.ts';
 import { hasCode } from '../errors.ts';
 
 export type DeadLetter = {
@@ -119,7 +121,7 @@ function endsWithinLine(path: string, bytes: number): boolean {
     try {
       readSync(fd, last, 0, 1, bytes - 1);
     } finally {
-      closeSync(fd);
+      closeDescriptor(fd);
     }
   } catch {
     return true; // An empty line more does no harm to a reader of NDJSON.
@@ -150,6 +152,6 @@ function countLines(path: string): number {
     }
     return count;
   } finally {
-    closeSync(fd);
+    closeDescriptor(fd);
   }
 }

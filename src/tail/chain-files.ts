@@ -10,7 +10,7 @@ import { limits } from '../config.ts';
 import type { LineFormat } from '../encode/drain-task.ts';
 import { AgentError, hasCode, isSystemError } from '../errors.ts';
 import { compareFileNames, type FileName } from './file-name.ts';
-import { GzTries } from './gz-tries.ts';
+import { GzTries, learnCompressed } from './gz-tries.ts';
 import { FileIndex, type ListedFile } from './listing.ts';
 import { LogFile } from './log-file.ts';
 import { OwnDirectory } from './own-directory.ts';
@@ -209,11 +209,14 @@ export class ChainFiles {
           file.close();
           return this.#listAgain();
         }
-      } else if (!this.#gzTries.peek(file, stats, this.#setup)) {
+      } else if (!learnCompressed(file, stats, { tries: this.#gzTries, setup: this.#setup })) {
         return this.#gzTries.pending ? this.#listAgain() : undefined;
       }
     } catch (error) {
-      if (!this.#tolerate(error, file, stats)) return undefined;
+      if (!this.#tolerate(error, file, stats)) {
+        file.close(); // It may have been opened before its first line could not be read.
+        return undefined;
+      }
     }
     const twin = known ?? this.#twinOf(file, seen);
     if (twin !== undefined) {
@@ -297,14 +300,23 @@ export class ChainFiles {
     const dropped = new Set<LogFile>();
     for (const file of this.list) {
       if (!file.finished || file.spooling) continue;
-      // One look more before the descriptor goes: nothing else would notice what came since.
-      if (!this.#setup.once && file.reviveIfGrown(nowMs)) continue;
+      if (!this.#setup.once && this.#goesOn(file, nowMs)) continue;
       file.close();
       if (file.unlinked || file.inode === 0) dropped.add(file);
     }
     if (dropped.size > 0) this.list = this.list.filter((file) => !dropped.has(file));
     for (const file of dropped) this.#positions.forget(file);
     this.#positions.forgetDelayed();
+  }
+
+  /** One look more before the descriptor goes: nothing else would notice what came since. */
+  #goesOn(file: LogFile, nowMs: number): boolean {
+    try {
+      return file.reviveIfGrown(nowMs);
+    } catch (error) {
+      this.report(error, file.path);
+      return true; // The next look asks again.
+    }
   }
 
   /** Gives up what is unread of a file, unless another one holds the same bytes. */

@@ -24,6 +24,8 @@ export class Chain {
   draining = false;
   /** The last task could not take more, and nothing has been written since. */
   waiting = false;
+  /** Its descriptors are closed, and none is to be opened for it any more. */
+  isClosed = false;
   /**
    * Milliseconds since the epoch since when the record at `#stuckAt` has been waiting for its end.
    */
@@ -266,6 +268,7 @@ export class Chain {
   }
 
   close(): void {
+    this.isClosed = true;
     this.#files.close();
   }
 

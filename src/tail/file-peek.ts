@@ -6,6 +6,7 @@
 import { readSync } from 'node:fs';
 
 import { limits } from '../config.ts';
+import { isSystemError } from '../errors.ts';
 import { positionBytesOf, positionHash } from '../position-hash.ts';
 
 const scratch = Buffer.allocUnsafeSlow(limits.identityBytes);
@@ -27,4 +28,14 @@ export function positionHashAt(fd: number, offset: number): number | undefined {
   const length = positionBytesOf(offset);
   const bytes = peekFile(fd, offset - length, length);
   return bytes.length < length ? undefined : positionHash(bytes);
+}
+
+/** The same; undefined, too, where there is no descriptor or the disk fails: it is not compared. */
+export function hashIfReadable(fd: number | undefined, offset: number): number | undefined {
+  try {
+    return fd === undefined ? undefined : positionHashAt(fd, offset);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return undefined;
+  }
 }

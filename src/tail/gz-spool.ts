@@ -1,79 +1,85 @@
-// Reads rotations that the kubelet has compressed. A `.gz` cannot be read at an offset, so it is
-// unpacked into an unlinked file in the state directory and read like any other. Called by chain.ts
-// (peek) and agent.ts (unpack), only after a downtime.
+// Unpacks rotations that the kubelet has compressed. A `.gz` cannot be read at an offset, so it is
+// unpacked into a file without a name in the state directory and read like any other.
+//
+// Invariant: the packed descriptor is closed here, once; the unpacked one is the caller's when this
+// returns, and closed when it throws. What zlib or the disk says is what is thrown.
 
-import {
-  closeSync,
-  createReadStream,
-  createWriteStream,
-  fstatSync,
-  openSync,
-  readSync,
-  unlinkSync,
-} from 'node:fs';
-import { join } from 'node:path';
-import { pid } from 'node:process';
+import { createGunzip } from 'node:zlib';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip, constants, gunzipSync } from 'node:zlib';
 
 import { limits } from '../config.ts';
+import { closeDescriptor, readAt, writeAt } from '../descriptor.ts';
 import { openLogFile } from './open-log-file.ts';
+import { createNameless, filled, SpoolOverflow, type SpoolFile } from './spool-file.ts';
 
-const trailerBytes = 4;
-const newline = 0x0a;
-
-/**
- * The first uncompressed bytes of a `.gz`, and its uncompressed length modulo 2^32 (RFC 1952,
- * ISIZE).
- */
-export function peekCompressed(
-  path: string,
-  roots: readonly string[],
-): { head: Uint8Array; bytes: number } {
-  const { fd, stats } = openLogFile(path, roots);
-  try {
-    let head = unpackHead(fd, limits.gzPeekBytesMin);
-    // A first line that barely packs, or that stands behind a long header of the `.gz`.
-    const isShort = head.length < limits.fingerprintBytes && !head.includes(newline);
-    if (isShort && stats.size > limits.gzPeekBytesMin) head = unpackHead(fd, limits.gzPeekBytes);
-    const trailer = Buffer.alloc(trailerBytes);
-    readSync(fd, trailer, 0, trailerBytes, Math.max(0, stats.size - trailerBytes));
-    return { head: head.subarray(0, limits.fingerprintBytes), bytes: trailer.readUInt32LE(0) };
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function unpackHead(fd: number, packedBytesMax: number): Buffer {
-  const packed = Buffer.alloc(packedBytesMax);
-  const bytes = readSync(fd, packed, 0, packed.length, 0);
-  return gunzipSync(packed.subarray(0, bytes), { finishFlush: constants.Z_SYNC_FLUSH });
-}
+export type UnpackOptions = {
+  readonly spoolDir: string;
+  /** Real paths that the file must lie under. */
+  readonly roots: readonly string[];
+  /** More unpacked bytes are not written. */
+  readonly bytesMax: number;
+};
 
 /**
- * Unpacks the `.gz` at `path` into a file without a name under `spoolDir` and returns its
- * descriptor.
- * @throws the system's or zlib's error; nothing is left behind.
+ * Unpacks the `.gz` at `path` into a file without a name.
+ * @throws SpoolOverflow; zlib's or the system's error; AgentError LINK_REFUSED. Nothing is left
+ *   behind.
  */
 export async function unpackCompressed(
   path: string,
-  spoolDir: string,
-  roots: readonly string[],
-): Promise<number> {
+  { spoolDir, roots, bytesMax }: UnpackOptions,
+): Promise<SpoolFile> {
   const { fd: packed } = openLogFile(path, roots);
-  const spool = join(spoolDir, `spool-${pid}-${packed}`);
-  const fd = openSync(spool, 'wx+', 0o600);
-  unlinkSync(spool);
   try {
-    await pipeline(
-      createReadStream('', { fd: packed, autoClose: true }),
-      createGunzip(),
-      createWriteStream('', { fd, autoClose: false }),
-    );
-    fstatSync(fd);
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
+    return await filled(createNameless(spoolDir), (fd) => unpack(packed, fd, bytesMax));
+  } finally {
+    closeDescriptor(packed);
+  }
+}
+
+async function unpack(packed: number, fd: number, bytesMax: number): Promise<SpoolFile> {
+  const reads = new LastCall();
+  const writes = new LastCall();
+  const packedBytes = Buffer.alloc(limits.spoolPieceBytes);
+  let size = 0;
+
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for (let position = 0; ;) {
+      const bytes = await reads.follow(readAt(packed, packedBytes, position));
+      if (bytes === 0) return;
+      position += bytes;
+      yield Buffer.from(packedBytes.subarray(0, bytes));
+    }
+  }
+
+  async function store(unpacked: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const piece of unpacked) {
+      if (size + piece.length > bytesMax) throw new SpoolOverflow(size + piece.length, bytesMax);
+      await writes.follow(writeAt(fd, piece, size));
+      size += piece.length;
+    }
+  }
+
+  try {
+    await pipeline(pieces, createGunzip({ chunkSize: limits.spoolPieceBytes }), store);
+    return { fd, size, storedBytes: size };
+  } finally {
+    // A pipeline that fails does not wait for the calls under way, and a descriptor that is closed
+    // beneath one may be another file's before it is over.
+    await Promise.all([reads.settled(), writes.settled()]);
+  }
+}
+
+/** Remembers a call on a descriptor, so that its end can be waited for. */
+class LastCall {
+  #call: Promise<unknown> = Promise.resolve();
+
+  async follow<T>(call: Promise<T>): Promise<T> {
+    this.#call = call;
+    return await call;
+  }
+
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#call]);
   }
 }

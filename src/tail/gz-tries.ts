@@ -1,5 +1,4 @@
-// Learns who a `.gz` is, and gives up on those that are broken. Called by chain.ts when a listing
-// shows one that it does not know.
+// Learns whose log a `.gz` is, and counts the looks at one that cannot be read.
 //
 // The kubelet writes a `.gz` under another name first, so one that cannot be read is broken, unless
 // its writer was another: it is tried until its length has stayed the same for some looks.
@@ -8,7 +7,7 @@ import type { Stats } from 'node:fs';
 
 import { limits } from '../config.ts';
 import { hasCode } from '../errors.ts';
-import { peekCompressed } from './gz-spool.ts';
+import { peekCompressed } from './gz-head.ts';
 import type { LogFile } from './log-file.ts';
 import type { TailSetup } from './tail-setup.ts';
 
@@ -17,32 +16,22 @@ type Tries = { readonly bytes: number; count: number };
 export class GzTries {
   readonly #tries = new Map<string, Tries>();
 
-  /**
-   * Gives `file` its identity and its length; false when it is broken.
-   * @throws AgentError LINK_REFUSED; the system's error.
-   */
-  peek(file: LogFile, stats: Stats, setup: TailSetup): boolean {
-    const tries = this.#tries.get(file.path);
-    const isSame = tries?.bytes === stats.size;
-    if (isSame && tries.count >= limits.gzTriesMax) return false;
-    try {
-      const { head, bytes } = peekCompressed(file.path, setup.roots);
-      file.identifyBy(head, stats.mtimeMs);
-      file.noteListed(stats, bytes);
-      file.needsSpool = true;
-      this.#tries.delete(file.path);
-      return true;
-    } catch (error) {
-      if (!isBroken(error)) throw error;
-      const count = isSame ? tries.count + 1 : 1;
-      this.#tries.set(file.path, { bytes: stats.size, count });
-      if (count < limits.gzTriesMax) return false;
-      setup.report('FILE_UNREADABLE', `${file.path} is given up: ${(error as Error).message}`);
-      // How long it was nobody can tell; its own length stands in for it.
-      file.noteListed(stats, stats.size);
-      file.giveUp('not_unpacked');
-      return false;
-    }
+  /** Whether the file was given up, and has the same length since. */
+  isGivenUp(path: string, bytes: number): boolean {
+    const tries = this.#tries.get(path);
+    return tries?.bytes === bytes && tries.count >= limits.gzTriesMax;
+  }
+
+  /** Counts a look that failed; true when the file is to be given up. */
+  fail(path: string, bytes: number): boolean {
+    const tries = this.#tries.get(path);
+    const count = tries?.bytes === bytes ? tries.count + 1 : 1;
+    this.#tries.set(path, { bytes, count });
+    return count >= limits.gzTriesMax;
+  }
+
+  forget(path: string): void {
+    this.#tries.delete(path);
   }
 
   /** Whether some file is to be tried again at the next look. */
@@ -53,5 +42,33 @@ export class GzTries {
 
 /** Whether the fault lies in the `.gz` itself; a disk that is full may have room in a minute. */
 export function isBroken(error: unknown): boolean {
-  return hasCode(error, 'Z_DATA_ERROR', 'Z_BUF_ERROR', 'Z_NEED_DICT', 'ERR_BUFFER_TOO_LARGE');
+  return hasCode(error, 'GZ_BROKEN', 'Z_DATA_ERROR', 'Z_BUF_ERROR', 'Z_NEED_DICT');
+}
+
+/**
+ * Gives a `.gz` its identity and its length; false when it is broken.
+ * @throws AgentError LINK_REFUSED; the system's error.
+ */
+export function learnCompressed(
+  file: LogFile,
+  stats: Stats,
+  { tries, setup }: { readonly tries: GzTries; readonly setup: TailSetup },
+): boolean {
+  if (tries.isGivenUp(file.path, stats.size)) return false;
+  try {
+    const { head, bytes } = peekCompressed(file.path, setup.roots);
+    file.identifyBy(head, stats.mtimeMs);
+    file.noteListed(stats, bytes);
+    file.needsSpool = true;
+    tries.forget(file.path);
+    return true;
+  } catch (error) {
+    if (!isBroken(error)) throw error;
+    if (!tries.fail(file.path, stats.size)) return false;
+    setup.report('FILE_UNREADABLE', `${file.path} is given up: ${(error as Error).message}`);
+    // How long it was nobody can tell; its own length is counted instead.
+    file.noteListed(stats, stats.size);
+    file.giveUp('not_unpacked');
+    return false;
+  }
 }

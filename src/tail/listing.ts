@@ -3,11 +3,12 @@
 // Invariants: only files of the container's own directory are listed, whatever its path leads to by
 // now; memory is bounded by `limits.chainFilesMax`, time by the caller.
 
-import { closeSync, fstatSync, lstatSync, opendirSync } from 'node:fs';
+import { fstatSync, lstatSync, opendirSync } from 'node:fs';
 import type { Dirent, Stats } from 'node:fs';
 import { join } from 'node:path';
 
 import { limits } from '../config.ts';
+import { closeDescriptor } from '../descriptor.ts';
 import { compareFileNames, parseFileName, sameRotation, type FileName } from './file-name.ts';
 import type { LogFile } from './log-file.ts';
 import { openOwnDirectory } from './open-log-file.ts';
@@ -51,7 +52,7 @@ export class Listing {
       this.#keepNewest(named);
       yield* this.#lookAt(named, { directory, fd });
     } finally {
-      closeSync(fd);
+      closeDescriptor(fd);
     }
   }
 

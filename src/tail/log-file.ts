@@ -6,16 +6,20 @@
 // a task may read it.
 
 import assert from 'node:assert/strict';
-import { closeSync, fstatSync, statSync, type Stats } from 'node:fs';
+import { fstatSync, statSync, type Stats } from 'node:fs';
 
+import { closeDescriptor } from '../descriptor.ts';
 import type { LineFormat, Segment } from '../encode/drain-task.ts';
 import { isSystemError } from '../errors.ts';
+import { checkpointOf } from './file-checkpoint.ts';
 import type { FileHead, FileIdentity, FileOwner } from './file-identity.ts';
 import type { FileName } from './file-name.ts';
-import { positionHashAt } from './file-peek.ts';
+import { hashIfReadable, positionHashAt } from './file-peek.ts';
 import { IdentityWatch } from './identity-watch.ts';
 import { openLogFile } from './open-log-file.ts';
+import { OwnedDescriptor } from './owned-descriptor.ts';
 import { Position, type DrainedRange } from './position.ts';
+import type { SpoolFile } from './spool-file.ts';
 import type { FileCheckpoint, KnownOffset, LossReason, TailSetup } from './tail-setup.ts';
 
 export class LogFile {
@@ -48,7 +52,7 @@ export class LogFile {
   #ownSize = 0;
   #replaced = false;
   #beginning = new IdentityWatch();
-  #fd: number | undefined;
+  readonly #descriptor: OwnedDescriptor;
   #bornMs = 0;
   #mtimeMs = 0;
 
@@ -61,6 +65,7 @@ export class LogFile {
     this.owner = place.owner;
     this.format = place.format;
     this.#setup = setup;
+    this.#descriptor = new OwnedDescriptor(setup.openFiles);
   }
 
   get identity(): FileIdentity | undefined {
@@ -73,7 +78,7 @@ export class LogFile {
   }
 
   get fd(): number | undefined {
-    return this.#fd;
+    return this.#descriptor.fd;
   }
 
   /** Milliseconds since the epoch; 0: unknown. */
@@ -121,7 +126,7 @@ export class LogFile {
 
   /** Whether it can be closed and had again by its name. */
   get reopenable(): boolean {
-    return this.#fd !== undefined && !this.unlinked && !this.name.compressed;
+    return this.fd !== undefined && !this.unlinked && !this.name.compressed;
   }
 
   /**
@@ -129,17 +134,16 @@ export class LogFile {
    * @throws AgentError LINK_REFUSED; the system error otherwise.
    */
   open(): boolean {
-    if (this.#fd !== undefined) return true;
+    if (this.fd !== undefined) return true;
     assert(!this.name.compressed, 'a .gz is unpacked, not opened');
     const { openFiles } = this.#setup;
     if (openFiles.count >= openFiles.max) this.#setup.makeRoom();
     const { fd, stats } = openLogFile(this.path, this.#setup.roots);
     if (this.inode !== 0 && (stats.ino !== this.inode || stats.dev !== this.device)) {
-      closeSync(fd);
+      closeDescriptor(fd);
       return false;
     }
-    this.#fd = fd;
-    openFiles.count += 1;
+    this.#descriptor.adopt(fd);
     this.#note(stats);
     // What was known of it stays until `refresh` has looked; while it was closed, its bytes may
     // have been replaced, or its inode number given to another file.
@@ -172,16 +176,28 @@ export class LogFile {
    * Takes over the descriptor of a spool file that holds what the `.gz` unpacks to. Only now can be
    * seen whether what was read before are these bytes.
    */
-  adoptSpool(fd: number): void {
-    this.#fd = fd;
-    this.#setup.openFiles.count += 1;
-    this.#setSize(fstatSync(fd).size);
-    this.needsSpool = false;
-    if (this.identity !== undefined && this.#bytesChanged()) this.#position.restart();
+  adoptSpool(spool: SpoolFile): void {
+    // First: if it cannot be read, it is still the caller's.
+    const isOther = this.identity !== undefined && this.#bytesChanged(spool.fd);
+    this.#adopt(spool);
+    if (isOther) this.#position.restart();
   }
 
-  /** Takes what is unread as lost. What is on its way is still acknowledged. */
-  giveUp(reason: LossReason): void {
+  /** Reads on from a copy of all that is not acknowledged; no task may be reading the original. */
+  moveToCopy(copy: SpoolFile): void {
+    this.close();
+    this.#adopt(copy);
+  }
+
+  #adopt({ fd, size }: SpoolFile): void {
+    this.#descriptor.adopt(fd);
+    this.#setSize(size);
+    this.needsSpool = false;
+  }
+
+  /** Takes what is unread as lost, of at least `sizeMin`. What is on its way counts as it comes. */
+  giveUp(reason: LossReason, sizeMin = 0): void {
+    this.#setSize(Math.max(this.size, sizeMin));
     const bytes = this.unread;
     if (bytes > 0) this.#setup.lost({ file: this, reason, bytes });
     this.dropUnread();
@@ -195,10 +211,7 @@ export class LogFile {
   }
 
   close(): void {
-    if (this.#fd === undefined) return;
-    closeSync(this.#fd);
-    this.#fd = undefined;
-    this.#setup.openFiles.count -= 1;
+    this.#descriptor.close();
   }
 
   /**
@@ -206,7 +219,7 @@ export class LogFile {
    * given up without its descriptor.
    */
   moveTo(found: LogFile): void {
-    assert(this.#fd === undefined, 'what is open needs no other place');
+    assert(this.fd === undefined, 'what is open needs no other place');
     this.name = found.name;
     this.path = found.path;
     this.device = found.device;
@@ -215,10 +228,9 @@ export class LogFile {
     this.#setSize(found.#size);
     if (found.name.compressed) this.#liftSize();
     this.needsSpool = found.name.compressed && this.size > this.offset;
-    this.#fd = found.#fd;
+    this.#descriptor.takeFrom(found.#descriptor);
     if (this.identity === undefined) this.#beginning = found.#beginning;
     this.#mtimeMs = found.#mtimeMs;
-    found.#fd = undefined;
   }
 
   /** A `.gz` tells its length modulo 2^32: what was read past that is longer than it says. */
@@ -233,10 +245,9 @@ export class LogFile {
    * stays open: a task may be reading it.
    */
   takeDescriptorFrom(old: LogFile): void {
-    assert(old.#fd !== undefined, 'it was opened to see that it was replaced');
-    this.#fd = old.#fd;
-    old.#fd = undefined;
-    const stats = fstatSync(this.#fd);
+    assert(old.fd !== undefined, 'it was opened to see that it was replaced');
+    const stats = fstatSync(old.fd); // First: if it fails, the old file still has its descriptor.
+    this.#descriptor.takeFrom(old.#descriptor);
     this.#note(stats);
     this.#setSize(stats.size);
     this.unlinkedAtMs = old.unlinkedAtMs;
@@ -253,13 +264,13 @@ export class LogFile {
    */
   refresh(nowMs: number): 'same' | 'grown' | 'truncated' {
     if (this.ended || this.name.compressed) return 'same';
-    const fd = this.#fd;
+    const fd = this.fd;
     const stats = fd === undefined ? statSync(this.path, { throwIfNoEntry: false }) : fstatSync(fd);
     // The listing tells what became of it.
     if (stats === undefined || stats.ino !== this.inode) return 'same';
     const sameTime = stats.mtimeMs === this.#mtimeMs;
     if (stats.size === this.size && sameTime && !this.#replaced) return 'same';
-    if (this.#fd === undefined && stats.size > this.size) {
+    if (this.fd === undefined && stats.size > this.size) {
       // It is opened when its turn comes, and compared then.
       this.grownAtMs = nowMs;
       this.#size = stats.size;
@@ -284,7 +295,7 @@ export class LogFile {
    */
   reviveIfGrown(nowMs: number, listedSize?: number): boolean {
     if (!this.ended || this.name.compressed) return false;
-    const size = listedSize ?? (this.#fd === undefined ? this.size : fstatSync(this.#fd).size);
+    const size = listedSize ?? (this.fd === undefined ? this.size : fstatSync(this.fd).size);
     if (size <= this.size) return false;
     this.ended = false;
     this.#size = size;
@@ -309,11 +320,11 @@ export class LogFile {
   }
 
   /** Whether other bytes stand where it was read; its first line tells while nothing was. */
-  #bytesChanged(): boolean {
-    if (this.#fd === undefined) return false;
+  #bytesChanged(fd = this.fd): boolean {
+    if (fd === undefined) return false;
     const { offset, hash } = this.#position;
-    if (offset === 0 || hash === undefined) return this.#beginning.isOther(this.#fd);
-    return positionHashAt(this.#fd, offset) !== hash;
+    if (offset === 0 || hash === undefined) return this.#beginning.isOther(fd);
+    return positionHashAt(fd, offset) !== hash;
   }
 
   /**
@@ -321,10 +332,10 @@ export class LogFile {
    * call.
    */
   identify(): boolean {
-    if (this.identity !== undefined || this.#fd === undefined || this.size === 0) return false;
+    if (this.identity !== undefined || this.fd === undefined || this.size === 0) return false;
     const complete = this.ended || this.name.compressed;
     const { size, format } = this;
-    return this.#beginning.read({ fd: this.#fd, size, format, complete }, this.#facts);
+    return this.#beginning.read({ fd: this.fd, size, format, complete }, this.#facts);
   }
 
   /** Gives a packed `.gz` the identity that its first bytes tell; without a time they tell none. */
@@ -347,33 +358,28 @@ export class LogFile {
   /** Goes on where an earlier run was acknowledged. */
   resume(known: KnownOffset): void {
     const { offset, readTimes } = known;
-    const hash = known.positionHash ?? this.#hashAt(offset);
+    const hash = known.positionHash ?? hashIfReadable(this.fd, offset);
     this.#position.restart({ offset, hash, readTimes });
     if (this.name.compressed) this.#liftSize();
   }
 
   /** Counts all that is there as acknowledged. */
   skipToEnd(): void {
-    this.#position.restart({ offset: this.size, hash: this.#hashAt(this.size), readTimes: [] });
-  }
-
-  #hashAt(offset: number): number | undefined {
-    return this.#fd === undefined ? undefined : positionHashAt(this.#fd, offset);
+    const hash = hashIfReadable(this.fd, this.size);
+    this.#position.restart({ offset: this.size, hash, readTimes: [] });
   }
 
   /** A task has consumed it up to `end`; `hash` is that of the bytes before it. */
   drained(end: number, hash: number | undefined): void {
     if (end <= this.offset) return;
-    this.#position.drained(end, hash ?? this.#hashAt(end));
+    this.#position.drained(end, hash ?? hashIfReadable(this.fd, end));
     this.#ownSize = Math.max(this.#ownSize, end);
   }
 
   /** Puts what a task has drained from `segment` on its way. */
   begin({ start, fallbackTime }: Pick<Segment, 'start' | 'fallbackTime'>): DrainedRange {
-    return this.#position.begin(
-      start,
-      this.format === 'raw' ? Date.parse(fallbackTime) : undefined,
-    );
+    const readAtMs = this.format === 'raw' ? Date.parse(fallbackTime) : undefined;
+    return this.#position.begin(start, readAtMs);
   }
 
   /** Returns by how many bytes `committed` moved. */
@@ -383,18 +389,6 @@ export class LogFile {
 
   /** What is stored of it; its identity is known. */
   checkpoint(): FileCheckpoint {
-    assert(this.identity !== undefined, 'what was never identified was never read');
-    const { fingerprint, instance } = this.identity;
-    return {
-      ...this.owner,
-      fingerprint,
-      instance,
-      ...this.#position.stored,
-      size: Math.max(this.committed, this.#size),
-      device: this.device,
-      inode: this.inode,
-      bornMs: this.#bornMs,
-      fileName: this.path.slice(this.path.lastIndexOf('/') + 1),
-    };
+    return checkpointOf(this);
   }
 }

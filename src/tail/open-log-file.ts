@@ -5,9 +5,10 @@
 // its path names. The kernel tells the place of what was opened, so no exchange of a directory
 // before, during or after the walk can lead elsewhere. Node has no openat(2); this proves the same.
 
-import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs';
+import { constants, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
 
+import { closeDescriptor } from '../descriptor.ts';
 import { AgentError } from '../errors.ts';
 
 export type OpenedLogFile = { readonly fd: number; readonly stats: Stats };
@@ -36,7 +37,7 @@ export function openLogFile(path: string, roots: readonly string[]): OpenedLogFi
     if (dirname(real) !== dirname(path)) throw elsewhere(path, real);
     return { fd: openForReading(`/proc/self/fd/${seen}`), stats };
   } finally {
-    closeSync(seen);
+    closeDescriptor(seen);
   }
 }
 
@@ -55,7 +56,7 @@ export function openOwnDirectory(path: string): number {
     if (real !== path) throw elsewhere(path, real);
     return fd;
   } catch (error) {
-    closeSync(fd);
+    closeDescriptor(fd);
     throw error;
   }
 }

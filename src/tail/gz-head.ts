@@ -1,0 +1,164 @@
+// Learns the first line and the length of a `.gz` from its first bytes and its last four.
+//
+// Invariant: whatever the file holds, a look costs bounded time and memory. A header may hold a
+// name or a comment of any length, the first members may be empty, and 64 KiB may unpack to 64 MiB.
+
+import { readSync, type Stats } from 'node:fs';
+import { constants, inflateRawSync } from 'node:zlib';
+
+import { limits } from '../config.ts';
+import { closeDescriptor } from '../descriptor.ts';
+import { openLogFile } from './open-log-file.ts';
+
+const headerBytes = 10;
+/** CRC and length that follow a member's data. */
+const trailerBytes = 8;
+const lengthBytes = 4;
+const newline = 0x0a;
+/** Flags of a member's header (RFC 1952). */
+const flags = { headerCrc: 2, extra: 4, name: 8, comment: 16 } as const;
+
+/** What a `.gz` says of its content before it is unpacked. */
+export type GzHead = {
+  /** The first uncompressed bytes, up to `limits.fingerprintBytes`. */
+  readonly head: Uint8Array;
+  /** The uncompressed length of the last member, modulo 2^32 (ISIZE); at least that of `head`. */
+  readonly bytes: number;
+};
+
+/** The file is no `.gz`, or not one that a log is kept in. */
+class GzFault extends Error {
+  readonly code = 'GZ_BROKEN';
+}
+
+/**
+ * Looks into the `.gz` at `path`.
+ * @throws GzFault; zlib's error; AgentError LINK_REFUSED; the system's error.
+ */
+export function peekCompressed(path: string, roots: readonly string[]): GzHead {
+  const { fd, stats } = openLogFile(path, roots);
+  try {
+    const head = unpackHead(new PackedBytes(fd));
+    return { head, bytes: Math.max(readLength(fd, stats), head.length) };
+  } finally {
+    closeDescriptor(fd);
+  }
+}
+
+function readLength(fd: number, { size }: Stats): number {
+  const trailer = Buffer.alloc(lengthBytes);
+  readSync(fd, trailer, 0, lengthBytes, Math.max(0, size - lengthBytes));
+  return trailer.readUInt32LE(0);
+}
+
+function unpackHead(packed: PackedBytes): Buffer {
+  let head: Buffer = Buffer.alloc(0);
+  let position = 0;
+  for (let members = 0; members < limits.gzPeekMembersMax; members += 1) {
+    // What follows the first member and is none is padding.
+    if (members > 0 && !isMember(packed.at(position, headerBytes))) return head;
+    const start = skipHeader(packed, position);
+    const { bytes, consumed } = inflateStart(packed, start, head);
+    head = bytes;
+    if (isEnough(head) || packed.at(start + consumed, 1).length === 0) return head;
+    position = start + consumed + trailerBytes;
+  }
+  throw new GzFault(`no line in its first ${limits.gzPeekMembersMax} members`);
+}
+
+function isEnough(head: Buffer): boolean {
+  return head.length >= limits.fingerprintBytes || head.includes(newline);
+}
+
+/**
+ * Unpacks as few bytes from `start` on as the head takes: twice as many each time, so that what
+ * turns out to be a thousand times as long stays small.
+ */
+function inflateStart(
+  packed: PackedBytes,
+  start: number,
+  before: Buffer,
+): { bytes: Buffer; consumed: number } {
+  const room = limits.fingerprintBytes - before.length;
+  for (let length = limits.gzPeekBytesMin; ; length *= 2) {
+    const piece = packed.at(start, length);
+    const { buffer, engine } = inflateRawSync(piece, {
+      finishFlush: constants.Z_SYNC_FLUSH,
+      info: true,
+    }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
+    const bytes = Buffer.concat([before, buffer.subarray(0, room)]);
+    const consumed = engine.bytesWritten;
+    const isAll = consumed < piece.length || piece.length < length;
+    if (isEnough(bytes) || isAll) return { bytes, consumed };
+    if (length >= limits.gzPeekBytes) {
+      throw new GzFault(`no line in its first ${limits.gzPeekBytes} packed bytes`);
+    }
+  }
+}
+
+function isMember(header: Buffer): boolean {
+  return header[0] === 0x1f && header[1] === 0x8b;
+}
+
+/** Where the packed data of the member at `position` begins. */
+function skipHeader(packed: PackedBytes, position: number): number {
+  const header = packed.at(position, headerBytes);
+  const deflate = 8;
+  if (!isMember(header) || header[2] !== deflate) throw new GzFault('it is no .gz');
+  if (header.length < headerBytes) throw new GzFault('it ends within its header');
+  const set = header[3] ?? 0;
+  let at = position + headerBytes;
+  if ((set & flags.extra) !== 0) {
+    const length = packed.at(at, 2);
+    at += 2 + (length[0] ?? 0) + (length[1] ?? 0) * 256;
+  }
+  if ((set & flags.name) !== 0) at = skipText(packed, at, position);
+  if ((set & flags.comment) !== 0) at = skipText(packed, at, position);
+  return (set & flags.headerCrc) === 0 ? at : at + 2;
+}
+
+/** The byte after the zero that ends a text. */
+function skipText(packed: PackedBytes, from: number, headerAt: number): number {
+  let at = from;
+  while (at - headerAt < limits.gzHeaderBytesMax) {
+    const piece = packed.at(at, limits.gzPeekBytes);
+    const end = piece.indexOf(0);
+    if (end !== -1) return at + end + 1;
+    if (piece.length === 0) throw new GzFault('it ends within its header');
+    at += piece.length;
+  }
+  throw new GzFault(`its header is longer than ${limits.gzHeaderBytesMax} bytes`);
+}
+
+/** One window for all looks: they are synchronous, and none keeps what it read. */
+const scratch = Buffer.alloc(limits.gzPeekBytes);
+
+/** The packed file, a piece at a time. */
+class PackedBytes {
+  readonly #fd: number;
+  #start = 0;
+  #length = 0;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** Up to `length` bytes from `position` on; valid until the next call. */
+  at(position: number, length: number): Buffer {
+    const isInside = position >= this.#start && position + length <= this.#start + this.#length;
+    if (!isInside) this.#read(position, Math.max(length, limits.gzPeekBytesMin));
+    const from = position - this.#start;
+    return scratch.subarray(from, Math.min(from + length, this.#length));
+  }
+
+  #read(position: number, length: number): void {
+    this.#start = position;
+    this.#length = 0;
+    while (this.#length < length) {
+      const room = length - this.#length;
+      const bytes = readSync(this.#fd, scratch, this.#length, room, position + this.#length);
+      if (bytes === 0) break;
+      this.#length += bytes;
+    }
+  }
+}

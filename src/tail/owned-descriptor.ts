@@ -1,0 +1,43 @@
+// The descriptor of one log file, counted among those that may be open.
+//
+// Invariant: it has one owner at a time, and is closed once: by `close`, unless another took it.
+
+import assert from 'node:assert/strict';
+
+import { closeDescriptor } from '../descriptor.ts';
+import type { OpenFiles } from './tail-setup.ts';
+
+export class OwnedDescriptor {
+  readonly #openFiles: OpenFiles;
+  #fd: number | undefined;
+
+  constructor(openFiles: OpenFiles) {
+    this.#openFiles = openFiles;
+  }
+
+  get fd(): number | undefined {
+    return this.#fd;
+  }
+
+  adopt(fd: number): void {
+    assert(this.#fd === undefined, 'the one before must be closed, or it is never');
+    this.#fd = fd;
+    this.#openFiles.count += 1;
+  }
+
+  takeFrom(other: OwnedDescriptor): void {
+    const fd = other.#fd;
+    if (fd === undefined) return;
+    other.#fd = undefined;
+    other.#openFiles.count -= 1;
+    this.adopt(fd);
+  }
+
+  close(): void {
+    const fd = this.#fd;
+    if (fd === undefined) return;
+    this.#fd = undefined;
+    this.#openFiles.count -= 1;
+    closeDescriptor(fd);
+  }
+}

@@ -1,0 +1,202 @@
+// Unpacks what can only be read from a `.gz`, one file at a time, the one that is needed first.
+//
+// Invariants: what is unpacked takes at most `spoolsBytesMax` of the state directory before, during
+// and after; each descriptor has one owner, this file until a log file adopts it; a file that
+// cannot be unpacked is given up with its reason and counted, one for which there is no room waits.
+
+import { statSync } from 'node:fs';
+
+import { limits } from '../config.ts';
+import { closeDescriptor } from '../descriptor.ts';
+import type { ErrorCode } from '../errors.ts';
+import { isSystemError, AgentError } from '../errors.ts';
+import { steadyNowMs } from '../steady-clock.ts';
+import type { Chain } from './chain.ts';
+import { unpackCompressed } from './gz-spool.ts';
+import { GzTries, isBroken } from './gz-tries.ts';
+import type { LogFile } from './log-file.ts';
+import { copyRange, createNameless, filled, SpoolOverflow, type SpoolFile } from './spool-file.ts';
+
+export type SpoolerOptions = {
+  /** The agent's own directory. */
+  readonly directory: string;
+  /** Real paths that a `.gz` must lie under. */
+  readonly roots: readonly string[];
+  report(code: ErrorCode, text: string): void;
+};
+
+/** An unpacked file that is not read to its end. */
+type Spool = { readonly chain: Chain; storedBytes: number };
+
+type Candidate = { readonly chain: Chain; readonly file: LogFile; readonly readable: number };
+
+export class Spooler {
+  readonly #options: SpoolerOptions;
+  readonly #spools = new Map<LogFile, Spool>();
+  readonly #tries = new GzTries();
+  #isBusy = false;
+
+  constructor(options: SpoolerOptions) {
+    this.#options = options;
+  }
+
+  /** Something is being unpacked. */
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
+  /** Bytes of the state directory that unpacked files take. */
+  get storedBytes(): number {
+    let bytes = 0;
+    for (const { storedBytes } of this.#spools.values()) bytes += storedBytes;
+    return bytes;
+  }
+
+  /**
+   * Gives back the disk of what was read, and starts on the next file of these chains that is
+   * needed and has room. Resolves when that is done; undefined when there is nothing to do.
+   */
+  start(chains: Iterable<{ readonly chain: Chain }>, nowMs: number): Promise<void> | undefined {
+    this.#closeRead();
+    if (this.#isBusy) return undefined;
+    const next = this.#next(chains, nowMs);
+    if (next === undefined) return undefined;
+    if (this.#hasRoomFor(next.file)) return this.#run(() => this.#unpack(next));
+    const waiting = this.#shrinkable();
+    return waiting && this.#run(() => this.#shrink(...waiting));
+  }
+
+  /** Gives back the disk of what was read to its end. */
+  #closeRead(): void {
+    for (const [file, { chain }] of this.#spools) {
+      if (file.unread === 0 && !chain.draining && !file.spooling) file.close();
+      if (file.fd === undefined) this.#spools.delete(file);
+    }
+  }
+
+  async #run(work: () => Promise<void>): Promise<void> {
+    this.#isBusy = true;
+    try {
+      await work();
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  /** The file of the chain that can do least without it. */
+  #next(chains: Iterable<{ readonly chain: Chain }>, nowMs: number): Candidate | undefined {
+    let next: Candidate | undefined;
+    for (const { chain } of chains) {
+      const file = chain.toSpool(nowMs);
+      if (file === undefined) continue;
+      // A chain that waits holds a spool already, and lets go of it only with the next.
+      const isFull = this.#spools.size >= limits.spoolsMax || !this.#hasRoomFor(file);
+      if (isFull && !chain.waiting) continue;
+      const readable = chain.waiting ? 0 : chain.readable(nowMs);
+      if (next === undefined || readable < next.readable) next = { chain, file, readable };
+    }
+    return next;
+  }
+
+  /**
+   * Its trailer may say anything about its length, so a file never waits for more than half of the
+   * room; what turns out to be too long is tried again when there is more.
+   */
+  #hasRoomFor(file: LogFile): boolean {
+    const wanted = Math.min(file.unread, roomBytes / 2);
+    return this.storedBytes + wanted <= roomBytes;
+  }
+
+  async #unpack({ chain, file }: Candidate): Promise<void> {
+    const { directory: spoolDir, roots } = this.#options;
+    const bytesMax = roomBytes - this.storedBytes;
+    file.spooling = true;
+    try {
+      const spool = await unpackCompressed(file.path, { spoolDir, roots, bytesMax });
+      if (chain.isClosed || !chain.files.includes(file)) return closeDescriptor(spool.fd);
+      handOver(file, spool);
+      this.#tries.forget(file.path);
+      this.#spools.set(file, { chain, storedBytes: spool.storedBytes });
+    } catch (error) {
+      this.#fail({ chain, file }, error);
+    } finally {
+      file.spooling = false;
+      chain.waiting = false;
+    }
+  }
+
+  /** A broken file is given up; when there is no room for it, there may be later. */
+  #fail({ chain, file }: Omit<Candidate, 'readable'>, error: unknown): void {
+    if (!isBroken(error) && !(error instanceof SpoolOverflow) && !isExpected(error)) throw error;
+    this.#options.report('FILE_UNREADABLE', `unpacking ${file.path}: ${String(error)}`);
+    if (error instanceof SpoolOverflow) {
+      const isAlone = [...this.#spools.values()].every((spool) => spool.chain === chain);
+      if (isAlone) return file.giveUp('not_unpacked', error.bytes);
+    } else if (isBroken(error)) {
+      if (this.#tries.fail(file.path, sizeOf(file.path))) file.giveUp('not_unpacked');
+      return;
+    }
+    file.spoolDueMs = steadyNowMs() + limits.spoolRetryMs;
+  }
+
+  /** A spool of which only the beginning of a record is left, that ends in a file to come. */
+  #shrinkable(): [LogFile, Spool] | undefined {
+    for (const [file, spool] of this.#spools) {
+      const { chain, storedBytes } = spool;
+      const isIdle = chain.waiting && !chain.draining && !chain.isClosed && !file.spooling;
+      const bytes = file.size - keptFrom(file);
+      // The copy must fit beside what is there.
+      if (isIdle && bytes < Math.min(storedBytes / 2, limits.windowBytes)) return [file, spool];
+    }
+    return undefined;
+  }
+
+  /** Copies what is left of a spool, and gives back the disk of the rest. */
+  async #shrink(file: LogFile, spool: Spool): Promise<void> {
+    const { fd, size } = file;
+    if (fd === undefined) return;
+    file.spooling = true;
+    try {
+      const copy = await filled(createNameless(this.#options.directory), (target) =>
+        copyRange(fd, target, { from: keptFrom(file), to: size }),
+      );
+      if (spool.chain.isClosed || spool.chain.draining) return closeDescriptor(copy.fd);
+      file.moveToCopy(copy);
+      spool.storedBytes = copy.storedBytes;
+    } catch (error) {
+      if (!isExpected(error)) throw error;
+      this.#options.report('STATE_UNWRITABLE', `copying what is left of ${file.path}: ${error}`);
+    } finally {
+      file.spooling = false;
+    }
+  }
+}
+
+function handOver(file: LogFile, spool: SpoolFile): void {
+  try {
+    file.adoptSpool(spool);
+  } catch (error) {
+    closeDescriptor(spool.fd);
+    throw error;
+  }
+}
+
+/** What spools may take; the rest is for the copy of one that is to be smaller. */
+const roomBytes = limits.spoolsBytesMax - limits.windowBytes;
+
+/** Where a copy begins: with all that is not acknowledged, and what a look back may need. */
+function keptFrom({ committed }: LogFile): number {
+  return Math.max(0, committed - limits.lookBackBytes);
+}
+
+function isExpected(error: unknown): error is Error {
+  return isSystemError(error) || error instanceof AgentError;
+}
+
+function sizeOf(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch {
+    return 0; // Gone, or on a disk that fails: then it has had this length once.
+  }
+}
