@@ -41,12 +41,10 @@ type Counts = { -readonly [Key in keyof Omit<Verdict, 'samples'>]: number };
 
 const samplesMax = 12;
 
-/** Reads `<emulatorUrl>/emulator/entries` to its end; throws what the connection throws. */
+/** Reads all entries of the emulator; throws what the connection throws. */
 export async function verifyShipped(emulatorUrl: string, account: Account): Promise<Verdict> {
   const verifier = new Verifier(account);
-  for await (const line of entryLines(`${emulatorUrl}/emulator/entries`)) {
-    verifier.take(JSON.parse(line) as ShownEntry);
-  }
+  for await (const entry of shownEntries(emulatorUrl)) verifier.take(entry);
   return verifier.verdict();
 }
 
@@ -54,6 +52,13 @@ export async function verifyShipped(emulatorUrl: string, account: Account): Prom
 export function isExactlyOnce(verdict: Verdict): boolean {
   const { lost, doubled, outOfOrder, altered, unknown } = verdict;
   return lost + doubled + outOfOrder + altered + unknown === 0;
+}
+
+/** All entries in (timestamp, insertId) order; throws what the connection throws. */
+export async function* shownEntries(emulatorUrl: string): AsyncGenerator<ShownEntry> {
+  for await (const line of entryLines(`${emulatorUrl}/emulator/entries`)) {
+    yield JSON.parse(line) as ShownEntry;
+  }
 }
 
 async function* entryLines(url: string): AsyncGenerator<string> {

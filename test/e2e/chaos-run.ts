@@ -170,7 +170,8 @@ async function failAgain(chaos: Chaos): Promise<void> {
   }
 }
 
-function pickFault(random: Random, hangs: boolean): FaultRule {
+/** One of the ways in which the API fails; hanging costs the deadline of a request. */
+export function pickFault(random: Random, hangs: boolean): FaultRule {
   const after = random.next() < 0.5;
   const share = random.pick([0.3, 0.7, 1]);
   return random.pick<FaultRule>([

@@ -51,7 +51,7 @@ export async function startEmulatorProcess(port = 0): Promise<EmulatorProcess> {
 }
 
 export type AgentOptions = {
-  readonly kubelet: FakeKubelet;
+  readonly kubelet: Pick<FakeKubelet, 'containersDir' | 'podsDir'>;
   readonly stateDir: string;
   readonly endpoint: string;
   readonly flags?: readonly string[];
