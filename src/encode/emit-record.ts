@@ -10,7 +10,7 @@ import type { EncodedRecord, RecordInput } from './log-entry.ts';
 import { isKept } from './sampling.ts';
 import type { OpenPartial, Place, SourceRun } from './source-run.ts';
 
-/** `undecided` is a trace that might go on: it is no less than its lines, so it gets no mark. */
+/** `undecided` is a record that has all that can be said now, so it gets no mark. */
 export type Incomplete = 'cut' | 'flushed' | 'undecided' | undefined;
 
 export type WholeRecord = {

@@ -128,7 +128,11 @@ export function takeLine(run: SourceRun, line: FormatLine): boolean {
   return false;
 }
 
-/** Sends all open records as they are: complete, or marked as `incomplete`. */
+/**
+ * Sends all open records as they are; `incomplete` is undefined when no more can come. Their ids
+ * are then still those of records that are not whole: they may have been sent as such before, and
+ * the same bytes must not get a second id.
+ */
 export function flushOpen(run: SourceRun, incomplete: Incomplete): boolean {
   const inOrder = openRecords(run);
   for (const open of inOrder) {
@@ -139,8 +143,8 @@ export function flushOpen(run: SourceRun, incomplete: Incomplete): boolean {
   for (const open of openRecords(run)) {
     const isSent =
       'lines' in open
-        ? emitTrace(run, open, incomplete === undefined ? undefined : 'undecided')
-        : cutPartial(run, open, incomplete);
+        ? emitTrace(run, open, 'undecided')
+        : cutPartial(run, open, incomplete ?? 'undecided');
     if (!isSent) return false;
   }
   return true;

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
 import type { Segment, Source } from '../../src/encode/drain-task.ts';
-import { insertIdOf } from '../../src/encode/insert-id.ts';
+import { incompleteInsertId, insertIdOf } from '../../src/encode/insert-id.ts';
 import { countSeverities, drainHere, idPrefix, openFiles, plainSource } from './drain-bench.ts';
 
 const t = '2024-03-05T14:07:21Z';
@@ -45,6 +45,25 @@ describe('a record without its end', () => {
   const begin = `${t} stdout F one\n`;
   const open = `${begin}${t} stdout P par\n${t} stderr F two\n`;
 
+  test('has one id, whether it is flushed first or its file has ended by then', () => {
+    const line = `${t} stdout P par\n`;
+    const flushed = drain([line], { flushFirst: true });
+    const over = drain([line], { ended: true });
+    expect(over.texts).toEqual(['par']);
+    expect(over.list[0]?.labels).not.toHaveProperty('tailship.dev/incomplete');
+    expect(over.list[0]?.insertId).toBe(flushed.list[0]?.insertId);
+    expect(over.list[0]?.insertId).not.toBe(insertIdOf(idPrefix, 0));
+  });
+
+  test('has one id as a stack trace, too', () => {
+    const trace = `${t} stderr F Error: no\n${t} stderr F     at run (a.js:1:2)\n`;
+    const ids = [{ flushFirst: true }, { ended: true }].map((setup) =>
+      drain([trace], { ...setup, joinStackTraces: true }).list.map((one) => one.insertId),
+    );
+    expect(ids[0]).toHaveLength(1);
+    expect(ids[1]).toEqual(ids[0]);
+  });
+
   test('is not consumed, nor is what follows it', () => {
     const { texts, consumed, lines } = drain([open]);
     expect(texts).toEqual(['one']);
@@ -76,7 +95,7 @@ describe('a record without its end', () => {
     const { list, consumed } = drain([open], { ended: true });
     expect(list.map((one) => one.textPayload)).toEqual(['one', 'two', 'par']);
     expect(list[2]?.labels).not.toHaveProperty('tailship.dev/incomplete');
-    expect(list[2]?.insertId).toBe(insertIdOf(idPrefix, begin.length));
+    expect(list[2]?.insertId).toBe(incompleteInsertId(insertIdOf(idPrefix, begin.length), 3));
     expect(consumed).toEqual([open.length]);
   });
 

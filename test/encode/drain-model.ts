@@ -4,7 +4,7 @@
 import { limits } from '../../src/config.ts';
 import { parseCriLine } from '../../src/encode/cri-line.ts';
 import { parseDockerLine } from '../../src/encode/docker-line.ts';
-import { insertIdOf } from '../../src/encode/insert-id.ts';
+import { incompleteInsertId, insertIdOf } from '../../src/encode/insert-id.ts';
 import { encodeRecord, encodeText } from '../../src/encode/log-entry.ts';
 import type { EncodeContext } from '../../src/encode/log-entry.ts';
 
@@ -108,8 +108,9 @@ export function modelDrain(
     }
   }
   for (const [stream, record] of open) {
-    const whole = { ...record, stream, content: Buffer.concat(record.parts) };
-    entries.push(...encodeRecord(whole, context).entries);
+    const content = Buffer.concat(record.parts);
+    const insertId = incompleteInsertId(record.insertId, content.length);
+    entries.push(...encodeRecord({ ...record, stream, content, insertId }, context).entries);
   }
   return { entries, holeBytes };
 }

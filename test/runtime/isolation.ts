@@ -28,7 +28,7 @@ export type Isolated = {
 
 /** Why nothing of it can run here; undefined when it can. */
 export function whyNotHere(): string | undefined {
-  if (process.geteuid?.() !== 0) return 'real runtimes need root';
+  if (process.geteuid?.() !== 0) return 'they need root';
   const missing = requiredTools.filter((tool) => !hasTool(tool));
   if (!fs.existsSync(busyboxPath)) missing.push(busyboxPath);
   if (missing.length > 0) return `not installed: ${missing.join(', ')}`;
@@ -46,7 +46,7 @@ export function whyNoConmon(): string | undefined {
   return missing.length > 0 ? `not installed: ${missing.join(', ')}` : undefined;
 }
 
-/** Resolves to the command's exit code, when everything is gone; the command outlives neither us. */
+/** Resolves to the command's exit code when everything is gone; it does not outlive us. */
 export async function runIsolated(words: (place: Isolated) => string[]): Promise<number> {
   const own = `${prefix}${process.pid}`;
   removeLeftovers();
@@ -70,7 +70,7 @@ export async function runIsolated(words: (place: Isolated) => string[]): Promise
 }
 
 function hasTool(tool: string): boolean {
-  const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin'];
+  const folders = (process.env['PATH'] ?? '').split(':');
   return folders.some((folder) => fs.existsSync(path.join(folder, tool)));
 }
 

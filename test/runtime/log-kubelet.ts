@@ -1,9 +1,9 @@
-// The kubelet's part in container logs, for containers that a real runtime runs: directories, links,
-// rotation, and the removal of dead containers and pods.
+// The kubelet's part in container logs, for containers that a real runtime runs: directories,
+// links, rotation, and the removal of dead containers and pods.
 //
-// Facts are from container_log_manager.go and kuberuntime_gc.go of the kubelet. Invariant: a file is
-// deleted only while `mayDelete` says so. A real kubelet looks each 10 s, so that five files outlast
-// an agent's restart; the tests rotate each second, and wait instead.
+// Facts are from container_log_manager.go and kuberuntime_gc.go of the kubelet. Invariant: a file
+// is deleted only while `mayDelete` says so. A real kubelet looks each 10 s, so that five files
+// outlast an agent's restart; the tests rotate each second, and wait instead.
 
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';

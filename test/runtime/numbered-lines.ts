@@ -1,8 +1,8 @@
 // Lines that a container writes by itself with nothing but a shell, and that this process can say
 // again: a program for busybox awk, and the same lines as text.
 //
-// Invariant: line `seq` is a pure function of (kind, bytes, seq), and holds `seq` once, so that what
-// arrives can be compared with what was written though nobody but the container wrote it.
+// Invariant: line `seq` is a pure function of (kind, bytes, seq), and holds `seq` once, so that
+// what arrives can be compared with what was written though only the container wrote it.
 
 /** `json` has an object a line, `text` anything else. */
 export type NumberedKind = 'text' | 'json';
@@ -43,8 +43,9 @@ BEGIN {
   for (seq = first; seq <= last; seq++) {
     pad = fixed ? whole : substr(filler, 1, (seq * ${step}) % bytes + 1)
     end = (seq == last && unended) ? "" : "\\n"
-    if (kind == "json") printf "{\\"severity\\":\\"INFO\\",\\"seq\\":%d,\\"note\\":\\"%s\\"}%s", seq, pad, end
-    else printf "seq=%d grüße %s%s", seq, pad, end
+    if (kind == "json") {
+      printf "{\\"severity\\":\\"INFO\\",\\"seq\\":%d,\\"note\\":\\"%s\\"}%s", seq, pad, end
+    } else printf "seq=%d grüße %s%s", seq, pad, end
     if (seq % batch == 0 && seq < last) {
       fflush()
       if (between != "") system(between)

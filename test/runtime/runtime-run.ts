@@ -1,4 +1,4 @@
-// Real container runtimes write, a kubelet's log manager turns their files over, the agent is killed
+// Real container runtimes write, a kubelet's log manager rotates their files, the agent is killed
 // and the API fails; at the end every line must be there, once, in order, unchanged.
 //
 // inside.ts runs it, in namespaces of its own. Invariant: nothing here writes a line of a log:

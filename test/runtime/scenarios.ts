@@ -1,8 +1,8 @@
 // What the containers of a run write and live through. Each scenario starts its pods, plays the
 // kubelet for them, and returns what they wrote once they have ended.
 //
-// Invariant: a scenario ends by its lines, not by a clock: a container writes a fixed number of them
-// at about a given rate, however slow the machine is.
+// Invariant: a scenario ends by its lines, not by a clock: a container writes a fixed number of
+// them at about a given rate, however slow the machine is.
 
 import fs from 'node:fs';
 import path from 'node:path';

@@ -1,7 +1,7 @@
-// What goes wrong while real containers write: the agent is killed each 5 to 10 s, and the API fails
-// for a third of the time.
+// What goes wrong while real containers write: the agent is killed each 5 to 10 s, and the API
+// fails for a third of the time.
 //
-// Invariant: this alone starts and kills the agent. Who deletes lines for good waits for `isCurrent`,
+// Invariant: this alone starts and kills the agent. Whatever deletes lines waits for `isCurrent`,
 // as no agent can send what was deleted while it was down.
 
 import { setTimeout as sleep } from 'node:timers/promises';
