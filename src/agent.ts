@@ -43,7 +43,7 @@ import type { NodePlace } from './tail/workload.ts';
 import { untilAborted } from './until-aborted.ts';
 
 type AgentDiscovery = Pick<Discovery, 'close'> &
-  Partial<Pick<Discovery, 'counters' | 'unsettledCount'>>;
+  Partial<Pick<Discovery, 'counters' | 'isFull' | 'overByPod' | 'unsettledCount'>>;
 
 /** What runs while the agent runs. */
 export type Agent = {
@@ -223,13 +223,16 @@ function discover(agent: Agent, control: Control): AgentError | undefined {
     missed: (linkPath) =>
       control.log.warn('LINES_LOST', `${linkPath} came and went before it could be read`),
     degraded: (reason) => control.log.warn('WATCH_DEGRADED', reason),
+    crowded: (directory) =>
+      control.log.warn('OVER_LIMIT', `${directory}: its links are more than are read`),
+    listed: () => fleet.endFirstScan(),
   };
   const { rawPath, containersDir, logRoot: logRoots } = config;
   agent.discovery =
     config.format === 'raw'
       ? startRawDiscovery({ rawPaths: rawPath, name: rawName(config), scanIntervalMs }, events)
       : startDiscovery({ containersDir, logRoots, scanIntervalMs, watch: !config.once }, events);
-  fleet.endFirstScan();
+  if (config.format === 'raw') fleet.endFirstScan();
   return nothingToRead(config, { logs, links: agent.discovery.unsettledCount ?? 0 });
 }
 

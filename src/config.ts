@@ -31,11 +31,27 @@ export const limits = {
    * realpath is a few microseconds.
    */
   linksCheckedPerScanMax: 256,
-  /**
-   * Links in the containers directory; the rest is not read, and counted. A node holds some
-   * hundreds.
-   */
+  /** Logs that are read. A node holds some hundreds. */
   linksMax: 50_000,
+  /**
+   * Links that lead nowhere and are remembered; the rest is counted, and tried again by each
+   * listing.
+   */
+  linksUnsettledMax: 10_000,
+  /** Logs of one pod that are read; a pod has one or two for each container. */
+  linksPerPodMax: 1_000,
+  /** New names that a listing collects before it reads them: it holds no more of them at once. */
+  linksPerRoundMax: 8_192,
+  /** Names that one event after another may have looked at between two scans. */
+  linksMetPerScanMax: 256,
+  /** Time that a scan may take before it lets timers and answers have their turn. */
+  scanSliceMs: 25,
+  /** A containers directory that changes all the time is listed again after this at the latest. */
+  relistLinksMaxMs: 3_000,
+  /** chokidar reads all names at once, 1 µs each: with more, only the kernel's events are used. */
+  watchedNamesMax: 10_000,
+  /** Names of a directory that are looked at for a rotation whose live file is missing. */
+  gapNamesMax: 1_000,
   /**
    * A directory that could not be watched is scanned by the clock alone this long before the next
    * try.
@@ -99,6 +115,8 @@ export const limits = {
    */
   listNamesCheap: 1_000,
   relistMsPerName: 0.02,
+  /** Files of a container that are opened in one look even if the time of the tick is up. */
+  filesLookedAtOnceMax: 32,
   /** Refused paths that are remembered, each with its reason: they are told once. */
   refusalsKept: 1_000,
   /** Log files of one container, the newest; the kubelet keeps 5 of each restart. */

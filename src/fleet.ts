@@ -138,7 +138,8 @@ export class Fleet {
     const known = this.#chains.get(key);
     const chain = known?.chain ?? this.#make(key, log);
     chain.links.add(log.linkPath);
-    chain.look(nowMs);
+    // A pod with a thousand files may have a thousand links, too: then the next tick looks.
+    if (chain.files.length <= limits.filesLookedAtOnceMax) chain.look(nowMs);
     this.wakeList.wake(chain);
   }
 

@@ -65,6 +65,14 @@ export type ContainerLossStatus = {
   readonly lostBytes: number;
 };
 
+/** Log files or links of a pod that are not read, because there are too many of them. */
+export type OverLimitStatus = {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly kind: 'files' | 'links';
+  readonly count: number;
+};
+
 /** Where the agent runs, as its entries say. */
 export type PlaceStatus = {
   readonly project: string;
@@ -113,6 +121,13 @@ export type AgentStatus = {
   readonly lostBytesByReason: Readonly<Record<string, number>>;
   /** Containers that have lost bytes, also those that are gone by now. */
   readonly lostByContainer?: readonly ContainerLossStatus[];
+  /** Pods with more log files or links than are read. */
+  readonly overLimit?: readonly OverLimitStatus[];
+  /**
+   * `link`: in the containers directory; `path`: a log or its directory. They lead where they must
+   * not; each is counted once for each reason.
+   */
+  readonly refusedByKind?: Readonly<Record<string, number>>;
   readonly malformedLines: number;
   /** Entries in which a pattern of `--redact` matched. */
   readonly redacted: number;

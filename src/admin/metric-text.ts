@@ -79,6 +79,19 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'reason',
     ({ lostBytesByReason }) => lostBytesByReason,
   ),
+  tailship_over_limit: {
+    type: 'gauge',
+    help: 'Log files and links of a pod that are not read, because there are too many of them.',
+    read: ({ overLimit = [] }) =>
+      overLimit
+        .slice(0, containerSeriesMax)
+        .map(({ count, ...labels }) => ({ labels, value: count })),
+  },
+  tailship_refused_total: counters(
+    'Links and paths that lead to something that is not the log of their container.',
+    'kind',
+    ({ refusedByKind = {} }) => refusedByKind,
+  ),
   tailship_read_errors_total: counter('Reads that failed.', ({ readErrors }) => readErrors),
   // ── what is still to do
   tailship_behind_bytes: gauge('In the files, not answered for.', ({ behindBytes }) => behindBytes),

@@ -1,21 +1,22 @@
 // Finds the container logs of the node: the scan each second is the truth, chokidar only makes it
-// sooner. Started by the agent.
+// sooner.
 //
 // chokidar holds one inotify watch, on the directory itself, and hears only links come and go.
 // Where it cannot (limits of inotify or of descriptors, a directory that is missing), the scan goes
-// on alone and the watch is tried again each minute. Invariant: nothing is known from an event that
-// the next scan would not find too.
+// on alone and the watch is tried again each minute. Where there are more names than chokidar
+// should list, the kernel's events do without it. With many links a scan pauses every 25 ms, so
+// that reading and probes go on. Invariant: nothing is known from an event that the next scan would
+// not find too.
 
-import { realpathSync } from 'node:fs';
+import { realpathSync, watch as watchNames } from 'node:fs';
 import { basename } from 'node:path';
 import { threadCpuUsage } from 'node:process';
-import type { FSWatcher } from 'chokidar';
 
 import { limits } from '../config.ts';
 import { LinkTable } from './link-table.ts';
-import type { LinkCounters, LinkEvents } from './link-table.ts';
+import type { LinkCounters, LinkEvents } from './link-events.ts';
 
-export type { ContainerLog } from './link-table.ts';
+export type { ContainerLog } from './link-events.ts';
 
 export type DiscoveryOptions = {
   /** Need not exist yet. */
@@ -29,6 +30,8 @@ export type DiscoveryOptions = {
 export type DiscoveryEvents = LinkEvents & {
   /** The directory cannot be watched; told once until a watch has succeeded. */
   degraded?(reason: string): void;
+  /** The first scan has come to its end; called once. */
+  listed?(): void;
 };
 
 export type DiscoveryCounters = LinkCounters & {
@@ -52,9 +55,16 @@ export type Discovery = {
   readonly settledCount: number;
   /** Links that lead nowhere (yet), are refused, or lead where another link leads. */
   readonly unsettledCount: number;
+  /** Directories of pods with more logs than are read, and how many more. */
+  readonly overByPod: ReadonlyMap<string, number>;
+  /** No further log is read, whosever it is. */
+  readonly isFull: boolean;
 };
 
-/** The first scan, with all its events, happens before this returns. */
+/**
+ * The first scan happens before this returns, unless it pauses, which it does with thousands of
+ * links and a watch. `listed` tells.
+ */
 export function startDiscovery(options: DiscoveryOptions, events: DiscoveryEvents): Discovery {
   return new ScanningDiscovery(options, events);
 }
@@ -68,8 +78,13 @@ class ScanningDiscovery implements Discovery {
   readonly #touched = new Set<string>();
   #soon: NodeJS.Timeout | undefined;
   #scanMs = 0;
+  #isListed = false;
+  #next: NodeJS.Immediate | undefined;
+  #pausing = false;
+  #metCount = 0;
   #closed = false;
-  #watcher: FSWatcher | undefined;
+  #watcher: { close(): void | Promise<void> } | undefined;
+  #isCrowded = false;
   #watching = false;
   #dropped: Promise<void> = Promise.resolve();
   #opening = false;
@@ -90,8 +105,8 @@ class ScanningDiscovery implements Discovery {
       watchErrors: 0,
       cpuMicros: 0,
     });
-    this.scan();
-    this.#clock = setInterval(() => this.scan(), options.scanIntervalMs);
+    this.#scan(this.#sliceEndMs());
+    this.#clock = setInterval(() => this.#scan(this.#sliceEndMs()), options.scanIntervalMs);
   }
 
   get watching(): boolean {
@@ -106,17 +121,48 @@ class ScanningDiscovery implements Discovery {
     return this.#table.unsettledCount;
   }
 
+  get overByPod(): ReadonlyMap<string, number> {
+    return this.#table.overByPod;
+  }
+
+  get isFull(): boolean {
+    return this.#table.isFull;
+  }
+
   scan(): void {
+    // What is left of the present one, and a whole one.
+    if (this.#pausing) this.#scan(Number.POSITIVE_INFINITY);
+    this.#scan(Number.POSITIVE_INFINITY);
+  }
+
+  /** `--once` has nobody to wait for it. */
+  #sliceEndMs(): number {
+    const { watch } = this.#options;
+    return watch ? performance.now() + limits.scanSliceMs : Number.POSITIVE_INFINITY;
+  }
+
+  #scan(endMs: number): void {
     if (this.#closed) return;
+    clearImmediate(this.#next);
     clearTimeout(this.#soon);
     this.#soon = undefined;
     const before = threadCpuUsage();
-    this.#table.scan(this.#touched);
+    this.#pausing = !this.#table.scan(this.#touched, endMs);
     this.#touched.clear();
+    this.#metCount = 0;
     const { user, system } = threadCpuUsage(before);
     // Not the time that went by: on a loaded machine that would put the next scan off.
     this.#scanMs = (user + system) / 1_000;
     this.counters.cpuMicros += user + system;
+    if (this.#pausing) {
+      // What comes meanwhile is told by events, lest it wait for the end of the walk.
+      if (this.#table.isCrowded) this.#keepWatch();
+      // Timers and answers come first.
+      this.#next = setImmediate(() => this.#scan(this.#sliceEndMs()));
+      return;
+    }
+    if (!this.#isListed) this.#events.listed?.();
+    this.#isListed = true;
     if (this.#options.watch) this.#keepWatch();
   }
 
@@ -124,6 +170,7 @@ class ScanningDiscovery implements Discovery {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#clock);
+    clearImmediate(this.#next);
     clearTimeout(this.#soon);
     this.#dropWatch();
     await this.#dropped;
@@ -133,16 +180,31 @@ class ScanningDiscovery implements Discovery {
    * Sets up a watch where there is none, or where the directory is another one than the watched.
    */
   #keepWatch(): void {
-    const identity = this.#table.identity;
-    if (this.#watcher !== undefined && identity !== this.#watched) this.#dropWatch();
+    const { identity, isCrowded } = this.#table;
+    const isOther = identity !== this.#watched || isCrowded !== this.#isCrowded;
+    if (this.#watcher !== undefined && isOther) this.#dropWatch();
     if (identity === undefined || this.#watcher !== undefined || this.#opening) return;
     if (performance.now() < this.#retryAtMs) return;
     this.#opening = true;
-    this.#openWatch(identity)
+    this.#isCrowded = isCrowded;
+    (isCrowded ? this.#watchCrowd(identity) : this.#openWatch(identity))
       .catch((error: unknown) => this.#degrade(error))
       .finally(() => {
         this.#opening = false;
       });
+  }
+
+  /** chokidar would read all names, now and again for each event. */
+  async #watchCrowd(identity: string): Promise<void> {
+    await this.#dropped;
+    if (this.#closed) return;
+    const path = realpathSync.native(this.#options.containersDir);
+    const watcher = watchNames(path, { persistent: false }, (_event, name) => this.#meet(name));
+    watcher.on('error', (error) => {
+      if (this.#watcher === watcher) this.#degrade(error);
+    });
+    this.#take(watcher, identity);
+    this.#begin();
   }
 
   async #openWatch(identity: string): Promise<void> {
@@ -162,26 +224,37 @@ class ScanningDiscovery implements Discovery {
       // `atomic` would hold back the removal of a link for 100 ms.
       atomic: false,
     });
-    this.#watcher = watcher;
-    this.#watched = identity;
+    this.#take(watcher, identity);
     // The event as the kernel tells it: chokidar's own comes after its look at the directory, in
     // the thread pool, and a pod may live for 300 ms only.
-    watcher.on('raw', (_event, name: unknown) => {
-      if (this.#closed || typeof name !== 'string') return;
-      this.#table.meet(basename(name));
-      this.#hear(name);
-    });
+    watcher.on('raw', (_event, name: unknown) => this.#meet(name));
     watcher.on('all', (_event, path) => this.#hear(path));
     watcher.on('error', (error) => {
       if (this.#watcher === watcher) this.#degrade(error);
     });
     watcher.on('ready', () => {
-      if (this.#watcher !== watcher) return;
-      this.#watching = true;
-      this.#degradedTold = false;
-      // What came between the last scan and the watch.
-      this.#scanSoon();
+      if (this.#watcher === watcher) this.#begin();
     });
+  }
+
+  #take(watcher: { close(): void | Promise<void> }, identity: string): void {
+    this.#watcher = watcher;
+    this.#watched = identity;
+  }
+
+  /** The watch is set up. */
+  #begin(): void {
+    this.#watching = true;
+    this.#degradedTold = false;
+    // What came between the last scan and the watch.
+    this.#scanSoon();
+  }
+
+  #meet(name: unknown): void {
+    if (this.#closed || typeof name !== 'string') return;
+    if (name.endsWith('.log')) this.#metCount += 1;
+    if (this.#metCount <= limits.linksMetPerScanMax) this.#table.meet(basename(name));
+    this.#hear(name);
   }
 
   #hear(path: string): void {
@@ -197,7 +270,7 @@ class ScanningDiscovery implements Discovery {
       Math.max(limits.scanEventDelayMs, this.#scanMs * 20),
       this.#options.scanIntervalMs,
     );
-    this.#soon = setTimeout(() => this.scan(), delayMs);
+    this.#soon = setTimeout(() => this.#scan(this.#sliceEndMs()), delayMs);
   }
 
   #degrade(error: unknown): void {
@@ -214,7 +287,7 @@ class ScanningDiscovery implements Discovery {
     if (watcher === undefined) return;
     this.#watcher = undefined;
     this.#watching = false;
-    this.#dropped = watcher.close().catch(() => {
+    this.#dropped = Promise.resolve(watcher.close()).catch(() => {
       // It may hold its inotify watch for ever, which is counted and costs nothing else.
       this.counters.watchErrors += 1;
     });

@@ -1,6 +1,6 @@
-// The links of the containers directory and what became of each. Discovery calls `scan` by the
-// clock and after events; all of it is synchronous, so a scan sees one moment and tells its news in
-// order: removed before added.
+// The links of the containers directory and what became of each. A scan tells its news in order,
+// removed before added; one of many thousand links pauses when its time is up, and what it has not
+// come to is found when it goes on.
 //
 // A link is settled (added, its log is read) or unsettled (dangling, refused, or a second link to
 // the same file) and retried by each scan. Invariant: `added` and `removed` come in pairs per log,
@@ -8,57 +8,21 @@
 // keeps its log, whose files may still hold bytes.
 
 import assert from 'node:assert/strict';
-import { lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
-import type { Stats } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { lstatSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 import { limits } from '../config.ts';
-import { hasCode } from '../errors.ts';
-import { isOwnLog, namesItsContainer, parseContainerName } from './container-name.ts';
-import type { ContainerName } from './container-name.ts';
+import { runUntil } from '../time-slice.ts';
+import { isOwnLog, namesItsContainer } from './container-name.ts';
+import { LinkDirectory } from './link-directory.ts';
+import { LinkQuota } from './link-quota.ts';
+import { describeLog, ownerOf, readTarget } from './link-target.ts';
 import { resolveLog, resolveRoots } from './log-roots.ts';
-import type { LogPlace } from './log-roots.ts';
+import type { Rotations } from './log-roots.ts';
+import type { ContainerLog, LinkCounters, LinkEvents } from './link-events.ts';
 
-/** One container's log as its link shows it. */
-export type ContainerLog = {
-  /** E.g. /var/log/containers/x.log. */
-  readonly linkPath: string;
-  /** Real path of the directory of the log files. */
-  readonly directory: string;
-  /**
-   * Name of the live file in that directory, e.g. `0.log`; in a rotation's gap it does not exist.
-   */
-  readonly fileName: string;
-  readonly format: 'cri' | 'docker' | 'raw';
-  /**
-   * undefined: neither link nor target names a container; ships as k8s_node with the path as a
-   * label.
-   */
-  readonly name: ContainerName | undefined;
-};
-
-/** Called from within a scan; they must not call `scan` themselves. */
-export type LinkEvents = {
-  added(log: ContainerLog): void;
-  removed(log: ContainerLog): void;
-  /** Once per link and reason, though the link is tried again at every scan. */
-  refused(linkPath: string, reason: string): void;
-  /** A link came and went, with what it led to, before anybody looked: its log was never read. */
-  missed?(linkPath: string): void;
-};
-
-export type LinkCounters = {
-  scans: number;
-  /** Scans that had to list the directory. */
-  listings: number;
-  /** Scans that could not look into the directory. */
-  scanErrors: number;
-  refused: number;
-  /** Links that came and went unread. */
-  missed: number;
-  /** Links that are not looked at because there are more than `limits.linksMax`. */
-  overLimit: number;
-};
+/** What the links that are resolved together share. */
+type Where = { readonly roots: readonly string[]; readonly rotations: Rotations };
 
 type Link = {
   target: string;
@@ -67,6 +31,8 @@ type Link = {
   listing: number;
   /** Came after the first listing, and has led nowhere ever since. */
   isUnseen: boolean;
+  /** The directory of its pod, when that one has too many. */
+  crowded: string | undefined;
 };
 
 /** Names of links that went, for which more events may come. */
@@ -89,14 +55,20 @@ export class LinkTable {
   readonly #gone = new Set<string>();
   /** Which link reads a file, by the file's path: a second link to it must not read it again. */
   readonly #readers = new Map<string, string>();
+  readonly #quota = new LinkQuota();
+  readonly #source: LinkDirectory;
   #verifyCursor: Iterator<string> = this.#links.keys();
   #verifyLeft = 0;
-  #listed = { mtimeMs: Number.NaN, atMs: 0 };
-  #identity: string | undefined;
+  /** The present scan, while it pauses. */
+  #work: Generator<void, void> | undefined;
+  readonly #touched = new Set<string>();
+  /** Links whose text has changed, to be read again by the present scan. */
+  readonly #moved: string[] = [];
   #scanning = false;
 
   constructor(options: { directory: string; logRoots: readonly string[] }, events: LinkEvents) {
     this.#directory = options.directory;
+    this.#source = new LinkDirectory(options.directory);
     this.#logRoots = options.logRoots;
     this.#events = events;
   }
@@ -106,7 +78,22 @@ export class LinkTable {
    * or unreadable.
    */
   get identity(): string | undefined {
-    return this.#identity;
+    return this.#source.identity;
+  }
+
+  /** It holds more names than a watcher may be made to list. */
+  get isCrowded(): boolean {
+    return this.#source.nameCount > limits.watchedNamesMax;
+  }
+
+  /** Directories of pods with more logs than are read, and how many more. */
+  get overByPod(): ReadonlyMap<string, number> {
+    return this.#quota.over;
+  }
+
+  /** No further log is read, whosever it is. */
+  get isFull(): boolean {
+    return this.#readers.size >= limits.linksMax;
   }
 
   /** Links that are read. */
@@ -121,14 +108,18 @@ export class LinkTable {
 
   /**
    * Looks at what changed; `touched` are names that an event told of, checked whether or not the
-   * rest is.
+   * rest is. Returns false when it paused at `endMs` (of `performance.now()`): the next call goes
+   * on.
    */
-  scan(touched: Iterable<string> = []): void {
+  scan(touched: Iterable<string> = [], endMs = Number.POSITIVE_INFINITY): boolean {
     assert(!this.#scanning, 'a scan is not started from its own events');
     this.#scanning = true;
+    for (const name of touched) this.#touched.add(name);
+    this.#work ??= this.#look();
     try {
-      this.counters.scans += 1;
-      this.#look(touched);
+      const isDone = runUntil(this.#work, endMs, 1);
+      if (isDone) this.#work = undefined;
+      return isDone;
     } finally {
       this.#scanning = false;
     }
@@ -141,74 +132,77 @@ export class LinkTable {
   meet(name: string): void {
     const isNew = name.endsWith('.log') && !this.#links.has(name);
     if (this.#scanning || !isNew || this.#links.size >= limits.linksMax) return;
-    if (this.#readTarget(name) === undefined) {
+    if (readTarget(this.#directory, name) === undefined) {
       if (!this.#gone.has(name) && !this.#exists(name)) this.#miss(name);
       return;
     }
     this.#scanning = true;
     try {
       const link = this.#admit(name, true);
-      if (!this.#resolve(name, link, resolveRoots(this.#logRoots))) this.#unsettled.add(name);
+      if (!this.#resolve(name, link, this.#where())) this.#unsettled.add(name);
     } finally {
       this.#scanning = false;
     }
   }
 
-  #look(touched: Iterable<string>): void {
-    const fresh: string[] = [];
-    const names = this.#readDirectory();
-    // No news of any link: what is read goes on being read, and the next scan looks again.
-    if (names === 'unreadable') return;
-    if (names !== 'unchanged') this.#list(names, fresh);
+  *#look(): Generator<void, void> {
+    this.counters.scans += 1;
+    const retries = Math.min(this.#unsettled.size, limits.linksCheckedPerScanMax);
+    const look = this.#source.look();
+    const fresh = look === 'changed' ? yield* this.#list() : [];
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    if (look === 'unreadable' || fresh === undefined) {
+      // No news of any link: what is read is read on, and the next scan looks again.
+      this.counters.scanErrors += 1;
+      return;
+    }
     for (const name of touched) this.#verify(name);
     this.#verifySome();
-    this.#settle(fresh);
+    // Not before: a new link may lead where another one has led so far.
+    yield* this.#settle(fresh);
+    yield* this.#retrySome(retries);
   }
 
-  #readDirectory(): readonly string[] | 'unchanged' | 'unreadable' {
-    const atMs = Date.now();
-    try {
-      const stats = statSync(this.#directory);
-      const identity = identityOf(stats);
-      const same = identity === this.#identity && stats.mtimeMs === this.#listed.mtimeMs;
-      // Within one grain of the file system's clock a later change may leave the same time.
-      if (same && this.#listed.atMs - stats.mtimeMs > limits.mtimeGrainMs) return 'unchanged';
-      const names = readdirSync(this.#directory);
-      this.#listed = { mtimeMs: stats.mtimeMs, atMs };
-      this.#identity = identity;
-      return names;
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-      this.counters.scanErrors += 1;
-      this.#identity = undefined;
-      return 'unreadable';
-    }
-  }
-
-  /** Takes the names of a whole listing: forgets links that are gone, collects the new ones. */
-  #list(names: readonly string[], fresh: string[]): void {
+  /**
+   * Lists the directory and forgets the links that are gone. Returns the new names, the last ones
+   * of very many; undefined when it became unreadable.
+   */
+  *#list(): Generator<void, string[] | undefined> {
     this.counters.listings += 1;
     this.counters.overLimit = 0;
     const listing = this.counters.listings;
-    for (const name of names) {
-      const link = this.#links.get(name);
+    const names = this.#source.names();
+    let fresh: string[] = [];
+    let next = names.next();
+    for (; next.done !== true; next = names.next()) {
+      const link = this.#links.get(next.value);
       if (link !== undefined) link.listing = listing;
-      else if (!name.endsWith('.log')) continue;
-      else fresh.push(name);
+      else if (next.value.endsWith('.log')) fresh.push(next.value);
+      yield;
+      if (fresh.length < limits.linksPerRoundMax) continue;
+      yield* this.#settle(fresh);
+      fresh = [];
     }
+    if (next.value === 'unreadable') return undefined;
     for (const [name, link] of this.#links) {
       if (link.listing !== listing) this.#remove(name, link);
+      yield;
     }
-    const room = limits.linksMax - this.#links.size;
-    this.counters.overLimit = Math.max(0, fresh.length - room);
-    fresh.length = Math.min(fresh.length, room);
-    for (const name of fresh) this.#admit(name, listing > 1);
     this.#verifyLeft = this.#links.size;
+    return fresh;
   }
 
   #admit(name: string, isUnseen: boolean): Link {
     const { listings: listing } = this.counters;
-    const link: Link = { target: '', log: undefined, reported: '', listing, isUnseen };
+    const link: Link = {
+      target: '',
+      log: undefined,
+      reported: '',
+      listing,
+      isUnseen,
+      crowded: undefined,
+    };
     this.#links.set(name, link);
     this.#gone.delete(name);
     return link;
@@ -231,32 +225,63 @@ export class LinkTable {
     if (this.#gone.size > goneNamesMax && oldest !== undefined) this.#gone.delete(oldest);
   }
 
-  /**
-   * New links are resolved at once, for a pod may live for 300 ms; old ones that lead nowhere in
-   * turn, so that many cost little.
-   */
-  #settle(fresh: readonly string[]): void {
-    const names = new Set(fresh);
-    for (const name of this.#unsettled) {
-      if (names.size - fresh.length >= limits.linksCheckedPerScanMax) break;
-      names.add(name);
-    }
-    if (names.size === 0) return;
-    const roots = resolveRoots(this.#logRoots);
-    for (const name of names) {
-      // To the end of the line.
-      this.#unsettled.delete(name);
-      const link = this.#links.get(name);
-      if (link !== undefined && !this.#resolve(name, link, roots)) this.#unsettled.add(name);
+  /** New links are resolved at once, for a pod may live for 300 ms. */
+  *#settle(fresh: readonly string[]): Generator<void, void> {
+    const where = this.#where();
+    for (const name of fresh.toSorted()) {
+      // An event may have told of it meanwhile.
+      if (!this.#links.has(name)) this.#meetListed(name, where);
+      yield;
     }
   }
 
+  /** What leads nowhere and is not remembered is a new one again for the next listing. */
+  #meetListed(name: string, where: Where): void {
+    const link = this.#admit(name, this.counters.listings > 1);
+    if (this.#resolve(name, link, where)) return;
+    if (this.#unsettled.size < limits.linksUnsettledMax) {
+      this.#unsettled.add(name);
+      return;
+    }
+    this.#links.delete(name);
+    this.#setCrowded(link, undefined);
+    this.counters.overLimit += 1;
+  }
+
+  /**
+   * Links that lead elsewhere by now; and those that led nowhere, in turn, some per scan, so that
+   * many cost little.
+   */
+  *#retrySome(count: number): Generator<void, void> {
+    if (count === 0 && this.#moved.length === 0) return;
+    const where = this.#where();
+    for (let name = this.#moved.pop(); name !== undefined; name = this.#moved.pop()) {
+      this.#retry(name, where);
+      yield;
+    }
+    let left = count;
+    for (const name of this.#unsettled) {
+      if (left === 0) return;
+      left -= 1;
+      this.#retry(name, where);
+      yield;
+    }
+  }
+
+  #retry(name: string, where: Where): void {
+    // To the end of the line.
+    this.#unsettled.delete(name);
+    const link = this.#links.get(name);
+    if (link !== undefined && !this.#resolve(name, link, where)) this.#unsettled.add(name);
+  }
+
   /** Returns whether the link is settled. */
-  #resolve(name: string, link: Link, roots: readonly string[]): boolean {
-    const target = this.#readTarget(name);
+  #resolve(name: string, link: Link, where: Where): boolean {
+    const target = readTarget(this.#directory, name);
     if (target === undefined) return false;
     link.target = target;
-    const resolution = resolveLog(target, roots);
+    if (this.#isKnownAs(target, link)) return false;
+    const resolution = resolveLog(target, where.roots, where.rotations);
     if (resolution.kind === 'nowhere') return false;
     link.isUnseen = false;
     if (resolution.kind === 'refused') {
@@ -270,23 +295,37 @@ export class LinkTable {
     }
     const reader = this.#readers.get(place.realPath);
     if (reader !== undefined) return false;
+    const owner = ownerOf(place);
+    if (!this.#quota.hasRoom(owner) || this.isFull) {
+      this.#setCrowded(link, owner);
+      return false;
+    }
+    this.#setCrowded(link, undefined);
+    this.#quota.take(owner);
     this.#readers.set(place.realPath, name);
-    link.log = this.#describe(name, target, place);
+    link.log = describeLog(join(this.#directory, name), target, place);
     this.#events.added(link.log);
     return true;
   }
 
-  #describe(name: string, target: string, place: LogPlace): ContainerLog {
-    // With docker the link's first hop names the pod and the real path does not; with /var/log/pods
-    // a link, both do.
-    const named = namesItsContainer(place.realPath) ? place.realPath : target;
-    return {
-      linkPath: join(this.#directory, name),
-      directory: place.directory,
-      fileName: place.fileName,
-      format: place.fileName.endsWith('-json.log') ? 'docker' : 'cri',
-      name: parseContainerName(name, named),
-    };
+  /** What its text alone tells, without a look at the disk, as a kubelet writes it. */
+  #isKnownAs(target: string, link: Link): boolean {
+    if (this.#readers.has(target)) return true;
+    const owner = dirname(dirname(target));
+    if (this.#quota.hasRoom(owner) || !namesItsContainer(target)) return false;
+    this.#setCrowded(link, owner);
+    return true;
+  }
+
+  #where(): Where {
+    return { roots: resolveRoots(this.#logRoots), rotations: new Map() };
+  }
+
+  #setCrowded(link: Link, owner: string | undefined): void {
+    if (link.crowded === owner) return;
+    if (link.crowded !== undefined) this.#quota.removeOver(link.crowded);
+    link.crowded = owner;
+    if (owner !== undefined && this.#quota.addOver(owner)) this.#events.crowded?.(owner);
   }
 
   #refuse(name: string, link: Link, reason: string): void {
@@ -318,19 +357,20 @@ export class LinkTable {
   #verify(name: string): void {
     const link = this.#links.get(name);
     if (link?.log === undefined) return;
-    const target = this.#readTarget(name);
+    const target = readTarget(this.#directory, name);
     // If the link itself is gone, the next listing tells.
-    if (target === undefined || target === link.target) return;
-    // In its place in the map: a link that moved to the end would be met twice in one round, and
+    if (target === undefined || target === link.target) return; // In its place in the map: a link that moved to the end would be met twice in one round, and
     // another one not at all.
     this.#stopReading(link);
     link.reported = '';
     this.#unsettled.add(name);
+    this.#moved.push(name);
   }
 
   #remove(name: string, link: Link): void {
     this.#links.delete(name);
     this.#unsettled.delete(name);
+    this.#setCrowded(link, undefined);
     if (link.isUnseen) this.#miss(name);
     else this.#noteGone(name);
     this.#stopReading(link);
@@ -341,31 +381,7 @@ export class LinkTable {
     if (log === undefined) return;
     link.log = undefined;
     this.#readers.delete(join(log.directory, log.fileName));
+    this.#quota.giveBack(ownerOf(log));
     this.#events.removed(log);
   }
-
-  /**
-   * The link's text made absolute; a file that is no link is its own target; undefined when it is
-   * gone or unreadable.
-   */
-  #readTarget(name: string): string | undefined {
-    const path = join(this.#directory, name);
-    try {
-      return resolve(this.#directory, readlinkSync(path));
-    } catch (error) {
-      return hasCode(error, 'EINVAL') ? path : undefined;
-    }
-  }
-}
-
-/**
- * ext4 gives the inode number of a removed directory to the next one made, but not its time of
- * birth. (Where statx(2) is missing, that time is ctime: then each new link costs a new watch.)
- */
-function identityOf(stats: Stats): string {
-  return `${stats.dev}:${stats.ino}:${stats.birthtimeMs}`;
-}
-
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error;
 }

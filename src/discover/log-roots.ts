@@ -1,12 +1,14 @@
 // Which files the agent may read at all. A pod that can write to a host path can plant links, and
-// the agent runs as root: without this it would ship /etc/shadow. Called by discovery for every
-// link; whoever opens a file looks once more, as a directory may be swapped for a link in between.
+// the agent runs as root: without this it would ship /etc/shadow. Whatever opens a file proves its
+// place once more, as a directory may be exchanged for a link in between.
 // Invariant: no path leaves here that does not lie, with every link resolved, under a real log
 // root.
 
-import { lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
+import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
+import { limits } from '../config.ts';
+import { readNames } from '../directory-names.ts';
 import { hasCode } from '../errors.ts';
 
 /**
@@ -36,13 +38,22 @@ export function resolveRoots(logRoots: readonly string[]): readonly string[] {
   return logRoots.map(realPathOf).filter((root) => root !== undefined);
 }
 
+/** Names in a directory that something was rotated away from, of one moment. */
+export type Rotations = Map<string, ReadonlySet<string>>;
+
+type Where = { readonly roots: readonly string[]; readonly rotations: Rotations };
+
 /**
  * Resolves what a name in the containers directory leads to; `target` is the link's text, made
- * absolute. Never throws.
+ * absolute. Links that are resolved together share `rotations`. Never throws.
  */
-export function resolveLog(target: string, roots: readonly string[]): Resolution {
+export function resolveLog(
+  target: string,
+  roots: readonly string[],
+  rotations: Rotations = new Map(),
+): Resolution {
   try {
-    return resolveFile(target, roots);
+    return resolveFile(target, { roots, rotations });
   } catch (error) {
     // What went away between two calls, and a shortage of descriptors or memory, is over by the
     // next scan.
@@ -54,13 +65,17 @@ export function resolveLog(target: string, roots: readonly string[]): Resolution
   }
 }
 
-function resolveFile(target: string, roots: readonly string[]): Resolution {
+function resolveFile(target: string, where: Where): Resolution {
+  const { roots } = where;
+  // Errors cost ten times as much as an answer, and links that lead nowhere may be many.
+  if (!exists(dirname(target))) return { kind: 'nowhere' };
+  if (!exists(target)) return resolveGap(target, where);
   let realPath: string;
   try {
     realPath = realpathSync.native(target);
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;
-    return resolveGap(target, roots);
+    return resolveGap(target, where);
   }
   if (!isUnder(realPath, roots)) return outside(realPath);
   if (!lstatSync(realPath).isFile()) {
@@ -77,16 +92,32 @@ function resolveFile(target: string, roots: readonly string[]): Resolution {
  * and a file of that name with anything behind it are enough to go on. Source: kubelet
  * container_log_manager.go, which renames before it reopens.
  */
-function resolveGap(target: string, roots: readonly string[]): Resolution {
+function resolveGap(target: string, { roots, rotations }: Where): Resolution {
   const path = finalTarget(target);
   const directory = dirname(path);
   if (!isUnder(directory, roots)) return outside(directory);
   const fileName = basename(path);
-  const rotated = readdirSync(directory, { withFileTypes: true }).some(
-    (entry) => entry.name.startsWith(`${fileName}.`) && entry.isFile(),
-  );
-  if (!rotated) return { kind: 'nowhere' };
+  let rotated = rotations.get(directory);
+  if (rotated === undefined) rotations.set(directory, (rotated = rotatedNames(directory)));
+  if (!rotated.has(fileName)) return { kind: 'nowhere' };
   return { kind: 'place', place: { directory, fileName, realPath: path } };
+}
+
+/**
+ * `0.log` for `0.log.20240305-140721` and the like, of so many names only: the gap is over before a
+ * large directory is read.
+ */
+function rotatedNames(directory: string): ReadonlySet<string> {
+  const rotated = new Set<string>();
+  let count = 0;
+  for (const entry of readNames(directory)) {
+    for (let end = entry.name.indexOf('.', 1); end > 0; end = entry.name.indexOf('.', end + 1)) {
+      if (entry.isFile()) rotated.add(entry.name.slice(0, end));
+    }
+    count += 1;
+    if (count === limits.gapNamesMax) break;
+  }
+  return rotated;
 }
 
 /**
@@ -102,6 +133,10 @@ function finalTarget(target: string): string {
     path = resolve(dirname(path), readlinkSync(path));
   }
   return path;
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 function outside(realPath: string): Resolution {

@@ -12,6 +12,7 @@ import { limits } from '../config.ts';
 import type { FleetChain } from '../fleet.ts';
 import { severityNames } from '../log-severity.ts';
 import type { Log } from '../log.ts';
+import { overLimitOf } from './over-limit.ts';
 import { createPressureReader, type Pressure } from '../host/node-pressure.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import { version } from '../version.ts';
@@ -70,12 +71,14 @@ function liveness({ heartbeat, pipeline, config }: Agent): Check[] {
 }
 
 /** Cloud Logging being down is not in it: the agent does its work, the files keep the lines. */
-function readiness({ config, store, stopping }: Agent): Check[] {
+function readiness({ config, discovery, store, stopping }: Agent): Check[] {
   // Raw files are found by their own paths.
   const unreadable = config.format === 'raw' ? undefined : reasonUnreadable(config.containersDir);
   return [
     checked('running', !stopping, 'stopping'),
     checked('containers', unreadable === undefined, unreadable ?? ''),
+    // One pod's excess is not in it: the agent does its work for all the others.
+    checked('links', discovery?.isFull !== true, 'more logs than are read'),
     checked('state', store.healthy, store.lastError?.message ?? 'not writable'),
   ];
 }
@@ -152,6 +155,11 @@ function statusOf(
     ...shipStatus(agent),
     lostBytesByReason: fleet.losses.bytesByReason,
     lostByContainer: fleet.losses.containers,
+    overLimit: overLimitOf(fleet.all(), agent.discovery?.overByPod ?? new Map()),
+    refusedByKind: {
+      link: agent.discovery?.counters?.refused ?? 0,
+      path: fleet.refusals.count,
+    },
     malformedLines: totals.malformedLines,
     redacted: totals.redacted,
     sampledOut: totals.sampledOut,

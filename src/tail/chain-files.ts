@@ -86,11 +86,11 @@ export class ChainFiles {
   #lookAtDirectory(nowMs: number): boolean {
     const wasGone = this.directoryGone;
     try {
-      const endMs = this.#setup.listUntilMs ?? Number.POSITIVE_INFINITY;
-      const listing = this.#directory.look(nowMs, endMs);
+      const listing = this.#directory.look(nowMs, this.#listUntilMs);
       if (listing === undefined) return false;
       this.#noteOverLimit(listing.overLimit);
       const news = this.#adoptListing(listing.files, nowMs);
+      if (!this.#directory.mustList) this.#positions.endFirstListing();
       if (!this.#isListed && listing.overLimit === 0) this.#forgetVanished();
       return news;
     } catch (error) {
@@ -99,6 +99,11 @@ export class ChainFiles {
       if (news) this.#adoptListing([], nowMs);
       return news;
     }
+  }
+
+  /** Of `performance.now()`. */
+  get #listUntilMs(): number {
+    return this.#setup.listUntilMs ?? Number.POSITIVE_INFINITY;
   }
 
   #noteOverLimit(count: number): void {
@@ -127,7 +132,13 @@ export class ChainFiles {
       index.add(known); // Perhaps under a new name.
       seen.add(known);
     }
-    for (const { each, known } of this.#storedFirst(strange)) {
+    for (const [count, { each, known }] of this.#storedFirst(strange).entries()) {
+      if (count >= limits.filesLookedAtOnceMax && performance.now() >= this.#listUntilMs) {
+        // At the next look: there are many.
+        this.relist();
+        if (known !== undefined) seen.add(known);
+        continue;
+      }
       const file = this.#admit(each, known, seen);
       if (file === undefined) continue;
       if (!seen.has(file)) admitted.add(file);

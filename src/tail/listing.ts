@@ -3,12 +3,13 @@
 // Invariants: only files of the container's own directory are listed, whatever its path leads to by
 // now; memory is bounded by `limits.chainFilesMax`, time by the caller.
 
-import { fstatSync, lstatSync, opendirSync } from 'node:fs';
-import type { Dirent, Stats } from 'node:fs';
+import { fstatSync, lstatSync } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { join } from 'node:path';
 
 import { limits } from '../config.ts';
 import { closeDescriptor } from '../descriptor.ts';
+import { readNames } from '../directory-names.ts';
 import { compareFileNames, parseFileName, sameRotation, type FileName } from './file-name.ts';
 import type { LogFile } from './log-file.ts';
 import { openOwnDirectory } from './open-log-file.ts';
@@ -27,7 +28,7 @@ export class Listing {
   nameCount = 0;
   readonly #files: ListedFile[] = [];
 
-  /** The regular files of the log, plain ones first. */
+  /** The regular files of the log in write order, plain ones first. */
   get files(): readonly ListedFile[] {
     return this.#files;
   }
@@ -64,10 +65,11 @@ export class Listing {
   }
 
   *#lookAt(
-    named: readonly NamedFile[],
+    named: NamedFile[],
     { directory, fd }: { directory: string; fd: number },
   ): Generator<void, void> {
     const compressed: ListedFile[] = [];
+    named.sort((a, b) => compareFileNames(a.name, b.name));
     for (const { fileName, name } of named) {
       const stats = lstatSync(`/proc/self/fd/${fd}/${fileName}`, { throwIfNoEntry: false });
       const family = name.compressed ? compressed : this.#files;
@@ -82,15 +84,6 @@ export class Listing {
 
 function placeOf({ restartCount, rotation }: FileName): string {
   return `${restartCount}/${rotation}`;
-}
-
-function* readNames(path: string): Generator<Dirent, void> {
-  const names = opendirSync(path, { bufferSize: 256 });
-  try {
-    for (let entry = names.readSync(); entry !== null; entry = names.readSync()) yield entry;
-  } finally {
-    names.closeSync();
-  }
 }
 
 /**

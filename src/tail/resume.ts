@@ -25,10 +25,24 @@ export class Positions {
   /** Of files that may live on in a `.gz` which is not unpacked yet. */
   readonly #forgetsLater = new Set<LogFile>();
 
+  #isListed = false;
+  /** Of the first listing, whose files are met in several looks when they are many. */
+  readonly #firstFrom: TailSetup['from'];
+
   constructor(place: ChainPlace, setup: TailSetup, files: () => readonly LogFile[]) {
     this.#place = place;
     this.#setup = setup;
+    this.#firstFrom = setup.from;
     this.#files = files;
+  }
+
+  /** Every file of the first listing was met. */
+  endFirstListing(): void {
+    this.#isListed = true;
+  }
+
+  get #from(): TailSetup['from'] {
+    return this.#isListed ? this.#setup.from : this.#firstFrom;
   }
 
   /** Of all restarts. */
@@ -104,7 +118,7 @@ export class Positions {
   /** Begins a file that no position is known of; `before` was read under the same name. */
   #begin(file: LogFile, before: Pick<FileIdentity, 'idPrefix'> | undefined): void {
     this.#setApart(file, before);
-    const isSkipped = file.predecessor === undefined && this.#setup.from === 'end';
+    const isSkipped = file.predecessor === undefined && this.#from === 'end';
     if (isSkipped && file.size > 0) file.skipToEnd();
     // Or else a rename while it is closed, or the next start, would send it from its beginning; and
     // a place that the bytes do not tell must be the same after a kill.

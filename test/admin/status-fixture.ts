@@ -45,6 +45,8 @@ export const sampleStatus: AgentStatus = {
   deadLetteredByReason: { refused: 4 },
   droppedByReason: { dead_letter_evicted: 2 },
   lostBytesByReason: { truncated: 9 },
+  overLimit: [{ namespace: 'shop', pod: 'cart-0', kind: 'files', count: 30 }],
+  refusedByKind: { link: 16, path: 17 },
   malformedLines: 8,
   redacted: 14,
   sampledOut: 15,

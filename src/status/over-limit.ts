@@ -1,0 +1,25 @@
+// Whose files and links are too many to be read, for the status: named by pod.
+
+import { basename } from 'node:path';
+
+import type { OverLimitStatus } from '../admin/admin-source.ts';
+import type { FleetChain } from '../fleet.ts';
+
+/** `linksByPod`: counts by the directory of the pod, `<namespace>_<pod>_<uid>`. Most first. */
+export function overLimitOf(
+  chains: Iterable<FleetChain>,
+  linksByPod: ReadonlyMap<string, number>,
+): OverLimitStatus[] {
+  const over: OverLimitStatus[] = [];
+  for (const { chain, log } of chains) {
+    const count = chain.filesOverLimit;
+    if (count === 0) continue;
+    const { namespace = '', pod = log.directory } = log.name ?? {};
+    over.push({ namespace, pod, kind: 'files', count });
+  }
+  for (const [directory, count] of linksByPod) {
+    const [namespace = '', pod = directory] = basename(directory).split('_');
+    over.push({ namespace, pod, kind: 'links', count });
+  }
+  return over.sort((a, b) => b.count - a.count);
+}

@@ -1,0 +1,121 @@
+// A node where one pod can write below /var/log: its directory, and that of the links, hold tens of
+// thousands of files, links and foreign names. Played by crowded.test.ts and crowded.slow.test.ts.
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import { startAgentProcess, startEmulatorProcess, until } from '../support/agent-process.ts';
+import { entriesOf, rssOf, withAdmin } from '../support/agent-status.ts';
+import type { AgentStatus } from '../../src/admin/admin-source.ts';
+
+export type Crowd = {
+  /** Log files of the pod, all of one container. */
+  readonly files: number;
+  readonly links: number;
+  /** Names that are none of a log, in both directories. */
+  readonly foreign: number;
+};
+
+export type CrowdedResult = {
+  /** Milliseconds for which the main thread was blocked at the longest, start-up included. */
+  readonly blockedMs: number;
+  readonly rssBytes: number;
+  /** From the first line that a quiet pod writes to its entry, at the start and while names change. */
+  readonly startMs: number;
+  readonly churnMs: number;
+  readonly newPodMs: number;
+  readonly ready: number | undefined;
+  readonly status: AgentStatus;
+  readonly log: readonly string[];
+};
+
+const line = (text: string) => `${new Date().toISOString()} stdout F ${text}\n`;
+
+/** `scratch` is on a file system in memory: a million names take a disk too long. */
+export async function runCrowded(scratch: string, crowd: Crowd): Promise<CrowdedResult> {
+  const kubelet = createFakeKubelet({ root: path.join(scratch, 'log'), seed: 1 });
+  const start = (pod: string) =>
+    kubelet.startPod({ namespace: 'ns', pod, containers: ['c'] }).container();
+  const crowded = start('crowded');
+  fill(kubelet.containersDir, crowded.directory, crowd);
+  const quiet = ['quiet-1', 'quiet-2', 'quiet-3'].map(start);
+  const emulator = await startEmulatorProcess();
+  const admin = await withAdmin();
+  const delayFile = path.join(scratch, 'delay');
+  const preload = path.resolve(import.meta.dirname, '../support/loop-delay.ts');
+  const waitFor = async (text: string): Promise<number> => {
+    const beginMs = performance.now();
+    await until(`${text} has come`, async () =>
+      (await entriesOf(emulator.url)).some(({ textPayload }) => textPayload === text),
+    );
+    return performance.now() - beginMs;
+  };
+  for (const { logPath } of quiet) fs.appendFileSync(logPath, line('start'));
+  const agent = startAgentProcess({
+    kubelet,
+    stateDir: path.join(scratch, 'state'),
+    endpoint: emulator.url,
+    flags: admin.flags,
+    under: ['env', `LOOP_DELAY_FILE=${delayFile}`, `NODE_OPTIONS=--import=${preload}`],
+  });
+  await until('it is up', async () => (await admin.probe('/livez')) === 200);
+  const startMs = await waitFor('start');
+  const stop = churn(kubelet.containersDir, crowded.directory);
+  fs.appendFileSync(quiet[0]?.logPath ?? '', line('churn'));
+  const churnMs = await waitFor('churn');
+  fs.appendFileSync(start('new').logPath, line('new'));
+  const newPodMs = await waitFor('new');
+  await stop();
+  const status = await until('it tells of the crowd', async () => {
+    const now = await admin.status();
+    return now !== undefined && (now.overLimit?.length ?? 0) > 0 ? now : undefined;
+  });
+  const result = {
+    blockedMs: Number(fs.readFileSync(delayFile, 'utf8')),
+    rssBytes: rssOf(agent.pid),
+    startMs,
+    churnMs,
+    newPodMs,
+    ready: await admin.probe('/readyz'),
+    status,
+    log: agent.log,
+  };
+  await agent.stop();
+  return result;
+}
+
+function fill(containersDir: string, directory: string, crowd: Crowd): void {
+  for (let index = 1; index <= crowd.files; index += 1) {
+    fs.writeFileSync(path.join(directory, `${index}.log`), line(`file ${index}`));
+  }
+  for (let index = 0; index < crowd.links; index += 1) {
+    // A third leads to its own files, a third nowhere, a third to the same file.
+    const target = ['0.log', `${index}.log`, `nowhere/${index}.log`][index % 3] ?? '';
+    const id = index.toString(16).padStart(64, '0');
+    fs.symlinkSync(
+      path.join(directory, target),
+      path.join(containersDir, `p${index}_ns_c-${id}.log`),
+    );
+  }
+  const foreign = path.join(directory, 'foreign');
+  fs.writeFileSync(foreign, '');
+  for (let index = 0; index < crowd.foreign / 2; index += 1) {
+    for (const into of [containersDir, directory]) {
+      fs.linkSync(foreign, path.join(into, `foreign-name-number-${index}`));
+    }
+  }
+}
+
+/** Changes both directories all the time, until the returned function is called. */
+function churn(...directories: readonly string[]): () => Promise<void> {
+  let count = 0;
+  const clock = setInterval(() => {
+    count += 1;
+    for (const directory of directories) {
+      const name = path.join(directory, `changing-${count % 2}`);
+      fs.rmSync(name, { force: true });
+      fs.writeFileSync(name, '');
+    }
+  }, 10);
+  return async () => clearInterval(clock);
+}
