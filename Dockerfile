@@ -23,6 +23,8 @@ COPY package.json package-lock.json .npmrc ./
 COPY deploy/release/tree.sh /usr/local/bin/
 RUN sh /usr/local/bin/tree.sh . "${TARGETARCH}" && mkdir -p /empty/cache/tailship /empty/lib/tailship
 COPY LICENSE ./
+COPY deploy/base deploy/base
+COPY deploy/components deploy/components
 COPY src src
 
 # The machine that the image is for: only a file is taken from it.

@@ -11,6 +11,7 @@ import { loadConfig, type LoadedConfig } from '../options/config-loader.ts';
 import type { Control } from '../control.ts';
 import { AgentError, errorTable } from '../errors.ts';
 import { createLog } from '../log.ts';
+import { splitManifestWords } from './manifest-words.ts';
 import { splitMigrationWords } from './migration-source.ts';
 import { nearest } from '../options/nearest.ts';
 import { printable } from '../printable.ts';
@@ -78,10 +79,19 @@ async function dispatch(invocation: Invocation): Promise<number> {
     return printHelp(command ?? commands.find((known) => known === words[0]), invocation);
   }
   if (command === undefined) throw unknownCommand(word);
-  const flagWords = command === 'migrate' ? splitMigrationWords(words).rest : words;
   const problems = new ConfigProblems();
-  const flags = parseFlags(command, flagWords, problems);
+  const flags = parseFlags(optionsCommand(command), flagWordsOf(command, words), problems);
   return runCommand(command, { flags, problems }, invocation);
+}
+
+/** The manifests carry options of `run`. */
+function optionsCommand(command: Command): Command {
+  return command === 'manifests' ? 'run' : command;
+}
+
+function flagWordsOf(command: Command, words: readonly string[]): readonly string[] {
+  if (command === 'migrate') return splitMigrationWords(words).rest;
+  return command === 'manifests' ? splitManifestWords(words).rest : words;
 }
 
 function isHelp(word: string): boolean {
@@ -101,7 +111,7 @@ async function runCommand(
   { flags, problems }: { readonly flags: Flags; readonly problems: ConfigProblems },
   invocation: Invocation,
 ): Promise<number> {
-  const input = { command, flags, environment: invocation.environment };
+  const input = { command: optionsCommand(command), flags, environment: invocation.environment };
   const load = () => loadConfig(input);
   const loaded = await loadConfig({ ...input, problems });
   const control = createControl(loaded, invocation, load);
@@ -146,6 +156,12 @@ const runners: Readonly<Record<Command, Runner>> = {
     const { runMigrate } = await import('./migrate.ts');
     const { source } = splitMigrationWords(invocation.words.slice(1));
     return runMigrate(config, control, source);
+  },
+  manifests: async (_, control, { words }) => {
+    const { manifestsText } = await import('./manifests.ts');
+    const { own, rest } = splitManifestWords(words.slice(1));
+    control.write(manifestsText(own, parseFlags('run', rest)).trimEnd());
+    return exitDone;
   },
   top: async ({ config }, control, { signal, outputClosed, terminalInput, terminalSize }) => {
     const { runTop } = await import('../admin/top-command.ts');

@@ -62,6 +62,20 @@ const commandTexts: Readonly<Record<Command, CommandText>> = {
       'node. Says what a line costs, and what it costs fluentd where that is installed.',
     examples: ['tailship bench', 'tailship bench --containers-dir /var/log/containers --json'],
   },
+  manifests: {
+    summary: 'print what kubectl needs to run the agent on every node',
+    usage:
+      '--image NAME@sha256:… [--gke] [--key-secret NAME] [--take-over AGENT=FILE] [options of run]',
+    about:
+      'Prints the objects of deploy/base with these words in them, for those without Helm and kustomize.\n' +
+      "--gke leaves the namespaces of GKE's own agent to it and asks for Workload Identity. --key-secret\n" +
+      'mounts a Secret with key.json. --take-over fluentd|fluent-bit=FILE takes over positions on each node\n' +
+      'first. Options of run go into the ConfigMap, as do those of a file that --config names; variables do not.',
+    examples: [
+      'tailship manifests --image registry.example.com/tailship@sha256:… --gke | kubectl apply -f -',
+      'tailship manifests --image … --key-secret tailship-key --project P --cluster C --location L | kubectl diff -f -',
+    ],
+  },
   migrate: {
     summary: 'take over the positions of fluentd or Fluent Bit',
     usage: '--from fluentd|fluent-bit FILE [options]',
@@ -116,9 +130,13 @@ export function commandHelpText(command: Command): string {
     '',
     text.about,
     '',
-    'Options (each also as the variable and the key of the YAML file that stand under it):',
-    ...keys.flatMap((key) => optionLines(key, command)),
-    '',
+    ...(keys.length > 0
+      ? [
+          'Options (each also as the variable and the key of the YAML file that stand under it):',
+          ...keys.flatMap((key) => optionLines(key, command)),
+          '',
+        ]
+      : []),
     'Sizes may be written as 512Ki or 2Mi, times as 500ms, 5s or 1m. A boolean is --name, --no-name or --name=false.',
     ...(command === 'run'
       ? [

@@ -1,7 +1,16 @@
 // How an option is described: one row of the table in options.ts. Read by everything that takes the
 // table apart: loader, parser, help, `tailship check`.
 
-export const commands = ['run', 'emulator', 'demo', 'check', 'top', 'migrate', 'bench'] as const;
+export const commands = [
+  'run',
+  'emulator',
+  'demo',
+  'check',
+  'top',
+  'migrate',
+  'bench',
+  'manifests',
+] as const;
 export type Command = (typeof commands)[number];
 
 /**

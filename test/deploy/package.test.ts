@@ -45,7 +45,7 @@ describe.skipIf(!hasRegistry)(`the npm package${needed}`, () => {
     // Another test may pack at the same time, so each has its own copy of what is packed.
     const copy = path.join(directory, 'copy');
     fs.mkdirSync(copy);
-    for (const name of ['src', 'deploy/release', 'package.json', 'package-lock.json']) {
+    for (const name of ['src', 'deploy', 'package.json', 'package-lock.json']) {
       fs.mkdirSync(path.dirname(path.join(copy, name)), { recursive: true });
       run('cp', ['-r', path.join(root, name), path.join(copy, name)], root);
     }
@@ -61,11 +61,15 @@ describe.skipIf(!hasRegistry)(`the npm package${needed}`, () => {
     run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball], empty);
   }, timeoutMs);
 
-  test('holds the program as JavaScript, and nothing of tests, benchmarks or manifests', () => {
+  test('holds the program as JavaScript with its manifests, and nothing of tests or benchmarks', () => {
     expect(files).toContain('package/dist/main.js');
     expect(files).toContain('package/npm-shrinkwrap.json');
     expect(files.filter((name) => name.endsWith('.ts'))).toEqual([]);
-    expect(files.filter((name) => !/^package\/(?:dist\/|[^/]+$)/.test(name))).toEqual([]);
+    expect(
+      files.filter(
+        (name) => !/^package\/(?:dist\/|deploy\/(?:base|components)\/|[^/]+$)/.test(name),
+      ),
+    ).toEqual([]);
   });
 
   test('installs what the lock file says, and nothing of the development', () => {
@@ -87,6 +91,12 @@ describe.skipIf(!hasRegistry)(`the npm package${needed}`, () => {
 
   test('says its version by npx', () => {
     expect(run('npx', ['--no-install', 'tailship', '--version'], empty)).toBe(`${version}\n`);
+  });
+
+  test('prints manifests', () => {
+    const image = `r.example.com/t@sha256:${'a'.repeat(64)}`;
+    const text = run('npx', ['--no-install', 'tailship', 'manifests', '--image', image], empty);
+    expect(text).toContain(`image: ${image}`);
   });
 
   test('runs by the Node that it brings, and ships', async () => {
