@@ -10,7 +10,7 @@ import type { DrainResult, SourceResult } from './encode/drain-task.ts';
 import type { EncoderPool } from './encode/encoder-pool.ts';
 import { limits } from './config.ts';
 import type { Log } from './log.ts';
-import type { Shipper } from './ship/shipper.ts';
+import type { Shipper, ShipOutcome } from './ship/shipper.ts';
 import { steadyNowMs } from './steady-clock.ts';
 import type { LogFile } from './tail/log-file.ts';
 import { lossBody, type LossNotice } from './tail/loss-notice.ts';
@@ -60,6 +60,8 @@ export class Pipeline {
   /** Bytes of body that a byte of log became, of late. What is planned past a body is in vain. */
   #expansion = 1;
   #shipments = 0;
+  /** Chains of which refused entries hold batches up, and how many batches. */
+  readonly #heldUp = new Map<Chain, number>();
   readonly #takeLosses: (countMax: number) => LossNotice[];
   #spoolLookMs = 0;
   #isTelling = false;
@@ -134,7 +136,7 @@ export class Pipeline {
       if (slot === undefined) return;
       const batchBytesMax = this.#context.batchBytesMax / this.#expansion;
       const context = { ...this.#context, batchBytesMax };
-      const plan = makePlan(this.#chains(), slot, context, steadyNowMs());
+      const plan = makePlan(this.#plannable(), slot, context, steadyNowMs());
       if (plan === undefined) {
         this.#stages.encoder.freeSlot(slot);
         this.#spoolNext();
@@ -147,8 +149,13 @@ export class Pipeline {
     if (this.idle) this.#settled?.();
   }
 
+  /** All but those whose next entries would only wait behind refused ones, in a slot of others. */
+  *#plannable(): Generator<PlannedChain> {
+    for (const planned of this.#chains()) if (!this.#heldUp.has(planned.chain)) yield planned;
+  }
+
   async #carry(plan: Plan): Promise<void> {
-    const { encoder, shipper } = this.#stages;
+    const { encoder } = this.#stages;
     const result = await encoder.run(plan.task);
     this.#drains -= 1;
     this.#drainTurnMs = performance.now();
@@ -164,9 +171,8 @@ export class Pipeline {
       this.inFlightBytes += result.bodyBytes;
       this.#saveReadTimes(ranges);
       this.pump(); // The next plan is drained while this one is on the wire.
-      const body = encoder.slotView(plan.task.slot, result.bodyBytes);
       try {
-        const outcome = await shipper.ship({ body, entryCount: result.entries });
+        const outcome = await this.#ship(plan, result);
         this.totals.retries += outcome.retries;
         this.totals.deadLettered += outcome.deadLettered;
         this.#commit(ranges);
@@ -175,7 +181,6 @@ export class Pipeline {
       } finally {
         this.#shipments -= 1;
         this.inFlightBytes -= result.bodyBytes;
-        encoder.freeSlot(plan.task.slot);
       }
       this.totals.batches += 1;
     } else {
@@ -183,6 +188,55 @@ export class Pipeline {
       this.#commit(ranges);
     }
     this.pump();
+  }
+
+  /** The slot is free when this settles, or sooner if the body moved to memory of its own. */
+  async #ship(plan: Plan, { bodyBytes, entries, sources }: DrainResult): Promise<ShipOutcome> {
+    const { encoder, shipper } = this.#stages;
+    const { slot } = plan.task;
+    const heldUp: Chain[] = [];
+    let isReleased = false;
+    const release = (): void => {
+      if (!isReleased) encoder.freeSlot(slot);
+      isReleased = true;
+    };
+    try {
+      return await shipper.ship({
+        body: encoder.slotView(slot, bodyBytes),
+        entryCount: entries,
+        sources: plan.parts.map(({ planned }, index) => ({
+          container: planned.chain,
+          entryCount: sources[index]?.entries ?? 0,
+        })),
+        onReleased: () => {
+          release();
+          setImmediate(() => this.#pumpSafely());
+        },
+        onHeldUp: (source) => {
+          const chain = plan.parts[source]?.planned.chain;
+          if (chain === undefined) return;
+          heldUp.push(chain);
+          this.#heldUp.set(chain, (this.#heldUp.get(chain) ?? 0) + 1);
+        },
+      });
+    } finally {
+      release();
+      for (const chain of heldUp) this.#letGo(chain);
+    }
+  }
+
+  #letGo(chain: Chain): void {
+    const batches = (this.#heldUp.get(chain) ?? 0) - 1;
+    if (batches > 0) this.#heldUp.set(chain, batches);
+    else this.#heldUp.delete(chain);
+  }
+
+  #pumpSafely(): void {
+    try {
+      this.pump();
+    } catch (error) {
+      this.onFailure(error);
+    }
   }
 
   #advance(plan: Plan, result: DrainResult): Range[] {

@@ -18,9 +18,15 @@ export type Delivery = {
   isParked: boolean;
   /** The source of each entry. */
   sourceOf: Uint32Array | undefined;
+  /** Sources of which entries were refused here. */
+  readonly suspectSources: Set<number>;
   readonly sourcesHeldUp: Set<number>;
   /** Entries refused one by one since the last that was accepted. */
   refusedInRow: number;
+  /** Entries kept one by one, because what is no API does not take them, since the last accepted. */
+  keptInRow: number;
+  /** When parking was tried last: it is not tried again before something has changed. */
+  parkTried: { readonly count: number; readonly freedCount: number } | undefined;
   /** The API did not name the bad entries although a good one was beside them. */
   isWitnessUseless: boolean;
 };

@@ -58,8 +58,11 @@ function begin(batch: Batch, order: number, stage: Stage): Delivery {
     located: undefined,
     isParked: false,
     sourceOf: undefined,
+    suspectSources: new Set(),
     sourcesHeldUp: new Set(),
     refusedInRow: 0,
+    keptInRow: 0,
+    parkTried: undefined,
     isWitnessUseless: false,
   };
   const isAnySuspect = sources.some(({ container }) => stage.suspects.has(container));
@@ -72,6 +75,10 @@ function park(delivery: Delivery, stage: Stage): void {
   const located = locate(delivery);
   const count = delivery.pieces.reduce((sum, piece) => sum + piece.count, 0);
   if (delivery.isParked && count * 2 > located.starts.length) return;
+  const { freedCount } = stage.parkedBodies;
+  const tried = delivery.parkTried;
+  if (tried?.freedCount === freedCount && count * 2 > tried.count) return;
+  delivery.parkTried = { count, freedCount };
   const before = delivery.isParked ? located : undefined;
   delivery.sourceOf ??= sourcesOf(delivery.batch);
   const parked = stage.parkedBodies.park(located, delivery.pieces, before);
@@ -91,7 +98,7 @@ async function pause(piece: Piece, delivery: Delivery, stage: Stage): Promise<vo
   // that little is dead-lettered before someone looks; the files keep the rest. An entry that was
   // accepted before tells whether it is so.
   const { shipRefusalStreakMax, shipRefusalPaceMs } = stage.limits;
-  const excess = stage.refusalStreak - shipRefusalStreakMax;
+  const excess = delivery.refusedInRow === 0 ? 0 : stage.refusalStreak - shipRefusalStreakMax;
   if (excess <= 0 || (await isWitnessAccepted(delivery, stage))) return;
   const share = Math.min(1, excess / shipRefusalStreakMax);
   await stage.gate.sleep(shipRefusalPaceMs * share);
@@ -101,7 +108,7 @@ async function isWitnessAccepted(delivery: Delivery, stage: Stage): Promise<bool
   if (!stage.witness.isKnown) return false;
   const wire = await wireOf(stage.witness.bodyAlone(), stage);
   const ticket = await stage.gate.enter(delivery.order, 'late');
-  const shipment = { wire, entryCount: 1, outcome: delivery.outcome };
+  const shipment = { wire, entryCount: 1, isSuspect: false, outcome: delivery.outcome };
   const verdict = await sendWithTicket(ticket, shipment, stage);
   if (verdict.kind === 'accepted') stage.refusalStreak = 0;
   else if (verdict.kind !== 'failed') stage.witness.drop();
@@ -121,17 +128,15 @@ async function verdictOn(piece: Piece, delivery: Delivery, stage: Stage): Promis
       hasWitness = wantsWitness;
       wire = await wireOf(bytesOf(piece, delivery, hasWitness ? stage.witness : undefined), stage);
     }
-    const turn = piece.isSuspect || delivery.isParked ? 'late' : 'first';
-    const ticket = await stage.gate.enter(delivery.order, turn);
+    const ticket = await stage.gate.enter(delivery.order, piece.isSuspect ? 'late' : 'first');
     const entryCount = piece.count + Number(hasWitness);
-    const shipment = { wire, entryCount, outcome: delivery.outcome };
+    const { isSuspect } = piece;
+    const shipment = { wire, entryCount, isSuspect, outcome: delivery.outcome };
     const verdict = await sendWithTicket(ticket, shipment, stage);
     if (verdict.kind !== 'failed') {
       return hasWitness ? withoutWitness(verdict, piece, { delivery, stage }) : verdict;
     }
-    if (verdict.oversized) return verdict;
-    if (verdict.odd) piece.oddAnswers += 1;
-    if (piece.oddAnswers >= stage.limits.shipOddAnswersMax) return verdict;
+    if (verdict.oversized || verdict.odd) return verdict;
     // It may be some containers' entries that are forbidden, and not all.
     if (verdict.code === 'SHIP_FORBIDDEN') piece.hasWitness = true;
   }

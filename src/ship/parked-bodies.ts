@@ -16,9 +16,15 @@ export type ParkedBody = LocatedBody & { readonly kept: Uint32Array };
 export class ParkedBodies {
   readonly #bytesMax: number;
   #bytes = 0;
+  #freedCount = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
+  }
+
+  /** Grows each time that room is given back. */
+  get freedCount(): number {
+    return this.#freedCount;
   }
 
   get isHalfFull(): boolean {
@@ -41,6 +47,7 @@ export class ParkedBodies {
     if (this.#bytes - freedBytes + bytes > this.#bytesMax) return undefined;
     const copy = bodyOf(body, starts, kept);
     this.#bytes += copy.length - freedBytes;
+    if (freedBytes > copy.length) this.#freedCount += 1;
     const places = new Map(Array.from(kept, (index, place) => [index, place] as const));
     const placeOf = (index: number): number => places.get(index) ?? 0;
     for (const [at, piece] of pieces.entries()) {
@@ -51,5 +58,6 @@ export class ParkedBodies {
 
   free(parked: LocatedBody | undefined): void {
     this.#bytes -= parked?.body.length ?? 0;
+    this.#freedCount += 1;
   }
 }

@@ -12,7 +12,7 @@ export type Piece = {
   /** How many of these said PERMISSION_DENIED. */
   readonly denials: number;
   /** 400s without the API's JSON since the piece was cut. */
-  oddAnswers: number;
+  readonly oddAnswers: number;
   /** A known-good entry goes with it, so that the API names the bad ones. */
   hasWitness: boolean;
   /** Of containers whose entries were refused: whatever else there is goes first. */
@@ -82,7 +82,7 @@ export function separate(pieces: Piece[], isSuspect: (index: number) => boolean)
     const bad = all.filter((index) => isSuspect(index));
     const isWhole = bad.length === 0 || bad.length === all.length;
     if (isWhole) {
-      pieces.push({ ...piece, isSuspect: bad.length > 0 });
+      pieces.push({ ...piece, isSuspect: piece.isSuspect || bad.length > 0 });
       continue;
     }
     const rest = all.filter((index) => !isSuspect(index));

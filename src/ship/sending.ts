@@ -57,6 +57,8 @@ export type Shipment = {
   /** The body as it goes on the wire. */
   readonly wire: Uint8Array;
   readonly entryCount: number;
+  /** Of containers whose entries were refused before. */
+  readonly isSuspect: boolean;
   /** The batch's account, which the request adds to. */
   readonly outcome: ShipOutcome;
 };
@@ -71,8 +73,7 @@ export async function sendWithTicket(
   try {
     const verdict = await sendOnce(shipment, stage);
     if (verdict.kind !== 'failed') outcome = 'answered';
-    // Two halves may pass where one body does not.
-    else if (!verdict.oversized || shipment.entryCount === 1) {
+    else if (!isOfContent(verdict, shipment, stage)) {
       outcome = verdict;
       stage.onFailure(verdict);
     }
@@ -81,6 +82,20 @@ export async function sendWithTicket(
     stage.gate.leave(ticket, outcome);
     stage.counters.consecutiveFailures = stage.gate.failureCount;
   }
+}
+
+/**
+ * Whether a failure says nothing of the endpoint: two halves may pass where one body does not, and
+ * something on the way may dislike what one container writes while it lets others pass.
+ */
+function isOfContent(failure: Failure, shipment: Shipment, stage: Stage): boolean {
+  if (failure.oversized && shipment.entryCount > 1) return true;
+  return shipment.isSuspect && (failure.odd || failure.oversized) && takesOthers(stage);
+}
+
+/** Whether the API has answered a request a short time ago, so that it can be reached. */
+export function takesOthers({ counters, limits, now }: Stage): boolean {
+  return now() - (counters.lastSuccessMs ?? Number.NEGATIVE_INFINITY) < limits.shipSuspectMs;
 }
 
 /** One request; two when the token was refused and its issuer gives another one. */

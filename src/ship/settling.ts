@@ -12,6 +12,7 @@ import { locate, separateSuspects, sourceOf } from './delivery-state.ts';
 import type { Piece } from './piece.ts';
 import { cutAt, firstPiece, indexesOf } from './piece.ts';
 import type { Stage } from './sending.ts';
+import { takesOthers } from './sending.ts';
 
 /** Below this share of named entries, the rest is halved too: the API names but the first. */
 const namedShareMin = 1 / 16;
@@ -32,6 +33,7 @@ function accept(count: number, delivery: Delivery, stage: Stage): void {
   if (count === 0) return;
   stage.refusalStreak = 0;
   delivery.refusedInRow = 0;
+  delivery.keptInRow = 0;
 }
 
 /** Splits the named entries by what is to become of them; all others are written. */
@@ -93,7 +95,7 @@ function comeAgain(
     denials,
     // Denied entries alone would be a request that is forbidden as a whole.
     hasWitness: denials > 0,
-    isSuspect: from.isSuspect,
+    isSuspect: from.isSuspect || denials > 0,
     notBeforeMs: stage.clock() + waitMs,
   });
 }
@@ -105,6 +107,10 @@ function comeAgain(
 function settleRefused(piece: Piece, verdict: Refusal, delivery: Delivery, stage: Stage): void {
   if (verdict.entries.size > 0) {
     settleBlamed(piece, verdict.entries, delivery, stage);
+  } else if (!piece.isSuspect && hasSuspects(piece, delivery, stage)) {
+    // Their part is most likely to blame; the rest need not wait until that is found.
+    delivery.pieces.push(piece);
+    separateSuspects(delivery, stage);
   } else if (piece.count > 1 && canCallWitness(piece, verdict, delivery, stage)) {
     delivery.pieces.push({ ...piece, hasWitness: true });
   } else if (piece.count > 1) {
@@ -117,6 +123,14 @@ function settleRefused(piece: Piece, verdict: Refusal, delivery: Delivery, stage
     deadLetter(verdict.reason, [{ index, code, text }], delivery, stage);
     holdUp([index], delivery);
   }
+}
+
+/** Whether some of the piece's containers, or all, have become suspect since it was cut. */
+function hasSuspects(piece: Piece, delivery: Delivery, stage: Stage): boolean {
+  const { sources = [] } = delivery.batch;
+  const isSuspect = sources.map(({ container }) => stage.suspects.has(container));
+  if (!isSuspect.includes(true)) return false;
+  return indexesOf(piece).some((index) => isSuspect[sourceOf(index, delivery)] === true);
 }
 
 function canCallWitness(piece: Piece, verdict: Refusal, delivery: Delivery, stage: Stage): boolean {
@@ -152,18 +166,43 @@ function settleBlamed(
  * the API condemns an entry: one that is alone is kept, and the others go before it.
  */
 function settleUnread(piece: Piece, failure: Failure, delivery: Delivery, stage: Stage): void {
-  if (piece.count > 1) {
-    const oddAnswers = failure.odd ? stage.limits.shipOddAnswersMax - 1 : 0;
-    cutAt(piece, piece.count >>> 1, delivery.pieces, oddAnswers);
+  const [index = 0] = indexesOf(piece);
+  if (stage.parkedBodies.isHalfFull && isOfOne(piece, delivery)) holdUp([index], delivery);
+  const oddAnswers = piece.oddAnswers + Number(failure.odd);
+  const isPatient = failure.odd && oddAnswers < stage.limits.shipOddAnswersMax;
+  if (isPatient && !(piece.isSuspect && takesOthers(stage))) {
+    // Others go first now: they show whether it is the way, or this body.
+    delivery.pieces.push({ ...piece, oddAnswers, isSuspect: true });
     return;
   }
-  const [index = 0] = indexesOf(piece);
+  if (piece.count > 1) {
+    const again = failure.odd ? stage.limits.shipOddAnswersMax - 1 : 0;
+    cutAt(piece, piece.count >>> 1, delivery.pieces, again);
+    return;
+  }
   const { body, starts } = locate(delivery);
   stage.onKept(failure, entryBytes(body, starts, index).length);
   const attempts = piece.attempts + 1;
   const notBeforeMs = stage.clock() + stage.gate.backoffMs(attempts, 'slow');
-  delivery.pieces.push({ ...piece, attempts, oddAnswers: 0, notBeforeMs });
-  if (stage.parkedBodies.isHalfFull) holdUp([index], delivery);
+  delivery.pieces.push({ ...piece, attempts, oddAnswers: 0, isSuspect: true, notBeforeMs });
+  suspect([index], delivery, stage);
+  delivery.keptInRow += 1;
+  const excess = delivery.keptInRow - stage.limits.shipRefusedInRowMax;
+  if (excess > 0) delaySuspects(stage.gate.backoffMs(excess, 'slow'), delivery, stage);
+}
+
+function isOfOne(piece: Piece, delivery: Delivery): boolean {
+  const indexes = indexesOf(piece);
+  return sourceOf(indexes[0] ?? 0, delivery) === sourceOf(indexes.at(-1) ?? 0, delivery);
+}
+
+/** Most likely nothing of them passes: one at a time finds out when that has changed. */
+function delaySuspects(waitMs: number, { pieces }: Delivery, stage: Stage): void {
+  const dueMs = stage.clock() + waitMs;
+  for (const [at, piece] of pieces.entries()) {
+    if (!piece.isSuspect) continue;
+    pieces[at] = { ...piece, notBeforeMs: Math.max(piece.notBeforeMs, dueMs) };
+  }
 }
 
 /** Tells, once for each container, that its entries hold the batch up. */
@@ -192,21 +231,23 @@ function deadLetter(
     return { code, reason: text, entry: entryBytes(body, starts, index) };
   };
   stage.deadLetter(reason, refused.map(letterOf));
-  suspect(refused, delivery, stage);
+  suspect(
+    refused.map(({ index }) => index),
+    delivery,
+    stage,
+  );
 }
 
-/** The containers of refused entries are suspect from now on. */
-function suspect(refused: readonly Named[], delivery: Delivery, stage: Stage): void {
+/** The containers of refused entries are suspect from now on, and hold up no others here. */
+function suspect(indexes: readonly number[], delivery: Delivery, stage: Stage): void {
   const { sources = [] } = delivery.batch;
-  let isNew = false;
-  const seen = new Set<number>();
-  for (const { index } of refused) {
+  const count = delivery.suspectSources.size;
+  for (const index of indexes) {
     const source = sourceOf(index, delivery);
     const container = sources[source]?.container;
-    if (container === undefined || seen.has(source)) continue;
-    seen.add(source);
-    isNew ||= !stage.suspects.has(container);
+    if (container === undefined) continue;
+    delivery.suspectSources.add(source);
     stage.suspects.add(container);
   }
-  if (isNew) separateSuspects(delivery, stage);
+  if (delivery.suspectSources.size > count) separateSuspects(delivery, stage);
 }
