@@ -23,7 +23,7 @@ export type Delivery = {
   readonly sourcesHeldUp: Set<number>;
   /** Entries refused one by one since the last that was accepted. */
   refusedInRow: number;
-  /** Entries kept one by one, since the last accepted, because what is no API does not take them. */
+  /** Entries kept one by one since the last accepted: what is no API does not take them. */
   keptInRow: number;
   /** When parking was tried last: it is not tried again before something has changed. */
   parkTried: { readonly count: number; readonly freedCount: number } | undefined;
