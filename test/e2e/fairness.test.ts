@@ -1,0 +1,108 @@
+// One pod floods with what costs most, twenty others write a line now and then: theirs arrive in
+// time, and the probes answer.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startSink } from '../../bench/sink-client.ts';
+import type { Sink } from '../../bench/sink-client.ts';
+import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import { startAgentProcess, stopAll, until } from '../support/agent-process.ts';
+import { withAdmin } from '../support/agent-status.ts';
+import { costlyKinds } from './costly-lines.ts';
+
+const isSlow = process.env['TAILSHIP_SLOW'] !== undefined;
+const floodSeconds = isSlow ? 20 : 4;
+const floodBytesPerSecond = 10_000_000;
+const quietPods = 20;
+const quietEveryMs = 250;
+
+let scratch: string;
+let sink: Sink;
+beforeEach(async () => {
+  scratch = fs.mkdtempSync(path.join('/dev/shm', 'tailship-fair-'));
+  sink = await startSink();
+});
+afterEach(async () => {
+  await stopAll();
+  await sink.stop();
+  fs.rmSync(scratch, { recursive: true, force: true });
+}, 60_000);
+
+test.for(Object.keys(costlyKinds))(
+  'a flood of %s delays neither the other pods nor the probes',
+  { timeout: 60_000 + 4_000 * floodSeconds },
+  async (kind) => {
+    const kubelet = createFakeKubelet({ root: path.join(scratch, 'log'), seed: 1 });
+    const start = (pod: string) =>
+      kubelet.startPod({ namespace: 'ns', pod, containers: ['c'] }).container().logPath;
+    const flooded = start('flood');
+    const quiet = Array.from({ length: quietPods }, (_, index) => start(`quiet-${index}`));
+    const lineCount = quietPods * Math.floor((floodSeconds * 1_000) / quietEveryMs);
+    await sink.reset(lineCount, 'live');
+    const admin = await withAdmin();
+    startAgentProcess({
+      kubelet,
+      stateDir: path.join(scratch, 'state'),
+      endpoint: sink.url,
+      flags: [...admin.flags, '--join-stack-traces', '--flush-interval-ms=200'],
+    });
+    await until('it is up', async () => (await admin.probe('/readyz')) === 200);
+    const script = path.resolve(import.meta.dirname, 'costly-lines.ts');
+    const words = [script, kind, flooded, String(floodSeconds), String(floodBytesPerSecond)];
+    const flood = spawn(process.execPath, words, { stdio: 'inherit' });
+    const probes = watchProbes(() => admin.probe('/livez'));
+    await writeQuiet(quiet, lineCount);
+    if (flood.exitCode === null) await once(flood, 'exit');
+    expect(flood.exitCode).toBe(0);
+    expect(fs.statSync(flooded).size).toBeGreaterThan(floodBytesPerSecond * floodSeconds * 0.5);
+    const arrived = await until('every quiet line has come', async () => {
+      const stats = await sink.stats();
+      return stats.distinct === lineCount ? stats : undefined;
+    });
+    const { worstMs, failed } = await probes.end();
+    const p99Ms = arrived.p99Ms ?? Number.NaN;
+    process.stdout.write(`${kind}: p99 ${p99Ms.toFixed(0)} ms, probe ${worstMs.toFixed(0)} ms\n`);
+    expect(p99Ms).toBeLessThan(5_000);
+    expect(failed).toBe(0);
+    expect(worstMs).toBeLessThan(1_000);
+  },
+);
+
+/** Each line says when it was written; the sink counts from that. */
+async function writeQuiet(files: readonly string[], lineCount: number): Promise<void> {
+  const descriptors = files.map((file) => fs.openSync(file, 'a'));
+  for (let seq = 0; seq < lineCount; seq += 1) {
+    const at = String(process.hrtime.bigint() / 1_000n).padStart(16, '0');
+    const text = `quiet seq=${String(seq).padStart(10, '0')} at=${at}`;
+    const time = new Date().toISOString();
+    fs.writeSync(descriptors[seq % files.length] ?? -1, `${time} stdout F ${text}\n`);
+    if (seq % files.length === files.length - 1) await sleep(quietEveryMs);
+  }
+  for (const fd of descriptors) fs.closeSync(fd);
+}
+
+/** Probes ten times a second until it is ended. */
+function watchProbes(probe: () => Promise<number | undefined>) {
+  let isEnded = false;
+  let worstMs = 0;
+  let failed = 0;
+  const done = (async () => {
+    while (!isEnded) {
+      const beginMs = performance.now();
+      if ((await probe()) !== 200) failed += 1;
+      worstMs = Math.max(worstMs, performance.now() - beginMs);
+      await sleep(100);
+    }
+  })();
+  return {
+    async end() {
+      isEnded = true;
+      await done;
+      return { worstMs, failed };
+    },
+  };
+}
