@@ -132,6 +132,8 @@ const runners: Readonly<Record<Command, Runner>> = {
   run: async (loaded, control) => {
     const { runAgent } = await import('../agent.ts');
     const { fitToCgroup } = await import('../host/sizing.ts');
+    const { delayStart } = await import('./start-delay.ts');
+    await delayStart(loaded.config, control.signal);
     return runAgent(fitToCgroup(loaded), control);
   },
   emulator: async ({ config }, control) => {

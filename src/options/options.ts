@@ -272,6 +272,14 @@ export const options = {
     commands: agentCommands,
     help: 'After SIGTERM, how long requests in flight may take to finish.',
   },
+  startJitterMs: {
+    kind: 'milliseconds',
+    default: 0,
+    min: 0,
+    max: 60_000,
+    commands: ['run', 'check'],
+    help: 'Wait up to this long, at random, before starting: for many agents that start at once.',
+  },
   // ── emulator
   port: {
     kind: 'count',

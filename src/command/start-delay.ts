@@ -1,0 +1,17 @@
+// A random wait before the agent starts. When a rollout or a power cut starts hundreds of agents at
+// once, each asks the API server for its pods and Google for a token: the wait spreads that.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { Config } from '../config.ts';
+
+/** Ends at the signal at the latest; nothing is opened or locked yet. `random` is in [0, 1). */
+export async function delayStart(
+  { startJitterMs, once }: Pick<Config, 'startJitterMs' | 'once'>,
+  signal: AbortSignal,
+  random: () => number = Math.random,
+): Promise<void> {
+  const waitMs = once ? 0 : random() * startJitterMs;
+  if (waitMs === 0) return;
+  await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+}
