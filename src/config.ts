@@ -331,6 +331,12 @@ export const limits = {
   migrateRowBytesMax: 256 * KiB,
   migrateReadMs: 10_000,
   migrateHeapMiB: 96,
+  // ── dead-letters
+  lettersListedMax: 1_000,
+  lettersShownMax: 10,
+  resendBodyBytesMax: 1 * MiB,
+  /** An API that does not answer leaves the letters where they are. */
+  resendBatchMs: 60_000,
   // ── log, admin
   /**
    * A warning or error with the same code and text is printed once per window, with a count of how

@@ -13,6 +13,7 @@ import { AgentError, errorTable } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { splitManifestWords } from './manifest-words.ts';
 import { splitMigrationWords } from './migration-source.ts';
+import { chosenOperand, splitOperands } from './operands.ts';
 import { nearest } from '../options/nearest.ts';
 import { printable } from '../printable.ts';
 import { version } from '../version.ts';
@@ -89,9 +90,12 @@ function optionsCommand(command: Command): Command {
   return command === 'manifests' ? 'run' : command;
 }
 
+/** Commands that take words besides flags. */
 function flagWordsOf(command: Command, words: readonly string[]): readonly string[] {
   if (command === 'migrate') return splitMigrationWords(words).rest;
-  return command === 'manifests' ? splitManifestWords(words).rest : words;
+  if (command === 'manifests') return splitManifestWords(words).rest;
+  if (command === 'dead-letters' || command === 'completion') return splitOperands(words).rest;
+  return words;
 }
 
 function isHelp(word: string): boolean {
@@ -153,6 +157,18 @@ const runners: Readonly<Record<Command, Runner>> = {
   bench: async ({ config }, control) => {
     const { runBench } = await import('./bench-command.ts');
     return runBench(config, control);
+  },
+  'dead-letters': async ({ config }, control, { words }) => {
+    const { deadLetterVerbs, runDeadLetters } = await import('./dead-letters.ts');
+    const { operands } = splitOperands(words.slice(1));
+    const verb = chosenOperand('dead-letters', operands, deadLetterVerbs);
+    return runDeadLetters(config, control, { verb, ids: operands.slice(1) });
+  },
+  completion: async (_loaded, { write }, { words }) => {
+    const { completionScript, shells } = await import('./completion.ts');
+    const { operands } = splitOperands(words.slice(1));
+    write(completionScript(chosenOperand('completion', operands, shells)));
+    return exitDone;
   },
   migrate: async ({ config }, control, invocation) => {
     const { runMigrate } = await import('./migrate.ts');

@@ -76,6 +76,28 @@ const commandTexts: Readonly<Record<Command, CommandText>> = {
       'tailship manifests --image … --key-secret tailship-key --project P --cluster C --location L | kubectl diff -f -',
     ],
   },
+  'dead-letters': {
+    summary: 'what Cloud Logging refused: list it, show it, send it again, clear it',
+    usage: 'list|show|resend|clear [ID]... [options]',
+    about:
+      'Reads dead-letter.ndjson in --state-dir, beside a running agent or without one. list names the newest\n' +
+      '1,000 by ID, reason and container; show prints entries, the newest ten without an ID; resend sends them\n' +
+      'to --endpoint with their insertIds, so that none is shown twice, and keeps what is refused again; clear\n' +
+      'drops them. Without an ID, resend and clear mean all. The exit code of resend is 1 if some are left.',
+    examples: [
+      'kubectl -n tailship exec POD -- /opt/tailship/bin/node /opt/tailship/src/main.ts dead-letters list --config /etc/tailship/tailship.yaml',
+      'tailship dead-letters show 1f0a3c9d2b --json',
+    ],
+  },
+  completion: {
+    summary: 'completion of commands, options and values for a shell',
+    usage: 'bash|zsh|fish',
+    about: 'Prints a script for the shell, made from the table of options.',
+    examples: [
+      'source <(tailship completion bash)',
+      'tailship completion fish > ~/.config/fish/completions/tailship.fish',
+    ],
+  },
   migrate: {
     summary: 'take over the positions of fluentd or Fluent Bit',
     usage: '--from fluentd|fluent-bit FILE [options]',
@@ -170,4 +192,9 @@ function placeholderOf(key: ConfigKey): string {
   if (row.kind === 'milliseconds') return 'MS';
   if (row.kind === 'bytes') return 'BYTES';
   return row.placeholder ?? 'N';
+}
+
+/** One line of what a command does. */
+export function commandSummary(command: Command): string {
+  return commandTexts[command].summary;
 }

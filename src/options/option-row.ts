@@ -7,9 +7,11 @@ export const commands = [
   'demo',
   'check',
   'top',
+  'dead-letters',
   'migrate',
   'bench',
   'manifests',
+  'completion',
 ] as const;
 export type Command = (typeof commands)[number];
 

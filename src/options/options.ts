@@ -17,7 +17,7 @@ export const options = {
   config: {
     kind: 'path',
     default: undefined,
-    commands: ['run', 'check', 'demo', 'top', 'emulator', 'migrate', 'bench'],
+    commands: ['run', 'check', 'demo', 'top', 'emulator', 'migrate', 'bench', 'dead-letters'],
     placeholder: 'FILE',
     help: 'YAML file of options; flags and variables win over it.',
   },
@@ -128,7 +128,7 @@ export const options = {
   stateDir: {
     kind: 'path',
     default: '/var/lib/tailship',
-    commands: ['run', 'check', 'migrate'],
+    commands: ['run', 'check', 'migrate', 'dead-letters'],
     placeholder: 'DIR',
     help: 'Directory of the saved positions and of dead-letter.ndjson.',
   },
@@ -136,7 +136,7 @@ export const options = {
   project: {
     kind: 'text',
     default: undefined,
-    commands: agentCommands,
+    commands: [...agentCommands, 'dead-letters'],
     placeholder: 'ID',
     help: 'Google Cloud project of the entries; the metadata server is asked otherwise.',
   },
@@ -167,14 +167,14 @@ export const options = {
   endpoint: {
     kind: 'url',
     default: 'https://logging.googleapis.com',
-    commands: ['run', 'check'],
+    commands: ['run', 'check', 'dead-letters'],
     placeholder: 'URL',
     help: 'Cloud Logging, a regional endpoint of it, or an emulator.',
   },
   credentialsFile: {
     kind: 'path',
     default: undefined,
-    commands: ['run', 'check'],
+    commands: ['run', 'check', 'dead-letters'],
     placeholder: 'FILE',
     foreignVariables: ['GOOGLE_APPLICATION_CREDENTIALS'],
     help: 'Service account key or workload identity file; the metadata server is asked otherwise.',
@@ -182,7 +182,7 @@ export const options = {
   metadataHost: {
     kind: 'text',
     default: '169.254.169.254',
-    commands: ['run', 'check'],
+    commands: ['run', 'check', 'dead-letters'],
     placeholder: 'HOST[:PORT]',
     foreignVariables: ['GCE_METADATA_HOST'],
     help: 'Metadata server that is asked for the token and for the identity of the node.',
@@ -190,21 +190,21 @@ export const options = {
   quotaProject: {
     kind: 'text',
     default: undefined,
-    commands: ['run', 'check'],
+    commands: ['run', 'check', 'dead-letters'],
     placeholder: 'ID',
     help: 'Project whose quota is used, when it is not the one of the credentials.',
   },
   caFile: {
     kind: 'path',
     default: undefined,
-    commands: ['run', 'check'],
+    commands: ['run', 'check', 'dead-letters'],
     placeholder: 'FILE',
     help: 'PEM certificates to trust beyond those of Node.',
   },
   proxy: {
     kind: 'url',
     default: undefined,
-    commands: ['run', 'check'],
+    commands: ['run', 'check', 'dead-letters'],
     placeholder: 'URL',
     foreignVariables: ['HTTPS_PROXY', 'https_proxy'],
     help: 'HTTP proxy towards an https endpoint; NO_PROXY exempts hosts from HTTPS_PROXY.',
@@ -212,7 +212,7 @@ export const options = {
   allowPlainHttp: {
     kind: 'boolean',
     default: false,
-    commands: ['run', 'check'],
+    commands: ['run', 'check', 'dead-letters'],
     help: 'Send tokens over plain http to other hosts than this one, where everyone on the way can read them.',
   },
   traceFormat: {
@@ -244,7 +244,7 @@ export const options = {
   gzip: {
     kind: 'boolean',
     default: false,
-    commands: agentCommands,
+    commands: [...agentCommands, 'dead-letters'],
     help: 'Compress request bodies: saves network, costs about 1.5 µs of CPU a line.',
   },
   connections: {
@@ -349,7 +349,7 @@ export const options = {
   json: {
     kind: 'boolean',
     default: false,
-    commands: ['check', 'top', 'bench'],
+    commands: ['check', 'top', 'bench', 'dead-letters'],
     help: 'Print JSON instead of text.',
   },
   verbose: {
@@ -363,7 +363,7 @@ export const options = {
     isHot: true,
     default: 'info',
     choices: ['debug', 'info', 'warn', 'error'],
-    commands: ['run', 'demo', 'emulator', 'check', 'migrate', 'bench'],
+    commands: ['run', 'demo', 'emulator', 'check', 'migrate', 'bench', 'dead-letters'],
     help: 'Least severity of the log on stderr.',
   },
 } as const satisfies Record<string, OptionRow>;

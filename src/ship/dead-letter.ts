@@ -17,6 +17,8 @@ export type DeadLetter = {
   readonly code: number;
   /** Its JSON as it was sent. */
   readonly entry: Uint8Array;
+  /** JSON of what its request gave to all entries: logName, resource, labels. */
+  readonly defaults?: string;
 };
 
 export type DeadLetterOptions = {
@@ -55,7 +57,10 @@ export class DeadLetterFile {
     this.#torn = this.#bytes > 0 && endsWithinLine(this.#path, this.#bytes);
   }
 
-  /** Appends the letters, one line each: `{"time","reason","code","entry"}`. Never throws. */
+  /**
+   * Appends the letters, one line each: `{"time","reason","code","defaults","entry"}`. Never
+   * throws.
+   */
   append(letters: Iterable<DeadLetter>): AppendCounts {
     const counts = { written: 0, unwritten: 0, dropped: 0, error: undefined as Error | undefined };
     const time = new Date(this.#options.now()).toISOString();
@@ -73,9 +78,10 @@ export class DeadLetterFile {
       lines = [];
       lineCount = bytes = 0;
     };
-    for (const { reason, code, entry } of letters) {
+    for (const { reason, code, entry, defaults } of letters) {
       const head = JSON.stringify({ time, reason: reason.slice(0, reasonCharsMax), code });
-      const opening = Buffer.from(`${head.slice(0, -1)},"entry":`);
+      const inherited = defaults === undefined ? '' : `,"defaults":${defaults}`;
+      const opening = Buffer.from(`${head.slice(0, -1)}${inherited},"entry":`);
       lines.push(opening, entry, Buffer.from('}\n'));
       lineCount += 1;
       bytes += opening.length + entry.length + 2;

@@ -13,6 +13,7 @@ import type { Piece } from './piece.ts';
 import { cutAt, firstPiece, indexesOf } from './piece.ts';
 import type { Stage } from './sending.ts';
 import { takesOthers } from './sending.ts';
+import { headOf } from './witness.ts';
 
 /** Below this share of named entries, the rest is halved too: the API names but the first. */
 const namedShareMin = 1 / 16;
@@ -227,9 +228,13 @@ function deadLetter(
   if (refused.length === 0) return;
   const { body, starts } = locate(delivery);
   delivery.outcome.deadLettered += refused.length;
-  const letterOf = ({ index, code, text }: Named): DeadLetter => {
-    return { code, reason: text, entry: entryBytes(body, starts, index) };
-  };
+  const defaults = JSON.stringify(headOf(body, starts));
+  const letterOf = ({ index, code, text }: Named): DeadLetter => ({
+    code,
+    reason: text,
+    ...(defaults !== '{}' && { defaults }),
+    entry: entryBytes(body, starts, index),
+  });
   stage.deadLetter(reason, refused.map(letterOf));
   suspect(
     refused.map(({ index }) => index),

@@ -88,14 +88,15 @@ export class Witness {
   }
 }
 
-function headOf(body: Uint8Array, starts: Uint32Array): Head {
+/** What the head of a body gives to all its entries. */
+export function headOf(body: Uint8Array, starts: Uint32Array): Head {
   const text = asBuffer(body.subarray(0, starts[0])).toString('utf8');
   const { logName, resource, labels } = JSON.parse(`${text}]}`) as Head;
   return { logName, resource, ...(labels !== undefined && { labels }) };
 }
 
 /** The entry with what it inherits from the head of its request. */
-function selfContained(entry: Buffer, head: Head): Buffer {
+export function selfContained(entry: Buffer, head: Head): Buffer {
   const own = Object.keys(JSON.parse(entry.toString('utf8')) as object);
   let members = '';
   for (const key of ['logName', 'resource'] as const) {

@@ -1,0 +1,222 @@
+// Reads dead letters: the files of a state directory, their lines, and what a line says.
+//
+// Invariants: at most one line is in memory, and a line that is torn, too long or of another format
+// is told apart, never guessed at and never in the way of the others. The bytes of an entry are
+// those that were refused: numbers and repeated members survive as they are.
+
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { limits } from '../config.ts';
+import { hasCode } from '../errors.ts';
+
+/** What a line of a dead-letter file says. */
+export type LetterSummary = {
+  /** Of the line's bytes: it stays the same wherever the line is. */
+  readonly id: string;
+  /** RFC 3339, when it was refused. */
+  readonly time: string;
+  /** `INVALID_ARGUMENT`, by google.rpc.Code. */
+  readonly codeName: string;
+  /** The API's words, which may quote the entry. */
+  readonly reason: string;
+  /** `namespace/pod/container`; '' when the entry does not say. */
+  readonly container: string;
+  readonly insertId: string;
+  readonly entryBytes: number;
+};
+
+export type Letter = LetterSummary & {
+  /** JSON as it was refused. */
+  readonly entry: Buffer;
+  /** Members that the request gave to all its entries. */
+  readonly defaults: LetterDefaults;
+};
+
+export type LetterDefaults = {
+  readonly logName?: string;
+  readonly resource?: { readonly labels?: Readonly<Record<string, unknown>> };
+  readonly labels?: Readonly<Record<string, unknown>>;
+};
+
+/** Bytes of a line, without its end; undefined when it was too long to be one. */
+export type LetterLine = Buffer | undefined;
+
+/** No request is longer, and an entry with its reason is part of one. */
+const lineBytesMax = limits.requestBytesMax + 1024 * 1024;
+const chunkBytes = 64 * 1024;
+const newline = 0x0a;
+const idLength = 10;
+const activeName = 'dead-letter.ndjson';
+const takenName = /^dead-letter\.taken-\d+-\d+\.ndjson$/;
+
+const codeNames = [
+  ['OK', 'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND'],
+  ['ALREADY_EXISTS', 'PERMISSION_DENIED', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED'],
+  ['OUT_OF_RANGE', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS', 'UNAUTHENTICATED'],
+].flat();
+
+/** Names of the files with letters, oldest first: left by a command, rotated away, written to. */
+export function letterFiles(stateDir: string): string[] {
+  let names: string[];
+  try {
+    names = readdirSync(stateDir);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw error;
+  }
+  const taken = names.filter((name) => takenName.test(name)).toSorted();
+  const own = [`${activeName}.1`, activeName].filter((name) => names.includes(name));
+  return [...taken, ...own].map((name) => join(stateDir, name));
+}
+
+/** The lines of a file from `start` on, empty ones left out; none when it is gone. */
+export function* letterLines(path: string, start = 0): Generator<LetterLine> {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return;
+    throw error;
+  }
+  try {
+    yield* linesOf(fd, start);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function* linesOf(fd: number, start: number): Generator<LetterLine> {
+  let pieces: Buffer[] = [];
+  let length = 0;
+  let position = start;
+  const take = (): LetterLine => {
+    const line = length > lineBytesMax ? undefined : Buffer.concat(pieces);
+    pieces = [];
+    length = 0;
+    return line;
+  };
+  const add = (piece: Buffer): void => {
+    length += piece.length;
+    if (length <= lineBytesMax) pieces.push(piece);
+    else pieces = [];
+  };
+  for (;;) {
+    const chunk = Buffer.alloc(chunkBytes);
+    const count = readSync(fd, chunk, 0, chunkBytes, position);
+    if (count === 0) break;
+    position += count;
+    let from = 0;
+    for (
+      let at = chunk.indexOf(newline);
+      at >= 0 && at < count;
+      at = chunk.indexOf(newline, from)
+    ) {
+      add(chunk.subarray(from, at));
+      from = at + 1;
+      if (length > 0) yield take();
+    }
+    if (from < count) add(chunk.subarray(from, count));
+  }
+  if (length > 0) yield take();
+}
+
+/** What a line says; undefined when it is no letter. */
+export function parseLetter(line: LetterLine): Letter | undefined {
+  if (line === undefined) return undefined;
+  let root: Readonly<Record<string, unknown>>;
+  try {
+    root = JSON.parse(line.toString('utf8')) as typeof root;
+  } catch {
+    return undefined; // Torn by a crash.
+  }
+  const span = memberSpan(line, 'entry');
+  if (!isObject(root) || !isObject(root['entry']) || span === undefined) return undefined;
+  const entry = root['entry'] as LetterDefaults & { readonly insertId?: unknown };
+  const defaults = isObject(root['defaults']) ? (root['defaults'] as LetterDefaults) : {};
+  const code = Number(root['code']);
+  return {
+    id: createHash('sha256').update(line).digest('hex').slice(0, idLength),
+    time: textOf(root['time']),
+    codeName: codeNames[code] ?? `code ${code}`,
+    reason: textOf(root['reason']),
+    container: containerOf(entry.resource ?? defaults.resource),
+    insertId: textOf(entry.insertId),
+    entryBytes: span.end - span.start,
+    entry: line.subarray(span.start, span.end),
+    defaults,
+  };
+}
+
+/** The newest letters of the file that is written to, newest first, from its last bytes alone. */
+export function newestLetters(stateDir: string, countMax: number, tailBytes: number): Letter[] {
+  const letters: Letter[] = [];
+  // A file that was rotated away a moment ago still holds the newest.
+  for (const path of letterFiles(stateDir).toReversed()) {
+    const found: Letter[] = [];
+    for (const line of letterLines(path, Math.max(0, sizeOf(path) - tailBytes))) {
+      const letter = parseLetter(line); // The first line may be the end of one.
+      if (letter !== undefined) found.push(letter);
+    }
+    letters.push(...found.toReversed());
+    if (letters.length >= countMax) break;
+  }
+  return letters.slice(0, countMax);
+}
+
+function sizeOf(path: string): number {
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      return fstatSync(fd).size;
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return 0;
+    throw error;
+  }
+}
+
+function containerOf(resource: LetterDefaults['resource']): string {
+  const labels = isObject(resource?.labels) ? resource.labels : {};
+  const names = ['namespace_name', 'pod_name', 'container_name'].map((key) => textOf(labels[key]));
+  return names.every((name) => name === '') ? '' : names.join('/');
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const quote = 0x22;
+const backslash = 0x5c;
+const colon = 0x3a;
+
+/** Where the value of a member of the object `bytes` is, an object itself; valid JSON. */
+function memberSpan(
+  bytes: Buffer,
+  name: string,
+): { readonly start: number; readonly end: number } | undefined {
+  const key = Buffer.from(JSON.stringify(name));
+  let depth = 0;
+  let start: number | undefined;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at];
+    if (byte === quote) {
+      const first = at;
+      for (at += 1; bytes[at] !== quote; at += 1) if (bytes[at] === backslash) at += 1;
+      const isKey = depth === 1 && bytes.subarray(first, at + 1).equals(key);
+      if (isKey && start === undefined && bytes[at + 1] === colon) start = at + 2;
+    } else if (byte === 0x7b || byte === 0x5b) depth += 1;
+    else if (byte === 0x7d || byte === 0x5d) {
+      depth -= 1;
+      if (start !== undefined && depth === 1) return { start, end: at + 1 };
+    }
+  }
+  return undefined;
+}
