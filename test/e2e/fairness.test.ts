@@ -87,11 +87,11 @@ async function writeQuiet(files: readonly string[], lineCount: number): Promise<
 
 /** Probes ten times a second until it is ended. */
 function watchProbes(probe: () => Promise<number | undefined>) {
-  let isEnded = false;
+  const ending = new AbortController();
   let worstMs = 0;
   let failed = 0;
   const done = (async () => {
-    while (!isEnded) {
+    while (!ending.signal.aborted) {
       const beginMs = performance.now();
       if ((await probe()) !== 200) failed += 1;
       worstMs = Math.max(worstMs, performance.now() - beginMs);
@@ -100,7 +100,7 @@ function watchProbes(probe: () => Promise<number | undefined>) {
   })();
   return {
     async end() {
-      isEnded = true;
+      ending.abort();
       await done;
       return { worstMs, failed };
     },
