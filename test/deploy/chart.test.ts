@@ -9,6 +9,7 @@ import { Ajv } from 'ajv';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse } from 'yaml';
 
+import { options } from '../../src/options/options.ts';
 import { chartDir, findRendererFault, renderChart, valueFiles, valuesTable } from './chart.ts';
 import { kustomize } from './kustomize.ts';
 import { testManifests } from './manifest-demands.ts';
@@ -164,6 +165,14 @@ describe.skipIf(fault !== '')(`the chart${needed}`, () => {
     for (const file of ['/var/log/journal', '/var/log/startupscript.log', '/run/log/journal']) {
       expect(mountUnder(pod, agent, file), file).toMatchObject({ readOnly: true });
     }
+  });
+
+  test('writes no option that this version does not know, but those two while it lacks them', () => {
+    const text = 'project: p\ncluster: c\nlocation: l\ninclude: [a]\nexclude: [b]\n';
+    const { manifests } = renderWith(`${text}nodeLogs: true\nrules: [{ match: {} }]\n`);
+    const map = manifests.find(({ kind }) => kind === 'ConfigMap')?.data?.['tailship.yaml'] ?? '';
+    const unknown = Object.keys(parse(map) as object).filter((key) => !(key in options));
+    expect(unknown.filter((key) => key !== 'nodeLogs' && key !== 'rules')).toEqual([]);
   });
 
   test.each([
