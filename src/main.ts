@@ -8,8 +8,13 @@ import module from 'node:module';
 import { totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
+/** As Node itself ends after an error that nobody catches. */
+const exitFault = 1;
+
 restartWithCompileCache();
 const { runCli } = await import('./command/cli.ts');
+const { createLog } = await import('./log.ts');
+if (!process.stderr.isTTY) structureStderr();
 
 const stop = new AbortController();
 const outputClosed = new AbortController();
@@ -61,6 +66,24 @@ const exitCode = await runCli({
 });
 // Whatever a library still holds open must not keep a stopped agent alive until SIGKILL.
 process.exit(exitCode);
+
+/**
+ * What Node would print of a warning or a crash are lines without severity and time, one entry
+ * each: they go into the log as it is, a stack as one field of its line.
+ */
+function structureStderr(): void {
+  const write = (line: string) => void process.stderr.write(`${line}\n`);
+  const log = createLog({ level: 'warn', write });
+  process.removeAllListeners('warning');
+  process.on('warning', ({ name, message }) => log.warn(undefined, `${name}: ${message}`));
+  // Threads have listeners of their own, which print to the same stderr.
+  process.env['NODE_NO_WARNINGS'] = '1';
+  process.on('uncaughtException', (error: unknown) => {
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    log.error(undefined, `tailship ends by a fault of its own: ${message}`, { stack });
+    process.exit(exitFault);
+  });
+}
 
 /** SIGHUP has two meanings: read the configuration again, and: the user has closed the terminal. */
 function hasLostTerminal(): boolean {

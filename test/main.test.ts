@@ -180,3 +180,54 @@ describe('run', () => {
     expect(modules.some((url) => url.includes('/node_modules/yaml/'))).toBe(true);
   });
 });
+
+describe('stderr', () => {
+  /** Runs `code` within the agent's process as soon as its log has begun. */
+  async function errorsAfter(code: string): Promise<Record<string, unknown>[]> {
+    const hook = `setTimeout(() => { ${code} }, 300)`;
+    const nodeFlags = ['--import', `data:text/javascript,${encodeURIComponent(hook)}`];
+    const directory = makeNode();
+    const words = ['run', '--containers-dir', join(directory, 'containers')];
+    words.push('--log-root', join(directory, 'pods'), '--state-dir', join(directory, 'state'));
+    words.push('--endpoint', 'http://127.0.0.1:1', '--admin-address', 'off', '--grace-ms', '0');
+    const child = start(words, { nodeFlags });
+    child.stderr.on('data', (text: string) => {
+      if (text.includes('a warning of a library')) child.kill('SIGTERM');
+    });
+    const { error } = await finish(child);
+    return error
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  test.each([
+    ['an error that nobody catches', "throw new Error('a bug')"],
+    ['a rejection that nobody catches', "Promise.reject(new Error('a bug'))"],
+    ['what is no error', "throw 'a bug'"],
+  ])('has one line of JSON for %s', async (_name, code) => {
+    const line = (await errorsAfter(code)).at(-1);
+    expect(line).toMatchObject({ severity: 'ERROR', message: expect.stringContaining('a bug') });
+    expect(line?.['time']).toMatch(/^\d{4}-/);
+    expect(line?.['stack']).toContain('\n');
+  });
+
+  test('has one line of JSON for a warning of Node', async () => {
+    const lines = await errorsAfter("process.emitWarning('a warning of a library')");
+    expect(lines).toContainEqual(
+      expect.objectContaining({ severity: 'WARNING', message: 'Warning: a warning of a library' }),
+    );
+  });
+
+  test('has one line of JSON, with advice, for what ends a running agent', async () => {
+    const words = ['run', '--endpoint', 'http://10.0.0.1/', '--project', 'p', '--cluster', 'c'];
+    words.push('--location', 'l', '--node', 'n');
+    const { code, error } = await finish(start(words));
+    expect(code).toBe(1);
+    expect(JSON.parse(error)).toMatchObject({
+      severity: 'ERROR',
+      code: 'PLAIN_HTTP_REFUSED',
+      advice: expect.stringContaining('--allow-plain-http'),
+    });
+  });
+});

@@ -54,12 +54,24 @@ export async function runCli(invocation: Invocation): Promise<number> {
   } catch (error) {
     if (!isOperating(error)) throw error;
     const { code } = error;
+    // A user reads what is wrong with an option; what ends a running agent goes where its log goes.
+    if (invocation.words[0] === 'run' && code !== 'CONFIG_INVALID' && !invocation.isErrorTerminal) {
+      logEnd(error, invocation);
+      return exitFailed;
+    }
     for (const text of problemTexts(error)) {
       invocation.writeError(`tailship: ${code}: ${printable(text)}`);
     }
     if (error instanceof AgentError) invocation.writeError(`  ${adviceFor(error, invocation)}`);
     return code === 'CONFIG_INVALID' ? exitUsage : exitFailed;
   }
+}
+
+function logEnd(error: OperatingError, { writeError }: Invocation): void {
+  const log = createLog({ level: 'error', write: writeError });
+  if (error instanceof AgentError) {
+    log.error(error.code, error.message, { advice: errorTable[error.code].advice });
+  } else log.error(undefined, error.message, { errno: error.code });
 }
 
 /** Who runs `check` already need not be told to. */

@@ -7,6 +7,9 @@ import type { AddressInfo, Socket } from 'node:net';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { checkEndpoint } from '../../src/admin/endpoint-checks.ts';
+import { makeConfig } from '../../src/options/config-loader.ts';
+import { sendDryRun } from '../../src/ship/dry-run.ts';
 import { FakeApi, makeBatch } from './fake-api.ts';
 import { makeStateDir, openApi, openShipper } from './open-shipper.ts';
 import { makeTestCertificate } from './test-certificate.ts';
@@ -176,6 +179,46 @@ async function metadataHost(): Promise<string> {
   });
   return url.host;
 }
+
+const flaws = [
+  ['expired', 'certificate has expired'],
+  ['other host', 'does not match certificate'],
+] as const;
+
+describe.each(flaws)('a certificate that is flawed (%s)', (flaw, reason) => {
+  async function openFlawed() {
+    const certificate = makeTestCertificate(flaw);
+    const api = await openApi(undefined, certificate);
+    const caFile = path.join(makeStateDir(), 'ca.pem');
+    writeFileSync(caFile, certificate.cert);
+    return { api, caFile, metadataHost: await metadataHost() };
+  }
+
+  test('keeps the entries, tells the reason, and shows nobody the token', async () => {
+    const { api, caFile, metadataHost: host } = await openFlawed();
+    const { shipper, lines } = await openShipper(api.url, { caFile, metadataHost: host });
+    const shipped = codeOf(shipper.ship(makeBatch(2)));
+    await vi.waitFor(() => expect(lines.length).toBe(1), 5_000);
+    expect(lines[0]).toMatchObject({ level: 'error', code: 'SHIP_UNREACHABLE' });
+    expect(lines[0]?.text).toContain(reason);
+    expect(api.requests).toEqual([]);
+    expect(shipper.counters.acceptedEntries).toBe(0);
+    await shipper.stop(0);
+    expect(await shipped).toBe('SHIP_STOPPED');
+  });
+
+  test('is what `check` says', async () => {
+    const { api, caFile, metadataHost: host } = await openFlawed();
+    const config = makeConfig({ endpoint: api.url.origin, caFile, metadataHost: host });
+    const place = { project: 'p', cluster: 'c', location: 'l', node: 'n' };
+    const findNodePlace = () => Promise.resolve(place);
+    const findings = await checkEndpoint(config, { findNodePlace, sendDryRun });
+    const [finding] = findings.filter(({ level }) => level === 'fail');
+    expect(finding?.text).toContain('SHIP_UNREACHABLE');
+    expect(finding?.text).toContain(reason);
+    expect(finding?.advice).toContain('certificate');
+  });
+});
 
 describe('a connection', () => {
   test('that is reset in mid-request costs a retry', async () => {

@@ -10,16 +10,22 @@ const commonName = oid(0x55, 0x04, 0x03);
 const subjectAltName = oid(0x55, 0x1d, 0x11);
 const basicConstraints = oid(0x55, 0x1d, 0x13);
 
-/** Key and certificate, PEM. */
-export function makeTestCertificate(): TestCertificate {
+export type CertificateFlaw = 'expired' | 'other host';
+
+/** Key and certificate, PEM; good but for the flaw. */
+export function makeTestCertificate(flaw?: CertificateFlaw): TestCertificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = sequence(ecdsaWithSha256);
   const name = sequence(tlv(0x31, sequence(commonName, text(0x0c, 'tailship test'))));
-  const names = sequence(
-    text(0x82, 'localhost'),
-    text(0x82, 'logging.test'),
-    tlv(0x87, Buffer.from([127, 0, 0, 1])),
-  );
+  const names =
+    flaw === 'other host'
+      ? sequence(text(0x82, 'elsewhere.test'))
+      : sequence(
+          text(0x82, 'localhost'),
+          text(0x82, 'logging.test'),
+          tlv(0x87, Buffer.from([127, 0, 0, 1])),
+        );
+  const end = flaw === 'expired' ? text(0x17, '210101000000Z') : text(0x18, '21200101000000Z');
   const constraints = sequence(tlv(0x01, Buffer.from([0xff])));
   const extensions = sequence(
     sequence(basicConstraints, tlv(0x04, constraints)),
@@ -30,7 +36,7 @@ export function makeTestCertificate(): TestCertificate {
     integer(1),
     algorithm,
     name,
-    sequence(text(0x17, '200101000000Z'), text(0x18, '21200101000000Z')),
+    sequence(text(0x17, '200101000000Z'), end),
     name,
     publicKey.export({ type: 'spki', format: 'der' }),
     tlv(0xa3, extensions),
