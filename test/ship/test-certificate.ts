@@ -51,8 +51,10 @@ export function makeTestCertificate(flaw?: CertificateFlaw): TestCertificate {
 }
 
 function tlv(tag: number, value: Buffer): Buffer {
+  const { length: bytes } = value;
+  // DER takes the shortest form only, and the length of a signature varies.
   const length =
-    value.length < 128 ? [value.length] : [0x82, value.length >>> 8, value.length & 0xff];
+    bytes < 128 ? [bytes] : bytes < 256 ? [0x81, bytes] : [0x82, bytes >>> 8, bytes & 0xff];
   return Buffer.concat([Buffer.from([tag, ...length]), value]);
 }
 
