@@ -20,6 +20,7 @@ import {
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
@@ -420,10 +421,10 @@ describe('a .gz', () => {
 
   test('that cannot be opened for want of descriptors is never read as plain text', () => {
     writeFileSync(path(`${rotated}.gz`), gzipSync(line('a')));
-    const script = `
-      ulimit -n 25; exec ${process.execPath} -e '
+    const chainUrl = pathToFileURL(join(import.meta.dirname, '../../src/tail/chain.ts')).href;
+    const program = `
       const fs = require("node:fs"); const held = [];
-      import(${JSON.stringify(join(import.meta.dirname, '../../src/tail/chain.ts'))}).then(({ Chain }) => {
+      import(${JSON.stringify(chainUrl)}).then(({ Chain }) => {
         try { for (;;) held.push(fs.openSync("/dev/null")); } catch {}
         const reports = [];
         const setup = { roots: [${JSON.stringify(root)}], openFiles: { count: 0, max: 9 }, from: "start",
@@ -437,8 +438,9 @@ describe('a .gz', () => {
         const before = chain.cut(1e9, 2).bytes;
         chain.look(3);
         console.log(JSON.stringify({ before, waits: chain.toSpool(4) !== undefined }));
-      });'`;
-    const said = JSON.parse(execFileSync('sh', ['-c', script]).toString());
+      });`;
+    const limited = ['-c', 'ulimit -n 25; exec "$0" -e "$1"', process.execPath, program];
+    const said = JSON.parse(execFileSync('sh', limited).toString());
     expect(said).toEqual({ before: 0, waits: true });
   });
 });
