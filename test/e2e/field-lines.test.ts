@@ -109,7 +109,8 @@ test.each(['', 'Welcome', '2026-03-05 14:07:00 an own time'])(
 
 test("glog with a year, and every letter of GKE's table", async () => {
   const letters = 'IWEFDNCA';
-  const lines = [...letters].map(
+  const lines = Array.from(
+    letters,
     (letter, index) =>
       `${timeOf(index)} stderr F ${letter}20240305 14:07:21.103990    12 store.cc:88] opened\n`,
   );

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
+import { makeScratch, runOnce, startAgentProcess, until } from '../support/agent-process.ts';
 import type { AgentOptions, AgentProcess } from '../support/agent-process.ts';
 import { descriptorsOf, entriesOf, withAdmin } from '../support/agent-status.ts';
 import { type Scene, useScene } from '../support/scene.ts';
@@ -33,6 +33,23 @@ function writeAll(lines: number): void {
 
 /** Everything arrived, files that were deleted since included. */
 const allArrived = () => expectExactlyOnce({ kubelet, emulator }, { withinMs: 25_000 });
+
+/** ext4 does at once; tmpfs never. */
+function reusesInodes(): boolean {
+  const folder = makeScratch();
+  try {
+    const file = path.join(folder.path, 'a');
+    const numbers = Array.from({ length: 50 }, () => {
+      fs.writeFileSync(file, '');
+      const { ino } = fs.statSync(file);
+      fs.unlinkSync(file);
+      return ino;
+    });
+    return new Set(numbers).size < numbers.length;
+  } finally {
+    folder.remove();
+  }
+}
 
 const shell = (script: string) => ['sh', '-c', `${script}; exec "$0" "$@"`];
 const noInotify = ['unshare', '-Ur', ...shell('echo 0 >/proc/sys/user/max_inotify_instances')];
@@ -94,7 +111,7 @@ describe('descriptors', () => {
       const agent = startAgent({ under: ['prlimit', '--nofile=256'] });
       await allArrived();
       await until('the files are closed', () => descriptorsOf(agent.pid) < 100 || undefined);
-      expect(agent.log).toEqual([]);
+      expect(agent.warnings()).toEqual([]);
     },
   );
 });
@@ -115,25 +132,31 @@ describe('positions that do not fit', () => {
     expect((await emulator.stats()).distinctEntries).toBe(100);
   });
 
-  test('a file that got the inode number of a deleted one is read from its start', async () => {
-    startPods(1);
-    writeAll(100);
-    await runOnce(agentOptions);
-    const [container] = kubelet.containers;
-    const { logPath } = container ?? { logPath: '' };
-    const { ino } = fs.statSync(logPath);
-    container?.kill();
-    fs.unlinkSync(logPath);
-    const text = (line: number) => `2024-01-01T00:00:0${line}Z stdout F other ${line}\n`;
-    let isReused = false;
-    for (let tries = 0; tries < 200 && !isReused; tries += 1) {
-      fs.writeFileSync(logPath, text(1) + text(2).repeat(200));
-      isReused = fs.statSync(logPath).ino === ino;
-      if (!isReused) fs.renameSync(logPath, `${logPath}.${tries}`);
-    }
-    const { summary } = await runOnce(agentOptions);
-    expect(summary['lines']).toBe(201);
-  });
+  test.skipIf(!reusesInodes())(
+    'a file that got the inode number of a deleted one is read from its start',
+    async () => {
+      startPods(1);
+      writeAll(100);
+      await runOnce(agentOptions);
+      const [container] = kubelet.containers;
+      const { logPath } = container ?? { logPath: '' };
+      const { ino } = fs.statSync(logPath);
+      container?.kill();
+      fs.unlinkSync(logPath);
+      const text = (line: number) => `2024-01-01T00:00:0${line}Z stdout F other ${line}\n`;
+      const aside = path.join(path.dirname(agentOptions.stateDir), 'aside');
+      fs.mkdirSync(aside);
+      let isReused = false;
+      for (let tries = 0; tries < 200 && !isReused; tries += 1) {
+        fs.writeFileSync(logPath, text(1) + text(2).repeat(200));
+        isReused = fs.statSync(logPath).ino === ino;
+        if (!isReused) fs.renameSync(logPath, path.join(aside, String(tries)));
+      }
+      expect(isReused, `the number ${ino} was given again`).toBe(true);
+      const { summary } = await runOnce(agentOptions);
+      expect(summary['lines']).toBe(201);
+    },
+  );
 });
 
 describe('a state directory', () => {
@@ -203,11 +226,11 @@ describe('what a pod may plant', () => {
     await until('it was refused', () => agent.log.join('\n').includes('LINK_REFUSED'));
     first?.writeNext(10);
     await until('the others go on', async () => (await emulator.stats()).distinctEntries >= 30);
-    await sleep(1_500);
+    // What it has opened by now, it sends before it ends.
+    expect(await agent.stop()).toBe(0);
     const shown = await entriesOf(emulator.url);
     expect(shown.filter((entry) => JSON.stringify(entry).includes('root:'))).toEqual([]);
     expect(shown).toHaveLength(30);
-    expect(agent.isRunning()).toBe(true);
   });
 });
 
@@ -216,7 +239,8 @@ describe('a line without an end', () => {
     startPods(4);
     const [endless, ...others] = kubelet.containers;
     const agent = startAgent();
-    await sleep(500);
+    for (const other of others) other.writeNext(1);
+    await until('it runs', async () => (await emulator.stats()).distinctEntries === 3);
     const chunk = Buffer.alloc(1024 * 1024, 'x');
     const { logPath } = endless ?? { logPath: '' };
     fs.appendFileSync(logPath, '2024-01-01T00:00:00Z stdout F ');
@@ -228,7 +252,7 @@ describe('a line without an end', () => {
     fs.appendFileSync(logPath, '\n');
     await until('the others came', async () => {
       const shown = await entriesOf(emulator.url);
-      return shown.filter((entry) => entry.resource.labels['pod_name'] !== 'pod-0').length === 72;
+      return shown.filter((entry) => entry.resource.labels['pod_name'] !== 'pod-0').length === 75;
     });
     const bytes = async () => {
       const shown = await entriesOf(emulator.url);

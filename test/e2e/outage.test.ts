@@ -125,13 +125,17 @@ describe('a fault of the endpoint', () => {
   });
 
   test('that takes the endpoint away and brings it back on the same port', async () => {
-    startAgent();
+    const admin = await withAdmin();
+    startAgent(admin.flags);
     writeAll(10);
     await allArrived();
     const { port } = emulator;
     await emulator.stop();
     writeAll(200);
-    await sleep(1_000);
+    await until('it failed', async () => {
+      const status = await admin.status();
+      return status !== undefined && status.ship.consecutiveFailures > 0;
+    });
     emulator = await startEmulatorProcess(port);
     // What had been answered stands in the emulator that is gone: the rest must come to this one.
     await until('the rest came', async () => (await emulator.stats()).distinctEntries === 600);

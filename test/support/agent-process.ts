@@ -63,6 +63,8 @@ export type AgentProcess = {
   readonly pid: number;
   /** Lines of stderr so far. */
   readonly log: readonly string[];
+  /** Those of them that are more than what it tells of itself. */
+  warnings(): string[];
   readonly isRunning: () => boolean;
   /** SIGTERM; resolves to the exit code. */
   stop(): Promise<number | null>;
@@ -97,6 +99,7 @@ export function startAgentProcess(options: AgentOptions): AgentProcess {
   return {
     pid: child.pid ?? -1,
     log,
+    warnings: () => log.filter((line) => !line.startsWith('{"severity":"INFO"')),
     isRunning: () => running.has(child),
     async stop() {
       await stop(child, 'SIGTERM');
