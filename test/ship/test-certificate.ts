@@ -43,7 +43,8 @@ export function makeTestCertificate(flaw?: CertificateFlaw): TestCertificate {
   );
   const signature = sign('sha256', signed, privateKey);
   const der = sequence(signed, algorithm, tlv(0x03, Buffer.concat([Buffer.from([0]), signature])));
-  const lines = der.toString('base64').replace(/.{64}/g, '$&\n');
+  // A blank line at the end would end the certificate before its end.
+  const lines = (der.toString('base64').match(/.{1,64}/g) ?? []).join('\n');
   return {
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
     cert: `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`,
