@@ -20,7 +20,6 @@ import {
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
@@ -421,26 +420,9 @@ describe('a .gz', () => {
 
   test('that cannot be opened for want of descriptors is never read as plain text', () => {
     writeFileSync(path(`${rotated}.gz`), gzipSync(line('a')));
-    const chainUrl = pathToFileURL(join(import.meta.dirname, '../../src/tail/chain.ts')).href;
-    const program = `
-      const fs = require("node:fs"); const held = [];
-      import(${JSON.stringify(chainUrl)}).then(({ Chain }) => {
-        try { for (;;) held.push(fs.openSync("/dev/null")); } catch {}
-        const reports = [];
-        const setup = { roots: [${JSON.stringify(root)}], openFiles: { count: 0, max: 9 }, from: "start",
-          once: false, lookup: () => [], remember() {}, forget() {}, makeRoom() {}, lost() {},
-          report: (code) => reports.push(code) };
-        const chain = new Chain({ directory: ${JSON.stringify(directory)}, liveName: "0.log",
-          format: "cri", podUid: "u", container: "c", restartCount: 0 }, setup);
-        chain.links.add("x");
-        chain.look(1);
-        for (const fd of held) fs.closeSync(fd);
-        const before = chain.cut(1e9, 2).bytes;
-        chain.look(3);
-        console.log(JSON.stringify({ before, waits: chain.toSpool(4) !== undefined }));
-      });`;
-    const limited = ['-c', 'ulimit -n 25; exec "$0" -e "$1"', process.execPath, program];
-    const said = JSON.parse(execFileSync('sh', limited).toString());
+    const scene = join(import.meta.dirname, 'starved-chain.ts');
+    const words = ['-c', 'ulimit -n 25; exec "$0" "$@"', process.execPath, scene, root, directory];
+    const said = JSON.parse(execFileSync('sh', words).toString());
     expect(said).toEqual({ before: 0, waits: true });
   });
 });

@@ -1,0 +1,34 @@
+// A chain that looks at its files while the process has no descriptor left, then while it has some.
+// A process of its own, since the limit is one of processes: its arguments are root and directory.
+
+import fs from 'node:fs';
+import { Chain } from '../../src/tail/chain.ts';
+import type { TailSetup } from '../../src/tail/tail-setup.ts';
+
+const [, , root = '', directory = ''] = process.argv;
+const held: number[] = [];
+try {
+  for (;;) held.push(fs.openSync('/dev/null', 'r'));
+} catch {
+  // None is left.
+}
+const file = { directory, liveName: '0.log', format: 'cri', podUid: 'u', container: 'c' } as const;
+const setup: TailSetup = {
+  roots: [root],
+  openFiles: { count: 0, max: 9 },
+  from: 'start',
+  once: false,
+  lookup: () => [],
+  remember: () => undefined,
+  forget: () => undefined,
+  makeRoom: () => undefined,
+  lost: () => undefined,
+  report: () => undefined,
+};
+const chain = new Chain({ ...file, restartCount: 0 }, setup);
+chain.links.add('x');
+chain.look(1);
+for (const fd of held) fs.closeSync(fd);
+const before = chain.cut(1e9, 2).bytes;
+chain.look(3);
+process.stdout.write(JSON.stringify({ before, waits: chain.toSpool(4) !== undefined }));
