@@ -131,7 +131,7 @@ describe.skipIf(fault !== '')(`the chart${needed}`, () => {
 
   test('gives two releases different names in the cluster', () => {
     const names = (release: string): string[] =>
-      renderChart([], release).manifests.map(({ metadata }) => metadata.name);
+      renderChart([], { release }).manifests.map(({ metadata }) => metadata.name);
     expect(names('second')).toEqual(names('tailship').map(() => 'second-tailship'));
   });
 
@@ -190,14 +190,34 @@ describe.skipIf(fault !== '')(`the chart${needed}`, () => {
     expect(gke).toContain('Nodes without Workload Identity get no agent');
     expect(gke).not.toContain('all zeros');
   });
+
+  test('names the nodes that get no agent, for want of Workload Identity', () => {
+    const node = (name: string, labels: object): object => ({ metadata: { name, labels } });
+    const identity = { 'iam.gke.io/gke-metadata-server-enabled': 'true' };
+    const nodes = [
+      node('with', { ...identity, 'kubernetes.io/os': 'linux' }),
+      node('without-1', { 'kubernetes.io/os': 'linux' }),
+      node('without-2', { pool: 'old' }),
+      node('windows', { 'kubernetes.io/os': 'windows' }),
+    ];
+    const cluster = writeTemporary('cluster.yaml', JSON.stringify({ 'v1/Node': nodes }));
+    const { notes } = renderChart([valuesFile('gke')], { cluster });
+    expect(notes).toContain('NO AGENT RUNS on 2 nodes');
+    expect(notes).toMatch(/: without-1, without-2$/m);
+    expect(renderChart([valuesFile('key')], { cluster }).notes).not.toContain('NO AGENT RUNS');
+  });
 });
 
 function renderWith(text: string): ReturnType<typeof renderChart> {
-  const directory = mkdtempSync(path.join(tmpdir(), 'tailship-values-'));
+  return renderChart([writeTemporary('values.yaml', text)]);
+}
+
+function writeTemporary(name: string, text: string): string {
+  const directory = mkdtempSync(path.join(tmpdir(), 'tailship-chart-test-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));
-  const file = path.join(directory, 'values.yaml');
+  const file = path.join(directory, name);
   writeFileSync(file, text);
-  return renderChart([file]);
+  return file;
 }
 
 describe('the schema of the values', () => {

@@ -42,11 +42,18 @@ function buildRenderer(): string {
   return renderer;
 }
 
-/** The chart as the release `tailship` in a namespace of that name. Throws what a template refuses. */
-export function renderChart(files: readonly string[], release = 'tailship'): Chart {
+/**
+ * The chart as a release in the namespace `tailship`; `cluster` is a file of what `lookup` finds.
+ * Throws what a template refuses.
+ */
+export function renderChart(
+  files: readonly string[],
+  { release = 'tailship', cluster = '' } = {},
+): Chart {
   const text = execFileSync(buildRenderer(), [chartDir, release, 'tailship', ...files], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, CLUSTER: cluster },
   });
   const { values, manifests, notes } = JSON.parse(text) as {
     values: object;

@@ -4,6 +4,8 @@
 //	GO111MODULE=off GOPATH=/usr/share/gocode go build -o chart-renderer ./test/deploy/chart-renderer
 //	./chart-renderer CHART RELEASE NAMESPACE [VALUES]...
 //
+// CLUSTER, a YAML file in the environment, is what `lookup` finds: lists by `apiVersion/kind`.
+//
 // Debian: golang-go golang-github-masterminds-sprig-dev golang-gopkg-yaml.v3-dev.
 package main
 
@@ -207,8 +209,16 @@ func functions(root *template.Template) template.FuncMap {
 		}
 		return value, nil
 	}
-	// Without a cluster, as `helm template`.
-	all["lookup"] = func(string, string, string, string) object { return object{} }
+	// Nothing, as in `helm template`, unless the test says what the cluster has.
+	all["lookup"] = func(apiVersion, kind, namespace, name string) (object, error) {
+		cluster := os.Getenv("CLUSTER")
+		if cluster == "" {
+			return object{}, nil
+		}
+		found, err := readYaml(cluster)
+		list, _ := found[apiVersion+"/"+kind].([]interface{})
+		return object{"items": list}, err
+	}
 	all["toYaml"] = toYaml
 	all["fromYaml"] = func(text string) object {
 		value, err := parseYaml([]byte(text))
