@@ -4,21 +4,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { namedTests, readRows, unshown } from './failure-table.ts';
 
 const root = join(import.meta.dirname, '..');
 const failureCount = 57;
-const heading = '## The 57 failures\n';
-
-type Row = { readonly number: number; readonly shownBy: string };
-
-function readRows(): Row[] {
-  const text = readFileSync(join(root, 'docs/reliability.md'), 'utf8');
-  const section = text.split(heading)[1]?.split('\n## ')[0] ?? '';
-  return [...section.matchAll(/^\| (\d+) \|[^|]*\|(.*)\|$/gm)].map(([, number, shownBy]) => ({
-    number: Number(number),
-    shownBy: shownBy ?? '',
-  }));
-}
 
 test('the table leaves none of the failures out', () => {
   const numbers = readRows().map(({ number }) => number);
@@ -26,9 +15,28 @@ test('the table leaves none of the failures out', () => {
 });
 
 test.each(readRows())('what shows that failure $number does not happen exists', ({ shownBy }) => {
-  const tests = [...shownBy.matchAll(/`(test\/[^`]+\.test\.ts)`: “([^”]+)”/g)];
-  expect(tests.length, shownBy).toBeGreaterThan(0);
-  for (const [, file = '', title = ''] of tests) {
+  const named = namedTests(shownBy);
+  expect(named.length, shownBy).toBeGreaterThan(0);
+  for (const { file, title } of named) {
     expect(readFileSync(join(root, file), 'utf8'), file).toContain(title);
+  }
+});
+
+test('a test that was skipped or has failed shows nothing', () => {
+  const row = { number: 7, shownBy: '`test/a.test.ts`: “that $what costs nothing”' };
+  const report = (...statuses: readonly string[]) => ({
+    testResults: [
+      {
+        name: join(root, 'test/a.test.ts'),
+        assertionResults: statuses.map((status, index) => ({
+          title: `that number ${index} costs nothing`,
+          status,
+        })),
+      },
+    ],
+  });
+  expect(unshown([row], report('passed', 'passed'))).toEqual([]);
+  for (const statuses of [['skipped'], ['passed', 'skipped'], ['passed', 'failed'], []]) {
+    expect(unshown([row], report(...statuses))).toHaveLength(1);
   }
 });
