@@ -79,6 +79,7 @@ function whyNoCgroups(): string | undefined {
   try {
     fs.mkdirSync(probe);
     fs.rmdirSync(probe);
+    shareControllers();
     return undefined;
   } catch (error) {
     return `cgroups cannot be made: ${(error as Error).message}`;
@@ -89,6 +90,18 @@ function whyNoCgroups(): string | undefined {
 function hierarchies(): string[] {
   if (fs.existsSync(path.join(cgroupRoot, 'cgroup.controllers'))) return [cgroupRoot];
   return fs.readdirSync(cgroupRoot).map((name) => path.join(cgroupRoot, name));
+}
+
+/**
+ * Of version 2: children have only the controllers that are passed on to them, which cannot be where
+ * processes are members of a group that is not the host's first, as in many containers.
+ */
+function shareControllers(): void {
+  const file = path.join(cgroupRoot, 'cgroup.subtree_control');
+  if (!fs.existsSync(file)) return;
+  const shared = fs.readFileSync(file, 'utf8').split(/\s+/);
+  const missing = ['cpu', 'memory', 'pids'].filter((name) => !shared.includes(name));
+  if (missing.length > 0) fs.writeFileSync(file, missing.map((name) => `+${name}`).join(' '));
 }
 
 /** A process that was killed is a member for a moment yet, so that it takes some tries. */
