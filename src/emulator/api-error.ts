@@ -86,9 +86,13 @@ function errorBody(error: {
  * The body that goes with any HTTP status, also with one that no google.rpc code has (then without
  * `status`'s usual name).
  */
-export function bodyOfHttpStatus(httpStatus: number, message: string): string {
+export function bodyOfHttpStatus(
+  httpStatus: number,
+  message: string,
+  details: readonly ErrorDetail[] = [],
+): string {
   const status = rpcCodes[codeByHttpStatus[httpStatus] ?? 2]?.[0] ?? 'UNKNOWN';
-  return errorBody({ httpStatus, message, status, details: [] });
+  return errorBody({ httpStatus, message, status, details });
 }
 
 export function invalidArgument(message: string, details: readonly ErrorDetail[] = []): ApiError {

@@ -6,7 +6,18 @@
 
 import { AgentError } from '../errors.ts';
 
-const modes = ['status', 'reset', 'hang', 'html', 'partial', 'halfClose'] as const;
+const modes = [
+  'status',
+  'reset',
+  'hang',
+  'html',
+  'partial',
+  'halfClose',
+  'body',
+  'cut',
+  'endless',
+  'drip',
+] as const;
 const targets = ['write', 'list', 'metadata', 'token'] as const;
 
 export type FaultMode = (typeof modes)[number];
@@ -17,11 +28,18 @@ export type FaultTarget = (typeof targets)[number];
 export type FaultRule = {
   /**
    * Absent: the request is only late. `halfClose` answers, then ends the connection without having
-   * said so.
+   * said so. `body` answers with that body and nothing else; `cut` breaks it off before its end;
+   * `endless` and `drip` repeat it without an end, at once or ten times a second.
    */
   readonly mode?: FaultMode;
-  /** HTTP status of `status` (503) and `html` (502). */
+  /** HTTP status of `status` (503), `html` (502) and of the modes with a body (200). */
   readonly status?: number;
+  /** What `body`, `cut`, `endless` and `drip` answer. */
+  readonly body?: string;
+  /** Of `body`: the content is compressed although nobody asked for that. */
+  readonly gzip?: boolean;
+  /** Of `status`: an ErrorInfo of the domain `googleapis.com` with this reason. */
+  readonly reason?: string;
   /** Of the requests, how many are hit: 0 to 1. */
   readonly share?: number;
   /** Hits the n-th, 2n-th, … request, instead of a random share. */
@@ -61,6 +79,9 @@ type ArmedRule = {
 const keyTypes: Readonly<Record<keyof FaultRule, 'string' | 'number' | 'boolean'>> = {
   mode: 'string',
   status: 'number',
+  body: 'string',
+  gzip: 'boolean',
+  reason: 'string',
   share: 'number',
   everyNth: 'number',
   times: 'number',

@@ -272,7 +272,7 @@ class EmulatorServer {
       return this.#answer(target, request, body);
     }
     if (rule.after === true) this.#loseAnswer(target, request, body);
-    return disrupt(rule, request);
+    return disrupt(rule, request, response);
   }
 
   /** Does the request; what would be said of it, errors too, is not. */

@@ -83,6 +83,19 @@ describe('a fault of the endpoint', () => {
     { mode: 'reset' },
     { mode: 'reset', after: true },
     { mode: 'halfClose' },
+    { mode: 'html', status: 200 },
+    { mode: 'html', status: 200, after: true },
+    { mode: 'html', status: 413 },
+    { mode: 'html', status: 511 },
+    { mode: 'body', status: 204 },
+    { mode: 'body', status: 206, body: '{}' },
+    { mode: 'body', body: '{"status":"ok"}', after: true },
+    { mode: 'body', body: '{}', gzip: true, after: true },
+    { mode: 'cut', body: '{}', after: true },
+    { mode: 'endless', body: 'x' },
+    { mode: 'endless', status: 503, body: '{"a":[' },
+    { mode: 'status', status: 400, reason: 'API_KEY_INVALID' },
+    { mode: 'status', status: 404 },
   ] as const)('$mode $status (done first: $after) costs no line', async (fault) => {
     const agent = startAgent();
     writeAll(50);

@@ -259,3 +259,42 @@ describe('rules', () => {
     expect(await stored()).toHaveLength(1);
   });
 });
+
+describe('an odd answer', () => {
+  const ask = (url: string) => fetch(`${url}/v2/entries:write`, { method: 'POST', body: '{}' });
+
+  it('is the body that is asked for, and nothing else', async () => {
+    const { emulator } = await openWithFaults({ mode: 'body', status: 206, body: '{"a":1}' });
+    const response = await ask(emulator.url);
+    expect([response.status, await response.text()]).toEqual([206, '{"a":1}']);
+  });
+
+  it('may be compressed', async () => {
+    const { emulator } = await openWithFaults({ mode: 'body', body: '{}', gzip: true });
+    const response = await ask(emulator.url);
+    expect(response.headers.get('content-encoding')).toBe('gzip');
+    expect(await response.text()).toBe('{}');
+  });
+
+  it('may break off before its end', async () => {
+    const { emulator } = await openWithFaults({ mode: 'cut', body: '{}' });
+    await expect(ask(emulator.url).then((response) => response.text())).rejects.toThrow();
+  });
+
+  it.each(['endless', 'drip'])('may be %s', async (mode) => {
+    const { emulator } = await openWithFaults({ mode, body: 'ab' });
+    const response = await ask(emulator.url);
+    let text = '';
+    for await (const chunk of response.body ?? []) {
+      text += Buffer.from(chunk as Uint8Array).toString();
+      if (text.length >= 4) break;
+    }
+    expect(text).toMatch(/^(?:ab){2}/);
+  });
+
+  it('may blame the caller', async () => {
+    const { write } = await openWithFaults({ mode: 'status', status: 400, reason: 'KEY' });
+    const { error } = (await write(request)).json;
+    expect(error.details).toMatchObject([{ reason: 'KEY', domain: 'googleapis.com' }]);
+  });
+});
