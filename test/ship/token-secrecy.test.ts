@@ -1,12 +1,15 @@
 // Tokens and keys stay secret: not in an error, not on an unencrypted way, not in a long answer.
 
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { inspect } from 'node:util';
+import { writeHeapSnapshot } from 'node:v8';
 import { describe, expect, test, vi } from 'vitest';
 import { createCredentials } from '../../src/ship/credentials.ts';
-import { makeStateDir, openShipper } from './open-shipper.ts';
-import { makeOptions, openServer, tokenLimits, writeFederated } from './token-issuer.ts';
+import { makeBatch } from './fake-api.ts';
+import { makeStateDir, openApi, openShipper } from './open-shipper.ts';
+import { makeTestCertificate } from './test-certificate.ts';
+import { issued, makeOptions, openServer, tokenLimits, writeFederated } from './token-issuer.ts';
 
 describe('an error', () => {
   test.each([
@@ -120,4 +123,34 @@ describe('plain http', () => {
     writeFileSync(credentialsFile, JSON.stringify(key));
     createCredentials(makeOptions({ credentialsFile }));
   });
+});
+
+test('a heap dump holds two copies of the token in use, and none of earlier ones', async () => {
+  const certificate = makeTestCertificate();
+  const stateDir = makeStateDir();
+  const caFile = path.join(stateDir, 'ca.pem');
+  writeFileSync(caFile, certificate.cert);
+  const api = await openApi((_request, response) => response.end('{}'), certificate);
+  const tokenOf = (count: number): string => `ya29.${String(count).repeat(100)}`;
+  let count = 0;
+  const metadataHost = await openServer((_request, response) => {
+    count += 1;
+    response.end(issued(tokenOf(count), 1));
+  });
+  const { shipper } = await openShipper(api.url, { caFile, metadataHost });
+  await vi.waitFor(
+    async () => {
+      await shipper.ship(makeBatch(1));
+      expect(api.requests.at(-1)?.headers.authorization).toBe(`Bearer ${tokenOf(3)}`);
+    },
+    { timeout: 10_000, interval: 50 },
+  );
+  // What the server of this test has received is no copy of the agent's.
+  api.requests.length = 0;
+  const file = writeHeapSnapshot(path.join(stateDir, 'dump.heapsnapshot'));
+  const { strings } = JSON.parse(readFileSync(file, 'utf8')) as { strings: string[] };
+  const copies = (token: string): string[] => strings.filter((text) => text.includes(token));
+  const last = tokenOf(3);
+  expect(copies(last).toSorted()).toEqual([`Bearer ${last}`, last]);
+  for (const old of [1, 2]) expect(copies(tokenOf(old))).toEqual([]);
 });
