@@ -4,7 +4,6 @@
 
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { cpuUsage } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { AdminServer } from './admin/admin-server.ts';
@@ -37,7 +36,7 @@ import { memoryWarning, slotCountFor } from './host/sizing.ts';
 import { steadyNowMs } from './steady-clock.ts';
 import { createSummaryLog } from './status/summary-log.ts';
 import type { PlanContext } from './tail/plan.ts';
-import { nothingToRead, tellStart, tellStop } from './status/run-lines.ts';
+import { nothingToRead, onceSummary, tellStart, tellStop } from './status/run-lines.ts';
 import { Spooler } from './tail/spooler.ts';
 import type { NodePlace } from './tail/workload.ts';
 import { untilAborted } from './until-aborted.ts';
@@ -55,6 +54,7 @@ export type Agent = {
   readonly store: CheckpointStore;
   readonly pipeline: Pipeline;
   readonly fleet: Fleet;
+  readonly spooler: Spooler;
   readonly startedAtMs: number;
   readonly heartbeat: Heartbeat;
   /** Called at the end of each tick, while somebody may ask how the agent is. */
@@ -151,6 +151,7 @@ async function makeAgent(config: Config, control: Control): Promise<Agent | unde
     store,
     pipeline,
     fleet,
+    spooler,
     startedAtMs,
     heartbeat: createHeartbeat(config.flushIntervalMs),
     observe: undefined,
@@ -253,8 +254,9 @@ async function serveAdmin(agent: Agent, control: Control): Promise<AdminServer |
 }
 
 async function runLive(agent: Agent, control: Control): Promise<number> {
-  const { fleet, heartbeat, pipeline, store } = agent;
+  const { fleet, heartbeat, pipeline, spooler, store } = agent;
   agent.pods = await openPods(agent, control);
+  fleet.restoreOrphans(spooler.orphans, steadyNowMs());
   const nothing = discover(agent, control);
   if (nothing !== undefined) control.log.warn(nothing.code, nothing.message);
   const admin = await serveAdmin(agent, control);
@@ -267,6 +269,7 @@ async function runLive(agent: Agent, control: Control): Promise<number> {
     try {
       heartbeat.begin();
       fleet.tick(steadyNowMs());
+      spooler.orphans.keep(() => fleet.all(), fail);
       pipeline.pump();
       heartbeat.spent('tail');
       store.flush();
@@ -308,11 +311,18 @@ async function runLive(agent: Agent, control: Control): Promise<number> {
  * Reads nothing more, lets what is in flight finish within the grace period, gives up the rest: the
  * next run sends it again. A `.gz` that is being unpacked is not waited for.
  */
-async function stopGracefully({ pipeline, shipper, config }: Agent): Promise<void> {
+async function stopGracefully({ pipeline, shipper, config, ...agent }: Agent): Promise<void> {
+  const { fleet, spooler } = agent;
   pipeline.stop();
   const settled = pipeline.settle();
+  // First: whoever sends the signal may not wait for the end of the grace period.
+  const keepDeleted = () => spooler.orphans.keepAll(fleet.all(), limits.orphanStopMs);
+  if (!config.once) await keepDeleted();
   await shipper.stop(config.graceMs);
   await Promise.race([settled, sleep(limits.stopSettleMs, undefined, { ref: false })]);
+  if (config.once) return;
+  fleet.tick(steadyNowMs()); // A node that is drained deletes its pods meanwhile.
+  await keepDeleted();
 }
 
 /** Tells how far --once is until the returned function is called. */
@@ -342,6 +352,7 @@ async function runOnce(agent: Agent, control: Control): Promise<number> {
     await untilAborted(agent.pods.ready, signal);
     agent.pods.waitMs = 0;
   }
+  agent.fleet.restoreOrphans(agent.spooler.orphans, steadyNowMs());
   const nothing = signal.aborted ? undefined : discover(agent, control);
   const isComplete = !signal.aborted && (await shipAll(agent, control));
   if (isComplete) await agent.shipper.stop(0);
@@ -376,23 +387,4 @@ async function shipAll(agent: Agent, control: Control): Promise<boolean> {
   } finally {
     stopTelling();
   }
-}
-
-function onceSummary({ fleet, pipeline, startedAtMs }: Agent, stoppedBy: string | undefined) {
-  const { lines, bytes, entries, batches, retries, deadLettered, fastLines } = pipeline.totals;
-  const { user, system } = cpuUsage();
-  return {
-    files: fleet.fileCount,
-    lines,
-    bytes,
-    entries,
-    batches,
-    retries,
-    deadLettered,
-    fastPathLines: fastLines,
-    leftBytes: fleet.behindBytes,
-    stoppedBy,
-    cpuSeconds: (user + system) / 1e6,
-    wallSeconds: (Date.now() - startedAtMs) / 1e3,
-  };
 }

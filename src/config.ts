@@ -159,6 +159,12 @@ export const limits = {
   spoolLookMs: 200,
   /** A `.gz` that could not be unpacked for want of room is tried again after this long. */
   spoolRetryMs: 5_000,
+  /** What of a deleted file is not acknowledged after this long is copied. */
+  orphanAfterMs: 1_000,
+  /** Files in the folder of such copies; each copy has two. */
+  orphanNamesMax: 20_000,
+  /** For the copies at the end of the agent, before its grace period and after it. */
+  orphanStopMs: 5_000,
   /** Looks that are remembered of a container that is behind, for the age of its oldest line. */
   lagMarksMax: 64,
   /** A container with a rate limit is read in stretches of at least this: a CRI line is shorter. */

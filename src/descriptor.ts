@@ -4,7 +4,7 @@
 // releases the number whatever close says, so a failed close is never tried again: the number may
 // be another file's by then.
 
-import { closeSync, read, write } from 'node:fs';
+import { closeSync, fsync, read, write } from 'node:fs';
 
 import { hasCode } from './errors.ts';
 
@@ -40,6 +40,11 @@ export async function writeAt(fd: number, bytes: Uint8Array, position: number): 
       write(fd, bytes, at, bytes.length - at, position + at, done),
     );
   }
+}
+
+/** Until the disk has it. */
+export async function syncDescriptor(fd: number): Promise<void> {
+  await call((done) => fsync(fd, done));
 }
 
 type Done<T> = (error: NodeJS.ErrnoException | null, value?: T) => void;

@@ -23,6 +23,11 @@ export const errorTable = {
     advice:
       'Nothing: the store was set aside as *.corrupt-<time> and reading starts from what the files hold; entries sent twice are the same entries.',
   },
+  ORPHAN_CORRUPT: {
+    retryable: false,
+    advice:
+      'Check the disk of --state-dir: what was kept there of a deleted log file is damaged. It was set aside as orphans/*.corrupt-<time>, and its lines are counted as lost.',
+  },
   STATE_UNWRITABLE: {
     retryable: true,
     advice:

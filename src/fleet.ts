@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 
 import type { CheckpointStore } from './commit/checkpoint-store.ts';
 import { limits, type Config } from './config.ts';
+import type { ContainerName } from './discover/container-name.ts';
 import type { ContainerLog } from './discover/discovery.ts';
 import type { PodMetadata, PodName } from './discover/pod-metadata.ts';
 import { globBase } from './discover/raw-discovery.ts';
@@ -14,9 +15,11 @@ import type { Log } from './log.ts';
 import { Chain } from './tail/chain.ts';
 import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
 import { LossLedger } from './tail/loss-ledger.ts';
+import type { OrphanSource } from './tail/orphan-copy.ts';
+import type { Orphans } from './tail/orphans.ts';
 import type { PlannedChain } from './tail/plan.ts';
 import { Refusals } from './tail/refusals.ts';
-import { noRule, ReadingRules, type ReadingRule } from './tail/reading-rules.ts';
+import { noRule, ReadingRules, type Annotations, type ReadingRule } from './tail/reading-rules.ts';
 import { steadyNowMs } from './steady-clock.ts';
 import type { Loss, TailSetup } from './tail/tail-setup.ts';
 import { WakeList } from './tail/wake.ts';
@@ -30,6 +33,8 @@ export type FleetChain = PlannedChain & {
   /** Since the start; nobody can read them any more. */
   lostBytes: number;
   rule: ReadingRule;
+  /** Of its pod; kept when nobody knows the pod any more. */
+  annotations: Annotations | undefined;
 };
 
 /** Room that could not be made is looked for again after this many milliseconds. */
@@ -143,7 +148,25 @@ export class Fleet {
     this.wakeList.wake(chain);
   }
 
-  #make(key: string, log: ContainerLog): Chain {
+  /**
+   * Takes over what an earlier run has kept of deleted files, as files of their containers; before
+   * the first scan, so that what is newer stands behind them.
+   */
+  restoreOrphans(orphans: Orphans, nowMs: number): void {
+    for (const found of orphans.list()) {
+      const { source, deletedAtMs } = found.record;
+      const { log } = source;
+      // As with its positions: kept for the day when it is read again.
+      if (this.#rules.of(log.name, () => source.annotations).isExcluded) continue;
+      const key = keyOf(log);
+      const chain = this.#chains.get(key)?.chain ?? this.#make(key, log, source);
+      const unlinkedAtMs = nowMs - Math.max(0, Date.now() - deletedAtMs);
+      orphans.adopt(chain.restore(found, unlinkedAtMs), chain, found);
+      this.wakeList.wake(chain);
+    }
+  }
+
+  #make(key: string, log: ContainerLog, kept?: OrphanSource): Chain {
     const { directory, fileName, format, name } = log;
     const chain = new Chain(
       {
@@ -156,9 +179,11 @@ export class Fleet {
       },
       this.#setup,
     );
-    const workload = this.#describe(log);
-    const awaited = name !== undefined && this.#pods?.awaits(name) === true;
-    const planned = { chain, workload, log, servedAt: 0, awaited, lostBytes: 0, rule: noRule };
+    const workload = kept?.workload ?? this.#describe(log);
+    const awaited = kept === undefined && name !== undefined && this.#pods?.awaits(name) === true;
+    const annotations = kept?.annotations;
+    const state = { servedAt: 0, awaited, lostBytes: 0, rule: noRule, annotations };
+    const planned: FleetChain = { chain, workload, log, ...state };
     this.#obey(planned);
     this.#chains.set(key, planned);
     this.#plannedOf.set(chain, planned);
@@ -166,12 +191,19 @@ export class Fleet {
   }
 
   #ruleOf({ name }: ContainerLog): ReadingRule {
-    return this.#rules.of(name, () => name && this.#pods?.find(name)?.annotations);
+    return this.#rules.of(name, () => this.#podOf(name)?.annotations);
+  }
+
+  #podOf(name: ContainerName | undefined): ReturnType<PodMetadata['find']> {
+    return name && this.#pods?.find(name);
   }
 
   /** Takes the present rule over, from the next plan on. */
   #obey(planned: FleetChain): void {
-    const rule = this.#ruleOf(planned.log);
+    const { name } = planned.log;
+    const pod = this.#podOf(name);
+    if (pod !== undefined) planned.annotations = pod.annotations;
+    const rule = this.#rules.of(name, () => planned.annotations);
     const isOwn = planned.log.name?.pod === this.#ownPod;
     const own = isOwn ? limits.ownLogBytesPerSecond : Number.POSITIVE_INFINITY;
     const bytesPerSecond = Math.min(own, rule.bytesPerSecond ?? Number.POSITIVE_INFINITY);
@@ -224,7 +256,8 @@ export class Fleet {
     for (const planned of this.#chains.values()) {
       const { name } = planned.log;
       if (name === undefined || !isOfPod(planned.log)) continue;
-      planned.workload = this.#describe(planned.log);
+      // Nobody knows the pod of a kept file any more: it keeps the labels that it came with.
+      if (this.#podOf(name) !== undefined) planned.workload = this.#describe(planned.log);
       this.#obey(planned);
       if (!planned.awaited || this.#pods?.awaits(name) === true) continue;
       planned.awaited = false;
@@ -256,7 +289,7 @@ export class Fleet {
   /** Busy or not: a chain may be over at the very look that lays it to rest. */
   #dropEnded(): void {
     for (const { chain, log, rule } of this.#chains.values()) {
-      if (!(chain.over || rule.isExcluded) || chain.draining) continue;
+      if (!(chain.over || rule.isExcluded) || chain.draining || chain.isCopying) continue;
       chain.close();
       this.wakeList.remove(chain);
       this.#chains.delete(keyOf(log));

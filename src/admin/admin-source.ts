@@ -145,6 +145,13 @@ export type AgentStatus = {
   readonly openFiles: number;
   /** Bytes of deleted files that only our descriptors keep on the disk. */
   readonly deletedHeldBytes: number;
+  /** What of deleted files is kept in the state directory; the counts are since the start. */
+  readonly orphans?: {
+    readonly heldBytes: number;
+    readonly copiedBytes: number;
+    readonly failures: number;
+    readonly damaged: number;
+  };
   /**
    * `discover`, `tail` (looking and planning at each tick), `drain` (the workers' tasks), `commit`
    * (saving positions), `admin` (what this page, probes and scrapes cost), `main` (the rest of the

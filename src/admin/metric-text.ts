@@ -105,8 +105,24 @@ export const metricTable: Readonly<Record<string, Metric>> = {
   ),
   tailship_open_files: gauge('Log files held open.', ({ openFiles }) => openFiles),
   tailship_deleted_held_bytes: gauge(
-    'Bytes of deleted files that are held open: only that keeps them on the disk.',
+    'Bytes of deleted files that are held open or kept: only that keeps them on the disk.',
     ({ deletedHeldBytes }) => deletedHeldBytes,
+  ),
+  tailship_orphan_bytes: gauge(
+    'Bytes of deleted files that are kept in the state directory.',
+    ({ orphans }) => orphans?.heldBytes ?? 0,
+  ),
+  tailship_orphan_bytes_total: counter(
+    'Bytes of deleted files that were copied into the state directory: 0 while all is well.',
+    ({ orphans }) => orphans?.copiedBytes ?? 0,
+  ),
+  tailship_orphan_failures_total: counter(
+    'Copies of deleted files that failed; the files are held open and tried again.',
+    ({ orphans }) => orphans?.failures ?? 0,
+  ),
+  tailship_orphans_damaged_total: counter(
+    'Copies of deleted files that were damaged when they were to be read.',
+    ({ orphans }) => orphans?.damaged ?? 0,
   ),
   tailship_checkpoint_age_seconds: gauge(
     'Since the positions were last saved, or found unchanged.',

@@ -15,6 +15,7 @@ import type { Log } from '../log.ts';
 import { overLimitOf } from './over-limit.ts';
 import { createPressureReader, type Pressure } from '../host/node-pressure.ts';
 import { steadyNowMs } from '../steady-clock.ts';
+import { heldBytesOf } from '../tail/held-budget.ts';
 import { version } from '../version.ts';
 import { costPerMonth, createWorkloadMeters, type WorkloadMeters } from './workload-meter.ts';
 
@@ -133,7 +134,7 @@ function statusOf(
   meters: WorkloadMeters,
   { adminMicros, rssBytes, pressure }: Known,
 ): AgentStatus {
-  const { config, fleet, heartbeat, pipeline, place } = agent;
+  const { config, fleet, heartbeat, pipeline, place, spooler } = agent;
   const { totals } = pipeline;
   const { wakeList } = fleet;
   const { lagMs, savedAgeMs } = heartbeat.read();
@@ -170,6 +171,7 @@ function statusOf(
     inFlightBytes: pipeline.inFlightBytes,
     openFiles: fleet.openFileCount,
     deletedHeldBytes: deletedHeldBytes(fleet.all()),
+    orphans: { ...spooler.orphans.counters, heldBytes: spooler.orphans.heldBytes },
     cpuSecondsByStage: cpuSeconds(agent, adminMicros),
     fastPathLines: totals.fastLines,
     workerTasks: totals.tasks,
@@ -298,7 +300,7 @@ function behindSecondsOf(chains: Iterable<FleetChain>, nowMs: number): number {
 function deletedHeldBytes(chains: Iterable<FleetChain>): number {
   let bytes = 0;
   for (const { chain } of chains) {
-    for (const file of chain.files) if (file.unlinked && file.fd !== undefined) bytes += file.size;
+    for (const file of chain.files) bytes += heldBytesOf(file);
   }
   return bytes;
 }

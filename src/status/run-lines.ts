@@ -2,6 +2,7 @@
 // warning when there is nothing to read. With `--once` the summary on stdout says all this.
 
 import { accessSync, constants } from 'node:fs';
+import { cpuUsage } from 'node:process';
 
 import type { Config } from '../config.ts';
 import { AgentError, hasCode } from '../errors.ts';
@@ -9,6 +10,7 @@ import type { NodePlace } from '../tail/workload.ts';
 import type { Log } from '../log.ts';
 import { bytesText, pluralText } from '../number-text.ts';
 import { version } from '../version.ts';
+import type { Totals } from './totals.ts';
 
 type File = { readonly committed: number };
 type Chain = { readonly chain: { readonly files: readonly File[] } };
@@ -19,6 +21,13 @@ export type RunParts = {
   readonly place: NodePlace;
   readonly fleet: { readonly all: () => Iterable<Chain>; readonly behindBytes: number };
   readonly store: { readonly healthy: boolean };
+};
+
+/** What the summary of `--once` is made of. */
+type OnceParts = {
+  readonly fleet: { readonly fileCount: number; readonly behindBytes: number };
+  readonly pipeline: { readonly totals: Totals };
+  readonly startedAtMs: number;
 };
 
 /** One line: where it ships to and as what, what it found, where its page is. */
@@ -97,4 +106,27 @@ function reasonForNothing({ containersDir, logRoot }: Config, links: number): st
   if (links === 0) return `${containersDir} holds no log`;
   const named = pluralText(links, 'link');
   return `${containersDir} has ${named}, but none leads to a log under ${logRoot.join(' or ')}`;
+}
+
+/** What `--once` prints at its end; `stoppedBy` when a signal came before. */
+export function onceSummary(
+  { fleet, pipeline, startedAtMs }: OnceParts,
+  stoppedBy: string | undefined,
+) {
+  const { lines, bytes, entries, batches, retries, deadLettered, fastLines } = pipeline.totals;
+  const { user, system } = cpuUsage();
+  return {
+    files: fleet.fileCount,
+    lines,
+    bytes,
+    entries,
+    batches,
+    retries,
+    deadLettered,
+    fastPathLines: fastLines,
+    leftBytes: fleet.behindBytes,
+    stoppedBy,
+    cpuSeconds: (user + system) / 1e6,
+    wallSeconds: (Date.now() - startedAtMs) / 1e3,
+  };
 }

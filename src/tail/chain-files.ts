@@ -13,6 +13,7 @@ import { compareFileNames, type FileName } from './file-name.ts';
 import { GzTries, learnCompressed } from './gz-tries.ts';
 import { FileIndex, type ListedFile } from './listing.ts';
 import { LogFile } from './log-file.ts';
+import type { FoundOrphan } from './orphan-copy.ts';
 import { OwnDirectory } from './own-directory.ts';
 import { Positions } from './resume.ts';
 import { continues, isSameIdentity } from './same-log.ts';
@@ -69,6 +70,24 @@ export class ChainFiles {
   close(): void {
     this.#directory.close();
     for (const file of this.list) file.close();
+  }
+
+  /** Takes in the copy of a deleted file that an earlier run has kept. */
+  restore({ record }: FoundOrphan, unlinkedAtMs: number): LogFile {
+    const { name, path, identity, checkpoint, size } = record;
+    const { podUid, container, restartCount } = checkpoint;
+    const owner = { podUid, container, restartCount };
+    const file = new LogFile({ name, path, owner, format: this.#place.format }, this.#setup);
+    file.identifyAs(identity);
+    file.noteListed({ dev: 0, ino: 0 }, size);
+    file.resume(this.#positions.laterThan(checkpoint, size) ?? checkpoint);
+    file.unlinkedAtMs = unlinkedAtMs;
+    file.supersededAtMs = unlinkedAtMs;
+    file.ended = true;
+    file.needsSpool = true;
+    this.list.push(file);
+    this.list.sort((a, b) => compareFileNames(a.name, b.name));
+    return file;
   }
 
   #lookAtFile(index: number, file: LogFile, nowMs: number): boolean {
@@ -151,7 +170,8 @@ export class ChainFiles {
       if (file.name.rotation === '') file.name = this.#placeVanished(file, admitted);
       file.unlinkedAtMs ??= nowMs;
       file.supersededAtMs ??= nowMs;
-      const isLost = file.fd === undefined && !file.spooling && file.unread > 0;
+      const isHere = file.fd !== undefined || file.spooling || file.keptBytes !== undefined;
+      const isLost = !isHere && file.unread > 0;
       if (isLost) this.lose(file, 'deleted');
     }
     this.list.sort((a, b) => compareFileNames(a.name, b.name));

@@ -12,6 +12,7 @@ import { cutSegments, type ChainCut } from './chain-cut.ts';
 import { ChainFiles, type ChainPlace } from './chain-files.ts';
 import { Lag } from './lag.ts';
 import type { LogFile } from './log-file.ts';
+import type { FoundOrphan } from './orphan-copy.ts';
 import type { LossReason, TailSetup } from './tail-setup.ts';
 
 export type { ChainCut } from './chain-cut.ts';
@@ -80,6 +81,21 @@ export class Chain {
   /** Some file may still become `ended`, or holds unread bytes that only a descriptor keeps. */
   get unsettled(): boolean {
     return this.files.some((file) => file.supersededAtMs !== undefined && !file.finished);
+  }
+
+  /** Its directory is gone: nothing writes to its files any more. */
+  get isGone(): boolean {
+    return this.#files.directoryGone;
+  }
+
+  /** Some file's bytes are being copied from its descriptor. */
+  get isCopying(): boolean {
+    return this.files.some(({ spooling }) => spooling);
+  }
+
+  /** Takes in what an earlier run has kept of a deleted file. */
+  restore(found: FoundOrphan, unlinkedAtMs: number): LogFile {
+    return this.#files.restore(found, unlinkedAtMs);
   }
 
   /** Gone from the disk and answered for: the chain can be dropped. */

@@ -22,16 +22,27 @@ export function fitHeldFiles(chains: Iterable<Chain>, budget: HeldBudget, nowMs:
   let bytes = 0;
   for (const chain of chains) {
     for (const file of chain.files) {
-      if (file.unlinkedAtMs === undefined || file.fd === undefined) continue;
+      if (file.unlinkedAtMs === undefined || !isHeld(file)) continue;
       held.push({ chain, file, sinceMs: file.unlinkedAtMs });
-      bytes += file.size;
+      bytes += heldBytesOf(file);
     }
   }
   held.sort((a, b) => a.sinceMs - b.sinceMs);
   for (const { chain, file, sinceMs } of held) {
     const isOld = nowMs - sinceMs > budget.ageMaxMs;
     if (!isOld && bytes <= budget.bytesMax) break;
-    const { size } = file;
-    if (chain.abandon(file, isOld ? 'held_age' : 'held_bytes')) bytes -= size;
+    const freed = heldBytesOf(file);
+    if (chain.abandon(file, isOld ? 'held_age' : 'held_bytes')) bytes -= freed;
   }
+}
+
+/** Open, or copied into the state directory. */
+function isHeld({ fd, keptBytes }: LogFile): boolean {
+  return fd !== undefined || keptBytes !== undefined;
+}
+
+/** Bytes of the disk that a deleted file takes. */
+export function heldBytesOf(file: LogFile): number {
+  if (!file.unlinked || !isHeld(file)) return 0;
+  return file.keptBytes ?? file.size;
 }

@@ -76,6 +76,11 @@ export class IdentityWatch {
     this.become(undefined, facts);
   }
 
+  /** Takes over what an earlier run found out; the bytes are compared no more. */
+  restore(identity: FileIdentity): void {
+    this.#identity = identity;
+  }
+
   /** Takes `instance` as its place, or without one that of its bytes, or birth. */
   become(instance: string | undefined, { owner, birth }: Facts): void {
     assert(this.#head !== undefined, 'the head is what an identity is made of');

@@ -41,6 +41,7 @@ export class LogFile {
   spooling = false;
   /** Not unpacked before this time, milliseconds since the epoch: the last try failed. */
   spoolDueMs = 0;
+  keptBytes: number | undefined; // Of its copy in the state directory.
   /** The log whose place this one took in the same file; its position is not this one's. */
   predecessor: { readonly identity: FileIdentity | undefined } | undefined;
   readonly owner: FileOwner;
@@ -148,7 +149,7 @@ export class LogFile {
     // What was known of it stays until `refresh` has looked; while it was closed, its bytes may
     // have been replaced, or its inode number given to another file.
     if (this.head === undefined) this.#setSize(stats.size);
-    else if (this.#bytesChanged()) this.#replaced = true;
+    else this.#replaced ||= this.#bytesChanged();
     return true;
   }
 
@@ -173,8 +174,7 @@ export class LogFile {
   }
 
   /**
-   * Takes over the descriptor of a spool file that holds what the `.gz` unpacks to. Only now can be
-   * seen whether what was read before are these bytes.
+   * Takes over what the `.gz` unpacks to, and sees whether what was read before are these bytes.
    */
   adoptSpool(spool: SpoolFile): void {
     // First: if it cannot be read, it is still the caller's.
@@ -187,6 +187,9 @@ export class LogFile {
   moveToCopy(copy: SpoolFile): void {
     this.close();
     this.#adopt(copy);
+    if (!this.unlinked) return;
+    this.noteListed({ dev: 0, ino: 0 }, copy.size); // The number is another file's soon.
+    this.ended = true;
   }
 
   #adopt({ fd, size }: SpoolFile): void {
@@ -284,8 +287,8 @@ export class LogFile {
     if (isCompared && this.#bytesChanged()) return 'truncated';
     this.#mtimeMs = stats.mtimeMs;
     if (stats.size === this.size) return 'same';
-    if (isCompared) this.#ownSize = stats.size;
     this.#size = stats.size;
+    if (isCompared) this.#ownSize = stats.size;
     return 'grown';
   }
 
@@ -313,8 +316,7 @@ export class LogFile {
     try {
       this.#replaced ||= this.#bytesChanged();
     } catch (error) {
-      // A disk that fails; what the task could read of it stands.
-      if (!isSystemError(error)) throw error;
+      if (!isSystemError(error)) throw error; // What a task could read of a failing disk counts.
     }
     return !this.#replaced;
   }
@@ -342,6 +344,10 @@ export class LogFile {
   identifyBy(bytes: Uint8Array, changedMs: number): void {
     this.#mtimeMs = changedMs;
     this.#beginning.readPacked(bytes, this.#facts);
+  }
+
+  identifyAs(identity: FileIdentity): void {
+    this.#beginning.restore(identity);
   }
 
   /** Takes another place than its bytes, or its birth, would give it. */
@@ -378,8 +384,8 @@ export class LogFile {
 
   /** Puts what a task has drained from `segment` on its way. */
   begin({ start, fallbackTime }: Pick<Segment, 'start' | 'fallbackTime'>): DrainedRange {
-    const readAtMs = this.format === 'raw' ? Date.parse(fallbackTime) : undefined;
-    return this.#position.begin(start, readAtMs);
+    const isTimed = this.format !== 'raw';
+    return this.#position.begin(start, isTimed ? undefined : Date.parse(fallbackTime));
   }
 
   /** Returns by how many bytes `committed` moved. */

@@ -29,6 +29,7 @@ const causes: Record<LossNotice['reason'], string> = {
   deleted: 'it was deleted before it could be read',
   not_unpacked: 'its .gz cannot be unpacked',
   held_bytes: 'too many bytes were waiting in deleted files (held-bytes-max)',
+  damaged: 'the disk has spoiled what was kept of it',
   held_age: 'it had waited too long since it was deleted (held-age-max-ms)',
   rate_limit: 'it writes more than its rate limit',
 };

@@ -50,6 +50,19 @@ export class Positions {
     return this.#setup.lookup(this.#place.podUid, this.#place.container);
   }
 
+  /** What was acknowledged of the same file after `known`, within `size`. */
+  laterThan(known: KnownOffset, size: number): KnownOffset | undefined {
+    const { restartCount, fingerprint, instance, offset } = known;
+    return this.stored.find(
+      (each) =>
+        each.restartCount === restartCount &&
+        each.fingerprint === fingerprint &&
+        each.instance === instance &&
+        each.offset > offset &&
+        each.offset <= size,
+    );
+  }
+
   /** Puts a file whose identity became known where it was left. */
   resume(file: LogFile): void {
     const { head, identity, predecessor } = file;

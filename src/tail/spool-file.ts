@@ -65,36 +65,52 @@ export type CopyRange = {
   readonly from: number;
   /** After `from`. */
   readonly to: number;
-  /** Told each piece that is stored, in order. */
-  readonly onPiece?: (piece: Uint8Array) => void;
 };
 
 /**
+ * Reads the identifying head and the bytes `[from, to)`, a piece at a time; `use` has it until its
+ * promise is done. Ends early where the file does.
+ * @throws the system's error.
+ */
+export async function readPieces(
+  fd: number,
+  { from, to }: CopyRange,
+  use: (piece: Uint8Array, position: number) => Promise<void> | void,
+): Promise<void> {
+  const buffer = Buffer.alloc(Math.min(limits.spoolPieceBytes, to));
+  const ranges = [
+    { start: 0, end: Math.min(limits.fingerprintBytes, from) },
+    { start: from, end: to },
+  ];
+  for (const { start, end } of ranges) {
+    for (let position = start; position < end;) {
+      const wanted = buffer.subarray(0, Math.min(buffer.length, end - position));
+      const bytes = await readAt(fd, wanted, position);
+      if (bytes === 0) return;
+      await use(wanted.subarray(0, bytes), position);
+      position += bytes;
+    }
+  }
+}
+
+/**
  * Copies the identifying head and the bytes `[from, to)` of one descriptor to another, at the same
- * offsets; between the two there may be a hole. The copy ends early where the source does.
+ * offsets; between the two there may be a hole.
  * @throws the system's error.
  */
 export async function copyRange(
   source: number,
   target: number,
-  { from, to, onPiece }: CopyRange,
+  range: CopyRange,
+  onPiece?: (piece: Uint8Array) => void,
 ): Promise<SpoolFile> {
-  const buffer = Buffer.alloc(Math.min(limits.spoolPieceBytes, to));
   let storedBytes = 0;
   let size = 0;
-  const copy = async (start: number, end: number): Promise<void> => {
-    for (let position = start; position < end; position = size) {
-      const wanted = buffer.subarray(0, Math.min(buffer.length, end - position));
-      const bytes = await readAt(source, wanted, position);
-      if (bytes === 0) return;
-      const piece = wanted.subarray(0, bytes);
-      await writeAt(target, piece, position);
-      onPiece?.(piece);
-      storedBytes += bytes;
-      size = position + bytes;
-    }
-  };
-  await copy(0, Math.min(limits.fingerprintBytes, from));
-  await copy(from, to);
+  await readPieces(source, range, async (piece, position) => {
+    await writeAt(target, piece, position);
+    onPiece?.(piece);
+    storedBytes += piece.length;
+    size = position + piece.length;
+  });
   return { fd: target, size, storedBytes };
 }

@@ -1,4 +1,5 @@
-// Unpacks what can only be read from a `.gz`, one file at a time, the one that is needed first.
+// Unpacks what can only be read from a `.gz`, one file at a time, the one that is needed first, and
+// keeps what is left of deleted files.
 //
 // Invariants: what is unpacked takes at most `spoolsBytesMax` of the state directory before, during
 // and after; each descriptor has one owner, this file until a log file adopts it; a file that
@@ -15,6 +16,7 @@ import type { Chain } from './chain.ts';
 import { unpackCompressed } from './gz-spool.ts';
 import { GzTries, isBroken } from './gz-tries.ts';
 import type { LogFile } from './log-file.ts';
+import { Orphans } from './orphans.ts';
 import { copyRange, createNameless, filled, SpoolOverflow, type SpoolFile } from './spool-file.ts';
 
 export type SpoolerOptions = {
@@ -31,6 +33,8 @@ type Spool = { readonly chain: Chain; storedBytes: number };
 type Candidate = { readonly chain: Chain; readonly file: LogFile; readonly readable: number };
 
 export class Spooler {
+  /** What it keeps of deleted files. */
+  readonly orphans: Orphans;
   readonly #options: SpoolerOptions;
   readonly #spools = new Map<LogFile, Spool>();
   readonly #tries = new GzTries();
@@ -38,6 +42,7 @@ export class Spooler {
 
   constructor(options: SpoolerOptions) {
     this.#options = options;
+    this.orphans = new Orphans(options.directory, (code, text) => options.report(code, text));
   }
 
   /** Something is being unpacked. */
@@ -61,6 +66,7 @@ export class Spooler {
     if (this.#isBusy) return undefined;
     const next = this.#next(chains, nowMs);
     if (next === undefined) return undefined;
+    if (this.orphans.isFound(next.file)) return this.#run(() => this.#open(next));
     if (this.#hasRoomFor(next.file)) return this.#run(() => this.#unpack(next));
     const waiting = this.#shrinkable();
     return waiting && this.#run(() => this.#shrink(...waiting));
@@ -91,7 +97,7 @@ export class Spooler {
       if (file === undefined) continue;
       // A chain that waits holds a spool already, and lets go of it only with the next.
       const isFull = this.#spools.size >= limits.spoolsMax || !this.#hasRoomFor(file);
-      if (isFull && !chain.waiting) continue;
+      if (isFull && !chain.waiting && !this.orphans.isFound(file)) continue;
       const readable = chain.waiting ? 0 : chain.readable(nowMs);
       if (next === undefined || readable < next.readable) next = { chain, file, readable };
     }
@@ -125,10 +131,26 @@ export class Spooler {
     }
   }
 
+  /** The copy of a deleted file has its room already. */
+  async #open({ chain, file }: Candidate): Promise<void> {
+    file.spooling = true;
+    try {
+      const copy = await this.orphans.open(file);
+      if (copy === undefined) return;
+      if (chain.isClosed) closeDescriptor(copy.fd);
+      else file.moveToCopy(copy);
+    } catch (error) {
+      this.#fail({ chain, file }, error);
+    } finally {
+      file.spooling = false;
+      chain.waiting = false;
+    }
+  }
+
   /** A broken file is given up; when there is no room for it, there may be later. */
   #fail({ chain, file }: Omit<Candidate, 'readable'>, error: unknown): void {
     if (!isBroken(error) && !(error instanceof SpoolOverflow) && !isExpected(error)) throw error;
-    this.#options.report('FILE_UNREADABLE', `unpacking ${file.path}: ${String(error)}`);
+    this.#options.report('FILE_UNREADABLE', `${file.path}: ${String(error)}`);
     if (error instanceof SpoolOverflow) {
       const isAlone = [...this.#spools.values()].every((spool) => spool.chain === chain);
       if (isAlone) return file.giveUp('not_unpacked', error.bytes);

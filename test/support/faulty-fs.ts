@@ -24,6 +24,8 @@ export type FaultyOptions = {
   /** The call that fails, counted from 1 over all kinds. */
   readonly failAt: number;
   readonly kinds: readonly CallKind[];
+  /** That call and all that follow. */
+  readonly isLasting?: boolean;
   /** Of the error; default EIO. */
   readonly code?: string;
 };
@@ -31,6 +33,8 @@ export type FaultyOptions = {
 export class FaultyFs {
   /** Calls of these kinds so far. */
   calls = 0;
+  /** Calls are counted, and one of them fails. */
+  isArmed = true;
   /** What the failing call was, when it has come. */
   failed: string | undefined;
   /** Opened and not closed. */
@@ -89,9 +93,10 @@ export class FaultyFs {
   }
 
   #faultOf(name: string, kind: CallKind): Error | undefined {
-    if (!this.#options.kinds.includes(kind)) return undefined;
+    if (!this.isArmed || !this.#options.kinds.includes(kind)) return undefined;
     this.calls += 1;
-    if (this.calls !== this.#options.failAt) return undefined;
+    const { failAt, isLasting = false } = this.#options;
+    if (isLasting ? this.calls < failAt : this.calls !== failAt) return undefined;
     this.failed = name;
     const { code = 'EIO' } = this.#options;
     const syscall = name.replace('Sync', '');

@@ -1,0 +1,227 @@
+// What is kept of a deleted log file in the state directory, so that it outlives this process.
+//
+//   orphans/<id>.log    the bytes that are not acknowledged, at their own offsets; a hole before them
+//   orphans/<id>.json   whose they are, and how far they were acknowledged; the CRC of both
+//
+// Invariant: the .json is renamed into place when all else is written, so there is a whole copy or
+// none. What a power loss has torn is found by its CRC, set aside and told.
+
+import {
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  type PathLike,
+} from 'node:fs';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+
+import { limits } from '../config.ts';
+import { closeDescriptor, syncDescriptor, writeAt } from '../descriptor.ts';
+import type { ContainerLog } from '../discover/discovery.ts';
+import type { FileIdentity } from './file-identity.ts';
+import type { FileName } from './file-name.ts';
+import { copyRange, readPieces, type SpoolFile } from './spool-file.ts';
+import type { FileCheckpoint } from './tail-setup.ts';
+import type { Workload } from './workload.ts';
+
+/** Whose a copy is: what a later run needs to ship it as this one would have. */
+export type OrphanSource = {
+  readonly log: ContainerLog;
+  readonly workload: Workload;
+  /** Of the pod, as far as the agent obeys them. */
+  readonly annotations: Readonly<Record<string, string>> | undefined;
+};
+
+/** What is written beside the bytes. */
+export type OrphanRecord = {
+  readonly source: OrphanSource;
+  readonly name: FileName;
+  readonly path: string;
+  readonly identity: FileIdentity;
+  readonly checkpoint: FileCheckpoint;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly deletedAtMs: number;
+  /** The bytes `[from, size)` of the log are stored, and its head. */
+  readonly from: number;
+  readonly size: number;
+  readonly storedBytes: number;
+  readonly crc: number;
+};
+
+/** What is to be copied. */
+export type OrphanDraft = Omit<OrphanRecord, 'crc' | 'storedBytes' | 'size'> & {
+  readonly to: number;
+  /** Whether the copy is not to be finished: the descriptors are closed soon. */
+  readonly isLate: () => boolean;
+};
+
+/** A copy that was found at the start. */
+export type FoundOrphan = { readonly id: string; readonly record: OrphanRecord };
+
+/** What is found beside whole copies is damaged; `id` was set aside. */
+export type OrphanListing = { readonly found: FoundOrphan[]; readonly damaged: string[] };
+
+/** A copy of this run, open; it outlives a kill at once, and a power loss when it is synced. */
+export type OrphanCopy = SpoolFile & { readonly id: string; sync(): Promise<void> };
+
+const folder = 'orphans';
+const dataSuffix = '.log';
+const recordSuffix = '.json';
+
+export class OrphanFolder {
+  readonly #path: string;
+  #made = 0;
+
+  constructor(stateDir: string) {
+    this.#path = join(stateDir, folder);
+  }
+
+  /**
+   * Copies what `draft` says of the file behind `source`.
+   * @throws the system's error; nothing is left behind then.
+   */
+  async write(source: number, draft: OrphanDraft): Promise<OrphanCopy> {
+    mkdirSync(this.#path, { recursive: true, mode: 0o700 });
+    this.#made += 1;
+    const id = `${Date.now().toString(36)}-${this.#made}`;
+    const { to, isLate, ...known } = draft;
+    const fd = openSync(this.#file(id, dataSuffix), 'wx+', 0o600);
+    try {
+      let crc = 0;
+      const copy = await copyRange(source, fd, { from: draft.from, to }, (piece) => {
+        if (isLate()) throw lateError();
+        crc = crc32(piece, crc);
+      });
+      const { size, storedBytes } = copy;
+      await this.#writeRecord(id, { ...known, size, storedBytes, crc });
+      return { ...copy, id, sync: () => this.#sync(id, fd) };
+    } catch (error) {
+      closeDescriptor(fd);
+      this.remove(id);
+      throw error;
+    }
+  }
+
+  async #writeRecord(id: string, record: OrphanRecord): Promise<void> {
+    const json = JSON.stringify(record);
+    const path = this.#file(id, recordSuffix);
+    const fd = openSync(`${path}.tmp`, 'wx', 0o600);
+    try {
+      await writeAt(fd, Buffer.from(`${json}\n${crc32(json)}\n`), 0);
+    } finally {
+      closeDescriptor(fd);
+    }
+    renameSync(`${path}.tmp`, path);
+  }
+
+  /** Until the disk has the copy, its record and their names. */
+  async #sync(id: string, fd: number): Promise<void> {
+    await syncDescriptor(fd);
+    for (const path of [this.#file(id, recordSuffix), this.#path]) {
+      const each = openSync(path, 'r');
+      try {
+        await syncDescriptor(each);
+      } finally {
+        closeDescriptor(each);
+      }
+    }
+  }
+
+  /** The whole copies; what a kill has left unfinished is removed, what is damaged is set aside. */
+  list(): OrphanListing {
+    const listing: OrphanListing = { found: [], damaged: [] };
+    const names = readNames(this.#path);
+    for (const name of names) {
+      if (!name.endsWith(recordSuffix)) continue;
+      const id = name.slice(0, -recordSuffix.length);
+      const record = names.has(id + dataSuffix) ? this.#readRecord(id) : undefined;
+      if (record !== undefined) listing.found.push({ id, record });
+      else listing.damaged.push(this.setAside(id));
+    }
+    for (const name of names) {
+      const isUnfinished =
+        name.endsWith('.tmp') ||
+        (name.endsWith(dataSuffix) && !names.has(name.slice(0, -dataSuffix.length) + recordSuffix));
+      if (isUnfinished) rmSync(join(this.#path, name), { force: true });
+    }
+    return listing;
+  }
+
+  #readRecord(id: string): OrphanRecord | undefined {
+    try {
+      const [json = '', crc] = readFileSync(this.#file(id, recordSuffix), 'utf8').split('\n');
+      return crc === String(crc32(json)) ? (JSON.parse(json) as OrphanRecord) : undefined;
+    } catch {
+      return undefined; // A disk that cannot give it back is no better than a torn one.
+    }
+  }
+
+  /**
+   * Opens a copy whose bytes are what was written; undefined when they are not.
+   * @throws the system's error.
+   */
+  async open({ id, record }: FoundOrphan): Promise<SpoolFile | undefined> {
+    const fd = openSync(this.#file(id, dataSuffix), 'r');
+    try {
+      const { from, size, storedBytes } = record;
+      let crc = 0;
+      let bytes = 0;
+      await readPieces(fd, { from, to: size }, (piece) => {
+        crc = crc32(piece, crc);
+        bytes += piece.length;
+      });
+      if (crc === record.crc && bytes === storedBytes) return { fd, size, storedBytes };
+    } catch (error) {
+      closeDescriptor(fd);
+      throw error;
+    }
+    closeDescriptor(fd);
+    return undefined;
+  }
+
+  /** The record first: without it the bytes are nobody's. */
+  remove(id: string): void {
+    for (const suffix of [recordSuffix, `${recordSuffix}.tmp`, dataSuffix]) {
+      tryTo(() => rmSync(this.#file(id, suffix), { force: true }));
+    }
+  }
+
+  /** Keeps a damaged copy for a person to look at; returns its new name. */
+  setAside(id: string): string {
+    const aside = `${id}.corrupt-${Date.now()}`;
+    for (const suffix of [recordSuffix, dataSuffix]) {
+      tryTo(() =>
+        renameSync(this.#file(id, suffix), join(this.#path, `${aside}-${suffix.slice(1)}`)),
+      );
+    }
+    return join(this.#path, aside);
+  }
+
+  #file(id: string, suffix: string): string {
+    return join(this.#path, id + suffix);
+  }
+}
+
+function lateError(): Error {
+  const error = new Error('the agent ends before it is copied');
+  return Object.assign(error, { code: 'ETIMEDOUT', syscall: 'copy' });
+}
+
+function readNames(path: PathLike): Set<string> {
+  try {
+    return new Set(readdirSync(path).slice(0, limits.orphanNamesMax));
+  } catch {
+    return new Set(); // Most never have one; what cannot be read now is read at the next start.
+  }
+}
+
+function tryTo(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // The next start finds it again: a copy is then sent twice, as the same entries.
+  }
+}

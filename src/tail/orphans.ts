@@ -1,0 +1,254 @@
+// Keeps what only a descriptor keeps: the unacknowledged bytes of deleted files. A second after the
+// deletion they are copied into the state directory, and read from there; then no kill can take
+// them. A later run finds the copies and reads them as files of their containers.
+//
+// Invariants: what is acknowledged in time is never copied; a copy is removed when its last byte is
+// acknowledged or counted as lost; a file whose copy fails stays open, and is tried again.
+
+import { fstatSync } from 'node:fs';
+
+import { limits } from '../config.ts';
+import { closeDescriptor } from '../descriptor.ts';
+import { isSystemError, type ErrorCode } from '../errors.ts';
+import { steadyNowMs } from '../steady-clock.ts';
+import type { Chain } from './chain.ts';
+import type { LogFile } from './log-file.ts';
+import {
+  OrphanFolder,
+  type FoundOrphan,
+  type OrphanCopy,
+  type OrphanSource,
+} from './orphan-copy.ts';
+import type { SpoolFile } from './spool-file.ts';
+
+/** A chain with all that its copies need to be told apart later. */
+export type OrphanChain = OrphanSource & { readonly chain: Chain };
+
+type Report = (code: ErrorCode, text: string) => void;
+
+type Kept = {
+  readonly chain: Chain;
+  readonly id: string;
+  /** Made by this run and not read yet: the original is read on. */
+  copy: OrphanCopy | undefined;
+  /** Of an earlier run, and not opened yet. */
+  found: FoundOrphan | undefined;
+};
+
+type Candidate = { readonly owner: OrphanChain; readonly file: LogFile };
+
+export class Orphans {
+  /** Since the start. */
+  readonly counters = { copiedBytes: 0, failures: 0, damaged: 0 };
+  readonly #folder: OrphanFolder;
+  readonly #report: Report;
+  readonly #kept = new Map<LogFile, Kept>();
+  readonly #retryAtMs = new WeakMap<LogFile, number>();
+  #work: Promise<void> | undefined;
+  /** Of `performance.now()`: when copying ends for good. */
+  #endMs = Number.POSITIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(stateDir: string, report: Report) {
+    this.#folder = new OrphanFolder(stateDir);
+    this.#report = report;
+  }
+
+  /** Bytes of the state directory that copies take. */
+  get heldBytes(): number {
+    let bytes = 0;
+    for (const file of this.#kept.keys()) bytes += file.keptBytes ?? 0;
+    return bytes;
+  }
+
+  /**
+   * Copies what was deleted a second ago and is not acknowledged yet, in the background; goes on
+   * by itself when the second is over between two calls.
+   */
+  keep(chains: () => Iterable<OrphanChain>, failed: (error: unknown) => void): void {
+    this.#sweep();
+    if (this.#work !== undefined) return;
+    const nowMs = steadyNowMs();
+    const { due, nextMs } = this.#candidates(chains(), nowMs);
+    if (nextMs !== undefined && this.#timer === undefined) {
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined;
+        this.keep(chains, failed);
+      }, nextMs - nowMs);
+      this.#timer.unref();
+    }
+    const hasCopies = [...this.#kept.values()].some(({ copy }) => copy !== undefined);
+    if (due.length === 0 && !hasCopies) return;
+    this.#work = this.#copyAll(due)
+      .catch(failed)
+      .finally(() => (this.#work = undefined));
+  }
+
+  /**
+   * Copies all that is deleted and not acknowledged, at the end of the agent; what takes longer
+   * than `withinMs` is left.
+   */
+  async keepAll(chains: Iterable<OrphanChain>, withinMs: number): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#endMs = performance.now() + withinMs;
+    await this.#work;
+    this.#sweep();
+    await this.#copyAll(this.#candidates(chains, Number.POSITIVE_INFINITY).due);
+  }
+
+  #candidates(
+    chains: Iterable<OrphanChain>,
+    nowMs: number,
+  ): { due: Candidate[]; nextMs: number | undefined } {
+    const due: Candidate[] = [];
+    let nextMs: number | undefined;
+    for (const owner of chains) {
+      for (const file of owner.chain.files) {
+        if (file.unlinkedAtMs === undefined || !this.#isInDanger(owner.chain, file)) continue;
+        const dueMs = Math.max(
+          file.unlinkedAtMs + limits.orphanAfterMs,
+          this.#retryAtMs.get(file) ?? 0,
+        );
+        if (dueMs <= nowMs) due.push({ owner, file });
+        else nextMs = Math.min(dueMs, nextMs ?? dueMs);
+      }
+    }
+    // Small ones first: most are saved soonest.
+    due.sort((a, b) => unsavedBytes(a.file) - unsavedBytes(b.file));
+    return { due, nextMs };
+  }
+
+  /** What is still written to stays open: a container runs on whose log somebody has deleted. */
+  #isInDanger(chain: Chain, file: LogFile): boolean {
+    if (file.fd === undefined || file.spooling || this.#kept.has(file)) return false;
+    return file.identity !== undefined && unsavedBytes(file) > 0 && (file.ended || chain.isGone);
+  }
+
+  /** All are safe from a kill before the first one waits for the disk. */
+  async #copyAll(candidates: readonly Candidate[]): Promise<void> {
+    for (const candidate of candidates) await this.#copy(candidate);
+    for (const [file, kept] of this.#kept) {
+      if (kept.copy !== undefined) await this.#moveToCopy(file, kept, kept.copy);
+    }
+  }
+
+  async #copy({ owner, file }: Candidate): Promise<void> {
+    const { chain, log, workload, annotations } = owner;
+    const { fd, identity, name, path } = file;
+    if (fd === undefined || identity === undefined || !this.#isInDanger(chain, file)) return;
+    if (performance.now() > this.#endMs) return;
+    file.spooling = true;
+    try {
+      const copy = await this.#folder.write(fd, {
+        source: { log, workload, annotations },
+        name,
+        path,
+        identity,
+        checkpoint: file.checkpoint(),
+        deletedAtMs: Date.now() - (steadyNowMs() - (file.unlinkedAtMs ?? 0)),
+        from: Math.max(0, file.committed - limits.lookBackBytes),
+        to: fstatSync(fd).size,
+        isLate: () => performance.now() > this.#endMs,
+      });
+      this.counters.copiedBytes += copy.storedBytes;
+      file.keptBytes = copy.storedBytes;
+      this.#kept.set(file, { chain, id: copy.id, copy, found: undefined });
+    } catch (error) {
+      this.#fail(file, error);
+    } finally {
+      file.spooling = false;
+    }
+  }
+
+  #fail(file: LogFile, error: unknown): void {
+    if (!isSystemError(error)) throw error;
+    this.counters.failures += 1;
+    this.#retryAtMs.set(file, steadyNowMs() + limits.spoolRetryMs);
+    const text = `${file.path} was deleted and is held open only: ${error.message}`;
+    this.#report('STATE_UNWRITABLE', text);
+  }
+
+  /** Gives the blocks of the original back, when the copy has reached the disk. */
+  async #moveToCopy(file: LogFile, kept: Kept, copy: OrphanCopy): Promise<void> {
+    const { chain } = kept;
+    if ((this.#retryAtMs.get(file) ?? 0) > steadyNowMs()) return;
+    file.spooling = true;
+    try {
+      await copy.sync();
+      if (chain.draining || chain.isClosed || file.fd === undefined) return;
+      // It was written to after all: all of it is copied again.
+      if (fstatSync(file.fd).size > copy.size) return this.#drop(file, kept);
+      kept.copy = undefined;
+      file.moveToCopy(copy);
+    } catch (error) {
+      this.#fail(file, error);
+    } finally {
+      file.spooling = false;
+    }
+  }
+
+  /** Takes over a copy of an earlier run. */
+  adopt(file: LogFile, chain: Chain, found: FoundOrphan): void {
+    file.keptBytes = found.record.storedBytes;
+    this.#kept.set(file, { chain, id: found.id, copy: undefined, found });
+  }
+
+  /** The copies of earlier runs; each is to be adopted or dropped. */
+  list(): readonly FoundOrphan[] {
+    const { found, damaged } = this.#folder.list();
+    for (const aside of damaged) {
+      this.counters.damaged += 1;
+      this.#report('ORPHAN_CORRUPT', `nobody can tell whose it is; set aside as ${aside}`);
+    }
+    return found.toSorted((a, b) => a.record.deletedAtMs - b.record.deletedAtMs);
+  }
+
+  drop({ id }: FoundOrphan): void {
+    this.#folder.remove(id);
+  }
+
+  isFound(file: LogFile): boolean {
+    return this.#kept.get(file)?.found !== undefined;
+  }
+
+  /**
+   * Opens the copy of an earlier run, if it is whole; a damaged one is set aside and counted.
+   * @throws the system's error.
+   */
+  async open(file: LogFile): Promise<SpoolFile | undefined> {
+    const kept = this.#kept.get(file);
+    if (kept?.found === undefined) return undefined;
+    const opened = await this.#folder.open(kept.found);
+    if (opened !== undefined) {
+      kept.found = undefined;
+      return opened;
+    }
+    this.counters.damaged += 1;
+    const aside = this.#folder.setAside(kept.id);
+    this.#report('ORPHAN_CORRUPT', `a copy of ${file.path}; set aside as ${aside}`);
+    this.#kept.delete(file);
+    file.keptBytes = undefined;
+    file.giveUp('damaged');
+    return undefined;
+  }
+
+  /** Removes the copies of what is acknowledged, or lost. */
+  #sweep(): void {
+    for (const [file, kept] of this.#kept) {
+      const isGone = file.fd === undefined && !file.needsSpool;
+      if (file.spooling || !(isGone || file.committed >= file.size)) continue;
+      this.#drop(file, kept);
+    }
+  }
+
+  #drop(file: LogFile, { id, copy }: Kept): void {
+    this.#kept.delete(file);
+    file.keptBytes = undefined;
+    if (copy !== undefined) closeDescriptor(copy.fd);
+    this.#folder.remove(id);
+  }
+}
+
+function unsavedBytes({ size, committed }: LogFile): number {
+  return size - committed;
+}

@@ -1,0 +1,286 @@
+// Copies of deleted files, with the file system failing at each step of making and reading one.
+
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+import { limits } from '../../src/config.ts';
+import { steadyNowMs } from '../../src/steady-clock.ts';
+import { Chain } from '../../src/tail/chain.ts';
+import { fitHeldFiles } from '../../src/tail/held-budget.ts';
+import { Spooler } from '../../src/tail/spooler.ts';
+import type { KnownOffset, TailSetup } from '../../src/tail/tail-setup.ts';
+import { FaultyFs, type CallKind } from '../support/faulty-fs.ts';
+
+const callsMax = 300;
+
+let root: string;
+let directory: string;
+let state: string;
+let reports: string[];
+let lost: { reason: string; bytes: number }[];
+let stored: KnownOffset[];
+let setup: TailSetup;
+let nowMs: number;
+let faulty: FaultyFs | undefined;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'orphans-'));
+  fresh();
+});
+afterEach(() => {
+  faulty?.restore();
+  faulty = undefined;
+  rmSync(root, { recursive: true, force: true });
+});
+
+function fresh(): void {
+  rmSync(root, { recursive: true, force: true });
+  directory = join(root, 'pods', 'ns_pod_uid', 'api');
+  state = join(root, 'state');
+  mkdirSync(directory, { recursive: true });
+  mkdirSync(state);
+  reports = [];
+  lost = [];
+  stored = [];
+  nowMs = steadyNowMs() - 10_000;
+  setup = {
+    roots: [join(root, 'pods')],
+    openFiles: { count: 0, max: 100 },
+    from: 'start',
+    once: false,
+    lookup: () => stored,
+    remember: () => undefined,
+    forget: () => undefined,
+    makeRoom: () => undefined,
+    lost: ({ reason, bytes }) => lost.push({ reason, bytes }),
+    report: (code, text) => reports.push(`${code} ${text}`),
+  };
+}
+
+const line = (number: number) =>
+  `2024-03-05T14:07:00.${String(number).padStart(9, '0')}Z stdout F line ${'x'.repeat(number % 90)}\n`;
+const text = Array.from({ length: 9_000 }, (_, index) => line(index)).join('');
+
+const name = { namespace: 'ns', pod: 'pod', container: 'api', podUid: 'uid', restartCount: 0 };
+const source = () => ({
+  log: { linkPath: 'x', directory, fileName: '0.log', format: 'cri', name } as const,
+  workload: { resource: '{"type":"k8s_container"}', labels: '"k8s-pod/app":"web"' },
+  annotations: { 'tailship.dev/rate-limit': '1Mi' },
+});
+
+function makeChain(): Chain {
+  const place = { directory, liveName: '0.log', format: 'cri', podUid: 'uid' } as const;
+  return new Chain({ ...place, container: 'api', restartCount: 0 }, setup);
+}
+
+function makeSpooler(): Spooler {
+  const report = (code: string, told: string) => reports.push(`${code} ${told}`);
+  return new Spooler({ directory: state, roots: setup.roots, report });
+}
+
+/** Reads up to `bytes`, and has them acknowledged; returns what was read. */
+function read(chain: Chain, bytes = 1e9): string {
+  const cut = chain.cut(bytes, nowMs);
+  chain.draining = true;
+  const wasArmed = faulty?.isArmed === true;
+  if (faulty !== undefined) faulty.isArmed = false; // The worker's reads are another matter.
+  const pieces = cut.segments.map(({ fd, start, end }) => {
+    const piece = Buffer.alloc(end - start);
+    readSync(fd, piece, 0, piece.length, start);
+    return piece.toString();
+  });
+  if (faulty !== undefined) faulty.isArmed = wasArmed;
+  chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
+  for (const [at, file] of cut.files.entries()) {
+    const segment = cut.segments[at];
+    if (segment !== undefined) file.acknowledge(file.begin(segment));
+  }
+  return pieces.join('');
+}
+
+/** A pod whose log was read in part, and that was deleted some seconds ago. */
+function makeDeleted(readBytes: number): Chain {
+  writeFileSync(join(directory, '0.log'), text);
+  const chain = makeChain();
+  chain.look(nowMs);
+  if (readBytes > 0) read(chain, readBytes);
+  rmSync(directory, { recursive: true });
+  for (let times = 0; times < 3; times += 1) chain.look((nowMs += 1_001));
+  return chain;
+}
+
+async function keep(spooler: Spooler, chain: Chain): Promise<void> {
+  await spooler.orphans.keepAll([{ ...source(), chain }], 60_000);
+}
+
+/** What another run finds and reads; the copies are removed when it is read. */
+async function readAfterRestart(): Promise<string> {
+  setup.openFiles.count = 0;
+  const spooler = makeSpooler();
+  const chain = makeChain();
+  for (const found of spooler.orphans.list()) {
+    expect(found.record.source).toEqual(source());
+    spooler.orphans.adopt(chain.restore(found, nowMs), chain, found);
+  }
+  let all = '';
+  for (let step = 0; step < 6; step += 1) {
+    chain.look((nowMs += limits.spoolRetryMs));
+    await spooler.start([{ chain }], nowMs);
+    all += read(chain);
+  }
+  chain.look(nowMs);
+  await keep(spooler, chain);
+  chain.close();
+  return all;
+}
+
+describe('a copy of a deleted file', () => {
+  test.each([0, 100, 300, 20_000, 200_000])(
+    'holds what %i acknowledged bytes leave',
+    async (bytes) => {
+      const chain = makeDeleted(bytes);
+      const spooler = makeSpooler();
+      await keep(spooler, chain);
+      const kept = spooler.orphans.counters.copiedBytes;
+      expect(kept).toBeLessThanOrEqual(text.length - bytes + limits.lookBackBytes + 256);
+      expect(spooler.orphans.heldBytes).toBe(kept);
+      chain.close();
+      expect(await readAfterRestart()).toBe(text.slice(bytes));
+      expect(readdirSync(join(state, 'orphans'))).toEqual([]);
+    },
+  );
+
+  test('goes on at the position that was stored after it was made', async () => {
+    const chain = makeDeleted(5_000);
+    await keep(makeSpooler(), chain);
+    read(chain, 10_000);
+    stored = [chain.files[0]?.checkpoint() as KnownOffset];
+    chain.close();
+    expect(await readAfterRestart()).toBe(text.slice(15_000));
+  });
+
+  test('is read on at once, by the task that comes next, and removed at its end', async () => {
+    const chain = makeDeleted(5_000);
+    const spooler = makeSpooler();
+    await keep(spooler, chain);
+    expect(chain.files[0]?.inode).toBe(0);
+    expect(read(chain)).toBe(text.slice(5_000));
+    chain.look(nowMs);
+    await keep(spooler, chain);
+    expect(readdirSync(join(state, 'orphans'))).toEqual([]);
+    expect(chain.files).toEqual([]);
+    expect(setup.openFiles.count).toBe(0);
+  });
+
+  test('is not made while a task reads the original, which stays open until it answers', async () => {
+    const chain = makeDeleted(5_000);
+    const { fd } = chain.files[0] ?? {};
+    const spooler = makeSpooler();
+    chain.draining = true;
+    await keep(spooler, chain);
+    expect(chain.files[0]?.fd).toBe(fd);
+    chain.draining = false;
+    await keep(spooler, chain);
+    expect(chain.files[0]?.fd).not.toBe(fd);
+    chain.close();
+    expect(await readAfterRestart()).toBe(text.slice(5_000));
+  });
+
+  test('counts with what it stores against the budget, and is dropped past it', async () => {
+    const chain = makeDeleted(200_000);
+    const spooler = makeSpooler();
+    await keep(spooler, chain);
+    const { heldBytes } = spooler.orphans;
+    fitHeldFiles([chain], { bytesMax: heldBytes, ageMaxMs: 1e9 }, nowMs);
+    expect(lost).toEqual([]);
+    fitHeldFiles([chain], { bytesMax: heldBytes - 1, ageMaxMs: 1e9 }, nowMs);
+    expect(lost).toEqual([{ reason: 'held_bytes', bytes: text.length - 200_000 }]);
+    await keep(spooler, chain);
+    expect(readdirSync(join(state, 'orphans'))).toEqual([]);
+  });
+});
+
+function expectNoneOpen(at: string): void {
+  const twice = faulty?.closedTwice;
+  const open = [...(faulty?.open.values() ?? [])];
+  expect({ at, open, twice }).toEqual({ at, open: [], twice: [] });
+  expect({ at, count: setup.openFiles.count }).toEqual({ at, count: 0 });
+}
+
+const kinds: readonly CallKind[] = ['open', 'read', 'write', 'stat', 'close', 'sync', 'name'];
+
+describe('whichever call fails', () => {
+  test.each(['EIO', 'ENOSPC'])(
+    'while a copy is made (%s), nothing is lost or leaked',
+    async (code) => {
+      for (let failAt = 1; failAt < callsMax; failAt += 1) {
+        fresh();
+        faulty = new FaultyFs({ failAt, kinds, code });
+        faulty.isArmed = false;
+        const chain = makeDeleted(5_000);
+        const spooler = makeSpooler();
+        faulty.isArmed = true;
+        await keep(spooler, chain);
+        faulty.isArmed = false;
+        const at = `call ${failAt}, ${faulty.failed}`;
+        // Whether it is held open or copied: it is all there.
+        await keep(spooler, chain);
+        expect({ at, rest: read(chain) === text.slice(5_000) }).toEqual({ at, rest: true });
+        chain.look(nowMs);
+        await keep(spooler, chain);
+        expectNoneOpen(at);
+        expect(lost).toEqual([]);
+        const folder = join(state, 'orphans');
+        const names = existsSync(folder) ? readdirSync(folder) : [];
+        expect({ at, names }).toEqual({ at, names: [] });
+        faulty.restore();
+        if (faulty.failed === undefined) return;
+      }
+      expect.fail(`more than ${callsMax} calls`);
+    },
+  );
+
+  test('while one is read after a restart, all of it is read in the end', async () => {
+    for (let failAt = 1; failAt < callsMax; failAt += 1) {
+      fresh();
+      const chain = makeDeleted(5_000);
+      await keep(makeSpooler(), chain);
+      chain.close();
+      faulty = new FaultyFs({ failAt, kinds: ['open', 'read', 'close'] });
+      const all = await readAfterRestart();
+      const at = `call ${failAt}, ${faulty.failed}`;
+      expectNoneOpen(at);
+      expect({ at, isWhole: all === text.slice(5_000) }).toEqual({ at, isWhole: true });
+      faulty.restore();
+      if (faulty.failed === undefined) return;
+    }
+    expect.fail(`more than ${callsMax} calls`);
+  });
+
+  test('of a state directory that is full, the file stays open, is told, and copied later', async () => {
+    const chain = makeDeleted(0);
+    const spooler = makeSpooler();
+    faulty = new FaultyFs({ failAt: 0, kinds: ['write'], code: 'ENOSPC', isLasting: true });
+    await keep(spooler, chain);
+    faulty.restore();
+    expect(spooler.orphans.counters).toMatchObject({ copiedBytes: 0, failures: 1 });
+    expect(reports.join()).toMatch(
+      /STATE_UNWRITABLE .*0\.log was deleted and is held open only: ENOSPC/,
+    );
+    expect(readdirSync(join(state, 'orphans'))).toEqual([]);
+    expect(chain.files[0]?.fd).toBeDefined();
+    await keep(spooler, chain);
+    chain.close();
+    expect(await readAfterRestart()).toBe(text);
+  });
+});
