@@ -1,7 +1,10 @@
-// `tailship bench`: what the lines of this node cost, on its own log files. Called by cli.ts.
+// `tailship bench`: what the lines of this node cost, on its own log files.
 //
-// The agent reads them once, in a process of its own, with a state directory that is thrown away,
-// and posts to a sink in this process that throws away what it gets. Invariant: nothing outside the
+// The agent first follows what is written, for the share of a core that it takes at this node's
+// rate: with many containers that write little, wake-ups cost more than bytes, and only running
+// shows that. Then it reads all files once, for what a line costs. It is a process of its own, with
+// a state directory that is thrown away, and posts to a sink in this process that throws away what
+// it gets. Invariant: nothing outside the
 // temporary directory is written, no log file is changed, nothing leaves this machine. Where
 // fluentd is installed it gets the same files.
 
@@ -18,8 +21,11 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.ts';
 import type { Control } from '../control.ts';
 import { AgentError, hasCode } from '../errors.ts';
+import { countText, pluralText } from '../number-text.ts';
 import { createProgress, terminalIntervalMs, type ProgressSink } from '../progress.ts';
 
+/** Until the start-up is over and the compiler has seen what runs often. */
+const settleMs = 10_000;
 const rateWindowMs = 10_000;
 const pollMs = 200;
 /** A process that burnt no CPU for this long has started up, or is done. */
@@ -31,6 +37,8 @@ const linesEnough = 100_000;
 
 type Sink = { readonly url: string; lines: number; readonly close: () => void };
 type Cost = { readonly lines: number; readonly microsPerLine: number };
+/** What following the node's logs costs. */
+type LiveCost = { readonly bytesPerSecond: number; /** Of a core. */ readonly share: number };
 type Place = { readonly config: Config; readonly root: string; readonly sink: Sink };
 
 /** Prints what the node writes and what that costs; the exit code is 1 if there are no lines. */
@@ -39,14 +47,14 @@ export async function runBench(config: Config, control: Control): Promise<number
   const sink = await startSink();
   const place = { config, root, sink };
   try {
-    if (!config.json) control.write(`tailship bench: watching ${config.containersDir} for 10 s`);
-    const bytesPerSecond = await measureGrowth(config.containersDir, control);
+    if (!config.json) control.write(`tailship bench: watching ${config.containersDir} for 20 s`);
+    const { bytesPerSecond, share } = await measureLive(place, control);
     const start = await runAgent(place, writeShortLog(root));
     const full = await runAgent(place, config.containersDir, control.progress);
     const own = { lines: full.lines, microsPerLine: perLine(full, start) };
     const fluentd = await measureFluentd(place, full.lines);
     const bytesPerLine = full.lines === 0 ? 0 : full.bytes / full.lines;
-    const figures = { bytesPerSecond, bytesPerLine, tailship: own, fluentd };
+    const figures = { bytesPerSecond, bytesPerLine, tailship: { ...own, share }, fluentd };
     if (config.json) control.write(JSON.stringify(figures));
     else for (const line of report(figures)) control.write(line);
     return full.lines === 0 ? 1 : 0;
@@ -113,45 +121,98 @@ function readLengths(containersDir: string): Map<number, number> {
   return lengths;
 }
 
-/** Bytes a second that the containers write. A file that is new counts from its start. */
-async function measureGrowth(
-  containersDir: string,
+/**
+ * An agent that ships what is written from now on, as `run` would; its CPU time after it has
+ * settled, and the bytes that the containers write meanwhile. A file that is new counts from its
+ * start.
+ */
+async function measureLive(place: Place, control: Control): Promise<LiveCost> {
+  const { containersDir } = place.config;
+  const agent = startAgent(place, containersDir, ['--from=end']);
+  const errors = collect(agent, 'stderr');
+  const ended = once(agent, 'close');
+  const { pid = -1 } = agent;
+  try {
+    await Promise.race([waitFor(settleMs, 'settling, s', control), ended]);
+    const before = readLengths(containersDir);
+    const startNanos = readCpuNanos(pid);
+    const startMs = performance.now();
+    await Promise.race([waitFor(rateWindowMs, 'watching, s', control), ended]);
+    const nanos = readCpuNanos(pid) - startNanos;
+    if (agent.exitCode !== null) throw agentEnded(errors());
+    const seconds = (performance.now() - startMs) / 1_000;
+    let grown = 0;
+    for (const [ino, length] of readLengths(containersDir)) {
+      grown += Math.max(0, length - (before.get(ino) ?? 0));
+    }
+    return { bytesPerSecond: grown / seconds, share: nanos / 1e9 / seconds };
+  } finally {
+    if (agent.exitCode === null) agent.kill('SIGTERM');
+    await ended;
+  }
+}
+
+async function waitFor(
+  ms: number,
+  name: string,
   { signal, progress }: Pick<Control, 'signal' | 'progress'>,
-): Promise<number> {
-  const before = readLengths(containersDir);
-  const endMs = performance.now() + rateWindowMs;
+): Promise<void> {
+  const endMs = performance.now() + ms;
   // On a terminal only: it is over before the first line would be due.
-  const told = progress && createProgress({ ...progress, name: 'watching, s', unit: 'count' });
-  for (let leftMs = rateWindowMs; leftMs > 0; leftMs = endMs - performance.now()) {
-    told?.update((rateWindowMs - leftMs) / 1_000, leftMs / 1_000);
+  const told = progress && createProgress({ ...progress, name, unit: 'count' });
+  for (let leftMs = ms; leftMs > 0; leftMs = endMs - performance.now()) {
+    told?.update((ms - leftMs) / 1_000, leftMs / 1_000);
     await sleep(Math.min(leftMs, terminalIntervalMs), undefined, { signal });
   }
   told?.end();
-  let grown = 0;
-  for (const [ino, length] of readLengths(containersDir)) {
-    grown += Math.max(0, length - (before.get(ino) ?? 0));
+}
+
+/** CPU time of all threads of a process: a clock tick would be a fifth of what a quiet node takes. */
+function readCpuNanos(pid: number): number {
+  let nanos = 0;
+  try {
+    for (const task of fs.readdirSync(`/proc/${pid}/task`)) {
+      const [onCpu] = fs.readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ');
+      nanos += Number(onCpu);
+    }
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT', 'ESRCH')) throw error; // It has ended, which the caller sees.
   }
-  return grown / (rateWindowMs / 1000);
+  return nanos;
+}
+
+function agentEnded(errors: string): AgentError {
+  const [, known] = /\b(CONTAINERS_MISSING): (.*)/.exec(errors) ?? [];
+  const code = known === undefined ? 'FILE_UNREADABLE' : 'CONTAINERS_MISSING';
+  return new AgentError(code, `the agent ended: ${errors.trim().split('\n')[0]}`);
 }
 
 type Summary = { readonly lines: number; readonly bytes: number; readonly cpuSeconds: number };
 
-async function runAgent(
+function startAgent(
   { config, root, sink }: Place,
   containersDir: string,
-  progress?: ProgressSink,
-): Promise<Summary> {
+  more: readonly string[],
+): ChildProcess {
   const entry = fileURLToPath(new URL('../main.ts', import.meta.url));
   const names = ['--project=bench', '--cluster=bench', '--location=bench', '--node=bench'];
-  const words = ['run', '--once', `--containers-dir=${containersDir}`, `--endpoint=${sink.url}`];
+  const words = ['run', `--containers-dir=${containersDir}`, `--endpoint=${sink.url}`, ...more];
   words.push(...[...config.logRoot, root].map((folder) => `--log-root=${folder}`), ...names);
   words.push(`--state-dir=${fs.mkdtempSync(path.join(root, 'state-'))}`, '--log-level=info');
   words.push('--admin-address=off', '--kubernetes-metadata=off', '--no-gzip');
-  const agent = fork(entry, words, { silent: true, execArgv: ['--max-semi-space-size=1'] });
+  return fork(entry, words, { silent: true, execArgv: ['--max-semi-space-size=1'] });
+}
+
+async function runAgent(
+  place: Place,
+  containersDir: string,
+  progress?: ProgressSink,
+): Promise<Summary> {
+  const agent = startAgent(place, containersDir, ['--once']);
   const [output, errors] = [collect(agent, 'stdout'), collect(agent, 'stderr')];
   if (progress !== undefined) passOnProgress(agent, progress);
   const [code] = (await once(agent, 'close')) as [number | null];
-  if (code !== 0) throw new AgentError('FILE_UNREADABLE', `the agent ended: ${errors().trim()}`);
+  if (code !== 0) throw agentEnded(errors());
   return JSON.parse(output().trim().split('\n').at(-1) ?? '{}') as Summary;
 }
 
@@ -253,26 +314,36 @@ async function runFluentd(
 type Figures = {
   readonly bytesPerSecond: number;
   readonly bytesPerLine: number;
-  readonly tailship: Cost;
+  readonly tailship: Cost & { readonly share: number };
   readonly fluentd: Cost | undefined;
 };
 
 function report({ bytesPerSecond, bytesPerLine, tailship, fluentd }: Figures): string[] {
-  const { lines, microsPerLine } = tailship;
+  const { lines, microsPerLine, share } = tailship;
   if (lines === 0) return ['there are no lines to read'];
   const linesPerSecond = bytesPerSecond / bytesPerLine;
-  const rate = Math.round(linesPerSecond).toLocaleString('en');
-  const share = (cost: Cost) => `${((linesPerSecond * cost.microsPerLine) / 1e4).toFixed(3)} %`;
+  const rate = countText(Math.round(linesPerSecond));
+  const percent = (part: number) => `${(part * 100).toFixed(part < 0.1 ? 3 : 1)} %`;
+  const fluentdShare = (linesPerSecond * (fluentd?.microsPerLine ?? 0)) / 1e6;
+  const live = linesPerSecond > 0 ? (share * 1e6) / linesPerSecond : 0;
   const sentences = [
     `this node writes ${rate} lines/s of ${bytesPerLine.toFixed(0)} bytes`,
-    `tailship  ${microsPerLine.toFixed(2)} µs a line, ${share(tailship)} of a core at this rate` +
-      ` (${lines.toLocaleString('en')} lines read)`,
+    `tailship  ${percent(share)} of a core at this rate, measured while it followed these files`,
+    `          ${microsPerLine.toFixed(2)} µs a line when it reads them at once (${countText(lines)} lines)`,
     fluentd === undefined
       ? 'fluentd   is not installed here: gem install fluentd'
-      : `fluentd   ${fluentd.microsPerLine.toFixed(2)} µs a line, ${share(fluentd)} of a core at ` +
-        `this rate, ${(fluentd.microsPerLine / microsPerLine).toFixed(0)} × tailship`,
-    'Read at once, in large batches, without start-up; a trickle costs more a line, by its wake-ups.',
+      : `fluentd   ${fluentd.microsPerLine.toFixed(2)} µs a line, ${percent(fluentdShare)} of a core at ` +
+        `this rate without its wake-ups, ${(fluentd.microsPerLine / microsPerLine).toFixed(0)} × tailship`,
   ];
-  if (lines < linesEnough) sentences.push(`Only ${lines} lines: take the figures with caution.`);
+  if (live > 2 * microsPerLine) {
+    const more = live / Math.max(microsPerLine, 0.01);
+    sentences.push(
+      `At this rate a line costs ${live.toFixed(1)} µs, ${more.toFixed(0)} × as much as at once: ` +
+        'looking at the files, requests and saving positions cost the same for few lines as for many.',
+    );
+  }
+  if (lines < linesEnough) {
+    sentences.push(`Only ${pluralText(lines, 'line')}: take the cost of a line with caution.`);
+  }
   return sentences;
 }

@@ -57,9 +57,10 @@ const commandTexts: Readonly<Record<Command, CommandText>> = {
   bench: {
     summary: 'what the lines of this node cost, on its own log files, read-only',
     about:
-      'Watches for 10 s what this node writes, then reads its logs once and posts them to a sink of its\n' +
-      'own on 127.0.0.1, with a state directory that is thrown away: nothing is changed, nothing leaves the\n' +
-      'node. Says what a line costs, and what it costs fluentd where that is installed.',
+      'Follows for 20 s what this node writes, then reads its logs once, and posts all to a sink of its own\n' +
+      'on 127.0.0.1, with a state directory that is thrown away: nothing is changed, nothing leaves the\n' +
+      'node. Says which share of a core the agent takes here, what a line costs, and what it costs fluentd\n' +
+      'where that is installed.',
     examples: ['tailship bench', 'tailship bench --containers-dir /var/log/containers --json'],
   },
   manifests: {

@@ -1,0 +1,61 @@
+// The share of a core that `tailship bench` predicts is that of the agent that then runs there, also
+// where wake-ups are all that it costs.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test, vi } from 'vitest';
+import { startAgentProcess, startCommand } from '../support/agent-process.ts';
+import { useScene, type Scene } from '../support/scene.ts';
+
+vi.setConfig({ testTimeout: 300_000 });
+
+const settleMs = 15_000;
+const windowMs = 20_000;
+
+let scene: Scene;
+useScene(55, (set) => {
+  scene = set;
+});
+
+function cpuNanos(pid: number): number {
+  const tasks = readdirSync(`/proc/${pid}/task`);
+  const texts = tasks.map((task) => readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8'));
+  return texts.reduce((sum, text) => sum + Number(text.split(' ')[0]), 0);
+}
+
+test.each([
+  ['300 containers that write a line each three seconds', 300, 100],
+  ['10 containers that write 200 lines a second each', 10, 2_000],
+])('for %s it is within 1.5 times', async (_, containerCount, linesPerSecond) => {
+  for (let index = 0; index < containerCount; index += 1) {
+    scene.kubelet.startPod({ namespace: 'ns', pod: `pod-${index}`, containers: ['c'] });
+  }
+  const containers = [...scene.kubelet.containers];
+  for (const container of containers) container.writeNext(20);
+  let next = 0;
+  const writesPerTick = Math.max(1, linesPerSecond / 100);
+  const writer = setInterval(() => {
+    for (let count = 0; count < writesPerTick; count += 1) {
+      containers[next % containers.length]?.writeNext(1);
+      next += 1;
+    }
+  }, 10);
+  try {
+    const { containersDir, podsDir } = scene.kubelet;
+    const places = [`--containers-dir=${containersDir}`, `--log-root=${podsDir}`];
+    const bench = startCommand(['bench', '--json', ...places]);
+    expect(await bench.ended).toBe(0);
+    const { share } = (JSON.parse(bench.lines.at(-1) ?? '') as { tailship: { share: number } })
+      .tailship;
+    const agent = startAgentProcess({ ...scene.agent, flags: ['--flush-interval-ms=1000'] });
+    await sleep(settleMs);
+    const [startNanos, startMs] = [cpuNanos(agent.pid), performance.now()];
+    await sleep(windowMs);
+    const running = (cpuNanos(agent.pid) - startNanos) / 1e6 / (performance.now() - startMs);
+    console.log(`predicted ${(share * 100).toFixed(3)} %, running ${(running * 100).toFixed(3)} %`);
+    expect(share / running).toBeGreaterThan(1 / 1.5);
+    expect(share / running).toBeLessThan(1.5);
+  } finally {
+    clearInterval(writer);
+  }
+});
