@@ -44,8 +44,8 @@ import { untilAborted } from './until-aborted.ts';
 type AgentDiscovery = Pick<Discovery, 'close'> &
   Partial<Pick<Discovery, 'counters' | 'isFull' | 'overByPod' | 'unsettledCount'>>;
 
-/** What runs while the agent runs. */
-export type Agent = {
+/** What runs while the agent runs; `src/status` sees it as a `ShownAgent`. */
+type Agent = {
   /** Replaced when a changed configuration is taken over. */
   config: Config;
   readonly place: NodePlace;
@@ -247,10 +247,12 @@ async function serveAdmin(agent: Agent, control: Control): Promise<AdminServer |
   const { adminAddress } = agent.config;
   if (adminAddress === undefined) return undefined;
   const { startAdmin } = await import('./admin/admin-server.ts');
-  const { createAdminSource } = await import('./status/agent-status.ts');
+  const { createAgentReport } = await import('./status/agent-status.ts');
   const { log } = control;
   const names = new Set([agent.config.ownPod ?? hostname(), hostname(), adminAddress.host]);
-  return startAdmin(adminAddress, createAdminSource(agent, log), log, [...names]);
+  const { source, observe } = createAgentReport(agent, log);
+  agent.observe = observe;
+  return startAdmin(adminAddress, source, log, [...names]);
 }
 
 async function runLive(agent: Agent, control: Control): Promise<number> {

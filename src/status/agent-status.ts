@@ -1,15 +1,22 @@
 // What the agent says about itself: the AdminSource that the admin server, the page and `tailship
-// top` print. Made by agent.ts. It reads when asked, and takes a sample for the plots each few
-// seconds at the end of a tick that comes anyway.
+// top` print. It reads when asked, and takes a sample for the plots each few seconds at the end of a
+// tick that comes anyway. It changes nothing of what it is given.
 
 import { accessSync, constants } from 'node:fs';
 import { cpuUsage, memoryUsage, threadCpuUsage, versions } from 'node:process';
 
 import type { AdminSource, AgentStatus, Check, WorkloadStatus } from '../admin/admin-source.ts';
 import { createHistory, historyIntervalMs, type Sample } from '../admin/history.ts';
-import type { Agent } from '../agent.ts';
-import { limits } from '../config.ts';
-import type { FleetChain } from '../fleet.ts';
+import { limits, type Config } from '../config.ts';
+import type { CheckpointStore } from '../commit/checkpoint-store.ts';
+import type { Discovery } from '../discover/discovery.ts';
+import type { PodMetadata } from '../discover/pod-metadata.ts';
+import type { Fleet, FleetChain } from '../fleet.ts';
+import type { ConfigReloader } from '../options/config-reloader.ts';
+import type { Pipeline } from '../pipeline.ts';
+import type { Shipper } from '../ship/shipper.ts';
+import type { NodePlace } from '../tail/workload.ts';
+import type { Heartbeat } from './heartbeat.ts';
 import { severityNames } from '../log-severity.ts';
 import type { Log } from '../log.ts';
 import { overLimitOf } from './over-limit.ts';
@@ -19,15 +26,39 @@ import { heldBytesOf } from '../tail/held-budget.ts';
 import { version } from '../version.ts';
 import { costPerMonth, createWorkloadMeters, type WorkloadMeters } from './workload-meter.ts';
 
-/** The agent as the admin server sees it. From now on each tick of the agent may take a sample. */
-export function createAdminSource(agent: Agent, log: Log): AdminSource {
+/** The parts of an agent that are shown; what is not readonly there may be replaced. */
+export type ShownAgent = {
+  readonly config: Config;
+  readonly place: NodePlace;
+  readonly shipper: Shipper;
+  readonly store: CheckpointStore;
+  readonly pipeline: Pipeline;
+  readonly fleet: Fleet;
+  readonly startedAtMs: number;
+  readonly heartbeat: Heartbeat;
+  readonly discovery: ShownDiscovery | undefined;
+  readonly pods: PodMetadata | undefined;
+  readonly reloader: ConfigReloader | undefined;
+  readonly stopping: boolean;
+};
+
+type ShownDiscovery = Partial<Pick<Discovery, 'counters' | 'isFull' | 'overByPod'>>;
+
+export type AgentReport = {
+  readonly source: AdminSource;
+  /** To be called at the end of each tick; takes a sample when one is due. */
+  readonly observe: () => void;
+};
+
+/** What the admin server serves of an agent. */
+export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
   const history = createHistory();
   const meters = createWorkloadMeters(agent.place);
   const readPressure = createPressureReader();
   let rssBytes = memoryUsage.rss();
   let dueMs = 0;
   let adminMicros = 0;
-  agent.observe = () => {
+  const observe = (): void => {
     if (performance.now() < dueMs) return;
     dueMs = performance.now() + historyIntervalMs - agent.config.flushIntervalMs / 2;
     const before = threadCpuUsage();
@@ -42,7 +73,7 @@ export function createAdminSource(agent: Agent, log: Log): AdminSource {
     const { user, system } = threadCpuUsage(before);
     adminMicros += user + system;
   };
-  return {
+  const source: AdminSource = {
     liveness: () => liveness(agent),
     readiness: () => readiness(agent),
     status: () => statusOf(agent, meters, { adminMicros, rssBytes, pressure: readPressure() }),
@@ -51,13 +82,14 @@ export function createAdminSource(agent: Agent, log: Log): AdminSource {
       adminMicros += micros;
     },
   };
+  return { source, observe };
 }
 
 /**
  * Forward progress: the clock ticks, and the workers answer. Sending is not in it: each of its
  * steps has a deadline of its own, and a restart would not mend the endpoint.
  */
-function liveness({ heartbeat, pipeline, config }: Agent): Check[] {
+function liveness({ heartbeat, pipeline, config }: ShownAgent): Check[] {
   const { tickAgeMs } = heartbeat.read();
   const tickMaxMs = limits.livenessTickMs + 2 * config.flushIntervalMs;
   const { drainSilenceMs } = pipeline;
@@ -72,7 +104,7 @@ function liveness({ heartbeat, pipeline, config }: Agent): Check[] {
 }
 
 /** Cloud Logging being down is not in it: the agent does its work, the files keep the lines. */
-function readiness({ config, discovery, store, stopping }: Agent): Check[] {
+function readiness({ config, discovery, store, stopping }: ShownAgent): Check[] {
   // Raw files are found by their own paths.
   const unreadable = config.format === 'raw' ? undefined : reasonUnreadable(config.containersDir);
   return [
@@ -101,7 +133,7 @@ function reasonUnreadable(directory: string): string | undefined {
   }
 }
 
-function sampleOf(agent: Agent, meters: WorkloadMeters): Sample {
+function sampleOf(agent: ShownAgent, meters: WorkloadMeters): Sample {
   const { pipeline, fleet, shipper } = agent;
   const nowMs = steadyNowMs();
   for (const planned of fleet.all()) meters.sample(planned, pipeline.totalsOf(planned), nowMs);
@@ -130,7 +162,7 @@ type Known = {
 };
 
 function statusOf(
-  agent: Agent,
+  agent: ShownAgent,
   meters: WorkloadMeters,
   { adminMicros, rssBytes, pressure }: Known,
 ): AgentStatus {
@@ -194,7 +226,7 @@ type ShipPart = Pick<
   'sentBytes' | 'requestsByCode' | 'retries' | 'deadLetteredByReason' | 'droppedByReason' | 'ship'
 >;
 
-function shipStatus({ shipper }: Agent): ShipPart {
+function shipStatus({ shipper }: ShownAgent): ShipPart {
   const { counters } = shipper;
   const { lastError, lastSuccessMs } = counters;
   return {
@@ -220,7 +252,7 @@ function shipStatus({ shipper }: Agent): ShipPart {
 
 /** The process as a whole is exact; what no stage can be charged with is `main` or `other`. */
 function cpuSeconds(
-  { heartbeat, pipeline, discovery }: Agent,
+  { heartbeat, pipeline, discovery }: ShownAgent,
   admin: number,
 ): AgentStatus['cpuSecondsByStage'] {
   const { cpuMicrosByStage, mainCpuMicros } = heartbeat.read();
@@ -235,7 +267,7 @@ function cpuSeconds(
 }
 
 function workloadStatus(
-  { config, pipeline }: Agent,
+  { config, pipeline }: ShownAgent,
   meters: WorkloadMeters,
   planned: FleetChain,
   nowMs: number,
