@@ -340,6 +340,10 @@ export const limits = {
   // ── dead-letters
   lettersListedMax: 1_000,
   lettersShownMax: 10,
+  /** The page shows as many, from so many bytes at the end of the file, and of each so much. */
+  lettersOnPageMax: 10,
+  lettersPageBytesMax: 256 * KiB,
+  letterShownCharactersMax: 4_096,
   resendBodyBytesMax: 1 * MiB,
   /** An API that does not answer leaves the letters where they are. */
   resendBatchMs: 60_000,

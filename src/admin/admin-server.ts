@@ -61,6 +61,8 @@ const routes: Readonly<Record<string, Route>> = {
     const history = after === null ? undefined : source.history(Number(after));
     return charged(source, () => json({ ...source.status(), history }));
   },
+  '/api/dead-letters': (source) =>
+    charged(source, () => json({ letters: source.deadLetters?.() ?? [] })),
 };
 
 /** Does what never waits, and tells what it cost. */

@@ -199,8 +199,26 @@ export type PodMetadataStatus = {
   readonly failures: number;
 };
 
+/** An entry that the API refused. */
+export type DeadLetterStatus = {
+  /** As `tailship dead-letters show` takes it. */
+  readonly id: string;
+  /** RFC 3339. */
+  readonly time: string;
+  /** Of google.rpc.Code: `INVALID_ARGUMENT`. */
+  readonly codeName: string;
+  /** `namespace/pod/container`; '' when the entry does not say. */
+  readonly container: string;
+  readonly entryBytes: number;
+  /** The API's words and the entry as JSON, with --admin-show-content only: they are content. */
+  readonly reason?: string;
+  readonly entry?: string;
+};
+
 /** What the agent answers; each call may walk the workloads, none may wait. */
 export type AdminSource = {
+  /** The newest few, newest first; absent where none are kept. */
+  deadLetters?(): readonly DeadLetterStatus[];
   /**
    * The agent can make progress at all. A failing endpoint is not in it: a restart would not help.
    */

@@ -11,6 +11,7 @@ export const pageTable: PageTable = {
   '/page.css': own('page.css'),
   '/page.js': own('page.js'),
   '/detail.js': own('detail.js'),
+  '/letters.js': own('letters.js'),
   '/numbers.js': own('numbers.js'),
   '/plots.js': own('plots.js'),
   '/severities.js': own('severities.js'),

@@ -328,6 +328,12 @@ export const options = {
     placeholder: 'HOST:PORT',
     help: 'Where /livez, /readyz, /metrics, /api/status and the page are served, or `off`.',
   },
+  adminShowContent: {
+    kind: 'boolean',
+    default: false,
+    commands: ['run', 'check'],
+    help: 'Let the page show what is in entries: whoever reaches --admin-address then reads logs.',
+  },
   pricePerGib: {
     kind: 'amount',
     isHot: true,

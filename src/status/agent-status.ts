@@ -17,6 +17,7 @@ import type { Pipeline } from '../pipeline.ts';
 import type { Shipper } from '../ship/shipper.ts';
 import type { NodePlace } from '../tail/workload.ts';
 import type { Heartbeat } from './heartbeat.ts';
+import { letterStatus } from './letter-status.ts';
 import { severityNames } from '../log-severity.ts';
 import type { Log } from '../log.ts';
 import { overLimitOf } from './over-limit.ts';
@@ -78,6 +79,7 @@ export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
     readiness: () => readiness(agent),
     status: () => statusOf(agent, meters, { adminMicros, rssBytes, pressure: readPressure() }),
     history: history.after,
+    deadLetters: () => letterStatus(agent.config),
     spent: (micros) => {
       adminMicros += micros;
     },

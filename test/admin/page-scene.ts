@@ -167,6 +167,15 @@ export function createScene(nowMs: number): AdminSource & { status: () => AgentS
     readiness: () => [],
     status: () => status,
     history: history.after,
+    deadLetters: () => [
+      {
+        id: '1f0a3c9d2b',
+        time: '2026-07-24T08:17:03.512Z',
+        codeName: 'INVALID_ARGUMENT',
+        container: 'shop/frontend-6f4b8d7c5-x7dhs/web',
+        entryBytes: 1_812,
+      },
+    ],
     spent: () => undefined,
   };
 }

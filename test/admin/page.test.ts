@@ -97,6 +97,25 @@ describe.skipIf(whyNoBrowser !== '')(`the page${whyNoBrowser}`, () => {
     expect(await drawer.count()).toBe(0);
   });
 
+  test('lists the newest dead letters, without content where the agent gives none', async () => {
+    const scene = createScene(sceneTimeMs);
+    const [letter] = scene.deadLetters?.() ?? [];
+    const { url } = await serve(scene);
+    const page = await open(url);
+    await page.waitForSelector('#letters li');
+    expect(await page.locator('#letters li').allInnerTexts()).toEqual([
+      expect.stringMatching(
+        /08:17:03\S* +shop\/frontend-\S+\/web INVALID_ARGUMENT 1.8 kB 1f0a3c9d2b/,
+      ),
+    ]);
+    expect(await page.locator('#letters code').count()).toBe(0);
+    const entry = '{"textPayload":"<b>secret</b>"}';
+    const shown = { ...scene, deadLetters: () => [{ ...letter, reason: 'bad', entry }] as never };
+    const withContent = await open((await serve(shown)).url);
+    await withContent.waitForSelector('#letters code');
+    expect(await withContent.locator('#letters code').allInnerTexts()).toEqual(['bad', entry]);
+  });
+
   test('says so when the agent does not answer', async () => {
     const { url, close } = await serve(createScene(sceneTimeMs));
     const page = await open(url);

@@ -6,7 +6,7 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } 
 import path from 'node:path';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { newestLetters, parseLetter } from '../../src/ship/dead-letter-reader.ts';
-import { runOnce, startCommand, until } from '../support/agent-process.ts';
+import { runOnce, startAgentProcess, startCommand, until } from '../support/agent-process.ts';
 import { useScene, type Scene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
 
@@ -176,6 +176,35 @@ describe('dead-letters', () => {
     const { code, error } = deadLetters('burn');
     expect(code).toBe(2);
     expect(error).toContain('needs list|show|resend|clear; got burn');
+  });
+});
+
+describe('/api/dead-letters', () => {
+  async function ask(flags: readonly string[]): Promise<readonly Record<string, unknown>[]> {
+    const agent = startAgentProcess({
+      ...scene.agent,
+      flags: ['--admin-address=127.0.0.1:0', ...flags],
+    });
+    const started = await until('it has started', () =>
+      agent.log.find((line) => line.includes('"page":"http')),
+    );
+    const { page } = JSON.parse(started) as { page: string };
+    const response = await fetch(`${page}api/dead-letters`);
+    await agent.stop();
+    return ((await response.json()) as { letters: Record<string, unknown>[] }).letters;
+  }
+
+  test('gives the newest ten, their content only with --admin-show-content', async () => {
+    await refuse('insertId');
+    const ids = listed().letters.map(({ id }) => id);
+    const bare = await ask([]);
+    expect(bare.map(({ id }) => id)).toEqual(ids.slice(0, 10));
+    for (const letter of bare) {
+      expect(Object.keys(letter)).toEqual(['id', 'time', 'codeName', 'container', 'entryBytes']);
+    }
+    const [letter] = await ask(['--admin-show-content']);
+    expect(String(letter?.['entry'])).toContain('"insertId"');
+    expect(letter?.['reason']).not.toBe('');
   });
 });
 

@@ -2,6 +2,7 @@
 // Entry of page.html. The figures are the agent's; the page only takes differences and sorts.
 
 import { drawDetail } from './detail.js';
+import { createLetterList } from './letters.js';
 import { bytesText, countText, durationText, moneyText } from './numbers.js';
 import { createPlots } from './plots.js';
 import { createWorkloadTable, keyOf } from './workloads.js';
@@ -19,6 +20,7 @@ const detail = element('detail');
 const plots = createPlots(element('plots'));
 let openKey = '';
 const table = createWorkloadTable({ open: openDetail });
+const letterList = createLetterList(element('letters'));
 /** @type {any} */
 let status;
 /** @type {Record<string, number[]>} */
@@ -46,6 +48,8 @@ async function look() {
     status = now;
     silentSince = 0;
     show();
+    // The figures are right without them.
+    await letterList.show(sumOf(status.deadLetteredByReason), ask).catch(() => undefined);
   } catch {
     silentSince ||= Date.now();
     showSilence();

@@ -1,0 +1,43 @@
+// The newest dead letters: which container's entries Cloud Logging refused, when and why. Their
+// content is shown only where the agent gives it.
+
+import { bytesText } from './numbers.js';
+
+/**
+ * Shows the letters there are, those of a former run among them; looks again when `count`, that of
+ * the present run, has changed. @param {any} section
+ */
+export function createLetterList(section) {
+  let shown = -1;
+  const list = section.querySelector('ol');
+  return {
+    /** @param {number} count @param {(path: string) => Promise<any>} ask */
+    async show(count, ask) {
+      if (count === shown) return;
+      const { letters } = await ask('api/dead-letters');
+      shown = count;
+      list.replaceChildren(...letters.map(rowOf));
+      section.hidden = letters.length === 0;
+    },
+  };
+}
+
+/** @param {any} letter */
+function rowOf({ id, time, codeName, container, entryBytes, reason, entry }) {
+  const row = document.createElement('li');
+  const head = document.createElement('p');
+  const parts = [time, container || 'unknown container', codeName, bytesText(entryBytes), id];
+  for (const [index, text] of parts.entries()) {
+    const part = document.createElement(index === 1 ? 'strong' : 'span');
+    part.textContent = text;
+    head.append(part, ' ');
+  }
+  row.append(head);
+  for (const content of [reason, entry]) {
+    if (content === undefined) continue;
+    const line = document.createElement('code');
+    line.textContent = content;
+    row.append(line);
+  }
+  return row;
+}

@@ -1,0 +1,24 @@
+// The newest dead letters as the page shows them: without content, unless the user has said that
+// whoever reaches the page may read logs.
+
+import type { DeadLetterStatus } from '../admin/admin-source.ts';
+import { limits, type Config } from '../config.ts';
+import { newestLetters } from '../ship/dead-letter-reader.ts';
+
+const { lettersOnPageMax, lettersPageBytesMax, letterShownCharactersMax } = limits;
+
+/** Newest first. */
+export function letterStatus({ stateDir, adminShowContent }: Config): DeadLetterStatus[] {
+  const letters = newestLetters(stateDir, lettersOnPageMax, lettersPageBytesMax);
+  return letters.map(({ id, time, codeName, container, entryBytes, reason, entry }) => ({
+    id,
+    time,
+    codeName,
+    container,
+    entryBytes,
+    ...(adminShowContent && {
+      reason,
+      entry: entry.toString('utf8').slice(0, letterShownCharactersMax),
+    }),
+  }));
+}
