@@ -167,7 +167,7 @@ async function waitFor(
   told?.end();
 }
 
-/** CPU time of all threads of a process: a clock tick would be a fifth of what a quiet node takes. */
+/** CPU time of all threads; a clock tick is a fifth of what a quiet node takes. */
 function readCpuNanos(pid: number): number {
   let nanos = 0;
   try {
@@ -182,8 +182,8 @@ function readCpuNanos(pid: number): number {
 }
 
 function agentEnded(errors: string): AgentError {
-  const [, known] = /\b(CONTAINERS_MISSING): (.*)/.exec(errors) ?? [];
-  const code = known === undefined ? 'FILE_UNREADABLE' : 'CONTAINERS_MISSING';
+  const isMissing = errors.includes('CONTAINERS_MISSING');
+  const code = isMissing ? 'CONTAINERS_MISSING' : 'FILE_UNREADABLE';
   return new AgentError(code, `the agent ended: ${errors.trim().split('\n')[0]}`);
 }
 

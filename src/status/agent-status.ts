@@ -1,6 +1,6 @@
 // What the agent says about itself: the AdminSource that the admin server, the page and `tailship
-// top` print. It reads when asked, and takes a sample for the plots each few seconds at the end of a
-// tick that comes anyway. It changes nothing of what it is given.
+// top` print. It reads when asked, and takes a sample for the plots each few seconds at the end of
+// a tick that comes anyway. It changes nothing of what it is given.
 
 import { accessSync, constants } from 'node:fs';
 import { cpuUsage, memoryUsage, threadCpuUsage, versions } from 'node:process';

@@ -198,7 +198,9 @@ describe('without a metadata server', () => {
     const agent = startWithoutIdentity(['--metadata-host=metadata.invalid']);
     expect(await agent.ended).toBe(1);
     expect(performance.now() - startMs).toBeLessThan(10_000);
-    expect(agent.lines.join('\n')).toContain('tailship: METADATA_UNAVAILABLE: --project');
+    expect(agent.lines.join('\n')).toMatch(
+      /--project, .* not given.*"code":"METADATA_UNAVAILABLE"/,
+    );
   });
 });
 
@@ -297,7 +299,7 @@ describe('a containers directory that is', () => {
       flags: [`--containers-dir=${directory()}`],
     });
     expect({ code, files: summary['files'] }).toEqual({ code: 1, files: 0 });
-    expect(stderr).toMatch(/^tailship: CONTAINERS_MISSING: /);
+    expect(stderr).toContain('"code":"CONTAINERS_MISSING"');
     expect(stderr).toMatch(reason);
   });
 });
