@@ -15,6 +15,7 @@ import type { Fleet, FleetChain } from '../fleet.ts';
 import type { ConfigReloader } from '../options/config-reloader.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Shipper } from '../ship/shipper.ts';
+import type { Spooler } from '../tail/spooler.ts';
 import type { NodePlace } from '../tail/workload.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import { letterStatus } from './letter-status.ts';
@@ -35,6 +36,7 @@ export type ShownAgent = {
   readonly store: CheckpointStore;
   readonly pipeline: Pipeline;
   readonly fleet: Fleet;
+  readonly spooler: Spooler;
   readonly startedAtMs: number;
   readonly heartbeat: Heartbeat;
   readonly discovery: ShownDiscovery | undefined;
