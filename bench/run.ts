@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { makeCertificates } from './certificates.ts';
 import { corpusKinds } from './corpus.ts';
 import { judgeGates } from './gates.ts';
+import { checkHostile } from './hostile.ts';
 import { checkInstructions } from './instructions.ts';
 import { listTree } from './measure.ts';
 import { type FoundPeer, pickPeers } from './peers/peers.ts';
@@ -15,7 +16,7 @@ import { createRunProgress } from './run-progress.ts';
 import { startSink } from './sink-client.ts';
 import { makeWorkspace, type Workspace } from './workspace.ts';
 
-const help = `npm run bench -- [scenario…|all|peers|instructions] [options]
+const help = `npm run bench -- [scenario…|all|peers|instructions|hostile] [options]
 
 Scenarios (catch-up if none is named; each writes a record of its own):
   catch-up   files are full at the start: text, json, mixed
@@ -32,6 +33,7 @@ Else:
   peers         which agents are here, and how to get the others
   instructions  WebAssembly instructions of the kernel on a fixed corpus against the committed
                 figure, within 3 %; --write commits to the new one
+  hostile [NAME]  CPU per byte of the dearest inputs, relative to plain text, each with its limit
 
   --only A,B      these peers        --lines N     of a catch-up    --rates N,N   of a live load
   --files N,N     log files          --rounds N    of each          --kinds A,B   ${corpusKinds.join(',')}
@@ -163,6 +165,7 @@ async function main(): Promise<number> {
     writeFigures(option['record-dir']);
     return 0;
   }
+  if (first === 'hostile') return checkHostile(Number(option.rounds ?? 3), others[0]) ? 0 : 1;
   if (first === 'instructions') return checkInstructions({ write: option.write }) ? 0 : 1;
   const names = first === 'all' ? Object.keys(scenarios) : [first, ...others];
   const broken: string[] = [];

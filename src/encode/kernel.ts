@@ -113,6 +113,7 @@ export function createKernel(memory: WebAssembly.Memory, area: number): Kernel {
   const bytes = Buffer.from(memory.buffer, area, layout.areaBytes);
   const words = new Int32Array(memory.buffer, area, layout.areaBytes / 4);
   const result: KernelResult = { position: 0, out: 0, lines: 0, lastLine: 0 };
+  let idPrefixSet = '';
   exported.prepare(area);
 
   return {
@@ -138,7 +139,10 @@ export function createKernel(memory: WebAssembly.Memory, area: number): Kernel {
       return true;
     },
     setIdPrefix(idPrefix) {
+      // A joined record mostly begins in the file that is read.
+      if (idPrefix === idPrefixSet) return;
       assert(idPrefix.length === layout.idPrefixBytes);
+      idPrefixSet = idPrefix;
       for (const [index, severity] of severityNames.entries()) {
         const member = severity === 'DEFAULT' ? '' : `,"severity":"${severity}"`;
         const text = `"${member},"insertId":"${idPrefix}`;

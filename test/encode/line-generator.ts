@@ -1,6 +1,8 @@
 // Random log lines from the contract's grammar, and random damage to them: what the differential
 // tests and the fuzzer feed to the kernel and the reference. The same seed gives the same lines.
 
+import { message } from './message-generator.ts';
+
 export type Random = {
   /** An integer of `[0, limit)`. */
   below(limit: number): number;
@@ -309,12 +311,16 @@ function specialMember(random: Random): string {
     case 13:
       return `"logging.googleapis.com/trace_sampled":${odd ? value(random, 1, false) : random.pick(['true', 'false', '"true"', '1'])}`;
     case 14:
-      return `"logging.googleapis.com/labels":${random.pick(['{}', '{"a":"b"}', '{"a":"b","c":"dé"}', '{"k8s-pod/app":"x"}', '{"a":1}', '{ "a":"b"}', '{"a":"\\n"}', '{"a":"b",}', 'null', '{"a":"b","a":"c"}', '{"":""}', '{"n":7,"b":true,"z":null,"t":"core"}', '{"a":[1,{"b":"c"}],"o":{}}', manyLabels(random)])}`;
+      return `"logging.googleapis.com/labels":${random.pick(['{}', '{"a":"b"}', '{"a":"b","c":"dé"}', '{"k8s-pod/app":"x"}', '{"a":1}', '{ "a":"b"}', '{"a":"\\n"}', '{"a":"b",}', 'null', '{"a":"b","a":"c"}', '{"":""}', '{"n":7,"b":true,"z":null,"t":"core"}', '{"a":[1,{"b":"c"}],"o":{}}', '{"n": 1.50,"t":true , "é":-0}', '{ "big":1e400, "x":"y" }', '{"b":"c" ,"d":"e"}', manyLabels(random)])}`;
     default:
       return random.pick([
         '"timestampSeconds":1709647641',
         '"timestampNanos":5',
         '"httpRequest":{"requestMethod":"GET","status":200,"x":1}',
+        message(random, 'httpRequest'),
+        message(random, 'httpRequest'),
+        message(random, 'logging.googleapis.com/operation'),
+        message(random, 'logging.googleapis.com/sourceLocation'),
         '"logging.googleapis.com/insertId":"own"',
         '"logging.googleapis.com/operation":{"id":"o","first":true}',
         '"logging.googleapis.com/sourceLocation":{"file":"a.go","line":12}',

@@ -4,7 +4,9 @@
 //
 // Values are byte ranges as they stand in the line; strings are given without their quotes.
 
+import { judgeLabels, labelsRaw, labelsUnknown } from './labels';
 import { labelsBytesMax } from './layout';
+import { isEmptyMessage, isPlainMessage, messageLocation, messageOperation, messageRequest } from './sub-message';
 import { instantSeconds, isAfterReading, isSecond, secondsLimit, zoneEnd } from './header';
 
 /** Kinds of top-level members. The first four stay in the payload. */
@@ -20,6 +22,10 @@ export const kindTrace: u32 = 6;
 export const kindSpan: u32 = 7;
 export const kindSampled: u32 = 8;
 export const kindLabels: u32 = 9;
+/** Messages, in the order of their constants in sub-message.ts. */
+export const kindRequest: u32 = 10;
+export const kindOperation: u32 = 11;
+export const kindLocation: u32 = 12;
 /** Special, and always handed back. */
 export const kindOther: u32 = 15;
 
@@ -43,6 +49,11 @@ export let isSampled: bool = false;
 /** The inside of the record's labels, without braces. */
 export let labelsStart: usize = 0;
 export let labelsEnd: usize = 0;
+export let areLabelsRaw: bool = false;
+/** The objects of the messages. */
+export let requestStart: usize = 0;
+export let operationStart: usize = 0;
+export let locationStart: usize = 0;
 
 /** Whether a record may bring labels, which then stand after the source's own. */
 let mayTakeLabels: bool = true;
@@ -69,6 +80,9 @@ export function resetSpecial(): void {
   spanStart = 0;
   isSampled = false;
   labelsStart = 0;
+  requestStart = 0;
+  operationStart = 0;
+  locationStart = 0;
 }
 
 /**
@@ -105,7 +119,9 @@ function loggingKind(key: usize, length: usize): u32 {
     const isTraceSampled = word == 0x61735f6563617274 && load<u64>(key, 28) == 0x64656c706d61735f;
     return isTraceSampled ? kindSampled : kindPlain; // trace_sa, _sampled
   }
-  // insertId, operation and sourceLocation, and whatever else has their lengths.
+  if (length == 32 && word == 0x6f6974617265706f && load<u8>(key, 31) == 0x6e) return kindOperation; // operatio n
+  if (length == 37 && word == 0x6f4c656372756f73 && load<u64>(key, 29) == 0x6e6f697461636f4c) return kindLocation; // sourceLo Location
+  // insertId, and whatever else has these lengths.
   return length == 31 || length == 32 || length == 37 ? kindOther : kindPlain;
 }
 
@@ -121,7 +137,7 @@ export function kindOf(key: usize, length: usize, word: u64): u32 {
     return length == 14 && load<u64>(key, 6) == 0x736f6e614e706d61 ? kindOther : kindPlain; // ampNanos
   }
   if (word == 0x7571655270747468) {
-    return length == 11 && load<u64>(key, 3) == 0x7473657571655270 ? kindOther : kindPlain; // pRequest
+    return length == 11 && load<u64>(key, 3) == 0x7473657571655270 ? kindRequest : kindPlain; // pRequest
   }
   return word == 0x2e676e6967676f6c ? loggingKind(key, length) : kindPlain;
 }
@@ -194,52 +210,26 @@ function takeTime(start: usize, end: usize, line: usize, lineEnd: usize): i32 {
   return 1;
 }
 
-/**
- * Whether the string from `at` (past its quote) is free of escapes; returns past its closing quote,
- * 0 if it is not.
- */
-function pastPlainString(at: usize): usize {
-  let position = at;
-  while (true) {
-    const bytes = v128.load(position);
-    const found = i8x16.bitmask(v128.or(i8x16.eq(bytes, i8x16.splat(0x22)), i8x16.eq(bytes, i8x16.splat(0x5c))));
-    if (found == 0) {
-      position += 16;
-      continue;
-    }
-    position += ctz(found);
-    return load<u8>(position) == 0x22 ? position + 1 : 0;
-  }
+/** Takes labels, unless the reference has to say what becomes of them. */
+function takeLabels(start: usize, end: usize): bool {
+  if (load<u16>(start) == 0x7d7b) return true; // {}
+  if (!mayTakeLabels || end - start > <usize>labelsBytesMax) return false;
+  const judged = judgeLabels(start, end, labelRoomLeft);
+  if (judged == labelsUnknown) return false;
+  areLabelsRaw = judged == labelsRaw;
+  labelsStart = start + 1;
+  labelsEnd = end - 1;
+  return true;
 }
 
-/**
- * Takes labels: an object without white space, no more than there is room for, all its values
- * strings without escapes, no key that the agent may have too.
- */
-function takeLabels(start: usize, end: usize): bool {
-  if (!mayTakeLabels || load<u8>(start) != 0x7b || end - start > <usize>labelsBytesMax) return false;
-  let room = labelRoomLeft;
-  let at = start + 1;
-  if (at + 1 == end) return true;
-  while (load<u8>(at) == 0x22) {
-    if (--room < 0) return false;
-    const first = load<u64>(at, 1);
-    // k8s-pod/ compute. logging. tailship
-    if (first == 0x2f646f702d73386b || first == 0x2e657475706d6f63) return false;
-    if (first == 0x2e676e6967676f6c || first == 0x706968736c696174) return false;
-    at = pastPlainString(at + 1);
-    if (at == 0 || load<u16>(at) != 0x223a) return false; // :"
-    at = pastPlainString(at + 2);
-    if (at == 0) return false;
-    const byte = load<u8>(at);
-    at++;
-    if (byte == 0x2c) continue;
-    if (at != end) return false;
-    labelsStart = start + 1;
-    labelsEnd = end - 1;
-    return true;
-  }
-  return false;
+/** Takes a message, unless the reference has to say what becomes of it. */
+function takeMessage(message: u32, start: usize, end: usize): i32 {
+  if (isEmptyMessage(start, end)) return memberTaken;
+  if (!isPlainMessage(message, start, end)) return memberUnknown;
+  if (message == messageRequest) requestStart = start;
+  if (message == messageOperation) operationStart = start;
+  if (message == messageLocation) locationStart = start;
+  return memberTaken;
 }
 
 /** What became of a member. */
@@ -283,6 +273,7 @@ export function takeMember(kind: u32, start: usize, end: usize, escapes: u32, li
     isSampled = word == 0x65757274;
     return memberTaken;
   }
+  if (kind >= kindRequest && kind <= kindLocation) return takeMessage(kind - kindRequest, start, end);
   if (kind == kindLabels) return takeLabels(start, end) ? memberTaken : memberUnknown;
   if (!isString) return memberUnknown;
   if (kind == kindTrace && end - start > 2) {

@@ -87,3 +87,21 @@ export function stringEnd(at: usize, space: v128, quote: v128, backslash: v128):
     if (position <= stringHandedBack) return position;
   }
 }
+
+/**
+ * Whether the string from `at` (past its quote) is free of escapes; returns past its closing quote,
+ * 0 if it is not.
+ */
+export function pastPlainString(at: usize): usize {
+  let position = at;
+  while (true) {
+    const bytes = v128.load(position);
+    const found = i8x16.bitmask(v128.or(i8x16.eq(bytes, i8x16.splat(0x22)), i8x16.eq(bytes, i8x16.splat(0x5c))));
+    if (found == 0) {
+      position += 16;
+      continue;
+    }
+    position += ctz(found);
+    return load<u8>(position) == 0x22 ? position + 1 : 0;
+  }
+}

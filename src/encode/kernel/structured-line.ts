@@ -8,11 +8,13 @@ import {
   objectInvalid, pastSpace, readObject,
 } from './json';
 import {
-  isMessageOdd, isSampled, isTraceId, labelsEnd, labelsStart, level, messageEnd, messageStart, severity, severityNone, spanEnd, spanStart,
+  areLabelsRaw, isMessageOdd, isSampled, isTraceId, labelsEnd, labelsStart, level, locationStart, messageEnd, messageStart, operationStart, requestStart, severity, severityNone, spanEnd, spanStart,
   timeEnd as ownTimeEnd, timeStart as ownTimeStart, traceEnd, traceStart,
 } from './json-special';
 import { jsonBytesMax, jsonHead, memberBytes, memberList, stopLong, tail, textHead, traceHead } from './layout';
 import { encodeShape, learnShape, shapeKept, shapeOut } from './shapes';
+import { writeLabelMembers } from './labels';
+import { messageLocation, messageOperation, messageRequest, writeMessage } from './sub-message';
 import { escapedOut, escapeText } from './text';
 
 /** It is not structured after all. */
@@ -45,7 +47,8 @@ function writeLabels(to: usize, area: usize): usize {
     out = copyPadded(out, address, length - entryEndBytes - 1);
     store<u8>(out++, 0x2c);
   }
-  out = copyPadded(out, labelsStart, labelsEnd - labelsStart);
+  if (areLabelsRaw) out = copyPadded(out, labelsStart, labelsEnd - labelsStart);
+  else out = writeLabelMembers(labelsStart, out);
   store<u8>(out, 0x7d);
   return out + 1;
 }
@@ -57,7 +60,29 @@ function writeEntryEnd(out: usize): usize {
   return out + entryEndBytes;
 }
 
-/** The members after the labels. */
+/** The messages, which stand after the labels. */
+function writeMessages(to: usize): usize {
+  let out = to;
+  if (requestStart != 0) {
+    store<u64>(out, 0x655270747468222c); // ,"httpRe
+    store<u64>(out, 0x3a227473657571, 8); // quest":
+    out = writeMessage(messageRequest, requestStart, out + 15);
+  }
+  if (operationStart != 0) {
+    store<u64>(out, 0x74617265706f222c); // ,"operat
+    store<u64>(out, 0x3a226e6f69, 8); // ion":
+    out = writeMessage(messageOperation, operationStart, out + 13);
+  }
+  if (locationStart != 0) {
+    store<u64>(out, 0x656372756f73222c); // ,"source
+    store<u64>(out, 0x6e6f697461636f4c, 8); // Location
+    store<u16>(out, 0x3a22, 16); // ":
+    out = writeMessage(messageLocation, locationStart, out + 18);
+  }
+  return out;
+}
+
+/** The members after the messages. */
 function writeTrace(to: usize, area: usize): usize {
   let out = to;
   if (traceStart != 0) {
@@ -152,11 +177,12 @@ export function encodeJsonLine(
   structuredSeverity = own;
   const time = ownTimeStart != 0 ? ownTimeStart : line;
   out = writeMeta(out, closer, time, ownTimeStart != 0 ? ownTimeEnd : timeEnd, own, offset, area);
-  if ((labelsStart | traceStart | spanStart) == 0 && !isSampled) {
+  const messages = requestStart | operationStart | locationStart;
+  if ((labelsStart | traceStart | spanStart | messages) == 0 && !isSampled) {
     structuredOut = copyTemplate(out, area + tail);
     return newline;
   }
-  structuredOut = writeEntryEnd(writeTrace(writeLabels(out, area), area));
+  structuredOut = writeEntryEnd(writeTrace(writeMessages(writeLabels(out, area)), area));
   return newline;
 }
 

@@ -1,0 +1,266 @@
+// What the dearest inputs cost: CPU time of a worker per byte of log, relative to plain text of 200
+// bytes a line, each in turn with it. Called by run.ts. The invariant: the log is taken to its end,
+// or the figure would be one of a part.
+
+import assert from 'node:assert';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+import { createDrainWorker, drainTask } from '../src/encode/drain.ts';
+import type { Source } from '../src/encode/drain-task.ts';
+import { createSharedMemory } from '../src/encode/shared-memory.ts';
+import { digits, markdownTable, median } from './statistics.ts';
+
+/** Who can write it: any program, one that means harm, or who can write to the directory. */
+type Writer = 'program' | 'hostile program' | 'directory';
+
+type Hostile = {
+  readonly name: string;
+  readonly writer: Writer;
+  readonly joinStackTraces?: boolean;
+  /** The line or lines at `index`, with their newlines. */
+  readonly lines: (index: number) => string | Buffer;
+};
+
+/** At most so many times plain text. */
+const timesMax: Readonly<Record<Writer, number>> = {
+  program: 20,
+  'hostile program': 50,
+  directory: 100,
+};
+
+const logBytes = 2 * 1024 * 1024;
+const layout = { workerCount: 1, slotCount: 1 };
+const time = '2026-03-05T14:07:21.104582937Z';
+const header = `${time} stdout F `;
+const words = 'payment accepted for order 1234 of customer 567 in 89 ms by worker node-7 ';
+
+/** `text` repeated to `bytes` bytes. */
+function fill(text: string, bytes: number): string {
+  return text.repeat(Math.ceil(bytes / text.length)).slice(0, bytes);
+}
+
+function cri(content: string): string {
+  return `${header}${content}\n`;
+}
+
+function members(count: number, member: (index: number) => string): string {
+  return Array.from({ length: count }, (_, index) => member(index)).join(',');
+}
+
+const apiKey = (name: string) => `"logging.googleapis.com/${name}"`;
+const request =
+  '"httpRequest":{"requestMethod":"GET","requestUrl":"/api/v1/things?id=17","status":200,"latency":"0.012s"}';
+const trace = ['goroutine 17 [running]:', 'main.work(0xc000010000)', '\t/src/main.go:17 +0x1d'];
+
+const plain: Hostile = {
+  name: 'text of 200 bytes',
+  writer: 'program',
+  lines: (index) => cri(`${index} ${fill(words, 200 - header.length)}`),
+};
+
+const cases: readonly Hostile[] = [
+  {
+    name: 'JSON',
+    writer: 'program',
+    lines: (n) => cri(`{"severity":"INFO","message":"${fill(words, 90)}","n":${n}}`),
+  },
+  {
+    name: 'httpRequest',
+    writer: 'program',
+    lines: (n) => cri(`{"message":"served ${n}",${request}}`),
+  },
+  {
+    name: 'operation',
+    writer: 'program',
+    lines: (n) =>
+      cri(
+        `{"message":"step ${n}","k":1,${apiKey('operation')}:{"id":"op-${n}","producer":"batch","first":true}}`,
+      ),
+  },
+  {
+    name: 'sourceLocation',
+    writer: 'program',
+    lines: (n) =>
+      cri(
+        `{"message":"step ${n}","k":1,${apiKey('sourceLocation')}:{"file":"a/b.go","line":"${n}","function":"main.work"}}`,
+      ),
+  },
+  {
+    name: 'labels of any type',
+    writer: 'program',
+    lines: (n) =>
+      cri(
+        `{"message":"step ${n}","k":1,${apiKey('labels')}:{"notify":true,"team":"core","n":${n}}}`,
+      ),
+  },
+  {
+    name: 'ANSI colours',
+    writer: 'program',
+    lines: (n) => cri(fill(`\u001b[32minfo\u001b[0m ${n} served `, 160)),
+  },
+  {
+    name: 'invalid UTF-8 in long lines',
+    writer: 'program',
+    lines: (n) => Buffer.from(cri(`${n} caf\u00e9 ${fill(words, 140)}`), 'latin1'),
+  },
+  {
+    name: 'invalid UTF-8 in short lines',
+    writer: 'hostile program',
+    lines: () => Buffer.from(cri('\u00e9'), 'latin1'),
+  },
+  {
+    name: 'partial lines of 16 KiB',
+    writer: 'program',
+    lines: () => `${time} stdout P ${fill(words, 16_384)}\n${cri(words)}`,
+  },
+  {
+    name: 'P and F in turn',
+    writer: 'program',
+    lines: (n) => `${time} stdout P first half \n${time} stdout F ${n}\n`,
+  },
+  {
+    name: 'control characters',
+    writer: 'hostile program',
+    lines: () => cri(fill('\u0001\u0002', 160)),
+  },
+  { name: 'zeros in content', writer: 'hostile program', lines: () => cri(fill('\0', 160)) },
+  { name: 'empty records', writer: 'program', lines: () => cri('') },
+  { name: 'JSON in short lines', writer: 'program', lines: () => cri('{"a":1}') },
+  {
+    name: 'goroutine traces, joined',
+    writer: 'program',
+    joinStackTraces: true,
+    lines: () => trace.map(cri).join(''),
+  },
+  { name: 'text, joined', writer: 'program', joinStackTraces: true, lines: plain.lines },
+  {
+    name: 'JSON with 20,000 keys',
+    writer: 'hostile program',
+    lines: () => cri(`{${members(20_000, (n) => `"k${n}":${n}`)}}`),
+  },
+  {
+    name: 'one key 20,000 times',
+    writer: 'hostile program',
+    lines: () => cri(`{${members(20_000, (n) => `"k":${n}`)}}`),
+  },
+  {
+    name: 'duplicate keys',
+    writer: 'hostile program',
+    lines: (n) => cri(`{"a":${n},"b":2,"a":3,"message":"m"}`),
+  },
+  {
+    name: 'labels with 20,000 keys',
+    writer: 'hostile program',
+    lines: () => cri(`{"m":1,${apiKey('labels')}:{${members(20_000, (n) => `"k${n}":"v"`)}}}`),
+  },
+  {
+    name: 'JSON over 256 KB',
+    writer: 'hostile program',
+    lines: () => cri(`{"a":[${members(60_000, () => '"xy"')}],"s":"${fill(words, 300_000)}"}`),
+  },
+  { name: 'text over 256 KB', writer: 'hostile program', lines: () => cri(fill(words, 600_000)) },
+  {
+    name: 'nested JSON',
+    writer: 'hostile program',
+    lines: () => cri(`${'{"a":'.repeat(60)}1${'}'.repeat(60)}`),
+  },
+  {
+    name: 'zeros between lines',
+    writer: 'directory',
+    lines: (n) => `\0\0\0${plain.lines(n).toString()}`,
+  },
+  { name: 'lines that are no CRI', writer: 'directory', lines: () => `${words}\n` },
+  { name: 'newlines only', writer: 'directory', lines: () => '\n'.repeat(1_000) },
+];
+
+const memory = createSharedMemory(layout);
+const worker = createDrainWorker(memory, 0);
+const head = Buffer.from('{"labels":{"a":"b"},"entries":[');
+
+function sourceOf(hostile: Hostile, fd: number, span: { start: number; end: number }): Source {
+  const segment = { fd, ...span, ended: true, idPrefix: '0'.repeat(22), fallbackTime: time };
+  return {
+    segments: [segment],
+    ended: true,
+    flushFirst: false,
+    format: 'cri',
+    joinStackTraces: hostile.joinStackTraces === true,
+    resource: '',
+    logName: { stdout: '', stderr: '"logName":"projects/p/logs/stderr",' },
+    labels: '"k8s-pod/app":"web"',
+  };
+}
+
+/** Takes a log of `bytes` to its end, body by body. */
+function drainAll(hostile: Hostile, fd: number, bytes: number): void {
+  for (let start = 0; start < bytes;) {
+    const sources = [sourceOf(hostile, fd, { start, end: bytes })];
+    const task = { slot: 0, head, sources, traceParent: 'projects/p', readAtMs: Date.now() };
+    const consumed = drainTask(worker, layout, task).sources[0]?.consumed[0] ?? start;
+    assert(consumed > start, `${hostile.name} is stuck`);
+    start = consumed;
+  }
+}
+
+/** Nanoseconds of CPU a byte; the collector's threads count, too. */
+function nanosPerByte(hostile: Hostile, fd: number, bytes: number): number {
+  const before = process.cpuUsage();
+  let taken = 0;
+  let nanos: number;
+  do {
+    drainAll(hostile, fd, bytes);
+    taken += bytes;
+    const { user, system } = process.cpuUsage(before);
+    nanos = (user + system) * 1_000;
+  } while (nanos < 30_000_000);
+  return nanos / taken;
+}
+
+function writeLog(hostile: Hostile, folder: string): { fd: number; bytes: number } {
+  const lines: Buffer[] = [];
+  let bytes = 0;
+  for (let index = 0; bytes < logBytes; index++) {
+    const line = Buffer.from(hostile.lines(index));
+    lines.push(line);
+    bytes += line.length;
+  }
+  const file = path.join(folder, `${hostile.name}.log`);
+  writeFileSync(file, Buffer.concat(lines));
+  return { fd: openSync(file, 'r'), bytes };
+}
+
+/** Prints the table; false when a figure is over its limit. `name` leaves out the others. */
+export function checkHostile(rounds: number, name = ''): boolean {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'tailship-hostile-'));
+  try {
+    const normal = writeLog(plain, folder);
+    const rows = cases
+      .filter((hostile) => hostile.name.includes(name))
+      .map((hostile) => {
+        const { fd, bytes } = writeLog(hostile, folder);
+        const ratios: number[] = [];
+        let nanos = 0;
+        for (let round = 0; round < rounds; round++) {
+          nanos = nanosPerByte(hostile, fd, bytes);
+          ratios.push(nanos / nanosPerByte(plain, normal.fd, normal.bytes));
+        }
+        closeSync(fd);
+        const times = median(ratios);
+        const most = timesMax[hostile.writer];
+        return {
+          cells: [hostile.name, digits(times, 1), digits(nanos, 1), String(most)],
+          isKept: times <= most,
+        };
+      });
+    closeSync(normal.fd);
+    const titles = ['input', `× ${plain.name}`, 'ns a byte', 'at most'];
+    console.log(markdownTable([titles, ...rows.map(({ cells }) => cells)]));
+    const over = rows.filter(({ isKept }) => !isKept).map(({ cells }) => cells[0]);
+    console.log(over.length === 0 ? 'all within their limits' : `OVER: ${over.join(', ')}`);
+    return over.length === 0;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

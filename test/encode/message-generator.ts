@@ -1,0 +1,93 @@
+// Random httpRequest, operation and sourceLocation fields, most of them as honest programs write
+// them: what the kernel takes, and what it has to leave to the reference.
+
+import type { Random } from './line-generator.ts';
+
+const messageKeys = [
+  'requestMethod',
+  'requestUrl',
+  'requestSize',
+  'status',
+  'responseSize',
+  'userAgent',
+  'remoteIp',
+  'serverIp',
+  'referer',
+  'latency',
+  'cacheLookup',
+  'cacheHit',
+  'cacheValidatedWithOriginServer',
+  'cacheFillBytes',
+  'protocol',
+  'id',
+  'producer',
+  'first',
+  'last',
+  'file',
+  'line',
+  'function',
+  'files',
+  '',
+];
+const messageValues = [
+  '"GET"',
+  '"größer"',
+  '"a\\nb"',
+  '""',
+  '200',
+  '0',
+  '"12"',
+  '"012"',
+  '"-1"',
+  '-1',
+  '-0',
+  '2e2',
+  '200.0',
+  '999999999',
+  '2147483647',
+  '2147483648',
+  '123456789012345678',
+  '1234567890123456789',
+  '9223372036854775808',
+  'true',
+  'false',
+  '"true"',
+  'null',
+  '"0.012s"',
+  '"1s"',
+  '"01.5s"',
+  '"1.s"',
+  '" 1 s"',
+  '"1.1234567890s"',
+  '"99999999999.5s"',
+  '"315576000001s"',
+  '{}',
+  '[1]',
+];
+const fittingValues = new Map([
+  ['status', ['200', '404', '0']],
+  ['requestSize', ['12', '"12"', '0']],
+  ['responseSize', ['123456789012345678', '"5"']],
+  ['cacheFillBytes', ['7', '"7"']],
+  ['line', ['12', '"12"', '0']],
+  ['latency', ['"0.012s"', '"1s"', '"12.000000001s"']],
+  ['cacheLookup', ['true', 'false']],
+  ['cacheHit', ['true', 'false']],
+  ['first', ['true', 'false']],
+  ['last', ['true', 'false']],
+]);
+
+/** A field that is a message, most of its members of its own and of the right type. */
+export function message(random: Random, key: string): string {
+  const own = key === 'httpRequest' ? [0, 15] : key.endsWith('operation') ? [15, 4] : [19, 3];
+  const gap = () => (random.oneIn(15) ? random.pick([' ', '  ', '\t']) : '');
+  const oneMember = () => {
+    const isOwn = !random.oneIn(25);
+    const name = isOwn ? messageKeys[own[0]! + random.below(own[1]!)]! : random.pick(messageKeys);
+    const fitting = fittingValues.get(name) ?? ['"GET"', '"a/b?c=d"', '"größer"', '""'];
+    const member = random.oneIn(15) ? random.pick(messageValues) : random.pick(fitting);
+    return `${gap()}"${name}"${gap()}:${gap()}${member}${gap()}`;
+  };
+  const count = random.oneIn(10) ? 0 : 1 + random.below(4);
+  return `"${key}":{${gap()}${Array.from({ length: count }, oneMember).join(',')}}`;
+}
