@@ -2,6 +2,8 @@
 // may set stands with its default in options.ts; nothing else in src/ holds a magic number of size
 // or time. Workers load this file, so it holds nothing else.
 
+import { batchBytesSoftMax } from './batch-bytes.ts';
+
 export type { Config } from './options/options.ts';
 
 const KiB = 1024;
@@ -187,11 +189,8 @@ export const limits = {
    */
   unclaimedKeptMs: 600_000,
   // ── encode
-  /**
-   * A body is closed when it is this long; one entry may go over it, up to `requestBytesMax`. With
-   * 3 MiB, 20,000 lines/s over 50 files cost 1.75 % of a core, with 2 MiB 2.15 %.
-   */
-  batchBytesSoftMax: 3 * MiB,
+  /** A body is closed when it is this long. */
+  batchBytesSoftMax,
   /**
    * Room in a slot past the soft end: one record of `lineBytesMax`, each byte escaped as six, and
    * its entries' other members.

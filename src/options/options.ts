@@ -2,7 +2,7 @@
 // flag, variable, YAML key, help, `tailship check` and docs/configuration.md come from this table.
 // config-loader.ts makes the one frozen `Config` of it.
 
-import { limits } from '../config.ts';
+import { batchBytesSoftMax } from '../batch-bytes.ts';
 import { agentCommands, type HostPort, type OptionRow } from './option-row.ts';
 import { podOptions } from './pod-options.ts';
 
@@ -235,9 +235,9 @@ export const options = {
   batchBytesMax: {
     kind: 'bytes',
     isHot: true,
-    default: limits.batchBytesSoftMax,
+    default: batchBytesSoftMax,
     min: 4 * KiB,
-    max: limits.batchBytesSoftMax,
+    max: batchBytesSoftMax,
     commands: agentCommands,
     help: 'A request body is closed at this length.',
   },
