@@ -189,6 +189,11 @@ export const limits = {
    */
   unclaimedKeptMs: 600_000,
   // ── encode
+  /**
+   * CPU time of a task, after which it begins no record that the kernel cannot encode. Others wait
+   * for it: a full body of plain lines takes 15 ms, the costliest of any container ends here.
+   */
+  taskMsMax: 500,
   /** A body is closed when it is this long. */
   batchBytesSoftMax,
   /**
@@ -251,7 +256,7 @@ export const limits = {
   // ── encode: what is hidden
   /** Longest pattern of `--redact`. */
   redactPatternCharactersMax: 1_000,
-  /** Instructions that all of them compile to: 3 MiB of a tenant's text take 60 s at most. */
+  /** Instructions that all of them compile to; a byte of a tenant's text takes up to 60 µs. */
   redactStepsMax: 600,
   /** Compiled patterns that a worker keeps. */
   redactPatternsKept: 256,
@@ -262,6 +267,8 @@ export const limits = {
    */
   redactStepNanos: 30,
   redactStartMs: 250,
+  /** The same of one record at most: the other containers wait for it. */
+  redactMsMax: 2_000,
   // ── commit
   /**
    * A state directory that could not be written is tried again after this long at first, and at

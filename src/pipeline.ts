@@ -19,6 +19,7 @@ import type { Chain } from './tail/chain.ts';
 import { bytesConsumed } from './tail/chain-cut.ts';
 import type { DrainedRange } from './tail/position.ts';
 import {
+  giveTurnBack,
   makePlan,
   smoothExpansion,
   type Plan,
@@ -245,10 +246,12 @@ export class Pipeline {
     this.totals.tasks += 1;
     this.totals.drainCpuMicros += result.cpuMicros;
     let bytesInAll = 0;
-    for (const [index, { planned, cut }] of plan.parts.entries()) {
+    for (const [index, part] of plan.parts.entries()) {
+      const { planned, cut } = part;
       const source = result.sources[index];
       if (source === undefined) continue;
       const bytes = bytesConsumed(cut.segments, source.consumed);
+      if (bytes === 0 && source.more) giveTurnBack(part);
       bytesInAll += bytes;
       planned.chain.advance(cut, source, nowMs);
       for (const [at, file] of cut.files.entries()) {

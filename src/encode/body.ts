@@ -4,6 +4,8 @@
 // The invariant: everything before `out` is the head, or entries that each end in a comma and a
 // newline.
 
+import { threadCpuUsage } from 'node:process';
+
 import type { DrainTask } from './drain-task.ts';
 import { type SharedLayout, slotAddress, slotBytes } from './shared-memory.ts';
 import { limits } from '../config.ts';
@@ -17,6 +19,8 @@ export type Body = {
   /** No record is begun past it. */
   readonly softEnd: number;
   readonly end: number;
+  /** The task has taken as long as one may: the rest is for the next one. */
+  readonly isLate: () => boolean;
   /** One past the last byte written. */
   out: number;
   entries: number;
@@ -36,8 +40,20 @@ export function openBody(memory: Buffer, layout: SharedLayout, task: DrainTask):
     headEnd,
     softEnd: start + limits.batchBytesSoftMax,
     end: start + slotBytes,
+    isLate: createTimeLimit(),
     out: headEnd,
     entries: 0,
+  };
+}
+
+/** The clock is cheap; only CPU time counts, so that a busy machine changes nothing. */
+function createTimeLimit(): () => boolean {
+  const startMs = performance.now();
+  const start = threadCpuUsage();
+  return () => {
+    if (performance.now() - startMs < limits.taskMsMax) return false;
+    const { user, system } = threadCpuUsage(start);
+    return (user + system) / 1e3 >= limits.taskMsMax;
   };
 }
 

@@ -27,7 +27,7 @@ const newline = 0x0a;
  * Why a source was left: all is read, the body is full, other bytes stand before the place to go on
  * from, or an errno code.
  */
-type Stop = 'end' | 'full' | 'replaced' | { readonly code: string };
+type Stop = 'end' | 'full' | 'late' | 'replaced' | { readonly code: string };
 
 /** A source, and what else of its task it needs. */
 type SourceTask = Pick<EncodeContext, 'traceParent' | 'readAt' | 'requestLabels'> & {
@@ -146,18 +146,24 @@ function takeNext(run: SourceRun, chunk: Chunk): 'taken' | 'full' | 'incomplete'
   return 'taken';
 }
 
-/** Encodes the chunk as far as possible; false when the body is full. */
-function encodeChunk(run: SourceRun, chunk: Chunk): boolean {
+/** Encodes the chunk as far as possible; `end` when nothing more of it can be taken. */
+function encodeChunk(run: SourceRun, chunk: Chunk): 'end' | 'full' | 'late' {
   for (;;) {
     skipHole(run, chunk);
-    if (chunk.from === chunk.filled) return true;
-    if (!run.inMidLine && encodeByKernel(run, chunk)) return true;
+    if (chunk.from === chunk.filled) return 'end';
+    if (!run.inMidLine && encodeByKernel(run, chunk)) return 'end';
     if (run.body.memory[chunk.from] === 0) continue;
-    if (run.body.out >= softEnd(run)) return false;
+    if (run.body.out >= softEnd(run)) return 'full';
     const outcome = takeNext(run, chunk);
-    if (outcome === 'full') return false;
-    if (outcome === 'incomplete') return true;
+    if (outcome === 'full') return 'full';
+    if (outcome === 'incomplete') return 'end';
+    // Only between two records: then something was taken, and nothing is begun twice.
+    if (!hasOpen(run) && run.body.isLate()) return 'late';
   }
+}
+
+function hasOpen({ traces, partials, inMidLine }: SourceRun): boolean {
+  return inMidLine || traces.size > 0 || partials.size > 0;
 }
 
 function isAt(run: SourceRun, chunk: Chunk, start: number): boolean {
@@ -175,11 +181,13 @@ function drainSegment(run: SourceRun, segment: Segment, chunk: Chunk): Stop {
     }
     if (isEnd === 'replaced') return isEnd;
     chunk.isLast = isEnd && segment.ended;
-    if (!encodeChunk(run, chunk)) return 'full';
+    let outcome = encodeChunk(run, chunk);
+    if (outcome !== 'end') return outcome;
     if (isEnd && run.source.flushFirst && isAt(run, chunk, segment.start)) {
       chunk.isLast = true;
       chunk.isFlushed = true;
-      if (!encodeChunk(run, chunk)) return 'full';
+      outcome = encodeChunk(run, chunk);
+      if (outcome !== 'end') return outcome;
     }
     if (isEnd) return 'end';
     compact(run, chunk);
@@ -262,6 +270,6 @@ export function drainSource(worker: DrainWorker, body: Body, task: SourceTask): 
     ...(left.stop === 'replaced' && { replaced: left.place.segment }),
     ...talliedOf(run),
     readError: typeof left.stop === 'object' ? left.stop.code : undefined,
-    more: left.stop === 'full',
+    more: left.stop === 'full' || left.stop === 'late',
   };
 }

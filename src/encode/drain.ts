@@ -55,7 +55,7 @@ export function drainTask(worker: DrainWorker, layout: SharedLayout, task: Drain
   const readAt = instantOfClock(task.readAtMs);
   const requestLabels = countRequestLabels(task.head);
   for (const source of task.sources) {
-    const isFull = body.out >= body.softEnd;
+    const isFull = body.out >= body.softEnd || body.isLate();
     const sourceTask = { source, traceParent, readAt, requestLabels };
     sources.push(isFull ? skipSource(source) : drainSource(worker, body, sourceTask));
   }

@@ -51,12 +51,12 @@ function threadCpuMs(): number {
 
 /** The time that a source's searches may take, which grows with what is searched. */
 function createAllowance() {
-  let leftMs = limits.redactStartMs;
+  let leftMs: number = limits.redactStartMs;
   let startMs = 0;
   let startCpuMs = 0;
   return {
     begin(steps: number) {
-      leftMs += (steps * limits.redactStepNanos) / 1e6;
+      leftMs = Math.min(leftMs + (steps * limits.redactStepNanos) / 1e6, limits.redactMsMax);
       startMs = performance.now();
       startCpuMs = threadCpuMs();
     },

@@ -30,7 +30,12 @@ export type Pace = {
   triedAt?: number | undefined;
 };
 
-export type PlanPart = { readonly planned: PlannedChain; readonly cut: ChainCut };
+export type PlanPart = {
+  readonly planned: PlannedChain;
+  readonly cut: ChainCut;
+  /** Its place among those that wait, before this plan. */
+  readonly servedBefore: number;
+};
 
 export type Plan = { readonly task: DrainTask; readonly parts: readonly PlanPart[] };
 
@@ -76,18 +81,27 @@ export function makePlan(
     const bytesMax = bytesFor(planned, large ? room : limits.quantumBytes, room);
     const cut = planned.chain.cut(bytesMax, nowMs);
     turn += 1;
+    const servedBefore = planned.servedAt;
     planned.servedAt = turn;
     if (cut.bytes === 0) continue;
     // From now on its descriptors stay open: the next cut may have to make room for its own.
     planned.chain.draining = true;
     const { pace } = planned;
     if (pace !== undefined) pace.dueMs = nowMs + (cut.bytes / pace.bytesPerSecond) * 1_000;
-    parts.push({ planned, cut });
+    parts.push({ planned, cut, servedBefore });
     bytes += cut.bytes;
     if (large) break;
   }
   if (parts.length === 0) return undefined;
   return { task: makeTask(parts, slot, context, nowMs), parts };
+}
+
+/**
+ * Of a plan whose task had no room or time left for this part: it comes before those that were
+ * served. A container that is costly would otherwise be first in each plan, and the only one.
+ */
+export function giveTurnBack({ planned, servedBefore }: PlanPart): void {
+  planned.servedAt = servedBefore;
 }
 
 /**

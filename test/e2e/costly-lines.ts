@@ -27,7 +27,11 @@ export const costlyKinds = {
     ),
   ],
   'lines of one byte': () => ['F x'],
+  'lines that a pattern is slow on': () => [`F ${'ab1'.repeat(5_000)}@x`],
 } as const satisfies Record<string, () => string[]>;
+
+/** Of nearly as many steps as are taken: it looks far ahead at each character. */
+export const slowPattern = '[a-z0-9]{400}@x';
 
 export type CostlyKind = keyof typeof costlyKinds;
 

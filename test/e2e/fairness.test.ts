@@ -12,7 +12,7 @@ import type { Sink } from '../../bench/sink-client.ts';
 import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
 import { startAgentProcess, stopAll, until } from '../support/agent-process.ts';
 import { withAdmin } from '../support/agent-status.ts';
-import { costlyKinds } from './costly-lines.ts';
+import { costlyKinds, slowPattern } from './costly-lines.ts';
 
 const isSlow = process.env['TAILSHIP_SLOW'] !== undefined;
 const floodSeconds = isSlow ? 20 : 4;
@@ -48,7 +48,12 @@ test.for(Object.keys(costlyKinds))(
       kubelet,
       stateDir: path.join(scratch, 'state'),
       endpoint: sink.url,
-      flags: [...admin.flags, '--join-stack-traces', '--flush-interval-ms=200'],
+      flags: [
+        ...admin.flags,
+        '--join-stack-traces',
+        '--flush-interval-ms=200',
+        ...(kind.includes('pattern') ? [`--redact=ns=${slowPattern}`] : []),
+      ],
     });
     await until('it is up', async () => (await admin.probe('/readyz')) === 200);
     const script = path.resolve(import.meta.dirname, 'costly-lines.ts');

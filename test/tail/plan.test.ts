@@ -5,7 +5,13 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
 import { Chain } from '../../src/tail/chain.ts';
-import { makePlan, type Plan, type PlanContext, type PlannedChain } from '../../src/tail/plan.ts';
+import {
+  giveTurnBack,
+  makePlan,
+  type Plan,
+  type PlanContext,
+  type PlannedChain,
+} from '../../src/tail/plan.ts';
 import { describeWorkload } from '../../src/tail/workload.ts';
 
 const place = { project: 'p', location: 'l', cluster: 'c', node: 'n' };
@@ -100,6 +106,21 @@ test('a flood does not starve the quiet: after each of its bodies everybody else
     finish(plan);
   }
   expect(served).toEqual([['flood'], ['q1', 'q2', 'q3'], ['flood']]);
+});
+
+test('what a task had no time for comes first in the next plan', () => {
+  const costly = makeChain('costly', 200_000);
+  const quiet = ['q1', 'q2'].map((name) => makeChain(name, 1_000));
+  const plan = makePlan([costly, ...quiet], 0, context, nowMs);
+  expect(podsOf(plan)).toEqual(['costly', 'q1', 'q2']);
+  for (const [index, part] of (plan?.parts ?? []).entries()) {
+    const { planned, cut } = part;
+    const start = cut.segments[0]?.start ?? 0;
+    const consumed = [index === 0 ? start + line.length : start];
+    planned.chain.advance(cut, { consumed, more: true }, nowMs);
+    if (index > 0) giveTurnBack(part);
+  }
+  expect(podsOf(makePlan([costly, ...quiet], 0, context, nowMs))).toEqual(['q1', 'q2', 'costly']);
 });
 
 test('a flood that is always at risk does not starve the quiet either', () => {
