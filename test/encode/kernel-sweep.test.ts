@@ -81,7 +81,7 @@ describe('text', () => {
     }
   });
 
-  test('with what only looks like UTF-8 is the reference’s', () => {
+  test('with what only looks like UTF-8 is repaired by the kernel, at every place', () => {
     const wrong = [
       encode(0x7f, 2),
       encode(0x7ff, 3),
@@ -101,7 +101,45 @@ describe('text', () => {
       Buffer.from([0xe2, 0x28, 0xa1]),
       Buffer.from([0xf0, 0x28, 0x8c, 0xbc]),
     ];
-    for (const bytes of wrong) expect(fastLines(drainBoth(atEveryPlace(bytes)))).toBe(0);
+    for (const bytes of wrong) expect(fastLines(drainBoth(atEveryPlace(bytes)))).toBe(325);
+  });
+
+  test('with what only looks like UTF-8 after, between and before what is, and what is escaped', () => {
+    const parts = [
+      'c3',
+      'e282',
+      'f09f98',
+      '80',
+      'ff',
+      'f09f9880',
+      'e98db5',
+      'c3a9',
+      '22',
+      '01',
+      '61',
+    ];
+    for (const first of parts) {
+      const contents: Buffer[] = [];
+      for (const second of parts) {
+        for (const third of parts) {
+          const middle = Buffer.from(first + second + third, 'hex');
+          for (const before of [0, 11, 12, 13, 14, 15, 16]) {
+            contents.push(
+              Buffer.concat([Buffer.alloc(before, 'a'), middle, Buffer.alloc(20, 'b')]),
+            );
+            contents.push(Buffer.concat([Buffer.from('é'.repeat(before)), middle]));
+          }
+        }
+      }
+      expect(fastLines(drainBoth(contents))).toBe(contents.length);
+    }
+  });
+
+  test('that is mostly no UTF-8 is the reference’s when it may come near the limit', () => {
+    const drained = drainBoth(
+      [59_000, 61_000, 179_000].map((length) => Buffer.alloc(length, 0xff)),
+    );
+    expect(fastLines(drained)).toBe(1);
   });
 
   test('with every pair of bytes from 0x80 up', () => {

@@ -106,8 +106,7 @@ export const stopNotCri = 3;
 export const stopTag = 4;
 export const stopJson = 5;
 export const stopKlog = 6;
-export const stopUtf8 = 7;
-export const stopLong = 8;
+export const stopLong = 7;
 
 /** JSON of fewer bytes, with the source's labels, has no exact size to be estimated. */
 export const jsonContentMax = 40_000;

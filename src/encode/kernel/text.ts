@@ -7,13 +7,15 @@
 //
 //     loop: copy 16 bytes; special = (byte <signed 0x20) | (byte == '"') | (byte == '\')
 //           none: go on 16 bytes further
-//           bytes from 0x80 up: check the block's UTF-8, then they are as good as any other
+//           bytes from 0x80 up: check the block's UTF-8, then they are as good as any other;
+//           where it is none, see repair.ts
 //           else go on at the first special byte: a newline ends the text, the others are escaped
 //
 // The vectors that bytes are compared with are loaded from the area: as constants, V8 would make
 // them anew for each block, which takes three instructions each.
 
-import { backslashVector, contentBytesMax, quoteVector, spaceVector, stopLong, stopUtf8 } from './layout';
+import { backslashVector, contentBytesMax, quoteVector, spaceVector, stopLong } from './layout';
+import { repairedOut, repairText } from './repair';
 import { utf8Errors } from './utf8';
 
 /** Where `escapeText` stopped writing. */
@@ -63,7 +65,9 @@ export function escapeText(at: usize, to: usize, area: usize): usize {
   const backslash = v128.load(area, backslashVector);
   let position = at;
   let out = to;
-  const last = at + contentBytesMax;
+  let last = at + contentBytesMax;
+  // No sequence that is not checked yet begins before it.
+  let floor = at;
   while (true) {
     const bytes = v128.load(position);
     v128.store(out, bytes);
@@ -79,7 +83,17 @@ export function escapeText(at: usize, to: usize, area: usize): usize {
       special &= ~high;
       // Errors past the byte that is looked at next may be those of another line.
       const looked = special == 0 ? 0xffff : (special & -special) * 2 - 1;
-      if ((utf8Errors(position) & looked) != 0) return stopUtf8;
+      if ((utf8Errors(position) & looked) != 0) {
+        position = repairText(position, out, floor);
+        out = repairedOut;
+        floor = position;
+        // A byte may have become three.
+        last = at + contentBytesMax / 3;
+        const next = <u32>load<u8>(position);
+        if (position > last) return stopLong;
+        if (next >= 0x20 && next != 0x22 && next != 0x5c) continue;
+        special = 1;
+      }
       if (position > last) return stopLong;
       if (special == 0) {
         // The last three bytes may begin a sequence: they are looked at again with what follows.
