@@ -51,7 +51,7 @@ function checkCpu(place: CgroupPlace): Finding {
     throttledPeriods: 0,
   };
   const share = periods === 0 ? 0 : throttledPeriods / periods;
-  const limit = `${Number(cores.toFixed(2))} cores`;
+  const limit = cores === 1 ? '1 core' : `${Number(cores.toFixed(2))} cores`;
   if (share > throttledShareWarned) {
     return warn(name, `${limit}, used up in ${percentText(share)} of its periods`, cpuAdvice);
   }

@@ -234,7 +234,9 @@ function createDeadLetters(
     counters.deadLettersDropped += counts.dropped;
     unreportedCount += letters.length;
     if (performance.now() - reportedAtMs < limits.shipDeadLetterLogMs) return;
-    const text = `${unreportedCount} entries were refused and dead-lettered; the last: ${(letters.at(-1)?.reason ?? '').slice(0, 300)}`;
+    const noun = unreportedCount === 1 ? 'entry was' : 'entries were';
+    const last = (letters.at(-1)?.reason ?? '').slice(0, 300);
+    const text = `${unreportedCount} ${noun} refused and dead-lettered; the last: ${last}`;
     hooks.log('warn', 'SHIP_REJECTED', text);
     if (counts.error !== undefined) {
       hooks.log(

@@ -33,6 +33,10 @@ export function createSummaryLog(log: Log, nowMs = () => performance.now()): (su
     before = { lines, bytes, entries };
     if (more.lines <= quietLines) return;
     const fields = { ...more, behindBytes: behindBytes(), seconds };
-    log.info(undefined, `shipped ${more.lines} lines in ${seconds} s`, fields);
+    log.info(
+      undefined,
+      `shipped ${more.lines} ${more.lines === 1 ? 'line' : 'lines'} in ${seconds} s`,
+      fields,
+    );
   };
 }

@@ -26,7 +26,11 @@ export function drawDetail(drawer, workload) {
     make('header', '', make('div', '', title, make('p', 'faint', names)), close),
     factsOf(workload),
     ...severitiesOf(workload),
-    make('h3', '', `${workload.files.length} files, oldest first`),
+    make(
+      'h3',
+      '',
+      workload.files.length === 1 ? '1 file' : `${workload.files.length} files, oldest first`,
+    ),
     filesOf(workload),
     legend(),
   );
