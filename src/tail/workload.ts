@@ -17,6 +17,8 @@ export type Workload = {
   readonly labels: string;
 };
 
+const encoder = new TextEncoder();
+
 export type ContainerNames = {
   readonly namespace: string;
   readonly pod: string;
@@ -71,5 +73,6 @@ export function requestHead(place: NodePlace, workload: Workload, labels: string
   const head =
     `{"partialSuccess":true,"logName":${JSON.stringify(logNames(place.project).stdout)},` +
     `"resource":${workload.resource},"labels":{${members}},"entries":[`;
-  return Buffer.from(head);
+  // Not a slice of Buffer's pool: a worker would be sent the whole slab with it.
+  return encoder.encode(head);
 }

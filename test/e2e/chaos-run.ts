@@ -1,5 +1,5 @@
 // Everything at once for a while: many containers under load, rotation each two seconds, the agent
-// killed each 5 to 20 s, the endpoint failing for a third of the time. Each agent looks at its files
+// killed each 5 to 20 s, the endpoint failing for a third of the time, pods deleted while it fails. Each agent looks at its files
 // at another pace, from that of the tests to that of the nodes. At the end everything that was
 // written must be there, once, in order, unchanged.
 //
@@ -10,6 +10,7 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import type { FakeKubelet, FakePod } from '../../src/emulator/fake-kubelet.ts';
 import { accountLines } from '../../src/emulator/log-account.ts';
 import { createRandom } from '../../src/emulator/log-lines.ts';
 import type { Random } from '../../src/emulator/log-lines.ts';
@@ -25,7 +26,7 @@ import {
   until,
 } from '../support/agent-process.ts';
 import type { AgentProcess, EmulatorProcess } from '../support/agent-process.ts';
-import { rssOf } from '../support/agent-status.ts';
+import { holdsOpen, rssOf } from '../support/agent-status.ts';
 
 export type ChaosOptions = {
   readonly seconds: number;
@@ -47,6 +48,8 @@ export type ChaosResult = Verdict & {
   readonly distinctEntries: number;
   readonly rotations: number;
   readonly kills: number;
+  /** Pods that were deleted during a fault, with lines that were not shipped by then. */
+  readonly podsDeleted: number;
   readonly faults: number;
   readonly faultSeconds: number;
   readonly rssMax: number;
@@ -62,6 +65,11 @@ type Chaos = {
   readonly endMs: number;
   readonly hangs: boolean;
   agent: AgentProcess;
+  isKilling: boolean;
+  isFailing: boolean;
+  /** Of `performance.now()`. */
+  deletedAtMs: number;
+  podsDeleted: number;
   kills: number;
   faults: number;
   faultMs: number;
@@ -69,6 +77,8 @@ type Chaos = {
 };
 
 const rotateEveryMs = 2_000;
+/** From a pod's deletion to the next kill at least. */
+const safeAfterMs = 3_000;
 /** Two runs of the fault's own time without one follow each. */
 const faultMs = { min: 500, span: 4_000 };
 
@@ -98,6 +108,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       endMs: performance.now() + seconds * 1_000,
       hangs: options.hangs ?? true,
       agent: start(),
+      isKilling: false,
+      isFailing: false,
+      deletedAtMs: 0,
+      podsDeleted: 0,
       kills: 0,
       faults: 0,
       faultMs: 0,
@@ -115,6 +129,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       }),
       killAgain(chaos, killMin * 1_000, killMax * 1_000),
       failAgain(chaos),
+      deletePods(chaos, kubelet),
       watch(chaos),
     ]);
     await emulator.setFaults({});
@@ -124,12 +139,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const catchUpSeconds = (performance.now() - startMs) / 1_000;
     const verdict = await verifyShipped(emulator.url, kubelet.account());
     const { distinctEntries } = await emulator.stats();
-    const { kills, faults, rssMax } = chaos;
+    const { kills, faults, podsDeleted, rssMax } = chaos;
     const faultSeconds = chaos.faultMs / 1_000;
     const sums = {
       distinctEntries,
       rotations,
       kills,
+      podsDeleted,
       faults,
       faultSeconds,
       rssMax,
@@ -146,10 +162,14 @@ async function killAgain(chaos: Chaos, minMs: number, maxMs: number): Promise<vo
   for (;;) {
     await sleep(minMs + chaos.random.below(maxMs - minMs));
     if (performance.now() > chaos.endMs) return;
+    // What a kill within the first seconds costs is the limit that the documents name.
+    while (performance.now() - chaos.deletedAtMs < safeAfterMs) await sleep(100);
+    chaos.isKilling = true;
     await chaos.agent.kill();
     chaos.kills += 1;
     await sleep(chaos.random.below(1_000));
     chaos.agent = chaos.start();
+    chaos.isKilling = false;
   }
 }
 
@@ -163,7 +183,9 @@ async function failAgain(chaos: Chaos): Promise<void> {
     const rule = pickFault(random, chaos.hangs);
     note(`fault ${JSON.stringify(rule)} for ${lengthMs} ms`);
     await emulator.setFaults(rule);
+    chaos.isFailing = true;
     await sleep(lengthMs);
+    chaos.isFailing = false;
     await emulator.setFaults({});
     chaos.faults += 1;
     chaos.faultMs += lengthMs;
@@ -171,6 +193,38 @@ async function failAgain(chaos: Chaos): Promise<void> {
 }
 
 /** One of the ways in which the API fails; hanging costs the deadline of a request. */
+/**
+ * Short-lived pods: each writes a little, and more while the endpoint fails, and is deleted then.
+ * The agent must have its log open: what it never opened, nobody can ship.
+ */
+async function deletePods(chaos: Chaos, kubelet: FakeKubelet): Promise<void> {
+  for (let number = 0; performance.now() < chaos.endMs; number += 1) {
+    const pod = kubelet.startPod({ namespace: 'gone', pod: `g-${number}`, containers: ['c'] });
+    pod.container().writeNext(1 + chaos.random.below(300));
+    while (!(await canBeDeleted(chaos, pod))) {
+      if (performance.now() > chaos.endMs) return;
+    }
+    pod.container().writeNext(1 + chaos.random.below(300));
+    pod.delete();
+    chaos.deletedAtMs = performance.now();
+    chaos.podsDeleted += 1;
+    // Most kills find none that is younger than they may be.
+    await sleep(1_000 + chaos.random.below(6_000));
+  }
+}
+
+/** Whether the agent has had the pod's log open for two looks, and the endpoint fails. */
+async function canBeDeleted(chaos: Chaos, pod: FakePod): Promise<boolean> {
+  const { pid } = chaos.agent;
+  const isOpen = () => !chaos.isKilling && chaos.agent.pid === pid && holdsOpen(pid, pod.directory);
+  if (!isOpen()) {
+    await sleep(50);
+    return false;
+  }
+  await sleep(50);
+  return chaos.isFailing && isOpen();
+}
+
 export function pickFault(random: Random, hangs: boolean): FaultRule {
   const after = random.next() < 0.5;
   const share = random.pick([0.3, 0.7, 1]);

@@ -9,7 +9,7 @@ import { runChaos } from './chaos-run.ts';
 const seconds = Number(process.env['TAILSHIP_CHAOS_SECONDS'] ?? 10);
 
 test.skipIf(seconds === 0)(
-  'kills, rotations and faults at once cost no line',
+  'kills, rotations, faults and deleted pods at once cost no line',
   { timeout: seconds * 4_000 + 120_000 },
   async () => {
     const result = await runChaos({

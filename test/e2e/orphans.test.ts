@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { FakePod } from '../../src/emulator/fake-kubelet.ts';
 import { startAgentProcess, until } from '../support/agent-process.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
-import { withAdmin } from '../support/agent-status.ts';
+import { holdsOpen, withAdmin } from '../support/agent-status.ts';
 import { fakePod, FakeApiServer } from '../support/fake-api-server.ts';
 import { useScene, type Scene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
@@ -35,14 +35,7 @@ const down = { mode: 'status', status: 503 } as const;
 
 /** Whether the agent holds a file of this pod open. */
 function isOpen({ pid }: AgentProcess, { directory }: FakePod): boolean {
-  return fs.readdirSync(`/proc/${pid}/fd`).some((fd) => {
-    try {
-      const target = fs.readlinkSync(`/proc/${pid}/fd/${fd}`);
-      return target.startsWith(directory) && /\.log(?: \(deleted\))?$/.test(target);
-    } catch {
-      return false;
-    }
-  });
+  return holdsOpen(pid, directory);
 }
 
 function startPods(count: number, lines: number): FakePod[] {

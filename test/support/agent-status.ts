@@ -42,6 +42,26 @@ export function rssOf(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
 }
 
+/** Whether a process holds a log under this directory open, deleted or not. */
+export function holdsOpen(pid: number, directory: string): boolean {
+  try {
+    return fs
+      .readdirSync(`/proc/${pid}/fd`)
+      .some((fd) => isLogOf(`/proc/${pid}/fd/${fd}`, directory));
+  } catch {
+    return false; // It has ended.
+  }
+}
+
+function isLogOf(link: string, directory: string): boolean {
+  try {
+    const target = fs.readlinkSync(link);
+    return target.startsWith(directory) && /\.log(?: \(deleted\))?$/.test(target);
+  } catch {
+    return false; // Closed since it was listed.
+  }
+}
+
 /** How many descriptors a process has open. */
 export function descriptorsOf(pid: number): number {
   return fs.readdirSync(`/proc/${pid}/fd`).length;
