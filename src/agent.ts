@@ -209,9 +209,10 @@ function pumpSafely(pipeline: Pipeline): void {
   }
 }
 
-/** Finds the logs that are there, and warns at once when there are none. */
-function discover(agent: Agent, control: Control): AgentError | undefined {
+/** Finds logs from now on. Resolves after the first scan; to the reason, when it found none. */
+function discover(agent: Agent, control: Control): Promise<AgentError | undefined> {
   const { config, fleet } = agent;
+  const { promise: listed, resolve } = Promise.withResolvers<void>();
   const { scanIntervalMs } = limits;
   let logs = 0;
   const events: DiscoveryEvents = {
@@ -226,15 +227,19 @@ function discover(agent: Agent, control: Control): AgentError | undefined {
     degraded: (reason) => control.log.warn('WATCH_DEGRADED', reason),
     crowded: (directory) =>
       control.log.warn('OVER_LIMIT', `${directory}: its links are more than are read`),
-    listed: () => fleet.endFirstScan(),
+    listed: () => {
+      fleet.endFirstScan();
+      resolve();
+    },
   };
   const { rawPath, containersDir, logRoot: logRoots } = config;
   agent.discovery =
     config.format === 'raw'
       ? startRawDiscovery({ rawPaths: rawPath, name: rawName(config), scanIntervalMs }, events)
       : startDiscovery({ containersDir, logRoots, scanIntervalMs, watch: !config.once }, events);
-  if (config.format === 'raw') fleet.endFirstScan();
-  return nothingToRead(config, { logs, links: agent.discovery.unsettledCount ?? 0 });
+  if (config.format === 'raw') events.listed?.();
+  const linkCount = () => agent.discovery?.unsettledCount ?? 0;
+  return listed.then(() => nothingToRead(config, { logs, links: linkCount() }));
 }
 
 function rawName({ namespace, pod, container }: Config): ContainerName | undefined {
@@ -259,10 +264,12 @@ async function runLive(agent: Agent, control: Control): Promise<number> {
   const { fleet, heartbeat, pipeline, spooler, store } = agent;
   agent.pods = await openPods(agent, control);
   fleet.restoreOrphans(spooler.orphans, steadyNowMs());
-  const nothing = discover(agent, control);
-  if (nothing !== undefined) control.log.warn(nothing.code, nothing.message);
+  const listed = discover(agent, control);
   const admin = await serveAdmin(agent, control);
-  tellStart(control.log, agent, admin?.url);
+  void listed.then((nothing) => {
+    if (nothing !== undefined) control.log.warn(nothing.code, nothing.message);
+    tellStart(control.log, agent, admin?.url);
+  });
   const { promise: stopped, resolve: stop, reject: fail } = Promise.withResolvers<void>();
   const summarize = createSummaryLog(control.log);
   const watchConntrack = createConntrackWatch(control.log);
@@ -355,7 +362,7 @@ async function runOnce(agent: Agent, control: Control): Promise<number> {
     agent.pods.waitMs = 0;
   }
   agent.fleet.restoreOrphans(agent.spooler.orphans, steadyNowMs());
-  const nothing = signal.aborted ? undefined : discover(agent, control);
+  const nothing = signal.aborted ? undefined : await untilAborted(discover(agent, control), signal);
   const isComplete = !signal.aborted && (await shipAll(agent, control));
   if (isComplete) await agent.shipper.stop(0);
   else await stopGracefully(agent);
