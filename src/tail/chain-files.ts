@@ -92,8 +92,10 @@ export class ChainFiles {
 
   #lookAtFile(index: number, file: LogFile, nowMs: number): boolean {
     try {
+      const isBehind = file.committed < file.size;
       const change = file.refresh(nowMs);
       if (change === 'truncated') this.#replaceTruncated(index);
+      else if (isBehind) this.#positions.rememberSize(file);
       this.identify(file);
       return change !== 'same';
     } catch (error) {

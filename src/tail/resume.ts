@@ -22,6 +22,7 @@ export class Positions {
   readonly #place: ChainPlace;
   readonly #setup: TailSetup;
   readonly #files: () => readonly LogFile[];
+  readonly #storedSizes = new WeakMap<LogFile, number>();
   /** Of files that may live on in a `.gz` which is not unpacked yet. */
   readonly #forgetsLater = new Set<LogFile>();
 
@@ -162,6 +163,17 @@ export class Positions {
       (known) => isFileOf(file, known) && holds(file, known) === true,
     );
     return !isKnown && this.#files().some((other) => !other.unlinked && isCopyOf(file, other));
+  }
+
+  /**
+   * The length of a file is stored with each answer. While there is none it is stored by itself:
+   * should the file go before the next start, so many bytes are known to be lost.
+   */
+  rememberSize(file: LogFile): void {
+    const { identity, name, size } = file;
+    if (identity === undefined || name.compressed || this.#storedSizes.get(file) === size) return;
+    this.#storedSizes.set(file, size);
+    this.#setup.remember(file.checkpoint());
   }
 
   /** The file is gone and acknowledged. */

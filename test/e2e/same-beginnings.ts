@@ -10,6 +10,7 @@ import {
   startCommand,
   startEmulatorProcess,
   until,
+  type CommandProcess,
   type EmulatorProcess,
 } from '../support/agent-process.ts';
 import { runOnceProcess } from '../support/run-once.ts';
@@ -17,7 +18,7 @@ import { runOnceProcess } from '../support/run-once.ts';
 export type Format = 'cri' | 'docker' | 'raw';
 export type Entry = { textPayload?: string; insertId: string; timestamp: string };
 
-const uid = '0b6f0c55-6a57-4d0e-9d0c-0000000000aa';
+export const uid = '0b6f0c55-6a57-4d0e-9d0c-0000000000aa';
 const id = 'c'.repeat(64);
 
 let second = 0;
@@ -82,7 +83,8 @@ export class Log {
   }
 }
 
-async function once(log: Log): Promise<Record<string, number>> {
+/** What is there, to its end. */
+export async function once(log: Log): Promise<Record<string, number>> {
   return runOnceProcess(log.node.root, log.node.emulator.url, log.flags);
 }
 
@@ -100,7 +102,7 @@ export async function shown(node: Node): Promise<string[]> {
   return texts.filter((text) => /^[a-z]+-\d+$/.test(text));
 }
 
-const names = (name: string, count: number): string[] =>
+export const names = (name: string, count: number): string[] =>
   Array.from({ length: count }, (_, index) => `${name}-${index}`);
 
 /** First lines that say nothing of the time, or too late. */
@@ -139,6 +141,12 @@ export const changes: Record<string, (log: Log, next: string) => void> = {
   },
 };
 
+export function startAgent({ node, flags }: Log): CommandProcess {
+  const words = ['run', '--flush-interval-ms=50', '--admin-address=off'];
+  const state = ['--state-dir', path.join(node.root, 'state'), '--endpoint', node.emulator.url];
+  return startCommand([...words, ...state, ...flags]);
+}
+
 export type Case = { readonly format: Format; readonly beginning: string; readonly change: string };
 
 const expected = [...names('new', 12), ...names('old', 5)].toSorted();
@@ -163,9 +171,7 @@ export async function runRunning(node: Node, { format, beginning, change }: Case
   const log = new Log(node, format);
   const first = beginnings[beginning]!;
   fs.writeFileSync(log.live, first(log) + log.lines('old', 5));
-  const words = ['run', '--flush-interval-ms=50', '--admin-address=off'];
-  const state = ['--state-dir', path.join(node.root, 'state'), '--endpoint', node.emulator.url];
-  const agent = startCommand([...words, ...state, ...log.flags]);
+  const agent = startAgent(log);
   const arrived = (count: number) => async () => (await shown(node)).length >= count || undefined;
   await until('the old lines are there', arrived(5));
   changes[change]!(log, first(log) + log.lines('new', 12));
