@@ -170,7 +170,7 @@ describe('a store of version 1', () => {
     fs.mkdirSync(stateDir, { recursive: true });
     const database = new DatabaseSync(path.join(stateDir, 'checkpoints.sqlite'));
     database.exec(`
-      PRAGMA application_id = ${0x7461696c};
+      PRAGMA application_id = 1952541036;
       PRAGMA user_version = 1;
       CREATE TABLE checkpoint (
   pod_uid TEXT NOT NULL, container TEXT NOT NULL, restart_count INTEGER NOT NULL,

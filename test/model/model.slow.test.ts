@@ -1,15 +1,23 @@
-// The model's long walks: several seeds, thousands of steps. See model-run.ts.
+// The models' long walks: several seeds, thousands of steps. See model-run.ts and file-walk.ts.
 
 import { expect, test } from 'vitest';
 import { seedOfRun } from '../support/seed.ts';
+import { walkFiles } from './file-walk.ts';
 import { runModel } from './model-run.ts';
 
 const firstSeed = seedOfRun();
 const seeds = Array.from({ length: 4 }, (_, index) => firstSeed + index);
 const steps = Number(process.env['TAILSHIP_STEPS'] ?? 1_500);
+const timeout = 1_800_000;
 
-test.each(seeds)('seed %i: every line arrives once', { timeout: 1_800_000 }, async (seed) => {
+test.each(seeds)('seed %i: every line arrives once', { timeout }, async (seed) => {
   const result = await runModel({ seed, steps });
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+  expect(result.rotations).toBeGreaterThan(0);
+});
+
+test.each(seeds)('seed %i: logs that begin alike are told apart', { timeout }, async (seed) => {
+  const result = await walkFiles({ seed, steps });
   process.stdout.write(`${JSON.stringify(result)}\n`);
   expect(result.rotations).toBeGreaterThan(0);
 });

@@ -1,7 +1,9 @@
-// Random sequences of everything: see model-run.ts. TAILSHIP_SEED and TAILSHIP_STEPS repeat a run.
+// Random sequences of everything: see model-run.ts and file-walk.ts. TAILSHIP_SEED and
+// TAILSHIP_STEPS repeat a run.
 
 import { expect, test } from 'vitest';
 import { seedOfRun } from '../support/seed.ts';
+import { walkFiles } from './file-walk.ts';
 import { runModel } from './model-run.ts';
 
 const steps = Number(process.env['TAILSHIP_STEPS'] ?? 400);
@@ -10,4 +12,10 @@ test('whatever happens, every line arrives once', { timeout: 180_000 }, async ()
   const result = await runModel({ seed: seedOfRun(), steps });
   process.stdout.write(`${JSON.stringify(result)}\n`);
   expect(result.lines).toBeGreaterThan(steps);
+});
+
+test('logs that begin alike are never taken for one another', { timeout: 180_000 }, async () => {
+  const result = await walkFiles({ seed: seedOfRun(), steps });
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+  expect(result.lines).toBeGreaterThan(steps / 2);
 });
