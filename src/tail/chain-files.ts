@@ -40,6 +40,8 @@ export class ChainFiles {
   readonly #directory: OwnDirectory;
   readonly #positions: Positions;
   #isListed = false;
+  /** Some file is not in the list yet: it is a copy that its maker has not finished. */
+  #isCopyAwaited = false;
 
   constructor(place: ChainPlace, setup: TailSetup) {
     this.#place = place;
@@ -142,6 +144,7 @@ export class ChainFiles {
     const admitted = new Set<LogFile>();
     const strange: { each: ListedFile; known: LogFile | undefined }[] = [];
     const index = new FileIndex(this.list);
+    this.#isCopyAwaited = false;
     for (const each of listed) {
       const known = index.find(each);
       if (known !== undefined && seen.has(known)) continue;
@@ -177,7 +180,7 @@ export class ChainFiles {
       if (isLost) this.lose(file, 'deleted');
     }
     this.list.sort((a, b) => compareFileNames(a.name, b.name));
-    return news;
+    return news || this.#isCopyAwaited;
   }
 
   /** A file with a position of its own goes before one that may be a copy of it. */
@@ -238,8 +241,9 @@ export class ChainFiles {
       if (!name.compressed) {
         if (!file.open()) return this.#listAgain(); // Renamed between the two calls.
         file.identify();
-        if (this.#positions.isCopyInProgress(file)) {
+        if (this.#positions.isCopyInProgress(file, stats.mtimeMs)) {
           file.close();
+          this.#isCopyAwaited = true;
           return this.#listAgain();
         }
       } else if (!learnCompressed(file, stats, { tries: this.#gzTries, setup: this.#setup })) {

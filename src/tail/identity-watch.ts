@@ -24,6 +24,7 @@ export class IdentityWatch {
   #identity: FileIdentity | undefined;
   #head: FileHead | undefined;
   #hash: number | undefined;
+  #hashedBytes = 0;
   #sinceMs: number | undefined;
 
   get identity(): FileIdentity | undefined {
@@ -57,7 +58,10 @@ export class IdentityWatch {
     if (head === undefined) return false;
     const isWaitedFor = mayHaveTime && !complete && size < identityBytes;
     if (head.time === undefined && isWaitedFor && this.#isEarly()) return false;
-    this.#hash = positionHash(peekFile(fd, 0, head.lineBytes));
+    // Where the first line is that of many files, all that is there tells them apart.
+    const isTelling = head.time !== undefined && head.fingerprint === head.lineHash;
+    this.#hashedBytes = isTelling ? head.lineBytes : Math.min(size, identityBytes);
+    this.#hash = positionHash(peekFile(fd, 0, this.#hashedBytes));
     this.#head = head;
     this.become(undefined, facts);
     return true;
@@ -87,9 +91,9 @@ export class IdentityWatch {
     this.#identity = identifyFile(this.#head, owner, birth, instance);
   }
 
-  /** Whether the first line is another one now. */
+  /** Whether the file begins with other bytes now. */
   isOther(fd: number): boolean {
     if (this.#head === undefined || this.#hash === undefined) return false;
-    return positionHash(peekFile(fd, 0, this.#head.lineBytes)) !== this.#hash;
+    return positionHash(peekFile(fd, 0, this.#hashedBytes)) !== this.#hash;
   }
 }

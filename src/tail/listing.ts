@@ -93,7 +93,9 @@ function placeOf({ restartCount, rotation }: FileName): string {
 function isSameFile(file: LogFile, { name, stats }: ListedFile): boolean {
   const sameInode = file.inode === stats.ino && file.device === stats.dev;
   if (file.name.compressed !== name.compressed) return sameRotation(file.name, name);
-  return sameInode && (holdsInode(file) || compareFileNames(file.name, name) === 0);
+  // What is packed does not change: by its birth it is known under any name.
+  const sameBirth = name.compressed && stats.birthtimeMs > 0 && file.bornMs === stats.birthtimeMs;
+  return sameInode && (holdsInode(file) || sameBirth || compareFileNames(file.name, name) === 0);
 }
 
 /** Finds the known file that a listed one is, among hundreds without looking at each. */

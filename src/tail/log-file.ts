@@ -167,9 +167,9 @@ export class LogFile {
   }
 
   /** What the listing says of a file that is not opened, or not before it is unpacked. */
-  noteListed({ dev, ino }: Pick<Stats, 'dev' | 'ino'>, bytes = 0): void {
-    this.device = dev;
-    this.inode = ino;
+  noteListed(stats: { dev: number; ino: number; birthtimeMs?: number }, bytes = 0): void {
+    [this.device, this.inode] = [stats.dev, stats.ino];
+    this.#bornMs = stats.birthtimeMs ?? this.#bornMs;
     this.#setSize(bytes);
   }
 

@@ -8,6 +8,7 @@
 
 import { join } from 'node:path';
 
+import { limits } from '../config.ts';
 import type { ChainPlace } from './chain-files.ts';
 import { instanceAfter, type FileHead, type FileIdentity } from './file-identity.ts';
 import { parseFileName, sameRotation } from './file-name.ts';
@@ -102,8 +103,9 @@ export class Positions {
     if (isHeld === false || file.name.rotation === '') return 'other';
     // Earlier versions stored no hash: the name of a rotation is all there is to go by.
     if (isHeld === undefined) return this.#hasNameOf(file, known) ? 'copy' : 'other';
-    // The first line alone may be that of any file.
-    return known.offset > head.lineBytes + 1 ? 'copy' : 'other';
+    // The first line alone may be that of any file, unless it is all that there ever was.
+    const isAll = file.size === known.offset && known.size === known.offset;
+    return isAll || known.offset > head.lineBytes + 1 ? 'copy' : 'other';
   }
 
   #hasNameOf(file: LogFile, { fileName }: KnownOffset): boolean {
@@ -155,14 +157,19 @@ export class Positions {
    * Whether a file is being made as a copy of one that is still there: of logs that begin alike,
    * that is seen only when the original is truncated.
    */
-  isCopyInProgress(file: LogFile): boolean {
-    const { identity, head } = file;
-    if (identity === undefined || identity.instance === '' || head === undefined) return false;
-    if (file.name.rotation === '' || file.size <= head.lineBytes + 1) return false;
+  isCopyInProgress(file: LogFile, changedMs: number): boolean {
+    const { identity, head, name } = file;
+    const isYoung = Math.abs(Date.now() - changedMs) < limits.identityWaitMs;
+    if (identity === undefined) return name.rotation !== '' && isYoung;
+    if (head === undefined || name.rotation === '' || file.size <= head.lineBytes + 1) return false;
     const isKnown = this.stored.some(
       (known) => isFileOf(file, known) && holds(file, known) === true,
     );
-    return !isKnown && this.#files().some((other) => !other.unlinked && isCopyOf(file, other));
+    if (isKnown) return false;
+    return this.#files().some((other) => {
+      const isAlike = other.head?.lineHash === head.lineHash && other.identity?.instance !== '';
+      return isAlike && !other.unlinked && isCopyOf(file, other);
+    });
   }
 
   /**

@@ -64,15 +64,19 @@ const beginnings = ['', '\n', `${'\0'.repeat(64)}\n`, 'a banner\n', 'long', '\n'
 const rotatedMax = 4;
 const settleWithinMs = 40_000;
 
-export async function walkFiles(options: { seed: number; steps: number }): Promise<FileWalkResult> {
-  const { seed, steps } = options;
+export async function walkFiles(options: {
+  seed: number;
+  steps: number;
+  isRaw: boolean;
+}): Promise<FileWalkResult> {
+  const { seed, steps, isRaw } = options;
   const scratch = makeScratch();
   const random = createRandom(seed);
   const world: World = {
     random,
     root: scratch.path,
     emulator: await startEmulatorProcess(),
-    isRaw: random.next() < 0.4,
+    isRaw,
     logs: [],
     trail: [],
     tolerated: new Set(),
@@ -120,7 +124,8 @@ function makeLog(world: World, index: number): void {
     format,
     live,
     scheme: random.pick(schemes) as Log['scheme'],
-    beginning: random.pick(beginnings),
+    // A first line alone does not prove a copy: where it is no banner, it would be sent again.
+    beginning: random.pick(isRaw ? beginnings.slice(1) : beginnings),
     rotated: [],
     lines: [],
     count: 0,
@@ -298,12 +303,10 @@ function startAgent(world: World): void {
   const sources = isRaw
     ? ['--format=raw', `--raw-path=${path.join(root, 'logs/*/app.log')}`]
     : [`--containers-dir=${path.join(root, 'containers')}`, ...dirs];
-  const flags = [
-    ...['--project=p', '--cluster=c', '--location=l', '--node=n', '--admin-address=off'],
-    ...[`--state-dir=${path.join(root, 'state')}`, `--endpoint=${emulator.url}`],
-    ...['--flush-interval-ms=50', '--grace-ms=500', `--connections=${random.pick([1, 2, 4])}`],
-  ];
-  world.agent ??= startCommand(['run', ...flags, ...sources]);
+  const flags = `--project=p --cluster=c --location=l --node=n --admin-address=off
+    --flush-interval-ms=50 --grace-ms=500 --connections=${random.pick([1, 2, 4])}`.split(/\s+/);
+  const state = [`--state-dir=${path.join(root, 'state')}`, `--endpoint=${emulator.url}`];
+  world.agent ??= startCommand(['run', ...flags, ...state, ...sources]);
 }
 
 async function setFault(world: World): Promise<void> {
