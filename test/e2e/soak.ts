@@ -1,0 +1,31 @@
+// Memory over time, `npm run soak -- --seconds 1200 --settle 300`; without options the three minutes
+// that CI runs. Prints the figures as one line of JSON; the exit code is 1 when the agent's heap or
+// its resident memory has grown by more than `--grown-max` bytes.
+
+import { parseArgs } from 'node:util';
+import { runSoak } from './soak-run.ts';
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '180' },
+    settle: { type: 'string', default: '60' },
+    seed: { type: 'string', default: String(Date.now() % 1e9) },
+    containers: { type: 'string', default: '200' },
+    'lines-per-second': { type: 'string', default: '1000' },
+    'grown-max': { type: 'string', default: String(2 * 1024 * 1024) },
+    verbose: { type: 'boolean', default: false },
+  },
+});
+process.stdout.write(`seed ${values.seed}\n`);
+const result = await runSoak({
+  seconds: Number(values.seconds),
+  settleSeconds: Number(values.settle),
+  seed: Number(values.seed),
+  containers: Number(values.containers),
+  linesPerSecond: Number(values['lines-per-second']),
+  note: (text) => values.verbose && process.stdout.write(`${text}\n`),
+});
+process.stdout.write(`${JSON.stringify(result)}\n`);
+const grownMax = Number(values['grown-max']);
+const isFlat = result.malloc.grown <= grownMax && result.rss.grown <= grownMax;
+process.exitCode = isFlat ? 0 : 1;
