@@ -156,11 +156,14 @@ export class Fleet {
     for (const found of orphans.list()) {
       const { source, deletedAtMs } = found.record;
       const { log } = source;
-      // As with its positions: kept for the day when it is read again.
-      if (this.#rules.of(log.name, () => source.annotations).isExcluded) continue;
+      const unlinkedAtMs = nowMs - Math.max(0, Date.now() - deletedAtMs);
+      if (this.#rules.of(log.name, () => source.annotations).isExcluded) {
+        // As with its positions: kept for the day when it is read again, but not without end.
+        if (nowMs - unlinkedAtMs > this.#heldBudget.ageMaxMs) orphans.drop(found);
+        continue;
+      }
       const key = keyOf(log);
       const chain = this.#chains.get(key)?.chain ?? this.#make(key, log, source);
-      const unlinkedAtMs = nowMs - Math.max(0, Date.now() - deletedAtMs);
       orphans.adopt(chain.restore(found, unlinkedAtMs), chain, found);
       this.wakeList.wake(chain);
     }

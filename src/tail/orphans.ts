@@ -128,6 +128,7 @@ export class Orphans {
   async #copyAll(candidates: readonly Candidate[]): Promise<void> {
     for (const candidate of candidates) await this.#copy(candidate);
     for (const [file, kept] of this.#kept) {
+      if (performance.now() > this.#endMs) return;
       if (kept.copy !== undefined) await this.#moveToCopy(file, kept, kept.copy);
     }
   }
@@ -203,6 +204,7 @@ export class Orphans {
     return found.toSorted((a, b) => a.record.deletedAtMs - b.record.deletedAtMs);
   }
 
+  /** Removes a copy that nobody is to read. */
   drop({ id }: FoundOrphan): void {
     this.#folder.remove(id);
   }
