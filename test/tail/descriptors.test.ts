@@ -201,6 +201,28 @@ describe('a descriptor is closed once', () => {
     expect(lost).toEqual([]);
   });
 
+  test.each([1, 2, 3])('with a state directory that is full from write %i on', async (failAt) => {
+    writeFileSync(path(`${rotated}.gz`), gzipSync(older));
+    writeFileSync(path('0.log'), plain);
+    const scene = makeScene();
+    const faulty = new FaultyFs({ failAt, kinds: ['write'], code: 'ENOSPC', isLasting: true });
+    try {
+      const isWritten = failAt > 2; // It takes two writes.
+      // What is newer does not wait.
+      expect(await run(scene)).toBe(plain.length + (isWritten ? older.length : 0));
+      expect(lost).toEqual([]);
+      faulty.isArmed = false;
+      for (const file of scene.chain.files) file.spoolDueMs = 0;
+      expect(await run(scene)).toBe(isWritten ? 0 : older.length);
+      scene.chain.close();
+      expect([...faulty.open.values()]).toEqual([]);
+      expect(faulty.closedTwice).toEqual([]);
+    } finally {
+      faulty.restore();
+    }
+    expect(/ENOSPC/.test(reports.join('\n'))).toBe(failAt <= 2);
+  });
+
   test('when the container is excluded while its .gz is unpacked', async () => {
     writeFileSync(path(`${rotated}.gz`), gzipSync(older));
     const { chain, setup, spooler } = makeScene();
