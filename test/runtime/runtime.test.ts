@@ -17,7 +17,7 @@ const asNobody = [
 ];
 
 test('says what it leaves out, and ends with 0, without root', () => {
-  const [program = '', ...words] = [...(isRoot ? asNobody : []), process.execPath, command];
+  const [program, ...words] = [...(isRoot ? asNobody : []), process.execPath, command];
   const { status, stdout, stderr } = spawnSync(program, words, { encoding: 'utf8' });
   expect(stderr).toBe('');
   expect(stdout).toBe('left out: real runtimes: they need root\n');
