@@ -11,6 +11,7 @@ import type { ContainerName } from './discover/container-name.ts';
 import type { ContainerLog } from './discover/discovery.ts';
 import type { PodMetadata, PodName } from './discover/pod-metadata.ts';
 import { globBase } from './discover/raw-discovery.ts';
+import { createTemplate, restoreTemplate, type EntryTemplate } from './encode/entry-template.ts';
 import type { Log } from './log.ts';
 import { Chain } from './tail/chain.ts';
 import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
@@ -23,7 +24,7 @@ import { noRule, ReadingRules, type Annotations, type ReadingRule } from './tail
 import { steadyNowMs } from './steady-clock.ts';
 import type { Loss, TailSetup } from './tail/tail-setup.ts';
 import { WakeList } from './tail/wake.ts';
-import { describeWorkload, type NodePlace, type Workload } from './tail/workload.ts';
+import type { NodePlace } from './tail/workload.ts';
 
 /** One container's chain with what agent and page need to say about it. */
 export type FleetChain = PlannedChain & {
@@ -107,7 +108,7 @@ export class Fleet {
         place.directory === directory && place.podUid === podUid && place.container === container,
     );
     if (planned !== undefined) planned.lostBytes += bytes;
-    this.losses.enter(loss, planned?.workload, planned?.log.name);
+    this.losses.enter(loss, planned?.template, planned?.log.name);
     this.#log.warn('LINES_LOST', `${file.path}: ${bytes} bytes (${reason})`);
   }
 
@@ -182,11 +183,12 @@ export class Fleet {
       },
       this.#setup,
     );
-    const workload = kept?.workload ?? this.#describe(log);
+    const template =
+      kept === undefined ? this.#describe(log) : restoreTemplate(this.#place, kept.workload);
     const awaited = kept === undefined && name !== undefined && this.#pods?.awaits(name) === true;
     const annotations = kept?.annotations;
     const state = { servedAt: 0, awaited, lostBytes: 0, rule: noRule, annotations };
-    const planned: FleetChain = { chain, workload, log, ...state };
+    const planned: FleetChain = { chain, template, log, ...state };
     this.#obey(planned);
     this.#chains.set(key, planned);
     this.#plannedOf.set(chain, planned);
@@ -223,9 +225,9 @@ export class Fleet {
     if (name !== undefined) this.#store.lookup(name.podUid, name.container);
   }
 
-  #describe({ directory, fileName, name }: ContainerLog): Workload {
+  #describe({ directory, fileName, name }: ContainerLog): EntryTemplate {
     const labels = name === undefined ? '' : this.#pods?.find(name)?.labels;
-    return describeWorkload(this.#place, name, `${directory}/${fileName}`, labels);
+    return createTemplate(this.#place, name, `${directory}/${fileName}`, labels);
   }
 
   /** Takes over the options that are hot. */
@@ -260,7 +262,7 @@ export class Fleet {
       const { name } = planned.log;
       if (name === undefined || !isOfPod(planned.log)) continue;
       // Nobody knows the pod of a kept file any more: it keeps the labels that it came with.
-      if (this.#podOf(name) !== undefined) planned.workload = this.#describe(planned.log);
+      if (this.#podOf(name) !== undefined) planned.template = this.#describe(planned.log);
       this.#obey(planned);
       if (!planned.awaited || this.#pods?.awaits(name) === true) continue;
       planned.awaited = false;
@@ -305,11 +307,11 @@ export class Fleet {
     this.#noticesAtMs ??= nowMs + limits.heldBackNoticeMs;
     if (nowMs < this.#noticesAtMs) return;
     this.#noticesAtMs = nowMs + limits.heldBackNoticeMs;
-    for (const { chain, rule, workload } of this.#chains.values()) {
+    for (const { chain, rule, template } of this.#chains.values()) {
       const { live, unread } = chain;
       if (rule.bytesPerSecond === undefined || live === undefined) continue;
       if (unread > Math.max(rule.bytesPerSecond, limits.pacedBytesMin)) {
-        this.losses.tellHeldBack(live, unread, workload);
+        this.losses.tellHeldBack(live, unread, template);
       }
     }
   }

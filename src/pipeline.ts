@@ -8,12 +8,13 @@
 import type { CheckpointStore } from './commit/checkpoint-store.ts';
 import type { DrainResult, SourceResult } from './encode/drain-task.ts';
 import type { EncoderPool } from './encode/encoder-pool.ts';
+import { lossBody } from './encode/loss-notice.ts';
 import { limits } from './config.ts';
 import type { Log } from './log.ts';
 import type { Shipper, ShipOutcome } from './ship/shipper.ts';
 import { steadyNowMs } from './steady-clock.ts';
 import type { LogFile } from './tail/log-file.ts';
-import { lossBody, type LossNotice } from './tail/loss-notice.ts';
+import type { LossNotice } from './tail/loss-ledger.ts';
 import type { Spooler } from './tail/spooler.ts';
 import type { Chain } from './tail/chain.ts';
 import { bytesConsumed } from './tail/chain-cut.ts';

@@ -25,7 +25,9 @@ const wiringFiles = new Set(
   ),
 );
 /** Fixed borders between the planner, the drain and the shipper; every stage may import them. */
-const borders = new Set(['src/encode/drain-task.ts', 'src/encode/shared-memory.ts']);
+const borders = new Set(
+  ['drain-task', 'entry-template', 'shared-memory'].map((name) => `src/encode/${name}.ts`),
+);
 /** Entries of the process: they alone touch `process`. */
 const processUsers = new Set(['src/main.ts', 'src/tailship.js', 'src/node-version.js']);
 /** What any file may import from node:process by name: it reads, and changes nothing. */

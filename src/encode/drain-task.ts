@@ -5,6 +5,8 @@
 // shared memory with one request body, and says how far it came in each file. It keeps no state:
 // what it did not consume is read again by a later task.
 
+import type { EntryTemplate } from './entry-template.ts';
+
 /** A range of one file, in bytes of the uncompressed file. */
 export type Segment = {
   /** Open for reading for as long as the task runs; descriptors are process-wide. */
@@ -63,7 +65,7 @@ export type RecordRule = {
  * One container's files (rotated, then live), oldest first: a partial line may begin in one segment
  * and end in the next.
  */
-export type Source = {
+export type Source = EntryTemplate & {
   readonly segments: readonly Segment[];
   /** The container's log is over after the last segment: whatever dangles is flushed. */
   readonly ended: boolean;
@@ -74,15 +76,6 @@ export type Source = {
   readonly flushFirst: boolean;
   readonly format: LineFormat;
   readonly joinStackTraces: boolean;
-  /** `"resource":{…},` or '' where the request's default holds. */
-  readonly resource: string;
-  /** `"logName":"…",` or '' where the request's default holds. */
-  readonly logName: { readonly stdout: string; readonly stderr: string };
-  /**
-   * Members of the entry's labels beyond the request's, without braces: `"k8s-pod/app":"web"`, or
-   * ''.
-   */
-  readonly labels: string;
   /** Absent, as in most: the kernel may encode it. */
   readonly recordRule?: RecordRule;
 };

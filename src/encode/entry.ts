@@ -4,17 +4,12 @@
 
 import type { Severity } from '../log-severity.ts';
 import type { Stream } from './cri-line.ts';
+import type { EntryTemplate } from './entry-template.ts';
 import type { Redactor } from './redactor.ts';
 import type { Instant } from './rfc3339.ts';
 
-/** What all entries of one container have; as `Source` and `DrainTask` say it. */
-export type EncodeContext = {
-  /** `"resource":{…},` or ''. */
-  readonly resource: string;
-  /** `"logName":"…",` or ''. */
-  readonly logName: { readonly stdout: string; readonly stderr: string };
-  /** Members of the entry's labels beyond the request's, without braces. */
-  readonly labels: string;
+/** What all entries of one container have in one task. */
+export type EncodeContext = EntryTemplate & {
   /** How many labels the request adds to each entry. */
   readonly requestLabels: number;
   /** `projects/P`; undefined leaves traces bare. */
@@ -54,10 +49,21 @@ export type Entry = {
   readonly split: string;
 };
 
-/** The JSON text of an entry. */
-export function writeEntry(entry: Entry, context: EncodeContext): string {
+/** What an entry has that no JSON object gave it. */
+export const noSpecialFields = {
+  httpRequest: '',
+  operation: '',
+  sourceLocation: '',
+  trace: '',
+  spanId: '',
+  traceSampled: false,
+  split: '',
+} as const;
+
+/** The JSON text of an entry; its labels are those of `entry`, the template's among them. */
+export function writeEntry(entry: Entry, { resource, logName }: EntryTemplate): string {
   const { payload } = entry;
-  let text = `{${context.resource}${context.logName[entry.stream]}`;
+  let text = `{${resource}${logName[entry.stream]}`;
   text += payload.kind === 'text' ? '"textPayload":' : '"jsonPayload":';
   text += `${payload.json},"timestamp":"${entry.timestamp}"`;
   if (entry.severity !== 'DEFAULT') text += `,"severity":"${entry.severity}"`;

@@ -10,18 +10,7 @@ import { readFileSync } from 'node:fs';
 import { limits } from '../config.ts';
 import { severityNames } from '../log-severity.ts';
 import * as layout from './kernel/layout.ts';
-import type { Instant } from './rfc3339.ts';
-
-/** What every entry of a source has in common; the members are those of `Source`. */
-export type EntryTemplates = {
-  readonly resource: string;
-  readonly logName: { readonly stdout: string; readonly stderr: string };
-  readonly labels: string;
-  readonly requestLabels: number;
-  readonly traceParent: string | undefined;
-  /** The time of reading. */
-  readonly readAt: Instant;
-};
+import type { EncodeContext } from './entry.ts';
 
 /** Where to read and write, as addresses of the shared memory. */
 export type KernelCall = {
@@ -50,7 +39,7 @@ export type Kernel = {
   /** Result of the last `encodeLines`; the same object each time. */
   readonly result: KernelResult;
   /** Sets what stands around the payload; false if it is too long for the kernel. */
-  setTemplates(templates: EntryTemplates): boolean;
+  setTemplates(context: EncodeContext): boolean;
   /** Sets the first 22 characters of the insertIds. */
   setIdPrefix(idPrefix: string): void;
   /** Encodes lines until one is not the kernel's; returns a stop reason of kernel/layout.ts. */
@@ -71,8 +60,8 @@ type KernelExports = {
 };
 
 /** An address and a length stand at each of these places of the area. */
-function templateTable(source: EntryTemplates): [slot: number, text: string][] {
-  const { resource, logName, labels, traceParent } = source;
+function templateTable(context: EncodeContext): [slot: number, text: string][] {
+  const { resource, logName, labels, traceParent } = context;
   const stdout = `{${resource}${logName.stdout}`;
   const stderr = `{${resource}${logName.stderr}`;
   return [

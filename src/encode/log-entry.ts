@@ -5,7 +5,7 @@
 import { limits } from '../config.ts';
 import type { Severity } from '../log-severity.ts';
 import type { Stream } from './cri-line.ts';
-import { writeEntry } from './entry.ts';
+import { noSpecialFields, writeEntry } from './entry.ts';
 import type { EncodeContext, Entry } from './entry.ts';
 import { acceptedTime } from './event-time.ts';
 import { fitEntry } from './fit-entry.ts';
@@ -79,13 +79,7 @@ function plainEntry(record: RecordInput, payload: Entry['payload'], context: Enc
     severity: severityOfStream(record.stream),
     insertId: JSON.stringify(record.insertId),
     labels: joinLabels(context.labels, marks),
-    httpRequest: '',
-    operation: '',
-    sourceLocation: '',
-    trace: '',
-    spanId: '',
-    traceSampled: false,
-    split: '',
+    ...noSpecialFields,
   };
 }
 

@@ -10,8 +10,8 @@ import type { ChainTotals } from './totals.ts';
 
 /** Per line of a log file: time, stream, tag, three spaces and the line end, none of it charged. */
 const criHeaderBytes = 46;
-/** insertId, two times, severity and the tags of the fields in an entry. */
-const entryFieldBytes = 70;
+/** insertId, two times, severity and the tags of the fields in an entry, less `"resource":,`. */
+const entryFieldBytes = 58;
 /** Label key that carries the node's name into every entry. */
 const nodeLabelBytes = 'compute.googleapis.com/resource_name'.length + 4;
 /** The cost follows the rate of about this time. */
@@ -105,13 +105,13 @@ function differenceOf(now: Sums, before: Sums): Sums {
 
 /** Bytes of LogEntries that Cloud Logging would charge for these lines, nearly. */
 function chargedBytes(
-  { workload }: FleetChain,
+  { template }: FleetChain,
   { lines, bytes, entries }: Sums,
   { project, node }: NodePlace,
 ): number {
   const logNameBytes = `projects/${project}/logs/stdout`.length;
-  const labelBytes = workload.labels.length + (node === '' ? 0 : nodeLabelBytes + node.length);
-  const entryBytes = workload.resource.length + logNameBytes + labelBytes + entryFieldBytes;
+  const labelBytes = template.labels.length + (node === '' ? 0 : nodeLabelBytes + node.length);
+  const entryBytes = template.resource.length + logNameBytes + labelBytes + entryFieldBytes;
   return Math.max(0, bytes - lines * criHeaderBytes) + entries * entryBytes;
 }
 

@@ -4,10 +4,23 @@
 // Invariant: every lost byte is in the sums; a notice may be missing when there are very many.
 
 import { limits } from '../config.ts';
+import type { EntryTemplate } from '../encode/entry-template.ts';
 import type { LogFile } from './log-file.ts';
-import type { LossNotice } from './loss-notice.ts';
 import { lossReasons, type Loss, type LossReason } from './tail-setup.ts';
-import type { ContainerNames, Workload } from './workload.ts';
+import type { ContainerNames } from './workload.ts';
+
+/** Bytes `[offset, offset + bytes)` of one file that will never be shipped, or not yet. */
+export type LossNotice = {
+  readonly template: EntryTemplate;
+  readonly path: string;
+  /** The first 22 characters of the file's insertIds; undefined when its first line was unknown. */
+  readonly idPrefix: string | undefined;
+  readonly reason: LossReason | 'rate_limit';
+  readonly offset: number;
+  readonly bytes: number;
+  /** Milliseconds since the epoch. */
+  readonly atMs: number;
+};
 
 /** Bytes since the start; kept when the container is long gone. */
 export type ContainerLoss = ContainerNames & { lostBytes: number };
@@ -23,19 +36,19 @@ export class LossLedger {
     this.bytesByReason = Object.fromEntries(zeros) as Record<LossReason, number>;
   }
 
-  /** Adds a loss; without a workload nobody is told of it but whoever reads the sums. */
+  /** Adds a loss; without a template it is only counted, no notice is sent. */
   enter(
     { file, reason, bytes }: Loss,
-    workload: Workload | undefined,
+    template: EntryTemplate | undefined,
     names: ContainerNames | undefined,
   ): void {
     if (names !== undefined) this.#enterContainer(names, bytes);
     this.bytesByReason[reason] += bytes;
-    if (workload === undefined || this.#notices.length >= limits.lossNoticesMax) return;
+    if (template === undefined || this.#notices.length >= limits.lossNoticesMax) return;
     const { path, identity, offset } = file;
     const idPrefix = identity?.idPrefix;
     const atMs = Date.now();
-    this.#notices.push({ workload, path, idPrefix, reason, offset, bytes, atMs });
+    this.#notices.push({ template, path, idPrefix, reason, offset, bytes, atMs });
   }
 
   #enterContainer({ namespace, pod, container }: ContainerNames, bytes: number): void {
@@ -54,12 +67,12 @@ export class LossLedger {
   }
 
   /** Tells a container that its rate limit holds it back; nothing is lost by it. */
-  tellHeldBack(file: LogFile, bytes: number, workload: Workload): void {
+  tellHeldBack(file: LogFile, bytes: number, template: EntryTemplate): void {
     if (this.#notices.length >= limits.lossNoticesMax) return;
     const { path, identity, offset } = file;
     const idPrefix = identity?.idPrefix;
     const atMs = Date.now();
-    this.#notices.push({ workload, path, idPrefix, reason: 'rate_limit', offset, bytes, atMs });
+    this.#notices.push({ template, path, idPrefix, reason: 'rate_limit', offset, bytes, atMs });
   }
 
   /** Notices that were not taken before, the oldest first. */

@@ -21,16 +21,16 @@ import { crc32 } from 'node:zlib';
 import { limits } from '../config.ts';
 import { closeDescriptor, syncDescriptor, writeAt } from '../descriptor.ts';
 import type { ContainerLog } from '../discover/discovery.ts';
+import type { StoredTemplate } from '../encode/entry-template.ts';
 import type { FileIdentity } from './file-identity.ts';
 import type { FileName } from './file-name.ts';
 import { copyRange, readPieces, type SpoolFile } from './spool-file.ts';
 import type { FileCheckpoint } from './tail-setup.ts';
-import type { Workload } from './workload.ts';
 
 /** Whose a copy is: what a later run needs to ship it as this one would have. */
 export type OrphanSource = {
   readonly log: ContainerLog;
-  readonly workload: Workload;
+  readonly workload: StoredTemplate;
   /** Of the pod, as far as the agent obeys them. */
   readonly annotations: Readonly<Record<string, string>> | undefined;
 };

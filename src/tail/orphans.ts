@@ -9,6 +9,7 @@ import { fstatSync } from 'node:fs';
 
 import { limits } from '../config.ts';
 import { closeDescriptor } from '../descriptor.ts';
+import { storedTemplate, type EntryTemplate } from '../encode/entry-template.ts';
 import { isSystemError, type ErrorCode } from '../errors.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import type { Chain } from './chain.ts';
@@ -22,7 +23,10 @@ import {
 import type { SpoolFile } from './spool-file.ts';
 
 /** A chain with all that its copies need to be told apart later. */
-export type OrphanChain = OrphanSource & { readonly chain: Chain };
+export type OrphanChain = Omit<OrphanSource, 'workload'> & {
+  readonly chain: Chain;
+  readonly template: EntryTemplate;
+};
 
 type Report = (code: ErrorCode, text: string) => void;
 
@@ -134,14 +138,14 @@ export class Orphans {
   }
 
   async #copy({ owner, file }: Candidate): Promise<void> {
-    const { chain, log, workload, annotations } = owner;
+    const { chain, log, template, annotations } = owner;
     const { fd, identity, name, path } = file;
     if (fd === undefined || identity === undefined || !this.#isInDanger(chain, file)) return;
     if (performance.now() > this.#endMs) return;
     file.spooling = true;
     try {
       const copy = await this.#folder.write(fd, {
-        source: { log, workload, annotations },
+        source: { log, workload: storedTemplate(template), annotations },
         name,
         path,
         identity,

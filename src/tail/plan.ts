@@ -3,13 +3,14 @@
 
 import { limits } from '../config.ts';
 import type { DrainTask, RecordRule, Source } from '../encode/drain-task.ts';
+import { requestHead, type EntryTemplate } from '../encode/entry-template.ts';
 import type { Chain, ChainCut } from './chain.ts';
-import { logNames, requestHead, type NodePlace, type Workload } from './workload.ts';
+import type { NodePlace } from './workload.ts';
 
 export type PlannedChain = {
   readonly chain: Chain;
   /** Replaced when the labels of the pod change; what is planned keeps its own. */
-  workload: Workload;
+  template: EntryTemplate;
   servedAt: number;
   /**
    * Set for a container with a rate limit, and for the agent's own log: what it says of its own
@@ -156,9 +157,8 @@ function flushIsDue(chain: Chain, context: PlanContext, nowMs: number): boolean 
 function makeTask(parts: PlanPart[], slot: number, context: PlanContext, nowMs: number): DrainTask {
   const largest = parts.reduce((a, b) => (b.cut.bytes > a.cut.bytes ? b : a)).planned;
   const alone = parts.length === 1;
-  const { stderr } = logNames(context.place.project);
   const sources = parts.map(({ planned, cut }): Source => {
-    const { chain, workload } = planned;
+    const { chain, template } = planned;
     const flushFirst = flushIsDue(chain, context, nowMs);
     if (flushFirst) chain.flushedAtMs = nowMs;
     return {
@@ -167,13 +167,13 @@ function makeTask(parts: PlanPart[], slot: number, context: PlanContext, nowMs: 
       flushFirst,
       format: chain.place.format,
       joinStackTraces: planned.joinStackTraces ?? context.joinStackTraces,
-      resource:
-        workload.resource === largest.workload.resource ? '' : `"resource":${workload.resource},`,
-      logName: { stdout: '', stderr: `"logName":${JSON.stringify(stderr)},` },
-      labels: alone ? '' : workload.labels,
+      resource: template.resource === largest.template.resource ? '' : template.resource,
+      logName: template.logName,
+      labels: alone ? '' : template.labels,
       ...(planned.recordRule !== undefined && { recordRule: planned.recordRule }),
     };
   });
-  const head = requestHead(context.place, largest.workload, alone ? largest.workload.labels : '');
+  const { resource, labels } = largest.template;
+  const head = requestHead(context.place, { resource, labels: alone ? labels : '' });
   return { slot, head, sources, traceParent: context.traceParent, readAtMs: Date.now() };
 }

@@ -38,7 +38,7 @@ export type FileCheckpoint = KnownOffset & { readonly podUid: string; readonly c
  * Why bytes were lost that nobody can read any more:
  * `truncated` by whoever truncates logs, `deleted` by the kubelet before they could be opened,
  * `not_unpacked` because their `.gz` is broken, `held_bytes` and `held_age` because too much or too
- * long was kept after it had been deleted, `damaged` because the disk has spoiled what was kept.
+ * long was kept after it had been deleted, `damaged` because the copy that was kept is damaged.
  */
 export const lossReasons = [
   'truncated',

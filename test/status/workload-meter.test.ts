@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { FleetChain } from '../../src/fleet.ts';
-import { describeWorkload } from '../../src/tail/workload.ts';
+import { createTemplate } from '../../src/encode/entry-template.ts';
 import { costPerMonth, createWorkloadMeters } from '../../src/status/workload-meter.ts';
 
 const place = { project: 'acme', location: 'europe-west4', cluster: 'blue', node: 'node-1' };
@@ -8,7 +8,7 @@ const names = { namespace: 'shop', pod: 'cart-0', container: 'app' };
 
 /** All of a chain that a meter looks at. */
 function makeChain(): FleetChain {
-  return { workload: describeWorkload(place, names, '') } as FleetChain;
+  return { template: createTemplate(place, names, '') } as FleetChain;
 }
 
 describe('createWorkloadMeters()', () => {

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
+import { restoreTemplate } from '../../src/encode/entry-template.ts';
 import { steadyNowMs } from '../../src/steady-clock.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import { fitHeldFiles } from '../../src/tail/held-budget.ts';
@@ -120,7 +121,9 @@ function makeDeleted(readBytes: number): Chain {
 }
 
 async function keep(spooler: Spooler, chain: Chain): Promise<void> {
-  await spooler.orphans.keepAll([{ ...source(), chain }], 60_000);
+  const { workload, ...rest } = source();
+  const template = restoreTemplate({ project: 'p' }, workload);
+  await spooler.orphans.keepAll([{ ...rest, template, chain }], 60_000);
 }
 
 /** What another run finds and reads; the copies are removed when it is read. */

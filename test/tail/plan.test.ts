@@ -12,7 +12,7 @@ import {
   type PlanContext,
   type PlannedChain,
 } from '../../src/tail/plan.ts';
-import { describeWorkload } from '../../src/tail/workload.ts';
+import { createTemplate } from '../../src/encode/entry-template.ts';
 
 const place = { project: 'p', location: 'l', cluster: 'c', node: 'n' };
 const context: PlanContext = {
@@ -54,7 +54,7 @@ function makeChain(name: string, bytes: number): PlannedChain {
   chain.links.add(name);
   chain.look(nowMs);
   const names = { namespace: 'ns', pod: name, container: 'c' };
-  return { chain, workload: describeWorkload(place, names, directory), servedAt: 0 };
+  return { chain, template: createTemplate(place, names, directory), servedAt: 0 };
 }
 
 const podsOf = (plan: Plan | undefined): string[] =>

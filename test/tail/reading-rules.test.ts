@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import { makeConfig } from '../../src/options/config-loader.ts';
 import { severityNames } from '../../src/log-severity.ts';
 import type { Config } from '../../src/options/options.ts';
-import { lossBody } from '../../src/tail/loss-notice.ts';
 import { noRule, ReadingRules, type Annotations } from '../../src/tail/reading-rules.ts';
 
 const names = { namespace: 'shop', pod: 'web-0', container: 'app' };
@@ -111,41 +110,5 @@ describe('ReadingRules about records', () => {
     const config = { podAnnotations: true, sample: ['*:INFO=0.5'] };
     expect(sharesOf(config, annotation)).toBe(expected);
     expect(sharesOf({ ...config, podAnnotations: false }, annotation)).toBe('INFO=0.5');
-  });
-});
-
-describe('lossBody()', () => {
-  test('says how much a rate limit holds back, and calls none of it lost', () => {
-    const place = { project: 'p', cluster: 'c', location: 'l', node: 'n' };
-    const workload = { resource: '{"type":"k8s_container"}', labels: '"k8s-pod/app":"web"' };
-    const body = lossBody(place, [
-      {
-        workload,
-        path: '/var/log/pods/shop_web-0_uid/app/0.log',
-        idPrefix: 'a'.repeat(22),
-        reason: 'rate_limit',
-        offset: 36,
-        bytes: 70_000,
-        atMs: 0,
-      },
-    ]);
-    const { entries } = JSON.parse(Buffer.from(body).toString()) as { entries: unknown[] };
-    expect(entries).toEqual([
-      {
-        resource: { type: 'k8s_container' },
-        labels: { 'k8s-pod/app': 'web' },
-        insertId: `${'a'.repeat(22)}00000010h1i0g`,
-        timestamp: '1970-01-01T00:00:00.000Z',
-        severity: 'WARNING',
-        logName: 'projects/p/logs/stderr',
-        jsonPayload: {
-          message: expect.stringMatching(/^tailship holds back 70000 bytes .* rate limit$/),
-          heldBackBytes: 70_000,
-          file: '0.log',
-          offset: 36,
-          reason: 'rate_limit',
-        },
-      },
-    ]);
   });
 });
