@@ -21,7 +21,7 @@ import { startRawDiscovery } from './discover/raw-discovery.ts';
 import { createEncoderPool, type EncoderPool } from './encode/encoder-pool.ts';
 import { Fleet } from './fleet.ts';
 import { createHeartbeat, type Heartbeat } from './status/heartbeat.ts';
-import { findNodePlace } from './host/node-place.ts';
+import { findNodeIdentity, type NodeIdentity } from './host/node-identity.ts';
 import { createConntrackWatch } from './host/node-pressure.ts';
 import { Pipeline } from './pipeline.ts';
 import {
@@ -38,7 +38,6 @@ import { createSummaryLog } from './status/summary-log.ts';
 import type { PlanContext } from './tail/plan.ts';
 import { nothingToRead, onceSummary, tellStart, tellStop } from './status/run-lines.ts';
 import { Spooler } from './tail/spooler.ts';
-import type { NodePlace } from './tail/workload.ts';
 import { untilAborted } from './until-aborted.ts';
 
 type AgentDiscovery = Pick<Discovery, 'close'> &
@@ -48,7 +47,7 @@ type AgentDiscovery = Pick<Discovery, 'close'> &
 type Agent = {
   /** Replaced when a changed configuration is taken over. */
   config: Config;
-  readonly place: NodePlace;
+  readonly nodeIdentity: NodeIdentity;
   readonly encoder: EncoderPool;
   readonly shipper: Shipper;
   readonly store: CheckpointStore;
@@ -109,8 +108,8 @@ async function makeAgent(config: Config, control: Control): Promise<Agent | unde
     signal,
     waiting: (text: string) => log.warn('METADATA_UNAVAILABLE', text),
   };
-  const place = await untilAborted(findNodePlace(config, search), signal);
-  if (place === undefined) return undefined;
+  const nodeIdentity = await untilAborted(findNodeIdentity(config, search), signal);
+  if (nodeIdentity === undefined) return undefined;
   const tooSmall = memoryWarning(config);
   if (tooSmall !== undefined) log.warn(undefined, tooSmall);
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
@@ -124,10 +123,10 @@ async function makeAgent(config: Config, control: Control): Promise<Agent | unde
     slotCount: slotCountFor(config),
   });
   const shipper = await createShipper(
-    { ...config, endpoint: new URL(config.endpoint), project: place.project },
+    { ...config, endpoint: new URL(config.endpoint), project: nodeIdentity.project },
     hooks,
   );
-  const fleet = new Fleet(config, { place, store, log, onWake: () => undefined });
+  const fleet = new Fleet(config, { nodeIdentity, store, log, onWake: () => undefined });
   const spooler = new Spooler({
     directory: config.stateDir,
     roots: fleet.roots,
@@ -136,7 +135,7 @@ async function makeAgent(config: Config, control: Control): Promise<Agent | unde
   const pipeline = new Pipeline(
     { encoder, shipper, store, spooler, log },
     {
-      context: planContext(config, place),
+      context: planContext(config, nodeIdentity),
       workers: config.workers,
       chains: () => fleet.planned(),
       takeLosses: (countMax) => fleet.losses.take(countMax),
@@ -145,7 +144,7 @@ async function makeAgent(config: Config, control: Control): Promise<Agent | unde
   const startedAtMs = Date.now();
   return {
     config,
-    place,
+    nodeIdentity,
     encoder,
     shipper,
     store,
@@ -162,10 +161,10 @@ async function makeAgent(config: Config, control: Control): Promise<Agent | unde
   };
 }
 
-function planContext(config: Config, place: NodePlace): PlanContext {
+function planContext(config: Config, nodeIdentity: NodeIdentity): PlanContext {
   const { traceFormat, joinStackTraces, batchBytesMax, partialFlushMs } = config;
-  const traceParent = traceFormat === 'resource' ? `projects/${place.project}` : undefined;
-  return { place, traceParent, joinStackTraces, batchBytesMax, partialFlushMs };
+  const traceParent = traceFormat === 'resource' ? `projects/${nodeIdentity.project}` : undefined;
+  return { nodeIdentity, traceParent, joinStackTraces, batchBytesMax, partialFlushMs };
 }
 
 /** Takes over what is hot of a changed configuration, whenever it comes. */
@@ -174,7 +173,7 @@ function startReloading(agent: Agent, { reload, log }: Control): ConfigReloader 
   const apply = (config: Config) => {
     agent.config = config;
     agent.fleet.configure(config);
-    agent.pipeline.configure(planContext(config, agent.place));
+    agent.pipeline.configure(planContext(config, agent.nodeIdentity));
     if (agent.pods !== undefined) agent.pods.waitMs = config.metadataWaitMs;
     reload.setLogLevel(config.logLevel);
   };
@@ -185,12 +184,12 @@ function startReloading(agent: Agent, { reload, log }: Control): ConfigReloader 
 
 /** Asks for the labels of the pods, where there is somebody to ask; loads nothing otherwise. */
 async function openPods(agent: Agent, control: Control): Promise<PodMetadata | undefined> {
-  const { config, fleet, pipeline, place } = agent;
+  const { config, fleet, pipeline, nodeIdentity } = agent;
   if (config.kubernetesMetadata === 'off' || config.kubernetesApi === undefined) return undefined;
   const { kubernetesApiOf, PodMetadata } = await import('./discover/pod-metadata.ts');
   const api = kubernetesApiOf(config);
   if (api === undefined) return undefined;
-  const options = { node: place.node, waitMs: config.metadataWaitMs };
+  const options = { node: nodeIdentity.node, waitMs: config.metadataWaitMs };
   const pods = new PodMetadata(api, options, {
     changed: (pod) => {
       if (fleet.relabel(pod)) setImmediate(() => pumpSafely(pipeline));

@@ -24,7 +24,7 @@ import { noRule, ReadingRules, type Annotations, type ReadingRule } from './tail
 import { steadyNowMs } from './steady-clock.ts';
 import type { Loss, TailSetup } from './tail/tail-setup.ts';
 import { WakeList } from './tail/wake.ts';
-import type { NodePlace } from './tail/workload.ts';
+import type { NodeIdentity } from './host/node-identity.ts';
 
 /** One container's chain with what agent and page need to say about it. */
 export type FleetChain = PlannedChain & {
@@ -51,7 +51,7 @@ export class Fleet {
   readonly #log: Log;
   readonly #heldBudget: HeldBudget;
   readonly #ownPod: string;
-  readonly #place: NodePlace;
+  readonly #nodeIdentity: NodeIdentity;
   #partialFlushMs: number;
   readonly #chains = new Map<string, FleetChain>();
   readonly #plannedOf = new Map<Chain, FleetChain>();
@@ -65,10 +65,10 @@ export class Fleet {
 
   constructor(
     config: Config,
-    parts: { place: NodePlace; store: CheckpointStore; log: Log; onWake: () => void },
+    parts: { nodeIdentity: NodeIdentity; store: CheckpointStore; log: Log; onWake: () => void },
   ) {
     const { store, log } = parts;
-    this.#place = parts.place;
+    this.#nodeIdentity = parts.nodeIdentity;
     this.#partialFlushMs = config.partialFlushMs;
     this.roots = realRoots(config.format === 'raw' ? config.rawPath.map(globBase) : config.logRoot);
     this.wakeList = new WakeList(config.flushIntervalMs, parts.onWake);
@@ -184,7 +184,7 @@ export class Fleet {
       this.#setup,
     );
     const template =
-      kept === undefined ? this.#describe(log) : restoreTemplate(this.#place, kept.workload);
+      kept === undefined ? this.#describe(log) : restoreTemplate(this.#nodeIdentity, kept.workload);
     const awaited = kept === undefined && name !== undefined && this.#pods?.awaits(name) === true;
     const annotations = kept?.annotations;
     const state = { servedAt: 0, awaited, lostBytes: 0, rule: noRule, annotations };
@@ -227,7 +227,7 @@ export class Fleet {
 
   #describe({ directory, fileName, name }: ContainerLog): EntryTemplate {
     const labels = name === undefined ? '' : this.#pods?.find(name)?.labels;
-    return createTemplate(this.#place, name, `${directory}/${fileName}`, labels);
+    return createTemplate(this.#nodeIdentity, name, `${directory}/${fileName}`, labels);
   }
 
   /** Takes over the options that are hot. */

@@ -306,7 +306,7 @@ export class Pipeline {
   }
 
   async #tell(notices: readonly LossNotice[]): Promise<void> {
-    const body = lossBody(this.#context.place, notices);
+    const body = lossBody(this.#context.nodeIdentity, notices);
     this.#shipments += 1;
     try {
       await this.#stages.shipper.ship({ body, entryCount: notices.length });

@@ -13,16 +13,14 @@ const columnsMax = 100;
 
 /** The stages in the order the bytes flow. */
 const stages = ['discover', 'tail', 'encode', 'ship', 'commit'] as const;
-/** Folders that know no stage: those that are none may import them. */
+/** Folders that know no stage: others may import them, the stages their types only. */
 const grounds = ['options', 'host'] as const;
 /** Folders that stand beside the flow: nothing but the wiring imports them. */
 const besides = ['admin', 'emulator'] as const;
 /** What may know several stages: the agent in its parts, what it says of itself, the commands. */
 const wiringFolders = ['status', 'command'] as const;
 const wiringFiles = new Set(
-  ['agent.ts', 'fleet.ts', 'pipeline.ts', 'main.ts', 'tailship.js', 'host/node-place.ts'].map(
-    (name) => `src/${name}`,
-  ),
+  ['agent.ts', 'fleet.ts', 'pipeline.ts', 'main.ts', 'tailship.js'].map((name) => `src/${name}`),
 );
 /** Fixed borders between the planner, the drain and the shipper; every stage may import them. */
 const borders = new Set(
@@ -99,7 +97,7 @@ function mayImport(file: SourceFile, wanted: Import): boolean {
   if (isWiring(file.name)) return true;
   if (isWiring(wanted.target)) return false;
   if (other === undefined || other === own || borders.has(wanted.target)) return true;
-  if (isOneOf(grounds, other)) return !isOneOf(stages, own);
+  if (isOneOf(grounds, other)) return !isOneOf(stages, own) || wanted.typeOnly;
   if (own === undefined || !wanted.typeOnly) return false;
   const place = (stages as readonly string[]).indexOf(own);
   return place > 0 && stages[place - 1] === other;

@@ -4,20 +4,14 @@
 import { readFileSync } from 'node:fs';
 import type { Config } from '../config.ts';
 import { AgentError, type ErrorCode, errorTable } from '../errors.ts';
+import type { NodeIdentity } from '../host/node-identity.ts';
 import { durationText } from '../number-text.ts';
 import { fail, type Finding, ok, reasonOf, warn } from './finding.ts';
 
 /** What the checks need of other stages. */
 export type EndpointProbes = {
-  readonly findNodePlace: (config: Config) => Promise<NodeIdentity>;
+  readonly findNodeIdentity: (config: Config) => Promise<NodeIdentity>;
   readonly sendDryRun: (config: Config, project: string) => Promise<DryRunAnswer>;
-};
-
-type NodeIdentity = {
-  readonly project: string;
-  readonly location: string;
-  readonly cluster: string;
-  readonly node: string;
 };
 
 type DryRunAnswer = {
@@ -38,15 +32,15 @@ const clockFailMs = 300_000;
 /** All checks beyond the machine; sends at most one request to the endpoint. */
 export async function checkEndpoint(config: Config, probes: EndpointProbes): Promise<Finding[]> {
   const findings = [checkCredentialsFile(config), checkPlainText(config)].flat();
-  let place: NodeIdentity;
+  let identity: NodeIdentity;
   try {
-    place = await probes.findNodePlace(config);
+    identity = await probes.findNodeIdentity(config);
   } catch (error) {
     return [...findings, failure('identity', error, 'METADATA_UNAVAILABLE')];
   }
-  findings.push(checkIdentity(place));
+  findings.push(checkIdentity(identity));
   try {
-    const answer = await probes.sendDryRun(config, place.project);
+    const answer = await probes.sendDryRun(config, identity.project);
     findings.push(judgeAnswer(config, answer), ...judgeClock(answer));
   } catch (error) {
     findings.push(failure('dry run', error, 'SHIP_UNREACHABLE', config.endpoint));
@@ -54,10 +48,10 @@ export async function checkEndpoint(config: Config, probes: EndpointProbes): Pro
   return findings;
 }
 
-function failure(name: string, error: unknown, otherwise: ErrorCode, place = ''): Finding {
+function failure(name: string, error: unknown, otherwise: ErrorCode, where = ''): Finding {
   const code = error instanceof AgentError ? error.code : otherwise;
   const text = error instanceof AgentError ? error.message : reasonOf(error);
-  return fail(name, `${code}: ${place === '' ? '' : `${place}: `}${text}`, errorTable[code].advice);
+  return fail(name, `${code}: ${where === '' ? '' : `${where}: `}${text}`, errorTable[code].advice);
 }
 
 function checkIdentity({ project, location, cluster, node }: NodeIdentity): Finding {

@@ -163,8 +163,8 @@ const runners: Readonly<Record<Command, Runner>> = {
   check: async (loaded, control) => {
     const { runCheck } = await import('../admin/check-command.ts');
     const { sendDryRun } = await import('../ship/dry-run.ts');
-    const { findNodePlace } = await import('../host/node-place.ts');
-    return runCheck(loaded, control, { sendDryRun, findNodePlace });
+    const { findNodeIdentity } = await import('../host/node-identity.ts');
+    return runCheck(loaded, control, { sendDryRun, findNodeIdentity });
   },
   bench: async ({ config }, control) => {
     const { runBench } = await import('./bench-command.ts');

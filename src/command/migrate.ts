@@ -82,8 +82,8 @@ export async function runMigrate(
   const store = openCheckpointStore(config.stateDir, {
     log: (level, code, text) => log[level](code, text),
   });
-  const place = { project: '', location: '', cluster: '', node: '' };
-  const fleet = new Fleet(config, { place, store, log, onWake: () => undefined });
+  const nodeIdentity = { project: '', location: '', cluster: '', node: '' };
+  const fleet = new Fleet(config, { nodeIdentity, store, log, onWake: () => undefined });
   const summary = emptySummary(found, config.dryRun);
   const unused = new Set(found.positions);
   try {

@@ -4,7 +4,8 @@
 // Invariant: a text is a whole member with its comma, or members without braces, or ''; so an entry
 // is put together without looking into it.
 
-import type { ContainerNames, NodePlace } from '../tail/workload.ts';
+import type { NodeIdentity } from '../host/node-identity.ts';
+import type { ContainerNames } from '../tail/workload.ts';
 
 /** What stands in every entry of a container; '' for what the head of the request says already. */
 export type EntryTemplate = {
@@ -28,27 +29,27 @@ const resourceName = '"resource":';
  * documentation of both monitored resources.
  */
 export function createTemplate(
-  place: NodePlace,
+  identity: NodeIdentity,
   names: ContainerNames | undefined,
   path: string,
   podLabels = '',
 ): EntryTemplate {
-  const { project, location, cluster, node } = place;
+  const { project, location, cluster, node } = identity;
   const shared = { project_id: project, location, cluster_name: cluster };
   if (names === undefined) {
     const resource = { type: 'k8s_node', labels: { ...shared, node_name: node } };
     const labels = JSON.stringify({ 'tailship.dev/path': path }).slice(1, -1);
-    return restoreTemplate(place, { resource: JSON.stringify(resource), labels });
+    return restoreTemplate(identity, { resource: JSON.stringify(resource), labels });
   }
   const { namespace, pod, container } = names;
   const labels = { namespace_name: namespace, pod_name: pod, container_name: container };
   const resource = { type: 'k8s_container', labels: { ...shared, ...labels } };
-  return restoreTemplate(place, { resource: JSON.stringify(resource), labels: podLabels });
+  return restoreTemplate(identity, { resource: JSON.stringify(resource), labels: podLabels });
 }
 
 /** The template that an earlier run has stored. */
 export function restoreTemplate(
-  { project }: Pick<NodePlace, 'project'>,
+  { project }: Pick<NodeIdentity, 'project'>,
   { resource, labels }: StoredTemplate,
 ): EntryTemplate {
   const logName = { stdout: '', stderr: logNameMember(project, 'stderr') };
@@ -70,7 +71,7 @@ function logNameMember(project: string, stream: 'stdout' | 'stderr'): string {
  * entry has none.
  */
 export function requestHead(
-  { project, node }: NodePlace,
+  { project, node }: NodeIdentity,
   { resource, labels }: Pick<EntryTemplate, 'resource' | 'labels'>,
 ): Uint8Array {
   const nodeLabel =

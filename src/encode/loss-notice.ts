@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 
 import type { LossNotice } from '../tail/loss-ledger.ts';
-import type { NodePlace } from '../tail/workload.ts';
+import type { NodeIdentity } from '../host/node-identity.ts';
 import { requestHead } from './entry-template.ts';
 import { noSpecialFields, writeEntry } from './entry.ts';
 
@@ -23,10 +23,10 @@ const causes: Record<LossNotice['reason'], string> = {
 };
 
 /** A request body with one entry for each notice. */
-export function lossBody(place: NodePlace, notices: readonly LossNotice[]): Uint8Array {
+export function lossBody(identity: NodeIdentity, notices: readonly LossNotice[]): Uint8Array {
   const [first] = notices;
   if (first === undefined) return new Uint8Array();
-  const head = requestHead(place, { resource: first.template.resource, labels: '' });
+  const head = requestHead(identity, { resource: first.template.resource, labels: '' });
   return Buffer.concat([head, Buffer.from(`${notices.map(entryOf).join(',\n')}]}`)]);
 }
 

@@ -16,7 +16,7 @@ import type { ConfigReloader } from '../options/config-reloader.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Shipper } from '../ship/shipper.ts';
 import type { Spooler } from '../tail/spooler.ts';
-import type { NodePlace } from '../tail/workload.ts';
+import type { NodeIdentity } from '../host/node-identity.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import { letterStatus } from './letter-status.ts';
 import { severityNames } from '../log-severity.ts';
@@ -31,7 +31,7 @@ import { costPerMonth, createWorkloadMeters, type WorkloadMeters } from './workl
 /** The parts of an agent that are shown; what is not readonly there may be replaced. */
 export type ShownAgent = {
   readonly config: Config;
-  readonly place: NodePlace;
+  readonly nodeIdentity: NodeIdentity;
   readonly shipper: Shipper;
   readonly store: CheckpointStore;
   readonly pipeline: Pipeline;
@@ -56,7 +56,7 @@ export type AgentReport = {
 /** What the admin server serves of an agent. */
 export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
   const history = createHistory();
-  const meters = createWorkloadMeters(agent.place);
+  const meters = createWorkloadMeters(agent.nodeIdentity);
   const readPressure = createPressureReader();
   let rssBytes = memoryUsage.rss();
   let dueMs = 0;
@@ -170,7 +170,7 @@ function statusOf(
   meters: WorkloadMeters,
   { adminMicros, rssBytes, pressure }: Known,
 ): AgentStatus {
-  const { config, fleet, heartbeat, pipeline, place, spooler } = agent;
+  const { config, fleet, heartbeat, pipeline, nodeIdentity, spooler } = agent;
   const { totals } = pipeline;
   const { wakeList } = fleet;
   const { lagMs, savedAgeMs } = heartbeat.read();
@@ -182,7 +182,7 @@ function statusOf(
     version,
     nodeVersion: versions.node,
     startedAt: new Date(agent.startedAtMs).toISOString(),
-    place,
+    place: nodeIdentity,
     checks: [...liveness(agent), ...readiness(agent)],
     lines: totals.lines,
     bytes: totals.bytes,

@@ -6,7 +6,7 @@ import { cpuUsage } from 'node:process';
 
 import type { Config } from '../config.ts';
 import { AgentError, hasCode } from '../errors.ts';
-import type { NodePlace } from '../tail/workload.ts';
+import type { NodeIdentity } from '../host/node-identity.ts';
 import type { Log } from '../log.ts';
 import { bytesText, pluralText } from '../number-text.ts';
 import { version } from '../version.ts';
@@ -18,7 +18,7 @@ type Chain = { readonly chain: { readonly files: readonly File[] } };
 /** What the lines are made of. */
 export type RunParts = {
   readonly config: Config;
-  readonly place: NodePlace;
+  readonly nodeIdentity: NodeIdentity;
   readonly fleet: { readonly all: () => Iterable<Chain>; readonly behindBytes: number };
   readonly store: { readonly healthy: boolean };
 };
@@ -32,7 +32,7 @@ type OnceParts = {
 
 /** One line: where it ships to and as what, what it found, where its page is. */
 export function tellStart(log: Log, parts: RunParts, pageUrl: string | undefined): void {
-  const { config, place, fleet } = parts;
+  const { config, nodeIdentity, fleet } = parts;
   let containers = 0;
   let positions = 0;
   for (const { chain } of fleet.all()) {
@@ -45,10 +45,10 @@ export function tellStart(log: Log, parts: RunParts, pageUrl: string | undefined
   log.info(undefined, `tailship ${version} ships ${found} to ${endpoint}, ${taken} taken up`, {
     version,
     endpoint,
-    project: place.project,
-    cluster: place.cluster,
-    location: place.location,
-    node: place.node,
+    project: nodeIdentity.project,
+    cluster: nodeIdentity.cluster,
+    location: nodeIdentity.location,
+    node: nodeIdentity.node,
     containers,
     positions,
     page: pageUrl === undefined ? 'off' : `${pageUrl}/`,

@@ -5,7 +5,7 @@
 // of the line nor that of the request.
 
 import type { FleetChain } from '../fleet.ts';
-import type { NodePlace } from '../tail/workload.ts';
+import type { NodeIdentity } from '../host/node-identity.ts';
 import type { ChainTotals } from './totals.ts';
 
 /** Per line of a log file: time, stream, tag, three spaces and the line end, none of it charged. */
@@ -32,7 +32,7 @@ export type Meter = {
   readonly chargedBytes: number;
 };
 
-/** Changed in place: 10,000 containers are sampled each few seconds. */
+/** Changed in nodeIdentity: 10,000 containers are sampled each few seconds. */
 type State = { -readonly [Name in keyof Meter]: Meter[Name] } & {
   atMs: number;
   ageSeconds: number;
@@ -58,17 +58,17 @@ function begin(atMs: number): State {
 }
 
 /** Meters that forget a container together with its chain. */
-export function createWorkloadMeters(place: NodePlace): WorkloadMeters {
+export function createWorkloadMeters(nodeIdentity: NodeIdentity): WorkloadMeters {
   const states = new WeakMap<FleetChain, State>();
   return {
     sample: (planned, totals, nowMs) => {
       let state = states.get(planned);
       if (state === undefined) states.set(planned, (state = begin(nowMs)));
-      advance(state, planned, { totals, nowMs, place });
+      advance(state, planned, { totals, nowMs, nodeIdentity });
     },
     read: (planned, totals) => {
       const state = states.get(planned) ?? begin(0);
-      const more = chargedBytes(planned, differenceOf(totals, state.totals), place);
+      const more = chargedBytes(planned, differenceOf(totals, state.totals), nodeIdentity);
       return { ...state, chargedBytes: state.chargedBytes + more };
     },
   };
@@ -77,10 +77,10 @@ export function createWorkloadMeters(place: NodePlace): WorkloadMeters {
 function advance(
   state: State,
   planned: FleetChain,
-  { totals, nowMs, place }: { totals: Sums; nowMs: number; place: NodePlace },
+  { totals, nowMs, nodeIdentity }: { totals: Sums; nowMs: number; nodeIdentity: NodeIdentity },
 ): void {
   const more = differenceOf(totals, state.totals);
-  const charged = chargedBytes(planned, more, place);
+  const charged = chargedBytes(planned, more, nodeIdentity);
   const seconds = (nowMs - state.atMs) / 1_000;
   const { lines, bytes, entries } = totals;
   Object.assign(state.totals, { lines, bytes, entries });
@@ -107,7 +107,7 @@ function differenceOf(now: Sums, before: Sums): Sums {
 function chargedBytes(
   { template }: FleetChain,
   { lines, bytes, entries }: Sums,
-  { project, node }: NodePlace,
+  { project, node }: NodeIdentity,
 ): number {
   const logNameBytes = `projects/${project}/logs/stdout`.length;
   const labelBytes = template.labels.length + (node === '' ? 0 : nodeLabelBytes + node.length);

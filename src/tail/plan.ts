@@ -4,8 +4,8 @@
 import { limits } from '../config.ts';
 import type { DrainTask, RecordRule, Source } from '../encode/drain-task.ts';
 import { requestHead, type EntryTemplate } from '../encode/entry-template.ts';
+import type { NodeIdentity } from '../host/node-identity.ts';
 import type { Chain, ChainCut } from './chain.ts';
-import type { NodePlace } from './workload.ts';
 
 export type PlannedChain = {
   readonly chain: Chain;
@@ -41,7 +41,7 @@ export type PlanPart = {
 export type Plan = { readonly task: DrainTask; readonly parts: readonly PlanPart[] };
 
 export type PlanContext = {
-  readonly place: NodePlace;
+  readonly nodeIdentity: NodeIdentity;
   /** Undefined leaves traces of 32 hexadecimal digits bare. */
   readonly traceParent: string | undefined;
   readonly joinStackTraces: boolean;
@@ -174,6 +174,6 @@ function makeTask(parts: PlanPart[], slot: number, context: PlanContext, nowMs: 
     };
   });
   const { resource, labels } = largest.template;
-  const head = requestHead(context.place, { resource, labels: alone ? labels : '' });
+  const head = requestHead(context.nodeIdentity, { resource, labels: alone ? labels : '' });
   return { slot, head, sources, traceParent: context.traceParent, readAtMs: Date.now() };
 }

@@ -1,12 +1,4 @@
-// Where a container runs and what it is called.
-
-/** The node of a container, as it is named in each of its entries. */
-export type NodePlace = {
-  readonly project: string;
-  readonly location: string;
-  readonly cluster: string;
-  readonly node: string;
-};
+// What a container is called.
 
 export type ContainerNames = {
   readonly namespace: string;

@@ -146,8 +146,8 @@ describe('checkEndpoint()', () => {
   const place = { project: 'p', cluster: 'c', location: 'l', node: 'n' };
 
   function findingsOf(overrides: Partial<Config> = {}, found = place): Promise<Finding[]> {
-    const findNodePlace = () => Promise.resolve(found);
-    return checkEndpoint(makeConfig({ endpoint, ...overrides }), { findNodePlace, sendDryRun });
+    const findNodeIdentity = () => Promise.resolve(found);
+    return checkEndpoint(makeConfig({ endpoint, ...overrides }), { findNodeIdentity, sendDryRun });
   }
 
   test('sends one dry run and finds nothing wrong with an endpoint that accepts it', async () => {
@@ -196,8 +196,8 @@ describe('checkEndpoint()', () => {
 
   test('fails when there is no project, and then asks nobody', async () => {
     const config = makeConfig({ endpoint });
-    const findNodePlace = () => Promise.reject(new AgentError('METADATA_UNAVAILABLE', 'nobody'));
-    const findings = await checkEndpoint(config, { findNodePlace, sendDryRun });
+    const findNodeIdentity = () => Promise.reject(new AgentError('METADATA_UNAVAILABLE', 'nobody'));
+    const findings = await checkEndpoint(config, { findNodeIdentity, sendDryRun });
     expect(notOk(findings)).toMatchObject([{ name: 'identity', level: 'fail' }]);
     expect(bodies).toEqual([]);
   });
@@ -292,7 +292,7 @@ describe('runCheck()', () => {
       environment,
     });
     const code = await runCheck(loaded, control, {
-      findNodePlace: () =>
+      findNodeIdentity: () =>
         Promise.resolve({ project: 'p', cluster: 'c', location: 'l', node: 'n' }),
       sendDryRun: () =>
         Promise.resolve({

@@ -211,8 +211,8 @@ describe.each(flaws)('a certificate that is flawed (%s)', (flaw, reason) => {
     const { api, caFile, metadataHost: host } = await openFlawed();
     const config = makeConfig({ endpoint: api.url.origin, caFile, metadataHost: host });
     const place = { project: 'p', cluster: 'c', location: 'l', node: 'n' };
-    const findNodePlace = () => Promise.resolve(place);
-    const findings = await checkEndpoint(config, { findNodePlace, sendDryRun });
+    const findNodeIdentity = () => Promise.resolve(place);
+    const findings = await checkEndpoint(config, { findNodeIdentity, sendDryRun });
     const [finding] = findings.filter(({ level }) => level === 'fail');
     expect(finding?.text).toContain('SHIP_UNREACHABLE');
     expect(finding?.text).toContain(reason);

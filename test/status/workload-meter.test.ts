@@ -3,17 +3,17 @@ import type { FleetChain } from '../../src/fleet.ts';
 import { createTemplate } from '../../src/encode/entry-template.ts';
 import { costPerMonth, createWorkloadMeters } from '../../src/status/workload-meter.ts';
 
-const place = { project: 'acme', location: 'europe-west4', cluster: 'blue', node: 'node-1' };
+const identity = { project: 'acme', location: 'europe-west4', cluster: 'blue', node: 'node-1' };
 const names = { namespace: 'shop', pod: 'cart-0', container: 'app' };
 
 /** All of a chain that a meter looks at. */
 function makeChain(): FleetChain {
-  return { template: createTemplate(place, names, '') } as FleetChain;
+  return { template: createTemplate(identity, names, '') } as FleetChain;
 }
 
 describe('createWorkloadMeters()', () => {
   test('gives the rates between the last two samples', () => {
-    const meters = createWorkloadMeters(place);
+    const meters = createWorkloadMeters(identity);
     const chain = makeChain();
     meters.sample(chain, { lines: 100, bytes: 20_000, entries: 100 }, 0);
     meters.sample(chain, { lines: 150, bytes: 30_000, entries: 150 }, 5_000);
@@ -24,7 +24,7 @@ describe('createWorkloadMeters()', () => {
   });
 
   test('charges up to now, whenever the last sample was', () => {
-    const meters = createWorkloadMeters(place);
+    const meters = createWorkloadMeters(identity);
     const chain = makeChain();
     const totals = { lines: 10, bytes: 2_000, entries: 10 };
     const { chargedBytes } = meters.read(chain, totals);
@@ -34,7 +34,7 @@ describe('createWorkloadMeters()', () => {
   });
 
   test('follows a flood within minutes, and forgets it as slowly', () => {
-    const meters = createWorkloadMeters(place);
+    const meters = createWorkloadMeters(identity);
     const chain = makeChain();
     let lines = 0;
     const runFor = (seconds: number, linesPerSecond: number): number => {

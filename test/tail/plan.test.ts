@@ -14,9 +14,9 @@ import {
 } from '../../src/tail/plan.ts';
 import { createTemplate } from '../../src/encode/entry-template.ts';
 
-const place = { project: 'p', location: 'l', cluster: 'c', node: 'n' };
+const nodeIdentity = { project: 'p', location: 'l', cluster: 'c', node: 'n' };
 const context: PlanContext = {
-  place,
+  nodeIdentity,
   traceParent: 'projects/p',
   joinStackTraces: false,
   batchBytesMax: limits.batchBytesSoftMax,
@@ -54,7 +54,7 @@ function makeChain(name: string, bytes: number): PlannedChain {
   chain.links.add(name);
   chain.look(nowMs);
   const names = { namespace: 'ns', pod: name, container: 'c' };
-  return { chain, template: createTemplate(place, names, directory), servedAt: 0 };
+  return { chain, template: createTemplate(nodeIdentity, names, directory), servedAt: 0 };
 }
 
 const podsOf = (plan: Plan | undefined): string[] =>

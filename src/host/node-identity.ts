@@ -1,6 +1,6 @@
-// Where this node is: project, location, cluster and name, as they stand in every entry. Called by
-// agent.ts at the start, and by `tailship check`. The configuration wins; the metadata server is
-// asked only for what it leaves out. An emulator on loopback needs none of it.
+// Where this node is: project, location, cluster and name, as every entry names them. The
+// configuration wins; the metadata server is asked only for what it leaves out. An emulator on
+// loopback needs neither.
 
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,9 +10,16 @@ import { AgentError, hasCode } from '../errors.ts';
 import { getMetadata, metadataUrl } from '../gce-metadata.ts';
 import { flagOf } from '../options/config-loader.ts';
 import { options } from '../options/options.ts';
-import type { NodePlace } from '../tail/workload.ts';
 
-export type PlaceSearch = {
+/** Where a node is, as every entry names it. */
+export type NodeIdentity = {
+  readonly project: string;
+  readonly location: string;
+  readonly cluster: string;
+  readonly node: string;
+};
+
+export type IdentitySearch = {
   /** How long a metadata server that does not answer is asked again, milliseconds. */
   readonly retryForMs: number;
   /** Aborted when nobody needs the answer any more. */
@@ -21,7 +28,7 @@ export type PlaceSearch = {
   readonly waiting?: (text: string) => void;
 };
 
-type Key = keyof NodePlace;
+type Key = keyof NodeIdentity;
 type Heard = {
   readonly value?: string;
   readonly problem?: string;
@@ -44,10 +51,10 @@ const locationAttribute = 'instance/attributes/cluster-location';
  * @throws AgentError METADATA_UNAVAILABLE when something is not given and nobody can be asked for
  * it, CONFIG_INVALID when the metadata host is none.
  */
-export async function findNodePlace(
+export async function findNodeIdentity(
   config: Config,
-  search: PlaceSearch = { retryForMs: 0 },
-): Promise<NodePlace> {
+  search: IdentitySearch = { retryForMs: 0 },
+): Promise<NodeIdentity> {
   const given = {
     project: config.project,
     location: config.location,
@@ -59,7 +66,7 @@ export async function findNodePlace(
     return { project, location, cluster, node };
   }
   const missing = (Object.keys(given) as Key[]).filter((key) => given[key] === undefined);
-  if (missing.length === 0) return given as NodePlace;
+  if (missing.length === 0) return given as NodeIdentity;
   const ask: Ask = (path) => askPatiently(config, { path, missing, search });
   const project = given.project ?? (await ask('project/project-id')) ?? '';
   if (project === '') throw unavailable(config, missing, 'it knows no project');
@@ -84,7 +91,7 @@ async function askZone(ask: Ask): Promise<string> {
 type Question = {
   readonly path: string;
   readonly missing: readonly Key[];
-  readonly search: PlaceSearch;
+  readonly search: IdentitySearch;
 };
 
 /** A value without the white space around it, or undefined when the server does not have it. */

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { makeConfig } from '../../src/options/config-loader.ts';
 import { startEmulator } from '../../src/emulator/server.ts';
 import type { MetadataOptions } from '../../src/emulator/fake-metadata.ts';
-import { findNodePlace } from '../../src/host/node-place.ts';
+import { findNodeIdentity } from '../../src/host/node-identity.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -42,10 +42,10 @@ async function startServer(answer: (path: string) => { status: number; text: str
   return { host: `127.0.0.1:${(server.address() as AddressInfo).port}`, paths };
 }
 
-describe('findNodePlace()', () => {
+describe('findNodeIdentity()', () => {
   test('asks the metadata server for everything, without the white space around it', async () => {
     const metadataHost = await startMetadata(gke);
-    expect(await findNodePlace(makeConfig({ metadataHost }))).toEqual({
+    expect(await findNodeIdentity(makeConfig({ metadataHost }))).toEqual({
       project: 'acme-logs-42',
       cluster: 'blue',
       location: 'europe-west4',
@@ -56,7 +56,7 @@ describe('findNodePlace()', () => {
   test('takes the zone where there is no cluster-location, and no cluster on a plain machine', async () => {
     const { projectId, zone, name } = gke;
     const metadataHost = await startMetadata({ projectId, zone, name });
-    expect(await findNodePlace(makeConfig({ metadataHost }))).toMatchObject({
+    expect(await findNodeIdentity(makeConfig({ metadataHost }))).toMatchObject({
       cluster: '',
       location: 'europe-west4-a',
     });
@@ -69,9 +69,9 @@ describe('findNodePlace()', () => {
     ['node', 'instance/name'],
   ] as const)('lets the configuration win over the server for %s', async (key, path) => {
     const { host: metadataHost, paths } = await startServer(() => ({ status: 200, text: 'asked' }));
-    const place = await findNodePlace(makeConfig({ metadataHost, [key]: 'given' }));
+    const identity = await findNodeIdentity(makeConfig({ metadataHost, [key]: 'given' }));
     const asked = { project: 'asked', cluster: 'asked', location: 'asked', node: 'asked' };
-    expect(place).toEqual({ ...asked, [key]: 'given' });
+    expect(identity).toEqual({ ...asked, [key]: 'given' });
     expect(paths).toHaveLength(3);
     expect(paths).not.toContain(path);
   });
@@ -79,14 +79,14 @@ describe('findNodePlace()', () => {
   test('asks nobody when everything is given', async () => {
     const { host: metadataHost, paths } = await startServer(() => 'reset');
     const given = { project: 'p', cluster: 'c', location: 'l', node: 'n' };
-    expect(await findNodePlace(makeConfig({ metadataHost, ...given }))).toEqual(given);
+    expect(await findNodeIdentity(makeConfig({ metadataHost, ...given }))).toEqual(given);
     expect(paths).toEqual([]);
   });
 
   test('takes the name of the machine for the node elsewhere than at Google', async () => {
     const given = { project: 'p', cluster: 'c', location: 'l' };
-    const place = await findNodePlace(makeConfig({ metadataHost: '127.0.0.1:1', ...given }));
-    expect(place).toEqual({ ...given, node: hostname() });
+    const identity = await findNodeIdentity(makeConfig({ metadataHost: '127.0.0.1:1', ...given }));
+    expect(identity).toEqual({ ...given, node: hostname() });
   });
 
   test('asks again until the server of a young node answers, and says that it waits', async () => {
@@ -98,17 +98,17 @@ describe('findNodePlace()', () => {
     });
     const told: string[] = [];
     const waiting = (text: string) => told.push(text);
-    const place = await findNodePlace(makeConfig({ metadataHost }), {
+    const identity = await findNodeIdentity(makeConfig({ metadataHost }), {
       retryForMs: 20_000,
       waiting,
     });
-    expect(place.project).toBe('late');
+    expect(identity.project).toBe('late');
     expect(told).toHaveLength(1);
   });
 
   test('says what to give when there is no server', async () => {
     const config = makeConfig({ metadataHost: '127.0.0.1:1', project: 'p' });
-    await expect(findNodePlace(config, { retryForMs: 300 })).rejects.toMatchObject({
+    await expect(findNodeIdentity(config, { retryForMs: 300 })).rejects.toMatchObject({
       code: 'METADATA_UNAVAILABLE',
       message: expect.stringMatching(/^--location, --cluster, --node not given.*ECONNREFUSED/),
     });
@@ -119,12 +119,14 @@ describe('findNodePlace()', () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
     closers.push(() => server.close());
     const metadataHost = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    await expect(findNodePlace(makeConfig({ metadataHost }))).rejects.toThrow(/no metadata server/);
+    await expect(findNodeIdentity(makeConfig({ metadataHost }))).rejects.toThrow(
+      /no metadata server/,
+    );
   });
 
   test('ends the waiting when the agent is stopped', async () => {
     const stop = new AbortController();
-    const found = findNodePlace(makeConfig({ metadataHost: '127.0.0.1:1' }), {
+    const found = findNodeIdentity(makeConfig({ metadataHost: '127.0.0.1:1' }), {
       retryForMs: 60_000,
       signal: stop.signal,
       waiting: () => stop.abort(),
@@ -133,8 +135,10 @@ describe('findNodePlace()', () => {
   });
 
   test('needs no metadata server for an emulator on this machine', async () => {
-    expect(await findNodePlace(makeConfig({ endpoint: 'http://127.0.0.1:8085' }))).toMatchObject({
-      project: 'local-project',
-    });
+    expect(await findNodeIdentity(makeConfig({ endpoint: 'http://127.0.0.1:8085' }))).toMatchObject(
+      {
+        project: 'local-project',
+      },
+    );
   });
 });
