@@ -16,7 +16,7 @@ import type { Control } from './control.ts';
 import { AgentError, type ErrorCode } from './errors.ts';
 import type { ContainerName } from './discover/container-name.ts';
 import { startDiscovery, type Discovery, type DiscoveryEvents } from './discover/discovery.ts';
-import type { PodMetadata } from './discover/pod-metadata.ts';
+import type { PodMetadata } from './discover/pods/pod-metadata.ts';
 import { startRawDiscovery } from './discover/raw-discovery.ts';
 import { createEncoderPool, type EncoderPool } from './encode/encoder-pool.ts';
 import { Fleet } from './fleet.ts';
@@ -186,7 +186,7 @@ function startReloading(agent: Agent, { reload, log }: Control): ConfigReloader 
 async function openPods(agent: Agent, control: Control): Promise<PodMetadata | undefined> {
   const { config, fleet, pipeline, nodeIdentity } = agent;
   if (config.kubernetesMetadata === 'off' || config.kubernetesApi === undefined) return undefined;
-  const { kubernetesApiOf, PodMetadata } = await import('./discover/pod-metadata.ts');
+  const { kubernetesApiOf, PodMetadata } = await import('./discover/pods/pod-metadata.ts');
   const api = kubernetesApiOf(config);
   if (api === undefined) return undefined;
   const options = { node: nodeIdentity.node, waitMs: config.metadataWaitMs };

@@ -3,11 +3,9 @@
 // or time. Workers load this file, so it holds nothing else.
 
 import { batchBytesSoftMax } from './batch-bytes.ts';
+import { KiB, MiB } from './byte-units.ts';
 
 export type { Config } from './options/options.ts';
-
-const KiB = 1024;
-const MiB = 1024 * KiB;
 
 /** Sizes in bytes, times in milliseconds. */
 export const limits = {

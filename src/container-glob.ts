@@ -1,6 +1,7 @@
 // `namespace/pod/container` with `*` and `?`, and `glob=bytes` a second. Checked by option-value.ts
 // when the configuration is read, used by tail/reading-rules.ts.
 
+import { byteUnits } from './byte-units.ts';
 import { limits } from './config.ts';
 
 export type ContainerGlob = (names: {
@@ -13,13 +14,6 @@ export const globText = 'NAMESPACE, NAMESPACE/POD or NAMESPACE/POD/CONTAINER, wi
 export const rateText = `GLOB=BYTES a second of at least 1Ki, such as shop/*/app=64Ki; GLOB is ${globText}`;
 
 const partPattern = /^[A-Za-z0-9.*?-]+$/;
-const byteUnits: Readonly<Record<string, number>> = {
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  Ki: 1024,
-  Mi: 1024 ** 2,
-};
 
 /** Parts that are missing match everything. Throws a RangeError that says what is allowed. */
 export function parseGlob(text: string): ContainerGlob {

@@ -1,7 +1,7 @@
 // All chains of the node: turns what discovery finds into chains, keeps them awake or idle, drops
 // them when they are over. Made by agent.ts; pipeline.ts plans from it.
 
-import { readFileSync, realpathSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 
@@ -9,7 +9,7 @@ import type { CheckpointStore } from './commit/checkpoint-store.ts';
 import { limits, type Config } from './config.ts';
 import type { ContainerName } from './discover/container-name.ts';
 import type { ContainerLog } from './discover/discovery.ts';
-import type { PodMetadata, PodName } from './discover/pod-metadata.ts';
+import type { PodMetadata, PodName } from './discover/pods/pod-metadata.ts';
 import { globBase } from './discover/raw-discovery.ts';
 import { createTemplate, restoreTemplate, type EntryTemplate } from './encode/entry-template.ts';
 import type { Log } from './log.ts';
@@ -21,6 +21,7 @@ import type { Orphans } from './tail/orphans.ts';
 import type { PlannedChain } from './tail/plan.ts';
 import { Refusals } from './tail/refusals.ts';
 import { noRule, ReadingRules, type Annotations, type ReadingRule } from './tail/reading-rules.ts';
+import { realRoots } from './real-roots.ts';
 import { steadyNowMs } from './steady-clock.ts';
 import type { Loss, TailSetup } from './tail/tail-setup.ts';
 import { WakeList } from './tail/wake.ts';
@@ -379,16 +380,6 @@ export class Fleet {
  */
 function keyOf(log: ContainerLog): string {
   return /^\d+\.log$/.test(log.fileName) ? log.directory : `${log.directory}/${log.fileName}`;
-}
-
-function realRoots(logRoots: readonly string[]): string[] {
-  return logRoots.flatMap((root) => {
-    try {
-      return [realpathSync(root)];
-    } catch {
-      return [root]; // It may appear later; until then nothing lies under it.
-    }
-  });
 }
 
 /**

@@ -22,6 +22,8 @@ const wiringFolders = ['status', 'command'] as const;
 const wiringFiles = new Set(
   ['agent.ts', 'fleet.ts', 'pipeline.ts', 'main.ts', 'tailship.js'].map((name) => `src/${name}`),
 );
+/** Rooms of one stage that know nothing of each other. */
+const apart = [['src/discover/links/', 'src/discover/pods/']] as const;
 /** Fixed borders between the planner, the drain and the shipper; every stage may import them. */
 const borders = new Set(
   ['drain-task', 'entry-template', 'shared-memory'].map((name) => `src/encode/${name}.ts`),
@@ -200,6 +202,17 @@ describe('the house style', () => {
         .filter((wanted) => !mayImport(file, wanted))
         .map((wanted) => `${file.name} → ${wanted.target}`),
     );
+    expect(wrong).toEqual([]);
+  });
+
+  test.each(apart)('%s and %s do not import each other', (one, other) => {
+    const wrong = sources.flatMap((file) => {
+      const foreign = file.name.startsWith(one) ? other : one;
+      const isInside = file.name.startsWith(one) || file.name.startsWith(other);
+      return importsOf(file)
+        .filter(({ target }) => isInside && target.startsWith(foreign))
+        .map(({ target }) => `${file.name} → ${target}`);
+    });
     expect(wrong).toEqual([]);
   });
 

@@ -36,7 +36,7 @@ export type WorkloadStatus = {
   readonly lines: number;
   readonly bytes: number;
   readonly entries: number;
-  /** Entries by severity (`INFO`), those with none left out. */
+  /** Entries by severity (`INFO`) in the order of their ranks, those with none left out. */
   readonly severities: Readonly<Record<string, number>>;
   /** Of the last seconds, as long as the agent samples; see `historyIntervalMs`. */
   readonly linesPerSecond: number;

@@ -1,6 +1,7 @@
 // The checks of what the kernel grants the process and the node's network: limits of the cgroup,
 // throttling, the table of connections. Called by check-command.ts. They only read.
 
+import { MiB } from '../byte-units.ts';
 import { type CgroupPlace, linuxCgroup, readCgroupLimits } from '../host/cgroup.ts';
 import type { LoadedConfig } from '../options/config-loader.ts';
 import { errorTable } from '../errors.ts';
@@ -71,7 +72,7 @@ function checkMemory(
   if (tooSmall !== undefined) return warn(name, tooSmall, memoryAdvice);
   const bodies = slotCountFor(config, memoryBytes);
   const room = `workers: ${config.workers}, request bodies: ${bodies}`;
-  return ok(name, `${Math.floor(memoryBytes / 2 ** 20)} MiB; ${room}`);
+  return ok(name, `${Math.floor(memoryBytes / MiB)} MiB; ${room}`);
 }
 
 function checkConntrack(place: ConntrackPlace): Finding {

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import type { Config } from '../config.ts';
 import { AgentError, type ErrorCode, errorTable } from '../errors.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
+import { isLoopback } from '../loopback.ts';
 import { durationText } from '../number-text.ts';
 import { fail, type Finding, ok, reasonOf, warn } from './finding.ts';
 
@@ -89,8 +90,8 @@ function parseKey(text: string): { readonly type?: unknown; readonly client_emai
 }
 
 function checkPlainText({ endpoint }: Config): Finding[] {
-  const { protocol, hostname } = new URL(endpoint);
-  if (protocol === 'https:' || /^(?:localhost|127\..*|\[::1\])$/.test(hostname)) return [];
+  const url = new URL(endpoint);
+  if (url.protocol === 'https:' || isLoopback(url)) return [];
   const advice = 'Use https: the token and all logs can be read on the way.';
   return [warn('endpoint', `${endpoint} is not encrypted`, advice)];
 }

@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
+import { MiB } from '../byte-units.ts';
 import type { Config } from '../config.ts';
 import { errorTable, hasCode } from '../errors.ts';
 import { bytesText, countText, pluralText } from '../number-text.ts';
@@ -31,7 +32,7 @@ export const linuxLimitFiles: LimitFiles = {
 const linksMax = 2_000;
 /** Chokidar's one instance, and one for the idle files. */
 const inotifyInstancesMin = 8;
-const stateBytesMin = 64 * 1024 * 1024;
+const stateBytesMin = 64 * MiB;
 /** Descriptors beside those of the log files: sockets, store, threads. */
 const otherDescriptors = 64;
 /** Live file, rotated ones, and the one that is being opened. */

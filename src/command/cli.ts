@@ -9,7 +9,7 @@ import { type Command, commands, type ConfigKey, options } from '../options/opti
 import { ConfigProblems, problemTexts } from '../options/config-problems.ts';
 import { loadConfig, type LoadedConfig } from '../options/config-loader.ts';
 import type { Control } from '../control.ts';
-import { AgentError, errorTable } from '../errors.ts';
+import { AgentError, errorTable, isSystemError } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { splitManifestWords } from './manifest-words.ts';
 import { splitMigrationWords } from './migration-source.ts';
@@ -275,7 +275,5 @@ type OperatingError = Error & { readonly code: string };
  * is a bug and shows its stack.
  */
 function isOperating(error: unknown): error is OperatingError {
-  return (
-    error instanceof Error && 'code' in error && (error instanceof AgentError || 'syscall' in error)
-  );
+  return error instanceof AgentError || (isSystemError(error) && error.code !== undefined);
 }

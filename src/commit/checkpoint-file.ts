@@ -23,7 +23,7 @@ import type { StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { crc32 } from 'node:zlib';
 
-import { AgentError, hasCode } from '../errors.ts';
+import { AgentError, hasCode, isSystemError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Checkpoint, FileIdentity } from './checkpoint-store.ts';
 import { lockHolder } from './lock-holder.ts';
@@ -347,7 +347,7 @@ function classify(error: unknown, stateDir: string): unknown {
   if (error instanceof AgentError || !(error instanceof Error)) return error;
   const fail = (code: ErrorCode, text: string): AgentError =>
     new AgentError(code, `${stateDir}: ${text}`, { cause: error });
-  if ('syscall' in error) return fail('STATE_UNWRITABLE', error.message);
+  if (isSystemError(error)) return fail('STATE_UNWRITABLE', error.message);
   if (hasCode(error, 'ERR_OUT_OF_RANGE')) {
     return fail('STATE_CORRUPT', 'a number of the store is damaged');
   }

@@ -13,10 +13,10 @@ import { basename } from 'node:path';
 import { threadCpuUsage } from 'node:process';
 
 import { limits } from '../config.ts';
-import { LinkTable } from './link-table.ts';
-import type { LinkCounters, LinkEvents } from './link-events.ts';
+import { LinkTable } from './links/link-table.ts';
+import type { LinkCounters, LinkEvents } from './links/link-events.ts';
 
-export type { ContainerLog } from './link-events.ts';
+export type { ContainerLog } from './links/link-events.ts';
 
 export type DiscoveryOptions = {
   /** Need not exist yet. */

@@ -7,7 +7,7 @@ import { basename, dirname, resolve } from 'node:path';
 
 import type { ContainerName } from './container-name.ts';
 import type { Discovery, DiscoveryEvents } from './discovery.ts';
-import type { ContainerLog } from './link-events.ts';
+import type { ContainerLog } from './links/link-events.ts';
 
 export type RawDiscoveryOptions = {
   /** Absolute patterns of node:fs's glob, such as `/logs/*.log`. */

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { limits, type Config } from '../config.ts';
 import { AgentError, hasCode } from '../errors.ts';
 import { getMetadata, metadataUrl } from '../gce-metadata.ts';
+import { isLoopback } from '../loopback.ts';
 import { flagOf } from '../options/config-loader.ts';
 import { options } from '../options/options.ts';
 
@@ -137,7 +138,8 @@ function unavailable(config: Config, missing: readonly Key[], problem: string): 
 
 /** Someone who tries it on a laptop has no metadata server, unless he names one. */
 function isEmulated({ endpoint, metadataHost }: Config): boolean {
-  const { protocol, hostname: host } = new URL(endpoint);
-  const isLoopback = host === 'localhost' || host === '[::1]' || host.startsWith('127.');
-  return protocol === 'http:' && isLoopback && metadataHost === options.metadataHost.default;
+  const url = new URL(endpoint);
+  return (
+    url.protocol === 'http:' && isLoopback(url) && metadataHost === options.metadataHost.default
+  );
 }

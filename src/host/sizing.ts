@@ -6,6 +6,7 @@
 // is right whatever the node's size: it encodes several hundred thousand lines a second.
 
 import { type CgroupLimits, readCgroupLimits } from './cgroup.ts';
+import { MiB } from '../byte-units.ts';
 import { limits } from '../config.ts';
 import type { LoadedConfig } from '../options/config-loader.ts';
 import { slotBytes } from '../encode/shared-memory.ts';
@@ -48,7 +49,7 @@ export function memoryWarning(
 ): string | undefined {
   const needed = limits.baseRssBytes + (workers - 1) * limits.workerRssBytes + slotBytes;
   if (memoryBytes === undefined || memoryBytes >= needed) return undefined;
-  const mib = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+  const mib = (bytes: number): string => `${Math.ceil(bytes / MiB)} MiB`;
   return `the memory limit is ${mib(memoryBytes)}, and ${mib(needed)} may be needed`;
 }
 

@@ -3,6 +3,7 @@
 // CONFIG_INVALID naming where it stood, what it was and what is allowed.
 
 import { resolve } from 'node:path';
+import { byteUnits } from '../byte-units.ts';
 import { globText, parseGlob, parseRate, rateText } from '../container-glob.ts';
 import type { HostPort, OptionRow } from './options.ts';
 import { AgentError } from '../errors.ts';
@@ -10,13 +11,6 @@ import { parseRedaction, parseSample, redactionText, sampleText } from '../recor
 
 export type OptionValue = string | number | boolean | readonly string[] | HostPort | undefined;
 
-const byteUnits: Readonly<Record<string, number>> = {
-  '': 1,
-  k: 1e3,
-  M: 1e6,
-  Ki: 1024,
-  Mi: 1024 ** 2,
-};
 const timeUnits: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1e3, m: 60e3, h: 3600e3 };
 
 /**

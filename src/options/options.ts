@@ -3,12 +3,11 @@
 // config-loader.ts makes the one frozen `Config` of it.
 
 import { batchBytesSoftMax } from '../batch-bytes.ts';
+import { GiB, KiB } from '../byte-units.ts';
 import { agentCommands, type HostPort, type OptionRow } from './option-row.ts';
 import { podOptions } from './pod-options.ts';
 
 export { commands, type Command, type HostPort, type OptionRow } from './option-row.ts';
-
-const KiB = 1024;
 
 const localAdminAddress: HostPort = { host: '127.0.0.1', port: 8090 };
 
@@ -102,9 +101,9 @@ export const options = {
   },
   heldBytesMax: {
     kind: 'bytes',
-    default: 1024 * 1024 * KiB,
+    default: GiB,
     min: 0,
-    max: 1024 ** 4,
+    max: 1024 * GiB,
     commands: ['run', 'check'],
     help: 'Bytes of deleted files that are held open for reading; past it the oldest are dropped.',
   },

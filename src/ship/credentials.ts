@@ -10,7 +10,8 @@ import { getMetadata, metadataUrl } from '../gce-metadata.ts';
 import type { FetchToken, IssuedToken } from './issued-token.ts';
 import { lifeMinMs } from './issued-token.ts';
 import { keyFileToken } from './key-file-token.ts';
-import { isLoopback, refusePlainHttp } from './plain-http.ts';
+import { isLoopback } from '../loopback.ts';
+import { refusePlainHttp } from './plain-http.ts';
 import type { ShipLimits } from './ship-limits.ts';
 
 export type CredentialOptions = {

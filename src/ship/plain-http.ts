@@ -3,11 +3,7 @@
 // Invariant: a token is asked for only after its way was found safe.
 
 import { AgentError } from '../errors.ts';
-
-/** Whether what goes to this URL stays on this machine. */
-export function isLoopback({ hostname }: URL): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
-}
+import { isLoopback } from '../loopback.ts';
 
 /** Throws PLAIN_HTTP_REFUSED when a token would leave this machine unencrypted. */
 export function refusePlainHttp(url: URL, what: string, isAllowed: boolean | undefined): void {

@@ -10,7 +10,7 @@ import { createHistory, historyIntervalMs, type Sample } from '../admin/history.
 import { limits, type Config } from '../config.ts';
 import type { CheckpointStore } from '../commit/checkpoint-store.ts';
 import type { Discovery } from '../discover/discovery.ts';
-import type { PodMetadata } from '../discover/pod-metadata.ts';
+import type { PodMetadata } from '../discover/pods/pod-metadata.ts';
 import type { Fleet, FleetChain } from '../fleet.ts';
 import type { ConfigReloader } from '../options/config-reloader.ts';
 import type { Pipeline } from '../pipeline.ts';

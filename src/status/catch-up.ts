@@ -1,13 +1,14 @@
 // Says how the agent catches up after a downtime: how much is left, how fast it goes, when it is
 // done. agent.ts calls it at each tick until it is over.
 
+import { MiB } from '../byte-units.ts';
 import { createProgress, type ProgressSink } from '../progress.ts';
 import { bytesText } from '../number-text.ts';
 
 /** Less than this is shipped before anybody could read about it. */
-const worthTellingBytes = 32 * 1024 ** 2;
+const worthTellingBytes = 32 * MiB;
 /** So little is left at any time on a node that logs. */
-const caughtUpBytes = 1024 ** 2;
+const caughtUpBytes = MiB;
 
 /** Bytes since the start, and bytes that are not answered for. */
 export type CatchUpFigures = { readonly doneBytes: number; readonly leftBytes: number };

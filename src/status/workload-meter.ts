@@ -5,6 +5,7 @@
 // of the line nor that of the request.
 
 import type { FleetChain } from '../fleet.ts';
+import { GiB } from '../byte-units.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
 import type { ChainTotals } from './totals.ts';
 
@@ -18,7 +19,6 @@ const nodeLabelBytes = 'compute.googleapis.com/resource_name'.length + 4;
 const costHorizonSeconds = 300;
 /** 730 hours, as price lists count. */
 const monthSeconds = 2_628_000;
-const gibBytes = 1024 ** 3;
 
 /** What is measured of a container's totals. */
 type Sums = Omit<ChainTotals, 'severities'>;
@@ -32,7 +32,7 @@ export type Meter = {
   readonly chargedBytes: number;
 };
 
-/** Changed in nodeIdentity: 10,000 containers are sampled each few seconds. */
+/** Changed in place: 10,000 containers are sampled each few seconds. */
 type State = { -readonly [Name in keyof Meter]: Meter[Name] } & {
   atMs: number;
   ageSeconds: number;
@@ -117,5 +117,5 @@ function chargedBytes(
 
 /** US dollars of a month at this rate; the free amount is ignored. */
 export function costPerMonth(chargedBytesPerSecond: number, pricePerGib: number): number {
-  return ((chargedBytesPerSecond * monthSeconds) / gibBytes) * pricePerGib;
+  return ((chargedBytesPerSecond * monthSeconds) / GiB) * pricePerGib;
 }

@@ -10,6 +10,7 @@ import { dirname } from 'node:path';
 
 import { closeDescriptor } from '../descriptor.ts';
 import { AgentError, hasCode } from '../errors.ts';
+import { isUnder } from '../real-roots.ts';
 
 export type OpenedLogFile = { readonly fd: number; readonly stats: Stats };
 
@@ -29,7 +30,7 @@ export function openLogFile(path: string, roots: readonly string[]): OpenedLogFi
     const stats = fstatSync(fd);
     if (!stats.isFile()) throw new AgentError('LINK_REFUSED', `${path} is no regular file`);
     const real = placeOf(fd);
-    if (!roots.some((root) => real.startsWith(root === '/' ? root : `${root}/`))) {
+    if (!isUnder(dirname(real), roots)) {
       throw new AgentError('LINK_REFUSED', `${path} leads to ${real}, outside every log root`);
     }
     // Its name may be another one by now: logs are rotated.

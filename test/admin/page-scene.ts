@@ -4,6 +4,7 @@
 import type { AdminSource, AgentStatus, WorkloadStatus } from '../../src/admin/admin-source.ts';
 import { createHistory, historyIntervalMs, historySamplesMax } from '../../src/admin/history.ts';
 import { createRandom } from '../../src/emulator/log-lines.ts';
+import { severityNames } from '../../src/log-severity.ts';
 import { sampleStatus } from './status-fixture.ts';
 
 /** Samples of the history in which the API throttles: a short time, and since three minutes. */
@@ -91,10 +92,13 @@ function severitiesOf(lines: number, pod: string): Record<string, number> {
         ERROR: errors,
         ...(isFailing && { CRITICAL: errors / 12 }),
       };
-  const counts = Object.entries(shares).map(([name, share]) => [name, Math.floor(lines * share)]);
-  const others = counts.reduce((sum, [, count]) => sum + Number(count), 0);
-  const all = [...counts, ['INFO', lines - others]].filter(([, count]) => Number(count) > 0);
-  return Object.fromEntries(all) as Record<string, number>;
+  const counts = new Map(
+    Object.entries(shares).map(([name, share]) => [name, Math.floor(lines * share)]),
+  );
+  counts.set('INFO', lines - [...counts.values()].reduce((sum, count) => sum + count, 0));
+  // In the order of their ranks, as the agent gives them.
+  const ranked = severityNames.map((name) => [name, counts.get(name) ?? 0] as const);
+  return Object.fromEntries(ranked.filter(([, count]) => count > 0));
 }
 
 function createSceneHistory(nowMs: number) {

@@ -157,7 +157,7 @@ describe('the DaemonSet', () => {
   test('may list and watch pods, which is what the code asks the API server for', () => {
     const rules = find('ClusterRole').flatMap((role) => role.rules ?? []);
     expect(rules).toEqual([{ apiGroups: [''], resources: ['pods'], verbs: ['list', 'watch'] }]);
-    const source = new URL('../../src/discover/pod-source.ts', import.meta.url);
+    const source = new URL('../../src/discover/pods/pod-source.ts', import.meta.url);
     expect(readFileSync(source, 'utf8').match(/\/api[s]?\/\w+\/\w+/g)).toEqual(['/api/v1/pods']);
   });
 

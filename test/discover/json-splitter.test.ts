@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { JsonSplitter } from '../../src/discover/json-splitter.ts';
+import { JsonSplitter } from '../../src/discover/pods/json-splitter.ts';
 
 function split(text: string, depth: number, chunkBytes: number, bytesMax = 1e6) {
   const objects: string[] = [];

@@ -4,7 +4,7 @@ import { unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
-import { LinkTable } from '../../src/discover/link-table.ts';
+import { LinkTable } from '../../src/discover/links/link-table.ts';
 import { Node, rememberingEvents } from './fixtures.ts';
 
 test('`meet()` reads a new link without a listing, and the next scan tells nothing twice', () => {

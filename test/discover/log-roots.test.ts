@@ -2,20 +2,11 @@ import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
-import { resolveLog, resolveRoots } from '../../src/discover/log-roots.ts';
+import { resolveLog } from '../../src/discover/links/log-roots.ts';
 import { Node } from './fixtures.ts';
 
-test('`resolveRoots()` leaves out what does not exist, and resolves what does', () => {
-  const node = new Node();
-  symlinkSync(node.pods, join(node.root, 'link'));
-  expect(resolveRoots([node.pods, join(node.root, 'link'), join(node.root, 'missing')])).toEqual([
-    node.pods,
-    node.pods,
-  ]);
-});
-
 test('the root `/` holds everything, no root holds nothing', () => {
-  expect(resolveLog('/etc/hostname', ['/'])).toMatchObject({ kind: 'place' });
+  expect(resolveLog('/etc/hostname', ['/'])).toMatchObject({ kind: 'found' });
   expect(resolveLog('/etc/hostname', [])).toMatchObject({ kind: 'refused' });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { limits } from '../../src/config.ts';
-import { describePod } from '../../src/discover/pod-labels.ts';
+import { describePod } from '../../src/discover/pods/pod-labels.ts';
 import { fakePod, type FakePodOptions } from '../support/fake-api-server.ts';
 
 function labelsOf(options: FakePodOptions): Record<string, string> {

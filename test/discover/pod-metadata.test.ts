@@ -3,8 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { ContainerName } from '../../src/discover/container-name.ts';
-import { KubernetesApi } from '../../src/discover/kubernetes-api.ts';
-import { kubernetesApiOf, PodMetadata, type PodName } from '../../src/discover/pod-metadata.ts';
+import { KubernetesApi } from '../../src/discover/pods/kubernetes-api.ts';
+import {
+  kubernetesApiOf,
+  PodMetadata,
+  type PodName,
+} from '../../src/discover/pods/pod-metadata.ts';
 import { makeConfig } from '../../src/options/config-loader.ts';
 import { makeTestCertificate } from '../ship/test-certificate.ts';
 import {

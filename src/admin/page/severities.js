@@ -2,21 +2,10 @@
 
 import { shareText } from './numbers.js';
 
-/** In the order of their ranks, the worst first: that is where one looks. */
-const severityNames = [
-  'EMERGENCY',
-  'ALERT',
-  'CRITICAL',
-  'ERROR',
-  'WARNING',
-  'NOTICE',
-  'INFO',
-  'DEBUG',
-  'DEFAULT',
-];
-const errorNames = severityNames.slice(0, severityNames.indexOf('ERROR') + 1);
+const errorNames = ['ERROR', 'CRITICAL', 'ALERT', 'EMERGENCY'];
 
-/** @typedef {Readonly<Record<string, number>>} Severities entries by severity */
+/** @typedef {Readonly<Record<string, number>>} Severities entries by severity, in the order of
+ *   their ranks */
 /** @typedef {{ name: string, count: number, share: number }} SeverityShare */
 
 /**
@@ -26,10 +15,10 @@ const errorNames = severityNames.slice(0, severityNames.indexOf('ERROR') + 1);
  */
 export function sharesOf(severities) {
   const total = Object.values(severities).reduce((sum, count) => sum + count, 0);
-  return severityNames
-    .map((name) => ({ name, count: severities[name] ?? 0 }))
-    .filter(({ count }) => count > 0)
-    .map(({ name, count }) => ({ name, count, share: count / total }));
+  return Object.entries(severities)
+    .filter(([, count]) => count > 0)
+    .map(([name, count]) => ({ name, count, share: count / total }))
+    .toReversed();
 }
 
 /** The part that is ERROR or above, 0 to 1. @param {Severities} severities */

@@ -1,18 +1,5 @@
 // Entries as rows, and an entry as its JSON. Used by page.js.
 
-/** In the order of their ranks. */
-export const severityNames = [
-  'DEFAULT',
-  'DEBUG',
-  'INFO',
-  'NOTICE',
-  'WARNING',
-  'ERROR',
-  'CRITICAL',
-  'ALERT',
-  'EMERGENCY',
-];
-
 /**
  * @typedef {{ timestamp: string, insertId: string, severity?: string, logName: string,
  *   textPayload?: string, jsonPayload?: Record<string, unknown>,

@@ -6,6 +6,7 @@
 // per entry that arrives.
 
 import type { JsonObject } from '@bufbuild/protobuf';
+import { severityNames } from '../../log-severity.ts';
 import type { EntryStore, StoredEntry } from '../entry-store.ts';
 import { renderEntry } from '../stored-entry.ts';
 
@@ -34,22 +35,10 @@ const stepsMs = [
 ];
 const dayMs = 86_400_000;
 
-export const severities = [
-  'DEFAULT',
-  'DEBUG',
-  'INFO',
-  'NOTICE',
-  'WARNING',
-  'ERROR',
-  'CRITICAL',
-  'ALERT',
-  'EMERGENCY',
-] as const;
-
 type Digest = {
   /** Of the entry's own time, since 1970. */
   readonly ms: number;
-  /** Index in `severities`. */
+  /** Index in `severityNames`. */
   readonly severity: number;
   readonly workload: string;
   /** As the API shows the entry. */
@@ -103,7 +92,7 @@ function digestOf(stored: StoredEntry): Digest {
   const { seconds, nanos } = stored.timestamp;
   return {
     ms: seconds * 1_000 + nanos / 1e6,
-    severity: Math.max(0, severities.indexOf((entry['severity'] ?? 'DEFAULT') as 'DEFAULT')),
+    severity: Math.max(0, severityNames.indexOf((entry['severity'] ?? 'DEFAULT') as 'DEFAULT')),
     workload: workloadOf(entry),
     json: JSON.stringify(entry),
   };
@@ -121,7 +110,7 @@ function workloadOf({ resource, logName }: JsonObject): string {
 
 function readQuestion(query: URLSearchParams): Question {
   const named = (query.get('severities') ?? '').split(',').filter((name) => name !== '');
-  const ranks = named.map((name) => severities.indexOf(name as 'DEFAULT'));
+  const ranks = named.map((name) => severityNames.indexOf(name as 'DEFAULT'));
   return {
     severities: named.length === 0 ? undefined : new Set(ranks),
     workload: query.get('workload') ?? '',
@@ -138,7 +127,7 @@ function readQuestion(query: URLSearchParams): Question {
  */
 function answer(digests: readonly Digest[], question: Question, storedCount: number): string {
   const workloads = new Map<string, number>();
-  const bySeverity = severities.map(() => 0);
+  const bySeverity = severityNames.map(() => 0);
   const matches: Digest[] = [];
   for (const digest of digests) {
     if (digest.ms < question.fromMs || digest.ms > question.toMs) continue;
@@ -155,7 +144,7 @@ function answer(digests: readonly Digest[], question: Question, storedCount: num
     storedCount,
     keptCount: digests.length,
     matchCount: matches.length,
-    severities: Object.fromEntries(severities.map((name, rank) => [name, bySeverity[rank]])),
+    severities: Object.fromEntries(severityNames.map((name, rank) => [name, bySeverity[rank]])),
     workloads: [...workloads].toSorted(([, left], [, right]) => right - left),
     histogram: histogramOf(matches, question),
   };
@@ -172,7 +161,7 @@ function histogramOf(matches: readonly Digest[], { fromMs, toMs }: Question): ob
     stepsMs.find((step) => span / step < barCount) ?? Math.ceil(span / barCount / dayMs) * dayMs;
   const startMs = Math.floor(firstMs / stepMs) * stepMs;
   const bars = Math.floor((lastMs - startMs) / stepMs) + 1;
-  const counts = Array.from({ length: bars }, () => severities.map(() => 0));
+  const counts = Array.from({ length: bars }, () => severityNames.map(() => 0));
   for (const { ms, severity } of matches) {
     const bar = counts[Math.floor((ms - startMs) / stepMs)];
     if (bar !== undefined) bar[severity] = (bar[severity] ?? 0) + 1;

@@ -1,7 +1,7 @@
 // The bars above the entries: how many there were when, by severity. page.js gives it each answer,
 // and hears which stretch of time was chosen with the mouse.
 
-import { severityNames, timeText } from './entries.js';
+import { timeText } from './entries.js';
 
 /**
  * @typedef {{ startMs: number, stepMs: number, counts: number[][] }} Histogram
@@ -57,8 +57,8 @@ export function createHistogram(area, choose) {
   });
 
   return {
-    /** @param {Histogram} histogram */
-    show(histogram) {
+    /** @param {Histogram} histogram @param {readonly string[]} severityNames by rank */
+    show(histogram, severityNames) {
       if (fromBar !== undefined) return; // The bars must not move under the mouse.
       shown = histogram;
       const { counts, startMs, stepMs } = histogram;
@@ -66,7 +66,9 @@ export function createHistogram(area, choose) {
       const bars = document.createElement('div');
       bars.className = 'bars';
       for (const [index, bar] of counts.entries()) {
-        bars.append(barOf(bar, highest, `${timeText(startMs + index * stepMs)}: ${sumOf(bar)}`));
+        const part = barOf(bar, highest, severityNames);
+        part.title = `${timeText(startMs + index * stepMs)}: ${sumOf(bar)}`;
+        bars.append(part);
       }
       area.replaceChildren(bars, label(startMs), label(startMs + counts.length * stepMs));
     },
@@ -78,10 +80,13 @@ function sumOf(counts) {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** @param {number[]} counts by severity @param {number} highest @param {string} title */
-function barOf(counts, highest, title) {
+/**
+ * @param {number[]} counts by rank
+ * @param {number} highest
+ * @param {readonly string[]} severityNames by rank
+ */
+function barOf(counts, highest, severityNames) {
   const bar = document.createElement('i');
-  bar.title = title;
   // The worst at the bottom, where they can be compared.
   for (let rank = counts.length - 1; rank >= 0; rank -= 1) {
     const count = counts[rank] ?? 0;

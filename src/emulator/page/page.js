@@ -4,7 +4,7 @@
 // While the reader is further down, or the tail is stopped, new entries are counted and not drawn:
 // nothing moves under the eyes.
 
-import { keyOf, rowOf, severityNames } from './entries.js';
+import { keyOf, rowOf } from './entries.js';
 import { createHistogram } from './histogram.js';
 
 const intervalMs = 1000;
@@ -134,7 +134,7 @@ function draw(isAsked) {
   const noun = matchCount === 1 ? 'entry' : 'entries';
   element('count').textContent =
     `${counts.format(matchCount)} ${noun} of ${counts.format(keptCount)} kept in memory${shown}`;
-  histogram.show(last.histogram);
+  histogram.show(last.histogram, Object.keys(last.severities));
   showSeverities();
   showWorkloads();
   showRange();
@@ -158,7 +158,7 @@ function toggle(key) {
 }
 
 function showSeverities() {
-  const chips = severityNames
+  const chips = Object.keys(last.severities)
     .filter((name) => last.severities[name] > 0 || chosenSeverities.has(name))
     .map((name) => {
       const chip = document.createElement('button');

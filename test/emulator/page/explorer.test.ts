@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { severities } from '../../../src/emulator/page/explorer.ts';
+import { severityNames } from '../../../src/log-severity.ts';
 import { openEmulator, type Fixture } from '../emulator-fixture.ts';
 import { sceneRequests, sceneTimeMs } from './scene.ts';
 
@@ -87,7 +87,7 @@ describe('GET /emulator/explore', () => {
     const errors = await explore(fixture, { severities: 'ERROR' });
     expect(errors.severities).toEqual(all.severities);
     expect(errors.matchCount).toBe(all.severities['ERROR']);
-    expect(Object.keys(errors.severities)).toEqual([...severities]);
+    expect(Object.keys(errors.severities)).toEqual([...severityNames]);
   });
 });
 

@@ -4,9 +4,9 @@
 import { statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
 
-import { limits } from '../config.ts';
-import { readNames } from '../directory-names.ts';
-import { isSystemError } from '../errors.ts';
+import { limits } from '../../config.ts';
+import { readNames } from '../../directory-names.ts';
+import { isSystemError } from '../../errors.ts';
 
 export class LinkDirectory {
   readonly #path: string;

@@ -1,6 +1,6 @@
 // What discovery tells of the links in the containers directory, and what it counts.
 
-import type { ContainerName } from './container-name.ts';
+import type { ContainerName } from '../container-name.ts';
 
 /** One container's log as its link shows it. */
 export type ContainerLog = {

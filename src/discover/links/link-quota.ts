@@ -1,7 +1,7 @@
 // How many logs one pod may have read: a pod that can make links and files by the thousand must not
 // take the room, the descriptors and the time of the others.
 
-import { limits } from '../config.ts';
+import { limits } from '../../config.ts';
 
 export class LinkQuota {
   /** Logs that are read, and links that are not because there are too many, by pod directory. */

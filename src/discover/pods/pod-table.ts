@@ -5,7 +5,7 @@
 // Invariant: it holds the facts of the pods that the API server named and has not deleted, and of
 // those that it deleted less than `keptMs` ago; nothing else of the pods.
 
-import type { ContainerName } from './container-name.ts';
+import type { ContainerName } from '../container-name.ts';
 import { describePod, type PodFacts } from './pod-labels.ts';
 
 type Row = {

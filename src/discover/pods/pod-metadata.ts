@@ -5,8 +5,8 @@
 // by not planning its containers; then they go on without labels, and that is counted.
 
 import { accessSync } from 'node:fs';
-import { limits, type Config } from '../config.ts';
-import type { ContainerName } from './container-name.ts';
+import { limits, type Config } from '../../config.ts';
+import type { ContainerName } from '../container-name.ts';
 import { KubernetesApi } from './kubernetes-api.ts';
 import type { PodFacts } from './pod-labels.ts';
 import { PodSource, type PodSourceLimits } from './pod-source.ts';

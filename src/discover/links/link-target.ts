@@ -3,10 +3,10 @@
 import { readlinkSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
-import { hasCode } from '../errors.ts';
-import { namesItsContainer, parseContainerName } from './container-name.ts';
+import { hasCode } from '../../errors.ts';
+import { namesItsContainer, parseContainerName } from '../container-name.ts';
 import type { ContainerLog } from './link-events.ts';
-import type { LogPlace } from './log-roots.ts';
+import type { LogLocation } from './log-roots.ts';
 
 /**
  * The link's text made absolute; a file that is no link is its own target; undefined when it is
@@ -22,8 +22,8 @@ export function readTarget(directory: string, name: string): string | undefined 
 }
 
 /** The log that a link with the text `target` leads to. */
-export function describeLog(linkPath: string, target: string, place: LogPlace): ContainerLog {
-  const { directory, fileName, realPath } = place;
+export function describeLog(linkPath: string, target: string, location: LogLocation): ContainerLog {
+  const { directory, fileName, realPath } = location;
   // With docker the link's first hop names the pod and the real path does not; with /var/log/pods
   // a link, both do.
   const named = namesItsContainer(realPath) ? realPath : target;
@@ -37,6 +37,9 @@ export function describeLog(linkPath: string, target: string, place: LogPlace): 
 }
 
 /** The directory of the log's pod, as far as the path tells; else that of the log. */
-export function ownerOf({ directory, fileName }: Pick<LogPlace, 'directory' | 'fileName'>): string {
+export function ownerOf({
+  directory,
+  fileName,
+}: Pick<LogLocation, 'directory' | 'fileName'>): string {
   return namesItsContainer(join(directory, fileName)) ? dirname(directory) : directory;
 }

@@ -7,8 +7,8 @@
 // all nodes of a cluster lose the API server in the same second.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { limits } from '../config.ts';
-import { AgentError } from '../errors.ts';
+import { limits } from '../../config.ts';
+import { AgentError } from '../../errors.ts';
 import { JsonSplitter } from './json-splitter.ts';
 import type { ApiAnswer, KubernetesApi } from './kubernetes-api.ts';
 import type { PodTable } from './pod-table.ts';

@@ -7,7 +7,7 @@
 //
 // Invariant: at most `bytesMax` bytes are held, whatever arrives.
 
-import { AgentError } from '../errors.ts';
+import { AgentError } from '../../errors.ts';
 
 const quote = 0x22;
 const backslash = 0x5c;

@@ -8,9 +8,9 @@
 import { readFileSync } from 'node:fs';
 import type { Dispatcher } from 'undici';
 import Pool from 'undici/lib/dispatcher/pool.js';
-import { limits } from '../config.ts';
-import { AgentError, hasCode } from '../errors.ts';
-import { version } from '../version.ts';
+import { limits } from '../../config.ts';
+import { AgentError, hasCode } from '../../errors.ts';
+import { version } from '../../version.ts';
 
 export type KubernetesApiOptions = {
   readonly url: URL;

@@ -5,7 +5,7 @@
 // Invariant: the text holds no key twice, at most `podLabelsMax` labels and `podLabelsBytesMax`
 // bytes: the encoder cannot leave any of it out, and the API takes 64 labels an entry.
 
-import { limits } from '../config.ts';
+import { limits } from '../../config.ts';
 
 /** What is kept of a pod; the pod itself is not. */
 export type PodFacts = {

@@ -11,13 +11,14 @@ import assert from 'node:assert/strict';
 import { lstatSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-import { limits } from '../config.ts';
-import { runUntil } from '../time-slice.ts';
-import { isOwnLog, namesItsContainer } from './container-name.ts';
+import { limits } from '../../config.ts';
+import { realRoots } from '../../real-roots.ts';
+import { runUntil } from '../../time-slice.ts';
+import { isOwnLog, namesItsContainer } from '../container-name.ts';
 import { LinkDirectory } from './link-directory.ts';
 import { LinkQuota } from './link-quota.ts';
 import { describeLog, ownerOf, readTarget } from './link-target.ts';
-import { resolveLog, resolveRoots } from './log-roots.ts';
+import { resolveLog } from './log-roots.ts';
 import type { Rotations } from './log-roots.ts';
 import type { ContainerLog, LinkCounters, LinkEvents } from './link-events.ts';
 
@@ -288,22 +289,22 @@ export class LinkTable {
       this.#refuse(name, link, resolution.reason);
       return false;
     }
-    const { place } = resolution;
-    if (!isOwnLog(name, target, place.realPath)) {
-      this.#refuse(name, link, `leads to another container's log, ${place.realPath}`);
+    const { location } = resolution;
+    if (!isOwnLog(name, target, location.realPath)) {
+      this.#refuse(name, link, `leads to another container's log, ${location.realPath}`);
       return false;
     }
-    const reader = this.#readers.get(place.realPath);
+    const reader = this.#readers.get(location.realPath);
     if (reader !== undefined) return false;
-    const owner = ownerOf(place);
+    const owner = ownerOf(location);
     if (!this.#quota.hasRoom(owner) || this.isFull) {
       this.#setCrowded(link, owner);
       return false;
     }
     this.#setCrowded(link, undefined);
     this.#quota.take(owner);
-    this.#readers.set(place.realPath, name);
-    link.log = describeLog(join(this.#directory, name), target, place);
+    this.#readers.set(location.realPath, name);
+    link.log = describeLog(join(this.#directory, name), target, location);
     this.#events.added(link.log);
     return true;
   }
@@ -318,7 +319,7 @@ export class LinkTable {
   }
 
   #where(): Where {
-    return { roots: resolveRoots(this.#logRoots), rotations: new Map() };
+    return { roots: realRoots(this.#logRoots), rotations: new Map() };
   }
 
   #setCrowded(link: Link, owner: string | undefined): void {
@@ -359,8 +360,8 @@ export class LinkTable {
     if (link?.log === undefined) return;
     const target = readTarget(this.#directory, name);
     // If the link itself is gone, the next listing tells.
-    if (target === undefined || target === link.target) return; // In its place in the map: a link that moved to the end would be met twice in one round, and
-    // another one not at all.
+    if (target === undefined || target === link.target) return;
+    // It keeps its position in the map: at the end, one round would meet it twice and miss another.
     this.#stopReading(link);
     link.reported = '';
     this.#unsettled.add(name);

@@ -7,36 +7,29 @@
 import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
-import { limits } from '../config.ts';
-import { readNames } from '../directory-names.ts';
-import { hasCode } from '../errors.ts';
+import { limits } from '../../config.ts';
+import { readNames } from '../../directory-names.ts';
+import { hasCode } from '../../errors.ts';
+import { isUnder } from '../../real-roots.ts';
 
 /**
  * Where a link leads: the directory's real path, the live file's name in it, and the real path of
  * the file.
  */
-export type LogPlace = {
+export type LogLocation = {
   readonly directory: string;
   readonly fileName: string;
   readonly realPath: string;
 };
 
 /**
- * `nowhere` may become a place later (rotation, not created yet); `refused` is never read as long
+ * `nowhere` may be found later (rotation, not created yet); `refused` is never read as long
  * as it stays so.
  */
 export type Resolution =
-  | { readonly kind: 'place'; readonly place: LogPlace }
+  | { readonly kind: 'found'; readonly location: LogLocation }
   | { readonly kind: 'nowhere' }
   | { readonly kind: 'refused'; readonly reason: string };
-
-/**
- * Real paths of the roots that exist now; a root may itself be a link, e.g. /var/log/pods onto
- * another disk.
- */
-export function resolveRoots(logRoots: readonly string[]): readonly string[] {
-  return logRoots.map(realPathOf).filter((root) => root !== undefined);
-}
 
 /** Names in a directory that something was rotated away from, of one moment. */
 export type Rotations = Map<string, ReadonlySet<string>>;
@@ -82,8 +75,8 @@ function resolveFile(target: string, where: Where): Resolution {
     return { kind: 'refused', reason: `leads to something that is no regular file, ${realPath}` };
   }
   return {
-    kind: 'place',
-    place: { directory: dirname(realPath), fileName: basename(realPath), realPath },
+    kind: 'found',
+    location: { directory: dirname(realPath), fileName: basename(realPath), realPath },
   };
 }
 
@@ -100,7 +93,7 @@ function resolveGap(target: string, { roots, rotations }: Where): Resolution {
   let rotated = rotations.get(directory);
   if (rotated === undefined) rotations.set(directory, (rotated = rotatedNames(directory)));
   if (!rotated.has(fileName)) return { kind: 'nowhere' };
-  return { kind: 'place', place: { directory, fileName, realPath: path } };
+  return { kind: 'found', location: { directory, fileName, realPath: path } };
 }
 
 /**
@@ -141,19 +134,4 @@ function exists(path: string): boolean {
 
 function outside(realPath: string): Resolution {
   return { kind: 'refused', reason: `leads outside the log roots, to ${realPath}` };
-}
-
-function isUnder(realPath: string, roots: readonly string[]): boolean {
-  return roots.some(
-    (root) => realPath === root || realPath.startsWith(root === '/' ? root : `${root}/`),
-  );
-}
-
-function realPathOf(path: string): string | undefined {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    // Missing, a loop, or not ours to look into: either way nothing that may be read.
-    return undefined;
-  }
 }
