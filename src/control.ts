@@ -31,3 +31,13 @@ export type ReloadControl = {
   readonly load: () => Promise<Config>;
   readonly setLogLevel: (level: LogLevel) => void;
 };
+
+/** Of an aborted control: the signal's name. */
+export function stopReason({ signal }: Control): string {
+  return String(signal.reason);
+}
+
+/** Where to say how far long work is: a terminal, or the log. */
+export function progressSink({ log, progress }: Control): ProgressSink {
+  return progress ?? { writeLine: (line) => log.info(undefined, line) };
+}

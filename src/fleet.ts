@@ -1,5 +1,5 @@
 // All chains of the node: turns what discovery finds into chains, keeps them awake or idle, drops
-// them when they are over. Made by agent.ts; pipeline.ts plans from it.
+// them when they are over. pipeline.ts plans from it.
 
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -186,7 +186,7 @@ export class Fleet {
     );
     const template =
       kept === undefined ? this.#describe(log) : restoreTemplate(this.#nodeIdentity, kept.workload);
-    const awaited = kept === undefined && name !== undefined && this.#pods?.awaits(name) === true;
+    const awaited = kept === undefined && name !== undefined && this.#pods?.holdBack(name) === true;
     const annotations = kept?.annotations;
     const state = { servedAt: 0, awaited, lostBytes: 0, rule: noRule, annotations };
     const planned: FleetChain = { chain, template, log, ...state };
@@ -265,7 +265,7 @@ export class Fleet {
       // Nobody knows the pod of a kept file any more: it keeps the labels that it came with.
       if (this.#podOf(name) !== undefined) planned.template = this.#describe(planned.log);
       this.#obey(planned);
-      if (!planned.awaited || this.#pods?.awaits(name) === true) continue;
+      if (!planned.awaited || this.#pods?.holdBack(name) === true) continue;
       planned.awaited = false;
       isReleased = true;
     }

@@ -155,7 +155,7 @@ describe('run', () => {
     const stats = await fetch(`${emulator.url}/emulator/stats`);
     expect(await stats.json()).toMatchObject({ entries: 1 });
     await emulator.close();
-    expect(modules.some((url) => url.endsWith('/src/agent.ts'))).toBe(true);
+    expect(modules.some((url) => url.endsWith('/src/agent/run-agent.ts'))).toBe(true);
     const unwanted =
       /\/src\/(?:emulator|help|demo)|\/src\/admin\/(?:check|top|status-page)|\/node_modules\/(?:yaml|google-auth-library|@google-cloud|prom-client|@kubernetes)\//;
     expect(modules.filter((url) => unwanted.test(url))).toEqual([]);

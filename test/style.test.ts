@@ -18,9 +18,9 @@ const grounds = ['options', 'host'] as const;
 /** Folders that stand beside the flow: nothing but the wiring imports them. */
 const besides = ['admin', 'emulator'] as const;
 /** What may know several stages: the agent in its parts, what it says of itself, the commands. */
-const wiringFolders = ['status', 'command'] as const;
+const wiringFolders = ['agent', 'status', 'command'] as const;
 const wiringFiles = new Set(
-  ['agent.ts', 'fleet.ts', 'pipeline.ts', 'main.ts', 'tailship.js'].map((name) => `src/${name}`),
+  ['fleet.ts', 'pipeline.ts', 'main.ts', 'tailship.js'].map((name) => `src/${name}`),
 );
 /** Rooms of one stage that know nothing of each other. */
 const apart = [['src/discover/links/', 'src/discover/pods/']] as const;

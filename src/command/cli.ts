@@ -146,7 +146,7 @@ type Runner = (loaded: LoadedConfig, control: Control, invocation: Invocation) =
 /** Each command imports only what it needs, when it is chosen. */
 const runners: Readonly<Record<Command, Runner>> = {
   run: async (loaded, control) => {
-    const { runAgent } = await import('../agent.ts');
+    const { runAgent } = await import('../agent/run-agent.ts');
     const { fitToCgroup } = await import('../host/sizing.ts');
     const { delayStart } = await import('./start-delay.ts');
     await delayStart(loaded.config, control.signal);

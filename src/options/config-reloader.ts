@@ -51,6 +51,11 @@ export class ConfigReloader {
     this.#poll.unref();
   }
 
+  /** What holds now. */
+  get config(): Config {
+    return this.#config;
+  }
+
   /** Reads the configuration now, or again as soon as the present reading is over. */
   reload(): Promise<void> {
     this.#isAskedAgain = true;

@@ -236,23 +236,23 @@ describe('PodMetadata', () => {
     server.fault = { kind: 'hang' };
     const { pods, changed } = openPods(url, { waitMs: 50 });
     const name = nameOf(fakePod(1));
-    expect(pods.awaits(name)).toBe(true);
-    expect(pods.awaits({ ...name, container: 'sidecar' })).toBe(true);
+    expect(pods.holdBack(name)).toBe(true);
+    expect(pods.holdBack({ ...name, container: 'sidecar' })).toBe(true);
     await until(() => expect(changed).toHaveLength(1));
-    expect(pods.awaits(name)).toBe(false);
+    expect(pods.holdBack(name)).toBe(false);
     expect(pods.counters.withoutLabels).toBe(1);
-    pods.waitMs = 0;
-    expect(pods.awaits(nameOf(fakePod(2)))).toBe(false);
+    pods.setWait(0);
+    expect(pods.holdBack(nameOf(fakePod(2)))).toBe(false);
   });
 
   test('ends the wait as soon as the labels come', async () => {
     const { server, url } = await startServer();
     const { pods, changed } = openPods(url, { waitMs: 60_000 });
     await until(() => expect(server.watchCount).toBe(1));
-    expect(pods.awaits(nameOf(fakePod(1)))).toBe(true);
+    expect(pods.holdBack(nameOf(fakePod(1)))).toBe(true);
     server.put(fakePod(1));
     await until(() => expect(changed).toHaveLength(1));
-    expect(pods.awaits(nameOf(fakePod(1)))).toBe(false);
+    expect(pods.holdBack(nameOf(fakePod(1)))).toBe(false);
     expect(pods.counters.withoutLabels).toBe(0);
   });
 

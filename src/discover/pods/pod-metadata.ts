@@ -58,11 +58,10 @@ export function kubernetesApiOf(config: Config): KubernetesApi | undefined {
 export class PodMetadata {
   /** Resolves when all pods were listed, or after `waitMs`. */
   readonly ready: Promise<void>;
-  /** How long a pod is waited for from now on, milliseconds. */
-  waitMs: number;
   readonly #table: PodTable;
   readonly #source: PodSource;
   readonly #changed: PodMetadataHooks['changed'];
+  #waitMs: number;
   readonly #readyTimer: NodeJS.Timeout;
   /** Pods that were asked for before they were known. */
   readonly #waits = new Map<string, Wait>();
@@ -73,7 +72,7 @@ export class PodMetadata {
     const { node, waitMs } = options;
     const { promise, resolve: listed } = Promise.withResolvers<void>();
     this.ready = promise;
-    this.waitMs = waitMs;
+    this.#waitMs = waitMs;
     this.#readyTimer = setTimeout(listed, waitMs);
     this.#changed = hooks.changed;
     this.#table = new PodTable(limits.podKeptMs, (facts) => {
@@ -101,9 +100,17 @@ export class PodMetadata {
     return this.#table.find(name);
   }
 
-  /** Whether the entries of a container should wait for the labels of its pod. */
-  awaits(name: ContainerName): boolean {
-    if (this.#table.find(name) !== undefined || this.waitMs === 0) return false;
+  /** How long an unknown pod is waited for from now on, milliseconds. */
+  setWait(waitMs: number): void {
+    this.#waitMs = waitMs;
+  }
+
+  /**
+   * Holds the entries of a container back while nothing is known of its pod, from the first call
+   * on for `waitMs` at most. Returns whether they are held back.
+   */
+  holdBack(name: ContainerName): boolean {
+    if (this.#table.find(name) !== undefined || this.#waitMs === 0) return false;
     return !(this.#waits.get(name.podUid) ?? this.#beginWait(name)).isOver;
   }
 
@@ -120,7 +127,7 @@ export class PodMetadata {
         wait.isOver = true;
         this.#withoutLabels += 1;
         this.#changed(name);
-      }, this.waitMs).unref(),
+      }, this.#waitMs).unref(),
     };
     // Remembered, so that a pod nobody knows is waited for once; but not for ever.
     const [oldest] = this.#waits.keys();

@@ -1,0 +1,99 @@
+// Makes the agent of its stages and joins them. It knows every stage; no stage knows it.
+
+import { mkdirSync } from 'node:fs';
+
+import { openCheckpointStore, type CheckpointStore } from '../commit/checkpoint-store.ts';
+import { limits } from '../config.ts';
+import type { Control } from '../control.ts';
+import { createEncoderPool, type EncoderPool } from '../encode/encoder-pool.ts';
+import { AgentError, type ErrorCode } from '../errors.ts';
+import { Fleet } from '../fleet.ts';
+import { findNodeIdentity, type NodeIdentity } from '../host/node-identity.ts';
+import { memoryWarning, slotCountFor } from '../host/sizing.ts';
+import type { Config } from '../options/options.ts';
+import { Pipeline } from '../pipeline.ts';
+import { refusePlainHttp } from '../ship/plain-http.ts';
+import { createShipper, type Shipper } from '../ship/shipper.ts';
+import type { PlanContext } from '../tail/plan.ts';
+import { Spooler } from '../tail/spooler.ts';
+import { untilAborted } from '../until-aborted.ts';
+
+/** The stages, joined, before anything is looked for. */
+export type Agent = {
+  /** As of the start. */
+  readonly config: Config;
+  readonly nodeIdentity: NodeIdentity;
+  readonly encoder: EncoderPool;
+  readonly shipper: Shipper;
+  readonly store: CheckpointStore;
+  readonly pipeline: Pipeline;
+  readonly fleet: Fleet;
+  readonly spooler: Spooler;
+  readonly startedAtMs: number;
+};
+
+/**
+ * undefined: stopped before it knew where it runs.
+ * @throws AgentError STATE_LOCKED, CREDENTIALS_MISSING, METADATA_UNAVAILABLE, CONFIG_INVALID.
+ */
+export async function makeAgent(config: Config, control: Control): Promise<Agent | undefined> {
+  const { log, signal } = control;
+  if (config.format === 'raw' && config.rawPath.length === 0) {
+    throw new AgentError('CONFIG_INVALID', '--format raw needs --raw-path: which files?');
+  }
+  refusePlainHttp(new URL(config.endpoint), '--endpoint', config.allowPlainHttp);
+  const search = {
+    retryForMs: limits.metadataStartMs,
+    signal,
+    waiting: (text: string) => log.warn('METADATA_UNAVAILABLE', text),
+  };
+  const nodeIdentity = await untilAborted(findNodeIdentity(config, search), signal);
+  if (nodeIdentity === undefined) return undefined;
+  const tooSmall = memoryWarning(config);
+  if (tooSmall !== undefined) log.warn(undefined, tooSmall);
+  mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
+  const hooks = {
+    log: (level: 'info' | 'warn' | 'error', code: ErrorCode, text: string) =>
+      log[level](code, text),
+  };
+  const store = openCheckpointStore(config.stateDir, hooks);
+  const encoder = createEncoderPool({
+    workerCount: config.workers,
+    slotCount: slotCountFor(config),
+  });
+  const shipper = await createShipper(
+    { ...config, endpoint: new URL(config.endpoint), project: nodeIdentity.project },
+    hooks,
+  );
+  const fleet = new Fleet(config, { nodeIdentity, store, log, onWake: () => undefined });
+  const spooler = new Spooler({
+    directory: config.stateDir,
+    roots: fleet.roots,
+    report: (code, text) => log.warn(code, text),
+  });
+  const pipeline = new Pipeline(
+    { encoder, shipper, store, spooler, log },
+    {
+      context: planContext(config, nodeIdentity),
+      workers: config.workers,
+      chains: () => fleet.planned(),
+      takeLosses: (countMax) => fleet.losses.take(countMax),
+    },
+  );
+  const startedAtMs = Date.now();
+  return { config, nodeIdentity, encoder, shipper, store, pipeline, fleet, spooler, startedAtMs };
+}
+
+export function planContext(config: Config, nodeIdentity: NodeIdentity): PlanContext {
+  const { traceFormat, joinStackTraces, batchBytesMax, partialFlushMs } = config;
+  const traceParent = traceFormat === 'resource' ? `projects/${nodeIdentity.project}` : undefined;
+  return { nodeIdentity, traceParent, joinStackTraces, batchBytesMax, partialFlushMs };
+}
+
+/** Releases what `makeAgent` took, and saves the positions. */
+export async function closeAgent({ encoder, fleet, store }: Agent): Promise<void> {
+  fleet.close();
+  store.flush();
+  store.close();
+  await encoder.close();
+}

@@ -1,0 +1,89 @@
+// Where the agent learns what there is to read: the containers directory (or raw files), and the
+// API server for the labels of pods.
+
+import type { Control } from '../control.ts';
+import type { ContainerName } from '../discover/container-name.ts';
+import { startDiscovery, type Discovery, type DiscoveryEvents } from '../discover/discovery.ts';
+import type { PodMetadata } from '../discover/pods/pod-metadata.ts';
+import { startRawDiscovery } from '../discover/raw-discovery.ts';
+import { limits } from '../config.ts';
+import type { AgentError } from '../errors.ts';
+import type { Config } from '../options/options.ts';
+import type { Pipeline } from '../pipeline.ts';
+import { nothingToRead } from '../status/run-lines.ts';
+import { steadyNowMs } from '../steady-clock.ts';
+import type { Agent } from './make-agent.ts';
+
+/** Raw files have no links. */
+type LogDiscovery = Pick<Discovery, 'close'> &
+  Partial<Pick<Discovery, 'counters' | 'isFull' | 'overByPod' | 'unsettledCount'>>;
+
+export type LogSearch = {
+  readonly discovery: LogDiscovery;
+  /** Resolves after the first scan; to the reason, when it found no log. */
+  readonly listed: Promise<AgentError | undefined>;
+};
+
+/** Asks for the labels of the pods, where there is somebody to ask; loads nothing otherwise. */
+export async function openPods(agent: Agent, control: Control): Promise<PodMetadata | undefined> {
+  const { config, fleet, pipeline, nodeIdentity } = agent;
+  if (config.kubernetesMetadata === 'off' || config.kubernetesApi === undefined) return undefined;
+  const { kubernetesApiOf, PodMetadata } = await import('../discover/pods/pod-metadata.ts');
+  const api = kubernetesApiOf(config);
+  if (api === undefined) return undefined;
+  const options = { node: nodeIdentity.node, waitMs: config.metadataWaitMs };
+  const pods = new PodMetadata(api, options, {
+    changed: (pod) => {
+      if (fleet.relabel(pod)) setImmediate(() => pumpSafely(pipeline));
+    },
+    troubled: (text) => control.log.warn('POD_METADATA_UNAVAILABLE', text),
+  });
+  fleet.usePods(pods);
+  return pods;
+}
+
+function pumpSafely(pipeline: Pipeline): void {
+  try {
+    pipeline.pump();
+  } catch (error) {
+    pipeline.onFailure(error);
+  }
+}
+
+/** Gives the fleet the logs that it finds, from now on until `close`. */
+export function findLogs({ config, fleet }: Agent, { log: agentLog }: Control): LogSearch {
+  const { promise: listed, resolve } = Promise.withResolvers<void>();
+  const { scanIntervalMs } = limits;
+  let logs = 0;
+  const events: DiscoveryEvents = {
+    added: (log) => {
+      logs += 1;
+      fleet.add(log, steadyNowMs());
+    },
+    removed: (log) => fleet.removeLink(log),
+    refused: (linkPath, reason) => agentLog.warn('LINK_REFUSED', `${linkPath}: ${reason}`),
+    missed: (linkPath) =>
+      agentLog.warn('LINES_LOST', `${linkPath} came and went before it could be read`),
+    degraded: (reason) => agentLog.warn('WATCH_DEGRADED', reason),
+    crowded: (directory) =>
+      agentLog.warn('OVER_LIMIT', `${directory}: its links are more than are read`),
+    listed: () => {
+      fleet.endFirstScan();
+      resolve();
+    },
+  };
+  const { rawPath, containersDir, logRoot: logRoots } = config;
+  const discovery: LogDiscovery =
+    config.format === 'raw'
+      ? startRawDiscovery({ rawPaths: rawPath, name: rawName(config), scanIntervalMs }, events)
+      : startDiscovery({ containersDir, logRoots, scanIntervalMs, watch: !config.once }, events);
+  if (config.format === 'raw') events.listed?.();
+  const nothing = () => nothingToRead(config, { logs, links: discovery.unsettledCount ?? 0 });
+  return { discovery, listed: listed.then(nothing) };
+}
+
+function rawName({ namespace, pod, container }: Config): ContainerName | undefined {
+  if (pod === undefined) return undefined;
+  const names = { namespace: namespace ?? '', pod, container: container ?? '' };
+  return { ...names, podUid: '', restartCount: 0 };
+}

@@ -1,0 +1,156 @@
+// The agent as it runs on a node: once per flush interval a tick looks at the busy containers and
+// pumps, until the signal to stop. Beside it run discovery, reloading and the admin server.
+
+import { hostname } from 'node:os';
+
+import type { AdminServer } from '../admin/admin-server.ts';
+import { type Control, progressSink, stopReason } from '../control.ts';
+import type { PodMetadata } from '../discover/pods/pod-metadata.ts';
+import { createConntrackWatch } from '../host/node-pressure.ts';
+import { ConfigReloader } from '../options/config-reloader.ts';
+import type { Config } from '../options/options.ts';
+import type { AgentReport, ShownAgent } from '../status/agent-status.ts';
+import { createCatchUp } from '../status/catch-up.ts';
+import { createHeartbeat, type Heartbeat } from '../status/heartbeat.ts';
+import { tellStart, tellStop } from '../status/run-lines.ts';
+import { createSummaryLog } from '../status/summary-log.ts';
+import { steadyNowMs } from '../steady-clock.ts';
+import { type Agent, planContext } from './make-agent.ts';
+import { findLogs, type LogSearch, openPods } from './open-sources.ts';
+import { stopGracefully } from './stop-agent.ts';
+
+/** What runs beside the ticks. */
+type Company = {
+  readonly pods: PodMetadata | undefined;
+  readonly logs: LogSearch;
+  readonly reloader: ConfigReloader | undefined;
+};
+
+/** Resolves to the exit code after the control's signal is aborted. */
+export async function runLive(agent: Agent, control: Control): Promise<number> {
+  const pods = await openPods(agent, control);
+  agent.fleet.restoreOrphans(agent.spooler.orphans, steadyNowMs());
+  const logs = findLogs(agent, control);
+  const reloader = startReloading(agent, pods, control);
+  try {
+    await liveUntilStopped(agent, { pods, logs, reloader }, control);
+    return 0;
+  } finally {
+    reloader?.close();
+    pods?.close();
+    await logs.discovery.close();
+  }
+}
+
+async function liveUntilStopped(agent: Agent, company: Company, control: Control): Promise<void> {
+  const { log, signal } = control;
+  const { fleet, pipeline, store } = agent;
+  const { logs, pods, reloader } = company;
+  const heartbeat = createHeartbeat(agent.config.flushIntervalMs);
+  let stopping = false;
+  const shown: ShownAgent = {
+    ...agent,
+    heartbeat,
+    pods,
+    discovery: logs.discovery,
+    reloader,
+    get config() {
+      return reloader?.config ?? agent.config;
+    },
+    get stopping() {
+      return stopping;
+    },
+  };
+  const { admin, observe } = await serveAdmin(shown, control);
+  void logs.listed.then((nothing) => {
+    if (nothing !== undefined) log.warn(nothing.code, nothing.message);
+    tellStart(log, agent, admin?.url);
+  });
+  const { promise: stopped, resolve: stop, reject: fail } = Promise.withResolvers<void>();
+  const tick = createTick(agent, { heartbeat, control, observe, fail });
+  pipeline.onFailure = fail;
+  const timer = setInterval(tick, agent.config.flushIntervalMs);
+  tick();
+  signal.addEventListener('abort', () => stop(), { once: true });
+  if (signal.aborted) stop();
+  try {
+    await stopped;
+  } finally {
+    clearInterval(timer);
+    reloader?.close();
+    stopping = true;
+    const { inFlightBytes } = pipeline;
+    const { behindBytes } = fleet;
+    await stopGracefully(agent, shown.config.graceMs);
+    store.flush();
+    if (signal.aborted) {
+      tellStop(log, agent, { reason: stopReason(control), inFlightBytes, behindBytes });
+    }
+    await admin?.close();
+  }
+}
+
+type TickParts = {
+  readonly heartbeat: Heartbeat;
+  readonly control: Control;
+  /** undefined without an admin server. */
+  readonly observe: (() => void) | undefined;
+  readonly fail: (error: unknown) => void;
+};
+
+/** What is to be done once per flush interval; it never throws. */
+function createTick(agent: Agent, { heartbeat, control, observe, fail }: TickParts): () => void {
+  const { fleet, pipeline, spooler, store } = agent;
+  const summarize = createSummaryLog(control.log);
+  const watchConntrack = createConntrackWatch(control.log);
+  const catchUp = createCatchUp(progressSink(control));
+  return () => {
+    try {
+      heartbeat.begin();
+      fleet.tick(steadyNowMs());
+      spooler.orphans.keep(() => fleet.all(), fail);
+      pipeline.pump();
+      heartbeat.spent('tail');
+      store.flush();
+      if (store.healthy) heartbeat.saved();
+      heartbeat.spent('commit');
+      summarize({ ...pipeline.totals, behindBytes: () => fleet.behindBytes });
+      catchUp(() => ({ doneBytes: pipeline.totals.bytes, leftBytes: fleet.behindBytes }));
+      watchConntrack();
+      observe?.();
+    } catch (error) {
+      fail(error);
+    }
+  };
+}
+
+type Admin = Partial<Pick<AgentReport, 'observe'>> & { readonly admin?: AdminServer };
+
+/** Loads nothing of the admin server where it is off. */
+async function serveAdmin(shown: ShownAgent, { log }: Control): Promise<Admin> {
+  const { adminAddress, ownPod } = shown.config;
+  if (adminAddress === undefined) return {};
+  const { startAdmin } = await import('../admin/admin-server.ts');
+  const { createAgentReport } = await import('../status/agent-status.ts');
+  const names = new Set([ownPod ?? hostname(), hostname(), adminAddress.host]);
+  const { source, observe } = createAgentReport(shown, log);
+  return { observe, admin: await startAdmin(adminAddress, source, log, [...names]) };
+}
+
+/** Takes over what is hot of a changed configuration, whenever it comes. */
+function startReloading(
+  agent: Agent,
+  pods: PodMetadata | undefined,
+  { reload, log }: Control,
+): ConfigReloader | undefined {
+  if (reload === undefined) return undefined;
+  const apply = (config: Config) => {
+    agent.fleet.configure(config);
+    agent.pipeline.configure(planContext(config, agent.nodeIdentity));
+    pods?.setWait(config.metadataWaitMs);
+    reload.setLogLevel(config.logLevel);
+  };
+  const reloader = new ConfigReloader({ config: agent.config, load: reload.load, apply, log });
+  reload.requests.addEventListener('reload', () => void reloader.reload());
+  return reloader;
+}

@@ -1,0 +1,82 @@
+// A run with --once: ships what is there, prints a summary, ends.
+
+import { type Control, progressSink, stopReason } from '../control.ts';
+import { createProgress, lineIntervalMs, terminalIntervalMs } from '../progress.ts';
+import { onceSummary } from '../status/run-lines.ts';
+import { steadyNowMs } from '../steady-clock.ts';
+import { untilAborted } from '../until-aborted.ts';
+import type { Agent } from './make-agent.ts';
+import { findLogs, type LogSearch, openPods } from './open-sources.ts';
+import { stopGracefully } from './stop-agent.ts';
+
+/** Resolves to the exit code. @throws AgentError CONTAINERS_MISSING. */
+export async function runOnce(agent: Agent, control: Control): Promise<number> {
+  const { signal } = control;
+  const pods = await openPods(agent, control);
+  let logs: LogSearch | undefined;
+  try {
+    if (pods !== undefined) {
+      // It reads once only: what is known then is all there will be.
+      await untilAborted(pods.ready, signal);
+      pods.setWait(0);
+    }
+    agent.fleet.restoreOrphans(agent.spooler.orphans, steadyNowMs());
+    if (!signal.aborted) logs = findLogs(agent, control);
+    const nothing = await untilAborted(logs?.listed ?? Promise.resolve(undefined), signal);
+    const isComplete = !signal.aborted && (await shipAll(agent, control));
+    if (isComplete) await agent.shipper.stop(0);
+    else await stopGracefully(agent, agent.config.graceMs);
+    agent.store.flush();
+    const stoppedBy = isComplete ? undefined : stopReason(control);
+    control.write(JSON.stringify(onceSummary(agent, stoppedBy)));
+    if (nothing !== undefined) {
+      // Links that lead nowhere are of pods just gone, or refused and reported; no link at all is a
+      // directory that is not the right one.
+      if ((logs?.discovery.unsettledCount ?? 0) === 0) throw nothing;
+      control.log.warn(nothing.code, nothing.message);
+    }
+    return exitCodeOf(agent, stoppedBy, control);
+  } finally {
+    pods?.close();
+    await logs?.discovery.close();
+  }
+}
+
+function exitCodeOf({ fleet }: Agent, stoppedBy: string | undefined, { log }: Control): number {
+  const { behindBytes: left } = fleet;
+  if (stoppedBy !== undefined) {
+    const text = `stopped by ${stoppedBy}: ${left} bytes that were found are left for the next run`;
+    log.error('SHIP_STOPPED', text);
+    return 1;
+  }
+  if (left > 0) log.error('FILE_UNREADABLE', `${left} bytes could not be read`);
+  return left > 0 ? 1 : 0;
+}
+
+/** Returns whether it came to the end: false when the signal came before. */
+async function shipAll(agent: Agent, control: Control): Promise<boolean> {
+  const { fleet, pipeline } = agent;
+  fleet.tick(steadyNowMs());
+  const stopTelling = tellProgress(agent, control);
+  try {
+    const settled = pipeline.settle().then(() => true);
+    return (await untilAborted(settled, control.signal)) ?? false;
+  } finally {
+    stopTelling();
+  }
+}
+
+/** Tells how far --once is until the returned function is called. */
+function tellProgress({ pipeline, fleet }: Agent, control: Control): () => void {
+  const sink = progressSink(control);
+  const progress = createProgress({ ...sink, name: 'shipping' });
+  const intervalMs = sink.writeTerminal === undefined ? lineIntervalMs : terminalIntervalMs;
+  const clock = setInterval(
+    () => progress.update(pipeline.totals.bytes, fleet.unreadBytes),
+    intervalMs,
+  );
+  return () => {
+    clearInterval(clock);
+    progress.end();
+  };
+}

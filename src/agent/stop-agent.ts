@@ -1,0 +1,26 @@
+// How the agent stops. Invariant: from the signal to stop on, nothing is waited for longer than the
+// grace period, whatever was going on.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { limits } from '../config.ts';
+import { steadyNowMs } from '../steady-clock.ts';
+import type { Agent } from './make-agent.ts';
+
+/**
+ * Reads nothing more, lets what is in flight finish within the grace period, gives up the rest: the
+ * next run sends it again. A `.gz` that is being unpacked is not waited for.
+ */
+export async function stopGracefully(agent: Agent, graceMs: number): Promise<void> {
+  const { config, fleet, pipeline, shipper, spooler } = agent;
+  pipeline.stop();
+  const settled = pipeline.settle();
+  // First: whoever sends the signal may not wait for the end of the grace period.
+  const keepDeleted = () => spooler.orphans.keepAll(fleet.all(), limits.orphanStopMs);
+  if (!config.once) await keepDeleted();
+  await shipper.stop(graceMs);
+  await Promise.race([settled, sleep(limits.stopSettleMs, undefined, { ref: false })]);
+  if (config.once) return;
+  fleet.tick(steadyNowMs()); // A node that is drained deletes its pods meanwhile.
+  await keepDeleted();
+}
