@@ -1,5 +1,7 @@
-// All chains of the node: turns what discovery finds into chains, keeps them awake or idle, drops
-// them when they are over. pipeline.ts plans from it.
+// All containers of the node: makes one of each log that discovery finds, keeps it busy or idle,
+// and drops it when its log is finished.
+//
+// Invariant: a container is known under one key from its first link to the end of its files.
 
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -18,26 +20,14 @@ import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
 import { LossLedger } from './tail/loss-ledger.ts';
 import type { OrphanSource } from './tail/orphan-copy.ts';
 import type { Orphans } from './tail/orphans.ts';
-import type { PlannedChain } from './tail/plan.ts';
 import { Refusals } from './tail/refusals.ts';
-import { noRule, ReadingRules, type Annotations, type ReadingRule } from './tail/reading-rules.ts';
+import { ReadingRules, type ReadingRule } from './tail/reading-rules.ts';
 import { realRoots } from './real-roots.ts';
 import { steadyNowMs } from './steady-clock.ts';
 import type { Loss, TailSetup } from './tail/tail-setup.ts';
+import { TailedContainer } from './tail/tailed-container.ts';
 import { WakeList } from './tail/wake.ts';
 import type { NodeIdentity } from './host/node-identity.ts';
-
-/** One container's chain with what agent and page need to say about it. */
-export type FleetChain = PlannedChain & {
-  readonly log: ContainerLog;
-  /** Not planned yet: the labels of its pod may come any moment. */
-  awaited: boolean;
-  /** Since the start; nobody can read them any more. */
-  lostBytes: number;
-  rule: ReadingRule;
-  /** Of its pod; kept when nobody knows the pod any more. */
-  annotations: Annotations | undefined;
-};
 
 /** Room that could not be made is looked for again after this many milliseconds. */
 const noRoomMs = 50;
@@ -54,8 +44,7 @@ export class Fleet {
   readonly #ownPod: string;
   readonly #nodeIdentity: NodeIdentity;
   #partialFlushMs: number;
-  readonly #chains = new Map<string, FleetChain>();
-  readonly #plannedOf = new Map<Chain, FleetChain>();
+  readonly #containers = new Map<string, TailedContainer>();
   /** Of all links, those of containers that are not read among them. */
   readonly #logs = new Map<string, ContainerLog>();
   #rules: ReadingRules;
@@ -66,13 +55,13 @@ export class Fleet {
 
   constructor(
     config: Config,
-    parts: { nodeIdentity: NodeIdentity; store: CheckpointStore; log: Log; onWake: () => void },
+    parts: { nodeIdentity: NodeIdentity; store: CheckpointStore; log: Log },
   ) {
     const { store, log } = parts;
     this.#nodeIdentity = parts.nodeIdentity;
     this.#partialFlushMs = config.partialFlushMs;
     this.roots = realRoots(config.format === 'raw' ? config.rawPath.map(globBase) : config.logRoot);
-    this.wakeList = new WakeList(config.flushIntervalMs, parts.onWake);
+    this.wakeList = new WakeList(config.flushIntervalMs);
     this.#store = store;
     this.#log = log;
     this.#heldBudget = { bytesMax: config.heldBytesMax, ageMaxMs: config.heldAgeMaxMs };
@@ -104,12 +93,14 @@ export class Fleet {
     const { file, reason, bytes } = loss;
     const { podUid, container } = file.owner;
     const directory = dirname(file.path);
-    const planned = [...this.#chains.values()].find(
-      ({ chain: { place } }) =>
-        place.directory === directory && place.podUid === podUid && place.container === container,
+    const loser = [...this.#containers.values()].find(
+      ({ chain: { location } }) =>
+        location.directory === directory &&
+        location.podUid === podUid &&
+        location.container === container,
     );
-    if (planned !== undefined) planned.lostBytes += bytes;
-    this.losses.enter(loss, planned?.template, planned?.log.name);
+    loser?.lose(bytes);
+    this.losses.enter(loss, loser?.template, loser?.log.name);
     this.#log.warn('LINES_LOST', `${file.path}: ${bytes} bytes (${reason})`);
   }
 
@@ -119,7 +110,7 @@ export class Fleet {
     if (performance.now() < this.#noRoomUntilMs) return;
     const countMax = Math.floor((openFiles.max * 7) / 8);
     for (const unreadToo of [false, true]) {
-      for (const { chain } of this.#chains.values()) {
+      for (const { chain } of this.#containers.values()) {
         if (openFiles.count <= countMax) return;
         chain.release({ unreadToo });
       }
@@ -142,12 +133,12 @@ export class Fleet {
     this.#logs.set(log.linkPath, log);
     if (this.#ruleOf(log).isExcluded) return this.#claim(log);
     const key = keyOf(log);
-    const known = this.#chains.get(key);
-    const chain = known?.chain ?? this.#make(key, log);
-    chain.links.add(log.linkPath);
+    const container = this.#containers.get(key) ?? this.#make(key, log);
+    const { chain } = container;
+    chain.addLink(log.linkPath);
     // A pod with a thousand files may have a thousand links, too: then the next tick looks.
     if (chain.files.length <= limits.filesLookedAtOnceMax) chain.look(nowMs);
-    this.wakeList.wake(chain);
+    this.wakeList.wake(container);
   }
 
   /**
@@ -165,13 +156,14 @@ export class Fleet {
         continue;
       }
       const key = keyOf(log);
-      const chain = this.#chains.get(key)?.chain ?? this.#make(key, log, source);
+      const container = this.#containers.get(key) ?? this.#make(key, log, source);
+      const { chain } = container;
       orphans.adopt(chain.restore(found, unlinkedAtMs), chain, found);
-      this.wakeList.wake(chain);
+      this.wakeList.wake(container);
     }
   }
 
-  #make(key: string, log: ContainerLog, kept?: OrphanSource): Chain {
+  #make(key: string, log: ContainerLog, kept?: OrphanSource): TailedContainer {
     const { directory, fileName, format, name } = log;
     const chain = new Chain(
       {
@@ -186,14 +178,13 @@ export class Fleet {
     );
     const template =
       kept === undefined ? this.#describe(log) : restoreTemplate(this.#nodeIdentity, kept.workload);
-    const awaited = kept === undefined && name !== undefined && this.#pods?.holdBack(name) === true;
-    const annotations = kept?.annotations;
-    const state = { servedAt: 0, awaited, lostBytes: 0, rule: noRule, annotations };
-    const planned: FleetChain = { chain, template, log, ...state };
-    this.#obey(planned);
-    this.#chains.set(key, planned);
-    this.#plannedOf.set(chain, planned);
-    return chain;
+    const awaitsLabels =
+      kept === undefined && name !== undefined && this.#pods?.holdBack(name) === true;
+    const { annotations } = kept ?? {};
+    const container = new TailedContainer(chain, log, { template, annotations, awaitsLabels });
+    this.#obey(container);
+    this.#containers.set(key, container);
+    return container;
   }
 
   #ruleOf({ name }: ContainerLog): ReadingRule {
@@ -204,21 +195,17 @@ export class Fleet {
     return name && this.#pods?.find(name);
   }
 
-  /** Takes the present rule over, from the next plan on. */
-  #obey(planned: FleetChain): void {
-    const { name } = planned.log;
-    const pod = this.#podOf(name);
-    if (pod !== undefined) planned.annotations = pod.annotations;
-    const rule = this.#rules.of(name, () => planned.annotations);
-    const isOwn = planned.log.name?.pod === this.#ownPod;
-    const own = isOwn ? limits.ownLogBytesPerSecond : Number.POSITIVE_INFINITY;
+  /** Has a container obey the present rule. */
+  #obey(container: TailedContainer): void {
+    const { name } = container.log;
+    const annotations = this.#podOf(name)?.annotations;
+    if (annotations !== undefined) container.annotate(annotations);
+    const rule = this.#rules.of(name, () => container.annotations);
+    const own = name?.pod === this.#ownPod ? limits.ownLogBytesPerSecond : Number.POSITIVE_INFINITY;
     const bytesPerSecond = Math.min(own, rule.bytesPerSecond ?? Number.POSITIVE_INFINITY);
     // `--once` ends when it finds nothing to read: it must not take what waits for that.
     const isPaced = bytesPerSecond !== Number.POSITIVE_INFINITY && !this.#setup.once;
-    planned.rule = rule;
-    planned.joinStackTraces = rule.joinStackTraces;
-    planned.recordRule = rule.records;
-    planned.pace = isPaced ? { bytesPerSecond, dueMs: planned.pace?.dueMs ?? 0 } : undefined;
+    container.obey(rule, isPaced ? bytesPerSecond : undefined);
   }
 
   /** Its positions are kept for the day when it is read again. */
@@ -235,14 +222,14 @@ export class Fleet {
   configure(config: Config): void {
     this.#partialFlushMs = config.partialFlushMs;
     this.#rules = new ReadingRules(config);
-    for (const planned of this.#chains.values()) this.#obey(planned);
+    for (const container of this.#containers.values()) this.#obey(container);
     this.#addMissing(() => true);
   }
 
   /** Reads containers again that were excluded. */
   #addMissing(isMeant: (log: ContainerLog) => boolean): void {
     for (const log of this.#logs.values()) {
-      if (this.#chains.get(keyOf(log))?.chain.links.has(log.linkPath) === true) continue;
+      if (this.#containers.get(keyOf(log))?.chain.links.has(log.linkPath) === true) continue;
       if (isMeant(log)) this.add(log, steadyNowMs());
     }
   }
@@ -259,14 +246,14 @@ export class Fleet {
   relabel({ namespace, pod }: PodName): boolean {
     let isReleased = false;
     const isOfPod = ({ name }: ContainerLog) => name?.pod === pod && name.namespace === namespace;
-    for (const planned of this.#chains.values()) {
-      const { name } = planned.log;
-      if (name === undefined || !isOfPod(planned.log)) continue;
-      // Nobody knows the pod of a kept file any more: it keeps the labels that it came with.
-      if (this.#podOf(name) !== undefined) planned.template = this.#describe(planned.log);
-      this.#obey(planned);
-      if (!planned.awaited || this.#pods?.holdBack(name) === true) continue;
-      planned.awaited = false;
+    for (const container of this.#containers.values()) {
+      const { log } = container;
+      if (log.name === undefined || !isOfPod(log)) continue;
+      // The pod of a file that was kept is gone: the file keeps the labels that it came with.
+      if (this.#podOf(log.name) !== undefined) container.relabel(this.#describe(log));
+      this.#obey(container);
+      if (!container.awaitsLabels || this.#pods?.holdBack(log.name) === true) continue;
+      container.stopAwaitingLabels();
       isReleased = true;
     }
     this.#addMissing(isOfPod);
@@ -276,30 +263,30 @@ export class Fleet {
   /** The link is gone: its container was removed. Its files are read to their ends. */
   removeLink(log: ContainerLog): void {
     this.#logs.delete(log.linkPath);
-    const planned = this.#chains.get(keyOf(log));
-    if (planned === undefined) return;
-    planned.chain.links.delete(log.linkPath);
-    this.wakeList.wake(planned.chain);
+    const container = this.#containers.get(keyOf(log));
+    if (container === undefined) return;
+    container.chain.removeLink(log.linkPath);
+    this.wakeList.wake(container);
   }
 
-  /** Looks at the busy chains, and drops those that are over. */
+  /** Looks at the busy containers, and drops those whose log is finished. */
   tick(nowMs: number): void {
     if (!this.#setup.once) this.#setup.listUntilMs = performance.now() + limits.listSliceMs;
     this.wakeList.tick(nowMs, this.#partialFlushMs);
-    fitHeldFiles(this.#plannedOf.keys(), this.#heldBudget, nowMs);
+    fitHeldFiles(this.#containers.values(), this.#heldBudget, nowMs);
     this.#forgetUnclaimed(nowMs);
     this.#tellHeldBack(nowMs);
     this.#dropEnded();
   }
 
-  /** Busy or not: a chain may be over at the very look that lays it to rest. */
+  /** Busy or not: a log may be finished at the very look that makes it idle. */
   #dropEnded(): void {
-    for (const { chain, log, rule } of this.#chains.values()) {
-      if (!(chain.over || rule.isExcluded) || chain.draining || chain.isCopying) continue;
+    for (const container of this.#containers.values()) {
+      const { chain, log, rule } = container;
+      if (!(chain.isFinished || rule.isExcluded) || chain.draining || chain.isCopying) continue;
       chain.close();
-      this.wakeList.remove(chain);
-      this.#chains.delete(keyOf(log));
-      this.#plannedOf.delete(chain);
+      this.wakeList.remove(container);
+      this.#containers.delete(keyOf(log));
     }
   }
 
@@ -308,7 +295,7 @@ export class Fleet {
     this.#noticesAtMs ??= nowMs + limits.heldBackNoticeMs;
     if (nowMs < this.#noticesAtMs) return;
     this.#noticesAtMs = nowMs + limits.heldBackNoticeMs;
-    for (const { chain, rule, template } of this.#chains.values()) {
+    for (const { chain, rule, template } of this.#containers.values()) {
       const { live, unread } = chain;
       if (rule.bytesPerSecond === undefined || live === undefined) continue;
       if (unread > Math.max(rule.bytesPerSecond, limits.pacedBytesMin)) {
@@ -320,7 +307,7 @@ export class Fleet {
   /** Unread bytes of the containers with a rate limit. */
   get heldBackBytes(): number {
     let bytes = 0;
-    for (const { chain, rule } of this.#chains.values()) {
+    for (const { chain, rule } of this.#containers.values()) {
       if (rule.bytesPerSecond !== undefined) bytes += chain.unread;
     }
     return bytes;
@@ -329,21 +316,20 @@ export class Fleet {
   /** Once: forgets the checkpoints of containers that went while no agent ran. */
   #forgetUnclaimed(nowMs: number): void {
     this.#forgetsAtMs ??= nowMs + limits.unclaimedKeptMs;
-    if (nowMs < this.#forgetsAtMs || this.#chains.size === 0) return;
+    if (nowMs < this.#forgetsAtMs || this.#containers.size === 0) return;
     this.#forgetsAtMs = Number.POSITIVE_INFINITY;
     this.#store.forgetUnclaimed();
   }
 
-  /** Chains that may have something to read: the busy ones that wait for no labels. */
-  *planned(): Generator<FleetChain> {
-    for (const chain of this.wakeList.busy()) {
-      const planned = this.#plannedOf.get(chain);
-      if (planned?.awaited === false && !planned.rule.isExcluded) yield planned;
+  /** What may have something to read: the busy containers that wait for no labels. */
+  *plannable(): Generator<TailedContainer> {
+    for (const container of this.wakeList.busy()) {
+      if (!container.awaitsLabels && !container.rule.isExcluded) yield container;
     }
   }
 
-  all(): Iterable<FleetChain> {
-    return this.#chains.values();
+  all(): Iterable<TailedContainer> {
+    return this.#containers.values();
   }
 
   get openFileCount(): number {
@@ -352,26 +338,26 @@ export class Fleet {
 
   get fileCount(): number {
     let count = 0;
-    for (const { chain } of this.#chains.values()) count += chain.files.length;
+    for (const { chain } of this.#containers.values()) count += chain.files.length;
     return count;
   }
 
-  /** Bytes that are not answered for yet. */
+  /** Bytes that are not acknowledged yet. */
   get behindBytes(): number {
     let bytes = 0;
-    for (const { chain } of this.#chains.values()) bytes += chain.behindBytes;
+    for (const { chain } of this.#containers.values()) bytes += chain.behindBytes;
     return bytes;
   }
 
   get unreadBytes(): number {
     let bytes = 0;
-    for (const { chain } of this.#chains.values()) bytes += chain.unread;
+    for (const { chain } of this.#containers.values()) bytes += chain.unread;
     return bytes;
   }
 
   close(): void {
     this.wakeList.close();
-    for (const { chain } of this.#chains.values()) chain.close();
+    for (const { chain } of this.#containers.values()) chain.close();
   }
 }
 

@@ -1,5 +1,5 @@
 // Carries plans through drain, ship and commit: the only place where the stages meet on the path of
-// the bytes. Made by agent.ts.
+// the bytes.
 //
 // Invariants: one plan = one worker task = one request body = one commit. A slot belongs to one of
 // them at a time. A file's committed offset moves only after the answer. When no slot is free
@@ -19,21 +19,9 @@ import type { Spooler } from './tail/spooler.ts';
 import type { Chain } from './tail/chain.ts';
 import { bytesConsumed } from './tail/chain-cut.ts';
 import type { DrainedRange } from './tail/position.ts';
-import {
-  giveTurnBack,
-  makePlan,
-  smoothExpansion,
-  type Plan,
-  type PlanContext,
-  type PlannedChain,
-} from './tail/plan.ts';
-import {
-  addSource,
-  createChainTotals,
-  createTotals,
-  type ChainTotals,
-  type Totals,
-} from './status/totals.ts';
+import { giveTurnBack, Planner, type Plan, type PlanContext } from './tail/planner.ts';
+import type { TailedContainer } from './tail/tailed-container.ts';
+import { addDetails, addSource, createCounter, type Totals } from './tail/totals.ts';
 
 type Stages = {
   readonly encoder: EncoderPool;
@@ -43,6 +31,14 @@ type Stages = {
   readonly log: Log;
 };
 
+type PipelineOptions = {
+  /** Replaced by `configure`; the node stays the same. */
+  readonly context: PlanContext;
+  readonly workers: number;
+  readonly plannable: () => Iterable<TailedContainer>;
+  readonly takeLosses: (countMax: number) => LossNotice[];
+};
+
 type Range = {
   readonly chain: Chain;
   readonly file: LogFile;
@@ -50,49 +46,43 @@ type Range = {
 };
 
 export class Pipeline {
-  readonly totals: Totals = createTotals();
-  inFlightBytes = 0;
+  readonly #totals = createCounter();
   readonly #stages: Stages;
-  #context: PlanContext;
-  readonly #chains: () => Iterable<PlannedChain>;
-  readonly #chainTotals = new WeakMap<PlannedChain, ChainTotals>();
-  readonly #drainsMax: number;
+  readonly #options: PipelineOptions;
+  readonly #planner: Planner;
+  readonly #failure = Promise.withResolvers<never>();
+  #inFlightBytes = 0;
   #drains = 0;
   #drainTurnMs = 0;
-  /** Bytes of body that a byte of log became, of late. What is planned past a body is in vain. */
-  #expansion = 1;
   #shipments = 0;
-  /** Chains of which refused entries hold batches up, and how many batches. */
-  readonly #heldUp = new Map<Chain, number>();
-  readonly #takeLosses: (countMax: number) => LossNotice[];
   #spoolLookMs = 0;
   #isTelling = false;
   #stopped = false;
-  /** Told when a worker fails, which only a bug makes it do. */
-  onFailure: (error: unknown) => void = (error) => {
-    throw error;
-  };
   #settled: (() => void) | undefined;
 
-  constructor(
-    stages: Stages,
-    options: {
-      context: PlanContext;
-      workers: number;
-      chains: () => Iterable<PlannedChain>;
-      takeLosses: (countMax: number) => LossNotice[];
-    },
-  ) {
+  constructor(stages: Stages, options: PipelineOptions) {
     this.#stages = stages;
-    this.#context = options.context;
-    this.#drainsMax = options.workers;
-    this.#chains = options.chains;
-    this.#takeLosses = options.takeLosses;
+    this.#options = options;
+    this.#planner = new Planner(options.context);
   }
 
   /** From the next plan on; the ones under way keep theirs. */
   configure(context: PlanContext): void {
-    this.#context = context;
+    this.#planner.configure(context);
+  }
+
+  /** Rejects when an encoder fails, which only a bug makes it do. */
+  get failure(): Promise<never> {
+    return this.#failure.promise;
+  }
+
+  get totals(): Totals {
+    return this.#totals;
+  }
+
+  /** Of request bodies. */
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
   }
 
   /** Nothing is being read, sent or waited for. */
@@ -105,22 +95,12 @@ export class Pipeline {
     return this.#drains === 0 ? 0 : performance.now() - this.#drainTurnMs;
   }
 
-  totalsOf(planned: PlannedChain): ChainTotals {
-    let totals = this.#chainTotals.get(planned);
-    if (totals === undefined) {
-      totals = createChainTotals();
-      this.#chainTotals.set(planned, totals);
-    }
-    return totals;
-  }
-
-  /** Resolves when `pump` finds nothing more to do; rejects when a worker fails. */
-  async settle(): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+  /** Pumps; resolves when there is nothing more to do, rejects when an encoder fails. */
+  async pumpAll(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
     this.#settled = resolve;
-    this.onFailure = reject;
     this.pump();
-    return promise;
+    return Promise.race([promise, this.failure]);
   }
 
   /** Starts no plan any more. What is in flight goes on. */
@@ -133,12 +113,10 @@ export class Pipeline {
     this.#tellLosses();
     // Not only when nothing else is left to read: what is compressed already is deleted next.
     if (steadyNowMs() - this.#spoolLookMs >= limits.spoolLookMs) this.#spoolNext();
-    while (!this.#stopped && this.#drains < this.#drainsMax) {
+    while (!this.#stopped && this.#drains < this.#options.workers) {
       const slot = this.#stages.encoder.takeSlot();
       if (slot === undefined) return;
-      const batchBytesMax = this.#context.batchBytesMax / this.#expansion;
-      const context = { ...this.#context, batchBytesMax };
-      const plan = makePlan(this.#plannable(), slot, context, steadyNowMs());
+      const plan = this.#planner.take(this.#options.plannable(), slot, steadyNowMs());
       if (plan === undefined) {
         this.#stages.encoder.freeSlot(slot);
         this.#spoolNext();
@@ -146,14 +124,22 @@ export class Pipeline {
       }
       this.#drains += 1;
       this.#drainTurnMs = performance.now();
-      this.#carry(plan).catch((error: unknown) => this.onFailure(error));
+      this.#carry(plan).catch(this.#fail);
     }
     if (this.idle) this.#settled?.();
   }
 
-  /** All but those whose next entries would only wait behind refused ones, in a slot of others. */
-  *#plannable(): Generator<PlannedChain> {
-    for (const planned of this.#chains()) if (!this.#heldUp.has(planned.chain)) yield planned;
+  readonly #fail = (error: unknown): void => this.#failure.reject(error);
+
+  /** Pumps when the present turn of the event loop is over. */
+  pumpSoon(): void {
+    setImmediate(() => {
+      try {
+        this.pump();
+      } catch (error) {
+        this.#fail(error);
+      }
+    });
   }
 
   async #carry(plan: Plan): Promise<void> {
@@ -162,7 +148,7 @@ export class Pipeline {
     this.#drains -= 1;
     this.#drainTurnMs = performance.now();
     if (!isIntact(plan)) {
-      for (const { planned } of plan.parts) planned.chain.retreat();
+      for (const { container } of plan.parts) container.chain.discardDrain();
       encoder.freeSlot(plan.task.slot);
       this.pump();
       return;
@@ -170,21 +156,21 @@ export class Pipeline {
     const ranges = this.#advance(plan, result);
     if (result.bodyBytes > 0) {
       this.#shipments += 1;
-      this.inFlightBytes += result.bodyBytes;
+      this.#inFlightBytes += result.bodyBytes;
       this.#saveReadTimes(ranges);
       this.pump(); // The next plan is drained while this one is on the wire.
       try {
         const outcome = await this.#ship(plan, result);
-        this.totals.retries += outcome.retries;
-        this.totals.deadLettered += outcome.deadLettered;
+        this.#totals.retries += outcome.retries;
+        this.#totals.deadLettered += outcome.deadLettered;
         this.#commit(ranges);
       } catch (error) {
         if (!this.#stopped) throw error; // Given up at the end of the grace period: read again by the next run.
       } finally {
         this.#shipments -= 1;
-        this.inFlightBytes -= result.bodyBytes;
+        this.#inFlightBytes -= result.bodyBytes;
       }
-      this.totals.batches += 1;
+      this.#totals.batches += 1;
     } else {
       encoder.freeSlot(plan.task.slot);
       this.#commit(ranges);
@@ -196,7 +182,7 @@ export class Pipeline {
   async #ship(plan: Plan, { bodyBytes, entries, sources }: DrainResult): Promise<ShipOutcome> {
     const { encoder, shipper } = this.#stages;
     const { slot } = plan.task;
-    const heldUp: Chain[] = [];
+    const heldUp: TailedContainer[] = [];
     let isReleased = false;
     const release = (): void => {
       if (!isReleased) encoder.freeSlot(slot);
@@ -206,83 +192,68 @@ export class Pipeline {
       return await shipper.ship({
         body: encoder.slotView(slot, bodyBytes),
         entryCount: entries,
-        sources: plan.parts.map(({ planned }, index) => ({
-          container: planned.chain,
+        sources: plan.parts.map(({ container }, index) => ({
+          container,
           entryCount: sources[index]?.entries ?? 0,
         })),
         onReleased: () => {
           release();
-          setImmediate(() => this.#pumpSafely());
+          this.pumpSoon();
         },
         onHeldUp: (source) => {
-          const chain = plan.parts[source]?.planned.chain;
-          if (chain === undefined) return;
-          heldUp.push(chain);
-          this.#heldUp.set(chain, (this.#heldUp.get(chain) ?? 0) + 1);
+          const container = plan.parts[source]?.container;
+          if (container === undefined) return;
+          heldUp.push(container);
+          container.holdUp();
         },
       });
     } finally {
       release();
-      for (const chain of heldUp) this.#letGo(chain);
-    }
-  }
-
-  #letGo(chain: Chain): void {
-    const batches = (this.#heldUp.get(chain) ?? 0) - 1;
-    if (batches > 0) this.#heldUp.set(chain, batches);
-    else this.#heldUp.delete(chain);
-  }
-
-  #pumpSafely(): void {
-    try {
-      this.pump();
-    } catch (error) {
-      this.onFailure(error);
+      for (const container of heldUp) container.letGo();
     }
   }
 
   #advance(plan: Plan, result: DrainResult): Range[] {
     const ranges: Range[] = [];
     const nowMs = steadyNowMs();
-    this.totals.tasks += 1;
-    this.totals.drainCpuMicros += result.cpuMicros;
+    this.#totals.tasks += 1;
+    this.#totals.drainCpuMicros += result.cpuMicros;
     let bytesInAll = 0;
     for (const [index, part] of plan.parts.entries()) {
-      const { planned, cut } = part;
+      const { container, cut } = part;
+      const { chain } = container;
       const source = result.sources[index];
       if (source === undefined) continue;
       const bytes = bytesConsumed(cut.segments, source.consumed);
       if (bytes === 0 && source.more) giveTurnBack(part);
       bytesInAll += bytes;
-      planned.chain.advance(cut, source, nowMs);
+      chain.advance(cut, source, nowMs);
       for (const [at, file] of cut.files.entries()) {
         const segment = cut.segments[at];
         if (segment === undefined || file.offset <= segment.start) continue;
-        ranges.push({ chain: planned.chain, file, drained: file.begin(segment) });
+        ranges.push({ chain, file, drained: file.begin(segment) });
       }
-      this.#count(planned, source, bytes);
+      this.#count(container, source, bytes);
     }
-    this.#expansion = smoothExpansion(this.#expansion, bytesInAll, result.bodyBytes);
+    this.#planner.learnExpansion(bytesInAll, result.bodyBytes);
     return ranges;
   }
 
-  #count(planned: PlannedChain, source: SourceResult, bytes: number): void {
-    addSource(this.totals, this.totalsOf(planned), { source, bytes });
-    const { directory } = planned.chain.place;
+  #count(container: TailedContainer, source: SourceResult, bytes: number): void {
+    container.count(source, bytes);
+    addSource(this.#totals, source, bytes);
+    addDetails(this.#totals, source);
+    const { directory } = container.chain.location;
     if (source.holeBytes !== undefined && source.holeBytes > 0) {
       this.#stages.log.warn('FILE_HOLE', `${source.holeBytes} bytes of zeros under ${directory}`);
     }
     if (source.readError === undefined) return;
-    this.totals.readErrors += 1;
     this.#stages.log.warn('FILE_UNREADABLE', `reading under ${directory}: ${source.readError}`);
   }
 
   #commit(ranges: readonly Range[]): void {
     for (const { chain, file, drained } of ranges) {
-      const bytes = file.acknowledge(drained);
-      if (bytes === 0) continue;
-      chain.committedBytes += bytes;
-      this.#stages.store.put(file.checkpoint());
+      if (chain.acknowledge(file, drained) > 0) this.#stages.store.put(file.checkpoint());
     }
   }
 
@@ -299,14 +270,14 @@ export class Pipeline {
   /** Ships what is to be said of lost bytes, one body at a time. */
   #tellLosses(): void {
     if (this.#isTelling || this.#stopped) return;
-    const notices = this.#takeLosses(limits.lossNoticesPerRequestMax);
+    const notices = this.#options.takeLosses(limits.lossNoticesPerRequestMax);
     if (notices.length === 0) return;
     this.#isTelling = true;
-    this.#tell(notices).catch((error: unknown) => this.onFailure(error));
+    this.#tell(notices).catch(this.#fail);
   }
 
   async #tell(notices: readonly LossNotice[]): Promise<void> {
-    const body = lossBody(this.#context.nodeIdentity, notices);
+    const body = lossBody(this.#options.context.nodeIdentity, notices);
     this.#shipments += 1;
     try {
       await this.#stages.shipper.ship({ body, entryCount: notices.length });
@@ -324,8 +295,8 @@ export class Pipeline {
     const nowMs = steadyNowMs();
     this.#spoolLookMs = nowMs;
     if (this.#stopped) return;
-    const work = this.#stages.spooler.start(this.#chains(), nowMs);
-    work?.then(() => this.#spooled()).catch((error: unknown) => this.onFailure(error));
+    const work = this.#stages.spooler.start(this.#options.plannable(), nowMs);
+    work?.then(() => this.#spooled()).catch(this.#fail);
   }
 
   #spooled(): void {

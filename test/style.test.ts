@@ -224,7 +224,7 @@ describe('the house style', () => {
     });
     const shipper = file(
       'src/ship/pool.ts',
-      "import type { Plan } from '../tail/plan.ts';\nimport { x } from '../encode/drain-task.ts';\n",
+      "import type { Plan } from '../tail/planner.ts';\nimport { x } from '../encode/drain-task.ts';\n",
     );
     expect(importsOf(shipper).map((wanted) => mayImport(shipper, wanted))).toEqual([false, true]);
     const store = file('src/commit/store.ts', "import { pool } from '../ship/pool.ts';\n");

@@ -14,7 +14,7 @@ import type { Config } from '../options/options.ts';
 import { Pipeline } from '../pipeline.ts';
 import { refusePlainHttp } from '../ship/plain-http.ts';
 import { createShipper, type Shipper } from '../ship/shipper.ts';
-import type { PlanContext } from '../tail/plan.ts';
+import type { PlanContext } from '../tail/planner.ts';
 import { Spooler } from '../tail/spooler.ts';
 import { untilAborted } from '../until-aborted.ts';
 
@@ -65,7 +65,7 @@ export async function makeAgent(config: Config, control: Control): Promise<Agent
     { ...config, endpoint: new URL(config.endpoint), project: nodeIdentity.project },
     hooks,
   );
-  const fleet = new Fleet(config, { nodeIdentity, store, log, onWake: () => undefined });
+  const fleet = new Fleet(config, { nodeIdentity, store, log });
   const spooler = new Spooler({
     directory: config.stateDir,
     roots: fleet.roots,
@@ -76,7 +76,7 @@ export async function makeAgent(config: Config, control: Control): Promise<Agent
     {
       context: planContext(config, nodeIdentity),
       workers: config.workers,
-      chains: () => fleet.planned(),
+      plannable: () => fleet.plannable(),
       takeLosses: (countMax) => fleet.losses.take(countMax),
     },
   );

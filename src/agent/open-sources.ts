@@ -9,7 +9,6 @@ import { startRawDiscovery } from '../discover/raw-discovery.ts';
 import { limits } from '../config.ts';
 import type { AgentError } from '../errors.ts';
 import type { Config } from '../options/options.ts';
-import type { Pipeline } from '../pipeline.ts';
 import { nothingToRead } from '../status/run-lines.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import type { Agent } from './make-agent.ts';
@@ -34,20 +33,12 @@ export async function openPods(agent: Agent, control: Control): Promise<PodMetad
   const options = { node: nodeIdentity.node, waitMs: config.metadataWaitMs };
   const pods = new PodMetadata(api, options, {
     changed: (pod) => {
-      if (fleet.relabel(pod)) setImmediate(() => pumpSafely(pipeline));
+      if (fleet.relabel(pod)) pipeline.pumpSoon();
     },
     troubled: (text) => control.log.warn('POD_METADATA_UNAVAILABLE', text),
   });
   fleet.usePods(pods);
   return pods;
-}
-
-function pumpSafely(pipeline: Pipeline): void {
-  try {
-    pipeline.pump();
-  } catch (error) {
-    pipeline.onFailure(error);
-  }
 }
 
 /** Gives the fleet the logs that it finds, from now on until `close`. */

@@ -68,7 +68,7 @@ async function liveUntilStopped(agent: Agent, company: Company, control: Control
   });
   const { promise: stopped, resolve: stop, reject: fail } = Promise.withResolvers<void>();
   const tick = createTick(agent, { heartbeat, control, observe, fail });
-  pipeline.onFailure = fail;
+  pipeline.failure.catch(fail);
   const timer = setInterval(tick, agent.config.flushIntervalMs);
   tick();
   signal.addEventListener('abort', () => stop(), { once: true });

@@ -59,7 +59,7 @@ async function shipAll(agent: Agent, control: Control): Promise<boolean> {
   fleet.tick(steadyNowMs());
   const stopTelling = tellProgress(agent, control);
   try {
-    const settled = pipeline.settle().then(() => true);
+    const settled = pipeline.pumpAll().then(() => true);
     return (await untilAborted(settled, control.signal)) ?? false;
   } finally {
     stopTelling();

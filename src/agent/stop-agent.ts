@@ -14,7 +14,8 @@ import type { Agent } from './make-agent.ts';
 export async function stopGracefully(agent: Agent, graceMs: number): Promise<void> {
   const { config, fleet, pipeline, shipper, spooler } = agent;
   pipeline.stop();
-  const settled = pipeline.settle();
+  const settled = pipeline.pumpAll();
+  settled.catch(() => undefined); // Thrown below, after what comes first.
   // First: whoever sends the signal may not wait for the end of the grace period.
   const keepDeleted = () => spooler.orphans.keepAll(fleet.all(), limits.orphanStopMs);
   if (!config.once) await keepDeleted();

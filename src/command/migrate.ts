@@ -21,7 +21,7 @@ import { parseContainerName } from '../discover/container-name.ts';
 import { startDiscovery } from '../discover/discovery.ts';
 import { closeDescriptor } from '../descriptor.ts';
 import { AgentError, hasCode } from '../errors.ts';
-import { Fleet, type FleetChain } from '../fleet.ts';
+import { Fleet } from '../fleet.ts';
 import {
   type ForeignPosition,
   type ForeignPositions,
@@ -31,6 +31,7 @@ import type { MigrationSource } from './migration-source.ts';
 import type { Config } from '../options/options.ts';
 import { unpackCompressed } from '../tail/gz-spool.ts';
 import type { LogFile } from '../tail/log-file.ts';
+import type { TailedContainer } from '../tail/tailed-container.ts';
 
 /** What was done, printed as one line of JSON. */
 export type MigrationSummary = {
@@ -83,13 +84,13 @@ export async function runMigrate(
     log: (level, code, text) => log[level](code, text),
   });
   const nodeIdentity = { project: '', location: '', cluster: '', node: '' };
-  const fleet = new Fleet(config, { nodeIdentity, store, log, onWake: () => undefined });
+  const fleet = new Fleet(config, { nodeIdentity, store, log });
   const summary = emptySummary(found, config.dryRun);
   const unused = new Set(found.positions);
   try {
     await findLogs(config, control, fleet);
-    for (const planned of fleet.all()) {
-      await takeOver({ config, control, fleet, store, found, unused, summary }, planned);
+    for (const container of fleet.all()) {
+      await takeOver({ config, control, fleet, store, found, unused, summary }, container);
     }
     summary.positionsWithoutFile = unused.size;
     store.flush();
@@ -154,11 +155,11 @@ async function findLogs(config: Config, { log }: Control, fleet: Fleet): Promise
 }
 
 /** Checkpoints of one container: at a position, or at the end of what came before one. */
-async function takeOver(migration: Migration, planned: FleetChain): Promise<void> {
+async function takeOver(migration: Migration, container: TailedContainer): Promise<void> {
   const { found, summary, unused } = migration;
-  const { files } = planned.chain;
+  const { files } = container.chain;
   summary.containers += 1;
-  const rows = found.positions.filter((row) => isOfContainer(row, planned));
+  const rows = found.positions.filter((row) => isOfContainer(row, container));
   const offsets = new Map<LogFile, number>();
   for (const row of rows) {
     const file = files.find((one) => isSameFile(one, row, found.savedMs));
@@ -185,16 +186,16 @@ async function takeOver(migration: Migration, planned: FleetChain): Promise<void
       save(migration, file, file.size);
     } else {
       summary.filesResumed += 1;
-      save(migration, file, await recordStart(migration, planned, { file, offset }));
+      save(migration, file, await recordStart(migration, container, { file, offset }));
     }
   }
 }
 
 /** By the link's name or the target's path; under any root, as the other agent's mounts differ. */
-function isOfContainer(row: ForeignPosition, { chain, log }: FleetChain): boolean {
+function isOfContainer(row: ForeignPosition, { chain, log }: TailedContainer): boolean {
   const name = basename(row.path);
   if ([...chain.links].some((link) => basename(link) === name)) return true;
-  if (log.name === undefined) return dirname(row.path) === chain.place.directory;
+  if (log.name === undefined) return dirname(row.path) === chain.location.directory;
   // A restarted container has another link by now, and the log of its former run in its directory.
   const named = parseContainerName(name, row.path);
   return (
@@ -230,7 +231,7 @@ function canBe(file: LogFile, row: ForeignPosition, savedMs: number): boolean {
  */
 async function recordStart(
   { config, fleet, summary }: Migration,
-  { chain }: FleetChain,
+  { chain }: TailedContainer,
   { file, offset }: { readonly file: LogFile; readonly offset: number },
 ): Promise<number> {
   const start = Math.max(0, offset - lookBackBytesMax);
@@ -251,7 +252,7 @@ async function recordStart(
     readSync(file.fd, bytes, 0, bytes.length, start);
     if (!wasOpen) file.close();
   }
-  const back = bytes.length - lastRecordEnd(bytes, chain.place.format === 'cri');
+  const back = bytes.length - lastRecordEnd(bytes, chain.location.format === 'cri');
   if (back > 0) summary.movedBack += 1;
   summary.movedBackBytes += back;
   return offset - back;

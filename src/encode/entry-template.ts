@@ -5,7 +5,7 @@
 // is put together without looking into it.
 
 import type { NodeIdentity } from '../host/node-identity.ts';
-import type { ContainerNames } from '../tail/workload.ts';
+import type { ContainerNames } from '../tail/container-names.ts';
 
 /** What stands in every entry of a container; '' for what the head of the request says already. */
 export type EntryTemplate = {

@@ -11,7 +11,7 @@ import { limits, type Config } from '../config.ts';
 import type { CheckpointStore } from '../commit/checkpoint-store.ts';
 import type { Discovery } from '../discover/discovery.ts';
 import type { PodMetadata } from '../discover/pods/pod-metadata.ts';
-import type { Fleet, FleetChain } from '../fleet.ts';
+import type { Fleet } from '../fleet.ts';
 import type { ConfigReloader } from '../options/config-reloader.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Shipper } from '../ship/shipper.ts';
@@ -25,8 +25,9 @@ import { overLimitOf } from './over-limit.ts';
 import { createPressureReader, type Pressure } from '../host/node-pressure.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import { heldBytesOf } from '../tail/held-budget.ts';
+import { costPerMonth } from '../tail/container-meter.ts';
+import type { TailedContainer } from '../tail/tailed-container.ts';
 import { version } from '../version.ts';
-import { costPerMonth, createWorkloadMeters, type WorkloadMeters } from './workload-meter.ts';
 
 /** The parts of an agent that are shown; what is not readonly there may be replaced. */
 export type ShownAgent = {
@@ -56,7 +57,6 @@ export type AgentReport = {
 /** What the admin server serves of an agent. */
 export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
   const history = createHistory();
-  const meters = createWorkloadMeters(agent.nodeIdentity);
   const readPressure = createPressureReader();
   let rssBytes = memoryUsage.rss();
   let dueMs = 0;
@@ -66,7 +66,7 @@ export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
     dueMs = performance.now() + historyIntervalMs - agent.config.flushIntervalMs / 2;
     const before = threadCpuUsage();
     try {
-      const sample = sampleOf(agent, meters);
+      const sample = sampleOf(agent);
       rssBytes = sample.rssBytes;
       history.add(sample);
     } catch (error) {
@@ -79,7 +79,7 @@ export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
   const source: AdminSource = {
     liveness: () => liveness(agent),
     readiness: () => readiness(agent),
-    status: () => statusOf(agent, meters, { adminMicros, rssBytes, pressure: readPressure() }),
+    status: () => statusOf(agent, { adminMicros, rssBytes, pressure: readPressure() }),
     history: history.after,
     deadLetters: () => letterStatus(agent.config),
     spent: (micros) => {
@@ -137,10 +137,9 @@ function reasonUnreadable(directory: string): string | undefined {
   }
 }
 
-function sampleOf(agent: ShownAgent, meters: WorkloadMeters): Sample {
-  const { pipeline, fleet, shipper } = agent;
+function sampleOf({ fleet, nodeIdentity, pipeline, shipper }: ShownAgent): Sample {
   const nowMs = steadyNowMs();
-  for (const planned of fleet.all()) meters.sample(planned, pipeline.totalsOf(planned), nowMs);
+  for (const container of fleet.all()) container.meter.sample(container, nodeIdentity, nowMs);
   const { requestsByCode, deadLetteredByReason } = shipper.counters;
   const { user, system } = cpuUsage();
   return {
@@ -165,19 +164,13 @@ type Known = {
   readonly pressure: Pressure;
 };
 
-function statusOf(
-  agent: ShownAgent,
-  meters: WorkloadMeters,
-  { adminMicros, rssBytes, pressure }: Known,
-): AgentStatus {
+function statusOf(agent: ShownAgent, { adminMicros, rssBytes, pressure }: Known): AgentStatus {
   const { config, fleet, heartbeat, pipeline, nodeIdentity, spooler } = agent;
   const { totals } = pipeline;
   const { wakeList } = fleet;
   const { lagMs, savedAgeMs } = heartbeat.read();
   const nowMs = steadyNowMs();
-  const workloads = [...fleet.all()].map((planned) =>
-    workloadStatus(agent, meters, planned, nowMs),
-  );
+  const workloads = [...fleet.all()].map((container) => workloadStatus(agent, container, nowMs));
   return {
     version,
     nodeVersion: versions.node,
@@ -211,7 +204,7 @@ function statusOf(
     cpuSecondsByStage: cpuSeconds(agent, adminMicros),
     fastPathLines: totals.fastLines,
     workerTasks: totals.tasks,
-    wakeUps: wakeList.counters.wakeUps,
+    wakeUps: wakeList.wakeUps,
     containersByState: { busy: wakeList.busyCount, idle: wakeList.idleCount },
     heldBackBytes: fleet.heldBackBytes,
     podMetadata: agent.pods?.counters,
@@ -271,19 +264,16 @@ function cpuSeconds(
 }
 
 function workloadStatus(
-  { config, pipeline }: ShownAgent,
-  meters: WorkloadMeters,
-  planned: FleetChain,
+  { config, nodeIdentity }: ShownAgent,
+  tailed: TailedContainer,
   nowMs: number,
 ): WorkloadStatus {
-  const { chain, log } = planned;
+  const { chain, log, lostBytes, meter, totals } = tailed;
   const { namespace, pod, container } = log.name ?? {
     namespace: '',
     pod: '',
     container: log.linkPath,
   };
-  const totals = pipeline.totalsOf(planned);
-  const meter = meters.read(planned, totals);
   return {
     namespace,
     pod,
@@ -295,10 +285,10 @@ function workloadStatus(
     linesPerSecond: meter.linesPerSecond,
     bytesPerSecond: meter.bytesPerSecond,
     behindBytes: chain.behindBytes,
-    behindSeconds: behindSecondsOf([planned], nowMs),
-    chargedBytes: meter.chargedBytes,
+    behindSeconds: behindSecondsOf([tailed], nowMs),
+    chargedBytes: meter.chargedBytes(tailed, nodeIdentity),
     costPerMonth: costPerMonth(meter.chargedBytesPerSecond, config.pricePerGib),
-    ...(planned.lostBytes > 0 && { lostBytes: planned.lostBytes }),
+    ...(lostBytes > 0 && { lostBytes }),
     files: chain.files.map((file) => ({
       name: file.path.slice(file.path.lastIndexOf('/') + 1),
       offset: file.committed,
@@ -324,7 +314,7 @@ function presentOf(counts: readonly number[]): Record<string, number> {
   return present;
 }
 
-function behindSecondsOf(chains: Iterable<FleetChain>, nowMs: number): number {
+function behindSecondsOf(chains: Iterable<TailedContainer>, nowMs: number): number {
   let sinceMs = nowMs;
   for (const { chain } of chains) {
     // The chain itself notes the end of its lag only when it looks again.
@@ -333,7 +323,7 @@ function behindSecondsOf(chains: Iterable<FleetChain>, nowMs: number): number {
   return (nowMs - sinceMs) / 1e3;
 }
 
-function deletedHeldBytes(chains: Iterable<FleetChain>): number {
+function deletedHeldBytes(chains: Iterable<TailedContainer>): number {
   let bytes = 0;
   for (const { chain } of chains) {
     for (const file of chain.files) bytes += heldBytesOf(file);

@@ -3,11 +3,11 @@
 import { basename } from 'node:path';
 
 import type { OverLimitStatus } from '../admin/admin-source.ts';
-import type { FleetChain } from '../fleet.ts';
+import type { TailedContainer } from '../tail/tailed-container.ts';
 
 /** `linksByPod`: counts by the directory of the pod, `<namespace>_<pod>_<uid>`. Most first. */
 export function overLimitOf(
-  chains: Iterable<FleetChain>,
+  chains: Iterable<TailedContainer>,
   linksByPod: ReadonlyMap<string, number>,
 ): OverLimitStatus[] {
   const over: OverLimitStatus[] = [];

@@ -10,7 +10,7 @@ import type { NodeIdentity } from '../host/node-identity.ts';
 import type { Log } from '../log.ts';
 import { bytesText, pluralText } from '../number-text.ts';
 import { version } from '../version.ts';
-import type { Totals } from './totals.ts';
+import type { Totals } from '../tail/totals.ts';
 
 type File = { readonly committed: number };
 type Chain = { readonly chain: { readonly files: readonly File[] } };

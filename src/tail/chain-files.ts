@@ -7,34 +7,23 @@
 // says: it is reported, and the next look tries again.
 
 import { limits } from '../config.ts';
-import type { LineFormat } from '../encode/drain-task.ts';
 import { AgentError, hasCode, isSystemError } from '../errors.ts';
 import { compareFileNames, type FileName } from './file-name.ts';
 import { GzTries, learnCompressed } from './gz-tries.ts';
 import { FileIndex, type ListedFile } from './listing.ts';
 import { LogFile } from './log-file.ts';
+import type { LogLocation } from './log-location.ts';
 import type { FoundOrphan } from './orphan-copy.ts';
 import { OwnDirectory } from './own-directory.ts';
 import { Positions } from './resume.ts';
 import { continues, isSameIdentity } from './same-log.ts';
 import type { LossReason, TailSetup } from './tail-setup.ts';
 
-/** What discovery knows of a container: as much of it as the chain needs. */
-export type ChainPlace = {
-  readonly directory: string;
-  readonly liveName: string;
-  readonly format: LineFormat;
-  readonly podUid: string;
-  readonly container: string;
-  /** For files whose names do not tell it. */
-  readonly restartCount: number;
-};
-
 export class ChainFiles {
   list: LogFile[] = [];
   /** Files in the directory that are not in the list, the oldest: there are too many. */
   overLimit = 0;
-  readonly #place: ChainPlace;
+  readonly #location: LogLocation;
   readonly #setup: TailSetup;
   readonly #gzTries = new GzTries();
   readonly #directory: OwnDirectory;
@@ -43,11 +32,11 @@ export class ChainFiles {
   /** Some file is not in the list yet: it is a copy that its maker has not finished. */
   #isCopyAwaited = false;
 
-  constructor(place: ChainPlace, setup: TailSetup) {
-    this.#place = place;
+  constructor(location: LogLocation, setup: TailSetup) {
+    this.#location = location;
     this.#setup = setup;
-    this.#directory = new OwnDirectory(place.directory, place.liveName);
-    this.#positions = new Positions(place, setup, () => this.list);
+    this.#directory = new OwnDirectory(location.directory, location.liveName);
+    this.#positions = new Positions(location, setup, () => this.list);
   }
 
   /** Nothing will be created there any more, unless all of it is made again. */
@@ -79,7 +68,7 @@ export class ChainFiles {
     const { name, path, identity, checkpoint, size } = record;
     const { podUid, container, restartCount } = checkpoint;
     const owner = { podUid, container, restartCount };
-    const file = new LogFile({ name, path, owner, format: this.#place.format }, this.#setup);
+    const file = new LogFile({ name, path, owner, format: this.#location.format }, this.#setup);
     file.identifyAs(identity);
     file.noteListed({ dev: 0, ino: 0 }, size);
     file.resume(this.#positions.laterThan(checkpoint, size) ?? checkpoint);
@@ -132,7 +121,7 @@ export class ChainFiles {
   #noteOverLimit(count: number): void {
     if (count > 0 && this.overLimit === 0) {
       const text = `${count} log files more than ${limits.chainFilesMax}: the oldest are not read`;
-      this.#setup.report('OVER_LIMIT', `${this.#place.directory}: ${text}`);
+      this.#setup.report('OVER_LIMIT', `${this.#location.directory}: ${text}`);
     }
     this.overLimit = count;
   }
@@ -232,8 +221,8 @@ export class ChainFiles {
     known: LogFile | undefined,
     seen: ReadonlySet<LogFile>,
   ): LogFile | undefined {
-    const { podUid, container, format } = this.#place;
-    const restartMin = format === 'cri' ? 0 : this.#place.restartCount;
+    const { podUid, container, format } = this.#location;
+    const restartMin = format === 'cri' ? 0 : this.#location.restartCount;
     const owner = { podUid, container, restartCount: Math.max(name.restartCount, restartMin) };
     const file = new LogFile({ name, path, owner, format }, this.#setup);
     file.noteListed(stats);

@@ -1,6 +1,4 @@
-// A container's log: all its files, oldest first, as one chain. fleet.ts makes one for each
-// directory that discovery found, the wake and plan files of this stage ask it for news and for
-// segments.
+// A container's log: all its files, oldest first, as one chain.
 //
 // Invariants: bytes leave the chain in write order; what may still get its end in a later file
 // waits for it; no descriptor is closed while a task may read it.
@@ -9,41 +7,69 @@ import { limits } from '../config.ts';
 import type { SourceResult } from '../encode/drain-task.ts';
 import { hasCode } from '../errors.ts';
 import { cutSegments, type ChainCut } from './chain-cut.ts';
-import { ChainFiles, type ChainPlace } from './chain-files.ts';
+import { ChainFiles } from './chain-files.ts';
 import { Lag } from './lag.ts';
 import type { LogFile } from './log-file.ts';
+import type { LogLocation } from './log-location.ts';
 import type { FoundOrphan } from './orphan-copy.ts';
+import type { DrainedRange } from './position.ts';
 import type { LossReason, TailSetup } from './tail-setup.ts';
 
 export type { ChainCut } from './chain-cut.ts';
 
 export class Chain {
-  readonly place: ChainPlace;
-  /** Links that lead here; when the last one goes, the container is gone. */
-  readonly links = new Set<string>();
-  /** In a plan whose task has not answered yet. */
-  draining = false;
-  /** The last task could not take more, and nothing has been written since. */
-  waiting = false;
-  /** Its descriptors are closed, and none is to be opened for it any more. */
-  isClosed = false;
-  /**
-   * Milliseconds since the epoch since when the record at `#stuckAt` has been waiting for its end.
-   */
-  stuckSinceMs: number | undefined;
-  /** When a task was last told to flush that record. */
-  flushedAtMs: number | undefined;
-  /** Bytes answered for since the start. */
-  committedBytes = 0;
+  readonly location: LogLocation;
   readonly #files: ChainFiles;
   readonly #setup: TailSetup;
   readonly #lag = new Lag();
+  readonly #links = new Set<string>();
+  #draining = false;
+  #waiting = false;
+  #isClosed = false;
   #stuckAt = '';
+  #stuckSinceMs: number | undefined;
+  /** When a task last flushed the record at `#stuckAt`. */
+  #flushedAtMs: number | undefined;
+  /** Acknowledged since the start. */
+  #committedBytes = 0;
 
-  constructor(place: ChainPlace, setup: TailSetup) {
-    this.place = place;
-    this.#files = new ChainFiles(place, setup);
+  constructor(location: LogLocation, setup: TailSetup) {
+    this.location = location;
+    this.#files = new ChainFiles(location, setup);
     this.#setup = setup;
+  }
+
+  /** Links that lead here; when the last one goes, the container is gone. */
+  get links(): ReadonlySet<string> {
+    return this.#links;
+  }
+
+  addLink(linkPath: string): void {
+    this.#links.add(linkPath);
+  }
+
+  removeLink(linkPath: string): void {
+    this.#links.delete(linkPath);
+  }
+
+  /** In a plan whose task has not answered yet. */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** The last task could not take more, and nothing has been written since. */
+  get waiting(): boolean {
+    return this.#waiting;
+  }
+
+  /** Its descriptors are closed, and none is to be opened for it any more. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Milliseconds since the epoch since when its first unread record has waited for its end. */
+  get stuckSinceMs(): number | undefined {
+    return this.#stuckSinceMs;
   }
 
   /** Oldest first. */
@@ -56,6 +82,11 @@ export class Chain {
     return this.files.at(-1);
   }
 
+  /** The offset of the oldest unread byte in its file. */
+  get readOffset(): number | undefined {
+    return this.files.find(({ unread }) => unread > 0)?.offset;
+  }
+
   /** Bytes that are not read yet. */
   get unread(): number {
     let bytes = 0;
@@ -63,7 +94,7 @@ export class Chain {
     return bytes;
   }
 
-  /** Bytes that are not answered for yet. */
+  /** Bytes that are not acknowledged yet. */
   get behindBytes(): number {
     let bytes = 0;
     for (const file of this.files) bytes += Math.max(0, file.size - file.committed);
@@ -71,7 +102,7 @@ export class Chain {
   }
 
   /**
-   * Milliseconds since the epoch of the look that found the oldest byte that is not answered for;
+   * Milliseconds since the epoch of the look that found the oldest byte that is not acknowledged;
    * undefined when all are.
    */
   get behindSinceMs(): number | undefined {
@@ -79,7 +110,7 @@ export class Chain {
   }
 
   /** Some file may still become `ended`, or holds unread bytes that only a descriptor keeps. */
-  get unsettled(): boolean {
+  get mayStillGrow(): boolean {
     return this.files.some((file) => file.supersededAtMs !== undefined && !file.finished);
   }
 
@@ -98,9 +129,9 @@ export class Chain {
     return this.#files.restore(found, unlinkedAtMs);
   }
 
-  /** Gone from the disk and answered for: the chain can be dropped. */
-  get over(): boolean {
-    return this.#files.directoryGone && this.links.size === 0 && this.files.length === 0;
+  /** Gone from the disk and acknowledged: the chain can be dropped. */
+  get isFinished(): boolean {
+    return this.#files.directoryGone && this.#links.size === 0 && this.files.length === 0;
   }
 
   /** Some file's bytes are in danger: it was deleted or rotated and is not read to its end. */
@@ -117,7 +148,7 @@ export class Chain {
     let news = this.#files.look(nowMs);
     if (this.#settleEnds(nowMs)) news = true;
     this.#files.dropFinished(nowMs);
-    if (news) this.waiting = false;
+    if (news) this.#waiting = false;
     this.#measureLag(nowMs);
     return news;
   }
@@ -125,8 +156,8 @@ export class Chain {
   #measureLag(nowMs: number): void {
     let inFlight = 0;
     for (const file of this.files) inFlight += file.offset - file.committed;
-    const { behindBytes: behind, committedBytes: committed } = this;
-    this.#lag.look({ behind, inFlight, committed }, nowMs);
+    const committed = this.#committedBytes;
+    this.#lag.look({ behind: this.behindBytes, inFlight, committed }, nowMs);
   }
 
   /** Marks files that nothing will be appended to any more: superseded, and quiet since. */
@@ -135,7 +166,7 @@ export class Chain {
     for (const [index, file] of this.files.entries()) {
       // A deleted live file is still written to until there is another, or its container is gone.
       const isGone = file.unlinked && this.#files.directoryGone;
-      const superseded = index < this.files.length - 1 || isGone || this.links.size === 0;
+      const superseded = index < this.files.length - 1 || isGone || this.#links.size === 0;
       const isWhole = this.#setup.once || file.name.compressed || file.inode === 0;
       if (!superseded) file.supersededAtMs = undefined;
       else file.supersededAtMs ??= nowMs;
@@ -158,7 +189,7 @@ export class Chain {
    * reads it.
    */
   abandon(file: LogFile, reason: LossReason): boolean {
-    if (this.draining || file.spooling) return false;
+    if (this.#draining || file.spooling) return false;
     this.#files.lose(file, reason);
     file.close();
     return true;
@@ -170,7 +201,7 @@ export class Chain {
    * still get its end there.
    */
   cut(bytesMax: number, nowMs: number): ChainCut {
-    const isOver = this.#setup.once || this.links.size === 0;
+    const isOver = this.#setup.once || this.#links.size === 0;
     return cutSegments(this.files, {
       bytesMax,
       nowMs,
@@ -222,18 +253,23 @@ export class Chain {
       if (file.unread === 0 || file.spoolDueMs > nowMs) continue;
       if (file.needsSpool) return file.spooling ? undefined : file;
       bytes += file.unread;
-      if (bytes >= limits.spoolAheadBytes && !this.waiting) return undefined;
+      if (bytes >= limits.spoolAheadBytes && !this.#waiting) return undefined;
     }
     return undefined;
   }
 
-  /** Notes how far a task came. Returns whether the chain can be planned again at once. */
+  /** A task reads it from now on: its descriptors stay open until the task has answered. */
+  startDrain(): void {
+    this.#draining = true;
+  }
+
+  /** Notes how far a task came. */
   advance(
     cut: ChainCut,
     drained: Pick<SourceResult, 'consumed' | 'more' | 'positionHashes' | 'replaced'>,
     nowMs: number,
-  ): boolean {
-    this.draining = false;
+  ): void {
+    this.#draining = false;
     for (const [index, file] of cut.files.entries()) {
       file.drained(drained.consumed[index] ?? file.offset, drained.positionHashes?.[index]);
     }
@@ -242,17 +278,16 @@ export class Chain {
       (file, index) => file.offset < (cut.segments[index]?.end ?? 0),
     );
     if (stop === -1 || drained.more) {
-      this.stuckSinceMs = undefined;
-      return this.unread > 0;
+      this.#stuckSinceMs = undefined;
+      return;
     }
     const stuckAt = `${cut.files[stop]?.identity?.idPrefix}/${cut.files[stop]?.offset}`;
-    if (stuckAt !== this.#stuckAt) this.stuckSinceMs = nowMs;
+    if (stuckAt !== this.#stuckAt) this.#stuckSinceMs = nowMs;
     this.#stuckAt = stuckAt;
-    this.stuckSinceMs ??= nowMs;
+    this.#stuckSinceMs ??= nowMs;
     // What is left waits for its end; a longer look may hold it already.
     const cutShort = cut.files.some((file, index) => (cut.segments[index]?.end ?? 0) < file.size);
-    this.waiting = !cutShort && !this.#goesOnAfter(cut.files.at(-1));
-    return !this.waiting;
+    this.#waiting = !cutShort && !this.#goesOnAfter(cut.files.at(-1));
   }
 
   /** Whether what follows a file can be read together with it by now. */
@@ -264,19 +299,46 @@ export class Chain {
   }
 
   /** A task read bytes of another log: none of it counts, and the next look finds out which. */
-  retreat(): void {
-    this.draining = false;
+  discardDrain(): void {
+    this.#draining = false;
+  }
+
+  /** Notes the answer for a range of one of its files; returns by how many bytes it advanced. */
+  acknowledge(file: LogFile, drained: DrainedRange): number {
+    const bytes = file.acknowledge(drained);
+    this.#committedBytes += bytes;
+    return bytes;
+  }
+
+  /** A file of it was unpacked: what waited for its end can be read on. */
+  endWait(): void {
+    this.#waiting = false;
+  }
+
+  /**
+   * Whether its first unread record has waited too long for its end. A second flush would find the
+   * same bytes.
+   */
+  isFlushDue(nowMs: number, partialFlushMs: number): boolean {
+    const sinceMs = this.#stuckSinceMs;
+    if (sinceMs === undefined || nowMs - sinceMs < partialFlushMs) return false;
+    return this.#flushedAtMs === undefined || this.#flushedAtMs < sinceMs;
+  }
+
+  /** A task flushes its first unread record. */
+  noteFlush(nowMs: number): void {
+    this.#flushedAtMs = nowMs;
   }
 
   /** Closes the descriptors that an idle chain does not need, when there are many. */
-  rest(): void {
+  closeIfCrowded(): void {
     const { count, max } = this.#setup.openFiles;
     if (count >= max) this.release({ unreadToo: false });
   }
 
   /** Closes descriptors that can be had again. */
   release({ unreadToo }: { unreadToo: boolean }): void {
-    if (this.draining) return;
+    if (this.#draining) return;
     for (const file of this.files) {
       const isSafe = file.unread === 0 || (unreadToo && file.name.rotation === '');
       if (file.reopenable && isSafe) file.close();
@@ -284,7 +346,7 @@ export class Chain {
   }
 
   close(): void {
-    this.isClosed = true;
+    this.#isClosed = true;
     this.#files.close();
   }
 

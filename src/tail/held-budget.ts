@@ -1,6 +1,5 @@
 // Bounds what is held in deleted files. A descriptor keeps a deleted file's bytes readable, and its
 // blocks on the disk: during a long outage an agent that held all of them would fill the node.
-// Called by fleet.ts once per tick.
 //
 // Invariant: past the budget the oldest go first, and what was unread of them is counted as lost.
 
@@ -17,10 +16,14 @@ export type HeldBudget = {
 type Held = { readonly chain: Chain; readonly file: LogFile; readonly sinceMs: number };
 
 /** Lets go of deleted files until the rest is within the budget; those that a task reads stay. */
-export function fitHeldFiles(chains: Iterable<Chain>, budget: HeldBudget, nowMs: number): void {
+export function fitHeldFiles(
+  containers: Iterable<{ readonly chain: Chain }>,
+  budget: HeldBudget,
+  nowMs: number,
+): void {
   const held: Held[] = [];
   let bytes = 0;
-  for (const chain of chains) {
+  for (const { chain } of containers) {
     for (const file of chain.files) {
       if (file.unlinkedAtMs === undefined || !isHeld(file)) continue;
       held.push({ chain, file, sinceMs: file.unlinkedAtMs });

@@ -7,7 +7,7 @@ import { limits } from '../config.ts';
 import type { EntryTemplate } from '../encode/entry-template.ts';
 import type { LogFile } from './log-file.ts';
 import { lossReasons, type Loss, type LossReason } from './tail-setup.ts';
-import type { ContainerNames } from './workload.ts';
+import type { ContainerNames } from './container-names.ts';
 
 /** Bytes `[offset, offset + bytes)` of one file that will never be shipped, or not yet. */
 export type LossNotice = {

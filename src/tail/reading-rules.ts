@@ -18,7 +18,7 @@ import {
   type Redaction,
   type SeverityShare,
 } from '../record-rule.ts';
-import type { ContainerNames } from './workload.ts';
+import type { ContainerNames } from './container-names.ts';
 
 /** What holds for one container. */
 export type ReadingRule = {

@@ -9,10 +9,10 @@
 import { join } from 'node:path';
 
 import { limits } from '../config.ts';
-import type { ChainPlace } from './chain-files.ts';
 import { instanceAfter, type FileHead, type FileIdentity } from './file-identity.ts';
 import { parseFileName, sameRotation } from './file-name.ts';
 import type { LogFile } from './log-file.ts';
+import type { LogLocation } from './log-location.ts';
 import { holds, isCopyOf, isFileOf, isSameIdentity } from './same-log.ts';
 import type { KnownOffset, TailSetup } from './tail-setup.ts';
 
@@ -20,7 +20,7 @@ import type { KnownOffset, TailSetup } from './tail-setup.ts';
 type Verdict = 'same' | 'copy' | 'lost' | 'other';
 
 export class Positions {
-  readonly #place: ChainPlace;
+  readonly #location: LogLocation;
   readonly #setup: TailSetup;
   readonly #files: () => readonly LogFile[];
   readonly #storedSizes = new WeakMap<LogFile, number>();
@@ -31,8 +31,8 @@ export class Positions {
   /** Of the first listing, whose files are met in several looks when they are many. */
   readonly #firstFrom: TailSetup['from'];
 
-  constructor(place: ChainPlace, setup: TailSetup, files: () => readonly LogFile[]) {
-    this.#place = place;
+  constructor(location: LogLocation, setup: TailSetup, files: () => readonly LogFile[]) {
+    this.#location = location;
     this.#setup = setup;
     this.#firstFrom = setup.from;
     this.#files = files;
@@ -49,7 +49,7 @@ export class Positions {
 
   /** Of all restarts. */
   get stored(): readonly KnownOffset[] {
-    return this.#setup.lookup(this.#place.podUid, this.#place.container);
+    return this.#setup.lookup(this.#location.podUid, this.#location.container);
   }
 
   /** What was acknowledged of the same file after `known`, within `size`. */
@@ -109,7 +109,7 @@ export class Positions {
   }
 
   #hasNameOf(file: LogFile, { fileName }: KnownOffset): boolean {
-    const name = parseFileName(fileName, this.#place.liveName);
+    const name = parseFileName(fileName, this.#location.liveName);
     return name !== undefined && sameRotation(name, file.name);
   }
 
@@ -206,7 +206,7 @@ export class Positions {
    * bytes were unread is known up to the last look that an agent took.
    */
   forgetVanished(): void {
-    const { podUid, container, directory, liveName, restartCount: own } = this.#place;
+    const { podUid, container, directory, liveName, restartCount: own } = this.#location;
     // Kubelets before 1.14 gave each restart a name, and so a chain, of its own.
     const holdsAllRestarts = /^\d+\.log$/.test(liveName);
     for (const known of this.stored) {

@@ -127,7 +127,7 @@ export class Spooler {
       this.#fail({ chain, file }, error);
     } finally {
       file.spooling = false;
-      chain.waiting = false;
+      chain.endWait();
     }
   }
 
@@ -143,7 +143,7 @@ export class Spooler {
       this.#fail({ chain, file }, error);
     } finally {
       file.spooling = false;
-      chain.waiting = false;
+      chain.endWait();
     }
   }
 

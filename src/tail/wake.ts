@@ -1,153 +1,130 @@
-// Which chains have news. Like a network driver under load: an idle chain costs one inotify watch
-// and nothing else; the first event makes it busy and drops the watch; a busy chain is looked at by
-// the clock; after some looks without news it is armed again, with a last look after arming so that
-// no write falls between. Called by agent.ts: once per tick.
-
-import { watch, type FSWatcher } from 'node:fs';
+// Which containers have news. Like a network driver under load: an idle container costs one inotify
+// watch and nothing else; the first event makes it busy and drops the watch; a busy one is looked
+// at by the clock; after some looks without news it is armed again, with a last look after arming
+// so that no write falls between.
 
 import { limits } from '../config.ts';
 import type { Chain } from './chain.ts';
-
-type Idle = {
-  watcher: FSWatcher | undefined;
-  /** Without a watch: when to look next, milliseconds since the epoch, and how long after that. */
-  dueMs: number;
-  intervalMs: number;
-};
+import { IdleWatch } from './idle-watch.ts';
+import type { TailedContainer } from './tailed-container.ts';
 
 export class WakeList {
-  readonly #quietLooks = new Map<Chain, number>();
-  readonly #idle = new Map<Chain, Idle>();
-  readonly #onWake: () => void;
+  readonly #busy = new Set<TailedContainer>();
+  readonly #idle = new Set<TailedContainer>();
   readonly #tickMs: number;
-  #sweep: Iterator<[Chain, Idle]> | undefined;
-  /** Since the start: inotify events that woke a chain, and watches that could not be had. */
-  readonly counters = { wakeUps: 0, watchErrors: 0 };
+  #sweep: Iterator<TailedContainer> | undefined;
+  #wakeUps = 0;
+  #watchErrors = 0;
 
-  /**
-   * `onWake` is called when an idle chain becomes busy; `tickMs` is how often `tick` will be
-   * called.
-   */
-  constructor(tickMs: number, onWake: () => void) {
+  /** `tickMs` is how often `tick` will be called. */
+  constructor(tickMs: number) {
     this.#tickMs = tickMs;
-    this.#onWake = onWake;
   }
 
   get busyCount(): number {
-    return this.#quietLooks.size;
+    return this.#busy.size;
   }
 
   get idleCount(): number {
     return this.#idle.size;
   }
 
-  busy(): Iterable<Chain> {
-    return this.#quietLooks.keys();
+  /** inotify events that woke a container since the start. */
+  get wakeUps(): number {
+    return this.#wakeUps;
   }
 
-  /** Makes a chain busy, new or idle. */
-  wake(chain: Chain): void {
-    this.#idle.get(chain)?.watcher?.close();
-    this.#idle.delete(chain);
-    this.#quietLooks.set(chain, 0);
+  /** Watches since the start that could not be had. */
+  get watchErrors(): number {
+    return this.#watchErrors;
   }
 
-  remove(chain: Chain): void {
-    this.#idle.get(chain)?.watcher?.close();
-    this.#idle.delete(chain);
-    this.#quietLooks.delete(chain);
+  busy(): Iterable<TailedContainer> {
+    return this.#busy;
   }
 
-  /** Looks at what is busy and at the idle ones whose turn it is; lays quiet ones to rest. */
+  /** Makes a container busy, new or idle. */
+  wake(container: TailedContainer): void {
+    container.wake();
+    this.#idle.delete(container);
+    this.#busy.add(container);
+  }
+
+  remove(container: TailedContainer): void {
+    container.wake();
+    this.#idle.delete(container);
+    this.#busy.delete(container);
+  }
+
+  /** Looks at what is busy and at the idle ones whose turn it is; makes quiet ones idle. */
   tick(nowMs: number, partialFlushMs: number): void {
-    for (const chain of this.#dueIdle(nowMs)) if (chain.look(nowMs)) this.wake(chain);
-    for (const [chain, quietLooks] of this.#quietLooks) {
-      const news = chain.look(nowMs);
-      const count = news ? 0 : quietLooks + 1;
-      this.#quietLooks.set(chain, count);
-      if (count >= limits.idleLooks && mayRest(chain, nowMs, partialFlushMs)) {
-        this.#arm(chain, nowMs);
+    for (const container of this.#dueIdle(nowMs)) {
+      if (container.chain.look(nowMs)) this.wake(container);
+    }
+    for (const container of this.#busy) {
+      const quietLooks = container.noteLook(container.chain.look(nowMs));
+      if (quietLooks >= limits.idleLooks && mayRest(container.chain, nowMs, partialFlushMs)) {
+        this.#arm(container, nowMs);
       }
     }
   }
 
   /**
-   * Idle chains without a watch whose time has come, and the next share of the sweep over all of
-   * them.
+   * Idle containers without a watch whose time has come, and the next share of the sweep over all
+   * of them.
    */
-  #dueIdle(nowMs: number): Set<Chain> {
-    const due = new Set<Chain>();
+  #dueIdle(nowMs: number): Set<TailedContainer> {
+    const due = new Set<TailedContainer>();
     if (this.#idle.size === 0) return due;
     const share = Math.ceil((this.#idle.size * this.#tickMs) / limits.idleSweepMs);
-    this.#sweep ??= this.#idle.entries();
+    this.#sweep ??= this.#idle.values();
     for (let count = 0; count < share; count += 1) {
       const { value, done } = this.#sweep.next();
       if (done === true) {
         this.#sweep = undefined;
         break;
       }
-      due.add(value[0]);
+      due.add(value);
     }
-    if (this.counters.watchErrors === 0) return due;
-    for (const [chain, idle] of this.#idle) {
-      if (idle.watcher !== undefined || idle.dueMs > nowMs) continue;
-      idle.intervalMs = Math.min(idle.intervalMs * 2, limits.idlePollMaxMs);
-      idle.dueMs = nowMs + idle.intervalMs;
-      due.add(chain);
+    if (this.#watchErrors === 0) return due;
+    for (const container of this.#idle) {
+      const { idleWatch } = container;
+      if (idleWatch?.isDue(nowMs) !== true) continue;
+      idleWatch.postpone(nowMs);
+      due.add(container);
     }
     return due;
   }
 
-  #arm(chain: Chain, nowMs: number): void {
-    this.#quietLooks.delete(chain);
-    const idle: Idle = {
-      watcher: undefined,
-      dueMs: nowMs + this.#tickMs,
-      intervalMs: this.#tickMs,
-    };
-    this.#idle.set(chain, idle);
-    idle.watcher = this.#watch(chain);
-    chain.rest();
-    if (chain.look(nowMs)) this.wake(chain);
-  }
-
-  /**
-   * A watch on the live file; undefined where the kernel has none left, or the file is not there:
-   * then the clock looks.
-   */
-  #watch(chain: Chain): FSWatcher | undefined {
-    const path = chain.live?.path;
-    if (path === undefined) {
-      this.counters.watchErrors += 1;
-      return undefined;
-    }
+  #arm(container: TailedContainer, nowMs: number): void {
+    const { chain } = container;
+    this.#busy.delete(container);
+    this.#idle.add(container);
     const onEvent = () => {
-      if (!this.#idle.has(chain)) return;
-      this.counters.wakeUps += 1;
-      this.wake(chain);
-      this.#onWake();
+      if (!this.#idle.has(container)) return;
+      this.#wakeUps += 1;
+      this.wake(container);
     };
-    try {
-      return watch(path, { persistent: false }, onEvent).on('error', onEvent);
-    } catch {
-      this.counters.watchErrors += 1; // ENOSPC, EMFILE, ENOENT: whatever it is, the clock looks instead.
-      return undefined;
-    }
+    const idleWatch = new IdleWatch(chain.live?.path, onEvent, { nowMs, tickMs: this.#tickMs });
+    if (idleWatch.isBlind) this.#watchErrors += 1;
+    container.rest(idleWatch);
+    chain.closeIfCrowded();
+    if (chain.look(nowMs)) this.wake(container);
   }
 
   close(): void {
-    for (const { watcher } of this.#idle.values()) watcher?.close();
+    for (const container of this.#idle) container.wake();
     this.#idle.clear();
-    this.#quietLooks.clear();
+    this.#busy.clear();
   }
 }
 
 /**
- * Everything was read and answered for, or what is left is the beginning of a line that nobody goes
+ * Everything was read and acknowledged, or what is left is the beginning of a line that nobody goes
  * on with.
  */
 function mayRest(chain: Chain, nowMs: number, partialFlushMs: number): boolean {
-  if (chain.draining || chain.unsettled) return false;
+  if (chain.draining || chain.mayStillGrow) return false;
   if (chain.behindBytes === 0) return true;
   return chain.waiting && nowMs - (chain.stuckSinceMs ?? nowMs) > 2 * partialFlushMs;
 }

@@ -76,7 +76,7 @@ function store(checkpoint: KnownOffset): void {
 function makeChain(): Chain {
   const place = { directory, liveName: '0.log', podUid: 'uid', container: 'api' };
   const chain = new Chain({ ...place, format: 'cri', restartCount: 0 }, setup);
-  chain.links.add('link');
+  chain.addLink('link');
   chain.look(nowMs);
   return chain;
 }
@@ -116,7 +116,7 @@ describe('while a task reads', () => {
     writeFileSync(path('0.log'), line('old one') + line('old two'));
     const chain = makeChain();
     const cut = chain.cut(1e9, nowMs);
-    chain.draining = true;
+    chain.startDrain();
     const fd = cut.segments[0]?.fd ?? -1;
     const { ino } = fstatSync(fd);
     truncateSync(path('0.log'));
@@ -126,7 +126,7 @@ describe('while a task reads', () => {
     for (let times = 0; times < 4; times += 1) openSync(path('0.log'), 'r');
     expect(fstatSync(fd).ino).toBe(ino);
     expect(cut.files.map((file) => file.isIntact())).toEqual([false]);
-    chain.retreat();
+    chain.discardDrain();
     expect(take(chain)).toBe(line('new', 5));
     expect(losses).toEqual([
       { reason: 'truncated', bytes: line('old one').length + line('old two').length },
@@ -143,11 +143,11 @@ describe('while a task reads', () => {
     appendFileSync(path('0.log'), line('more'));
     look(chain);
     const cut = chain.cut(1e9, nowMs);
-    chain.draining = true;
+    chain.startDrain();
     truncateSync(path('0.log'));
     appendFileSync(path('0.log'), line('new', 5) + line('and longer', 6) + line('than before', 7));
     expect(cut.files.map((file) => file.isIntact())).toEqual([false]);
-    chain.retreat();
+    chain.discardDrain();
     expect(chain.cut(1e9, nowMs).bytes).toBe(0);
     look(chain);
     expect(take(chain)).toBe(line('new', 5) + line('and longer', 6) + line('than before', 7));
@@ -157,11 +157,11 @@ describe('while a task reads', () => {
     writeFileSync(path('0.log'), line('a'));
     const chain = makeChain();
     const cut = chain.cut(1e9, nowMs);
-    chain.draining = true;
+    chain.startDrain();
     rmSync(directory, { recursive: true });
     look(chain);
     chain.release({ unreadToo: true });
-    fitHeldFiles([chain], { bytesMax: 0, ageMaxMs: 0 }, nowMs + 10);
+    fitHeldFiles([{ chain }], { bytesMax: 0, ageMaxMs: 0 }, nowMs + 10);
     expect(readCut(cut)).toBe(line('a'));
     finish(chain, cut);
     expect(losses).toEqual([]);
@@ -381,7 +381,7 @@ describe('a directory', () => {
          report: (code) => reports.push(code) };
        const chain = new Chain({ directory: ${JSON.stringify(directory)}, liveName: '0.log',
          format: 'cri', podUid: 'u', container: 'c', restartCount: 0 }, setup);
-       chain.links.add('x');
+       chain.addLink('x');
        chain.look(1);
        console.log(JSON.stringify({ reports, files: chain.files.length }));`,
     );
@@ -437,7 +437,7 @@ describe('the budget for deleted files', () => {
     rmSync(directory, { recursive: true });
     look(chain);
     const bytes = line('x'.repeat(1_000)).length;
-    fitHeldFiles([chain], { bytesMax: bytes, ageMaxMs: 1e9 }, nowMs);
+    fitHeldFiles([{ chain }], { bytesMax: bytes, ageMaxMs: 1e9 }, nowMs);
     expect(losses).toEqual([{ reason: 'held_bytes', bytes }]);
     expect(take(chain)).toBe(line('y'.repeat(1_000), 1));
     expect(setup.openFiles.count).toBe(1);
@@ -447,14 +447,14 @@ describe('the budget for deleted files', () => {
     writeFileSync(path('0.log'), line('a'));
     const chain = makeChain();
     rmSync(directory, { recursive: true });
-    chain.links.clear();
+    for (const link of chain.links) chain.removeLink(link);
     look(chain);
-    fitHeldFiles([chain], { bytesMax: 1e9, ageMaxMs: 1_000 }, nowMs + 1_000);
+    fitHeldFiles([{ chain }], { bytesMax: 1e9, ageMaxMs: 1_000 }, nowMs + 1_000);
     expect(losses).toEqual([]);
-    fitHeldFiles([chain], { bytesMax: 1e9, ageMaxMs: 1_000 }, nowMs + 1_001);
+    fitHeldFiles([{ chain }], { bytesMax: 1e9, ageMaxMs: 1_000 }, nowMs + 1_001);
     expect(losses).toEqual([{ reason: 'held_age', bytes: line('a').length }]);
     settle(chain);
-    expect(chain.over).toBe(true);
+    expect(chain.isFinished).toBe(true);
     expect(setup.openFiles.count).toBe(0);
   });
 });

@@ -80,7 +80,7 @@ function makeChain(overrides: Partial<TailSetup> = {}): Chain {
     },
     setup,
   );
-  chain.links.add('link');
+  chain.addLink('link');
   chain.look(nowMs);
   return chain;
 }
@@ -209,13 +209,13 @@ test('a deleted file is read to its end through its descriptor and then forgotte
   const chain = makeChain();
   appendFileSync(path('0.log'), line('b'));
   rmSync(directory, { recursive: true });
-  chain.links.clear();
+  for (const link of chain.links) chain.removeLink(link);
   chain.look((nowMs += 1));
   expect(chain.atRisk).toBe(true);
   expect(take(chain)).toBe(line('a') + line('b'));
-  expect(chain.over).toBe(false);
+  expect(chain.isFinished).toBe(false);
   settle(chain);
-  expect(chain.over).toBe(true);
+  expect(chain.isFinished).toBe(true);
   expect(reports).toHaveLength(1);
   expect(setup.openFiles.count).toBe(0);
 });
@@ -319,7 +319,7 @@ test('past the descriptor limit idle files are closed and found again when they 
   });
   expect(take(chain)).toBe(line('a'));
   setup.openFiles.count = 1;
-  chain.rest();
+  chain.closeIfCrowded();
   expect(setup.openFiles.count).toBe(0);
   expect(chain.files[0]?.fd).toBeUndefined();
   appendFileSync(path('0.log'), line('b'));

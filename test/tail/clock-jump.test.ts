@@ -54,7 +54,7 @@ test.each([hourMs, -hourMs])('a clock that jumps by %i ms hides no file', (byMs)
       report: () => undefined,
     },
   );
-  chain.links.add('x');
+  chain.addLink('x');
   chain.look(steadyNowMs());
   expect(chain.unread).toBe(line('a').length);
   jump(byMs);

@@ -71,7 +71,7 @@ function makeScene(): Scene {
     container: 'c',
   } as const;
   const chain = new Chain({ ...place, restartCount: 0 }, setup);
-  chain.links.add('link');
+  chain.addLink('link');
   const report = (code: string, text: string) => reports.push(`${code} ${text}`);
   const spooler = new Spooler({ directory: state, roots: setup.roots, report });
   return { chain, setup, spooler };
@@ -87,7 +87,7 @@ async function run({ chain, spooler }: Scene): Promise<number> {
     const cut = chain.cut(1e9, nowMs);
     if (cut.bytes > 0) {
       bytes += cut.bytes;
-      chain.draining = true;
+      chain.startDrain();
       const consumed = cut.segments.map(({ end }) => end);
       chain.advance(cut, { consumed, more: false }, nowMs);
       for (const [at, file] of cut.files.entries()) {

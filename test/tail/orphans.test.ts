@@ -92,7 +92,7 @@ function makeSpooler(): Spooler {
 /** Reads up to `bytes`, and has them acknowledged; returns what was read. */
 function read(chain: Chain, bytes = 1e9): string {
   const cut = chain.cut(bytes, nowMs);
-  chain.draining = true;
+  chain.startDrain();
   const wasArmed = faulty?.isArmed === true;
   if (faulty !== undefined) faulty.isArmed = false; // The worker's reads are another matter.
   const pieces = cut.segments.map(({ fd, start, end }) => {
@@ -189,10 +189,10 @@ describe('a copy of a deleted file', () => {
     const chain = makeDeleted(5_000);
     const { fd } = chain.files[0] ?? {};
     const spooler = makeSpooler();
-    chain.draining = true;
+    chain.startDrain();
     await keep(spooler, chain);
     expect(chain.files[0]?.fd).toBe(fd);
-    chain.draining = false;
+    chain.discardDrain();
     await keep(spooler, chain);
     expect(chain.files[0]?.fd).not.toBe(fd);
     chain.close();
@@ -204,9 +204,9 @@ describe('a copy of a deleted file', () => {
     const spooler = makeSpooler();
     await keep(spooler, chain);
     const { heldBytes } = spooler.orphans;
-    fitHeldFiles([chain], { bytesMax: heldBytes, ageMaxMs: 1e9 }, nowMs);
+    fitHeldFiles([{ chain }], { bytesMax: heldBytes, ageMaxMs: 1e9 }, nowMs);
     expect(lost).toEqual([]);
-    fitHeldFiles([chain], { bytesMax: heldBytes - 1, ageMaxMs: 1e9 }, nowMs);
+    fitHeldFiles([{ chain }], { bytesMax: heldBytes - 1, ageMaxMs: 1e9 }, nowMs);
     expect(lost).toEqual([{ reason: 'held_bytes', bytes: text.length - 200_000 }]);
     await keep(spooler, chain);
     expect(readdirSync(join(state, 'orphans'))).toEqual([]);

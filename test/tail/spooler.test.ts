@@ -61,7 +61,7 @@ function makeChain(name: string, files: Readonly<Record<string, Uint8Array | str
   for (const [file, bytes] of Object.entries(files)) writeFileSync(join(directory, file), bytes);
   const place = { directory, liveName: '0.log', podUid: name, container: 'api', restartCount: 0 };
   const chain = new Chain({ ...place, format: 'cri' }, setup);
-  chain.links.add('link');
+  chain.addLink('link');
   chain.look(nowMs);
   return chain;
 }
@@ -86,7 +86,7 @@ function spoolBytes(): number {
 /** Reads a chain to where `isTaken` says, as a worker does. */
 function read(chain: Chain, keptBytes = 0): void {
   const cut = chain.cut(1e9, nowMs);
-  chain.draining = true;
+  chain.startDrain();
   const consumed = cut.segments.map(({ end }) => end);
   const last = consumed.length - 1;
   if (last >= 0) {

@@ -26,7 +26,7 @@ const setup: TailSetup = {
   report: () => undefined,
 };
 const chain = new Chain({ ...file, restartCount: 0 }, setup);
-chain.links.add('x');
+chain.addLink('x');
 chain.look(1);
 for (const fd of held) fs.closeSync(fd);
 const before = chain.cut(1e9, 2).bytes;

@@ -7,21 +7,21 @@ import { limits } from '../../src/config.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import type { TailSetup } from '../../src/tail/tail-setup.ts';
 import { acknowledgeAll } from './acknowledge.ts';
+import { restoreTemplate } from '../../src/encode/entry-template.ts';
+import { TailedContainer } from '../../src/tail/tailed-container.ts';
 import { WakeList } from '../../src/tail/wake.ts';
 
 const tickMs = 1_000;
 const partialFlushMs = 5_000;
 let root: string;
 let nowMs: number;
-let woken: number;
 let list: WakeList;
 let setup: TailSetup;
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'wake-'));
   nowMs = Date.now();
-  woken = 0;
-  list = new WakeList(tickMs, () => (woken += 1));
+  list = new WakeList(tickMs);
   setup = {
     roots: [root],
     openFiles: { count: 0, max: 100 },
@@ -42,7 +42,7 @@ afterEach(() => {
 
 const line = '2024-03-05T14:07:00Z stdout F x\n';
 
-function makeChain(name: string): Chain {
+function makeContainer(name: string): TailedContainer {
   const directory = join(root, name);
   mkdirSync(directory);
   writeFileSync(join(directory, '0.log'), line);
@@ -55,8 +55,10 @@ function makeChain(name: string): Chain {
     restartCount: 0,
   } as const;
   const chain = new Chain(place, setup);
-  chain.links.add(name);
-  return chain;
+  chain.addLink(name);
+  const log = { linkPath: name, directory, fileName: '0.log', format: 'cri' } as const;
+  const template = restoreTemplate({ project: 'p' }, { resource: '{}', labels: '' });
+  return new TailedContainer(chain, { ...log, name: undefined }, { template });
 }
 
 function takeAll(chain: Chain): void {
@@ -70,37 +72,38 @@ function tick(): void {
   list.tick(nowMs, partialFlushMs);
 }
 
-/** Reads everything and ticks until the chain is idle. */
-function layToRest(chain: Chain): void {
+/** Reads everything and ticks until the container is idle. */
+function makeIdle({ chain }: TailedContainer): void {
   for (let ticks = 0; ticks < 20 && list.busyCount > 0; ticks += 1) {
     tick();
     takeAll(chain);
   }
 }
 
-test('a chain without news is laid to rest, and its next write wakes it through inotify', async () => {
-  const chain = makeChain('a');
-  list.wake(chain);
-  layToRest(chain);
+test('a container without news becomes idle, and its next write wakes it through inotify', async () => {
+  const container = makeContainer('a');
+  list.wake(container);
+  makeIdle(container);
   expect([list.busyCount, list.idleCount]).toEqual([0, 1]);
   appendFileSync(join(root, 'a', '0.log'), line);
   await vi.waitFor(() => expect(list.busyCount).toBe(1));
-  expect(woken).toBe(1);
+  expect(list.wakeUps).toBe(1);
   tick();
-  expect(chain.unread).toBe(line.length);
+  expect(container.chain.unread).toBe(line.length);
 });
 
-test('a chain with unread or unanswered bytes stays busy', () => {
-  const chain = makeChain('a');
-  list.wake(chain);
+test('a container with unread or unanswered bytes stays busy', () => {
+  const container = makeContainer('a');
+  list.wake(container);
   for (let ticks = 0; ticks < limits.idleLooks * 3; ticks += 1) tick();
   expect(list.busyCount).toBe(1);
 });
 
-test('a chain whose rest is the beginning of a line is laid to rest after it was offered for flushing', () => {
-  const chain = makeChain('a');
-  list.wake(chain);
+test('a container whose rest is the beginning of a line becomes idle after it was offered for flushing', () => {
+  const container = makeContainer('a');
+  list.wake(container);
   tick();
+  const { chain } = container;
   takeAll(chain);
   appendFileSync(join(root, 'a', '0.log'), '2024-03-05T14:07:00Z stdo');
   tick();
@@ -112,16 +115,16 @@ test('a chain whose rest is the beginning of a line is laid to rest after it was
   expect(list.busyCount).toBe(0);
 });
 
-test('a chain that cannot be watched is looked at by the clock, with back-off', () => {
-  const chain = makeChain('a');
-  list.wake(chain);
-  layToRest(chain);
+test('a container that cannot be watched is looked at by the clock, with back-off', () => {
+  const container = makeContainer('a');
+  list.wake(container);
+  makeIdle(container);
   rmSync(join(root, 'a', '0.log'));
-  // The file is gone while the chain is busy: there is nothing to watch when it is laid to rest.
-  list.wake(chain);
-  layToRest(chain);
+  // The file is gone while the container is busy: there is nothing to watch when it becomes idle.
+  list.wake(container);
+  makeIdle(container);
   for (let ticks = 0; ticks < 10 && list.busyCount > 0; ticks += 1) tick();
-  expect(list.counters.watchErrors).toBe(1);
+  expect(list.watchErrors).toBe(1);
   writeFileSync(join(root, 'a', '0.log'), line);
   for (let ticks = 0; ticks <= limits.idlePollMaxMs / tickMs && list.busyCount === 0; ticks += 1) {
     tick();
@@ -129,14 +132,14 @@ test('a chain that cannot be watched is looked at by the clock, with back-off', 
   expect(list.busyCount).toBe(1);
 });
 
-test('the sweep looks at every idle chain within its period, though no event ever comes', () => {
-  const chains = ['a', 'b', 'c', 'd', 'e'].map(makeChain);
-  const looks = new Map(chains.map((chain) => [chain, vi.spyOn(chain, 'look')]));
-  for (const chain of chains) {
-    list.wake(chain);
-    layToRest(chain);
+test('the sweep looks at every idle container within its period, though no event ever comes', () => {
+  const containers = ['a', 'b', 'c', 'd', 'e'].map(makeContainer);
+  const looks = new Map(containers.map(({ chain }) => [chain, vi.spyOn(chain, 'look')]));
+  for (const container of containers) {
+    list.wake(container);
+    makeIdle(container);
   }
-  expect(list.idleCount).toBe(chains.length);
+  expect(list.idleCount).toBe(containers.length);
   for (const look of looks.values()) look.mockClear();
   for (let ticks = 0; ticks <= limits.idleSweepMs / tickMs; ticks += 1) tick();
   for (const look of looks.values()) expect(look).toHaveBeenCalled();

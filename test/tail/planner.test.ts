@@ -5,17 +5,13 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
 import { Chain } from '../../src/tail/chain.ts';
-import {
-  giveTurnBack,
-  makePlan,
-  type Plan,
-  type PlanContext,
-  type PlannedChain,
-} from '../../src/tail/plan.ts';
+import { giveTurnBack, Planner, type Plan } from '../../src/tail/planner.ts';
+import { TailedContainer } from '../../src/tail/tailed-container.ts';
+import { noRule } from '../../src/tail/reading-rules.ts';
 import { createTemplate } from '../../src/encode/entry-template.ts';
 
 const nodeIdentity = { project: 'p', location: 'l', cluster: 'c', node: 'n' };
-const context: PlanContext = {
+const context = {
   nodeIdentity,
   traceParent: 'projects/p',
   joinStackTraces: false,
@@ -25,13 +21,15 @@ const context: PlanContext = {
 const line = `2024-03-05T14:07:00Z stdout F ${'x'.repeat(99)}\n`;
 const nowMs = Date.now();
 let root: string;
+let planner: Planner;
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'plan-'));
+  planner = new Planner(context);
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-function makeChain(name: string, bytes: number): PlannedChain {
+function makeContainer(name: string, bytes: number): TailedContainer {
   const directory = join(root, name);
   mkdirSync(directory);
   writeFileSync(join(directory, '0.log'), line.repeat(Math.ceil(bytes / line.length)));
@@ -51,19 +49,21 @@ function makeChain(name: string, bytes: number): PlannedChain {
     { directory, liveName: '0.log', format: 'cri', podUid: name, container: 'c', restartCount: 0 },
     setup,
   );
-  chain.links.add(name);
+  chain.addLink(name);
   chain.look(nowMs);
   const names = { namespace: 'ns', pod: name, container: 'c' };
-  return { chain, template: createTemplate(nodeIdentity, names, directory), servedAt: 0 };
+  const template = createTemplate(nodeIdentity, names, directory);
+  const log = { linkPath: name, directory, fileName: '0.log', format: 'cri' } as const;
+  return new TailedContainer(chain, { ...log, name: undefined }, { template });
 }
 
 const podsOf = (plan: Plan | undefined): string[] =>
-  plan?.parts.map(({ planned }) => planned.chain.place.podUid) ?? [];
+  plan?.parts.map(({ container }) => container.chain.location.podUid) ?? [];
 
 /** As if a worker had taken the whole plan. */
 function finish(plan: Plan | undefined): void {
-  for (const { planned, cut } of plan?.parts ?? []) {
-    planned.chain.advance(
+  for (const { container, cut } of plan?.parts ?? []) {
+    container.chain.advance(
       cut,
       { consumed: cut.segments.map(({ end }) => end), more: false },
       nowMs,
@@ -72,15 +72,15 @@ function finish(plan: Plan | undefined): void {
 }
 
 test('many small chains share a body, each with no more than a quantum', () => {
-  const chains = ['a', 'b', 'c'].map((name) => makeChain(name, 300_000));
-  const plan = makePlan(chains, 0, context, nowMs);
+  const chains = ['a', 'b', 'c'].map((name) => makeContainer(name, 300_000));
+  const plan = planner.take(chains, 0, nowMs);
   expect(podsOf(plan)).toEqual(['a', 'b', 'c']);
   for (const { cut } of plan?.parts ?? []) expect(cut.bytes).toBe(limits.quantumBytes);
 });
 
 test('the largest chain gives the request its resource, the others carry their own', () => {
-  const chains = [makeChain('small', 1_000), makeChain('large', 9_000)];
-  const plan = makePlan(chains, 0, context, nowMs);
+  const chains = [makeContainer('small', 1_000), makeContainer('large', 9_000)];
+  const plan = planner.take(chains, 0, nowMs);
   const head = JSON.parse(`${Buffer.from(plan?.task.head ?? []).toString()}]}`);
   expect(head).toMatchObject({
     partialSuccess: true,
@@ -97,11 +97,11 @@ test('the largest chain gives the request its resource, the others carry their o
 });
 
 test('a flood does not starve the quiet: after each of its bodies everybody else has had a turn', () => {
-  const flood = makeChain('flood', 20 * limits.batchBytesSoftMax);
-  const quiet = ['q1', 'q2', 'q3'].map((name) => makeChain(name, 1_000));
+  const flood = makeContainer('flood', 20 * limits.batchBytesSoftMax);
+  const quiet = ['q1', 'q2', 'q3'].map((name) => makeContainer(name, 1_000));
   const served: string[][] = [];
   for (let turns = 0; turns < 3; turns += 1) {
-    const plan = makePlan([flood, ...quiet], 0, context, nowMs);
+    const plan = planner.take([flood, ...quiet], 0, nowMs);
     served.push(podsOf(plan));
     finish(plan);
   }
@@ -109,31 +109,31 @@ test('a flood does not starve the quiet: after each of its bodies everybody else
 });
 
 test('what a task had no time for comes first in the next plan', () => {
-  const costly = makeChain('costly', 200_000);
-  const quiet = ['q1', 'q2'].map((name) => makeChain(name, 1_000));
-  const plan = makePlan([costly, ...quiet], 0, context, nowMs);
+  const costly = makeContainer('costly', 200_000);
+  const quiet = ['q1', 'q2'].map((name) => makeContainer(name, 1_000));
+  const plan = planner.take([costly, ...quiet], 0, nowMs);
   expect(podsOf(plan)).toEqual(['costly', 'q1', 'q2']);
   for (const [index, part] of (plan?.parts ?? []).entries()) {
-    const { planned, cut } = part;
+    const { container, cut } = part;
     const start = cut.segments[0]?.start ?? 0;
     const consumed = [index === 0 ? start + line.length : start];
-    planned.chain.advance(cut, { consumed, more: true }, nowMs);
+    container.chain.advance(cut, { consumed, more: true }, nowMs);
     if (index > 0) giveTurnBack(part);
   }
-  expect(podsOf(makePlan([costly, ...quiet], 0, context, nowMs))).toEqual(['q1', 'q2', 'costly']);
+  expect(podsOf(planner.take([costly, ...quiet], 0, nowMs))).toEqual(['q1', 'q2', 'costly']);
 });
 
 test('a flood that is always at risk does not starve the quiet either', () => {
-  const flood = makeChain('flood', 20 * limits.batchBytesSoftMax);
-  const directory = flood.chain.place.directory;
+  const flood = makeContainer('flood', 20 * limits.batchBytesSoftMax);
+  const directory = flood.chain.location.directory;
   renameSync(join(directory, '0.log'), join(directory, '0.log.20240305-140721'));
   writeFileSync(join(directory, '0.log'), line);
   flood.chain.look(nowMs);
   expect(flood.chain.atRisk).toBe(true);
-  const quiet = ['q1', 'q2', 'q3'].map((name) => makeChain(name, 1_000));
+  const quiet = ['q1', 'q2', 'q3'].map((name) => makeContainer(name, 1_000));
   const served: string[][] = [];
   for (let turns = 0; turns < 3; turns += 1) {
-    const plan = makePlan([flood, ...quiet], 0, context, nowMs);
+    const plan = planner.take([flood, ...quiet], 0, nowMs);
     served.push(podsOf(plan));
     finish(plan);
   }
@@ -141,29 +141,30 @@ test('a flood that is always at risk does not starve the quiet either', () => {
 });
 
 test('a chain with a pace is read no faster', () => {
-  const chain = { ...makeChain('own', 300_000), pace: { bytesPerSecond: 10_000, dueMs: 0 } };
-  const first = makePlan([chain], 0, context, nowMs);
+  const chain = makeContainer('own', 300_000);
+  chain.obey(noRule, 10_000);
+  const first = planner.take([chain], 0, nowMs);
   const bytes = first?.parts[0]?.cut.bytes ?? 0;
   finish(first);
-  expect(makePlan([chain], 0, context, nowMs)).toBeUndefined();
+  expect(planner.take([chain], 0, nowMs)).toBeUndefined();
   const dueMs = nowMs + (bytes / 10_000) * 1_000;
-  expect(makePlan([chain], 0, context, dueMs - 1)).toBeUndefined();
-  expect(podsOf(makePlan([chain], 0, context, dueMs))).toEqual(['own']);
+  expect(planner.take([chain], 0, dueMs - 1)).toBeUndefined();
+  expect(podsOf(planner.take([chain], 0, dueMs))).toEqual(['own']);
 });
 
 test('a chain that is being drained is not planned again, and nothing to read is no plan', () => {
-  const chain = makeChain('a', 1_000);
-  const plan = makePlan([chain], 0, context, nowMs);
-  expect(makePlan([chain], 1, context, nowMs)).toBeUndefined();
+  const chain = makeContainer('a', 1_000);
+  const plan = planner.take([chain], 0, nowMs);
+  expect(planner.take([chain], 1, nowMs)).toBeUndefined();
   finish(plan);
-  expect(makePlan([chain], 0, context, nowMs)).toBeUndefined();
+  expect(planner.take([chain], 0, nowMs)).toBeUndefined();
 });
 
 test('a record that waits for its end is flushed once after the bound, not before', () => {
-  const planned = makeChain('a', 1_000);
-  const { chain } = planned;
+  const container = makeContainer('a', 1_000);
+  const { chain } = container;
   const wait = (atMs: number) => {
-    const plan = makePlan([planned], 0, context, atMs);
+    const plan = planner.take([container], 0, atMs);
     for (const { cut } of plan?.parts ?? []) {
       chain.advance(cut, { consumed: cut.segments.map(({ start }) => start), more: false }, atMs);
     }

@@ -1,0 +1,155 @@
+// All that the agent knows of one container: the chain of its files, what its entries have in
+// common, how it is read and how far it has come.
+//
+// Invariant: it alone writes what it holds; others tell it what happened.
+
+import type { ContainerLog } from '../discover/discovery.ts';
+import type { SourceResult } from '../encode/drain-task.ts';
+import type { EntryTemplate } from '../encode/entry-template.ts';
+import type { Chain } from './chain.ts';
+import { ContainerMeter } from './container-meter.ts';
+import type { IdleWatch } from './idle-watch.ts';
+import { Pace } from './pace.ts';
+import { noRule, type Annotations, type ReadingRule } from './reading-rules.ts';
+import { addSource, createContainerCounter, type ContainerTotals } from './totals.ts';
+
+export class TailedContainer {
+  readonly chain: Chain;
+  readonly log: ContainerLog;
+  readonly meter = new ContainerMeter();
+  readonly #totals = createContainerCounter();
+  #template: EntryTemplate;
+  #annotations: Annotations | undefined;
+  #rule: ReadingRule = noRule;
+  #pace: Pace | undefined;
+  #awaitsLabels: boolean;
+  #lostBytes = 0;
+  #heldUpBatches = 0;
+  #servedAt = 0;
+  #quietLooks = 0;
+  #idleWatch: IdleWatch | undefined;
+
+  constructor(
+    chain: Chain,
+    log: ContainerLog,
+    known: {
+      readonly template: EntryTemplate;
+      readonly annotations?: Annotations | undefined;
+      readonly awaitsLabels?: boolean;
+    },
+  ) {
+    this.chain = chain;
+    this.log = log;
+    this.#template = known.template;
+    this.#annotations = known.annotations;
+    this.#awaitsLabels = known.awaitsLabels ?? false;
+  }
+
+  /** Replaced when the labels of the pod change; a plan under way keeps its own. */
+  get template(): EntryTemplate {
+    return this.#template;
+  }
+
+  /** Of its pod; kept when the API server has forgotten the pod. */
+  get annotations(): Annotations | undefined {
+    return this.#annotations;
+  }
+
+  get totals(): ContainerTotals {
+    return this.#totals;
+  }
+
+  get rule(): ReadingRule {
+    return this.#rule;
+  }
+
+  /** undefined: as fast as possible. */
+  get pace(): Pace | undefined {
+    return this.#pace;
+  }
+
+  /** Not planned yet: the labels of its pod may come any moment. */
+  get awaitsLabels(): boolean {
+    return this.#awaitsLabels;
+  }
+
+  /** Bytes since the start that can never be read. */
+  get lostBytes(): number {
+    return this.#lostBytes;
+  }
+
+  /** Entries that were refused hold its batches up: what is read next would only wait behind. */
+  get isHeldUp(): boolean {
+    return this.#heldUpBatches > 0;
+  }
+
+  /** When it was last in a plan, counted in turns. */
+  get servedAt(): number {
+    return this.#servedAt;
+  }
+
+  /** undefined while it is busy. */
+  get idleWatch(): IdleWatch | undefined {
+    return this.#idleWatch;
+  }
+
+  /** The labels of its pod changed: takes the template that holds them, from the next plan on. */
+  relabel(template: EntryTemplate): void {
+    this.#template = template;
+  }
+
+  annotate(annotations: Annotations): void {
+    this.#annotations = annotations;
+  }
+
+  stopAwaitingLabels(): void {
+    this.#awaitsLabels = false;
+  }
+
+  /** Takes a rule over, from the next plan on; no `bytesPerSecond`: as fast as possible. */
+  obey(rule: ReadingRule, bytesPerSecond: number | undefined): void {
+    this.#rule = rule;
+    this.#pace = bytesPerSecond === undefined ? undefined : new Pace(bytesPerSecond, this.#pace);
+  }
+
+  /** It has its turn in a plan, or gets back the place that it had before one. */
+  serve(turn: number): void {
+    this.#servedAt = turn;
+  }
+
+  /** Counts what a task made of `bytes` of its files. */
+  count(source: SourceResult, bytes: number): void {
+    addSource(this.#totals, source, bytes);
+  }
+
+  lose(bytes: number): void {
+    this.#lostBytes += bytes;
+  }
+
+  /** Refused entries hold one more of its batches up. */
+  holdUp(): void {
+    this.#heldUpBatches += 1;
+  }
+
+  letGo(): void {
+    this.#heldUpBatches -= 1;
+  }
+
+  /** Counts a look; returns how many there were since the last one with news. */
+  noteLook(isNews: boolean): number {
+    this.#quietLooks = isNews ? 0 : this.#quietLooks + 1;
+    return this.#quietLooks;
+  }
+
+  /** Idle from now on. */
+  rest(idleWatch: IdleWatch): void {
+    this.#idleWatch = idleWatch;
+  }
+
+  /** Busy from now on. */
+  wake(): void {
+    this.#idleWatch?.close();
+    this.#idleWatch = undefined;
+    this.#quietLooks = 0;
+  }
+}

@@ -1,0 +1,84 @@
+// What has gone through since the start: of one container, and of all.
+//
+// Invariant: a record is counted when it was encoded, once for each time that it was.
+
+import type { SourceResult } from '../encode/drain-task.ts';
+import { severityIndex, severityNames } from '../log-severity.ts';
+
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
+
+/** What one container has had shipped; bytes are of its files. */
+export type ContainerTotals = {
+  readonly lines: number;
+  readonly bytes: number;
+  readonly entries: number;
+  /** Entries, in the order of `severityNames`. */
+  readonly severities: readonly number[];
+};
+
+/** The same of all, and what is counted of the agent only. */
+export type Totals = ContainerTotals & {
+  readonly batches: number;
+  readonly retries: number;
+  readonly deadLettered: number;
+  readonly fastLines: number;
+  readonly malformedLines: number;
+  /** Entries. */
+  readonly redacted: number;
+  /** Records. */
+  readonly sampledOut: number;
+  /** Zeros in the files where lines should have begun. */
+  readonly holeBytes: number;
+  readonly readErrors: number;
+  readonly drainCpuMicros: number;
+  readonly tasks: number;
+};
+
+/** The sums of one container as their owner holds them. */
+export type ContainerCounter = Writable<Omit<ContainerTotals, 'severities'>> & {
+  readonly severities: number[];
+};
+
+/** The sums of the agent as their owner holds them. */
+export type Counter = Writable<Omit<Totals, keyof ContainerTotals>> & ContainerCounter;
+
+export function createContainerCounter(): ContainerCounter {
+  return { lines: 0, bytes: 0, entries: 0, severities: severityNames.map(() => 0) };
+}
+
+export function createCounter(): Counter {
+  return {
+    ...createContainerCounter(),
+    batches: 0,
+    retries: 0,
+    deadLettered: 0,
+    fastLines: 0,
+    malformedLines: 0,
+    redacted: 0,
+    sampledOut: 0,
+    holeBytes: 0,
+    readErrors: 0,
+    drainCpuMicros: 0,
+    tasks: 0,
+  };
+}
+
+/** Adds what a task made of `bytes` of a container's files. */
+export function addSource(sums: ContainerCounter, source: SourceResult, bytes: number): void {
+  sums.lines += source.lines;
+  sums.bytes += bytes;
+  sums.entries += source.entries;
+  const { severities, entries } = source;
+  if (severities === undefined) sums.severities[severityIndex('INFO')]! += entries;
+  else for (const [index, count] of severities.entries()) sums.severities[index]! += count;
+}
+
+/** Adds to the sums of the agent what is counted of it only. */
+export function addDetails(sums: Counter, source: SourceResult): void {
+  sums.fastLines += source.fastLines;
+  sums.malformedLines += source.malformedLines;
+  sums.redacted += source.redacted ?? 0;
+  sums.sampledOut += source.sampledOut ?? 0;
+  sums.holeBytes += source.holeBytes ?? 0;
+  if (source.readError !== undefined) sums.readErrors += 1;
+}
