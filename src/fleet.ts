@@ -8,7 +8,8 @@ import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 
 import type { CheckpointStore } from './commit/checkpoint-store.ts';
-import { limits, type Config } from './config.ts';
+import { limits } from './config.ts';
+import type { Config } from './options/options.ts';
 import type { ContainerName } from './discover/container-name.ts';
 import type { ContainerLog } from './discover/discovery.ts';
 import type { PodMetadata, PodName } from './discover/pods/pod-metadata.ts';

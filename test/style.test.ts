@@ -13,7 +13,10 @@ const columnsMax = 100;
 
 /** The stages in the order the bytes flow. */
 const stages = ['discover', 'tail', 'encode', 'ship', 'commit'] as const;
-/** Folders that know no stage: others may import them, the stages their types only. */
+/**
+ * Folders that know no stage. A stage imports only the types of `host`: it is given its part of the
+ * configuration, never the whole.
+ */
 const grounds = ['options', 'host'] as const;
 /** Folders that stand beside the flow: nothing but the wiring imports them. */
 const besides = ['admin', 'emulator'] as const;
@@ -99,7 +102,9 @@ function mayImport(file: SourceFile, wanted: Import): boolean {
   if (isWiring(file.name)) return true;
   if (isWiring(wanted.target)) return false;
   if (other === undefined || other === own || borders.has(wanted.target)) return true;
-  if (isOneOf(grounds, other)) return !isOneOf(stages, own) || wanted.typeOnly;
+  if (isOneOf(grounds, other)) {
+    return !isOneOf(stages, own) || (wanted.typeOnly && other === 'host');
+  }
   if (own === undefined || !wanted.typeOnly) return false;
   const place = (stages as readonly string[]).indexOf(own);
   return place > 0 && stages[place - 1] === other;

@@ -2,7 +2,7 @@
 // run is handed in, because only the wiring knows the ship stage.
 
 import { readFileSync } from 'node:fs';
-import type { Config } from '../config.ts';
+import type { Config } from '../options/options.ts';
 import { AgentError, type ErrorCode, errorTable } from '../errors.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
 import { isLoopback } from '../loopback.ts';

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { MiB } from '../byte-units.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../options/options.ts';
 import { errorTable, hasCode } from '../errors.ts';
 import { bytesText, countText, pluralText } from '../number-text.ts';
 import { fail, type Finding, ok, reasonOf, warn } from './finding.ts';

@@ -7,7 +7,7 @@ import { globSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { parseGlob } from '../container-glob.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../options/options.ts';
 import { durationText } from '../number-text.ts';
 import { type Finding, ok, warn } from './finding.ts';
 

@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReadStream } from 'node:tty';
 import { styleText } from 'node:util';
-import type { Config } from '../config.ts';
+import type { Config } from '../options/options.ts';
 import type { Control } from '../control.ts';
 import { AgentError } from '../errors.ts';
 import { openKeyboard } from './keyboard.ts';

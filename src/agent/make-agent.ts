@@ -6,7 +6,7 @@ import { openCheckpointStore, type CheckpointStore } from '../commit/checkpoint-
 import { limits } from '../config.ts';
 import type { Control } from '../control.ts';
 import { createEncoderPool, type EncoderPool } from '../encode/encoder-pool.ts';
-import { AgentError, type ErrorCode } from '../errors.ts';
+import { AgentError } from '../errors.ts';
 import { Fleet } from '../fleet.ts';
 import { findNodeIdentity, type NodeIdentity } from '../host/node-identity.ts';
 import { memoryWarning, slotCountFor } from '../host/sizing.ts';
@@ -42,28 +42,20 @@ export async function makeAgent(config: Config, control: Control): Promise<Agent
     throw new AgentError('CONFIG_INVALID', '--format raw needs --raw-path: which files?');
   }
   refusePlainHttp(new URL(config.endpoint), '--endpoint', config.allowPlainHttp);
-  const search = {
-    retryForMs: limits.metadataStartMs,
-    signal,
-    waiting: (text: string) => log.warn('METADATA_UNAVAILABLE', text),
-  };
+  const search = { retryForMs: limits.metadataStartMs, signal, log };
   const nodeIdentity = await untilAborted(findNodeIdentity(config, search), signal);
   if (nodeIdentity === undefined) return undefined;
   const tooSmall = memoryWarning(config);
   if (tooSmall !== undefined) log.warn(undefined, tooSmall);
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
-  const hooks = {
-    log: (level: 'info' | 'warn' | 'error', code: ErrorCode, text: string) =>
-      log[level](code, text),
-  };
-  const store = openCheckpointStore(config.stateDir, hooks);
+  const store = openCheckpointStore(config.stateDir, log);
   const encoder = createEncoderPool({
     workerCount: config.workers,
     slotCount: slotCountFor(config),
   });
   const shipper = await createShipper(
     { ...config, endpoint: new URL(config.endpoint), project: nodeIdentity.project },
-    hooks,
+    { log },
   );
   const fleet = new Fleet(config, { nodeIdentity, store, log });
   const spooler = new Spooler({

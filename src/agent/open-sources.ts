@@ -35,7 +35,7 @@ export async function openPods(agent: Agent, control: Control): Promise<PodMetad
     changed: (pod) => {
       if (fleet.relabel(pod)) pipeline.pumpSoon();
     },
-    troubled: (text) => control.log.warn('POD_METADATA_UNAVAILABLE', text),
+    log: control.log,
   });
   fleet.usePods(pods);
   return pods;

@@ -18,7 +18,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Config } from '../config.ts';
+import type { Config } from '../options/options.ts';
 import type { Control } from '../control.ts';
 import { AgentError, hasCode } from '../errors.ts';
 import { countText, pluralText } from '../number-text.ts';

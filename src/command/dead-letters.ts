@@ -265,7 +265,7 @@ function openShipper(config: Config, { log }: Control, stateDir: string): Promis
     project: config.project ?? '',
     stateDir,
   };
-  return createShipper(options, { log: (level, code, text) => log[level](code, text) });
+  return createShipper(options, { log });
 }
 
 type Choice = {

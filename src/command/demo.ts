@@ -17,7 +17,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { AgentStatus } from '../admin/admin-source.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../options/options.ts';
 import type { Control } from '../control.ts';
 import { startDemoNode } from '../emulator/demo-node.ts';
 import type { DemoNode } from '../emulator/demo-node.ts';

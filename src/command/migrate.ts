@@ -80,9 +80,7 @@ export async function runMigrate(
   const found = await readPositions(config, control, source);
   if (found === undefined) return 0;
   const { log } = control;
-  const store = openCheckpointStore(config.stateDir, {
-    log: (level, code, text) => log[level](code, text),
-  });
+  const store = openCheckpointStore(config.stateDir, log);
   const nodeIdentity = { project: '', location: '', cluster: '', node: '' };
   const fleet = new Fleet(config, { nodeIdentity, store, log });
   const summary = emptySummary(found, config.dryRun);

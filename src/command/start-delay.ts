@@ -3,7 +3,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { Config } from '../config.ts';
+import type { Config } from '../options/options.ts';
 
 /** Ends at the signal at the latest; nothing is opened or locked yet. `random` is in [0, 1). */
 export async function delayStart(

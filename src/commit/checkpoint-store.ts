@@ -12,7 +12,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import { limits } from '../config.ts';
 import { AgentError } from '../errors.ts';
-import type { ErrorCode } from '../errors.ts';
+import type { Log } from '../log.ts';
 import { CheckpointFile, loadReadOnly, setAside } from './checkpoint-file.ts';
 import type { Change } from './checkpoint-file.ts';
 
@@ -76,22 +76,18 @@ export type CheckpointStore = {
   readonly size: number;
 };
 
-export type CheckpointHooks = {
-  log(level: 'info' | 'warn' | 'error', code: ErrorCode, text: string): void;
-};
-
 /**
  * Opens the store of a state directory, which is created (mode 0700) if need be. Throws
  * STATE_LOCKED if another process has it; any other trouble with the disk only makes the store
  * unhealthy.
  */
-export function openCheckpointStore(stateDir: string, hooks: CheckpointHooks): CheckpointStore {
-  return new FileBackedStore(stateDir, hooks);
+export function openCheckpointStore(stateDir: string, log: Log): CheckpointStore {
+  return new FileBackedStore(stateDir, log);
 }
 
 class FileBackedStore implements CheckpointStore {
   readonly #stateDir: string;
-  readonly #hooks: CheckpointHooks;
+  readonly #log: Log;
   /** By container, then by restart count and fingerprint. */
   readonly #containers = new Map<string, Map<string, Checkpoint>>();
   readonly #unclaimed = new Set<string>();
@@ -106,9 +102,9 @@ class FileBackedStore implements CheckpointStore {
   #retryAtMs = 0;
   #closed = false;
 
-  constructor(stateDir: string, hooks: CheckpointHooks) {
+  constructor(stateDir: string, log: Log) {
     this.#stateDir = stateDir;
-    this.#hooks = hooks;
+    this.#log = log;
     try {
       this.#write();
     } catch (error) {
@@ -201,7 +197,7 @@ class FileBackedStore implements CheckpointStore {
     this.#healthy = true;
     this.#lastError = undefined;
     this.#retryMs = 0;
-    this.#hooks.log('info', 'STATE_UNWRITABLE', `${this.#stateDir}: checkpoints are saved again`);
+    this.#log.info('STATE_UNWRITABLE', `${this.#stateDir}: checkpoints are saved again`);
   }
 
   /** Brings the file up to the memory; a corrupt one is replaced, once. */
@@ -270,7 +266,7 @@ class FileBackedStore implements CheckpointStore {
       this.#file?.close();
       this.#file = undefined;
     }
-    this.#hooks.log('error', 'STATE_CORRUPT', `${error.message}; set aside as ${aside}`);
+    this.#log.error('STATE_CORRUPT', `${error.message}; set aside as ${aside}`);
   }
 
   #fail(error: AgentError): void {
@@ -288,7 +284,7 @@ class FileBackedStore implements CheckpointStore {
     const told = this.#lastError?.code === error.code;
     this.#healthy = false;
     this.#lastError = error;
-    if (!told) this.#hooks.log('error', error.code, `${error.message}; going on from memory`);
+    if (!told) this.#log.error(error.code, `${error.message}; going on from memory`);
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import type { Config } from '../config.ts';
+import type { Config } from '../options/options.ts';
 import type { Control } from '../control.ts';
 import { type Emulator, startEmulator } from './server.ts';
 import { AgentError, hasCode } from '../errors.ts';

@@ -5,12 +5,14 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { limits, type Config } from '../config.ts';
+import { backoffMs } from '../backoff.ts';
+import { limits } from '../config.ts';
 import { AgentError, hasCode } from '../errors.ts';
 import { getMetadata, metadataUrl } from '../gce-metadata.ts';
+import type { Log } from '../log.ts';
 import { isLoopback } from '../loopback.ts';
 import { flagOf } from '../options/config-loader.ts';
-import { options } from '../options/options.ts';
+import { type Config, options } from '../options/options.ts';
 
 /** Where a node is, as every entry names it. */
 export type NodeIdentity = {
@@ -21,16 +23,18 @@ export type NodeIdentity = {
 };
 
 export type IdentitySearch = {
-  /** How long a metadata server that does not answer is asked again, milliseconds. */
+  /** How long a metadata server that does not answer is tried again, milliseconds. */
   readonly retryForMs: number;
-  /** Aborted when nobody needs the answer any more. */
+  /** Aborted when the answer is no longer needed. */
   readonly signal?: AbortSignal;
-  /** Told of the first answer that does not come. */
-  readonly waiting?: (text: string) => void;
+  /** Gets one warning, of the first answer that does not come. */
+  readonly log?: Log;
 };
 
+/** Options that say where the node is, or how to find out. */
+type IdentityOptions = Pick<Config, Key | 'endpoint' | 'metadataHost'>;
 type Key = keyof NodeIdentity;
-type Heard = {
+type Answer = {
   readonly value?: string;
   readonly problem?: string;
   /** It may be starting; otherwise asking again would only delay the message. */
@@ -48,12 +52,18 @@ const serverErrorStatus = 500;
 const clusterAttribute = 'instance/attributes/cluster-name';
 const locationAttribute = 'instance/attributes/cluster-location';
 
+const metadataBackoff = {
+  baseMs: limits.metadataBackoffBaseMs,
+  maxMs: limits.metadataBackoffMaxMs,
+  floor: 0.5,
+};
+
 /**
  * @throws AgentError METADATA_UNAVAILABLE when something is not given and nobody can be asked for
  * it, CONFIG_INVALID when the metadata host is none.
  */
 export async function findNodeIdentity(
-  config: Config,
+  config: IdentityOptions,
   search: IdentitySearch = { retryForMs: 0 },
 ): Promise<NodeIdentity> {
   const given = {
@@ -79,7 +89,9 @@ export async function findNodeIdentity(
 }
 
 /** Elsewhere than at Google the name of the machine is the node's: asked once, and not for long. */
-async function askNode({ metadataHost }: Config): Promise<string | undefined> {
+async function askNode({
+  metadataHost,
+}: Pick<Config, 'metadataHost'>): Promise<string | undefined> {
   const url = metadataUrl(metadataHost, 'instance/name');
   return (await askOnce(url, limits.metadataNodeMs)).value;
 }
@@ -96,27 +108,29 @@ type Question = {
 };
 
 /** A value without the white space around it, or undefined when the server does not have it. */
-async function askPatiently(config: Config, question: Question): Promise<string | undefined> {
+async function askPatiently(
+  config: IdentityOptions,
+  question: Question,
+): Promise<string | undefined> {
   const { path, missing, search } = question;
   const url = metadataUrl(config.metadataHost, path);
   const endMs = performance.now() + search.retryForMs;
   for (let failures = 0; ; failures += 1) {
     const { value, problem, isTransient } = await askOnce(url, limits.metadataMs);
     if (problem === undefined) return value;
-    const capMs = Math.min(
-      limits.metadataBackoffMaxMs,
-      limits.metadataBackoffBaseMs * 2 ** failures,
-    );
-    const waitMs = capMs * (0.5 + Math.random() / 2);
+    const waitMs = backoffMs(failures + 1, metadataBackoff);
     const isOver = isTransient !== true || performance.now() + waitMs > endMs;
     if (isOver || search.signal?.aborted === true) throw unavailable(config, missing, problem);
-    if (failures === 0) search.waiting?.(`the metadata server ${config.metadataHost}: ${problem}`);
+    if (failures === 0) {
+      const text = `the metadata server ${config.metadataHost}: ${problem}`;
+      search.log?.warn('METADATA_UNAVAILABLE', text);
+    }
     const { signal } = search;
     await sleep(waitMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
   }
 }
 
-async function askOnce(url: URL, deadlineMs: number): Promise<Heard> {
+async function askOnce(url: URL, deadlineMs: number): Promise<Answer> {
   try {
     const { status, text, isGoogle } = await getMetadata(url, deadlineMs);
     if (!isGoogle) return { problem: 'what answers is no metadata server' };
@@ -129,15 +143,19 @@ async function askOnce(url: URL, deadlineMs: number): Promise<Heard> {
   }
 }
 
-function unavailable(config: Config, missing: readonly Key[], problem: string): AgentError {
+function unavailable(
+  config: IdentityOptions,
+  missing: readonly Key[],
+  problem: string,
+): AgentError {
   const flags = missing.map(flagOf).join(', ');
   const server = `the metadata server ${config.metadataHost}`;
   const text = `${flags} not given, and ${server} cannot be asked: ${problem}`;
   return new AgentError('METADATA_UNAVAILABLE', text);
 }
 
-/** Someone who tries it on a laptop has no metadata server, unless he names one. */
-function isEmulated({ endpoint, metadataHost }: Config): boolean {
+/** Someone who tries it on a laptop has no metadata server, unless they name one. */
+function isEmulated({ endpoint, metadataHost }: IdentityOptions): boolean {
   const url = new URL(endpoint);
   return (
     url.protocol === 'http:' && isLoopback(url) && metadataHost === options.metadataHost.default

@@ -2,8 +2,8 @@
 // flag, variable, YAML key, help, `tailship check` and docs/configuration.md come from this table.
 // config-loader.ts makes the one frozen `Config` of it.
 
-import { batchBytesSoftMax } from '../batch-bytes.ts';
 import { GiB, KiB } from '../byte-units.ts';
+import { limits } from '../config.ts';
 import { agentCommands, type HostPort, type OptionRow } from './option-row.ts';
 import { podOptions } from './pod-options.ts';
 
@@ -234,9 +234,9 @@ export const options = {
   batchBytesMax: {
     kind: 'bytes',
     isHot: true,
-    default: batchBytesSoftMax,
+    default: limits.batchBytesSoftMax,
     min: 4 * KiB,
-    max: batchBytesSoftMax,
+    max: limits.batchBytesSoftMax,
     commands: agentCommands,
     help: 'A request body is closed at this length.',
   },

@@ -3,13 +3,13 @@
 //
 // Invariant: what is not told is the token, also where the answer repeats it.
 
-import { type Config, limits } from '../config.ts';
+import { limits } from '../config.ts';
 import { AgentError, type ErrorCode } from '../errors.ts';
 import { version } from '../version.ts';
 import { judge } from './answer.ts';
-import { createCredentials } from './credentials.ts';
+import { createCredentials, type CredentialOptions } from './credentials.ts';
 import { CachedLookup } from './lookup.ts';
-import { openTransport } from './open-transport.ts';
+import { openTransport, type TransportSetup } from './open-transport.ts';
 import type { HttpAnswer } from './transport.ts';
 
 export type DryRunAnswer = {
@@ -27,22 +27,31 @@ export type DryRunAnswer = {
 
 /** In characters; the reason is at the beginning. */
 const textMax = 2_000;
-const clock = (): number => performance.now();
+const shared = { limits, clock: () => performance.now(), random: Math.random };
+type Shared = typeof shared;
+
+/** The options of the agent that say where and as whom to send. */
+type DryRunOptions = Omit<
+  CredentialOptions & TransportSetup,
+  'endpoint' | 'lookup' | keyof Shared
+> & {
+  readonly endpoint: string;
+  readonly quotaProject?: string | undefined;
+};
 
 /** Sends it. Rejects with an AgentError when there is no token, or no answer. */
-export async function sendDryRun(config: Config, project: string): Promise<DryRunAnswer> {
-  const endpoint = new URL(config.endpoint);
-  const shared = { limits, clock, random: Math.random };
-  const token = await createCredentials({ ...config, ...shared, endpoint }).token();
+export async function sendDryRun(options: DryRunOptions, project: string): Promise<DryRunAnswer> {
+  const endpoint = new URL(options.endpoint);
+  const token = await createCredentials({ ...options, ...shared, endpoint }).token();
   const lookup = new CachedLookup(shared);
-  const transport = await openTransport({ ...config, ...shared, endpoint, lookup });
+  const transport = await openTransport({ ...options, ...shared, endpoint, lookup });
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     'user-agent': `tailship/${version}`,
     'accept-encoding': 'identity',
   };
   if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
-  if (config.quotaProject !== undefined) headers['x-goog-user-project'] = config.quotaProject;
+  if (options.quotaProject !== undefined) headers['x-goog-user-project'] = options.quotaProject;
   const startMs = Date.now();
   try {
     const answer = await transport.post(Buffer.from(dryRunBody(project)), headers);

@@ -5,7 +5,7 @@
 // nothing retryable is ever dropped.
 
 import { limits as defaults } from '../config.ts';
-import type { ErrorCode } from '../errors.ts';
+import type { Log } from '../log.ts';
 import { AgentError } from '../errors.ts';
 import { version } from '../version.ts';
 import type { Failure, RefusalReason } from './answer.ts';
@@ -63,8 +63,8 @@ export type ShipOptions = {
 };
 
 export type ShipHooks = {
-  /** Told of changes of state only, never of a single request. */
-  readonly log: (level: 'info' | 'warn' | 'error', code: ErrorCode, text: string) => void;
+  /** Gets changes of state only, never a single request. */
+  readonly log: Log;
   /** Epoch milliseconds; Date.now by default. */
   readonly now?: () => number;
   /** `[0, 1)`; Math.random by default. */
@@ -161,7 +161,7 @@ async function createStage(options: ShipOptions, hooks: ShipHooks): Promise<Stag
       lookup.expire();
     },
     onKept: ({ code, text }: Failure, bytes: number) => {
-      hooks.log('warn', code, `an entry of ${bytes} bytes is kept and sent again: ${text}`);
+      hooks.log.warn(code, `an entry of ${bytes} bytes is kept and sent again: ${text}`);
     },
     now,
     clock,
@@ -186,11 +186,11 @@ function createGate({ options, limits, hooks }: Parts): Gate {
     random: hooks.random ?? Math.random,
     onFailing: (failure) => {
       const level = failure.code === 'SHIP_THROTTLED' ? 'warn' : 'error';
-      hooks.log(level, failure.code, `sending to ${host} fails, trying on: ${failure.text}`);
+      hooks.log[level](failure.code, `sending to ${host} fails, trying on: ${failure.text}`);
     },
     onRecovered: (code, outageMs) => {
       const seconds = Math.round(outageMs / 1_000);
-      hooks.log('info', code, `sending to ${host} recovered after ${seconds} s`);
+      hooks.log.info(code, `sending to ${host} recovered after ${seconds} s`);
     },
   });
 }
@@ -237,10 +237,9 @@ function createDeadLetters(
     const noun = unreportedCount === 1 ? 'entry was' : 'entries were';
     const last = (letters.at(-1)?.reason ?? '').slice(0, 300);
     const text = `${unreportedCount} ${noun} refused and dead-lettered; the last: ${last}`;
-    hooks.log('warn', 'SHIP_REJECTED', text);
+    hooks.log.warn('SHIP_REJECTED', text);
     if (counts.error !== undefined) {
-      hooks.log(
-        'error',
+      hooks.log.error(
         'STATE_UNWRITABLE',
         `dead-letter.ndjson cannot be written: ${counts.error.message}`,
       );

@@ -7,7 +7,8 @@ import { cpuUsage, memoryUsage, threadCpuUsage, versions } from 'node:process';
 
 import type { AdminSource, AgentStatus, Check, WorkloadStatus } from '../admin/admin-source.ts';
 import { createHistory, historyIntervalMs, type Sample } from '../admin/history.ts';
-import { limits, type Config } from '../config.ts';
+import { limits } from '../config.ts';
+import type { Config } from '../options/options.ts';
 import type { CheckpointStore } from '../commit/checkpoint-store.ts';
 import type { Discovery } from '../discover/discovery.ts';
 import type { PodMetadata } from '../discover/pods/pod-metadata.ts';

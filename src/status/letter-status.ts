@@ -2,7 +2,8 @@
 // whoever reaches the page may read logs.
 
 import type { DeadLetterStatus } from '../admin/admin-source.ts';
-import { limits, type Config } from '../config.ts';
+import { limits } from '../config.ts';
+import type { Config } from '../options/options.ts';
 import { newestLetters } from '../ship/dead-letter-reader.ts';
 
 const { lettersOnPageMax, lettersPageBytesMax, letterShownCharactersMax } = limits;

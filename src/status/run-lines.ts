@@ -4,7 +4,7 @@
 import { accessSync, constants } from 'node:fs';
 import { cpuUsage } from 'node:process';
 
-import type { Config } from '../config.ts';
+import type { Config } from '../options/options.ts';
 import { AgentError, hasCode } from '../errors.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
 import type { Log } from '../log.ts';

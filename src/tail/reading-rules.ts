@@ -7,7 +7,6 @@
 // annotation can slow a container down, hide it or thin it out, never lift what the configuration
 // sets.
 
-import type { Config } from '../config.ts';
 import { parseGlob, parseRate, type ContainerGlob } from '../container-glob.ts';
 import type { RecordRule } from '../encode/drain-task.ts';
 import { severityNames } from '../log-severity.ts';
@@ -43,7 +42,16 @@ export const noRule: ReadingRule = Object.freeze({
 
 type Rate = { readonly glob: ContainerGlob; readonly bytesPerSecond: number };
 type Sample = SeverityShare & { readonly glob: ContainerGlob };
-type RuleOptions = 'include' | 'exclude' | 'rateLimit' | 'redact' | 'sample' | 'podAnnotations';
+
+/** The options that the rules are made of, each item as the user wrote it. */
+type RuleOptions = {
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  readonly rateLimit: readonly string[];
+  readonly redact: readonly string[];
+  readonly sample: readonly string[];
+  readonly podAnnotations: boolean;
+};
 
 export class ReadingRules {
   readonly #include: readonly ContainerGlob[];
@@ -54,8 +62,8 @@ export class ReadingRules {
   readonly #obeysAnnotations: boolean;
   readonly #isEmpty: boolean;
 
-  constructor(config: Pick<Config, RuleOptions>) {
-    const { include, exclude, rateLimit, redact, sample, podAnnotations } = config;
+  constructor(options: RuleOptions) {
+    const { include, exclude, rateLimit, redact, sample, podAnnotations } = options;
     this.#include = include.map(parseGlob);
     this.#exclude = exclude.map(parseGlob);
     this.#rates = rateLimit.map(parseRate);

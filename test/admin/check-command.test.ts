@@ -10,10 +10,9 @@ import { checkEndpoint } from '../../src/admin/endpoint-checks.ts';
 import type { Finding } from '../../src/admin/finding.ts';
 import { checkHost } from '../../src/admin/host-checks.ts';
 import { loadConfig, makeConfig } from '../../src/options/config-loader.ts';
-import type { Config } from '../../src/config.ts';
+import type { Config, ConfigKey } from '../../src/options/options.ts';
 import { AgentError } from '../../src/errors.ts';
 import { createLog } from '../../src/log.ts';
-import type { ConfigKey } from '../../src/options/options.ts';
 import { sendDryRun } from '../../src/ship/dry-run.ts';
 
 let directory: string;

@@ -29,6 +29,7 @@ import {
   until,
 } from '../support/agent-process.ts';
 import type { EmulatorProcess } from '../support/agent-process.ts';
+import { callbackLog } from '../support/callback-log.ts';
 
 let scratch: ReturnType<typeof makeScratch>;
 let emulator: EmulatorProcess;
@@ -366,7 +367,7 @@ describe('migrate --from fluent-bit', () => {
     main.writeNext(3);
     const posFile = scratchFile('pos');
     writePosFile(posFile, [{ ...positionOf(kubelet, main), path: linkOf(kubelet, main.logPath) }]);
-    const store = openCheckpointStore(path.join(scratch.path, 'state'), { log: () => undefined });
+    const store = openCheckpointStore(path.join(scratch.path, 'state'), callbackLog());
     const { code, error } = await migrate('fluentd', posFile);
     store.close();
     expect(code).toBe(1);

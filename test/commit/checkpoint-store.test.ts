@@ -19,12 +19,12 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { openCheckpointStore } from '../../src/commit/checkpoint-store.ts';
 import type { CheckpointStore } from '../../src/commit/checkpoint-store.ts';
 import { AgentError } from '../../src/errors.ts';
-import { checkpoint, rememberingHooks, sorted, temporaryDirectory } from './fixtures.ts';
+import { checkpoint, rememberingLog, sorted, temporaryDirectory } from './fixtures.ts';
 
 const fileName = 'checkpoints.sqlite';
 
-function open(stateDir: string, hooks = rememberingHooks()): CheckpointStore {
-  const store = openCheckpointStore(stateDir, hooks);
+function open(stateDir: string, log = rememberingLog()): CheckpointStore {
+  const store = openCheckpointStore(stateDir, log);
   onTestFinished(() => store.close());
   return store;
 }
@@ -161,9 +161,9 @@ test('a second store on the same directory is refused at once with the pid of th
   const stateDir = temporaryDirectory();
   const first = open(stateDir);
   const startedMs = performance.now();
-  expect(() => openCheckpointStore(stateDir, rememberingHooks())).toThrow(String(process.pid));
+  expect(() => openCheckpointStore(stateDir, rememberingLog())).toThrow(String(process.pid));
   expect(performance.now() - startedMs).toBeLessThan(1_000);
-  expect(codeOf(() => openCheckpointStore(stateDir, rememberingHooks()))).toBe('STATE_LOCKED');
+  expect(codeOf(() => openCheckpointStore(stateDir, rememberingLog()))).toBe('STATE_LOCKED');
   first.put(checkpoint(1, 1));
   first.flush();
   expect(first.healthy).toBe(true);
@@ -179,8 +179,8 @@ test('another process holds the lock until it dies, even by SIGKILL, and what it
   onTestFinished(() => void child.kill('SIGKILL'));
   const [ready] = (await once(child.stdout, 'data')) as [Buffer];
   expect(ready.toString()).toBe('flushed\n');
-  expect(codeOf(() => openCheckpointStore(stateDir, rememberingHooks()))).toBe('STATE_LOCKED');
-  expect(() => openCheckpointStore(stateDir, rememberingHooks())).toThrow(`process ${child.pid}`);
+  expect(codeOf(() => openCheckpointStore(stateDir, rememberingLog()))).toBe('STATE_LOCKED');
+  expect(() => openCheckpointStore(stateDir, rememberingLog())).toThrow(`process ${child.pid}`);
   child.kill('SIGKILL');
   await once(child, 'exit');
   expect(all(open(stateDir), 3)).toEqual(
@@ -208,9 +208,9 @@ test('of processes that start at the same time, one gets the store', async () =>
 test('a file that is no store is set aside whole, and a new store works', () => {
   const stateDir = temporaryDirectory();
   writeFileSync(join(stateDir, fileName), 'this is no SQLite file, but somebody may want it back');
-  const hooks = rememberingHooks();
-  const store = open(stateDir, hooks);
-  expect(hooks.lines).toEqual(['error STATE_CORRUPT']);
+  const log = rememberingLog();
+  const store = open(stateDir, log);
+  expect(log.lines).toEqual(['error STATE_CORRUPT']);
   expect(store.healthy).toBe(true);
   const aside = readdirSync(stateDir).filter((name) => name.includes('.corrupt-'));
   expect(aside).toHaveLength(1);
@@ -232,9 +232,9 @@ test("another program's SQLite file, and one of a later version, are set aside",
     const database = new DatabaseSync(join(stateDir, fileName));
     database.exec(change);
     database.close();
-    const hooks = rememberingHooks();
-    const { healthy } = open(stateDir, hooks);
-    expect({ change, healthy, lines: hooks.lines }).toEqual({
+    const log = rememberingLog();
+    const { healthy } = open(stateDir, log);
+    expect({ change, healthy, lines: log.lines }).toEqual({
       change,
       healthy: true,
       lines: ['error STATE_CORRUPT'],
@@ -250,9 +250,9 @@ test('an offset that was changed behind the back of SQLite is found by its check
   const database = new DatabaseSync(join(stateDir, fileName));
   database.exec('UPDATE checkpoint SET offset = 1001');
   database.close();
-  const hooks = rememberingHooks();
-  expect(all(open(stateDir, hooks), 2)).toEqual([]);
-  expect(hooks.lines).toEqual(['error STATE_CORRUPT']);
+  const log = rememberingLog();
+  expect(all(open(stateDir, log), 2)).toEqual([]);
+  expect(log.lines).toEqual(['error STATE_CORRUPT']);
 });
 
 test('a leftover log without its store, and one of another store, do no harm', () => {
@@ -269,12 +269,12 @@ test('a leftover log without its store, and one of another store, do no harm', (
 
 test('a store that turns out corrupt while the agent runs is set aside and written anew from memory', () => {
   const stateDir = temporaryDirectory();
-  const hooks = rememberingHooks();
+  const log = rememberingLog();
   const first = open(stateDir);
   const put = Array.from({ length: 6_000 }, (_, index) => checkpoint(index, index));
   for (const one of put) first.put(one);
   first.close();
-  const store = open(stateDir, hooks);
+  const store = open(stateDir, log);
   // SQLite has the file open, but not all of it in its cache.
   const fd = openSync(join(stateDir, fileName), 'r+');
   writeSync(
@@ -289,7 +289,7 @@ test('a store that turns out corrupt while the agent runs is set aside and writt
   const moved = put.map((one) => ({ ...one, offset: one.offset + 1_000 }));
   for (const one of moved) store.put(one);
   store.flush();
-  expect(hooks.lines).toEqual(['error STATE_CORRUPT']);
+  expect(log.lines).toEqual(['error STATE_CORRUPT']);
   expect(store.healthy).toBe(true);
   expect(store.dirtyCount).toBe(0);
   store.close();
@@ -302,13 +302,13 @@ test('a state directory that cannot be made leaves a store in memory, which save
   const directory = temporaryDirectory();
   const stateDir = join(directory, 'file/state');
   writeFileSync(join(directory, 'file'), 'no directory');
-  const hooks = rememberingHooks();
-  const store = open(stateDir, hooks);
+  const log = rememberingLog();
+  const store = open(stateDir, log);
   expect(store.healthy).toBe(false);
   expect(store.lastError?.code).toBe('STATE_UNWRITABLE');
   store.put(checkpoint(1, 1));
   for (let tick = 0; tick < 5; tick += 1) store.flush();
-  expect(hooks.lines).toEqual(['error STATE_UNWRITABLE']);
+  expect(log.lines).toEqual(['error STATE_UNWRITABLE']);
   expect(all(store, 2)).toEqual([checkpoint(1, 1)]);
   rmSync(join(directory, 'file'));
   await vi.waitFor(
@@ -318,7 +318,7 @@ test('a state directory that cannot be made leaves a store in memory, which save
     },
     { timeout: 10_000 },
   );
-  expect(hooks.lines).toEqual(['error STATE_UNWRITABLE', 'info STATE_UNWRITABLE']);
+  expect(log.lines).toEqual(['error STATE_UNWRITABLE', 'info STATE_UNWRITABLE']);
   expect(store.lastError).toBe(undefined);
   store.close();
   expect(all(open(stateDir), 2)).toEqual([checkpoint(1, 1)]);
@@ -344,8 +344,8 @@ test('what an earlier run saved is taken over when the directory comes back, unl
 
 test('a store that was removed under the agent is noticed and written anew', async () => {
   const stateDir = temporaryDirectory();
-  const hooks = rememberingHooks();
-  const store = open(stateDir, hooks);
+  const log = rememberingLog();
+  const store = open(stateDir, log);
   store.put(checkpoint(0, 1));
   store.flush();
   rmSync(stateDir, { recursive: true });
@@ -357,7 +357,7 @@ test('a store that was removed under the agent is noticed and written anew', asy
     },
     { timeout: 10_000 },
   );
-  expect(hooks.lines).toEqual(['error STATE_UNWRITABLE', 'info STATE_UNWRITABLE']);
+  expect(log.lines).toEqual(['error STATE_UNWRITABLE', 'info STATE_UNWRITABLE']);
   store.close();
   expect(all(open(stateDir), 2)).toEqual([checkpoint(0, 1), checkpoint(1, 1)]);
 });

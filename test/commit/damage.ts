@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import { openCheckpointStore } from '../../src/commit/checkpoint-store.ts';
 import type { Checkpoint } from '../../src/commit/checkpoint-store.ts';
-import { checkpoint, rememberingHooks } from './fixtures.ts';
+import { checkpoint, rememberingLog } from './fixtures.ts';
 
 const rows = 24;
 const fileNames = ['checkpoints.sqlite', 'checkpoints.sqlite-wal'] as const;
@@ -24,7 +24,7 @@ export function makeImages(directory: string): Image[] {
   const copy = join(directory, 'copy');
   mkdirSync(copy);
   const writeAll = (offset: number): void => {
-    const store = openCheckpointStore(stateDir, rememberingHooks());
+    const store = openCheckpointStore(stateDir, rememberingLog());
     for (let index = 0; index < rows; index += 1) store.put(checkpoint(index, offset + index));
     store.flush();
     // Copied while it is open, which is what a SIGKILL leaves.
@@ -63,12 +63,12 @@ export function complaintsAbout(directory: string, image: Image, damage: Damage)
   const demand = (holds: boolean, text: string): void => {
     if (!holds) complaints.push(`${image.name}, ${damage.file}, ${damage.what}: ${text}`);
   };
-  const hooks = rememberingHooks();
-  const store = openCheckpointStore(stateDir, hooks);
+  const log = rememberingLog();
+  const store = openCheckpointStore(stateDir, log);
   const asides = readdirSync(stateDir).filter((name) => /\.corrupt-\w+$/.test(name));
   demand(
-    asides.length === hooks.lines.length,
-    `${asides.length} set aside, ${hooks.lines.length} told`,
+    asides.length === log.lines.length,
+    `${asides.length} set aside, ${log.lines.length} told`,
   );
   demand(store.healthy, 'unhealthy after opening');
   for (let index = 0; index < rows; index += 1) {
@@ -80,7 +80,7 @@ export function complaintsAbout(directory: string, image: Image, damage: Damage)
   store.flush();
   demand(store.healthy && store.dirtyCount === 0, 'cannot flush');
   store.close();
-  const again = openCheckpointStore(stateDir, rememberingHooks());
+  const again = openCheckpointStore(stateDir, rememberingLog());
   for (const one of fresh) {
     const found = again.lookup(one.podUid, one.container);
     demand(isDeepStrictEqual(found, [one]), `lost ${one.podUid}`);

@@ -6,11 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-import type {
-  Checkpoint,
-  CheckpointHooks,
-  FileIdentity,
-} from '../../src/commit/checkpoint-store.ts';
+import type { Checkpoint, FileIdentity } from '../../src/commit/checkpoint-store.ts';
+import { callbackLog } from '../support/callback-log.ts';
+import type { Log } from '../../src/log.ts';
 
 /** A directory that is removed with the test. */
 export function temporaryDirectory(): string {
@@ -50,8 +48,8 @@ export function sorted(checkpoints: readonly Checkpoint[]): Checkpoint[] {
   return checkpoints.toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
 }
 
-/** Hooks that keep what was logged as `level CODE`. */
-export function rememberingHooks(): CheckpointHooks & { readonly lines: string[] } {
+/** A log that keeps its lines as `level CODE`. */
+export function rememberingLog(): Log & { readonly lines: string[] } {
   const lines: string[] = [];
-  return { lines, log: (level, code) => void lines.push(`${level} ${code}`) };
+  return { lines, ...callbackLog((level, code) => void lines.push(`${level} ${code}`)) };
 }

@@ -3,12 +3,11 @@
 
 import { openCheckpointStore } from '../../src/commit/checkpoint-store.ts';
 import { AgentError } from '../../src/errors.ts';
+import { callbackLog } from '../support/callback-log.ts';
 import { checkpoint } from './fixtures.ts';
 
 try {
-  const store = openCheckpointStore(process.argv[2] ?? '', {
-    log: (...line) => console.error(...line),
-  });
+  const store = openCheckpointStore(process.argv[2] ?? '', callbackLog(console.error));
   for (const index of [0, 1, 2]) store.put(checkpoint(index, 100 + index));
   store.flush();
   console.log('flushed');

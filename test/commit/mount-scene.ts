@@ -9,11 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openCheckpointStore } from '../../src/commit/checkpoint-store.ts';
 import type { CheckpointStore } from '../../src/commit/checkpoint-store.ts';
 import { hasCode } from '../../src/errors.ts';
-import { checkpoint, rememberingHooks } from './fixtures.ts';
+import { checkpoint, rememberingLog } from './fixtures.ts';
 
 const [, , scene = '', directory = ''] = process.argv;
-const hooks = rememberingHooks();
-const { lines } = hooks;
+const log = rememberingLog();
+const { lines } = log;
 const ballast = join(directory, 'ballast');
 const one = checkpoint(0, 1);
 
@@ -37,7 +37,7 @@ function fill(): void {
 }
 
 function reopen(): CheckpointStore {
-  return openCheckpointStore(directory, hooks);
+  return openCheckpointStore(directory, log);
 }
 
 function offsetIn(store: CheckpointStore): number | undefined {
@@ -113,7 +113,7 @@ const scenes: Record<string, () => Promise<unknown>> = {
 
 function isLocked(): boolean {
   try {
-    openCheckpointStore(directory, hooks).close();
+    openCheckpointStore(directory, log).close();
     return false;
   } catch (error) {
     return hasCode(error, 'STATE_LOCKED');

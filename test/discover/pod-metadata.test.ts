@@ -17,6 +17,7 @@ import {
   type FakeApiServerOptions,
   type FakePod,
 } from '../support/fake-api-server.ts';
+import { callbackLog } from '../support/callback-log.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -49,7 +50,10 @@ function openPods(url: string, options: { waitMs?: number } & Files = {}) {
   const pods = new PodMetadata(
     api,
     { node: 'node-1', waitMs, limits: fast },
-    { changed: (pod) => changed.push(pod), troubled: (text) => troubles.push(text) },
+    {
+      changed: (pod) => changed.push(pod),
+      log: callbackLog((_level, _code, text) => troubles.push(text)),
+    },
   );
   closers.push(() => pods.close());
   return { pods, changed, troubles };

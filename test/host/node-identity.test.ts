@@ -7,6 +7,7 @@ import { makeConfig } from '../../src/options/config-loader.ts';
 import { startEmulator } from '../../src/emulator/server.ts';
 import type { MetadataOptions } from '../../src/emulator/fake-metadata.ts';
 import { findNodeIdentity } from '../../src/host/node-identity.ts';
+import { callbackLog } from '../support/callback-log.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -97,10 +98,10 @@ describe('findNodeIdentity()', () => {
       return failures > 0 ? { status: 503, text: '' } : { status: 200, text: 'late' };
     });
     const told: string[] = [];
-    const waiting = (text: string) => told.push(text);
+    const log = callbackLog((_level, _code, text) => told.push(text));
     const identity = await findNodeIdentity(makeConfig({ metadataHost }), {
       retryForMs: 20_000,
-      waiting,
+      log,
     });
     expect(identity.project).toBe('late');
     expect(told).toHaveLength(1);
@@ -129,7 +130,7 @@ describe('findNodeIdentity()', () => {
     const found = findNodeIdentity(makeConfig({ metadataHost: '127.0.0.1:1' }), {
       retryForMs: 60_000,
       signal: stop.signal,
-      waiting: () => stop.abort(),
+      log: callbackLog(() => stop.abort()),
     });
     await expect(found).rejects.toMatchObject({ code: 'METADATA_UNAVAILABLE' });
   });

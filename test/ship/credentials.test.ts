@@ -20,6 +20,7 @@ import {
   writeFederated,
 } from './token-issuer.ts';
 import type { Serve } from './token-issuer.ts';
+import { callbackLog } from '../support/callback-log.ts';
 
 /** A token of `lifeMs`, with a clock that the test turns. */
 function openToken(fetchToken: FetchToken): { token: CachedToken; advance: (ms: number) => void } {
@@ -194,7 +195,7 @@ describe('a key file', () => {
     const open = (): Promise<unknown> =>
       createShipper(
         { ...options, stateDir: makeStateDir(), credentialsFile: file },
-        { log: () => undefined },
+        { log: callbackLog() },
       );
     await expect(open()).rejects.toMatchObject({ code: 'CREDENTIALS_MISSING' });
     writeFileSync(file, 'not json');

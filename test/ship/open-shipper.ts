@@ -11,6 +11,7 @@ import { createShipper } from '../../src/ship/shipper.ts';
 import type { Respond } from './fake-api.ts';
 import { FakeApi } from './fake-api.ts';
 import type { TestCertificate } from './test-certificate.ts';
+import { callbackLog } from '../support/callback-log.ts';
 
 export type LogLine = { readonly level: string; readonly code: ErrorCode; readonly text: string };
 
@@ -44,7 +45,7 @@ export async function openShipper(
       ...options,
       limits: { ...shortLimits, ...options.limits },
     },
-    { log: (level, code, text) => lines.push({ level, code, text }) },
+    { log: callbackLog((level, code, text) => lines.push({ level, code: code!, text })) },
   );
   onTestFinished(() => shipper.stop(0));
   return { shipper, lines, stateDir };

@@ -1,11 +1,11 @@
-// Labels for the containers' entries, as far as they are known when somebody asks. Made by agent.ts
-// when the API server can be asked; fleet.ts asks for each container and is told of changes.
+// Labels for the containers' entries, as far as they are known when the fleet needs them.
 //
-// Invariant: asking never waits. A pod that nobody knows yet is waited for once, `waitMs` at most,
-// by not planning its containers; then they go on without labels, and that is counted.
+// Invariant: no call waits. The containers of a pod that is not known yet are held back once, for
+// `waitMs` at most; then they are shipped without labels, and that is counted.
 
 import { accessSync } from 'node:fs';
-import { limits, type Config } from '../../config.ts';
+import { limits } from '../../config.ts';
+import type { Log } from '../../log.ts';
 import type { ContainerName } from '../container-name.ts';
 import { KubernetesApi } from './kubernetes-api.ts';
 import type { PodFacts } from './pod-labels.ts';
@@ -30,7 +30,7 @@ export type PodMetadataCounters = {
 export type PodMetadataHooks = {
   /** Labels came or changed, or the wait for them is over. */
   readonly changed: (pod: PodName) => void;
-  readonly troubled: (text: string) => void;
+  readonly log: Log;
 };
 
 export type PodMetadataOptions = {
@@ -40,13 +40,21 @@ export type PodMetadataOptions = {
   readonly limits?: Partial<PodSourceLimits> | undefined;
 };
 
+/** The part of the configuration that says which API server to ask. */
+type PodMetadataConfig = {
+  readonly kubernetesMetadata: 'auto' | 'off';
+  readonly kubernetesApi: string | undefined;
+  readonly kubernetesTokenFile: string;
+  readonly kubernetesCaFile: string;
+};
+
 type Wait = { isOver: boolean; readonly timer: NodeJS.Timeout };
 
 /**
  * The API server to ask, or undefined when pod metadata is off: by option, outside of a cluster, or
  * without a token.
  */
-export function kubernetesApiOf(config: Config): KubernetesApi | undefined {
+export function kubernetesApiOf(config: PodMetadataConfig): KubernetesApi | undefined {
   const { kubernetesMetadata, kubernetesApi, kubernetesTokenFile, kubernetesCaFile } = config;
   if (kubernetesMetadata === 'off' || kubernetesApi === undefined) return undefined;
   const url = new URL(kubernetesApi);
@@ -63,11 +71,11 @@ export class PodMetadata {
   readonly #changed: PodMetadataHooks['changed'];
   #waitMs: number;
   readonly #readyTimer: NodeJS.Timeout;
-  /** Pods that were asked for before they were known. */
+  /** Pods that were needed before they were known. */
   readonly #waits = new Map<string, Wait>();
   #withoutLabels = 0;
 
-  /** Begins to ask at once. */
+  /** Sends its first request at once. */
   constructor(api: KubernetesApi, options: PodMetadataOptions, hooks: PodMetadataHooks) {
     const { node, waitMs } = options;
     const { promise, resolve: listed } = Promise.withResolvers<void>();
@@ -79,13 +87,12 @@ export class PodMetadata {
       this.#endWait(facts.uid);
       hooks.changed(facts);
     });
-    const { troubled } = hooks;
     this.#source = new PodSource({
       api,
       node,
       table: this.#table,
       listed,
-      troubled,
+      log: hooks.log,
       limits: options.limits,
     });
   }
@@ -129,7 +136,7 @@ export class PodMetadata {
         this.#changed(name);
       }, this.#waitMs).unref(),
     };
-    // Remembered, so that a pod nobody knows is waited for once; but not for ever.
+    // Remembered, so that an unknown pod is waited for only once.
     const [oldest] = this.#waits.keys();
     if (this.#waits.size >= limits.podsAwaitedMax && oldest !== undefined) this.#endWait(oldest);
     this.#waits.set(name.podUid, wait);

@@ -7,8 +7,10 @@
 // all nodes of a cluster lose the API server in the same second.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { backoffMs } from '../../backoff.ts';
 import { limits } from '../../config.ts';
 import { AgentError } from '../../errors.ts';
+import type { Log } from '../../log.ts';
 import { JsonSplitter } from './json-splitter.ts';
 import type { ApiAnswer, KubernetesApi } from './kubernetes-api.ts';
 import type { PodTable } from './pod-table.ts';
@@ -19,8 +21,8 @@ export type PodSourceOptions = {
   readonly table: PodTable;
   /** The table holds all pods of the node, for the first time. */
   readonly listed: () => void;
-  /** What went wrong, each time. */
-  readonly troubled: (text: string) => void;
+  /** Gets a warning for each failure. */
+  readonly log: Log;
   readonly limits?: Partial<PodSourceLimits> | undefined;
 };
 
@@ -76,7 +78,8 @@ export class PodSource {
         this.#failuresInRow += 1;
         waitMs += this.#backoffMs();
         if (error instanceof ServerRefusal) waitMs = Math.max(waitMs, error.waitMs);
-        this.#options.troubled(error instanceof Error ? error.message : String(error));
+        const text = error instanceof Error ? error.message : String(error);
+        this.#options.log.warn('POD_METADATA_UNAVAILABLE', text);
       }
       // The pause before the first watch would only make news late.
       if (this.#failuresInRow === 0 && this.counters.watches === 0) continue;
@@ -85,9 +88,8 @@ export class PodSource {
   }
 
   #backoffMs(): number {
-    const { podBackoffBaseMs, podBackoffMaxMs } = this.#limits;
-    const doublings = Math.min(this.#failuresInRow - 1, 20);
-    return Math.random() * Math.min(podBackoffMaxMs, podBackoffBaseMs * 2 ** doublings);
+    const { podBackoffBaseMs: baseMs, podBackoffMaxMs: maxMs } = this.#limits;
+    return backoffMs(this.#failuresInRow, { baseMs, maxMs });
   }
 
   /** All pages of the list; the version that the watch goes on from. */
