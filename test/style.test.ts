@@ -110,6 +110,49 @@ function mayImport(file: SourceFile, wanted: Import): boolean {
   return place > 0 && stages[place - 1] === other;
 }
 
+/** Groups of files that import each other, types included, each in the order of its names. */
+function importCircles(files: readonly SourceFile[]): string[][] {
+  const targets = new Map(
+    files.map((file) => [file.name, importsOf(file).map(({ target }) => target)]),
+  );
+  const reached = new Map(
+    [...targets.keys()].map((name) => {
+      const seen = new Set<string>();
+      const walk = (from: string): void => {
+        for (const target of targets.get(from) ?? []) {
+          if (seen.has(target)) continue;
+          seen.add(target);
+          walk(target);
+        }
+      };
+      walk(name);
+      return [name, seen];
+    }),
+  );
+  const circles = [...targets.keys()]
+    .filter((name) => reached.get(name)?.has(name))
+    .map((name) =>
+      [...targets.keys()].filter(
+        (other) => reached.get(name)?.has(other) && reached.get(other)?.has(name),
+      ),
+    );
+  return [...new Map(circles.map((circle) => [circle.join(), circle])).values()];
+}
+
+/** Fields of classes that anyone may assign, as `file:line`. */
+function mutableFieldsOf({ name, text }: SourceFile): string[] {
+  const found: string[] = [];
+  let isClass = false;
+  for (const [index, line] of text.split('\n').entries()) {
+    if (/^\S/.test(line)) isClass = /^(?:export )?(?:abstract )?class\b/.test(line);
+    const isField = /^  (?:static |override |declare )*[a-zA-Z_]\w*[?!]?(?::| =)[^(]*/.test(line);
+    if (isClass && isField && !/^  (?:static )?readonly\b/.test(line)) {
+      found.push(`${name}:${index + 1}`);
+    }
+  }
+  return found;
+}
+
 /** Whether a line is a comment's prose: not a drawing, a table or an example, which may be wider. */
 function isProse(line: string): boolean {
   const [, text] = /^\s*(?:\/\/|\/\*\*?|\*) ?(.*)$/.exec(line) ?? [];
@@ -210,6 +253,16 @@ describe('the house style', () => {
     expect(wrong).toEqual([]);
   });
 
+  test('no files import each other, not even types', () => {
+    const circles = importCircles(sources).map((circle) => circle.join(' ↔ '));
+    expect(circles.filter((circle) => !/^src\/(?:tail|commit)\//.test(circle))).toEqual([]);
+  });
+
+  test('a field of a class is private or readonly', () => {
+    const found = sources.flatMap(mutableFieldsOf);
+    expect(found.filter((field) => !field.startsWith('src/tail/'))).toEqual([]);
+  });
+
   test.each(apart)('%s and %s do not import each other', (one, other) => {
     const wrong = sources.flatMap((file) => {
       const foreign = file.name.startsWith(one) ? other : one;
@@ -236,6 +289,15 @@ describe('the house style', () => {
     expect(importsOf(store).map((wanted) => mayImport(store, wanted))).toEqual([false]);
     const typed = file('src/commit/store.ts', "import type { Pool } from '../ship/pool.ts';\n");
     expect(importsOf(typed).map((wanted) => mayImport(typed, wanted))).toEqual([true]);
+    const [a, b, c] = [
+      file('src/a.ts', "import type { B } from './b.ts';\n"),
+      file('src/b.ts', "export type { C } from './c.ts';\n"),
+      file('src/c.ts', "const { a } = await import('./a.ts');\n"),
+    ];
+    expect(importCircles([a, b, c])).toEqual([['src/a.ts', 'src/b.ts', 'src/c.ts']]);
+    expect(importCircles([a, b])).toEqual([]);
+    const fields = 'class A {\n  readonly a = 1;\n  #b = 2;\n  c: number;\n  d = 0;\n  get e() {';
+    expect(mutableFieldsOf(file('src/a.ts', fields))).toEqual(['src/a.ts:4', 'src/a.ts:5']);
     const meter = "import { cpuUsage } from 'node:process';";
     expect(usesProcess(file('src/a.ts', meter))).toBe(false);
     expect(usesProcess(file('src/a.ts', "import { exit } from 'node:process';"))).toBe(true);
