@@ -132,7 +132,7 @@ export class Fleet {
    */
   add(log: ContainerLog, nowMs: number): void {
     this.#logs.set(log.linkPath, log);
-    if (this.#ruleOf(log).isExcluded) return this.#claim(log);
+    if (this.#ruleOf(log).isExcluded) return; // Its positions are kept for the day when it is read again.
     const key = keyOf(log);
     const container = this.#containers.get(key) ?? this.#make(key, log);
     const { chain } = container;
@@ -207,11 +207,6 @@ export class Fleet {
     // `--once` ends when it finds nothing to read: it must not take what waits for that.
     const isPaced = bytesPerSecond !== Number.POSITIVE_INFINITY && !this.#setup.once;
     container.obey(rule, isPaced ? bytesPerSecond : undefined);
-  }
-
-  /** Its positions are kept for the day when it is read again. */
-  #claim({ name }: ContainerLog): void {
-    if (name !== undefined) this.#store.lookup(name.podUid, name.container);
   }
 
   #describe({ directory, fileName, name }: ContainerLog): EntryTemplate {
@@ -319,6 +314,12 @@ export class Fleet {
     this.#forgetsAtMs ??= nowMs + limits.unclaimedKeptMs;
     if (nowMs < this.#forgetsAtMs || this.#containers.size === 0) return;
     this.#forgetsAtMs = Number.POSITIVE_INFINITY;
+    for (const { name } of this.#logs.values()) {
+      if (name !== undefined) this.#store.claim(name.podUid, name.container);
+    }
+    for (const { chain } of this.#containers.values()) {
+      this.#store.claim(chain.location.podUid, chain.location.container);
+    }
     this.#store.forgetUnclaimed();
   }
 

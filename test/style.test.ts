@@ -27,9 +27,11 @@ const wiringFiles = new Set(
 );
 /** Rooms of one stage that know nothing of each other. */
 const apart = [['src/discover/links/', 'src/discover/pods/']] as const;
-/** Fixed borders between the planner, the drain and the shipper; every stage may import them. */
+/** Fixed borders between planner, drain, shipper and store; every stage may import them. */
 const borders = new Set(
-  ['drain-task', 'entry-template', 'shared-memory'].map((name) => `src/encode/${name}.ts`),
+  ['commit/checkpoint', 'encode/drain-task', 'encode/entry-template', 'encode/shared-memory'].map(
+    (name) => `src/${name}.ts`,
+  ),
 );
 /** Entries of the process: they alone touch `process`. */
 const processUsers = new Set(['src/main.ts', 'src/tailship.js', 'src/node-version.js']);

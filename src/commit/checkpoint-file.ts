@@ -1,6 +1,5 @@
 // The SQLite file under the checkpoint store: opens, locks and checks it, reads all rows once,
-// writes changes in one transaction. Used by checkpoint-store.ts alone, which decides what to do
-// about the errors that this file throws.
+// writes changes in one transaction.
 //
 // Invariants: a row that is returned is exactly a row that was written (each carries a checksum),
 // though perhaps not the latest one, and a file is renamed but never deleted.
@@ -25,11 +24,11 @@ import { crc32 } from 'node:zlib';
 
 import { AgentError, hasCode, isSystemError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { Checkpoint, FileIdentity } from './checkpoint-store.ts';
+import type { Checkpoint, CheckpointKey } from './checkpoint.ts';
 import { lockHolder } from './lock-holder.ts';
 
-/** A change of one row: a checkpoint to write, or an identity to forget. */
-export type Change = { readonly put: Checkpoint } | { readonly forget: FileIdentity };
+/** A change of one row: a checkpoint to write, or a key to forget. */
+export type Change = { readonly put: Checkpoint } | { readonly forget: CheckpointKey };
 
 const storeName = 'checkpoints.sqlite';
 const schemaVersion = 2;
@@ -125,7 +124,7 @@ export class CheckpointFile {
       for (const change of changes) {
         count += 1;
         if ('put' in change) this.#upsert.run(...encodeRow(change.put));
-        else this.#delete.run(...identityOf(change.forget));
+        else this.#delete.run(...columnsOf(change.forget));
       }
       if (count === 0) database.exec(`PRAGMA user_version = ${schemaVersion}`);
       database.exec('COMMIT');
@@ -167,7 +166,7 @@ export function loadReadOnly(stateDir: string): Checkpoint[] {
     database = new DatabaseSync(url, { readOnly: true });
     return readRows(database, checkSchema(database));
   } catch {
-    // Whatever is wrong with it will be found, and told, when the file can be opened for writing.
+    // Whatever is wrong with it is found and reported when the file can be opened for writing.
     return [];
   } finally {
     closeQuietly(database);
@@ -260,8 +259,8 @@ function readRows(database: DatabaseSync, version: number): Checkpoint[] {
   return checkpoints;
 }
 
-function identityOf(identity: FileIdentity): [string, string, number, string, string] {
-  const { podUid, container, restartCount, fingerprint, instance } = identity;
+function columnsOf(key: CheckpointKey): [string, string, number, string, string] {
+  const { podUid, container, restartCount, fingerprint, instance } = key;
   return [podUid, container, restartCount, fingerprint, instance];
 }
 
@@ -269,7 +268,7 @@ function encodeRow(checkpoint: Checkpoint): (string | number)[] {
   const { offset, positionHash = -1, size = -1, device, inode, bornMs, fileName } = checkpoint;
   const readTimes = checkpoint.readTimes.map(({ end, atMs }) => `${end}:${atMs}`).join();
   const place = [offset, positionHash, size, device, inode, bornMs, fileName, readTimes];
-  const columns = [...identityOf(checkpoint), ...place];
+  const columns = [...columnsOf(checkpoint), ...place];
   return [...columns, checksumOf(columns)];
 }
 

@@ -1,10 +1,8 @@
-// How far each file was shipped and answered for: the agent's only memory across restarts. The
-// agent looks up a container when it appears, puts an offset for each answer, and flushes by the
-// clock.
+// How far each file was acknowledged: the agent's only memory across restarts.
 //
 // The whole store is in memory, some hundreds of bytes a row; the file is a copy that follows. When
 // the file cannot be written (disk full, read-only) the store goes on and says so in `healthy`, and
-// flushes try again, ever less often. A corrupt file is renamed and written anew from memory.
+// flushes try again, ever less often. A corrupt file is renamed and rewritten from memory.
 // Invariants: at idle nothing is written; a flush writes all of a moment or nothing; losing the
 // file, or its last seconds, only means that lines are read and sent again, as the same entries.
 
@@ -15,36 +13,9 @@ import { AgentError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { CheckpointFile, loadReadOnly, setAside } from './checkpoint-file.ts';
 import type { Change } from './checkpoint-file.ts';
+import type { Checkpoint, CheckpointKey } from './checkpoint.ts';
 
-/** What stays the same when a file is renamed, compressed, or met again after a restart. */
-export type FileIdentity = {
-  readonly podUid: string;
-  readonly container: string;
-  readonly restartCount: number;
-  /** Hash of the file's first line, and of the first record's time. */
-  readonly fingerprint: string;
-  /** Tells files without a time apart, whose first lines may be equal; '' for the others. */
-  readonly instance: string;
-};
-
-/**
- * Everything before `offset` (bytes of the uncompressed file) is acknowledged; the rest is for
- * finding the file and the place again.
- */
-export type Checkpoint = FileIdentity & {
-  readonly offset: number;
-  /** Of the bytes before the offset; undefined in what version 1 of the store held. */
-  readonly positionHash: number | undefined;
-  /** Bytes of the file at the last look; undefined in what version 1 of the store held. */
-  readonly size: number | undefined;
-  readonly device: number;
-  readonly inode: number;
-  /** Milliseconds since the epoch; 0: unknown. */
-  readonly bornMs: number;
-  readonly fileName: string;
-  /** When lines behind the offset were read, for lines that have no time of their own. */
-  readonly readTimes: readonly { readonly end: number; readonly atMs: number }[];
-};
+type ContainerKey = Pick<CheckpointKey, 'podUid' | 'container'>;
 
 /**
  * Open from start to end of the agent; no method but `openCheckpointStore` throws operating errors.
@@ -52,12 +23,14 @@ export type Checkpoint = FileIdentity & {
 export type CheckpointStore = {
   /** Checkpoints of one container, any restart. */
   lookup(podUid: string, container: string): Checkpoint[];
-  /** In memory at once, in the file with the next flush; the last one of an identity wins. */
+  /** The container is there: its checkpoints outlive `forgetUnclaimed`. */
+  claim(podUid: string, container: string): void;
+  /** In memory at once, in the file with the next flush; the last one of a key wins. */
   put(checkpoint: Checkpoint): void;
   /** The file is gone for good. */
-  forget(identity: FileIdentity): void;
+  forget(key: CheckpointKey): void;
   /**
-   * Forgets the containers that were in the file and that nobody looked up or put since; returns
+   * Forgets the containers that were in the file and that were not claimed or put since; returns
    * how many checkpoints that were.
    */
   forgetUnclaimed(): number;
@@ -68,10 +41,6 @@ export type CheckpointStore = {
   /** Whether the file has all that the last flush was to write: false turns readiness off. */
   readonly healthy: boolean;
   readonly lastError: AgentError | undefined;
-  /** How long the last flush that wrote something took. */
-  readonly lastFlushMs: number;
-  /** Changes that the file does not have yet. */
-  readonly dirtyCount: number;
   /** Checkpoints in memory. */
   readonly size: number;
 };
@@ -91,12 +60,11 @@ class FileBackedStore implements CheckpointStore {
   /** By container, then by restart count and fingerprint. */
   readonly #containers = new Map<string, Map<string, Checkpoint>>();
   readonly #unclaimed = new Set<string>();
-  /** By identity; the file lacks these. */
+  /** By key; the file lacks these. */
   readonly #dirty = new Map<string, Change>();
   #file: CheckpointFile | undefined;
   #size = 0;
   #lastError: AgentError | undefined;
-  #lastFlushMs = 0;
   #healthy = true;
   #retryMs = 0;
   #retryAtMs = 0;
@@ -122,22 +90,16 @@ class FileBackedStore implements CheckpointStore {
     return this.#lastError;
   }
 
-  get lastFlushMs(): number {
-    return this.#lastFlushMs;
-  }
-
-  get dirtyCount(): number {
-    return this.#dirty.size;
-  }
-
   get size(): number {
     return this.#size;
   }
 
   lookup(podUid: string, container: string): Checkpoint[] {
-    const key = containerKey({ podUid, container });
-    this.#unclaimed.delete(key);
-    return [...(this.#containers.get(key)?.values() ?? [])];
+    return [...(this.#containers.get(containerKey({ podUid, container }))?.values() ?? [])];
+  }
+
+  claim(podUid: string, container: string): void {
+    this.#unclaimed.delete(containerKey({ podUid, container }));
   }
 
   put(checkpoint: Checkpoint): void {
@@ -151,13 +113,13 @@ class FileBackedStore implements CheckpointStore {
     this.#dirty.set(key + fileKey(kept), { put: kept });
   }
 
-  forget(identity: FileIdentity): void {
-    const key = containerKey(identity);
-    const files = this.#containers.get(key);
-    if (files?.delete(fileKey(identity)) !== true) return;
-    if (files.size === 0) this.#containers.delete(key);
+  forget(key: CheckpointKey): void {
+    const container = containerKey(key);
+    const files = this.#containers.get(container);
+    if (files?.delete(fileKey(key)) !== true) return;
+    if (files.size === 0) this.#containers.delete(container);
     this.#size -= 1;
-    this.#dirty.set(key + fileKey(identity), { forget: { ...identity } });
+    this.#dirty.set(container + fileKey(key), { forget: { ...key } });
   }
 
   forgetUnclaimed(): number {
@@ -184,7 +146,6 @@ class FileBackedStore implements CheckpointStore {
   }
 
   #tryWrite(): void {
-    const startedMs = performance.now();
     try {
       this.#write();
     } catch (error) {
@@ -192,7 +153,6 @@ class FileBackedStore implements CheckpointStore {
       this.#fail(error);
       return;
     }
-    this.#lastFlushMs = performance.now() - startedMs;
     if (this.#healthy) return;
     this.#healthy = true;
     this.#lastError = undefined;
@@ -281,19 +241,19 @@ class FileBackedStore implements CheckpointStore {
       limits.stateRetryMsMax,
     );
     this.#retryAtMs = performance.now() + this.#retryMs;
-    const told = this.#lastError?.code === error.code;
+    const isReported = this.#lastError?.code === error.code;
     this.#healthy = false;
     this.#lastError = error;
-    if (!told) this.#log.error(error.code, `${error.message}; going on from memory`);
+    if (!isReported) this.#log.error(error.code, `${error.message}; going on from memory`);
   }
 }
 
-function containerKey(identity: Pick<FileIdentity, 'podUid' | 'container'>): string {
-  return `${identity.podUid}/${identity.container}/`;
+function containerKey({ podUid, container }: ContainerKey): string {
+  return `${podUid}/${container}/`;
 }
 
-function fileKey(identity: Omit<FileIdentity, 'podUid' | 'container'>): string {
-  return `${identity.restartCount}/${identity.fingerprint}/${identity.instance}`;
+function fileKey(key: Omit<CheckpointKey, keyof ContainerKey>): string {
+  return `${key.restartCount}/${key.fingerprint}/${key.instance}`;
 }
 
 function isSame(one: Checkpoint, other: Checkpoint): boolean {

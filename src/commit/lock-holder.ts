@@ -4,8 +4,8 @@
 import { readFileSync, statSync } from 'node:fs';
 
 /**
- * Process id of whoever holds a POSIX lock on the file; undefined if nobody does, or if the holder
- * lives in another pid namespace. Source: proc_locks(5), `1: POSIX  ADVISORY  WRITE 4711
+ * The process that holds a POSIX lock on the file; undefined if none does, or if it lives in
+ * another pid namespace. Source: proc_locks(5), `1: POSIX  ADVISORY  WRITE 4711
  * fe:00:262149 1073741826 1073742335`, with the device in hex.
  */
 export function lockHolder(path: string): number | undefined {
@@ -21,7 +21,7 @@ export function lockHolder(path: string): number | undefined {
       }
     }
   } catch {
-    // Without /proc there is no name to tell.
+    // Without /proc there is no name to give.
   }
   return undefined;
 }

@@ -3,11 +3,20 @@
 
 import assert from 'node:assert/strict';
 
-import type { LogFile } from './log-file.ts';
-import type { FileCheckpoint } from './tail-setup.ts';
+import type { FileIdentity, FileOwner } from './file-identity.ts';
+import type { Position } from './position.ts';
+
+type StoredFile = Pick<Checkpoint, 'device' | 'inode' | 'bornMs'> & {
+  readonly identity: FileIdentity | undefined;
+  readonly owner: FileOwner;
+  readonly path: string;
+  readonly size: number;
+  readonly position: Pick<Position, 'committed' | 'stored'>;
+};
+import type { Checkpoint } from '../commit/checkpoint.ts';
 
 /** The checkpoint of a file whose identity is known. */
-export function checkpointOf(file: LogFile): FileCheckpoint {
+export function checkpointOf(file: StoredFile): Checkpoint {
   const { identity, owner, device, inode, bornMs, path } = file;
   assert(identity !== undefined, 'what was never identified was never read');
   const { fingerprint, instance } = identity;
@@ -16,7 +25,7 @@ export function checkpointOf(file: LogFile): FileCheckpoint {
     fingerprint,
     instance,
     ...file.position.stored,
-    size: Math.max(file.committed, file.size),
+    size: Math.max(file.position.committed, file.size),
     device,
     inode,
     bornMs,

@@ -8,6 +8,7 @@
 import assert from 'node:assert/strict';
 import { fstatSync, statSync, type Stats } from 'node:fs';
 
+import type { Checkpoint } from '../commit/checkpoint.ts';
 import { closeDescriptor } from '../descriptor.ts';
 import type { LineFormat, Segment } from '../encode/drain-task.ts';
 import { isSystemError } from '../errors.ts';
@@ -20,7 +21,7 @@ import { openLogFile } from './open-log-file.ts';
 import { OwnedDescriptor } from './owned-descriptor.ts';
 import { Position, type DrainedRange } from './position.ts';
 import type { SpoolFile } from './spool-file.ts';
-import type { FileCheckpoint, KnownOffset, LossReason, TailSetup } from './tail-setup.ts';
+import type { KnownOffset, LossReason, TailSetup } from './tail-setup.ts';
 
 export class LogFile {
   name: FileName;
@@ -173,9 +174,7 @@ export class LogFile {
     this.#setSize(bytes);
   }
 
-  /**
-   * Takes over what the `.gz` unpacks to, and sees whether what was read before are these bytes.
-   */
+  /** Takes over what the `.gz` unpacks to, and compares it with what was read before. */
   adoptSpool(spool: SpoolFile): void {
     // First: if it cannot be read, it is still the caller's.
     const isOther = this.identity !== undefined && this.#bytesChanged(spool.fd);
@@ -394,7 +393,7 @@ export class LogFile {
   }
 
   /** What is stored of it; its identity is known. */
-  checkpoint(): FileCheckpoint {
+  checkpoint(): Checkpoint {
     return checkpointOf(this);
   }
 }

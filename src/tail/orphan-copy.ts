@@ -25,7 +25,7 @@ import type { StoredTemplate } from '../encode/entry-template.ts';
 import type { FileIdentity } from './file-identity.ts';
 import type { FileName } from './file-name.ts';
 import { copyRange, readPieces, type SpoolFile } from './spool-file.ts';
-import type { FileCheckpoint } from './tail-setup.ts';
+import type { Checkpoint } from '../commit/checkpoint.ts';
 
 /** Whose a copy is: what a later run needs to ship it as this one would have. */
 export type OrphanSource = {
@@ -41,7 +41,7 @@ export type OrphanRecord = {
   readonly name: FileName;
   readonly path: string;
   readonly identity: FileIdentity;
-  readonly checkpoint: FileCheckpoint;
+  readonly checkpoint: Checkpoint;
   /** Wall clock, milliseconds since the epoch. */
   readonly deletedAtMs: number;
   /** The bytes `[from, size)` of the log are stored, and its head. */

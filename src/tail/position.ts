@@ -4,9 +4,10 @@
 // Invariant: committed <= offset. Neither passes a range whose answer is missing or goes back,
 // unless the whole position is given up.
 
+import type { ReadTime } from '../commit/checkpoint.ts';
 import { emptyPositionHash } from '../position-hash.ts';
 import { createLowWater, type LowWater } from './low-water.ts';
-import type { KnownOffset, ReadTime } from './tail-setup.ts';
+import type { KnownOffset } from './tail-setup.ts';
 
 /** A place to start from. An undefined hash is never compared. */
 type Start = {

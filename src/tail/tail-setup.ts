@@ -1,38 +1,15 @@
 // What the files and chains of the tail stage share: where links may lead, how many descriptors may
-// be open, what was committed, what was lost. Made once by fleet.ts.
+// be open, what was committed, what was lost.
 
+import type { Checkpoint } from '../commit/checkpoint.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { FileIdentity, FileOwner } from './file-identity.ts';
-import type { LogFile } from './log-file.ts';
+
+/** What is stored of a file of a container. */
+export type KnownOffset = Omit<Checkpoint, 'podUid' | 'container'>;
 
 /** What tells the files of one container and restart apart. */
-export type CheckpointKey = Pick<FileIdentity, 'fingerprint' | 'instance'>;
-
-/** How far a file was acknowledged, and what is needed to find the file and the place again. */
-export type KnownOffset = {
-  readonly restartCount: number;
-  readonly fingerprint: string;
-  /** See `FileIdentity`; part of the key. */
-  readonly instance: string;
-  readonly offset: number;
-  /** Of up to 256 bytes before the offset; undefined in what earlier versions stored. */
-  readonly positionHash: number | undefined;
-  /** Bytes of the file at the last look; undefined in what earlier versions stored. */
-  readonly size: number | undefined;
-  /** Hints, and proof only together; a birth of 0 is unknown. */
-  readonly device: number;
-  readonly inode: number;
-  readonly bornMs: number;
-  readonly fileName: string;
-  /** With `--format raw`: when the lines behind the offset were read that may have been sent. */
-  readonly readTimes: readonly ReadTime[];
-};
-
-/** Lines that start before `end`, and not before the end of the one before, were read `atMs`. */
-export type ReadTime = { readonly end: number; readonly atMs: number };
-
-/** What is stored of a file. */
-export type FileCheckpoint = KnownOffset & { readonly podUid: string; readonly container: string };
+type FileKey = Pick<Checkpoint, 'fingerprint' | 'instance'>;
 
 /**
  * Why bytes were lost that nobody can read any more:
@@ -52,7 +29,10 @@ export type LossReason = (typeof lossReasons)[number];
 
 /** Bytes of one file that were lost; they began at its offset. */
 export type Loss = {
-  readonly file: Pick<LogFile, 'path' | 'owner' | 'offset'> & {
+  readonly file: {
+    readonly path: string;
+    readonly owner: FileOwner;
+    readonly offset: number;
     readonly identity: Pick<FileIdentity, 'idPrefix'> | undefined;
   };
   readonly reason: LossReason;
@@ -81,9 +61,9 @@ export type TailSetup = {
   /** Of all restarts. */
   lookup(podUid: string, container: string): readonly KnownOffset[];
   /** Everything before the offset counts as acknowledged for later runs. */
-  remember(checkpoint: FileCheckpoint): void;
+  remember(checkpoint: Checkpoint): void;
   /** The last file of this identity is gone and acknowledged. */
-  forget(owner: FileOwner, key: CheckpointKey): void;
+  forget(owner: FileOwner, key: FileKey): void;
   /** Closes descriptors of other chains that are not needed at the moment, if there are any. */
   makeRoom(): void;
   /** Called once for each stretch of bytes that is lost. */

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-import type { Checkpoint, FileIdentity } from '../../src/commit/checkpoint-store.ts';
+import type { Checkpoint, CheckpointKey } from '../../src/commit/checkpoint.ts';
 import { callbackLog } from '../support/callback-log.ts';
 import type { Log } from '../../src/log.ts';
 
@@ -17,7 +17,7 @@ export function temporaryDirectory(): string {
   return directory;
 }
 
-/** The checkpoint of one of many files; `index` decides the identity. */
+/** The checkpoint of one of many files; `index` decides its key. */
 export function checkpoint(
   index: number,
   offset: number,
@@ -43,7 +43,7 @@ export function checkpoint(
 
 /** Compares as text, so that nothing hides in the order of keys or in types. */
 export function sorted(checkpoints: readonly Checkpoint[]): Checkpoint[] {
-  const keyOf = (one: FileIdentity): string =>
+  const keyOf = (one: CheckpointKey): string =>
     `${one.podUid}/${one.container}/${one.restartCount}/${one.fingerprint}/${one.instance}`;
   return checkpoints.toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
 }

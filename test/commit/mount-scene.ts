@@ -44,9 +44,7 @@ function offsetIn(store: CheckpointStore): number | undefined {
   return store.lookup(one.podUid, one.container)[0]?.offset;
 }
 
-async function recovered(
-  store: CheckpointStore,
-): Promise<{ healthy: boolean; dirtyCount: number }> {
+async function recovered(store: CheckpointStore): Promise<{ healthy: boolean }> {
   for (
     const endMs = performance.now() + 20_000;
     !store.healthy && performance.now() < endMs;
@@ -54,7 +52,7 @@ async function recovered(
   ) {
     await sleep(50);
   }
-  return { healthy: store.healthy, dirtyCount: store.dirtyCount };
+  return { healthy: store.healthy };
 }
 
 const scenes: Record<string, () => Promise<unknown>> = {
