@@ -3,7 +3,6 @@
 //
 // Invariant: a container is known under one key from its first link to the end of its files.
 
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 
@@ -19,6 +18,7 @@ import type { Log } from './log.ts';
 import { Chain } from './tail/chain.ts';
 import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
 import { LossLedger } from './tail/loss-ledger.ts';
+import { OpenFiles, openFilesMax } from './tail/open-files.ts';
 import type { OrphanSource } from './tail/orphan-copy.ts';
 import type { Orphans } from './tail/orphans.ts';
 import { Refusals } from './tail/refusals.ts';
@@ -29,9 +29,6 @@ import type { Loss, TailSetup } from './tail/tail-setup.ts';
 import { TailedContainer } from './tail/tailed-container.ts';
 import { WakeList } from './tail/wake.ts';
 import type { NodeIdentity } from './host/node-identity.ts';
-
-/** Room that could not be made is looked for again after this many milliseconds. */
-const noRoomMs = 50;
 
 export class Fleet {
   readonly roots: readonly string[];
@@ -44,6 +41,11 @@ export class Fleet {
   readonly #heldBudget: HeldBudget;
   readonly #ownPod: string;
   readonly #nodeIdentity: NodeIdentity;
+  readonly #openFiles = new OpenFiles(openFilesMax(), () => this.#chains());
+  /** Where reading begins in a file that no checkpoint knows. */
+  #from: Config['from'];
+  /** Of `performance.now()`. */
+  #listUntilMs = Number.POSITIVE_INFINITY;
   #partialFlushMs: number;
   readonly #containers = new Map<string, TailedContainer>();
   /** Of all links, those of containers that are not read among them. */
@@ -51,7 +53,6 @@ export class Fleet {
   #rules: ReadingRules;
   #pods: PodMetadata | undefined;
   #noticesAtMs: number | undefined;
-  #noRoomUntilMs = 0;
   #forgetsAtMs: number | undefined;
 
   constructor(
@@ -68,6 +69,7 @@ export class Fleet {
     this.#heldBudget = { bytesMax: config.heldBytesMax, ageMaxMs: config.heldAgeMaxMs };
     this.#ownPod = config.ownPod ?? hostname();
     this.#rules = new ReadingRules(config);
+    this.#from = store.size === 0 ? config.from : 'start';
     this.#setup = this.#makeSetup(config);
   }
 
@@ -75,14 +77,14 @@ export class Fleet {
     const store = this.#store;
     return {
       roots: this.roots,
-      openFiles: { count: 0, max: openFilesMax() },
-      from: store.size === 0 ? config.from : 'start',
+      openFiles: this.#openFiles,
       once: config.once,
+      from: () => this.#from,
+      listUntilMs: () => this.#listUntilMs,
       lookup: (podUid, container) => store.lookup(podUid, container),
       remember: (checkpoint) => store.put(checkpoint),
       forget: (owner, { fingerprint, instance }) =>
         store.forget({ ...owner, fingerprint, instance }),
-      makeRoom: () => this.#makeRoom(),
       lost: (loss) => this.#enterLoss(loss),
       report: (code, text) => {
         if (code !== 'LINK_REFUSED' || this.refusals.note(text)) this.#log.warn(code, text);
@@ -105,25 +107,9 @@ export class Fleet {
     this.#log.warn('LINES_LOST', `${file.path}: ${bytes} bytes (${reason})`);
   }
 
-  /** Closes descriptors that can be had again, an eighth of all that may be open. */
-  #makeRoom(): void {
-    const { openFiles } = this.#setup;
-    if (performance.now() < this.#noRoomUntilMs) return;
-    const countMax = Math.floor((openFiles.max * 7) / 8);
-    for (const unreadToo of [false, true]) {
-      for (const { chain } of this.#containers.values()) {
-        if (openFiles.count <= countMax) return;
-        chain.release({ unreadToo });
-      }
-      if (openFiles.count < openFiles.max) return;
-    }
-    // All are being read: asking again for each of thousands of files would cost more than waiting.
-    this.#noRoomUntilMs = performance.now() + noRoomMs;
-  }
-
-  /** Told after the first scan: what appears from now on is new, and read from its start. */
+  /** What appears after the first scan is new, and read from its start. */
   endFirstScan(): void {
-    this.#setup.from = 'start';
+    this.#from = 'start';
   }
 
   /**
@@ -267,7 +253,7 @@ export class Fleet {
 
   /** Looks at the busy containers, and drops those whose log is finished. */
   tick(nowMs: number): void {
-    if (!this.#setup.once) this.#setup.listUntilMs = performance.now() + limits.listSliceMs;
+    if (!this.#setup.once) this.#listUntilMs = performance.now() + limits.listSliceMs;
     this.wakeList.tick(nowMs, this.#partialFlushMs);
     fitHeldFiles(this.#containers.values(), this.#heldBudget, nowMs);
     this.#forgetUnclaimed(nowMs);
@@ -330,12 +316,16 @@ export class Fleet {
     }
   }
 
+  *#chains(): Generator<Chain> {
+    for (const { chain } of this.#containers.values()) yield chain;
+  }
+
   all(): Iterable<TailedContainer> {
     return this.#containers.values();
   }
 
   get openFileCount(): number {
-    return this.#setup.openFiles.count;
+    return this.#openFiles.count;
   }
 
   get fileCount(): number {
@@ -368,12 +358,4 @@ export class Fleet {
  */
 function keyOf(log: ContainerLog): string {
   return /^\d+\.log$/.test(log.fileName) ? log.directory : `${log.directory}/${log.fileName}`;
-}
-
-/**
- * Descriptors that log files may take: the process limit less what sockets, store and threads need.
- */
-function openFilesMax(): number {
-  const match = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
-  return Math.max(16, Number(match?.[1] ?? 1024) - limits.openFilesReserve);
 }

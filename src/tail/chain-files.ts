@@ -98,7 +98,7 @@ export class ChainFiles {
   #lookAtDirectory(nowMs: number): boolean {
     const wasGone = this.directoryGone;
     try {
-      const listing = this.#directory.look(nowMs, this.#listUntilMs);
+      const listing = this.#directory.look(nowMs, this.#setup.listUntilMs());
       if (listing === undefined) return false;
       this.#noteOverLimit(listing.overLimit);
       const news = this.#adoptListing(listing.files, nowMs);
@@ -111,11 +111,6 @@ export class ChainFiles {
       if (news) this.#adoptListing([], nowMs);
       return news;
     }
-  }
-
-  /** Of `performance.now()`. */
-  get #listUntilMs(): number {
-    return this.#setup.listUntilMs ?? Number.POSITIVE_INFINITY;
   }
 
   #noteOverLimit(count: number): void {
@@ -146,7 +141,7 @@ export class ChainFiles {
       seen.add(known);
     }
     for (const [count, { each, known }] of this.#storedFirst(strange).entries()) {
-      if (count >= limits.filesLookedAtOnceMax && performance.now() >= this.#listUntilMs) {
+      if (count >= limits.filesLookedAtOnceMax && performance.now() >= this.#setup.listUntilMs()) {
         // At the next look: there are many.
         this.relist();
         if (known !== undefined) seen.add(known);

@@ -225,8 +225,8 @@ export class Chain {
 
   #reopen(file: LogFile): boolean {
     const { openFiles } = this.#setup;
-    if (openFiles.count >= openFiles.max) this.#setup.makeRoom();
-    if (openFiles.count >= openFiles.max) return false; // All are being read.
+    openFiles.makeRoom();
+    if (openFiles.isFull) return false; // All are being read.
     if (file.open()) return true;
     this.#files.relist();
     return false;
@@ -332,8 +332,7 @@ export class Chain {
 
   /** Closes the descriptors that an idle chain does not need, when there are many. */
   closeIfCrowded(): void {
-    const { count, max } = this.#setup.openFiles;
-    if (count >= max) this.release({ unreadToo: false });
+    if (this.#setup.openFiles.isFull) this.release({ unreadToo: false });
   }
 
   /** Closes descriptors that can be had again. */

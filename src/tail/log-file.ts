@@ -138,8 +138,7 @@ export class LogFile {
   open(): boolean {
     if (this.fd !== undefined) return true;
     assert(!this.name.compressed, 'a .gz is unpacked, not opened');
-    const { openFiles } = this.#setup;
-    if (openFiles.count >= openFiles.max) this.#setup.makeRoom();
+    this.#setup.openFiles.makeRoom();
     const { fd, stats } = openLogFile(this.path, this.#setup.roots);
     if (this.inode !== 0 && (stats.ino !== this.inode || stats.dev !== this.device)) {
       closeDescriptor(fd);

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 
 import { closeDescriptor } from '../descriptor.ts';
-import type { OpenFiles } from './tail-setup.ts';
+import type { OpenFiles } from './open-files.ts';
 
 export class OwnedDescriptor {
   readonly #openFiles: OpenFiles;
@@ -22,14 +22,14 @@ export class OwnedDescriptor {
   adopt(fd: number): void {
     assert(this.#fd === undefined, 'the one before must be closed, or it is never');
     this.#fd = fd;
-    this.#openFiles.count += 1;
+    this.#openFiles.noteOpened();
   }
 
   takeFrom(other: OwnedDescriptor): void {
     const fd = other.#fd;
     if (fd === undefined) return;
     other.#fd = undefined;
-    other.#openFiles.count -= 1;
+    other.#openFiles.noteClosed();
     this.adopt(fd);
   }
 
@@ -37,7 +37,7 @@ export class OwnedDescriptor {
     const fd = this.#fd;
     if (fd === undefined) return;
     this.#fd = undefined;
-    this.#openFiles.count -= 1;
+    this.#openFiles.noteClosed();
     closeDescriptor(fd);
   }
 }

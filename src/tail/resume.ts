@@ -29,12 +29,12 @@ export class Positions {
 
   #isListed = false;
   /** Of the first listing, whose files are met in several looks when they are many. */
-  readonly #firstFrom: TailSetup['from'];
+  readonly #firstFrom: 'start' | 'end';
 
   constructor(location: LogLocation, setup: TailSetup, files: () => readonly LogFile[]) {
     this.#location = location;
     this.#setup = setup;
-    this.#firstFrom = setup.from;
+    this.#firstFrom = setup.from();
     this.#files = files;
   }
 
@@ -43,8 +43,8 @@ export class Positions {
     this.#isListed = true;
   }
 
-  get #from(): TailSetup['from'] {
-    return this.#isListed ? this.#setup.from : this.#firstFrom;
+  get #from(): 'start' | 'end' {
+    return this.#isListed ? this.#setup.from() : this.#firstFrom;
   }
 
   /** Of all restarts. */

@@ -4,6 +4,7 @@
 import type { Checkpoint } from '../commit/checkpoint.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { FileIdentity, FileOwner } from './file-identity.ts';
+import type { OpenFiles } from './open-files.ts';
 
 /** What is stored of a file of a container. */
 export type KnownOffset = Omit<Checkpoint, 'podUid' | 'container'>;
@@ -39,9 +40,6 @@ export type Loss = {
   readonly bytes: number;
 };
 
-/** Descriptors of log files: past `max` those that can be had again are closed. */
-export type OpenFiles = { count: number; readonly max: number };
-
 export type TailSetup = {
   /** Real paths that an opened file must lie under. */
   readonly roots: readonly string[];
@@ -50,22 +48,19 @@ export type TailSetup = {
    * Where reading begins in a file that no checkpoint knows; `end` only while the first start finds
    * what is there already.
    */
-  from: 'start' | 'end';
+  from(): 'start' | 'end';
   /** `--once`: the end of a file is the end of its container's log. */
   readonly once: boolean;
   /**
-   * Of `performance.now()`: when listings of large directories pause until the next tick;
-   * undefined: never.
+   * Of `performance.now()`: when listings of large directories pause until the next tick.
    */
-  listUntilMs?: number;
+  listUntilMs(): number;
   /** Of all restarts. */
   lookup(podUid: string, container: string): readonly KnownOffset[];
   /** Everything before the offset counts as acknowledged for later runs. */
   remember(checkpoint: Checkpoint): void;
   /** The last file of this identity is gone and acknowledged. */
   forget(owner: FileOwner, key: FileKey): void;
-  /** Closes descriptors of other chains that are not needed at the moment, if there are any. */
-  makeRoom(): void;
   /** Called once for each stretch of bytes that is lost. */
   lost(loss: Loss): void;
   report(code: ErrorCode, text: string): void;

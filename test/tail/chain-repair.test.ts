@@ -24,6 +24,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
+import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain, type ChainCut } from '../../src/tail/chain.ts';
 import { fitHeldFiles } from '../../src/tail/held-budget.ts';
 import type { KnownOffset, Loss, TailSetup } from '../../src/tail/tail-setup.ts';
@@ -47,15 +48,15 @@ beforeEach(() => {
   remembered = [];
   setup = {
     roots: [root],
-    openFiles: { count: 0, max: 100 },
-    from: 'start',
+    openFiles: new OpenFiles(100),
+    from: () => 'start',
+    listUntilMs: () => Number.POSITIVE_INFINITY,
     once: false,
     lookup: () => remembered,
     remember: (checkpoint) => store(checkpoint),
     forget: (_owner, { fingerprint: gone }) => {
       remembered = remembered.filter(({ fingerprint }) => fingerprint !== gone);
     },
-    makeRoom: () => undefined,
     lost: ({ reason, bytes }) => losses.push({ reason, bytes }),
     report: (code) => reports.push(code),
   };
@@ -311,10 +312,11 @@ describe('a file', () => {
   });
 
   test('that `from: end` skipped is not sent after a rename while it was closed', () => {
-    setup.from = 'end';
+    let from: 'start' | 'end' = 'end';
+    setup = { ...setup, from: () => from };
     writeFileSync(path('0.log'), line('old'));
     const chain = makeChain();
-    setup.from = 'start';
+    from = 'start';
     chain.release({ unreadToo: false });
     renameSync(path('0.log'), path(rotated));
     writeFileSync(path('0.log'), line('new', 1));
@@ -370,14 +372,17 @@ describe('a directory', () => {
     // As nobody in a process of its own: root reads everything.
     const script = join(root, 'unreadable.ts');
     const chainFile = join(import.meta.dirname, '../../src/tail/chain.ts');
+    const openFilesFile = join(import.meta.dirname, '../../src/tail/open-files.ts');
     writeFileSync(
       script,
       `import { chmodSync } from 'node:fs';
        import { Chain } from ${JSON.stringify(chainFile)};
+       import { OpenFiles } from ${JSON.stringify(openFilesFile)};
        process.setuid(65534);
        const reports = [];
-       const setup = { roots: [${JSON.stringify(root)}], openFiles: { count: 0, max: 9 }, from: 'start',
-         once: false, lookup: () => [], remember() {}, forget() {}, makeRoom() {}, lost() {},
+       const setup = { roots: [${JSON.stringify(root)}], openFiles: new OpenFiles(9),
+         from: () => 'start', listUntilMs: () => Infinity,
+         once: false, lookup: () => [], remember() {}, forget() {}, lost() {},
          report: (code) => reports.push(code) };
        const chain = new Chain({ directory: ${JSON.stringify(directory)}, liveName: '0.log',
          format: 'cri', podUid: 'u', container: 'c', restartCount: 0 }, setup);

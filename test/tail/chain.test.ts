@@ -16,6 +16,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
+import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain, type ChainCut } from '../../src/tail/chain.ts';
 import type { KnownOffset, TailSetup } from '../../src/tail/tail-setup.ts';
 import { acknowledgeAll } from './acknowledge.ts';
@@ -36,13 +37,13 @@ beforeEach(() => {
   known = [];
   setup = {
     roots: [root],
-    openFiles: { count: 0, max: 100 },
-    from: 'start',
+    openFiles: new OpenFiles(100),
+    from: () => 'start',
+    listUntilMs: () => Number.POSITIVE_INFINITY,
     once: false,
     lookup: () => known,
     forget: (owner, key) => reports.push(`forget ${owner.restartCount} ${key.fingerprint}`),
     remember: () => undefined,
-    makeRoom: () => undefined,
     lost: () => undefined,
     report: (code) => reports.push(code),
   };
@@ -303,7 +304,7 @@ test('a file outside every root is refused, whatever the directory is called', (
 
 test('`from: end` skips what is there and reads what comes', () => {
   writeFileSync(path('0.log'), line('old'));
-  const chain = makeChain({ from: 'end' });
+  const chain = makeChain({ from: () => 'end' });
   expect(chain.unread).toBe(0);
   appendFileSync(path('0.log'), line('new'));
   chain.look((nowMs += 1));
@@ -313,12 +314,10 @@ test('`from: end` skips what is there and reads what comes', () => {
 test('past the descriptor limit idle files are closed and found again when they grow', () => {
   writeFileSync(path('0.log'), line('a'));
   // All descriptors belong to others; they can spare one.
-  const chain = makeChain({
-    openFiles: { count: 1, max: 1 },
-    makeRoom: () => (setup.openFiles.count = Math.min(setup.openFiles.count, 0)),
-  });
+  const openFiles: OpenFiles = new OpenFiles(1, () => [{ release: () => openFiles.noteClosed() }]);
+  openFiles.noteOpened();
+  const chain = makeChain({ openFiles });
   expect(take(chain)).toBe(line('a'));
-  setup.openFiles.count = 1;
   chain.closeIfCrowded();
   expect(setup.openFiles.count).toBe(0);
   expect(chain.files[0]?.fd).toBeUndefined();

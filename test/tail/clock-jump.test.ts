@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { steadyNowMs } from '../../src/steady-clock.ts';
+import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain } from '../../src/tail/chain.ts';
 
 const hourMs = 3_600_000;
@@ -43,13 +44,13 @@ test.each([hourMs, -hourMs])('a clock that jumps by %i ms hides no file', (byMs)
     { ...place, format: 'cri' },
     {
       roots: [join(directory, '..')],
-      openFiles: { count: 0, max: 9 },
-      from: 'start',
+      openFiles: new OpenFiles(9),
+      from: () => 'start',
+      listUntilMs: () => Number.POSITIVE_INFINITY,
       once: false,
       lookup: () => [],
       remember: () => undefined,
       forget: () => undefined,
-      makeRoom: () => undefined,
       lost: () => undefined,
       report: () => undefined,
     },

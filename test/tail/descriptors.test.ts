@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
 import { steadyNowMs } from '../../src/steady-clock.ts';
+import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import { Spooler } from '../../src/tail/spooler.ts';
 import type { TailSetup } from '../../src/tail/tail-setup.ts';
@@ -47,13 +48,13 @@ const line = (text: string, second: number) =>
 function makeSetup(): TailSetup {
   return {
     roots: [join(root, 'pods')],
-    openFiles: { count: 0, max: 100 },
-    from: 'start',
+    openFiles: new OpenFiles(100),
+    from: () => 'start',
+    listUntilMs: () => Number.POSITIVE_INFINITY,
     once: false,
     lookup: () => [],
     remember: () => undefined,
     forget: () => undefined,
-    makeRoom: () => undefined,
     lost: ({ reason }) => lost.push(reason),
     report: (code, text) => reports.push(`${code} ${text}`),
   };

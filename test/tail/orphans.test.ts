@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { limits } from '../../src/config.ts';
 import { restoreTemplate } from '../../src/encode/entry-template.ts';
 import { steadyNowMs } from '../../src/steady-clock.ts';
+import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import { fitHeldFiles } from '../../src/tail/held-budget.ts';
 import { Spooler } from '../../src/tail/spooler.ts';
@@ -56,13 +57,13 @@ function fresh(): void {
   nowMs = steadyNowMs() - 10_000;
   setup = {
     roots: [join(root, 'pods')],
-    openFiles: { count: 0, max: 100 },
-    from: 'start',
+    openFiles: new OpenFiles(100),
+    from: () => 'start',
+    listUntilMs: () => Number.POSITIVE_INFINITY,
     once: false,
     lookup: () => stored,
     remember: () => undefined,
     forget: () => undefined,
-    makeRoom: () => undefined,
     lost: ({ reason, bytes }) => lost.push({ reason, bytes }),
     report: (code, text) => reports.push(`${code} ${text}`),
   };
@@ -128,7 +129,7 @@ async function keep(spooler: Spooler, chain: Chain): Promise<void> {
 
 /** What another run finds and reads; the copies are removed when it is read. */
 async function readAfterRestart(): Promise<string> {
-  setup.openFiles.count = 0;
+  setup = { ...setup, openFiles: new OpenFiles(100) };
   const spooler = makeSpooler();
   const chain = makeChain();
   for (const found of spooler.orphans.list()) {

@@ -19,6 +19,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
 import { steadyNowMs } from '../../src/steady-clock.ts';
+import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import { Spooler } from '../../src/tail/spooler.ts';
 import type { TailSetup } from '../../src/tail/tail-setup.ts';
@@ -40,13 +41,13 @@ beforeEach(() => {
   nowMs = steadyNowMs();
   setup = {
     roots: [join(root, 'pods')],
-    openFiles: { count: 0, max: 1_000 },
-    from: 'start',
+    openFiles: new OpenFiles(1_000),
+    from: () => 'start',
+    listUntilMs: () => Number.POSITIVE_INFINITY,
     once: false,
     lookup: () => [],
     remember: () => undefined,
     forget: () => undefined,
-    makeRoom: () => undefined,
     lost: ({ reason, bytes }) => lost.push({ reason, bytes }),
     report: (_code, text) => reports.push(text),
   };

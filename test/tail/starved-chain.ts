@@ -2,6 +2,7 @@
 // A process of its own, since the limit is one of processes: its arguments are root and directory.
 
 import fs from 'node:fs';
+import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import type { TailSetup } from '../../src/tail/tail-setup.ts';
 
@@ -15,13 +16,13 @@ try {
 const file = { directory, liveName: '0.log', format: 'cri', podUid: 'u', container: 'c' } as const;
 const setup: TailSetup = {
   roots: [root],
-  openFiles: { count: 0, max: 9 },
-  from: 'start',
+  openFiles: new OpenFiles(9),
+  from: () => 'start',
+  listUntilMs: () => Number.POSITIVE_INFINITY,
   once: false,
   lookup: () => [],
   remember: () => undefined,
   forget: () => undefined,
-  makeRoom: () => undefined,
   lost: () => undefined,
   report: () => undefined,
 };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { limits } from '../../src/config.ts';
+import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import type { TailSetup } from '../../src/tail/tail-setup.ts';
 import { acknowledgeAll } from './acknowledge.ts';
@@ -24,13 +25,13 @@ beforeEach(() => {
   list = new WakeList(tickMs);
   setup = {
     roots: [root],
-    openFiles: { count: 0, max: 100 },
-    from: 'start',
+    openFiles: new OpenFiles(100),
+    from: () => 'start',
+    listUntilMs: () => Number.POSITIVE_INFINITY,
     once: false,
     lookup: () => [],
     forget: () => undefined,
     remember: () => undefined,
-    makeRoom: () => undefined,
     lost: () => undefined,
     report: () => undefined,
   };
