@@ -257,7 +257,7 @@ describe('the house style', () => {
 
   test('no files import each other, not even types', () => {
     const circles = importCircles(sources).map((circle) => circle.join(' ↔ '));
-    expect(circles.filter((circle) => !/^src\/(?:tail|commit)\//.test(circle))).toEqual([]);
+    expect(circles.filter((circle) => !circle.startsWith('src/tail/'))).toEqual([]);
   });
 
   test('a field of a class is private or readonly', () => {

@@ -1,33 +1,12 @@
 // RFC 3339 instants to the nanosecond: read, compared and written without a Date, which would end
-// at the millisecond.
-//
-// The validator, the index and the filters all call it. An instant is whole seconds since 1970
-// (negative before) and nanoseconds `[0, 1e9)` after them, as in google.protobuf.Timestamp.
+// at the millisecond. An instant is whole seconds since 1970 (negative before) and nanoseconds
+// `[0, 1e9)` after them, as in google.protobuf.Timestamp.
 
 export type Instant = { readonly seconds: number; readonly nanos: number };
 
-const shape =
-  /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))$/;
+const shape = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/;
 const secondsMin = -62_135_596_800;
 const secondsMax = 253_402_300_799;
-const daysOfMonth = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
-
-function daysIn(year: number, month: number): number {
-  const isLeap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
-  return month === 2 && isLeap ? 29 : (daysOfMonth[month - 1] ?? 0);
-}
-
-/** Days from 1970-01-01 in the proleptic Gregorian calendar. */
-function daysFromEpoch(year: number, month: number, day: number): number {
-  // Years are counted from March, so that the leap day is a year's last.
-  const shifted = month > 2 ? year : year - 1;
-  const era = Math.floor(shifted / 400);
-  const yearOfEra = shifted - era * 400;
-  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1;
-  const dayOfEra =
-    yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
-  return era * 146_097 + dayOfEra - 719_468;
-}
 
 /** The whole second that was read last: entries come in runs of one second. */
 let lastRead = { text: '', seconds: 0 };
@@ -60,21 +39,21 @@ export function parseInstant(text: string): Instant | undefined {
     const nanos = plainFraction(text, lastRead.text.length);
     if (nanos !== undefined) return { seconds: lastRead.seconds, nanos };
   }
-  const match = shape.exec(text);
-  if (match === null) return undefined;
-  const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
-  const [hour, minute, second] = [Number(match[4]), Number(match[5]), Number(match[6])];
-  const [offsetHour, offsetMinute] = [Number(match[9] ?? 0), Number(match[10] ?? 0)];
-  if (day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59) {
+  const [, whole, fraction = '', zone] = shape.exec(text) ?? [];
+  if (whole === undefined || zone === undefined) return undefined;
+  const seconds = secondsOf(`${whole}${zone}`);
+  if (seconds === undefined || seconds < secondsMin || seconds > secondsMax) return undefined;
+  if (zone === 'Z') lastRead = { text: whole, seconds };
+  return { seconds, nanos: Number(fraction.padEnd(9, '0')) };
+}
+
+/** Of a text without a fraction; undefined for 30 February, 24:00 and the like. */
+function secondsOf(text: string): number | undefined {
+  try {
+    return Temporal.Instant.from(text).epochMilliseconds / 1_000;
+  } catch {
     return undefined;
   }
-  if (offsetHour > 23 || offsetMinute > 59) return undefined;
-  const offsetSeconds = (match[8] === '-' ? -1 : 1) * (offsetHour * 3600 + offsetMinute * 60);
-  const seconds =
-    daysFromEpoch(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offsetSeconds;
-  if (seconds < secondsMin || seconds > secondsMax) return undefined;
-  if (text.endsWith('Z')) lastRead = { text: text.slice(0, 19), seconds };
-  return { seconds, nanos: match[7] === undefined ? 0 : Number(match[7].padEnd(9, '0')) };
 }
 
 /** UTC with 0, 3, 6 or 9 digits of fraction, as proto3 JSON writes it. */
