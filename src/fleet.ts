@@ -130,7 +130,7 @@ export class Fleet {
 
   /**
    * Takes over what an earlier run has kept of deleted files, as files of their containers; before
-   * the first scan, so that what is newer stands behind them.
+   * the first scan, so that what is newer comes after them.
    */
   restoreOrphans(orphans: Orphans, nowMs: number): void {
     for (const found of orphans.list()) {
@@ -200,7 +200,7 @@ export class Fleet {
     return createTemplate(this.#nodeIdentity, name, `${directory}/${fileName}`, labels);
   }
 
-  /** Takes over the options that are hot. */
+  /** Takes over the options that can change while the agent runs. */
   configure(config: Config): void {
     this.#partialFlushMs = config.partialFlushMs;
     this.#rules = new ReadingRules(config);
@@ -257,7 +257,7 @@ export class Fleet {
     this.wakeList.tick(nowMs, this.#partialFlushMs);
     fitHeldFiles(this.#containers.values(), this.#heldBudget, nowMs);
     this.#forgetUnclaimed(nowMs);
-    this.#tellHeldBack(nowMs);
+    this.#noteHeldBack(nowMs);
     this.#dropEnded();
   }
 
@@ -273,7 +273,7 @@ export class Fleet {
   }
 
   /** Once a minute, in the log of each container that writes faster than it may be read. */
-  #tellHeldBack(nowMs: number): void {
+  #noteHeldBack(nowMs: number): void {
     this.#noticesAtMs ??= nowMs + limits.heldBackNoticeMs;
     if (nowMs < this.#noticesAtMs) return;
     this.#noticesAtMs = nowMs + limits.heldBackNoticeMs;
@@ -281,7 +281,7 @@ export class Fleet {
       const { live, unread } = chain;
       if (rule.bytesPerSecond === undefined || live === undefined) continue;
       if (unread > Math.max(rule.bytesPerSecond, limits.pacedBytesMin)) {
-        this.losses.tellHeldBack(live, unread, template);
+        this.losses.enterHeldBack(live, unread, template);
       }
     }
   }

@@ -56,7 +56,7 @@ export class Pipeline {
   #drainTurnMs = 0;
   #shipments = 0;
   #spoolLookMs = 0;
-  #isTelling = false;
+  #isShippingNotices = false;
   #stopped = false;
   #settled: (() => void) | undefined;
 
@@ -110,7 +110,7 @@ export class Pipeline {
 
   /** Starts plans as long as there are slots, workers and bytes. */
   pump(): void {
-    this.#tellLosses();
+    this.#shipNotices();
     // Not only when nothing else is left to read: what is compressed already is deleted next.
     if (steadyNowMs() - this.#spoolLookMs >= limits.spoolLookMs) this.#spoolNext();
     while (!this.#stopped && this.#drains < this.#options.workers) {
@@ -267,16 +267,16 @@ export class Pipeline {
     if (timed.length > 0) this.#stages.store.flush();
   }
 
-  /** Ships what is to be said of lost bytes, one body at a time. */
-  #tellLosses(): void {
-    if (this.#isTelling || this.#stopped) return;
+  /** Ships the notices of lost bytes, one body at a time. */
+  #shipNotices(): void {
+    if (this.#isShippingNotices || this.#stopped) return;
     const notices = this.#options.takeLosses(limits.lossNoticesPerRequestMax);
     if (notices.length === 0) return;
-    this.#isTelling = true;
-    this.#tell(notices).catch(this.#fail);
+    this.#isShippingNotices = true;
+    this.#shipLosses(notices).catch(this.#fail);
   }
 
-  async #tell(notices: readonly LossNotice[]): Promise<void> {
+  async #shipLosses(notices: readonly LossNotice[]): Promise<void> {
     const body = lossBody(this.#options.context.nodeIdentity, notices);
     this.#shipments += 1;
     try {
@@ -285,7 +285,7 @@ export class Pipeline {
       if (!this.#stopped) throw error;
     } finally {
       this.#shipments -= 1;
-      this.#isTelling = false;
+      this.#isShippingNotices = false;
     }
     this.pump();
   }

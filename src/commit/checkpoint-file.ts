@@ -114,7 +114,7 @@ export class CheckpointFile {
   write(changes: Iterable<Change>): void {
     const database = this.#database;
     try {
-      // SQLite goes on happily in a file that someone removed; nobody would ever read it again.
+      // SQLite goes on writing to a file that was removed, which would never be read again.
       const inode = statSync(join(this.#stateDir, storeName), { bigint: true }).ino;
       if (inode !== this.#inode) {
         throw new AgentError('STATE_UNWRITABLE', 'the store was replaced by another file');

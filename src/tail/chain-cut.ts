@@ -1,7 +1,7 @@
-// Cuts the next segments out of a chain's files. Called by chain.ts for each plan.
+// Cuts the next segments out of a chain's files.
 //
 // Invariant: segments follow one another in write order, and what may still be appended to a file
-// has a place: nothing after it is cut with it.
+// keeps its place: nothing after it is cut with it.
 
 import assert from 'node:assert/strict';
 
@@ -38,13 +38,13 @@ export function cutSegments(chain: readonly LogFile[], options: CutOptions): Cha
     const first = files[0];
     if (first !== undefined && first.owner.restartCount !== file.owner.restartCount) break;
     if (file.needsSpool && file.spoolDueMs > nowMs) {
-      // There is no room to unpack it at present. What is newer need not wait, but what stands
+      // There is no room to unpack it now. What is newer need not wait, but what stands
       // before it must not be joined with what comes after it.
       if (first === undefined) continue;
       break;
     }
     if (bytes >= bytesMax || !options.open(file)) break;
-    if (file.unread === 0) continue; // Only its identity told that it was read before.
+    if (file.unread === 0) continue; // It was read before: only its identity shows that.
     const end = Math.min(file.size, file.offset + bytesMax - bytes);
     segments.push(segmentOf(file, end));
     files.push(file);

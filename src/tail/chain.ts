@@ -290,7 +290,7 @@ export class Chain {
     this.#waiting = !cutShort && !this.#goesOnAfter(cut.files.at(-1));
   }
 
-  /** Whether what follows a file can be read together with it by now. */
+  /** Whether what follows a file can be read together with it already. */
   #goesOnAfter(last: LogFile | undefined): boolean {
     if (last?.ended !== true) return false;
     const after = this.files.slice(this.files.indexOf(last) + 1);
@@ -335,7 +335,7 @@ export class Chain {
     if (this.#setup.openFiles.isFull) this.release({ unreadToo: false });
   }
 
-  /** Closes descriptors that can be had again. */
+  /** Closes descriptors that can be reopened. */
   release({ unreadToo }: { unreadToo: boolean }): void {
     if (this.#draining) return;
     for (const file of this.files) {

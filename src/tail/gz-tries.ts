@@ -66,7 +66,7 @@ export function learnCompressed(
     if (!isBroken(error)) throw error;
     if (!tries.fail(file.path, stats.size)) return false;
     setup.report('FILE_UNREADABLE', `${file.path} is given up: ${(error as Error).message}`);
-    // How long it was nobody can tell; its own length is counted instead.
+    // Its unpacked length cannot be known; its own is counted instead.
     file.noteListed(stats, stats.size);
     file.giveUp('not_unpacked');
     return false;

@@ -1,5 +1,4 @@
-// Since when the oldest byte of a container has been waiting. Owned by chain.ts, which tells it at
-// each look what was found and what was answered for.
+// Since when the oldest byte of a container has been waiting.
 //
 // Invariant: the answer is the time of a look that found this byte or one before it, and never off
 // by more than marks are apart, which a long outage thins out.
@@ -19,8 +18,8 @@ export class Lag {
   }
 
   /**
-   * `behind` bytes wait at present, the oldest `inFlight` of them for an answer; `committed` were
-   * answered for since the start.
+   * Notes a look: `behind` bytes wait, the oldest `inFlight` of them for an answer; `committed`
+   * were acknowledged since the start.
    */
   look(
     bytes: { readonly behind: number; readonly inFlight: number; readonly committed: number },
@@ -39,7 +38,7 @@ export class Lag {
     else if (nowMs - last.atMs < this.#spacingMs) last.found = found;
     else if (found > last.found) this.#mark({ found, atMs: nowMs });
     while ((this.#marks[0]?.found ?? found) <= committed) this.#marks.shift();
-    // The worst is over: what is found from now on is told apart again.
+    // The worst is over: what is found from now on is kept apart again.
     if (this.#marks.length < limits.lagMarksMax / 4) this.#spacingMs = 0;
   }
 
@@ -58,9 +57,9 @@ export class Lag {
   /** Makes one of each two: the later one's bytes, the earlier one's time. */
   #thin(nowMs: number): void {
     const marks = this.#marks;
-    for (let place = 0; place < marks.length >> 1; place += 1) {
-      const [earlier, later] = [marks[place * 2] as Mark, marks[place * 2 + 1] as Mark];
-      marks[place] = { found: later.found, atMs: earlier.atMs };
+    for (let index = 0; index < marks.length >> 1; index += 1) {
+      const [earlier, later] = [marks[index * 2] as Mark, marks[index * 2 + 1] as Mark];
+      marks[index] = { found: later.found, atMs: earlier.atMs };
     }
     marks.length >>= 1;
     // Those to come are as far apart, or else what is old would be thinned out ever more.

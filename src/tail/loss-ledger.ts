@@ -1,11 +1,9 @@
-// What was lost so far: the sums, and the notices that are still to be told. fleet.ts enters each
-// loss, pipeline.ts takes the notices, agent-status.ts prints the sums.
+// What was lost so far: the sums, and the notices that are still to be sent.
 //
 // Invariant: every lost byte is in the sums; a notice may be missing when there are very many.
 
 import { limits } from '../config.ts';
 import type { EntryTemplate } from '../encode/entry-template.ts';
-import type { LogFile } from './log-file.ts';
 import { lossReasons, type Loss, type LossReason } from './tail-setup.ts';
 import type { ContainerNames } from './container-names.ts';
 
@@ -23,17 +21,27 @@ export type LossNotice = {
 };
 
 /** Bytes since the start; kept when the container is long gone. */
-export type ContainerLoss = ContainerNames & { lostBytes: number };
+export type ContainerLoss = ContainerNames & { readonly lostBytes: number };
+
+/** Where in which file. */
+type LossPlace = Loss['file'];
 
 export class LossLedger {
-  /** Bytes since the start. */
-  readonly bytesByReason: Record<LossReason, number>;
+  readonly #bytesByReason = Object.fromEntries(lossReasons.map((reason) => [reason, 0])) as Record<
+    LossReason,
+    number
+  >;
   readonly #containers = new Map<string, ContainerLoss>();
   readonly #notices: LossNotice[] = [];
 
-  constructor() {
-    const zeros = lossReasons.map((reason) => [reason, 0] as const);
-    this.bytesByReason = Object.fromEntries(zeros) as Record<LossReason, number>;
+  /** Bytes since the start. */
+  get bytesByReason(): Readonly<Record<LossReason, number>> {
+    return this.#bytesByReason;
+  }
+
+  /** Containers that have lost bytes. */
+  get containers(): readonly ContainerLoss[] {
+    return [...this.#containers.values()];
   }
 
   /** Adds a loss; without a template it is only counted, no notice is sent. */
@@ -43,36 +51,31 @@ export class LossLedger {
     names: ContainerNames | undefined,
   ): void {
     if (names !== undefined) this.#enterContainer(names, bytes);
-    this.bytesByReason[reason] += bytes;
-    if (template === undefined || this.#notices.length >= limits.lossNoticesMax) return;
-    const { path, identity, offset } = file;
-    const idPrefix = identity?.idPrefix;
-    const atMs = Date.now();
-    this.#notices.push({ template, path, idPrefix, reason, offset, bytes, atMs });
+    this.#bytesByReason[reason] += bytes;
+    if (template !== undefined) this.#notify(file, reason, bytes, template);
   }
 
   #enterContainer({ namespace, pod, container }: ContainerNames, bytes: number): void {
     const key = `${namespace}/${pod}/${container}`;
-    const known = this.#containers.get(key);
-    if (known !== undefined) {
-      known.lostBytes += bytes;
-    } else if (this.#containers.size < limits.lossContainersMax) {
-      this.#containers.set(key, { namespace, pod, container, lostBytes: bytes });
-    }
+    const lostBytes = this.#containers.get(key)?.lostBytes;
+    if (lostBytes === undefined && this.#containers.size >= limits.lossContainersMax) return;
+    this.#containers.set(key, { namespace, pod, container, lostBytes: (lostBytes ?? 0) + bytes });
   }
 
-  /** Containers that have lost bytes. */
-  get containers(): readonly ContainerLoss[] {
-    return [...this.#containers.values()];
+  /** Notes for a container's own log that its rate limit holds it back; nothing is lost by it. */
+  enterHeldBack(file: LossPlace, bytes: number, template: EntryTemplate): void {
+    this.#notify(file, 'rate_limit', bytes, template);
   }
 
-  /** Tells a container that its rate limit holds it back; nothing is lost by it. */
-  tellHeldBack(file: LogFile, bytes: number, template: EntryTemplate): void {
+  #notify(
+    { path, identity, offset }: LossPlace,
+    reason: LossNotice['reason'],
+    bytes: number,
+    template: EntryTemplate,
+  ): void {
     if (this.#notices.length >= limits.lossNoticesMax) return;
-    const { path, identity, offset } = file;
     const idPrefix = identity?.idPrefix;
-    const atMs = Date.now();
-    this.#notices.push({ template, path, idPrefix, reason: 'rate_limit', offset, bytes, atMs });
+    this.#notices.push({ template, path, idPrefix, reason, offset, bytes, atMs: Date.now() });
   }
 
   /** Notices that were not taken before, the oldest first. */

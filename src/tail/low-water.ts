@@ -16,8 +16,6 @@ export type LowWater = {
   begin(start: number, end: number): number;
   /** Marks a range as answered, once. */
   done(ticket: number): void;
-  /** Ranges that hold the mark back or wait behind one that does. */
-  readonly pending: number;
 };
 
 /** Starts with nothing on its way and everything before `start` done. */
@@ -32,9 +30,6 @@ export function createLowWater(start: number): LowWater {
   return {
     get offset() {
       return offset;
-    },
-    get pending() {
-      return ranges.length;
     },
     begin(rangeStart, rangeEnd) {
       assert.equal(rangeStart, end, 'ranges of a file are begun in order and without gaps');

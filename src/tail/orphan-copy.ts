@@ -4,7 +4,7 @@
 //   orphans/<id>.json   whose they are, and how far they were acknowledged; the CRC of both
 //
 // Invariant: the .json is renamed into place when all else is written, so there is a whole copy or
-// none. What a power loss has torn is found by its CRC, set aside and told.
+// none. What a power loss has torn is found by its CRC, set aside and reported.
 
 import {
   mkdirSync,
@@ -182,7 +182,7 @@ export class OrphanFolder {
     return undefined;
   }
 
-  /** The record first: without it the bytes are nobody's. */
+  /** The record first: without it the bytes belong to no container. */
   remove(id: string): void {
     for (const suffix of [recordSuffix, `${recordSuffix}.tmp`, dataSuffix]) {
       tryTo(() => rmSync(this.#file(id, suffix), { force: true }));

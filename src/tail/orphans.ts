@@ -22,7 +22,7 @@ import {
 } from './orphan-copy.ts';
 import type { SpoolFile } from './spool-file.ts';
 
-/** A chain with all that its copies need to be told apart later. */
+/** A chain with all that is needed to recognize its copies later. */
 export type OrphanChain = Omit<OrphanSource, 'workload'> & {
   readonly chain: Chain;
   readonly template: EntryTemplate;
@@ -42,8 +42,7 @@ type Kept = {
 type Candidate = { readonly owner: OrphanChain; readonly file: LogFile };
 
 export class Orphans {
-  /** Since the start. */
-  readonly counters = { copiedBytes: 0, failures: 0, damaged: 0 };
+  readonly #counters = { copiedBytes: 0, failures: 0, damaged: 0 };
   readonly #folder: OrphanFolder;
   readonly #report: Report;
   readonly #kept = new Map<LogFile, Kept>();
@@ -56,6 +55,11 @@ export class Orphans {
   constructor(stateDir: string, report: Report) {
     this.#folder = new OrphanFolder(stateDir);
     this.#report = report;
+  }
+
+  /** Since the start. */
+  get counters(): Readonly<Record<'copiedBytes' | 'failures' | 'damaged', number>> {
+    return this.#counters;
   }
 
   /** Bytes of the state directory that copies take. */
@@ -155,7 +159,7 @@ export class Orphans {
         to: fstatSync(fd).size,
         isLate: () => performance.now() > this.#endMs,
       });
-      this.counters.copiedBytes += copy.storedBytes;
+      this.#counters.copiedBytes += copy.storedBytes;
       file.keptBytes = copy.storedBytes;
       this.#kept.set(file, { chain, id: copy.id, copy, found: undefined });
     } catch (error) {
@@ -167,7 +171,7 @@ export class Orphans {
 
   #fail(file: LogFile, error: unknown): void {
     if (!isSystemError(error)) throw error;
-    this.counters.failures += 1;
+    this.#counters.failures += 1;
     this.#retryAtMs.set(file, steadyNowMs() + limits.spoolRetryMs);
     const text = `${file.path} was deleted and is held open only: ${error.message}`;
     this.#report('STATE_UNWRITABLE', text);
@@ -202,13 +206,16 @@ export class Orphans {
   list(): readonly FoundOrphan[] {
     const { found, damaged } = this.#folder.list();
     for (const aside of damaged) {
-      this.counters.damaged += 1;
-      this.#report('ORPHAN_CORRUPT', `nobody can tell whose it is; set aside as ${aside}`);
+      this.#counters.damaged += 1;
+      this.#report(
+        'ORPHAN_CORRUPT',
+        `its record is damaged: whose it is cannot be known; set aside as ${aside}`,
+      );
     }
     return found.toSorted((a, b) => a.record.deletedAtMs - b.record.deletedAtMs);
   }
 
-  /** Removes a copy that nobody is to read. */
+  /** Removes a copy that is not to be read. */
   drop({ id }: FoundOrphan): void {
     this.#folder.remove(id);
   }
@@ -229,7 +236,7 @@ export class Orphans {
       kept.found = undefined;
       return opened;
     }
-    this.counters.damaged += 1;
+    this.#counters.damaged += 1;
     const aside = this.#folder.setAside(kept.id);
     this.#report('ORPHAN_CORRUPT', `a copy of ${file.path}; set aside as ${aside}`);
     this.#kept.delete(file);

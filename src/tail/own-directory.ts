@@ -76,7 +76,7 @@ export class OwnDirectory {
     this.#isGone = false;
     const excess = listing.nameCount - limits.listNamesCheap;
     if (excess > 0) this.#dueMs = nowMs + excess * limits.relistMsPerName;
-    // What changed while it was read is found by the next one, unless it was told to come anyway.
+    // What changed while it was read is found by the next one, unless one is due anyway.
     if (listing.stats !== undefined && !this.mustList) this.#note(listing.stats, nowMs);
     return listing;
   }

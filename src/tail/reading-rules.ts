@@ -1,7 +1,6 @@
 // Which containers are read, how fast, how, and what of them is shipped: from the globs of the
-// configuration and, where they are obeyed, from the annotations of the pods. Asked by fleet.ts
-// when a container appears, when its pod changes and when the configuration does; never on the path
-// of the lines.
+// configuration and, where they are obeyed, from the annotations of the pods. Resolved when a
+// container appears, when its pod changes and when the configuration does; never per line.
 //
 // Invariants: without any rule everybody gets the same frozen `noRule`, and nothing is compared; an
 // annotation can slow a container down, hide it or thin it out, never lift what the configuration

@@ -1,8 +1,8 @@
 // Files of the agent's own that hold bytes of a log at their own offsets: what a `.gz` unpacks to,
 // what is copied of a deleted file.
 //
-// Invariant: each file is created with nobody else's name, and whoever creates it owns its
-// descriptor: on any error it is closed and its name is gone.
+// Invariant: each file is created under a name of its own, and its creator owns the descriptor: on
+// any error it is closed and the name is gone.
 
 import { openSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';

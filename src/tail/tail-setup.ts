@@ -13,8 +13,8 @@ export type KnownOffset = Omit<Checkpoint, 'podUid' | 'container'>;
 type FileKey = Pick<Checkpoint, 'fingerprint' | 'instance'>;
 
 /**
- * Why bytes were lost that nobody can read any more:
- * `truncated` by whoever truncates logs, `deleted` by the kubelet before they could be opened,
+ * Why bytes were lost for good:
+ * `truncated` by what truncates logs, `deleted` by the kubelet before they could be opened,
  * `not_unpacked` because their `.gz` is broken, `held_bytes` and `held_age` because too much or too
  * long was kept after it had been deleted, `damaged` because the copy that was kept is damaged.
  */

@@ -34,7 +34,7 @@ export class WakeList {
     return this.#wakeUps;
   }
 
-  /** Watches since the start that could not be had. */
+  /** Watches since the start that the kernel refused. */
   get watchErrors(): number {
     return this.#watchErrors;
   }
@@ -120,8 +120,8 @@ export class WakeList {
 }
 
 /**
- * Everything was read and acknowledged, or what is left is the beginning of a line that nobody goes
- * on with.
+ * Everything was read and acknowledged, or what is left is the beginning of a line that is not
+ * continued.
  */
 function mayRest(chain: Chain, nowMs: number, partialFlushMs: number): boolean {
   if (chain.draining || chain.mayStillGrow) return false;
