@@ -60,7 +60,7 @@ export const limits = {
   podLabelsBytesMax: 4 * KiB,
   /** A deleted pod's labels are kept this long: its last lines are read later. */
   podKeptMs: 300_000,
-  /** Pods that were waited for in vain and are remembered as such. */
+  /** Pods that did not become known in time and are remembered as such. */
   podsAwaitedMax: 4_096,
   /** etcd takes 1.5 MiB an object. */
   podObjectBytesMax: 4 * MiB,
@@ -113,7 +113,7 @@ export const limits = {
   relistMsPerName: 0.02,
   /** Files of a container that are opened in one look even if the time of the tick is up. */
   filesLookedAtOnceMax: 32,
-  /** Refused paths that are remembered, each with its reason: they are told once. */
+  /** Refused paths that are remembered, each with its reason: they are reported once. */
   refusalsKept: 1_000,
   /** Log files of one container, the newest; the kubelet keeps 5 of each restart. */
   chainFilesMax: 1_000,
@@ -121,7 +121,7 @@ export const limits = {
   settleMs: 1_000,
   /** Looks without news after which a busy container is armed with inotify again. */
   idleLooks: 3,
-  /** Idle containers are looked at this often whatever inotify says, spread over the ticks. */
+  /** Idle containers are looked at this often also without an event, spread over the ticks. */
   idleSweepMs: 30_000,
   /** Longest time between two looks at an idle container that inotify cannot watch. */
   idlePollMaxMs: 10_000,
@@ -167,11 +167,11 @@ export const limits = {
   pacedBytesMin: 32 * KiB,
   /** The least rate limit, bytes per second. */
   rateBytesMin: 1 * KiB,
-  /** A container that is held back by its rate limit is told so this often, in its own log. */
+  /** How often a container's own log says that its rate limit holds it back. */
   heldBackNoticeMs: 60_000,
   /** Bytes per second of its own container's log that the agent reads. */
   ownLogBytesPerSecond: 32 * KiB,
-  /** Losses that wait to be told in the logs of their containers; more are only counted. */
+  /** Losses that wait for a notice in the logs of their containers; more are only counted. */
   lossNoticesMax: 1_000,
   /** Containers whose losses are kept apart. */
   lossContainersMax: 1_000,

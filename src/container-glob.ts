@@ -1,5 +1,4 @@
-// `namespace/pod/container` with `*` and `?`, and `glob=bytes` a second. Checked by option-value.ts
-// when the configuration is read, used by tail/reading-rules.ts.
+// `namespace/pod/container` with `*` and `?`, and `glob=bytes` a second.
 
 import { byteUnits } from './byte-units.ts';
 import { limits } from './config.ts';

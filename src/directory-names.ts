@@ -1,5 +1,5 @@
 // Reads the names of a directory one after another: all of them at once would block the main thread
-// for a second, and take 200 MB, where somebody has made a million.
+// for a second, and take 200 MB, where there are a million.
 
 import { opendirSync } from 'node:fs';
 import type { Dirent } from 'node:fs';

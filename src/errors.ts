@@ -51,7 +51,7 @@ export const errorTable = {
   WATCH_DEGRADED: {
     retryable: true,
     advice:
-      'inotify has no instance or watch left: raise fs.inotify.max_user_instances and max_user_watches. Logs are found and read by polling meanwhile.',
+      'inotify has no instance or watch left: raise fs.inotify.max_user_instances and max_user_watches. Until then logs are found and read by polling.',
   },
   FILE_UNREADABLE: {
     retryable: true,
@@ -60,7 +60,7 @@ export const errorTable = {
   FILE_TRUNCATED: {
     retryable: false,
     advice:
-      'A log file became shorter while it was read (copytruncate?): reading goes on at its start. Lines that were cut off before they were read are lost by whoever truncated it.',
+      'A log file became shorter while it was read (copytruncate?): reading goes on at its start. Lines that were cut off before they were read are lost by the truncation.',
   },
   FILE_HOLE: {
     retryable: false,
@@ -75,7 +75,7 @@ export const errorTable = {
   SHIP_UNREACHABLE: {
     retryable: true,
     advice:
-      'Check DNS, network policy, proxy, and the certificate (its names, its dates, --ca-file) of --endpoint; lines stay in their files meanwhile.',
+      'Check DNS, network policy, proxy, and the certificate (its names, its dates, --ca-file) of --endpoint; lines stay in their files until then.',
   },
   SHIP_TIMEOUT: {
     retryable: true,
@@ -90,12 +90,12 @@ export const errorTable = {
   SHIP_FORBIDDEN: {
     retryable: true,
     advice:
-      'Grant roles/logging.logWriter on the project and enable logging.googleapis.com; lines stay in their files meanwhile.',
+      'Grant roles/logging.logWriter on the project and enable logging.googleapis.com; lines stay in their files until then.',
   },
   SHIP_THROTTLED: {
     retryable: true,
     advice:
-      'The write quota is used up: raise it or log less; lines stay in their files meanwhile.',
+      'The write quota is used up: raise it or log less; lines stay in their files until then.',
   },
   SHIP_UNAVAILABLE: {
     retryable: true,
@@ -104,12 +104,12 @@ export const errorTable = {
   SHIP_MISDIRECTED: {
     retryable: true,
     advice:
-      'The endpoint has no such path or project: correct --endpoint or --project; lines stay in their files meanwhile.',
+      'The endpoint has no such path or project: correct --endpoint or --project; lines stay in their files until then.',
   },
   SHIP_FOREIGN_ANSWER: {
     retryable: true,
     advice:
-      'Something answered that is not Cloud Logging: a proxy, a login page, another service. Check --endpoint, --proxy and what stands in between; lines stay in their files meanwhile.',
+      'Something answered that is not Cloud Logging: a proxy, a login page, another service. Check --endpoint, --proxy and what is in between; lines stay in their files until then.',
   },
   SHIP_STOPPED: {
     retryable: true,
@@ -118,7 +118,7 @@ export const errorTable = {
   SHIP_REJECTED: {
     retryable: false,
     advice:
-      'The API refuses the entry itself: it stands with the reason in dead-letter.ndjson in --state-dir.',
+      'The API refuses the entry itself: it is in dead-letter.ndjson in --state-dir, with the reason.',
   },
   CREDENTIALS_MISSING: {
     retryable: false,
@@ -138,7 +138,7 @@ export const errorTable = {
   POD_METADATA_UNAVAILABLE: {
     retryable: true,
     advice:
-      'Let the service account list and watch pods, and check the network policy towards the API server; lines are sent without the labels of their pods meanwhile. --kubernetes-metadata off does without them.',
+      'Let the service account list and watch pods, and check the network policy towards the API server; lines are sent without the labels of their pods until then. --kubernetes-metadata off does without them.',
   },
   CONNTRACK_NEARLY_FULL: {
     retryable: true,

@@ -1,5 +1,4 @@
-// The nine severities of Cloud Logging, in the order by which counts and shares are kept. Imported
-// by the encoder, which gives them to entries, and by what counts entries or chooses among them.
+// The nine severities of Cloud Logging, in the order by which counts and shares are kept.
 
 /** The names in order of their numbers: 0, 100, …, 800 (google.logging.type.LogSeverity). */
 export const severityNames = [

@@ -79,8 +79,8 @@ export function createLog(sink: LogSink): Log {
 type Repeat = { readonly line: Line; heldBack: number };
 
 /**
- * Lets a line through, or counts it: the count stands in the next line of the same text, or in one
- * line for all.
+ * Lets a line through, or counts it: the count is in the next line of the same text, or in one line
+ * for all.
  */
 function createLimiter(print: (line: Line, repeats: number) => void, nowMs: () => number) {
   const codesSeen = new Set<ErrorCode | undefined>();

@@ -8,7 +8,7 @@ import module from 'node:module';
 import { totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
-/** As Node itself ends after an error that nobody catches. */
+/** As Node itself ends after an uncaught error. */
 const exitFault = 1;
 
 restartWithCompileCache();
@@ -34,7 +34,7 @@ for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   });
 }
 
-// The agent of a demo that was killed has nobody left to run for.
+// The agent of a demo that was killed has no demo left to run for.
 if (process.channel !== undefined) process.on('disconnect', () => stop.abort('disconnect'));
 
 // A reader that goes away (`tailship top | head`) is no fault; without a listener EPIPE would end
@@ -117,14 +117,14 @@ function restartWithCompileCache(): void {
 /**
  * As the image's command line: Node heeds a cgroup's limit only from 1 GiB on, and a heap that may
  * outgrow the limit is killed instead of collected. Without a limit V8 takes what the machine has
- * for its measure, and keeps it; the agent has 14 MB of live objects. What the user says stays.
+ * for its measure, and keeps it; the agent has 14 MB of live objects. What the user sets stays.
  */
 function heapFlags(): string[] {
   const heapMiBMax = 128; // More than the 40 % of a limit of 256 MiB.
   const limitBytes = process.constrainedMemory();
   const isLimited = limitBytes > 0 && limitBytes < totalmem();
-  const said = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].join(' ');
-  const isSaid = /max[-_]old[-_]space[-_]size/.test(said);
-  if (isSaid) return [];
+  const given = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].join(' ');
+  const isGiven = /max[-_]old[-_]space[-_]size/.test(given);
+  if (isGiven) return [];
   return [isLimited ? '--max-old-space-size-percentage=40' : `--max-old-space-size=${heapMiBMax}`];
 }

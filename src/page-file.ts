@@ -1,6 +1,5 @@
-// The files of the two pages, the agent's and the emulator's: read from the disk when somebody
-// asks, because hardly anybody does, and sent with headers that let a page load nothing from
-// elsewhere. Called by the two servers.
+// The files of the two pages, the agent's and the emulator's: read from the disk for each request,
+// because there are hardly any, and sent with headers that let a page load nothing from elsewhere.
 
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';

@@ -1,5 +1,4 @@
-// Text of others (pod names, answers of servers) on a terminal. Called by whatever prints for
-// people.
+// Text of others (pod names, answers of servers) on a terminal.
 
 /** The text without control characters, so that a name cannot move the cursor or hide a line. */
 export function printable(text: string): string {

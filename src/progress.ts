@@ -1,5 +1,4 @@
-// How far a long piece of work is: percentage, rate, time left. Called by agent.ts for --once and
-// for the catching up after a downtime, by bench-command.ts, and by the benchmark and the fuzzer.
+// How far a long piece of work is: percentage, rate, time left.
 //
 // Invariant: on a terminal it is one line that is drawn again, elsewhere a line each ten seconds,
 // so that it is no flood in a log. It never writes to stdout, which belongs to results.
@@ -7,7 +6,7 @@
 import { bytesText, countText, durationText } from './number-text.ts';
 
 export type ProgressSink = {
-  /** Writes one line, with its end; never over what stands above. */
+  /** Writes one line, with its end; never over what is above. */
   readonly writeLine: (line: string) => void;
   /** Writes text as it is to a terminal; undefined where there is none. */
   readonly writeTerminal?: ((text: string) => void) | undefined;
@@ -74,7 +73,7 @@ function progressText(
 ): string {
   const amount = unit === 'bytes' ? bytesText : countText;
   const total = done + left;
-  // Down, so that 100 % is not said before it is true.
+  // Rounded down, so that 100 % is not shown too early.
   const percent = total === 0 ? 100 : Math.floor((done / total) * 100);
   const time = perSecond > 0 ? `${durationText(left / perSecond)} left` : 'time left unknown';
   const isSlow = unit === 'count' && perSecond > 0 && perSecond < 1;

@@ -1,6 +1,5 @@
 // `glob=pattern` and `glob:SEVERITY=share`: what is hidden in the records of a container, and which
-// of them are left out. Checked by option-value.ts when the configuration is read, used by
-// tail/reading-rules.ts.
+// of them are left out.
 
 import { limits } from './config.ts';
 import { globText, parseGlob, type ContainerGlob } from './container-glob.ts';

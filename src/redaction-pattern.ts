@@ -1,5 +1,4 @@
-// Compiles the patterns of `--redact`. Called by config-loader.ts, which refuses what does not
-// compile, and by encode/redactor.ts in the worker.
+// Compiles the patterns of `--redact`.
 //
 // The invariant: the library is loaded by the first pattern and never without one. It is re2js,
 // which searches in time linear in the text: V8's own expressions take exponential time for some

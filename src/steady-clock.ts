@@ -1,6 +1,5 @@
-// The clock for waiting and for ages. Called by all that measures how long ago something was: the
-// wall clock may be set back by an hour, and a file that was to end in a second would end in an
-// hour.
+// The clock for waiting and for ages. The wall clock may be set back by an hour, and a file that
+// was to end in a second would end in an hour.
 
 /**
  * Milliseconds since the epoch as the wall clock counted them when the process started, and going

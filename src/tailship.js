@@ -7,7 +7,7 @@ import './node-version.js';
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-// Node itself has done this if NODE_COMPILE_CACHE is set. The directory must belong to whoever
+// Node itself has done this if NODE_COMPILE_CACHE is set. The directory must belong to the user who
 // installed tailship, never be /tmp, where others could plant code. One that cannot be written is
 // no error: everything works, with 20 MB more.
 if (!process.env.NODE_COMPILE_CACHE && !process.env.NODE_DISABLE_COMPILE_CACHE) {

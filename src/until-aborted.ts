@@ -12,7 +12,7 @@ export async function untilAborted<Result>(
   try {
     return await Promise.race([work, aborted]);
   } catch (error) {
-    if (signal.aborted) return undefined; // The work was told of the signal, too.
+    if (signal.aborted) return undefined; // The work has the signal, too.
     throw error;
   } finally {
     signal.removeEventListener('abort', end);

@@ -1,4 +1,4 @@
-// The version of tailship, from package.json. Used by the CLI, the User-Agent and the admin server.
+// The version of tailship, from package.json.
 
 import { readFileSync } from 'node:fs';
 

@@ -100,7 +100,7 @@ describe('createCatchUp()', () => {
     tick(499.9e6, 100);
     tick(700e6, 400e6);
     expect(lines).toEqual([
-      'catching up: 500 MB were written meanwhile',
+      'catching up: 500 MB were written while no agent ran',
       'caught up: 500 MB shipped',
     ]);
     expect(readCount()).toBe(3);

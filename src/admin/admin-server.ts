@@ -1,6 +1,6 @@
 // The admin HTTP server: /livez, /readyz, /metrics, /api/status and the page at /. Its invariants:
-// nothing is computed unless somebody asks, probes are answered whatever other clients do, and
-// nothing that a client does, or a fault in what is asked, stops the agent.
+// nothing is computed before a request comes, probes are answered whatever other clients do, and no
+// request, and no fault in answering one, stops the agent.
 
 import type * as HttpModule from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -39,7 +39,7 @@ type Route = (source: AdminSource, query: URLSearchParams) => Answer | Promise<A
 
 const text = 'text/plain; charset=utf-8';
 
-/** What kubelets and scrapers ask for under whatever name they know; it tells no log content. */
+/** What kubelets and scrapers may request under any host name: it holds no log content. */
 const openPaths: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics']);
 
 /** Loaded by the first scrape. */
@@ -123,7 +123,7 @@ async function respond(
   served: Served,
 ): Promise<void> {
   const { source } = served;
-  // Nobody waits for the end of a body that is not wanted.
+  // A request body is not read to its end.
   if (hasBody(request)) response.shouldKeepAlive = false;
   const answer = await answerOf(request, served);
   charged(source, () => {

@@ -1,6 +1,6 @@
 // What the admin server and `tailship top` show: the border between the agent, which knows, and
-// src/admin, which prints. agent-status.ts implements AdminSource; nothing here runs unless
-// somebody asks, so that operating tailship costs next to nothing while nobody looks.
+// src/admin, which prints. agent-status.ts implements AdminSource; nothing here runs unless a
+// request comes, so that being observable costs next to nothing.
 
 import type { Throttling } from '../host/node-pressure.ts';
 import type { HistoryColumns } from './history.ts';
@@ -51,13 +51,13 @@ export type WorkloadStatus = {
   readonly chargedBytes: number;
   /** Estimate in US dollars, if the last minutes were the month; the free amount is ignored. */
   readonly costPerMonth: number;
-  /** Of its files, since the start: nobody can read them any more; absent when there are none. */
+  /** Of its files, since the start: they can no longer be read; absent when there are none. */
   readonly lostBytes?: number;
   /** Oldest first. */
   readonly files: readonly FileStatus[];
 };
 
-/** Bytes of a container that nobody can read any more, since the agent started. */
+/** Bytes of a container that can no longer be read, since the agent started. */
 export type ContainerLossStatus = {
   readonly namespace: string;
   readonly pod: string;
@@ -117,7 +117,7 @@ export type AgentStatus = {
   readonly deadLetteredByReason: Readonly<Record<string, number>>;
   /** Entries that are neither in Cloud Logging nor among the dead letters. */
   readonly droppedByReason: Readonly<Record<string, number>>;
-  /** Bytes of files that nobody could read any more. */
+  /** Bytes of files that could no longer be read. */
   readonly lostBytesByReason: Readonly<Record<string, number>>;
   /** Containers that have lost bytes, also those that are gone by now. */
   readonly lostByContainer?: readonly ContainerLossStatus[];
@@ -228,6 +228,6 @@ export type AdminSource = {
   status(): AgentStatus;
   /** Samples taken after this time, milliseconds since 1970. */
   history(afterMs: number): HistoryColumns;
-  /** Told of the CPU time that answering took. */
+  /** Adds the CPU time that answering took. */
   spent(micros: number): void;
 };

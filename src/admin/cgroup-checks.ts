@@ -1,5 +1,5 @@
 // The checks of what the kernel grants the process and the node's network: limits of the cgroup,
-// throttling, the table of connections. Called by check-command.ts. They only read.
+// throttling, the table of connections. They only read.
 
 import { MiB } from '../byte-units.ts';
 import { type CgroupPlace, linuxCgroup, readCgroupLimits } from '../host/cgroup.ts';

@@ -60,7 +60,7 @@ function toldValue(key: ConfigKey, value: Parameters<typeof valueText>[0]): stri
   return valueText(value).replace(/^(https?:\/\/)[^/@]*@/, '$1***@');
 }
 
-/** What somebody must do something about comes first. */
+/** What requires action comes first. */
 const levels = ['fail', 'warn', 'ok'] as const;
 const colours = { fail: 'red', warn: 'yellow', ok: 'green' } as const;
 

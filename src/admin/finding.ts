@@ -1,5 +1,4 @@
-// What `tailship check` finds: one line each. Made by host-checks.ts and endpoint-checks.ts,
-// printed by check-command.ts.
+// What `tailship check` finds: one line each.
 
 export type Finding = {
   readonly name: string;

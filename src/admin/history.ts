@@ -1,6 +1,6 @@
-// The last quarter of an hour of the agent, for the plots of the page: a ring of samples. Made and
-// fed by agent-status.ts while the admin server is on. Sums are kept as sums, so that a sample that
-// comes late makes no wrong rate; the page takes the differences.
+// The last quarter of an hour of the agent, for the plots of the page: a ring of samples. Sums are
+// kept as sums, so that a sample that comes late makes no wrong rate; the page takes the
+// differences.
 
 /** What one sample holds, in this order. Sums count from the start of the agent. */
 export const historyNames = [

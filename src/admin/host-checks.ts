@@ -1,5 +1,5 @@
-// The checks of this machine: directories, log files, state directory, kernel limits. Called by
-// check-command.ts. They change nothing but one probe file in --state-dir, which they remove.
+// The checks of this machine: directories, log files, state directory, kernel limits. They change
+// nothing but one probe file in --state-dir, which they remove.
 
 import {
   accessSync,

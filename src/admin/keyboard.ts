@@ -1,5 +1,4 @@
-// Keys of a terminal, one by one, without a line end. Made by `tailship top`; the stream comes from
-// main.ts. It works through `kubectl exec -it`, whose terminal is one like any other.
+// Keys of a terminal, one by one, without a line end. It works through `kubectl exec -it` as well.
 //
 // Invariant: after close() the terminal is as it was.
 
@@ -14,17 +13,17 @@ export type Keyboard = { readonly close: () => void };
  */
 export function openKeyboard(input: ReadStream, onKey: (key: string) => void): Keyboard {
   emitKeypressEvents(input);
-  const hear = (text: string | undefined, { ctrl, name }: Key): void => {
+  const listener = (text: string | undefined, { ctrl, name }: Key): void => {
     if (ctrl === true) onKey(`ctrl-${name ?? ''}`);
     else onKey(text !== undefined && /^[\x20-\x7e]$/.test(text) ? text : (name ?? ''));
   };
   const wasRaw = input.isRaw;
   input.setRawMode(true);
-  input.on('keypress', hear);
+  input.on('keypress', listener);
   input.resume();
   return {
     close: () => {
-      input.off('keypress', hear);
+      input.off('keypress', listener);
       input.setRawMode(wasRaw);
       input.pause();
     },

@@ -1,6 +1,6 @@
-// The Prometheus text of /metrics, computed from one AgentStatus when it is asked for. Called by
-// admin-server.ts. Written by hand because it is forty lines, and prom-client costs 4.3 MB of RSS
-// at the first scrape (measured, Node 26.10): every node is scraped.
+// The Prometheus text of /metrics, computed from one AgentStatus per scrape. Written by hand
+// because prom-client costs 4.3 MB of RSS at the first scrape (measured, Node 26.10), and every
+// node is scraped.
 
 import type { AgentStatus, WorkloadStatus } from './admin-source.ts';
 
@@ -55,7 +55,10 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'Zeros in the log files where lines should have begun, as a power loss leaves them; not shipped.',
     ({ holeBytes }) => holeBytes,
   ),
-  tailship_batches_total: counter('Request bodies answered for.', ({ batches }) => batches),
+  tailship_batches_total: counter(
+    'Request bodies that were acknowledged.',
+    ({ batches }) => batches,
+  ),
   tailship_sent_bytes_total: counter('Request bodies as sent.', ({ sentBytes }) => sentBytes),
   tailship_requests_total: counters(
     'Requests by HTTP status, or by error code when there was no answer.',
@@ -70,12 +73,12 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     ({ deadLetteredByReason }) => deadLetteredByReason,
   ),
   tailship_dropped_total: counters(
-    'Entries that are nowhere: the disk had no place for the dead letter.',
+    'Entries that are lost: the disk had no room for the dead letter.',
     'reason',
     ({ droppedByReason }) => droppedByReason,
   ),
   tailship_lost_bytes_total: counters(
-    'Bytes of log files that nobody can read any more.',
+    'Bytes of log files that can no longer be read.',
     'reason',
     ({ lostBytesByReason }) => lostBytesByReason,
   ),
@@ -94,9 +97,12 @@ export const metricTable: Readonly<Record<string, Metric>> = {
   ),
   tailship_read_errors_total: counter('Reads that failed.', ({ readErrors }) => readErrors),
   // ── what is still to do
-  tailship_behind_bytes: gauge('In the files, not answered for.', ({ behindBytes }) => behindBytes),
+  tailship_behind_bytes: gauge(
+    'Bytes in the files that are not acknowledged.',
+    ({ behindBytes }) => behindBytes,
+  ),
   tailship_behind_seconds: gauge(
-    'Age of the oldest line that is not answered for.',
+    'Age of the oldest line that is not acknowledged.',
     ({ behindSeconds }) => behindSeconds,
   ),
   tailship_in_flight_bytes: gauge(
@@ -128,7 +134,7 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'Since the positions were last saved, or found unchanged.',
     ({ checkpointAgeSeconds }) => checkpointAgeSeconds,
   ),
-  // ── whose it is
+  // ── identity
   tailship_container_lines_total: {
     type: 'counter',
     help: `Lines by container, of the ${containerSeriesMax} with most bytes.`,
@@ -141,7 +147,7 @@ export const metricTable: Readonly<Record<string, Metric>> = {
   },
   tailship_container_behind_bytes: {
     type: 'gauge',
-    help: `Not answered for, of the ${containerSeriesMax} furthest behind; ${restName} is their sum.`,
+    help: `Bytes not acknowledged, of the ${containerSeriesMax} furthest behind; ${restName} is their sum.`,
     read: ({ workloads }) => topAndRest(workloads, ({ behindBytes }) => behindBytes, sum),
   },
   tailship_container_behind_seconds: {

@@ -1,4 +1,4 @@
-// Which files the page of the agent consists of. Loaded by admin-server.ts when one is asked for.
+// Which files the page of the agent consists of.
 
 import { baseStyle, type PageTable } from '../page-file.ts';
 

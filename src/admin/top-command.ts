@@ -1,8 +1,8 @@
-// `tailship top`: a live table per workload of a running agent, from its /api/status. Called by
-// cli.ts. The rates are differences of two answers, so that they are of just the time between.
+// `tailship top`: a live table per workload of a running agent, from its /api/status. The rates are
+// differences of two answers, so that they are of just the time between.
 //
-// An agent that goes away while it is watched is asked again until it is back: a rollout is when
-// one looks. Node's readline gives the keys; cli-truncate and string-width measure what they draw,
+// An agent that goes away while it is watched is polled until it is back, because people watch
+// rollouts. Node's readline gives the keys; cli-truncate and string-width measure what they draw,
 // which is all that a library of widgets would be used for.
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -80,7 +80,7 @@ function statusUrl({ adminAddress }: Config): string {
       '--admin-address is off; top needs the one of the agent',
     );
   }
-  // An agent that listens everywhere is asked on this machine.
+  // An agent that listens on all addresses is reached on this machine.
   const everywhere: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
   const host = everywhere[adminAddress.host] ?? adminAddress.host;
   return `http://${valueText({ host, port: adminAddress.port })}/api/status`;

@@ -1,5 +1,5 @@
 // The table of `tailship top`: what changed between two looks at the agent, sorted, as lines of
-// text. Called by top-command.ts, and pure: it draws what it is given.
+// text. Pure: it draws what it is given.
 
 import { printable } from '../printable.ts';
 import type { AgentStatus, WorkloadStatus } from './admin-source.ts';
@@ -146,7 +146,7 @@ function compareValues(left: number | string, right: number | string): number {
   return left < right ? -1 : 1;
 }
 
-/** The table in parts; `isTroubled`: there is something that somebody should look at. */
+/** The table in parts; `isTroubled`: something needs attention. */
 export type TopScreen = {
   readonly headlines: readonly string[];
   readonly isTroubled: boolean;

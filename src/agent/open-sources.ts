@@ -23,7 +23,7 @@ export type LogSearch = {
   readonly listed: Promise<AgentError | undefined>;
 };
 
-/** Asks for the labels of the pods, where there is somebody to ask; loads nothing otherwise. */
+/** Fetches the labels of the pods, where there is an API server; loads nothing otherwise. */
 export async function openPods(agent: Agent, control: Control): Promise<PodMetadata | undefined> {
   const { config, fleet, pipeline, nodeIdentity } = agent;
   if (config.kubernetesMetadata === 'off' || config.kubernetesApi === undefined) return undefined;

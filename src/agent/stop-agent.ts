@@ -16,12 +16,12 @@ export async function stopGracefully(agent: Agent, graceMs: number): Promise<voi
   pipeline.stop();
   const settled = pipeline.pumpAll();
   settled.catch(() => undefined); // Thrown below, after what comes first.
-  // First: whoever sends the signal may not wait for the end of the grace period.
+  // First, because SIGKILL may come before the grace period ends.
   const keepDeleted = () => spooler.orphans.keepAll(fleet.all(), limits.orphanStopMs);
   if (!config.once) await keepDeleted();
   await shipper.stop(graceMs);
   await Promise.race([settled, sleep(limits.stopSettleMs, undefined, { ref: false })]);
   if (config.once) return;
-  fleet.tick(steadyNowMs()); // A node that is drained deletes its pods meanwhile.
+  fleet.tick(steadyNowMs()); // A drained node has deleted pods during the grace period.
   await keepDeleted();
 }

@@ -1,5 +1,5 @@
-// From the words of the command line to flags by key. Called by cli.ts. Values stay as written:
-// config-loader.ts judges them.
+// From the words of the command line to flags by key. Values stay as written: config-loader.ts
+// judges them.
 
 import { parseArgs } from 'node:util';
 import type { Command, ConfigKey } from '../options/options.ts';

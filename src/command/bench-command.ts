@@ -4,9 +4,8 @@
 // rate: with many containers that write little, wake-ups cost more than bytes, and only running
 // shows that. Then it reads all files once, for what a line costs. It is a process of its own, with
 // a state directory that is thrown away, and posts to a sink in this process that throws away what
-// it gets. Invariant: nothing outside the
-// temporary directory is written, no log file is changed, nothing leaves this machine. Where
-// fluentd is installed it gets the same files.
+// it gets. Invariant: nothing outside the temporary directory is written, no log file is changed,
+// nothing leaves this machine. Where fluentd is installed it gets the same files.
 
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -159,12 +158,12 @@ async function waitFor(
 ): Promise<void> {
   const endMs = performance.now() + ms;
   // On a terminal only: it is over before the first line would be due.
-  const told = progress && createProgress({ ...progress, name, unit: 'count' });
+  const shown = progress && createProgress({ ...progress, name, unit: 'count' });
   for (let leftMs = ms; leftMs > 0; leftMs = endMs - performance.now()) {
-    told?.update((ms - leftMs) / 1_000, leftMs / 1_000);
+    shown?.update((ms - leftMs) / 1_000, leftMs / 1_000);
     await sleep(Math.min(leftMs, terminalIntervalMs), undefined, { signal });
   }
-  told?.end();
+  shown?.end();
 }
 
 /** CPU time of all threads; a clock tick is a fifth of what a quiet node takes. */
@@ -220,8 +219,8 @@ async function runAgent(
 function passOnProgress(agent: ChildProcess, { writeLine }: ProgressSink): void {
   if (agent.stderr === null) return;
   createInterface({ input: agent.stderr }).on('line', (line) => {
-    const [said] = /shipping  \d+ %[^"]*/.exec(line) ?? [];
-    if (said !== undefined) writeLine(said.replace('shipping', 'reading'));
+    const [text] = /shipping  \d+ %[^"]*/.exec(line) ?? [];
+    if (text !== undefined) writeLine(text.replace('shipping', 'reading'));
   });
 }
 

@@ -1,6 +1,6 @@
 // The commands: picks one, loads its configuration and only the modules that it needs, and turns
-// errors into lines and exit codes. Called by main.ts once. Its invariant: `run` loads nothing of
-// the emulator, the demo, YAML (without --config) or the other commands.
+// errors into lines and exit codes. Its invariant: `run` loads nothing of the emulator, the demo,
+// YAML (without --config) or the other commands.
 
 import type { ReadStream } from 'node:tty';
 
@@ -27,7 +27,7 @@ export type Invocation = {
   readonly signal: AbortSignal;
   /** Gets an event `reload` when the configuration is to be read again. */
   readonly reloads?: EventTarget;
-  /** Aborted when nobody reads stdout any more. */
+  /** Aborted when stdout is closed by its reader. */
   readonly outputClosed: AbortSignal;
   /** undefined when stdout is no terminal. */
   readonly terminalSize: () => { readonly columns: number; readonly rows: number } | undefined;
@@ -74,7 +74,7 @@ function logEnd(error: OperatingError, { writeError }: Invocation): void {
   } else log.error(undefined, error.message, { errno: error.code });
 }
 
-/** Who runs `check` already need not be told to. */
+/** The advice to run `check` is left out where `check` is running. */
 function adviceFor({ code }: AgentError, { words }: Invocation): string {
   if (code !== 'CONFIG_INVALID' || words[0] !== 'check') return errorTable[code].advice;
   return 'Correct what is named above; the node and the endpoint are checked when all of it is valid.';

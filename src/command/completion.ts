@@ -1,5 +1,5 @@
 // `tailship completion`: scripts for bash, zsh and fish, made from the table of options, so that a
-// new option is completed without anybody thinking of it.
+// new option is completed without further work.
 
 import { configKeys, flagOf, rowOf } from '../options/config-loader.ts';
 import { commands, type Command, type ConfigKey } from '../options/options.ts';

@@ -1,5 +1,5 @@
 // `tailship demo`: emulator, synthetic node and agent on this machine, in a temporary directory of
-// its own. Called by cli.ts.
+// its own.
 //
 // The agent is a process of its own, started as a user would start it, so that its CPU time and
 // memory are the agent's alone. Invariant: when runDemo returns or throws, the agent has ended and
@@ -76,7 +76,7 @@ export async function runDemo(config: Config, control: Control): Promise<number>
   }
 }
 
-/** The port of the configuration, or any free one when somebody has it: a demo should just run. */
+/** The configured port, or any free one when it is taken: a demo should just run. */
 async function startOnPort({ port, data }: Config): Promise<Emulator> {
   const dataFile = data === undefined ? {} : { dataFile: data };
   try {

@@ -1,5 +1,5 @@
-// Reads how far another agent had come: fluentd's pos file and Fluent Bit's database. Called by
-// migrate.ts. Invariant: neither is changed, and what cannot be a position is counted, not guessed.
+// Reads how far another agent had come: fluentd's pos file and Fluent Bit's database. Invariant:
+// neither is changed, and what cannot be a position is counted, not guessed.
 //
 //   fluentd      <path> TAB <offset, 16 hex digits> TAB <inode, 16 hex digits>
 //                offset ffffffffffffffff: no longer watched. A later line of a file wins.
@@ -65,7 +65,7 @@ export async function readForeignPositions(
 type Content = { readonly bytes: Buffer; readonly savedMs: number };
 
 /**
- * The bytes of a regular file. Whoever may write into the other agent's directory must not lead
+ * The bytes of a regular file. Someone who may write into the other agent's directory must not lead
  * this process, which is root, to another file, and not make it wait at a FIFO or read a device.
  */
 function readRegularFile(file: string): Content {

@@ -1,5 +1,4 @@
 // The texts of --help, made from the option table, so that help, parser and defaults cannot differ.
-// Called by cli.ts.
 
 import { type Command, type ConfigKey, commands } from '../options/options.ts';
 import { configKeys, flagOf, rowOf, variableOf } from '../options/config-loader.ts';
@@ -8,7 +7,7 @@ import { valueText } from '../options/option-value.ts';
 
 type CommandText = {
   readonly summary: string;
-  /** What stands after the command. */
+  /** What follows the command. */
   readonly usage?: string;
   readonly about: string;
   readonly examples: readonly string[];
@@ -51,7 +50,7 @@ const commandTexts: Readonly<Record<Command, CommandText>> = {
   },
   top: {
     summary: 'live table of the workloads of a running agent',
-    about: 'Reads /api/status of the agent at --admin-address; the busiest container stands first.',
+    about: 'Reads /api/status of the agent at --admin-address; the busiest container comes first.',
     examples: ['tailship top', 'tailship top --admin-address 10.0.0.7:8090 --once --json'],
   },
   bench: {
@@ -135,7 +134,7 @@ export function helpText(version: string): string {
     'tailship COMMAND --help   options of a command',
     'tailship --version        version of tailship',
     '',
-    'An option stands on the command line (--state-dir DIR), in the environment (TAILSHIP_STATE_DIR) or in the',
+    'An option is given on the command line (--state-dir DIR), in the environment (TAILSHIP_STATE_DIR) or in the',
     'YAML file of --config (stateDir: DIR). The command line wins over the environment, the environment over the file.',
     '',
     'Try it, with nothing to set up:  tailship demo',

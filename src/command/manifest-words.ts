@@ -4,7 +4,7 @@
 import { AgentError } from '../errors.ts';
 import { foreignAgents } from './migration-source.ts';
 
-/** What the manifests themselves are told; the rest of the words are options of `run`. */
+/** What the manifests themselves depend on; the other words are options of `run`. */
 export type ManifestWords = {
   readonly image: string;
   readonly isGke: boolean;

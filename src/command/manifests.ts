@@ -48,22 +48,23 @@ function setConfig(document: Document, own: ManifestWords, flags: Flags): void {
   const written = withNumbers(raw);
   const values = parse(document.getIn(['data', 'tailship.yaml']) as string) as object;
   const gke = own.isGke ? gkeConfig() : {};
-  const said = file === undefined ? {} : (parse(readFileSync(file as string, 'utf8')) as object);
-  const mixed: Record<string, unknown> = { ...values, ...gke, ...said, ...written };
-  const excluded = [gke, said, written].flatMap(
+  const fromFile =
+    file === undefined ? {} : (parse(readFileSync(file as string, 'utf8')) as object);
+  const mixed: Record<string, unknown> = { ...values, ...gke, ...fromFile, ...written };
+  const excluded = [gke, fromFile, written].flatMap(
     ({ exclude = [] }: { exclude?: unknown }) => exclude,
   );
   if (excluded.length > 0) mixed['exclude'] = excluded;
   if (own.keySecret !== undefined) mixed['credentialsFile'] = `${keyDir}/key.json`;
   for (const key of [...fixedKeys, ...sidecarKeys]) {
-    if (!(key in said) && !(key in written)) continue;
+    if (!(key in fromFile) && !(key in written)) continue;
     const text = `${flagOf(key)} is fixed by the manifests: change them, or take the Helm chart`;
     throw new AgentError('CONFIG_INVALID', text);
   }
   document.setIn(['data', 'tailship.yaml'], stringify(mixed));
 }
 
-/** A number stands in a file as one, not as the text that a flag is. */
+/** In a file a number is a number, not the text that a flag is. */
 function withNumbers(flags: Flags): Flags {
   return Object.fromEntries(
     Object.entries(flags).map(([key, value]) => {

@@ -1,5 +1,5 @@
 // `tailship migrate`: takes over the positions of fluentd or Fluent Bit, so that the switch neither
-// loses nor repeats lines. Called by cli.ts; run on the node while neither agent runs.
+// loses nor repeats lines. It is run on the node while neither agent runs.
 //
 // A position is the other agent's word for "read up to here". It is taken over for a file that has
 // the same inode, the names of the same container, and a first line from before the positions were
@@ -275,9 +275,9 @@ function lastRecordEnd(bytes: Buffer, isCri: boolean): number {
   return end;
 }
 
-/** What the agent itself was answered for counts more, if it is further. */
+/** The agent's own acknowledged position wins, if it is further. */
 function save({ config, store }: Migration, file: LogFile, offset: number): void {
   if (file.identity === undefined || offset <= file.committed || config.dryRun) return;
-  // What stands before it was not compared with what the other agent read.
+  // The bytes before it were not compared with what the other agent read.
   store.put({ ...file.checkpoint(), offset, positionHash: undefined });
 }

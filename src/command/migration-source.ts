@@ -1,5 +1,5 @@
 // `--from fluentd FILE` on the command line of `tailship migrate`: two words after a flag, which no
-// option of the table has. Called by cli.ts before the flags are parsed.
+// option of the table has.
 
 import { AgentError } from '../errors.ts';
 

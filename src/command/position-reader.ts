@@ -1,9 +1,9 @@
 // A process of its own that reads the rows of Fluent Bit's table from a database file, whose path
 // comes on stdin, and writes them to stdout as one line of JSON.
 //
-// Whoever may write the file decides what SQLite runs when it is read: a view, a generated column
-// or a virtual table in place of the table would be code. So only a plain table is read, nothing
-// but its three columns is authorised, and the parent ends this process when it takes too long.
+// Who may write the file decides what SQLite runs when it is read: a view, a generated column or a
+// virtual table in place of the table would be code. So only a plain table is read, nothing but its
+// three columns is authorised, and the parent ends this process when it takes too long.
 
 import { readFileSync, writeSync } from 'node:fs';
 import { constants, DatabaseSync } from 'node:sqlite';

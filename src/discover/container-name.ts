@@ -1,7 +1,6 @@
-// Which pod and container a log belongs to, read from paths alone: no API call stands between a new
-// pod and its first line. Called by discovery once per new link. Invariant: the same container
-// gives the same name at every start of the agent, because podUid, container and restartCount are
-// part of a file's identity.
+// Which pod and container a log belongs to, read from paths alone: no API call delays the first
+// line of a new pod. Invariant: the same container gives the same name at every start of the agent,
+// because podUid, container and restartCount are part of a file's identity.
 //
 // The link's name is cut to 255 bytes by the kubelet (kuberuntime/legacy.go), so what the target's
 // path says wins:

@@ -1,12 +1,12 @@
 // Finds the container logs of the node: the scan each second is the truth, chokidar only makes it
 // sooner.
 //
-// chokidar holds one inotify watch, on the directory itself, and hears only links come and go.
-// Where it cannot (limits of inotify or of descriptors, a directory that is missing), the scan goes
-// on alone and the watch is tried again each minute. Where there are more names than chokidar
-// should list, the kernel's events do without it. With many links a scan pauses every 25 ms, so
-// that reading and probes go on. Invariant: nothing is known from an event that the next scan would
-// not find too.
+// chokidar holds one inotify watch, on the directory itself, and sees only links come and go. Where
+// it cannot (limits of inotify or of descriptors, a directory that is missing), the scan goes on
+// alone and the watch is tried again each minute. Where there are more names than chokidar should
+// list, the kernel's events do without it. With many links a scan pauses every 25 ms, so that
+// reading and probes go on. Invariant: nothing is known from an event that the next scan would not
+// find too.
 
 import { realpathSync, watch as watchNames } from 'node:fs';
 import { basename } from 'node:path';
@@ -28,7 +28,7 @@ export type DiscoveryOptions = {
 };
 
 export type DiscoveryEvents = LinkEvents & {
-  /** The directory cannot be watched; told once until a watch has succeeded. */
+  /** The directory cannot be watched; reported once until a watch has succeeded. */
   degraded?(reason: string): void;
   /** The first scan has come to its end; called once. */
   listed?(): void;
@@ -45,7 +45,7 @@ export type DiscoveryCounters = LinkCounters & {
 
 /** Runs until `close`. */
 export type Discovery = {
-  /** Looks now; everything found is told before it returns. */
+  /** Looks now; everything found is reported before it returns. */
   scan(): void;
   close(): Promise<void>;
   readonly counters: Readonly<DiscoveryCounters>;
@@ -57,13 +57,13 @@ export type Discovery = {
   readonly unsettledCount: number;
   /** Directories of pods with more logs than are read, and how many more. */
   readonly overByPod: ReadonlyMap<string, number>;
-  /** No further log is read, whosever it is. */
+  /** No further log is read, of any pod. */
   readonly isFull: boolean;
 };
 
 /**
  * The first scan happens before this returns, unless it pauses, which it does with thousands of
- * links and a watch. `listed` tells.
+ * links and a watch. `listed` is called then.
  */
 export function startDiscovery(options: DiscoveryOptions, events: DiscoveryEvents): Discovery {
   return new ScanningDiscovery(options, events);
@@ -74,7 +74,7 @@ class ScanningDiscovery implements Discovery {
   readonly #options: DiscoveryOptions;
   readonly #events: DiscoveryEvents;
   readonly #table: LinkTable;
-  readonly #clock: NodeJS.Timeout;
+  readonly #timer: NodeJS.Timeout;
   readonly #touched = new Set<string>();
   #soon: NodeJS.Timeout | undefined;
   #scanMs = 0;
@@ -91,7 +91,7 @@ class ScanningDiscovery implements Discovery {
   /** Identity of the directory that the watcher, if any, was set up for. */
   #watched: string | undefined;
   #retryAtMs = 0;
-  #degradedTold = false;
+  #isDegradedReported = false;
 
   constructor(options: DiscoveryOptions, events: DiscoveryEvents) {
     this.#options = options;
@@ -106,7 +106,7 @@ class ScanningDiscovery implements Discovery {
       cpuMicros: 0,
     });
     this.#scan(this.#sliceEndMs());
-    this.#clock = setInterval(() => this.#scan(this.#sliceEndMs()), options.scanIntervalMs);
+    this.#timer = setInterval(() => this.#scan(this.#sliceEndMs()), options.scanIntervalMs);
   }
 
   get watching(): boolean {
@@ -135,7 +135,7 @@ class ScanningDiscovery implements Discovery {
     this.#scan(Number.POSITIVE_INFINITY);
   }
 
-  /** `--once` has nobody to wait for it. */
+  /** With `--once` there is nothing to pause for. */
   #sliceEndMs(): number {
     const { watch } = this.#options;
     return watch ? performance.now() + limits.scanSliceMs : Number.POSITIVE_INFINITY;
@@ -155,7 +155,7 @@ class ScanningDiscovery implements Discovery {
     this.#scanMs = (user + system) / 1_000;
     this.counters.cpuMicros += user + system;
     if (this.#pausing) {
-      // What comes meanwhile is told by events, lest it wait for the end of the walk.
+      // Events report what appears during the walk, so that it need not wait for its end.
       if (this.#table.isCrowded) this.#keepWatch();
       // Timers and answers come first.
       this.#next = setImmediate(() => this.#scan(this.#sliceEndMs()));
@@ -169,7 +169,7 @@ class ScanningDiscovery implements Discovery {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    clearInterval(this.#clock);
+    clearInterval(this.#timer);
     clearImmediate(this.#next);
     clearTimeout(this.#soon);
     this.#dropWatch();
@@ -225,10 +225,10 @@ class ScanningDiscovery implements Discovery {
       atomic: false,
     });
     this.#take(watcher, identity);
-    // The event as the kernel tells it: chokidar's own comes after its look at the directory, in
+    // The event as the kernel reports it: chokidar's own comes after its look at the directory, in
     // the thread pool, and a pod may live for 300 ms only.
     watcher.on('raw', (_event, name: unknown) => this.#meet(name));
-    watcher.on('all', (_event, path) => this.#hear(path));
+    watcher.on('all', (_event, path) => this.#noteEvent(path));
     watcher.on('error', (error) => {
       if (this.#watcher === watcher) this.#degrade(error);
     });
@@ -245,7 +245,7 @@ class ScanningDiscovery implements Discovery {
   /** The watch is set up. */
   #begin(): void {
     this.#watching = true;
-    this.#degradedTold = false;
+    this.#isDegradedReported = false;
     // What came between the last scan and the watch.
     this.#scanSoon();
   }
@@ -254,10 +254,10 @@ class ScanningDiscovery implements Discovery {
     if (this.#closed || typeof name !== 'string') return;
     if (name.endsWith('.log')) this.#metCount += 1;
     if (this.#metCount <= limits.linksMetPerScanMax) this.#table.meet(basename(name));
-    this.#hear(name);
+    this.#noteEvent(name);
   }
 
-  #hear(path: string): void {
+  #noteEvent(path: string): void {
     this.counters.events += 1;
     if (this.#touched.size < limits.linksCheckedPerScanMax) this.#touched.add(basename(path));
     this.#scanSoon();
@@ -277,8 +277,8 @@ class ScanningDiscovery implements Discovery {
     this.counters.watchErrors += 1;
     this.#retryAtMs = performance.now() + limits.watchRetryMs;
     this.#dropWatch();
-    if (this.#degradedTold || this.#closed) return;
-    this.#degradedTold = true;
+    if (this.#isDegradedReported || this.#closed) return;
+    this.#isDegradedReported = true;
     this.#events.degraded?.(error instanceof Error ? error.message : String(error));
   }
 
@@ -288,7 +288,7 @@ class ScanningDiscovery implements Discovery {
     this.#watcher = undefined;
     this.#watching = false;
     this.#dropped = Promise.resolve(watcher.close()).catch(() => {
-      // It may hold its inotify watch for ever, which is counted and costs nothing else.
+      // It may keep its inotify watch; that is counted and costs nothing else.
       this.counters.watchErrors += 1;
     });
   }

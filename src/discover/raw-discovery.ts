@@ -1,6 +1,5 @@
 // Finds plain log files by glob for `--format raw`: the sidecar, whose container writes files and
-// not stdout. Started by agent.ts in place of discovery.ts. There are few files and no links: the
-// scan alone finds them.
+// not stdout. There are few files and no links: the scan alone finds them.
 
 import { globSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
@@ -12,7 +11,7 @@ import type { ContainerLog } from './links/link-events.ts';
 export type RawDiscoveryOptions = {
   /** Absolute patterns of node:fs's glob, such as `/logs/*.log`. */
   readonly rawPaths: readonly string[];
-  /** Whose log it is; undefined: the files ship as the node's, with a path as label. */
+  /** Names of the container; undefined: the files ship as the node's, with a path as label. */
   readonly name: ContainerName | undefined;
   readonly scanIntervalMs: number;
 };

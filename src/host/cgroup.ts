@@ -1,6 +1,6 @@
 // What the kernel allows this process, read from cgroup v2 and v1: limits of CPU and memory, and
-// how often the CPU limit made it wait. Read by sizing.ts at the start and by node-pressure.ts when
-// somebody asks. Invariant: a file that is missing or strange means "no limit", never an error.
+// how often the CPU limit made it wait. Invariant: a file that is missing or strange means "no
+// limit", never an error.
 //
 //   v2   0::/kubepods.slice/…         cpu.max  memory.max  cpu.stat
 //   v1   4:memory:/kubepods/…         memory.limit_in_bytes

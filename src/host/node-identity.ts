@@ -1,6 +1,6 @@
 // Where this node is: project, location, cluster and name, as every entry names them. The
-// configuration wins; the metadata server is asked only for what it leaves out. An emulator on
-// loopback needs neither.
+// configuration wins; the metadata server supplies only what it leaves out. An emulator on loopback
+// needs neither.
 
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -44,7 +44,7 @@ type Ask = (path: string) => Promise<string | undefined>;
 
 /**
  * What a metadata server of GKE that is starting looks like. Where there is none, the name is not
- * found, the network is unreachable, or nobody answers.
+ * found, the network is unreachable, or nothing answers.
  */
 const startingCodes = ['ECONNREFUSED', 'ECONNRESET', 'EPIPE'];
 const serverErrorStatus = 500;
@@ -59,8 +59,8 @@ const metadataBackoff = {
 };
 
 /**
- * @throws AgentError METADATA_UNAVAILABLE when something is not given and nobody can be asked for
- * it, CONFIG_INVALID when the metadata host is none.
+ * @throws AgentError METADATA_UNAVAILABLE when something is neither given nor to be found,
+ * CONFIG_INVALID when the metadata host is none.
  */
 export async function findNodeIdentity(
   config: IdentityOptions,

@@ -1,7 +1,6 @@
-// Two things on a node that slow the agent down and that no log line tells: a CPU limit that makes
-// it wait, and a table of connections that is nearly full, so that new ones are dropped. Asked by
-// agent-status.ts and `tailship check`; agent.ts warns of the table. A call reads one or two small
-// files.
+// Two things on a node that slow the agent down and that no log line shows: a CPU limit that makes
+// it wait, and a table of connections that is nearly full, so that new ones are dropped. A call
+// reads one or two small files.
 
 import { join } from 'node:path';
 
@@ -40,7 +39,7 @@ export function readThrottling(place: CgroupPlace = linuxCgroup): Throttling | u
 
 /** The part of the conntrack table that is in use above which a node is to be warned of. */
 export const conntrackShareWarned = 0.8;
-/** Below this it is well again; between the two nothing is said. */
+/** Below this it is well again; between the two nothing is logged. */
 const conntrackShareWell = 0.75;
 const lookIntervalMs = 60_000;
 const pressureMs = 30_000;

@@ -1,6 +1,5 @@
 // How large the agent makes itself: from the limits of its cgroup, where the user says nothing.
-// Called by cli.ts and agent.ts once, at the start. Invariant: what the user set stays; without
-// limits the result is the defaults.
+// Invariant: what the user set stays; without limits the result is the defaults.
 //
 // A CPU limit is not advised (deploy/base/daemonset.yaml says why), and without one a single worker
 // is right whatever the node's size: it encodes several hundred thousand lines a second.
@@ -21,7 +20,7 @@ export function fitToCgroup(
   cgroup: CgroupLimits = readCgroupLimits(),
 ): Config {
   if (origins.workers !== 'default' || cgroup.cores === undefined) return config;
-  // One core is the main thread's. Whoever grants more means a node that writes very much.
+  // One core is the main thread's. A higher limit is for a node that writes very much.
   const byCpu = Math.floor(cgroup.cores) - 1;
   const spareBytes = spareBytesOf(cgroup.memoryBytes, config.workers) - slotBytes;
   const byMemory = config.workers + Math.floor(spareBytes / limits.workerRssBytes);

@@ -1,6 +1,5 @@
 // Makes the one frozen Config from flags, variables, the YAML file and the defaults, in this order
-// of precedence. Called once at the start by cli.ts, and by tests and benchmarks through
-// `makeConfig`. Nothing is read but what is passed in and the YAML file.
+// of precedence. Nothing is read but what is passed in and the YAML file.
 
 import { readFileSync } from 'node:fs';
 import { type Command, type Config, type ConfigKey, type OptionRow, options } from './options.ts';
@@ -25,7 +24,7 @@ export type LoadedConfig = {
 
 export type ConfigInput = {
   readonly command: Command;
-  /** What stood on the command line, by key. */
+  /** What the command line says, by key. */
   readonly flags: Readonly<Partial<Record<ConfigKey, unknown>>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Of the command line; those of the rest are added, and all are thrown together. */
@@ -49,7 +48,7 @@ export function rowOf(key: ConfigKey): OptionRow {
   return options[key];
 }
 
-type Written = { readonly value: unknown; readonly origin: ConfigOrigin; readonly place: string };
+type Written = { readonly value: unknown; readonly origin: ConfigOrigin; readonly where: string };
 
 /**
  * The configuration of one command. Throws CONFIG_INVALID naming each wrong key, its value and what
@@ -70,8 +69,8 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
     origins[key] = written?.origin ?? 'default';
     values[key] = rowOf(key).default;
     if (written === undefined) continue;
-    const { value, place } = written;
-    values[key] = problems.attempt(() => parseOptionValue(rowOf(key), value, place));
+    const { value, where } = written;
+    values[key] = problems.attempt(() => parseOptionValue(rowOf(key), value, where));
   }
   problems.throwIfAny();
   applyNoProxy(values, origins, input.environment);
@@ -103,19 +102,19 @@ function freeze(values: Partial<Record<ConfigKey, OptionValue>>): Config {
 
 function writtenBefore(input: ConfigInput, key: ConfigKey): Written | undefined {
   const flag = input.flags[key];
-  if (flag !== undefined) return { value: flag, origin: flagOf(key), place: flagOf(key) };
+  if (flag !== undefined) return { value: flag, origin: flagOf(key), where: flagOf(key) };
   const variable = variableOf(key);
   const value = input.environment[variable];
   // An empty variable is how a manifest says "not set". Kubernetes itself sets
   // TAILSHIP_PORT=tcp://… beside a Service of our name.
   if (value === undefined || value === '' || isServiceLink(value)) return undefined;
-  return { value, origin: variable, place: variable };
+  return { value, origin: variable, where: variable };
 }
 
 function foreignVariable(input: ConfigInput, key: ConfigKey): Written | undefined {
   for (const variable of rowOf(key).foreignVariables ?? []) {
     const value = input.environment[variable];
-    if (value !== undefined && value !== '') return { value, origin: variable, place: variable };
+    if (value !== undefined && value !== '') return { value, origin: variable, where: variable };
   }
   return undefined;
 }
@@ -128,7 +127,7 @@ async function readFile(
   const none = new Map<ConfigKey, Written>();
   const path = writtenBefore(input, 'config');
   if (path === undefined) return none;
-  const parsed = problems.attempt(() => parseOptionValue(options.config, path.value, path.place));
+  const parsed = problems.attempt(() => parseOptionValue(options.config, path.value, path.where));
   if (parsed === undefined) return none;
   const file = valueText(parsed);
   const root = await parseYaml(file).catch((error: unknown) =>
@@ -148,7 +147,7 @@ function readKeys(
   for (const [name, value] of Object.entries(root)) {
     const key = problems.attempt(() => keyNamed(name, file));
     if (key === undefined || value === null) continue;
-    written.set(key, { value, origin: file, place: `${name} in ${file}` });
+    written.set(key, { value, origin: file, where: `${name} in ${file}` });
   }
   return written;
 }
@@ -179,8 +178,7 @@ async function parseYaml(file: string): Promise<Record<string, unknown>> {
 }
 
 /**
- * HTTPS_PROXY means https endpoints, and not the hosts of NO_PROXY. `--proxy` is meant as it
- * stands.
+ * HTTPS_PROXY means https endpoints, and not the hosts of NO_PROXY. `--proxy` is taken literally.
  */
 function applyNoProxy(
   values: Partial<Record<ConfigKey, OptionValue>>,
@@ -211,8 +209,8 @@ async function checkRedactions(
     checkPatterns(redactions.map((text) => parseRedaction(text).pattern));
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    const place = `redact of ${origins.redact}`;
-    const text = `${place} is refused; allowed is ${error.message}`;
+    const where = `redact of ${origins.redact}`;
+    const text = `${where} is refused; allowed is ${error.message}`;
     throw new AgentError('CONFIG_INVALID', text, { cause: error });
   }
 }
@@ -227,9 +225,9 @@ function applyClusterApi(
   if (values.kubernetesApi !== undefined || host === '') return;
   const port = environment['KUBERNETES_SERVICE_PORT'] ?? '443';
   const url = `https://${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const place = 'KUBERNETES_SERVICE_HOST';
-  values.kubernetesApi = parseOptionValue(options.kubernetesApi, url, place);
-  origins.kubernetesApi = place;
+  const where = 'KUBERNETES_SERVICE_HOST';
+  values.kubernetesApi = parseOptionValue(options.kubernetesApi, url, where);
+  origins.kubernetesApi = where;
 }
 
 function unknownVariables(environment: ConfigInput['environment']): string[] {

@@ -1,5 +1,5 @@
-// The wrong flags, variables, keys and values of one configuration, collected so that a user hears
-// of all of them at once instead of one per try.
+// The wrong flags, variables, keys and values of one configuration, collected so that a user sees
+// all of them at once instead of one per try.
 
 import { AgentError } from '../errors.ts';
 

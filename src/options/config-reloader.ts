@@ -1,6 +1,5 @@
 // Takes over a changed configuration while the agent runs: at SIGHUP, and when the file of --config
-// changed, which for a ConfigMap means that the kubelet has moved a symbolic link. Made by
-// agent.ts.
+// changed, which for a ConfigMap means that the kubelet has moved a symbolic link.
 //
 // Invariants: a configuration is read and checked as a whole before anything of it holds; one that
 // is invalid changes nothing; options that are not hot keep their values until the next start.
@@ -15,7 +14,7 @@ import type { Config, ConfigKey } from './options.ts';
 
 export type ReloadParts = {
   readonly config: Config;
-  /** Reads everything anew. Rejects with CONFIG_INVALID. */
+  /** Reads everything again. Rejects with CONFIG_INVALID. */
   readonly load: () => Promise<Config>;
   /** Takes a configuration over, between two batches. */
   readonly apply: (config: Config) => void;
@@ -107,8 +106,8 @@ export class ConfigReloader {
     if (applied.length === 0) return;
     this.#config = config;
     apply(config);
-    const told = applied.map((key) => `${flagOf(key)} ${valueText(config[key])}`).join(', ');
-    log.info(undefined, `the new configuration holds: ${told}`);
+    const texts = applied.map((key) => `${flagOf(key)} ${valueText(config[key])}`).join(', ');
+    log.info(undefined, `the new configuration holds: ${texts}`);
   }
 }
 

@@ -1,4 +1,4 @@
-// Which known name a mistyped one was meant to be. Called where a flag, key or command is refused.
+// Which known name a mistyped one was meant to be.
 
 /**
  * The candidate with the fewest edits from `written`, or undefined when none is

@@ -1,5 +1,4 @@
-// How an option is described: one row of the table in options.ts. Read by everything that takes the
-// table apart: loader, parser, help, `tailship check`.
+// How an option is described: one row of the table in options.ts.
 
 export const commands = [
   'run',
@@ -41,7 +40,7 @@ export type OptionRow = {
   readonly commands: readonly Command[];
   /** One sentence, without the default. */
   readonly help: string;
-  /** What stands for the value in the help. */
+  /** The name of the value in the help. */
   readonly placeholder?: string;
   readonly choices?: readonly string[];
   /** Inclusive range of numbers. */
@@ -55,7 +54,7 @@ export type OptionRow = {
   readonly foreignVariables?: readonly string[];
 };
 
-/** Kinds whose values are lists; a flag of theirs may stand more than once. */
+/** Kinds whose values are lists; a flag of theirs may be repeated. */
 export const listKinds: ReadonlySet<OptionRow['kind']> = new Set([
   'paths',
   'globs',

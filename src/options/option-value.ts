@@ -1,6 +1,5 @@
-// From the text (or YAML value) that a user wrote to the value of an option. Called by
-// config-loader.ts for every value that is no default. A value that is not allowed becomes
-// CONFIG_INVALID naming where it stood, what it was and what is allowed.
+// From the text (or YAML value) that a user wrote to the value of an option. A value that is not
+// allowed becomes CONFIG_INVALID naming where it was written, what it was and what is allowed.
 
 import { resolve } from 'node:path';
 import { byteUnits } from '../byte-units.ts';
@@ -14,8 +13,8 @@ export type OptionValue = string | number | boolean | readonly string[] | HostPo
 const timeUnits: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1e3, m: 60e3, h: 3600e3 };
 
 /**
- * The value of an option from what stands at `origin` (`--workers`, `TAILSHIP_WORKERS`, `workers in
- * a.yaml`). Throws CONFIG_INVALID.
+ * The value of an option from what is written at `origin` (`--workers`, `TAILSHIP_WORKERS`,
+ * `workers in a.yaml`). Throws CONFIG_INVALID.
  */
 export function parseOptionValue(row: OptionRow, written: unknown, origin: string): OptionValue {
   const wrong = (allowed: string): AgentError =>

@@ -121,7 +121,7 @@ export const options = {
     commands: ['run', 'check'],
     placeholder: 'NAME',
     foreignVariables: ['POD_NAME'],
-    help: 'Pod of the agent, whose own log is read slowly; the host name otherwise.',
+    help: 'Pod of the agent, whose own log is read slowly; the host name if not given.',
   },
   // ── state
   stateDir: {
@@ -137,21 +137,21 @@ export const options = {
     default: undefined,
     commands: [...agentCommands, 'dead-letters'],
     placeholder: 'ID',
-    help: 'Google Cloud project of the entries; the metadata server is asked otherwise.',
+    help: 'Google Cloud project of the entries; from the metadata server if not given.',
   },
   cluster: {
     kind: 'text',
     default: undefined,
     commands: agentCommands,
     placeholder: 'NAME',
-    help: 'cluster_name of the entries; the metadata server is asked otherwise.',
+    help: 'cluster_name of the entries; from the metadata server if not given.',
   },
   location: {
     kind: 'text',
     default: undefined,
     commands: agentCommands,
     placeholder: 'LOC',
-    help: 'location of the entries; the metadata server is asked otherwise.',
+    help: 'location of the entries; from the metadata server if not given.',
   },
   node: {
     kind: 'text',
@@ -159,7 +159,7 @@ export const options = {
     commands: agentCommands,
     placeholder: 'NAME',
     foreignVariables: ['NODE_NAME'],
-    help: 'Name of this node; the metadata server is asked otherwise.',
+    help: 'Name of this node; from the metadata server if not given.',
   },
   ...podOptions,
   // ── where it is sent
@@ -176,7 +176,7 @@ export const options = {
     commands: ['run', 'check', 'dead-letters'],
     placeholder: 'FILE',
     foreignVariables: ['GOOGLE_APPLICATION_CREDENTIALS'],
-    help: 'Service account key or workload identity file; the metadata server is asked otherwise.',
+    help: 'Service account key or workload identity file; from the metadata server if not given.',
   },
   metadataHost: {
     kind: 'text',
@@ -184,7 +184,7 @@ export const options = {
     commands: ['run', 'check', 'dead-letters'],
     placeholder: 'HOST[:PORT]',
     foreignVariables: ['GCE_METADATA_HOST'],
-    help: 'Metadata server that is asked for the token and for the identity of the node.',
+    help: 'Metadata server, for the token and the identity of the node.',
   },
   quotaProject: {
     kind: 'text',
@@ -331,7 +331,7 @@ export const options = {
     kind: 'boolean',
     default: false,
     commands: ['run', 'check'],
-    help: 'Let the page show what is in entries: whoever reaches --admin-address then reads logs.',
+    help: 'Let the page show what is in entries: who can reach --admin-address can then read logs.',
   },
   pricePerGib: {
     kind: 'amount',

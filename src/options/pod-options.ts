@@ -17,7 +17,7 @@ export const podOptions = {
     default: undefined,
     commands: ['run', 'check'],
     placeholder: 'URL',
-    help: 'API server that is asked for the pods; KUBERNETES_SERVICE_HOST tells it in a cluster.',
+    help: 'API server for the labels of pods; in a cluster, KUBERNETES_SERVICE_HOST by default.',
   },
   kubernetesTokenFile: {
     kind: 'path',
@@ -57,7 +57,7 @@ export const podOptions = {
     default: [],
     commands: ['run', 'check'],
     placeholder: 'NAMESPACE/POD/CONTAINER',
-    help: 'Do not read these containers, whatever is included.',
+    help: 'Do not read these containers, even if they are included.',
   },
   rateLimit: {
     kind: 'rates',

@@ -1,5 +1,5 @@
 // What the agent says about itself: the AdminSource that the admin server, the page and `tailship
-// top` print. It reads when asked, and takes a sample for the plots each few seconds at the end of
+// top` print. It reads on request, and takes a sample for the plots each few seconds at the end of
 // a tick that comes anyway. It changes nothing of what it is given.
 
 import { accessSync, constants } from 'node:fs';
@@ -103,7 +103,7 @@ function liveness({ heartbeat, pipeline, config }: ShownAgent): Check[] {
     checked(
       'worker',
       drainSilenceMs <= limits.livenessDrainMs,
-      `no task was answered for ${secondsText(drainSilenceMs)}`,
+      `no task has finished for ${secondsText(drainSilenceMs)}`,
     ),
   ];
 }
@@ -157,7 +157,7 @@ function sampleOf({ fleet, nodeIdentity, pipeline, shipper }: ShownAgent): Sampl
   };
 }
 
-/** What is not read anew for each answer, as it costs more than all the rest. */
+/** What is not read for each answer, because it costs more than all the rest. */
 type Known = {
   readonly adminMicros: number;
   /** Of the last sample. */

@@ -1,5 +1,5 @@
 // Says how the agent catches up after a downtime: how much is left, how fast it goes, when it is
-// done. agent.ts calls it at each tick until it is over.
+// done.
 
 import { MiB } from '../byte-units.ts';
 import { createProgress, type ProgressSink } from '../progress.ts';
@@ -10,7 +10,7 @@ const worthTellingBytes = 32 * MiB;
 /** So little is left at any time on a node that logs. */
 const caughtUpBytes = MiB;
 
-/** Bytes since the start, and bytes that are not answered for. */
+/** Bytes since the start, and bytes that are not acknowledged. */
 export type CatchUpFigures = { readonly doneBytes: number; readonly leftBytes: number };
 
 /**
@@ -28,7 +28,7 @@ export function createCatchUp(sink: ProgressSink): (read: () => CatchUpFigures) 
       return;
     }
     if (progress === undefined) {
-      sink.writeLine(`catching up: ${bytesText(leftBytes)} were written meanwhile`);
+      sink.writeLine(`catching up: ${bytesText(leftBytes)} were written while no agent ran`);
       progress = createProgress({ ...sink, name: 'catching up' });
     }
     progress.update(doneBytes, leftBytes);

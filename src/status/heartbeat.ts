@@ -1,6 +1,6 @@
 // The agent's clock as it really ran: when the last tick was, how late ticks came, and what the
-// main thread spent in each stage. agent.ts beats it, agent-status.ts reads it. It costs three
-// readings of a clock per tick and no wake-up of its own.
+// main thread spent in each stage. It costs three readings of a clock per tick and no wake-up of
+// its own.
 
 import { threadCpuUsage } from 'node:process';
 

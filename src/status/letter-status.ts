@@ -1,5 +1,5 @@
-// The newest dead letters as the page shows them: without content, unless the user has said that
-// whoever reaches the page may read logs.
+// The newest dead letters as the page shows them: without content, unless the user lets the page
+// show logs.
 
 import type { DeadLetterStatus } from '../admin/admin-source.ts';
 import { limits } from '../config.ts';

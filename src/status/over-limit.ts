@@ -1,4 +1,4 @@
-// Whose files and links are too many to be read, for the status: named by pod.
+// The pods with more files and links than are read, for the status.
 
 import { basename } from 'node:path';
 

@@ -1,6 +1,6 @@
-// The one line of log that the agent writes about a minute in which all went well. agent.ts calls
-// it at each tick. Invariant: a minute in which nothing but that line itself was shipped is not
-// reported, or an idle node would log about its own log for ever.
+// The one line of log that the agent writes about a minute in which all went well. Invariant: a
+// minute in which nothing but that line itself was shipped is not reported, or an idle node would
+// keep logging about its own log.
 
 import type { Log } from '../log.ts';
 

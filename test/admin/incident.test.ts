@@ -218,7 +218,7 @@ describe('an incident', () => {
         `Lines ${(floodLines + 200).toLocaleString('en')}`,
       );
       const size = containerOf(incident.kubelet, 'checkout').fileBytes.toLocaleString('en');
-      expect(await page.locator('.files').innerText()).toContain(`all ${size} bytes answered for`);
+      expect(await page.locator('.files').innerText()).toContain(`all ${size} bytes acknowledged`);
     });
   });
 });

@@ -90,7 +90,7 @@ describe.skipIf(whyNoBrowser !== '')(`the page${whyNoBrowser}`, () => {
     expect(await drawer.locator('h2').innerText()).toBe('checkout-5d8f7c9b4-m7wzp');
     expect(await drawer.locator('.files li').count()).toBe(3);
     expect(await drawer.locator('.files').innerText()).toContain(
-      'answered for 8,912,345, read 9,961,020',
+      'acknowledged 8,912,345, read 9,961,020',
     );
     await saveScreenshot(page, { directory: screenshots, name: 'agent-detail' });
     await page.keyboard.press('Escape');

@@ -1,5 +1,5 @@
-// The drawer of one workload: its figures, and its files as the chain they are, oldest first.
-// Called by page.js at each answer while it is open.
+// The drawer of one workload: its figures, and its files as the chain they are, oldest first. It is
+// drawn again at each answer while it is open.
 
 import { bytesText, countText, durationText, moneyText, shareText } from './numbers.js';
 import { severityBar, sharesOf } from './severities.js';
@@ -90,8 +90,8 @@ function filesOf({ files }) {
     const left = size - offset;
     const text =
       left === 0
-        ? `all ${countText(size)} bytes answered for`
-        : `answered for ${countText(offset)}, read ${countText(readOffset)} of ${countText(size)} bytes`;
+        ? `all ${countText(size)} bytes acknowledged`
+        : `acknowledged ${countText(offset)}, read ${countText(readOffset)} of ${countText(size)} bytes`;
     return make(
       'li',
       '',

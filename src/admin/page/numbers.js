@@ -1,4 +1,4 @@
-// Numbers for people, in the browser. Used by the modules of the page.
+// Numbers for people, in the browser.
 
 const byteUnits = ['B', 'kB', 'MB', 'GB', 'TB'];
 const counts = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });

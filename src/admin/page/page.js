@@ -1,5 +1,5 @@
-// The page of the agent: asks it each few seconds while somebody looks, and shows what it answers.
-// Entry of page.html. The figures are the agent's; the page only takes differences and sorts.
+// The page of the agent: requests the status each few seconds while the tab is visible, and shows
+// it. Entry of page.html. The figures are the agent's; the page only takes differences and sorts.
 
 import { drawDetail } from './detail.js';
 import { createLetterList } from './letters.js';
@@ -150,7 +150,7 @@ function showBusiest() {
     (/** @type {any} */ a, /** @type {any} */ b) => b.bytesPerSecond - a.bytesPerSecond,
   );
   if (first === undefined || total === 0) {
-    answer('busiest', '', 'Nobody', 'nothing was logged in the last seconds');
+    answer('busiest', '', 'None', 'nothing was logged in the last seconds');
     return;
   }
   const share = (first.bytesPerSecond / total) * 100;
@@ -215,7 +215,7 @@ function showSilence() {
   element('alarm').className = 'alarm';
   const seconds = (Date.now() - silentSince) / 1000;
   element('alarm').textContent =
-    `The agent does not answer (for ${durationText(seconds)}). What is shown is what it said last.`;
+    `The agent does not answer (for ${durationText(seconds)}). This is its last answer.`;
 }
 
 /** @param {string} key */

@@ -134,7 +134,7 @@ class Plot {
     this.#tell(null);
   }
 
-  /** Makes the chart anew, with the colours of now. */
+  /** Draws the chart again, in the current colours. */
   redraw() {
     this.#chart?.destroy();
     const { clientWidth: width, clientHeight: height } = this.#area;

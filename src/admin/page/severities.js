@@ -1,4 +1,4 @@
-// The shares of an entry's severities, as a bar and in words. Used by the table and the drawer.
+// The shares of an entry's severities, as a bar and in words.
 
 import { shareText } from './numbers.js';
 

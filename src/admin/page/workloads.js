@@ -1,5 +1,5 @@
 // The table of workloads: sorted, searched, walked by keys. page.js gives it the workloads of each
-// answer of the agent, and hears which one shall be opened.
+// answer of the agent, and reports which one is to be opened.
 
 import { bytesText, countText, durationText, moneyText, shareText } from './numbers.js';
 import { errorShare, severityBar } from './severities.js';
@@ -51,14 +51,14 @@ const columns = [
   },
   {
     title: 'Behind',
-    hint: 'in its files, not answered for',
+    hint: 'bytes in its files that are not acknowledged',
     from: 'medium',
     value: ({ behindBytes }) => behindBytes,
     text: ({ behindBytes }) => bytesText(behindBytes),
   },
   {
     title: 'Lag',
-    hint: 'age of its oldest line that is not answered for',
+    hint: 'age of its oldest line that is not acknowledged',
     value: ({ behindSeconds }) => behindSeconds,
     text: ({ behindSeconds }) => (behindSeconds === 0 ? '0' : durationText(behindSeconds)),
   },

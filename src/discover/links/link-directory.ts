@@ -24,7 +24,7 @@ export class LinkDirectory {
     return this.#identity;
   }
 
-  /** Names of whatever kind, of the last listing, or of the present one when it has more. */
+  /** Names of any kind, of the last listing, or of the present one when it has more. */
   get nameCount(): number {
     return this.#nameCount;
   }

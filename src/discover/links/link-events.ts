@@ -1,4 +1,4 @@
-// What discovery tells of the links in the containers directory, and what it counts.
+// What discovery reports of the links in the containers directory, and what it counts.
 
 import type { ContainerName } from '../container-name.ts';
 

@@ -92,7 +92,7 @@ export class LinkTable {
     return this.#quota.over;
   }
 
-  /** No further log is read, whosever it is. */
+  /** No further log is read, of any pod. */
   get isFull(): boolean {
     return this.#readers.size >= limits.linksMax;
   }
@@ -108,7 +108,7 @@ export class LinkTable {
   }
 
   /**
-   * Looks at what changed; `touched` are names that an event told of, checked whether or not the
+   * Looks at what changed; `touched` are names that events reported, checked whether or not the
    * rest is. Returns false when it paused at `endMs` (of `performance.now()`): the next call goes
    * on.
    */
@@ -127,7 +127,7 @@ export class LinkTable {
   }
 
   /**
-   * A name that an event told of: a link that is new is read at once, without a listing, and so is
+   * A name that an event reported: a link that is new is read at once, without a listing, and so is
    * what it leads to. All else about it is found by the next scan.
    */
   meet(name: string): void {
@@ -213,7 +213,7 @@ export class LinkTable {
     return lstatSync(join(this.#directory, name), { throwIfNoEntry: false }) !== undefined;
   }
 
-  /** Nothing of it can be read any more; whoever reads the log shall know. */
+  /** Nothing of it can be read any more, which the agent's log must say. */
   #miss(name: string): void {
     this.#noteGone(name);
     this.counters.missed += 1;
@@ -230,7 +230,7 @@ export class LinkTable {
   *#settle(fresh: readonly string[]): Generator<void, void> {
     const where = this.#where();
     for (const name of fresh.toSorted()) {
-      // An event may have told of it meanwhile.
+      // An event may have brought it in the meantime.
       if (!this.#links.has(name)) this.#meetListed(name, where);
       yield;
     }
@@ -338,7 +338,7 @@ export class LinkTable {
   }
 
   /**
-   * A link that was made anew under its old name shows in its text alone; after a listing each is
+   * A link that was replaced under its old name shows in its text alone; after a listing each is
    * read once more, some per scan.
    */
   #verifySome(): void {

@@ -1,4 +1,4 @@
-// Where a name in the containers directory leads to, and whose log that is.
+// Where a name in the containers directory leads to, and which container's log that is.
 
 import { readlinkSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';

@@ -1,8 +1,7 @@
 // Which files the agent may read at all. A pod that can write to a host path can plant links, and
-// the agent runs as root: without this it would ship /etc/shadow. Whatever opens a file proves its
-// place once more, as a directory may be exchanged for a link in between.
-// Invariant: no path leaves here that does not lie, with every link resolved, under a real log
-// root.
+// the agent runs as root: without this it would ship /etc/shadow. Who opens a file checks its
+// location again, because a directory may be replaced by a link in between. Invariant: no path
+// leaves here that does not lie, with every link resolved, under a real log root.
 
 import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';

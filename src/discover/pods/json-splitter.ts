@@ -1,6 +1,6 @@
 // Cuts a JSON text into the objects of one depth while it arrives, so that an answer with hundreds
-// of pods never stands in memory as a whole. Called by pod-source.ts: a watch is objects one after
-// the other (depth 1), a list holds them in an array within its envelope (depth 3).
+// of pods is never in memory as a whole. A watch is objects one after the other (depth 1), a list
+// holds them in an array within its envelope (depth 3).
 //
 //     {"kind":"PodList","metadata":{"resourceVersion":"7"},"items":[{…},{…}]}
 //     1                            2                              2 3
@@ -39,7 +39,7 @@ export class JsonSplitter {
     this.#options = options;
   }
 
-  /** What stood around the objects so far; an object among it reads as 0. */
+  /** The text around the objects so far; each object in it reads as 0. */
   get envelope(): string {
     return Buffer.concat(this.#envelope).toString('utf8');
   }
@@ -73,7 +73,7 @@ export class JsonSplitter {
   }
 
   #keep(parts: Buffer[], part: Buffer): void {
-    // Only white space stands between the objects of a watch, for hours.
+    // For hours, only white space comes between the objects of a watch.
     if (part.length === 0 || (parts === this.#envelope && this.#options.depth === 1)) return;
     this.#heldBytes += part.length;
     if (this.#heldBytes > this.#options.bytesMax) {

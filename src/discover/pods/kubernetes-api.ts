@@ -1,9 +1,9 @@
 // GET requests to the Kubernetes API server whose answers arrive in pieces: undici's Pool alone, as
 // the ship stage does, because all of undici, or a Kubernetes client, costs more memory than the
-// labels of a node's pods. Called by pod-source.ts.
+// labels of a node's pods.
 //
-// Invariants: the token and the certificates are read anew from their files, which the kubelet
-// replaces; `get` settles within its deadline whatever the network does.
+// Invariants: the token and the certificates are read from their files each time, because the
+// kubelet replaces them; `get` settles within its deadline whatever the network does.
 
 import { readFileSync } from 'node:fs';
 import type { Dispatcher } from 'undici';
@@ -26,7 +26,7 @@ export type ApiRequest = {
   readonly accept: string;
   /** From the call to the end of the answer. */
   readonly deadlineMs: number;
-  /** Told of each piece of an answer with status 200; what it throws ends the request. */
+  /** Gets each piece of an answer with status 200; what it throws ends the request. */
   readonly onChunk: (chunk: Buffer) => void;
 };
 
@@ -64,7 +64,7 @@ export class KubernetesApi {
       this.#pool.dispatch({ origin, path, method: 'GET', headers }, exchange);
       return await exchange.done;
     } catch (error) {
-      // The next request gets new connections, and the certificates of then.
+      // The next request gets new connections and reads the certificates again.
       this.#drop();
       throw error instanceof AgentError ? error : unavailable(describe(error), error);
     }

@@ -1,6 +1,6 @@
 // What entries say of their pod beyond its name: its labels and its top-level controller, as one
-// piece of JSON text, made once per change of the pod. Called by pod-table.ts. Sources: section 2
-// of the contract (GKE's entries; the rules of GKE's event exporter for the controller).
+// piece of JSON text, made once per change of the pod. Sources: GKE's entries, and for the
+// controller the rules of GKE's event exporter.
 //
 // Invariant: the text holds no key twice, at most `podLabelsMax` labels and `podLabelsBytesMax`
 // bytes: the encoder cannot leave any of it out, and the API takes 64 labels an entry.
@@ -94,7 +94,7 @@ function controllerOf(owners: readonly Owner[], labels: Texts): Owner | undefine
   return controller;
 }
 
-/** Who made the owner is told by its name: asking the API for it would cost a request per pod. */
+/** The owner's name says who made it: looking that up would cost a request per pod. */
 function topLevelOf(owner: Owner, labels: Texts): Owner | undefined {
   const { kind, name } = owner;
   switch (kind) {

@@ -15,7 +15,7 @@ import { PodTable } from './pod-table.ts';
 export type PodName = Pick<PodFacts, 'namespace' | 'pod'>;
 
 export type PodMetadataCounters = {
-  /** Pods whose labels are known now, the ones deleted lately among them. */
+  /** Pods whose labels are known now, including those deleted recently. */
   readonly pods: number;
   /** Pods whose lines were sent before their labels were known. */
   readonly withoutLabels: number;

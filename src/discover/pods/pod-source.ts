@@ -1,10 +1,9 @@
-// Keeps a PodTable like the API server's list of the node's pods: lists once, then watches from
-// there. Started by pod-metadata.ts, beside everything else: nobody waits for it.
+// Keeps a PodTable like the API server's list of the node's pods: lists once, then watches.
 //
-// Invariants: at most one request at a time, and never two within `podRequestGapMs`; a watch goes
-// on at the last resourceVersion it heard of, a list is asked for only when the server no longer
-// knows that version (410); after a failure it waits, with full jitter, up to `podBackoffMaxMs`:
-// all nodes of a cluster lose the API server in the same second.
+// Invariants: at most one request at a time, and never two within `podRequestGapMs`; a watch
+// resumes at the last resourceVersion it received, a list is requested only when the server no
+// longer knows that version (410); after a failure it waits, with full jitter, up to
+// `podBackoffMaxMs`: all nodes of a cluster lose the API server in the same second.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../../backoff.ts';
@@ -51,7 +50,7 @@ export class PodSource {
   #version: string | undefined;
   #failuresInRow = 0;
   #watchedSinceMs = 0;
-  /** The server forgot a version or a page: the next list is asked for in one piece. */
+  /** The server forgot a version or a page: the next list is requested in one piece. */
   #unpaged = false;
 
   constructor(options: PodSourceOptions) {
@@ -99,8 +98,8 @@ export class PodSource {
     table.beginListing();
     let next: string | undefined;
     do {
-      // Version 0 is whatever the API server has in memory: it need not ask etcd for every node. It
-      // may be a little old; the watch brings it up to date.
+      // Version 0 is whatever the API server has in memory: it need not read etcd for every node.
+      // It may be a little old; the watch brings it up to date.
       const from = { resourceVersion: '0', ...this.#pageSize() };
       const page = next === undefined ? from : { ...this.#pageSize(), continue: next };
       const meta = await this.#listPage(page);
@@ -166,7 +165,7 @@ export class PodSource {
     this.#failuresInRow = 0;
   }
 
-  /** A server that ends each watch at once must not be asked again at once. */
+  /** A server that ends each watch at once must not get the next one at once. */
   #isShort(): boolean {
     return performance.now() - this.#watchedSinceMs < this.#limits.podWatchShortMs;
   }
@@ -221,8 +220,9 @@ function unusable(text: string): AgentError {
 }
 
 /**
- * Who set which field: half of a pod's metadata and more, of no use here, and dear to parse because
- * it is all small objects. Within a string its quotes would be escaped, so it is found safely.
+ * Who set which field: half of a pod's metadata and more, of no use here, and expensive to parse
+ * because it is all small objects. Within a string its quotes would be escaped, so it is found
+ * safely.
  */
 function withoutManagedFields(text: string): string {
   const start = text.indexOf(managedFields);

@@ -1,6 +1,5 @@
-// What is known of the node's pods. Filled by pod-source.ts from the API server, read by
-// pod-metadata.ts. A deleted pod stays for some minutes, because its last lines are read after it
-// is gone.
+// What is known of the node's pods. A deleted pod stays for some minutes, because its last lines
+// are read after it is gone.
 //
 // Invariant: it holds the facts of the pods that the API server named and has not deleted, and of
 // those that it deleted less than `keptMs` ago; nothing else of the pods.
@@ -25,7 +24,7 @@ export class PodTable {
   #listing = 0;
 
   /**
-   * `changed` is told of pods that are new or whose labels or annotations are others than before.
+   * `changed` gets pods that are new or whose labels or annotations have changed.
    */
   constructor(
     keptMs: number,
@@ -48,7 +47,7 @@ export class PodTable {
     return count;
   }
 
-  /** From now on whatever is not `seen` until `endListing` is no more. */
+  /** What is not `seen` between now and `endListing` is deleted. */
   beginListing(): void {
     this.#listing += 1;
   }
@@ -78,7 +77,7 @@ export class PodTable {
     this.#changed(facts);
   }
 
-  /** A pod that the API server has deleted: its labels are worth having all the same. */
+  /** A pod that the API server has deleted: its last lines still need its labels. */
   gone(object: unknown): void {
     this.seen(object);
     const facts = describePod(object);
