@@ -166,11 +166,6 @@ export class AgentError extends Error {
     this.name = 'AgentError';
     this.code = code;
   }
-
-  /** Whether the same step may succeed later without anyone doing anything. */
-  get retryable(): boolean {
-    return errorTable[this.code].retryable;
-  }
 }
 
 /** Whether `error` is a system error (or AgentError) with this code. */

@@ -2,11 +2,11 @@
 // throttling, the table of connections. They only read.
 
 import { MiB } from '../byte-units.ts';
-import { type CgroupPlace, linuxCgroup, readCgroupLimits } from '../host/cgroup.ts';
+import { type CgroupPaths, linuxCgroup, readCgroupLimits } from '../host/cgroup.ts';
 import type { LoadedConfig } from '../options/config-loader.ts';
 import { errorTable } from '../errors.ts';
 import {
-  type ConntrackPlace,
+  type ConntrackPaths,
   conntrackShareWarned,
   linuxConntrack,
   percentText,
@@ -17,7 +17,7 @@ import { fitToCgroup, memoryWarning, slotCountFor } from '../host/sizing.ts';
 import { type Finding, ok, warn } from './finding.ts';
 
 /** Where Linux tells all this; a test has its own. */
-export type PressurePlaces = { readonly cgroup: CgroupPlace; readonly conntrack: ConntrackPlace };
+export type PressurePlaces = { readonly cgroup: CgroupPaths; readonly conntrack: ConntrackPaths };
 
 export const linuxPressurePlaces: PressurePlaces = {
   cgroup: linuxCgroup,
@@ -43,11 +43,11 @@ export function checkPressure(
   ];
 }
 
-function checkCpu(place: CgroupPlace): Finding {
+function checkCpu(paths: CgroupPaths): Finding {
   const name = 'cpu limit';
-  const { cores } = readCgroupLimits(place);
+  const { cores } = readCgroupLimits(paths);
   if (cores === undefined) return ok(name, 'none, which is best');
-  const { periods, throttledPeriods } = readThrottling(place) ?? {
+  const { periods, throttledPeriods } = readThrottling(paths) ?? {
     periods: 0,
     throttledPeriods: 0,
   };
@@ -61,10 +61,10 @@ function checkCpu(place: CgroupPlace): Finding {
 
 function checkMemory(
   loaded: Pick<LoadedConfig, 'config' | 'origins'>,
-  place: CgroupPlace,
+  paths: CgroupPaths,
 ): Finding {
   const name = 'memory limit';
-  const cgroup = readCgroupLimits(place);
+  const cgroup = readCgroupLimits(paths);
   const { memoryBytes } = cgroup;
   if (memoryBytes === undefined) return ok(name, 'none');
   const config = fitToCgroup(loaded, cgroup);
@@ -75,9 +75,9 @@ function checkMemory(
   return ok(name, `${Math.floor(memoryBytes / MiB)} MiB; ${room}`);
 }
 
-function checkConntrack(place: ConntrackPlace): Finding {
+function checkConntrack(paths: ConntrackPaths): Finding {
   const name = 'conntrack';
-  const share = readConntrackShare(place);
+  const share = readConntrackShare(paths);
   if (share === undefined) return ok(name, 'not loaded, or not to be seen from here');
   const text = `the node's connection table is ${percentText(share)} full`;
   const { advice } = errorTable.CONNTRACK_NEARLY_FULL;

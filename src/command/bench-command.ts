@@ -38,20 +38,20 @@ type Sink = { readonly url: string; lines: number; readonly close: () => void };
 type Cost = { readonly lines: number; readonly microsPerLine: number };
 /** What following the node's logs costs. */
 type LiveCost = { readonly bytesPerSecond: number; /** Of a core. */ readonly share: number };
-type Place = { readonly config: Config; readonly root: string; readonly sink: Sink };
+type Setting = { readonly config: Config; readonly root: string; readonly sink: Sink };
 
 /** Prints what the node writes and what that costs; the exit code is 1 if there are no lines. */
 export async function runBench(config: Config, control: Control): Promise<number> {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'tailship-bench-'));
   const sink = await startSink();
-  const place = { config, root, sink };
+  const setting = { config, root, sink };
   try {
     if (!config.json) control.write(`tailship bench: watching ${config.containersDir} for 20 s`);
-    const { bytesPerSecond, share } = await measureLive(place, control);
-    const start = await runAgent(place, writeShortLog(root));
-    const full = await runAgent(place, config.containersDir, control.progress);
+    const { bytesPerSecond, share } = await measureLive(setting, control);
+    const start = await runAgent(setting, writeShortLog(root));
+    const full = await runAgent(setting, config.containersDir, control.progress);
     const own = { lines: full.lines, microsPerLine: perLine(full, start) };
-    const fluentd = await measureFluentd(place, full.lines);
+    const fluentd = await measureFluentd(setting, full.lines);
     const bytesPerLine = full.lines === 0 ? 0 : full.bytes / full.lines;
     const figures = { bytesPerSecond, bytesPerLine, tailship: { ...own, share }, fluentd };
     if (config.json) control.write(JSON.stringify(figures));
@@ -125,9 +125,9 @@ function readLengths(containersDir: string): Map<number, number> {
  * settled, and the bytes that the containers write meanwhile. A file that is new counts from its
  * start.
  */
-async function measureLive(place: Place, control: Control): Promise<LiveCost> {
-  const { containersDir } = place.config;
-  const agent = startAgent(place, containersDir, ['--from=end']);
+async function measureLive(setting: Setting, control: Control): Promise<LiveCost> {
+  const { containersDir } = setting.config;
+  const agent = startAgent(setting, containersDir, ['--from=end']);
   const errors = collect(agent, 'stderr');
   const ended = once(agent, 'close');
   const { pid = -1 } = agent;
@@ -189,7 +189,7 @@ function agentEnded(errors: string): AgentError {
 type Summary = { readonly lines: number; readonly bytes: number; readonly cpuSeconds: number };
 
 function startAgent(
-  { config, root, sink }: Place,
+  { config, root, sink }: Setting,
   containersDir: string,
   more: readonly string[],
 ): ChildProcess {
@@ -203,11 +203,11 @@ function startAgent(
 }
 
 async function runAgent(
-  place: Place,
+  setting: Setting,
   containersDir: string,
   progress?: ProgressSink,
 ): Promise<Summary> {
-  const agent = startAgent(place, containersDir, ['--once']);
+  const agent = startAgent(setting, containersDir, ['--once']);
   const [output, errors] = [collect(agent, 'stdout'), collect(agent, 'stderr')];
   if (progress !== undefined) passOnProgress(agent, progress);
   const [code] = (await once(agent, 'close')) as [number | null];
@@ -234,7 +234,7 @@ function perLine(full: Omit<Summary, 'bytes'>, start: { readonly cpuSeconds: num
   return Math.max(0, ((full.cpuSeconds - start.cpuSeconds) * 1e6) / Math.max(1, full.lines));
 }
 
-function fluentdConfig({ root, sink }: Place, containersDir: string): string {
+function fluentdConfig({ root, sink }: Setting, containersDir: string): string {
   const time = '%Y-%m-%dT%H:%M:%S.%N%z';
   return `<source>
   @type tail
@@ -268,24 +268,24 @@ function readCpuSeconds(pid: number): number {
 }
 
 /** undefined where fluentd is not installed, or does not come to an end of its start. */
-async function measureFluentd(place: Place, lines: number): Promise<Cost | undefined> {
+async function measureFluentd(setting: Setting, lines: number): Promise<Cost | undefined> {
   if (lines === 0) return undefined;
-  const start = await runFluentd(place, path.join(place.root, 'short/containers'), 0);
+  const start = await runFluentd(setting, path.join(setting.root, 'short/containers'), 0);
   if (start === undefined) return undefined;
-  const full = await runFluentd(place, place.config.containersDir, lines);
+  const full = await runFluentd(setting, setting.config.containersDir, lines);
   if (full === undefined || full.lines === 0) return undefined;
   return { lines: full.lines, microsPerLine: perLine(full, start) };
 }
 
 /** Until it sent so many lines, or does nothing any more, or a minute has passed. */
 async function runFluentd(
-  place: Place,
+  setting: Setting,
   containersDir: string,
   lines: number,
 ): Promise<Omit<Summary, 'bytes'> | undefined> {
-  const { root, sink } = place;
+  const { root, sink } = setting;
   const configFile = path.join(root, 'fluentd.conf');
-  fs.writeFileSync(configFile, fluentdConfig(place, containersDir));
+  fs.writeFileSync(configFile, fluentdConfig(setting, containersDir));
   const words = ['--no-supervisor', '-q', '--config', configFile];
   const fluentd = spawn('fluentd', words, { stdio: 'ignore' });
   const ended = once(fluentd, 'exit').catch(() => undefined); // It is not installed.

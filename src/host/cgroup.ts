@@ -11,10 +11,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** Where Linux tells about cgroups; a test has its own. */
-export type CgroupPlace = { readonly mountDir: string; readonly membershipFile: string };
+/** Where Linux shows cgroups; a test has its own. */
+export type CgroupPaths = { readonly mountDir: string; readonly membershipFile: string };
 
-export const linuxCgroup: CgroupPlace = {
+export const linuxCgroup: CgroupPaths = {
   mountDir: '/sys/fs/cgroup',
   membershipFile: '/proc/self/cgroup',
 };
@@ -32,24 +32,24 @@ type Controller = 'cpu' | 'memory';
 const unlimitedBytes = 2 ** 62;
 
 /** The least limit of the process's own cgroup and of all above it that can be seen. */
-export function readCgroupLimits(place: CgroupPlace = linuxCgroup): CgroupLimits {
+export function readCgroupLimits(paths: CgroupPaths = linuxCgroup): CgroupLimits {
   return {
-    cores: least(cgroupDirs(place, 'cpu').map(coresOf)),
-    memoryBytes: least(cgroupDirs(place, 'memory').map(memoryBytesOf)),
+    cores: least(cgroupDirs(paths, 'cpu').map(coresOf)),
+    memoryBytes: least(cgroupDirs(paths, 'memory').map(memoryBytesOf)),
   };
 }
 
 /** The directories of the process's cgroup for a controller, its own first, then those above it. */
-export function cgroupDirs(place: CgroupPlace, controller: Controller): string[] {
-  const membership = readText(place.membershipFile) ?? '';
-  let root = place.mountDir;
+export function cgroupDirs(paths: CgroupPaths, controller: Controller): string[] {
+  const membership = readText(paths.membershipFile) ?? '';
+  let root = paths.mountDir;
   let path: string | undefined;
   for (const line of membership.split('\n')) {
     const [, names, found] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
     if (names === undefined) continue;
     if (names === '') path ??= found;
     if (!names.split(',').includes(controller)) continue;
-    root = join(place.mountDir, controller);
+    root = join(paths.mountDir, controller);
     path = found;
     break;
   }

@@ -4,7 +4,7 @@
 
 import { join } from 'node:path';
 
-import { type CgroupPlace, cgroupDirs, linuxCgroup, readText } from './cgroup.ts';
+import { type CgroupPaths, cgroupDirs, linuxCgroup, readText } from './cgroup.ts';
 import type { Log } from '../log.ts';
 
 /** Since the cgroup was made, as the kernel counts it. */
@@ -17,8 +17,8 @@ export type Throttling = {
 };
 
 /** undefined without a CPU limit, for then the kernel counts nothing. */
-export function readThrottling(place: CgroupPlace = linuxCgroup): Throttling | undefined {
-  const [own] = cgroupDirs(place, 'cpu');
+export function readThrottling(paths: CgroupPaths = linuxCgroup): Throttling | undefined {
+  const [own] = cgroupDirs(paths, 'cpu');
   const text = own === undefined ? undefined : readText(join(own, 'cpu.stat'));
   const numbers = new Map(
     (text ?? '').split('\n').map((line) => {
@@ -44,15 +44,15 @@ const conntrackShareWell = 0.75;
 const lookIntervalMs = 60_000;
 const pressureMs = 30_000;
 
-/** Where Linux tells about conntrack; a test has its own. */
-export type ConntrackPlace = {
+/** Where Linux shows conntrack; a test has its own. */
+export type ConntrackPaths = {
   /** `nf_conntrack_count` and `nf_conntrack_max`, of the reader's own network namespace. */
   readonly sysctlDir: string;
   /** Where the manifest mounts /proc/1/net/stat of the node. */
   readonly nodeStatDir: string;
 };
 
-export const linuxConntrack: ConntrackPlace = {
+export const linuxConntrack: ConntrackPaths = {
   sysctlDir: '/proc/sys/net/netfilter',
   nodeStatDir: '/host/net-stat',
 };
@@ -62,10 +62,10 @@ export const linuxConntrack: ConntrackPlace = {
  * those of the agent's own network namespace; undefined where conntrack is not loaded. The maximum
  * is the same in all namespaces.
  */
-export function readConntrackShare(place: ConntrackPlace = linuxConntrack): number | undefined {
-  const most = Number(readText(join(place.sysctlDir, 'nf_conntrack_max')) ?? 0);
-  const ownCount = readText(join(place.sysctlDir, 'nf_conntrack_count'));
-  const count = nodeCount(place.nodeStatDir) ?? (ownCount === undefined ? NaN : Number(ownCount));
+export function readConntrackShare(paths: ConntrackPaths = linuxConntrack): number | undefined {
+  const most = Number(readText(join(paths.sysctlDir, 'nf_conntrack_max')) ?? 0);
+  const ownCount = readText(join(paths.sysctlDir, 'nf_conntrack_count'));
+  const count = nodeCount(paths.nodeStatDir) ?? (ownCount === undefined ? NaN : Number(ownCount));
   return most > 0 && count >= 0 ? count / most : undefined;
 }
 

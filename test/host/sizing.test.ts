@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 
 import {
   cgroupDirs,
-  type CgroupPlace,
+  type CgroupPaths,
   linuxCgroup,
   readCgroupLimits,
 } from '../../src/host/cgroup.ts';
@@ -37,7 +37,7 @@ function tree(files: Readonly<Record<string, string>>): string {
   return root;
 }
 
-function cgroup(membership: string, files: Readonly<Record<string, string>>): CgroupPlace {
+function cgroup(membership: string, files: Readonly<Record<string, string>>): CgroupPaths {
   const root = tree({ ...files, membership });
   return { mountDir: root, membershipFile: join(root, 'membership') };
 }
@@ -46,19 +46,19 @@ const none = { cores: undefined, memoryBytes: undefined };
 
 describe('readCgroupLimits()', () => {
   test('reads cgroup v2 as a container sees it', () => {
-    const place = cgroup('0::/\n', { 'cpu.max': '150000 100000\n', 'memory.max': '268435456\n' });
-    expect(readCgroupLimits(place)).toEqual({ cores: 1.5, memoryBytes: 256 * MiB });
+    const paths = cgroup('0::/\n', { 'cpu.max': '150000 100000\n', 'memory.max': '268435456\n' });
+    expect(readCgroupLimits(paths)).toEqual({ cores: 1.5, memoryBytes: 256 * MiB });
   });
 
   test('takes the least of its own cgroup and those above', () => {
-    const place = cgroup('0::/kubepods.slice/pod.slice/agent.scope\n', {
+    const paths = cgroup('0::/kubepods.slice/pod.slice/agent.scope\n', {
       'kubepods.slice/cpu.max': '400000 100000\n',
       'kubepods.slice/memory.max': '1073741824\n',
       'kubepods.slice/pod.slice/memory.max': '134217728\n',
       'kubepods.slice/pod.slice/agent.scope/cpu.max': 'max 100000\n',
       'kubepods.slice/pod.slice/agent.scope/memory.max': 'max\n',
     });
-    expect(readCgroupLimits(place)).toEqual({ cores: 4, memoryBytes: 128 * MiB });
+    expect(readCgroupLimits(paths)).toEqual({ cores: 4, memoryBytes: 128 * MiB });
   });
 
   test('reads cgroup v1, also where only the own cgroup is mounted', () => {
@@ -186,8 +186,8 @@ describe('readConntrackShare()', () => {
   });
 
   test('is undefined where conntrack is not loaded', () => {
-    const place = { sysctlDir: '/nowhere', nodeStatDir: '/nowhere' };
-    expect(readConntrackShare(place)).toBeUndefined();
+    const paths = { sysctlDir: '/nowhere', nodeStatDir: '/nowhere' };
+    expect(readConntrackShare(paths)).toBeUndefined();
   });
 });
 
