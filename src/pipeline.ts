@@ -147,7 +147,7 @@ export class Pipeline {
     const result = await encoder.run(plan.task);
     this.#drains -= 1;
     this.#drainTurnMs = performance.now();
-    if (!isIntact(plan)) {
+    if (!verifyFiles(plan)) {
       for (const { container } of plan.parts) container.chain.discardDrain();
       encoder.freeSlot(plan.task.slot);
       this.pump();
@@ -305,8 +305,8 @@ export class Pipeline {
   }
 }
 
-/** Whether every file that a task read was still the log that it was when the plan was made. */
-function isIntact({ parts }: Plan): boolean {
+/** Compares the files that a task read; false when one has become another log since its plan. */
+function verifyFiles({ parts }: Plan): boolean {
   // No early end: each file that was replaced must know it.
   let all = true;
   for (const { cut } of parts) {
@@ -315,7 +315,7 @@ function isIntact({ parts }: Plan): boolean {
       if (segment === undefined || file.name.rotation !== '') continue;
       // A task compares what it reads behind, once and with the read itself.
       const isCompared = segment.start > 0 && segment.end - segment.start <= limits.readBytes;
-      if (!isCompared && !file.isIntact()) all = false;
+      if (!isCompared && !file.verify()) all = false;
     }
   }
   return all;

@@ -37,7 +37,7 @@ export function cutSegments(chain: readonly LogFile[], options: CutOptions): Cha
     if (file.unread === 0) continue;
     const first = files[0];
     if (first !== undefined && first.owner.restartCount !== file.owner.restartCount) break;
-    if (file.needsSpool && file.spoolDueMs > nowMs) {
+    if (file.spool.isNeeded && file.spool.dueMs > nowMs) {
       // There is no room to unpack it now. What is newer need not wait, but what stands
       // before it must not be joined with what comes after it.
       if (first === undefined) continue;

@@ -69,13 +69,8 @@ export class ChainFiles {
     const { podUid, container, restartCount } = checkpoint;
     const owner = { podUid, container, restartCount };
     const file = new LogFile({ name, path, owner, format: this.#location.format }, this.#setup);
-    file.identifyAs(identity);
-    file.noteListed({ dev: 0, ino: 0 }, size);
+    file.restore(identity, size, unlinkedAtMs);
     file.resume(this.#positions.laterThan(checkpoint, size) ?? checkpoint);
-    file.unlinkedAtMs = unlinkedAtMs;
-    file.supersededAtMs = unlinkedAtMs;
-    file.ended = true;
-    file.needsSpool = true;
     this.list.push(file);
     this.list.sort((a, b) => compareFileNames(a.name, b.name));
     return file;
@@ -156,10 +151,10 @@ export class ChainFiles {
     for (const file of this.list) {
       if (seen.has(file)) continue;
       if (!file.unlinked) news = true;
-      if (file.name.rotation === '') file.name = this.#placeVanished(file, admitted);
-      file.unlinkedAtMs ??= nowMs;
-      file.supersededAtMs ??= nowMs;
-      const isHere = file.fd !== undefined || file.spooling || file.keptBytes !== undefined;
+      const isLive = file.name.rotation === '';
+      file.noteUnlinked(isLive ? this.#nameVanished(file, admitted) : file.name, nowMs);
+      const { isBusy, keptBytes } = file.spool;
+      const isHere = file.fd !== undefined || isBusy || keptBytes !== undefined;
       const isLost = !isHere && file.unread > 0;
       if (isLost) this.lose(file, 'deleted');
     }
@@ -179,7 +174,7 @@ export class ChainFiles {
    * The name of a live file that was rotated and deleted between two looks: after every rotation
    * that was known by then, before those that this listing has shown first.
    */
-  #placeVanished(file: LogFile, admitted: ReadonlySet<LogFile>): FileName {
+  #nameVanished(file: LogFile, admitted: ReadonlySet<LogFile>): FileName {
     const known = this.list
       .filter((other) => !admitted.has(other) && compareFileNames(other.name, file.name) < 0)
       .filter(({ owner }) => owner.restartCount === file.owner.restartCount)
@@ -204,10 +199,10 @@ export class ChainFiles {
   /** A file that is known stands where it stood, or has moved. */
   #recognize(known: LogFile, { path, name, stats }: ListedFile, nowMs: number): boolean {
     const isBack = known.unlinked;
-    known.unlinkedAtMs = undefined;
-    if (name.compressed && !known.name.compressed) return isBack; // It was read while it was plain.
-    known.path = path;
-    known.name = name;
+    // It was read while it was plain.
+    const isPacked = name.compressed && !known.name.compressed;
+    known.noteFound(isPacked ? known.name : name, isPacked ? known.path : path);
+    if (isPacked) return isBack;
     return known.reviveIfGrown(nowMs, stats.size) || isBack;
   }
 
@@ -274,7 +269,7 @@ export class ChainFiles {
       if (seen.has(other)) return false;
       if (file.name.compressed) return isSameIdentity(other, file);
       const sameInode = other.inode === file.inode && other.device === file.device;
-      return other.fd === undefined && !other.spooling && sameInode && continues(file, other);
+      return other.fd === undefined && !other.spool.isBusy && sameInode && continues(file, other);
     });
   }
 
@@ -311,7 +306,6 @@ export class ChainFiles {
     const fresh = new LogFile(old, this.#setup);
     fresh.takeDescriptorFrom(old);
     this.lose(old, 'truncated'); // What was cut off cannot be read any more.
-    old.name = { ...old.name, rotation: old.name.rotation === '' ? '~' : old.name.rotation };
     this.list.splice(index + 1, 0, fresh);
     if (fresh.identify()) this.#positions.resume(fresh);
   }
@@ -320,7 +314,7 @@ export class ChainFiles {
   dropFinished(nowMs: number): void {
     const dropped = new Set<LogFile>();
     for (const file of this.list) {
-      if (!file.finished || file.spooling) continue;
+      if (!file.finished || file.spool.isBusy) continue;
       if (!this.#setup.once && this.#goesOn(file, nowMs)) continue;
       file.close();
       if (file.unlinked || file.inode === 0) dropped.add(file);
@@ -363,13 +357,13 @@ function isOnlyCompressed(known: LogFile, { name }: ListedFile): boolean {
 
 /** Makes one of a known file and the same log as it was found anew. */
 function joinTwins(known: LogFile, found: LogFile): void {
-  if (known.fd === undefined && !known.spooling) {
+  if (known.fd === undefined && !known.spool.isBusy) {
     known.moveTo(found);
+    known.life.noteLinked();
   } else {
     // It goes on being read where it is, but stands where it was found: a live file may have been
     // rotated and compressed between two looks.
-    known.name = { ...found.name, compressed: known.name.compressed };
+    known.noteFound({ ...found.name, compressed: known.name.compressed });
     found.close();
   }
-  known.unlinkedAtMs = undefined;
 }

@@ -111,7 +111,7 @@ export class Chain {
 
   /** Some file may still become `ended`, or holds unread bytes that only a descriptor keeps. */
   get mayStillGrow(): boolean {
-    return this.files.some((file) => file.supersededAtMs !== undefined && !file.finished);
+    return this.files.some((file) => file.life.supersededAtMs !== undefined && !file.finished);
   }
 
   /** Its directory is gone: nothing writes to its files any more. */
@@ -121,7 +121,7 @@ export class Chain {
 
   /** Some file's bytes are being copied from its descriptor. */
   get isCopying(): boolean {
-    return this.files.some(({ spooling }) => spooling);
+    return this.files.some(({ spool }) => spool.isBusy);
   }
 
   /** Takes in what an earlier run has kept of a deleted file. */
@@ -166,18 +166,9 @@ export class Chain {
     for (const [index, file] of this.files.entries()) {
       // A deleted live file is still written to until there is another, or its container is gone.
       const isGone = file.unlinked && this.#files.directoryGone;
-      const superseded = index < this.files.length - 1 || isGone || this.#links.size === 0;
+      const isSuperseded = index < this.files.length - 1 || isGone || this.#links.size === 0;
       const isWhole = this.#setup.once || file.name.compressed || file.inode === 0;
-      if (!superseded) file.supersededAtMs = undefined;
-      else file.supersededAtMs ??= nowMs;
-      // A file that was taken for ended and got its place back is the live one again.
-      if (file.ended && !superseded && !isWhole) file.ended = false;
-      // The runtime opens the new file before it closes the old one: lines may come after the
-      // successor was seen.
-      const quietSinceMs = Math.max(file.supersededAtMs ?? nowMs, file.grownAtMs);
-      const isQuiet = superseded && nowMs - quietSinceMs >= limits.settleMs;
-      if (file.ended || !(isWhole || isQuiet)) continue;
-      file.ended = true;
+      if (!file.life.settle({ isSuperseded, isWhole }, nowMs)) continue;
       news = true;
       this.#files.identify(file);
     }
@@ -189,7 +180,7 @@ export class Chain {
    * reads it.
    */
   abandon(file: LogFile, reason: LossReason): boolean {
-    if (this.#draining || file.spooling) return false;
+    if (this.#draining || file.spool.isBusy) return false;
     this.#files.lose(file, reason);
     file.close();
     return true;
@@ -212,7 +203,7 @@ export class Chain {
 
   #makeReadable(file: LogFile): boolean {
     try {
-      if (file.needsSpool || (file.fd === undefined && !this.#reopen(file))) return false;
+      if (file.spool.isNeeded || (file.fd === undefined && !this.#reopen(file))) return false;
       if (file.replaced) return false; // The next look makes two of it.
       this.#files.identify(file);
       return file.identity !== undefined;
@@ -237,8 +228,8 @@ export class Chain {
     let bytes = 0;
     for (const file of this.files) {
       if (file.unread === 0) continue;
-      if (!file.needsSpool) bytes += file.unread;
-      else if (bytes > 0 || file.spoolDueMs <= nowMs) break;
+      if (!file.spool.isNeeded) bytes += file.unread;
+      else if (bytes > 0 || file.spool.dueMs <= nowMs) break;
     }
     return bytes;
   }
@@ -250,8 +241,8 @@ export class Chain {
   toSpool(nowMs: number): LogFile | undefined {
     let bytes = 0;
     for (const file of this.files) {
-      if (file.unread === 0 || file.spoolDueMs > nowMs) continue;
-      if (file.needsSpool) return file.spooling ? undefined : file;
+      if (file.unread === 0 || file.spool.dueMs > nowMs) continue;
+      if (file.spool.isNeeded) return file.spool.isBusy ? undefined : file;
       bytes += file.unread;
       if (bytes >= limits.spoolAheadBytes && !this.#waiting) return undefined;
     }
@@ -295,7 +286,7 @@ export class Chain {
     if (last?.ended !== true) return false;
     const after = this.files.slice(this.files.indexOf(last) + 1);
     const next = after.find((file) => file.unread > 0);
-    return next?.needsSpool === false && next.owner.restartCount === last.owner.restartCount;
+    return next?.spool.isNeeded === false && next.owner.restartCount === last.owner.restartCount;
   }
 
   /** A task read bytes of another log: none of it counts, and the next look finds out which. */
@@ -340,7 +331,7 @@ export class Chain {
     if (this.#draining) return;
     for (const file of this.files) {
       const isSafe = file.unread === 0 || (unreadToo && file.name.rotation === '');
-      if (file.reopenable && isSafe) file.close();
+      if (isReopenable(file) && isSafe) file.close();
     }
   }
 
@@ -353,4 +344,9 @@ export class Chain {
   get filesOverLimit(): number {
     return this.#files.overLimit;
   }
+}
+
+/** Whether it can be closed and opened again by its name. */
+function isReopenable({ fd, name, unlinked }: LogFile): boolean {
+  return fd !== undefined && !unlinked && !name.compressed;
 }

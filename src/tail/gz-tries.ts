@@ -59,7 +59,7 @@ export function learnCompressed(
     const { head, bytes } = peekCompressed(file.path, setup.roots);
     file.identifyBy(head, stats.mtimeMs);
     file.noteListed(stats, bytes);
-    file.needsSpool = true;
+    file.spool.setNeeded(true);
     tries.forget(file.path);
     return true;
   } catch (error) {

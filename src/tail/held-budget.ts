@@ -25,8 +25,8 @@ export function fitHeldFiles(
   let bytes = 0;
   for (const { chain } of containers) {
     for (const file of chain.files) {
-      if (file.unlinkedAtMs === undefined || !isHeld(file)) continue;
-      held.push({ chain, file, sinceMs: file.unlinkedAtMs });
+      if (file.life.unlinkedAtMs === undefined || !isHeld(file)) continue;
+      held.push({ chain, file, sinceMs: file.life.unlinkedAtMs });
       bytes += heldBytesOf(file);
     }
   }
@@ -40,12 +40,12 @@ export function fitHeldFiles(
 }
 
 /** Open, or copied into the state directory. */
-function isHeld({ fd, keptBytes }: LogFile): boolean {
-  return fd !== undefined || keptBytes !== undefined;
+function isHeld({ fd, spool }: LogFile): boolean {
+  return fd !== undefined || spool.keptBytes !== undefined;
 }
 
 /** Bytes of the disk that a deleted file takes. */
 export function heldBytesOf(file: LogFile): number {
   if (!file.unlinked || !isHeld(file)) return 0;
-  return file.keptBytes ?? file.size;
+  return file.spool.keptBytes ?? file.size;
 }

@@ -6,7 +6,7 @@
 // a task may read it.
 
 import assert from 'node:assert/strict';
-import { fstatSync, statSync, type Stats } from 'node:fs';
+import { fstatSync, statSync } from 'node:fs';
 
 import type { Checkpoint } from '../commit/checkpoint.ts';
 import { closeDescriptor } from '../descriptor.ts';
@@ -14,60 +14,63 @@ import type { LineFormat, Segment } from '../encode/drain-task.ts';
 import { isSystemError } from '../errors.ts';
 import { checkpointOf } from './file-checkpoint.ts';
 import type { FileHead, FileIdentity, FileOwner } from './file-identity.ts';
+import { FileLife } from './file-life.ts';
+import { FileSize } from './file-size.ts';
 import type { FileName } from './file-name.ts';
 import { hashIfReadable, positionHashAt } from './file-peek.ts';
 import { IdentityWatch } from './identity-watch.ts';
+import { InodeFacts, type ListedStats } from './inode-facts.ts';
 import { openLogFile } from './open-log-file.ts';
 import { OwnedDescriptor } from './owned-descriptor.ts';
 import { Position, type DrainedRange } from './position.ts';
 import type { SpoolFile } from './spool-file.ts';
+import { SpoolState } from './spool-state.ts';
 import type { KnownOffset, LossReason, TailSetup } from './tail-setup.ts';
 
 export class LogFile {
-  name: FileName;
-  path: string;
-  device = 0;
-  inode = 0;
-  /** Milliseconds since the epoch since when nothing is expected to be appended any more. */
-  supersededAtMs: number | undefined;
-  /** Milliseconds since the epoch of the look that last saw it change. */
-  grownAtMs = 0;
-  /** Nothing will ever be appended. */
-  ended = false;
-  /** Milliseconds since the epoch of the look that found no name that leads to it any more. */
-  unlinkedAtMs: number | undefined;
-  /** Its bytes can be had from a `.gz` only, through a spool file. */
-  needsSpool = false;
-  /** Its `.gz` is being unpacked. */
-  spooling = false;
-  /** Not unpacked before this time, milliseconds since the epoch: the last try failed. */
-  spoolDueMs = 0;
-  keptBytes: number | undefined; // Of its copy in the state directory.
-  /** The log whose place this one took in the same file; its position is not this one's. */
-  predecessor: { readonly identity: FileIdentity | undefined } | undefined;
   readonly owner: FileOwner;
   readonly format: LineFormat;
+  readonly life = new FileLife();
+  readonly spool = new SpoolState();
+  #name: FileName;
+  #path: string;
+  #predecessor: { readonly identity: FileIdentity | undefined } | undefined;
   readonly #setup: TailSetup;
   readonly #position = new Position();
-  #size = 0;
-  /** Bytes, at the last look that saw its own bytes in it. */
-  #ownSize = 0;
+  readonly #size = new FileSize();
+  readonly #inode = new InodeFacts();
   #replaced = false;
   #beginning = new IdentityWatch();
   readonly #descriptor: OwnedDescriptor;
-  #bornMs = 0;
-  #mtimeMs = 0;
 
-  constructor(
-    place: { name: FileName; path: string; owner: FileOwner; format: LineFormat },
-    setup: TailSetup,
-  ) {
-    this.name = place.name;
-    this.path = place.path;
-    this.owner = place.owner;
-    this.format = place.format;
+  constructor(from: Pick<LogFile, 'name' | 'path' | 'owner' | 'format'>, setup: TailSetup) {
+    this.#name = from.name;
+    this.#path = from.path;
+    this.owner = from.owner;
+    this.format = from.format;
     this.#setup = setup;
     this.#descriptor = new OwnedDescriptor(setup.openFiles);
+  }
+
+  get name(): FileName {
+    return this.#name;
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  get device(): number {
+    return this.#inode.device;
+  }
+
+  get inode(): number {
+    return this.#inode.inode;
+  }
+
+  /** The log whose place this one took in the same file; its position is not this one's. */
+  get predecessor(): { readonly identity: FileIdentity | undefined } | undefined {
+    return this.#predecessor;
   }
 
   get identity(): FileIdentity | undefined {
@@ -85,12 +88,12 @@ export class LogFile {
 
   /** Milliseconds since the epoch; 0: unknown. */
   get bornMs(): number {
-    return this.#bornMs;
+    return this.#inode.bornMs;
   }
 
   /** Bytes, at the last look; of the uncompressed file. */
   get size(): number {
-    return this.#size;
+    return this.#size.bytes;
   }
 
   /** Next byte to drain. */
@@ -114,7 +117,12 @@ export class LogFile {
   }
 
   get unlinked(): boolean {
-    return this.unlinkedAtMs !== undefined;
+    return this.life.unlinkedAtMs !== undefined;
+  }
+
+  /** Nothing will ever be appended. */
+  get ended(): boolean {
+    return this.life.ended;
   }
 
   get unread(): number {
@@ -124,11 +132,6 @@ export class LogFile {
   /** Read to its end and acknowledged, and nothing more will come. */
   get finished(): boolean {
     return this.ended && this.offset >= this.size && this.committed >= this.offset;
-  }
-
-  /** Whether it can be closed and had again by its name. */
-  get reopenable(): boolean {
-    return this.fd !== undefined && !this.unlinked && !this.name.compressed;
   }
 
   /**
@@ -145,32 +148,18 @@ export class LogFile {
       return false;
     }
     this.#descriptor.adopt(fd);
-    this.#note(stats);
+    this.#inode.note(stats);
     // What was known of it stays until `refresh` has looked; while it was closed, its bytes may
     // have been replaced, or its inode number given to another file.
-    if (this.head === undefined) this.#setSize(stats.size);
+    if (this.head === undefined) this.#size.set(stats.size);
     else this.#replaced ||= this.#bytesChanged();
     return true;
   }
 
-  #note(stats: Stats): void {
-    this.device = stats.dev;
-    this.inode = stats.ino;
-    this.#bornMs = stats.birthtimeMs;
-    this.#mtimeMs = stats.mtimeMs;
-  }
-
-  /** The bytes up to here are its own. */
-  #setSize(bytes: number): void {
-    this.#size = bytes;
-    this.#ownSize = bytes;
-  }
-
   /** What the listing says of a file that is not opened, or not before it is unpacked. */
-  noteListed(stats: { dev: number; ino: number; birthtimeMs?: number }, bytes = 0): void {
-    [this.device, this.inode] = [stats.dev, stats.ino];
-    this.#bornMs = stats.birthtimeMs ?? this.#bornMs;
-    this.#setSize(bytes);
+  noteListed(stats: ListedStats, bytes = 0): void {
+    this.#inode.noteListed(stats);
+    this.#size.set(bytes);
   }
 
   /** Takes over what the `.gz` unpacks to, and compares it with what was read before. */
@@ -187,18 +176,18 @@ export class LogFile {
     this.#adopt(copy);
     if (!this.unlinked) return;
     this.noteListed({ dev: 0, ino: 0 }, copy.size); // The number is another file's soon.
-    this.ended = true;
+    this.life.end();
   }
 
   #adopt({ fd, size }: SpoolFile): void {
     this.#descriptor.adopt(fd);
-    this.#setSize(size);
-    this.needsSpool = false;
+    this.#size.set(size);
+    this.spool.setNeeded(false);
   }
 
   /** Takes what is unread as lost, of at least `sizeMin`. What is on its way counts as it comes. */
   giveUp(reason: LossReason, sizeMin = 0): void {
-    this.#setSize(Math.max(this.size, sizeMin));
+    this.#size.set(Math.max(this.size, sizeMin));
     const bytes = this.unread;
     if (bytes > 0) this.#setup.lost({ file: this, reason, bytes });
     this.dropUnread();
@@ -206,9 +195,22 @@ export class LogFile {
 
   /** Nothing more is read of it: its bytes are lost, or another file holds them. */
   dropUnread(): void {
-    this.#setSize(this.offset);
-    this.ended = true;
-    this.needsSpool = false;
+    this.#size.set(this.offset);
+    this.life.end();
+    this.spool.setNeeded(false);
+  }
+
+  /** It was found under a name, perhaps a new one. */
+  noteFound(name: FileName, path = this.#path): void {
+    this.life.noteLinked();
+    this.#name = name;
+    this.#path = path;
+  }
+
+  /** No name leads to it any more; `name` says where it stands in the order of writing. */
+  noteUnlinked(name: FileName, nowMs: number): void {
+    this.life.noteUnlinked(nowMs);
+    this.#name = name;
   }
 
   close(): void {
@@ -221,24 +223,14 @@ export class LogFile {
    */
   moveTo(found: LogFile): void {
     assert(this.fd === undefined, 'what is open needs no other place');
-    this.name = found.name;
-    this.path = found.path;
-    this.device = found.device;
-    this.inode = found.inode;
-    this.#bornMs = found.#bornMs;
-    this.#setSize(found.#size);
-    if (found.name.compressed) this.#liftSize();
-    this.needsSpool = found.name.compressed && this.size > this.offset;
+    this.#name = found.name;
+    this.#path = found.path;
+    this.#inode.take(found.#inode);
+    this.#size.set(found.size);
+    if (found.name.compressed) this.#size.lift(this.offset);
+    this.spool.setNeeded(found.name.compressed && this.size > this.offset);
     this.#descriptor.takeFrom(found.#descriptor);
     if (this.identity === undefined) this.#beginning = found.#beginning;
-    this.#mtimeMs = found.#mtimeMs;
-  }
-
-  /** A `.gz` tells its length modulo 2^32: what was read past that is longer than it says. */
-  #liftSize(): void {
-    let bytes = this.#size;
-    while (bytes < this.offset) bytes += 2 ** 32;
-    this.#setSize(bytes);
   }
 
   /**
@@ -249,13 +241,14 @@ export class LogFile {
     assert(old.fd !== undefined, 'it was opened to see that it was replaced');
     const stats = fstatSync(old.fd); // First: if it fails, the old file still has its descriptor.
     this.#descriptor.takeFrom(old.#descriptor);
-    this.#note(stats);
-    this.#setSize(stats.size);
-    this.unlinkedAtMs = old.unlinkedAtMs;
-    this.predecessor = { identity: old.identity };
-    old.#size = Math.max(old.offset, old.#ownSize);
+    this.#inode.note(stats);
+    this.#size.set(stats.size);
+    this.life.shareLinks(old.life);
+    this.#predecessor = { identity: old.identity };
+    old.#size.retract(old.offset);
     old.#replaced = true;
-    old.inode = 0;
+    old.#inode.leave();
+    if (old.name.rotation === '') old.#name = { ...old.name, rotation: '~' };
   }
 
   /**
@@ -269,24 +262,24 @@ export class LogFile {
     const stats = fd === undefined ? statSync(this.path, { throwIfNoEntry: false }) : fstatSync(fd);
     // The listing tells what became of it.
     if (stats === undefined || stats.ino !== this.inode) return 'same';
-    const sameTime = stats.mtimeMs === this.#mtimeMs;
+    const sameTime = stats.mtimeMs === this.#inode.changedMs;
     if (stats.size === this.size && sameTime && !this.#replaced) return 'same';
     if (this.fd === undefined && stats.size > this.size) {
       // It is opened when its turn comes, and compared then.
-      this.grownAtMs = nowMs;
-      this.#size = stats.size;
+      this.life.noteGrowth(nowMs);
+      this.#size.see(stats.size);
       return 'grown';
     }
     if (!this.open()) return 'same';
-    this.grownAtMs = nowMs;
+    this.life.noteGrowth(nowMs);
     if (this.#replaced || stats.size < this.size) return 'truncated';
     const isCompared = stats.size === this.size || this.unread > 0 || this.offset === 0;
     // Rewritten at the same length between two looks: the time tells, then the bytes.
     if (isCompared && this.#bytesChanged()) return 'truncated';
-    this.#mtimeMs = stats.mtimeMs;
+    this.#inode.noteChange(stats.mtimeMs);
     if (stats.size === this.size) return 'same';
-    this.#size = stats.size;
-    if (isCompared) this.#ownSize = stats.size;
+    if (isCompared) this.#size.set(stats.size);
+    else this.#size.see(stats.size);
     return 'grown';
   }
 
@@ -298,9 +291,8 @@ export class LogFile {
     if (!this.ended || this.name.compressed) return false;
     const size = listedSize ?? (this.fd === undefined ? this.size : fstatSync(this.fd).size);
     if (size <= this.size) return false;
-    this.ended = false;
-    this.#size = size;
-    this.grownAtMs = nowMs;
+    this.life.revive(nowMs);
+    this.#size.see(size);
     return true;
   }
 
@@ -309,8 +301,8 @@ export class LogFile {
     this.#replaced = true;
   }
 
-  /** Whether what was just read of it, or is to be read next, is still this log. */
-  isIntact(): boolean {
+  /** Compares what was just read of it, or is to be read next; false when it is another log's. */
+  verify(): boolean {
     try {
       this.#replaced ||= this.#bytesChanged();
     } catch (error) {
@@ -327,10 +319,7 @@ export class LogFile {
     return positionHashAt(fd, offset) !== hash;
   }
 
-  /**
-   * Finds out the identity as soon as the first record allows it. True when it became known by this
-   * call.
-   */
+  /** Finds out the identity once the first record allows it; true when this call found it. */
   identify(): boolean {
     if (this.identity !== undefined || this.fd === undefined || this.size === 0) return false;
     const complete = this.ended || this.name.compressed;
@@ -338,14 +327,19 @@ export class LogFile {
     return this.#beginning.read({ fd: this.fd, size, format, complete }, this.#facts);
   }
 
-  /** Gives a packed `.gz` the identity that its first bytes tell; without a time they tell none. */
+  /** Gives a packed `.gz` the identity that its first bytes tell; without a time there is none. */
   identifyBy(bytes: Uint8Array, changedMs: number): void {
-    this.#mtimeMs = changedMs;
+    this.#inode.noteChange(changedMs);
     this.#beginning.readPacked(bytes, this.#facts);
   }
 
-  identifyAs(identity: FileIdentity): void {
+  /** Takes over what an earlier run has kept of it after it was deleted. */
+  restore(identity: FileIdentity, size: number, unlinkedAtMs: number): void {
     this.#beginning.restore(identity);
+    this.#size.set(size);
+    this.life.noteUnlinked(unlinkedAtMs);
+    this.life.end();
+    this.spool.setNeeded(true);
   }
 
   /** Takes another place than its bytes, or its birth, would give it. */
@@ -355,8 +349,7 @@ export class LogFile {
   }
 
   get #facts() {
-    const { owner, inode } = this;
-    return { owner, birth: { bornMs: this.#bornMs, changedMs: this.#mtimeMs, inode } };
+    return { owner: this.owner, birth: this.#inode };
   }
 
   /** Goes on where an earlier run was acknowledged. */
@@ -364,7 +357,9 @@ export class LogFile {
     const { offset, readTimes } = known;
     const hash = known.positionHash ?? hashIfReadable(this.fd, offset);
     this.#position.restart({ offset, hash, readTimes });
-    if (this.name.compressed) this.#liftSize();
+    if (this.name.compressed) this.#size.lift(offset);
+    else this.#size.reach(offset);
+    this.#assertOrder();
   }
 
   /** Counts all that is there as acknowledged. */
@@ -377,7 +372,12 @@ export class LogFile {
   drained(end: number, hash: number | undefined): void {
     if (end <= this.offset) return;
     this.#position.drained(end, hash ?? hashIfReadable(this.fd, end));
-    this.#ownSize = Math.max(this.#ownSize, end);
+    this.#size.reach(end);
+    this.#assertOrder();
+  }
+
+  #assertOrder(): void {
+    assert(this.committed <= this.offset && this.offset <= this.size, 'a position is in the file');
   }
 
   /** Puts what a task has drained from `segment` on its way. */

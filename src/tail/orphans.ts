@@ -65,7 +65,7 @@ export class Orphans {
   /** Bytes of the state directory that copies take. */
   get heldBytes(): number {
     let bytes = 0;
-    for (const file of this.#kept.keys()) bytes += file.keptBytes ?? 0;
+    for (const file of this.#kept.keys()) bytes += file.spool.keptBytes ?? 0;
     return bytes;
   }
 
@@ -112,9 +112,9 @@ export class Orphans {
     let nextMs: number | undefined;
     for (const owner of chains) {
       for (const file of owner.chain.files) {
-        if (file.unlinkedAtMs === undefined || !this.#isInDanger(owner.chain, file)) continue;
+        if (file.life.unlinkedAtMs === undefined || !this.#isInDanger(owner.chain, file)) continue;
         const dueMs = Math.max(
-          file.unlinkedAtMs + limits.orphanAfterMs,
+          file.life.unlinkedAtMs + limits.orphanAfterMs,
           this.#retryAtMs.get(file) ?? 0,
         );
         if (dueMs <= nowMs) due.push({ owner, file });
@@ -128,7 +128,7 @@ export class Orphans {
 
   /** What is still written to stays open: a container runs on whose log somebody has deleted. */
   #isInDanger(chain: Chain, file: LogFile): boolean {
-    if (file.fd === undefined || file.spooling || this.#kept.has(file)) return false;
+    if (file.fd === undefined || file.spool.isBusy || this.#kept.has(file)) return false;
     return file.identity !== undefined && unsavedBytes(file) > 0 && (file.ended || chain.isGone);
   }
 
@@ -146,7 +146,7 @@ export class Orphans {
     const { fd, identity, name, path } = file;
     if (fd === undefined || identity === undefined || !this.#isInDanger(chain, file)) return;
     if (performance.now() > this.#endMs) return;
-    file.spooling = true;
+    file.spool.begin();
     try {
       const copy = await this.#folder.write(fd, {
         source: { log, workload: storedTemplate(template), annotations },
@@ -154,18 +154,18 @@ export class Orphans {
         path,
         identity,
         checkpoint: file.checkpoint(),
-        deletedAtMs: Date.now() - (steadyNowMs() - (file.unlinkedAtMs ?? 0)),
+        deletedAtMs: Date.now() - (steadyNowMs() - (file.life.unlinkedAtMs ?? 0)),
         from: Math.max(0, file.committed - limits.lookBackBytes),
         to: fstatSync(fd).size,
         isLate: () => performance.now() > this.#endMs,
       });
       this.#counters.copiedBytes += copy.storedBytes;
-      file.keptBytes = copy.storedBytes;
+      file.spool.noteKept(copy.storedBytes);
       this.#kept.set(file, { chain, id: copy.id, copy, found: undefined });
     } catch (error) {
       this.#fail(file, error);
     } finally {
-      file.spooling = false;
+      file.spool.end();
     }
   }
 
@@ -181,7 +181,7 @@ export class Orphans {
   async #moveToCopy(file: LogFile, kept: Kept, copy: OrphanCopy): Promise<void> {
     const { chain } = kept;
     if ((this.#retryAtMs.get(file) ?? 0) > steadyNowMs()) return;
-    file.spooling = true;
+    file.spool.begin();
     try {
       await copy.sync();
       if (chain.draining || chain.isClosed || file.fd === undefined) return;
@@ -192,13 +192,13 @@ export class Orphans {
     } catch (error) {
       this.#fail(file, error);
     } finally {
-      file.spooling = false;
+      file.spool.end();
     }
   }
 
   /** Takes over a copy of an earlier run. */
   adopt(file: LogFile, chain: Chain, found: FoundOrphan): void {
-    file.keptBytes = found.record.storedBytes;
+    file.spool.noteKept(found.record.storedBytes);
     this.#kept.set(file, { chain, id: found.id, copy: undefined, found });
   }
 
@@ -240,7 +240,7 @@ export class Orphans {
     const aside = this.#folder.setAside(kept.id);
     this.#report('ORPHAN_CORRUPT', `a copy of ${file.path}; set aside as ${aside}`);
     this.#kept.delete(file);
-    file.keptBytes = undefined;
+    file.spool.noteKept(undefined);
     file.giveUp('damaged');
     return undefined;
   }
@@ -248,15 +248,15 @@ export class Orphans {
   /** Removes the copies of what is acknowledged, or lost. */
   #sweep(): void {
     for (const [file, kept] of this.#kept) {
-      const isGone = file.fd === undefined && !file.needsSpool;
-      if (file.spooling || !(isGone || file.committed >= file.size)) continue;
+      const isGone = file.fd === undefined && !file.spool.isNeeded;
+      if (file.spool.isBusy || !(isGone || file.committed >= file.size)) continue;
       this.#drop(file, kept);
     }
   }
 
   #drop(file: LogFile, { id, copy }: Kept): void {
     this.#kept.delete(file);
-    file.keptBytes = undefined;
+    file.spool.noteKept(undefined);
     if (copy !== undefined) closeDescriptor(copy.fd);
     this.#folder.remove(id);
   }

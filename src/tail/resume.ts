@@ -116,7 +116,7 @@ export class Positions {
   /** Whether a file that is still there goes on from this position. */
   #isHeld(file: LogFile, known: KnownOffset): boolean {
     return this.#files().some(
-      (other) => other !== file && !other.unlinked && hasKey(other, known) && other.isIntact(),
+      (other) => other !== file && !other.unlinked && hasKey(other, known) && other.verify(),
     );
   }
 

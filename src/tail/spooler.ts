@@ -75,7 +75,7 @@ export class Spooler {
   /** Gives back the disk of what was read to its end. */
   #closeRead(): void {
     for (const [file, { chain }] of this.#spools) {
-      if (file.unread === 0 && !chain.draining && !file.spooling) file.close();
+      if (file.unread === 0 && !chain.draining && !file.spool.isBusy) file.close();
       if (file.fd === undefined) this.#spools.delete(file);
     }
   }
@@ -116,7 +116,7 @@ export class Spooler {
   async #unpack({ chain, file }: Candidate): Promise<void> {
     const { directory: spoolDir, roots } = this.#options;
     const bytesMax = roomBytes - this.storedBytes;
-    file.spooling = true;
+    file.spool.begin();
     try {
       const spool = await unpackCompressed(file.path, { spoolDir, roots, bytesMax });
       if (chain.isClosed || !chain.files.includes(file)) return closeDescriptor(spool.fd);
@@ -126,14 +126,14 @@ export class Spooler {
     } catch (error) {
       this.#fail({ chain, file }, error);
     } finally {
-      file.spooling = false;
+      file.spool.end();
       chain.endWait();
     }
   }
 
   /** The copy of a deleted file has its room already. */
   async #open({ chain, file }: Candidate): Promise<void> {
-    file.spooling = true;
+    file.spool.begin();
     try {
       const copy = await this.orphans.open(file);
       if (copy === undefined) return;
@@ -142,7 +142,7 @@ export class Spooler {
     } catch (error) {
       this.#fail({ chain, file }, error);
     } finally {
-      file.spooling = false;
+      file.spool.end();
       chain.endWait();
     }
   }
@@ -158,14 +158,14 @@ export class Spooler {
       if (this.#tries.fail(file.path, sizeOf(file.path))) file.giveUp('not_unpacked');
       return;
     }
-    file.spoolDueMs = steadyNowMs() + limits.spoolRetryMs;
+    file.spool.postpone(steadyNowMs() + limits.spoolRetryMs);
   }
 
   /** A spool of which only the beginning of a record is left, that ends in a file to come. */
   #shrinkable(): [LogFile, Spool] | undefined {
     for (const [file, spool] of this.#spools) {
       const { chain, storedBytes } = spool;
-      const isIdle = chain.waiting && !chain.draining && !chain.isClosed && !file.spooling;
+      const isIdle = chain.waiting && !chain.draining && !chain.isClosed && !file.spool.isBusy;
       const bytes = file.size - keptFrom(file);
       // The copy must fit beside what is there.
       if (isIdle && bytes < Math.min(storedBytes / 2, limits.windowBytes)) return [file, spool];
@@ -177,7 +177,7 @@ export class Spooler {
   async #shrink(file: LogFile, spool: Spool): Promise<void> {
     const { fd, size } = file;
     if (fd === undefined) return;
-    file.spooling = true;
+    file.spool.begin();
     try {
       const copy = await filled(createNameless(this.#options.directory), (target) =>
         copyRange(fd, target, { from: keptFrom(file), to: size }),
@@ -189,7 +189,7 @@ export class Spooler {
       if (!isExpected(error)) throw error;
       this.#options.report('STATE_UNWRITABLE', `copying what is left of ${file.path}: ${error}`);
     } finally {
-      file.spooling = false;
+      file.spool.end();
     }
   }
 }

@@ -126,7 +126,7 @@ describe('while a task reads', () => {
     // Were it closed, its number could be another file's by now.
     for (let times = 0; times < 4; times += 1) openSync(path('0.log'), 'r');
     expect(fstatSync(fd).ino).toBe(ino);
-    expect(cut.files.map((file) => file.isIntact())).toEqual([false]);
+    expect(cut.files.map((file) => file.verify())).toEqual([false]);
     chain.discardDrain();
     expect(take(chain)).toBe(line('new', 5));
     expect(losses).toEqual([
@@ -147,7 +147,7 @@ describe('while a task reads', () => {
     chain.startDrain();
     truncateSync(path('0.log'));
     appendFileSync(path('0.log'), line('new', 5) + line('and longer', 6) + line('than before', 7));
-    expect(cut.files.map((file) => file.isIntact())).toEqual([false]);
+    expect(cut.files.map((file) => file.verify())).toEqual([false]);
     chain.discardDrain();
     expect(chain.cut(1e9, nowMs).bytes).toBe(0);
     look(chain);
@@ -417,7 +417,7 @@ describe('a .gz', () => {
     const chain = makeChain();
     const waiting = chain.toSpool(nowMs);
     expect(chain.cut(1e9, nowMs).bytes).toBe(0);
-    if (waiting !== undefined) waiting.spoolDueMs = nowMs + 1_000;
+    waiting?.spool.postpone(nowMs + 1_000);
     expect(chain.toSpool(nowMs)).toBeUndefined();
     expect(take(chain)).toBe(line('b', 1));
     expect(chain.toSpool(nowMs + 1_001)).toBe(waiting);

@@ -190,7 +190,7 @@ describe('a descriptor is closed once', () => {
       expect([...faulty.open.values()]).toEqual([]);
       renameSync(`${state}.away`, state);
       // The clock of the scene has gone on: the next try is due.
-      for (const file of scene.chain.files) file.spoolDueMs = 0;
+      for (const file of scene.chain.files) file.spool.postpone(0);
       expect(await run(scene)).toBe(older.length);
       scene.chain.close();
       expect([...faulty.open.values()]).toEqual([]);
@@ -213,7 +213,7 @@ describe('a descriptor is closed once', () => {
       expect(await run(scene)).toBe(plain.length + (isWritten ? older.length : 0));
       expect(lost).toEqual([]);
       faulty.isArmed = false;
-      for (const file of scene.chain.files) file.spoolDueMs = 0;
+      for (const file of scene.chain.files) file.spool.postpone(0);
       expect(await run(scene)).toBe(isWritten ? 0 : older.length);
       scene.chain.close();
       expect([...faulty.open.values()]).toEqual([]);

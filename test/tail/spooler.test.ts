@@ -173,7 +173,7 @@ test('chains that each hold a file whose last record ends in the next one go on'
       const first = firsts.get(chain);
       if (first?.fd === undefined || chain.waiting) continue;
       if (first.unread > tail.length) read(chain, tail.length);
-      else if (chain.files[1]?.needsSpool === false) {
+      else if (chain.files[1]?.spool.isNeeded === false) {
         // What was kept of the first file is what was there.
         const bytes = Buffer.alloc(tail.length);
         readSync(first.fd, bytes, 0, tail.length, first.offset);
@@ -184,7 +184,7 @@ test('chains that each hold a file whose last record ends in the next one go on'
     }
     nowMs += limits.spoolLookMs;
   }
-  for (const chain of chains) expect(chain.files.every(({ needsSpool }) => !needsSpool)).toBe(true);
+  for (const chain of chains) expect(chain.files.every(({ spool }) => !spool.isNeeded)).toBe(true);
   expect(lost).toEqual([]);
   for (const chain of chains) chain.close();
 });

@@ -1,0 +1,77 @@
+// How far the life of one log file has come: written to, superseded by another, ended, unlinked.
+// Times are of the steady clock, in milliseconds since the epoch.
+//
+// Invariant: what has ended is not appended to, unless `revive` takes the end back.
+
+import { limits } from '../config.ts';
+
+export class FileLife {
+  #grownAtMs = 0;
+  #supersededAtMs: number | undefined;
+  #unlinkedAtMs: number | undefined;
+  #ended = false;
+
+  /** Since when nothing is expected to be appended any more. */
+  get supersededAtMs(): number | undefined {
+    return this.#supersededAtMs;
+  }
+
+  /** The look that found no name that leads to it any more. */
+  get unlinkedAtMs(): number | undefined {
+    return this.#unlinkedAtMs;
+  }
+
+  /** Nothing will ever be appended. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  noteGrowth(nowMs: number): void {
+    this.#grownAtMs = nowMs;
+  }
+
+  noteUnlinked(nowMs: number): void {
+    this.#unlinkedAtMs ??= nowMs;
+    this.#supersededAtMs ??= nowMs;
+  }
+
+  noteLinked(): void {
+    this.#unlinkedAtMs = undefined;
+  }
+
+  /** It shares its inode, and so its links, with `other`. */
+  shareLinks(other: FileLife): void {
+    this.#unlinkedAtMs = other.#unlinkedAtMs;
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+
+  /** It was appended to after its end. */
+  revive(nowMs: number): void {
+    this.#ended = false;
+    this.#grownAtMs = nowMs;
+  }
+
+  /**
+   * Notes whether another file has superseded it. Returns true when it has thereby ended: it is
+   * whole, or was quiet for long enough.
+   */
+  settle(
+    { isSuperseded, isWhole }: { readonly isSuperseded: boolean; readonly isWhole: boolean },
+    nowMs: number,
+  ): boolean {
+    if (isSuperseded) this.#supersededAtMs ??= nowMs;
+    else this.#supersededAtMs = undefined;
+    // What was taken for ended and is the newest again is the live file.
+    if (!isSuperseded && !isWhole) this.#ended = false;
+    // The runtime opens the new file before it closes the old one: lines may come after the
+    // successor was seen.
+    const quietSinceMs = Math.max(this.#supersededAtMs ?? nowMs, this.#grownAtMs);
+    const isQuiet = isSuperseded && nowMs - quietSinceMs >= limits.settleMs;
+    if (this.#ended || !(isWhole || isQuiet)) return false;
+    this.#ended = true;
+    return true;
+  }
+}
