@@ -34,13 +34,13 @@ export type DiscoveryEvents = LinkEvents & {
   listed?(): void;
 };
 
-export type DiscoveryCounters = LinkCounters & {
+export type DiscoveryCounters = Readonly<LinkCounters> & {
   /** Events of chokidar; many make one scan. */
-  events: number;
+  readonly events: number;
   /** Times that a watch could not be set up or broke. */
-  watchErrors: number;
+  readonly watchErrors: number;
   /** What the scans took of the CPU, with what followed from them. */
-  cpuMicros: number;
+  readonly cpuMicros: number;
 };
 
 /** Runs until `close`. */
@@ -48,7 +48,8 @@ export type Discovery = {
   /** Looks now; everything found is reported before it returns. */
   scan(): void;
   close(): Promise<void>;
-  readonly counters: Readonly<DiscoveryCounters>;
+  /** As of now. */
+  readonly counters: DiscoveryCounters;
   /** Whether events make the scan sooner at present. */
   readonly watching: boolean;
   /** Links whose logs are read. */
@@ -70,7 +71,7 @@ export function startDiscovery(options: DiscoveryOptions, events: DiscoveryEvent
 }
 
 class ScanningDiscovery implements Discovery {
-  readonly counters: DiscoveryCounters;
+  readonly #counters = { events: 0, watchErrors: 0, cpuMicros: 0 };
   readonly #options: DiscoveryOptions;
   readonly #events: DiscoveryEvents;
   readonly #table: LinkTable;
@@ -100,13 +101,12 @@ class ScanningDiscovery implements Discovery {
       { directory: options.containersDir, logRoots: options.logRoots },
       events,
     );
-    this.counters = Object.assign(this.#table.counters, {
-      events: 0,
-      watchErrors: 0,
-      cpuMicros: 0,
-    });
     this.#scan(this.#sliceEndMs());
     this.#timer = setInterval(() => this.#scan(this.#sliceEndMs()), options.scanIntervalMs);
+  }
+
+  get counters(): DiscoveryCounters {
+    return { ...this.#table.counters, ...this.#counters };
   }
 
   get watching(): boolean {
@@ -153,7 +153,7 @@ class ScanningDiscovery implements Discovery {
     const { user, system } = threadCpuUsage(before);
     // Not the time that went by: on a loaded machine that would put the next scan off.
     this.#scanMs = (user + system) / 1_000;
-    this.counters.cpuMicros += user + system;
+    this.#counters.cpuMicros += user + system;
     if (this.#pausing) {
       // Events report what appears during the walk, so that it need not wait for its end.
       if (this.#table.isCrowded) this.#keepWatch();
@@ -258,7 +258,7 @@ class ScanningDiscovery implements Discovery {
   }
 
   #noteEvent(path: string): void {
-    this.counters.events += 1;
+    this.#counters.events += 1;
     if (this.#touched.size < limits.linksCheckedPerScanMax) this.#touched.add(basename(path));
     this.#scanSoon();
   }
@@ -274,7 +274,7 @@ class ScanningDiscovery implements Discovery {
   }
 
   #degrade(error: unknown): void {
-    this.counters.watchErrors += 1;
+    this.#counters.watchErrors += 1;
     this.#retryAtMs = performance.now() + limits.watchRetryMs;
     this.#dropWatch();
     if (this.#isDegradedReported || this.#closed) return;
@@ -289,7 +289,7 @@ class ScanningDiscovery implements Discovery {
     this.#watching = false;
     this.#dropped = Promise.resolve(watcher.close()).catch(() => {
       // It may keep its inotify watch; that is counted and costs nothing else.
-      this.counters.watchErrors += 1;
+      this.#counters.watchErrors += 1;
     });
   }
 }

@@ -31,7 +31,7 @@ export type ConfigChange = {
 };
 
 export class ConfigReloader {
-  readonly counters = { accepted: 0, refused: 0 };
+  readonly #counters = { accepted: 0, refused: 0 };
   readonly #parts: ReloadParts;
   readonly #poll: NodeJS.Timeout | undefined;
   #config: Config;
@@ -48,6 +48,10 @@ export class ConfigReloader {
     if (file === undefined) return;
     this.#poll = setInterval(() => this.#look(file), parts.pollMs ?? limits.configPollMs);
     this.#poll.unref();
+  }
+
+  get counters(): Readonly<Record<'accepted' | 'refused', number>> {
+    return this.#counters;
   }
 
   /** What holds now. */
@@ -90,7 +94,7 @@ export class ConfigReloader {
     try {
       change = mergeHot(this.#config, await load());
     } catch (error) {
-      this.counters.refused += 1;
+      this.#counters.refused += 1;
       const text = error instanceof Error ? error.message : String(error);
       const code = error instanceof AgentError ? error.code : 'CONFIG_INVALID';
       log.error(code, `the configuration stays as it was: ${text}`);
@@ -102,7 +106,7 @@ export class ConfigReloader {
       const names = left.map(flagOf).join(', ');
       log.warn(undefined, `the new configuration holds at the next start only for ${names}`);
     }
-    this.counters.accepted += 1;
+    this.#counters.accepted += 1;
     if (applied.length === 0) return;
     this.#config = config;
     apply(config);

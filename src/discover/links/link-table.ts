@@ -40,7 +40,7 @@ type Link = {
 const goneNamesMax = 1_024;
 
 export class LinkTable {
-  readonly counters: LinkCounters = {
+  readonly #counters: LinkCounters = {
     scans: 0,
     listings: 0,
     scanErrors: 0,
@@ -72,6 +72,10 @@ export class LinkTable {
     this.#source = new LinkDirectory(options.directory);
     this.#logRoots = options.logRoots;
     this.#events = events;
+  }
+
+  get counters(): Readonly<LinkCounters> {
+    return this.#counters;
   }
 
   /**
@@ -147,7 +151,7 @@ export class LinkTable {
   }
 
   *#look(): Generator<void, void> {
-    this.counters.scans += 1;
+    this.#counters.scans += 1;
     const retries = Math.min(this.#unsettled.size, limits.linksCheckedPerScanMax);
     const look = this.#source.look();
     const fresh = look === 'changed' ? yield* this.#list() : [];
@@ -155,7 +159,7 @@ export class LinkTable {
     this.#touched.clear();
     if (look === 'unreadable' || fresh === undefined) {
       // No news of any link: what is read is read on, and the next scan looks again.
-      this.counters.scanErrors += 1;
+      this.#counters.scanErrors += 1;
       return;
     }
     for (const name of touched) this.#verify(name);
@@ -170,9 +174,9 @@ export class LinkTable {
    * of very many; undefined when it became unreadable.
    */
   *#list(): Generator<void, string[] | undefined> {
-    this.counters.listings += 1;
-    this.counters.overLimit = 0;
-    const listing = this.counters.listings;
+    this.#counters.listings += 1;
+    this.#counters.overLimit = 0;
+    const listing = this.#counters.listings;
     const names = this.#source.names();
     let fresh: string[] = [];
     let next = names.next();
@@ -195,7 +199,7 @@ export class LinkTable {
   }
 
   #admit(name: string, isUnseen: boolean): Link {
-    const { listings: listing } = this.counters;
+    const { listings: listing } = this.#counters;
     const link: Link = {
       target: '',
       log: undefined,
@@ -216,7 +220,7 @@ export class LinkTable {
   /** Nothing of it can be read any more, which the agent's log must say. */
   #miss(name: string): void {
     this.#noteGone(name);
-    this.counters.missed += 1;
+    this.#counters.missed += 1;
     this.#events.missed?.(join(this.#directory, name));
   }
 
@@ -238,7 +242,7 @@ export class LinkTable {
 
   /** What leads nowhere and is not remembered is a new one again for the next listing. */
   #meetListed(name: string, where: Where): void {
-    const link = this.#admit(name, this.counters.listings > 1);
+    const link = this.#admit(name, this.#counters.listings > 1);
     if (this.#resolve(name, link, where)) return;
     if (this.#unsettled.size < limits.linksUnsettledMax) {
       this.#unsettled.add(name);
@@ -246,7 +250,7 @@ export class LinkTable {
     }
     this.#links.delete(name);
     this.#setCrowded(link, undefined);
-    this.counters.overLimit += 1;
+    this.#counters.overLimit += 1;
   }
 
   /**
@@ -333,7 +337,7 @@ export class LinkTable {
     const report = `${link.target}\0${reason}`;
     if (link.reported === report) return;
     link.reported = report;
-    this.counters.refused += 1;
+    this.#counters.refused += 1;
     this.#events.refused(join(this.#directory, name), reason);
   }
 

@@ -43,7 +43,7 @@ const goneStatus = 410;
 const badRequestStatus = 400;
 
 export class PodSource {
-  readonly counters = { lists: 0, watches: 0, failures: 0, events: 0 };
+  readonly #counters = { lists: 0, watches: 0, failures: 0, events: 0 };
   readonly #options: PodSourceOptions;
   readonly #limits: PodSourceLimits;
   readonly #stopping = new AbortController();
@@ -57,6 +57,10 @@ export class PodSource {
     this.#options = options;
     this.#limits = { ...limits, ...options.limits };
     void this.#run();
+  }
+
+  get counters(): Readonly<Record<'lists' | 'watches' | 'failures' | 'events', number>> {
+    return this.#counters;
   }
 
   close(): void {
@@ -73,7 +77,7 @@ export class PodSource {
         else await this.#watch(this.#version);
       } catch (error) {
         if (signal.aborted) return;
-        this.counters.failures += 1;
+        this.#counters.failures += 1;
         this.#failuresInRow += 1;
         waitMs += this.#backoffMs();
         if (error instanceof ServerRefusal) waitMs = Math.max(waitMs, error.waitMs);
@@ -81,7 +85,7 @@ export class PodSource {
         this.#options.log.warn('POD_METADATA_UNAVAILABLE', text);
       }
       // The pause before the first watch would only make news late.
-      if (this.#failuresInRow === 0 && this.counters.watches === 0) continue;
+      if (this.#failuresInRow === 0 && this.#counters.watches === 0) continue;
       await sleep(waitMs, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
@@ -94,7 +98,7 @@ export class PodSource {
   /** All pages of the list; the version that the watch goes on from. */
   async #list(): Promise<void> {
     const { table } = this.#options;
-    this.counters.lists += 1;
+    this.#counters.lists += 1;
     table.beginListing();
     let next: string | undefined;
     do {
@@ -140,7 +144,7 @@ export class PodSource {
 
   /** Ends well when the server ends the watch after its time. */
   async #watch(version: string): Promise<void> {
-    this.counters.watches += 1;
+    this.#counters.watches += 1;
     this.#watchedSinceMs = performance.now();
     const seconds = Math.round((this.#limits.podWatchMs / 1_000) * (1 + Math.random()));
     const splitter = new JsonSplitter({
@@ -171,7 +175,7 @@ export class PodSource {
   }
 
   #take({ type, object }: WatchEvent): void {
-    this.counters.events += 1;
+    this.#counters.events += 1;
     if (type === 'ERROR') {
       const { code, message } = object as Status;
       if (code === goneStatus) this.#version = undefined;
