@@ -93,7 +93,7 @@ describe('createCatchUp()', () => {
     return { lines, tick, readCount: () => readCount };
   }
 
-  test('tells the beginning and the end of it', () => {
+  test('reports the beginning and the end of it', () => {
     const { lines, tick, readCount } = startCatchUp();
     tick(0, 500e6);
     tick(300e6, 200e6);

@@ -198,7 +198,7 @@ describe('Host', () => {
     expect(isOwnHost([host], names)).toBe(false);
   });
 
-  test('none or two name nobody', () => {
+  test('none or two name no host', () => {
     expect(isOwnHost(undefined, names)).toBe(false);
     expect(isOwnHost([], names)).toBe(false);
     expect(isOwnHost(['localhost', 'evil.example'], names)).toBe(false);

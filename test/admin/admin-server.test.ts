@@ -193,7 +193,7 @@ describe('/metrics', () => {
     ).toBe('');
   });
 
-  test('escapes what stands in a label', () => {
+  test('escapes the values of labels', () => {
     const text = metricText({ ...sampleStatus, droppedByReason: { 'a"b\\c\nd': 1 } });
     expect(text).toContain('tailship_dropped_total{reason="a\\"b\\\\c\\nd"} 1\n');
   });

@@ -188,12 +188,12 @@ describe('checkEndpoint()', () => {
     expect(finding?.text).toContain(offsetMs > 0 ? 'behind' : 'ahead of');
   });
 
-  test('fails when nobody answers', async () => {
+  test('fails when nothing answers', async () => {
     const [finding] = notOk(await findingsOf({ endpoint: 'http://127.0.0.1:1' }));
     expect(finding?.text).toMatch(/^SHIP_UNREACHABLE: http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/);
   });
 
-  test('fails when there is no project, and then asks nobody', async () => {
+  test('fails when there is no project, and then sends no request', async () => {
     const config = makeConfig({ endpoint });
     const findNodeIdentity = () => Promise.reject(new AgentError('METADATA_UNAVAILABLE', 'nobody'));
     const findings = await checkEndpoint(config, { findNodeIdentity, sendDryRun });
@@ -333,7 +333,7 @@ describe('runCheck()', () => {
     expect(lines.join('\n')).not.toContain('\u001b');
   });
 
-  test('tells each option with where it came from, without the password of a proxy', async () => {
+  test('prints each option with its origin, without the password of a proxy', async () => {
     const proxy = 'http://user:pa55word@proxy:3128';
     const flags = { proxy, project: 'mine', verbose: true };
     const { lines } = await check(flags, { TAILSHIP_WORKERS: '2' });

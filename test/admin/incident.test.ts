@@ -132,7 +132,7 @@ async function isOver(incident: Incident): Promise<boolean> {
 }
 
 describe('an incident', () => {
-  test('is told by metrics, status and top with the figures of what was written', async () => {
+  test('is shown by metrics, status and top with the figures of what was written', async () => {
     const incident = await startIncident();
     const { kubelet } = incident;
     await flood(incident);

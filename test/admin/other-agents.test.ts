@@ -54,7 +54,7 @@ describe('checkOtherAgents()', () => {
     expect(check()).toMatchObject([{ level: 'ok' }]);
   });
 
-  test('tells an agent once, by its newest file', () => {
+  test('names an agent once, by its newest file', () => {
     writePositions('var/log/old.pos', 3_600);
     writePositions('var/log/new.pos', 2);
     writePositions('var/log/newer.pos', 1);

@@ -62,7 +62,7 @@ describe('compareLooks()', () => {
 });
 
 describe('topLines()', () => {
-  test('tells how the agent is, and aligns the columns', () => {
+  test('shows how the agent is, and aligns the columns', () => {
     const now = { status: grown(sampleStatus, [100, 3_900]), atMs: 1_000 };
     expect(topLines(compareLooks({ status: sampleStatus, atMs: 0 }, now))).toEqual([
       'tailship 1.2.3   NOT READY: state   20 lines/s   4.0 kB/s   behind 5.0 kB, 1.5 s   in flight 2.0 kB   CPU 20.0 %   RSS 80 MB',

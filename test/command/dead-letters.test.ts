@@ -209,7 +209,7 @@ describe('/api/dead-letters', () => {
 });
 
 describe('parseLetter()', () => {
-  test('keeps the bytes of the entry, whatever stands beside it', () => {
+  test('keeps the bytes of the entry, whatever is beside it', () => {
     const entry = '{"labels":{"entry":"{"},"n":12345678901234567890,"s":"\\"}","insertId":"i"}';
     const line = `{"reason":"\\",\\"entry\\":{","code":3,"defaults":{"labels":{"entry":"}"}},"entry":${entry}}`;
     const letter = parseLetter(Buffer.from(line));

@@ -70,7 +70,7 @@ describe('tailship manifests --gke', () => {
     );
   });
 
-  test('keeps the comments, for whoever looks before applying', () => {
+  test('keeps the comments, for those who look before they apply', () => {
     expect(gke.text).toContain('# No CPU limit, on purpose');
   });
 });

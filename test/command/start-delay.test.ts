@@ -19,7 +19,7 @@ describe('delayStart()', () => {
     expect(await measure(60_000, 0)).toBeLessThan(30_000);
   });
 
-  test('does not hold up a run that somebody waits for, nor one without jitter', async () => {
+  test('does not delay a run with --once, nor one without jitter', async () => {
     expect(await measure(600_000, 0.9, true)).toBeLessThan(30_000);
     expect(await measure(0, 0.9)).toBeLessThan(30_000);
   });

@@ -109,7 +109,7 @@ test('a pod that lives for 300 ms is found by its event', async () => {
   expect(Math.min(...tookMs)).toBeLessThan(150);
 });
 
-test('a directory that was replaced is watched anew, with one watch still', async () => {
+test('a directory that was replaced is watched again, still with one watch', async () => {
   const node = new Node();
   const heard = rememberingEvents();
   const before = watchCount();
@@ -153,7 +153,7 @@ test('a containers directory that is a link itself is watched where it leads', a
   await until(() => expect(heard.logs.get(name)?.linkPath).toBe(join(node.containers, name)));
 });
 
-test('after `close()` nothing is told any more', async () => {
+test('after `close()` nothing more is reported', async () => {
   const node = new Node();
   const heard = rememberingEvents();
   const discovery = node.discover(heard, { watch: true, scanIntervalMs: 5 });

@@ -28,7 +28,7 @@ describe('JsonSplitter', () => {
     }
   });
 
-  test('hands over the events of a watch, whatever white space stands between', () => {
+  test('hands over the events of a watch, with any white space between', () => {
     const text = pods.map((pod) => JSON.stringify(pod)).join('\n\r\n ');
     for (const chunkBytes of [1, 2, 7, 1_000]) {
       const { objects, envelope } = split(text, 1, chunkBytes);

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { LinkTable } from '../../src/discover/links/link-table.ts';
 import { Node, rememberingEvents } from './fixtures.ts';
 
-test('`meet()` reads a new link without a listing, and the next scan tells nothing twice', () => {
+test('`meet()` reads a new link without a listing, and the next scan reports nothing twice', () => {
   const node = new Node();
   const heard = rememberingEvents();
   const table = new LinkTable({ directory: node.containers, logRoots: [node.pods] }, heard);
@@ -36,7 +36,7 @@ test('`meet()` refuses, and forgets, what a scan would', () => {
   expect(table.unsettledCount).toBe(1);
 });
 
-test('a link that came and went before it was looked at is told once, others are not', () => {
+test('a link that came and went before it was looked at is reported once, others are not', () => {
   const node = new Node();
   const heard = rememberingEvents();
   const table = new LinkTable({ directory: node.containers, logRoots: [node.pods] }, heard);
@@ -53,7 +53,7 @@ test('a link that came and went before it was looked at is told once, others are
   expect(table.counters.missed).toBe(1);
 });
 
-test('a link whose log was gone already is told when it goes, unless it is from before the start', () => {
+test('a link whose log was gone already is reported when it goes, unless it is from before the start', () => {
   const node = new Node();
   const heard = rememberingEvents();
   const table = new LinkTable({ directory: node.containers, logRoots: [node.pods] }, heard);

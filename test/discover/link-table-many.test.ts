@@ -6,7 +6,7 @@ import { limits } from '../../src/config.ts';
 import { seedOfRun } from '../support/seed.ts';
 import { Node, rememberingEvents } from './fixtures.ts';
 
-test('of many links, those made anew are all found, some scans later', () => {
+test('of many links, all that were replaced are found, some scans later', () => {
   const node = new Node();
   const count = limits.linksCheckedPerScanMax * 2 + 50;
   const names = Array.from({ length: count }, (_, index) => node.start(`pod-${index}`));

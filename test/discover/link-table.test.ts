@@ -28,7 +28,7 @@ test('the first scan finds what is there, with its names, before `startDiscovery
   });
 });
 
-test('a scan tells only what changed', () => {
+test('a scan reports only what changed', () => {
   const node = new Node();
   const one = node.start('one');
   const heard = rememberingEvents();
@@ -56,7 +56,7 @@ test('a link is not removed while its file is missing, only when it is gone itse
   expect(heard.told.at(-1)).toBe(`removed ${name}`);
 });
 
-test('a link that was made anew with another target is removed and added', () => {
+test('a link that was replaced by one with another target is removed and added', () => {
   const node = new Node();
   const name = node.start('web');
   const heard = rememberingEvents();
@@ -68,7 +68,7 @@ test('a link that was made anew with another target is removed and added', () =>
   expect(heard.logs.get(name)?.fileName).toBe('1.log');
 });
 
-test('a link that was made anew with the same target is no news', () => {
+test('a link that was replaced by one with the same target is no news', () => {
   const node = new Node();
   const name = node.start('web');
   const heard = rememberingEvents();

@@ -60,7 +60,7 @@ describe('describePod()', () => {
     expect(controllerOf({ ownerReferences: owners, labels })).toBe(expected);
   });
 
-  test('tells no controller of the pods of kube-system, as GKE does', () => {
+  test('gives the pods of kube-system no controller, as GKE does', () => {
     const ownerReferences = [{ kind: 'DaemonSet', name: 'kube-proxy' }];
     expect(controllerOf({ namespace: 'kube-system', ownerReferences })).toBeUndefined();
   });

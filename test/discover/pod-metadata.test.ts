@@ -85,7 +85,7 @@ describe('PodMetadata', () => {
     expect(server.counts.sentBytes).toBeLessThan(100_000);
   });
 
-  test('reads labels before and after managedFields, whatever stands in those', async () => {
+  test('reads labels before and after managedFields, whatever is in those', async () => {
     const odd = [{ 'f:a"]\\': { ']': '[' } }, [], { text: '\\"managedFields\\":[' }];
     const uid = fakePod(1).metadata.uid;
     const before = { name: 'a', namespace: 'ns', labels: { note: '"managedFields":[' } };
@@ -131,7 +131,7 @@ describe('PodMetadata', () => {
     expect(pods.find(nameOf(old))?.labels).toContain('old');
   });
 
-  test('knows a pod by its name where the path tells only the id of a container', async () => {
+  test('knows a pod by its name where the path has only the id of a container', async () => {
     const pod = fakePod(1);
     const { url } = await startServer({}, [pod]);
     const { pods } = openPods(url);

@@ -77,7 +77,7 @@ describe('findNodeIdentity()', () => {
     expect(paths).not.toContain(path);
   });
 
-  test('asks nobody when everything is given', async () => {
+  test('sends no request when everything is given', async () => {
     const { host: metadataHost, paths } = await startServer(() => 'reset');
     const given = { project: 'p', cluster: 'c', location: 'l', node: 'n' };
     expect(await findNodeIdentity(makeConfig({ metadataHost, ...given }))).toEqual(given);

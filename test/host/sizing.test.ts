@@ -192,7 +192,7 @@ describe('readConntrackShare()', () => {
 });
 
 describe('createConntrackWatch()', () => {
-  test('warns once when the table fills, tells when it is well, and looks once a minute', () => {
+  test('warns once when the table fills, says when it is well, and looks once a minute', () => {
     const lines: string[] = [];
     const log = createLog({ level: 'info', write: (line) => lines.push(line), readable: true });
     let atMs = 0;

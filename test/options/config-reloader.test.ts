@@ -53,7 +53,7 @@ describe('mergeHot()', () => {
 });
 
 describe('ConfigReloader', () => {
-  test('takes over a file that is written anew, and says what changed', async () => {
+  test('takes over a file that is written again, and says what changed', async () => {
     const file = join(scratch(), 'tailship.yaml');
     writeFileSync(file, 'joinStackTraces: false\n');
     const { applied, logged } = await startReloader(file);
