@@ -1,10 +1,9 @@
-// The files of one container's log, kept equal to what stands in its directory. Owned by chain.ts,
-// which looks through it and cuts from it.
+// The files of one container's log, kept equal to what lies in its directory.
 //
 // Invariants: the list is in write order; a file leaves it only when it was read to its end and
-// answered for, or what is left of it was counted as lost; what the listing says is the truth,
-// every difference is repaired at the next look. A look never throws what the operating system
-// says: it is reported, and the next look tries again.
+// acknowledged, or what is left of it was counted as lost; every difference from the listing is
+// repaired at the next look. A look never throws a system error: it is reported, and the next look
+// tries again.
 
 import { limits } from '../config.ts';
 import { AgentError, hasCode, isSystemError } from '../errors.ts';
@@ -20,9 +19,8 @@ import { continues, isSameIdentity } from './same-log.ts';
 import type { LossReason, TailSetup } from './tail-setup.ts';
 
 export class ChainFiles {
-  list: LogFile[] = [];
-  /** Files in the directory that are not in the list, the oldest: there are too many. */
-  overLimit = 0;
+  #list: LogFile[] = [];
+  #overLimit = 0;
   readonly #location: LogLocation;
   readonly #setup: TailSetup;
   readonly #gzTries = new GzTries();
@@ -36,7 +34,17 @@ export class ChainFiles {
     this.#location = location;
     this.#setup = setup;
     this.#directory = new OwnDirectory(location.directory, location.liveName);
-    this.#positions = new Positions(location, setup, () => this.list);
+    this.#positions = new Positions(location, setup, () => this.#list);
+  }
+
+  /** Oldest first. */
+  get list(): readonly LogFile[] {
+    return this.#list;
+  }
+
+  /** Files in the directory that are not in the list, the oldest: there are too many. */
+  get overLimit(): number {
+    return this.#overLimit;
   }
 
   /** Nothing will be created there any more, unless all of it is made again. */
@@ -47,7 +55,7 @@ export class ChainFiles {
   /** Repairs the list to the directory and looks at each file. True when there is news. */
   look(nowMs: number): boolean {
     let news = this.#lookAtDirectory(nowMs);
-    for (const [index, file] of this.list.entries()) {
+    for (const [index, file] of this.#list.entries()) {
       if (this.#lookAtFile(index, file, nowMs)) news = true;
     }
     return news;
@@ -60,7 +68,7 @@ export class ChainFiles {
 
   close(): void {
     this.#directory.close();
-    for (const file of this.list) file.close();
+    for (const file of this.#list) file.close();
   }
 
   /** Takes in the copy of a deleted file that an earlier run has kept. */
@@ -71,8 +79,8 @@ export class ChainFiles {
     const file = new LogFile({ name, path, owner, format: this.#location.format }, this.#setup);
     file.restore(identity, size, unlinkedAtMs);
     file.resume(this.#positions.laterThan(checkpoint, size) ?? checkpoint);
-    this.list.push(file);
-    this.list.sort((a, b) => compareFileNames(a.name, b.name));
+    this.#list.push(file);
+    this.#list.sort((a, b) => compareFileNames(a.name, b.name));
     return file;
   }
 
@@ -109,11 +117,11 @@ export class ChainFiles {
   }
 
   #noteOverLimit(count: number): void {
-    if (count > 0 && this.overLimit === 0) {
+    if (count > 0 && this.#overLimit === 0) {
       const text = `${count} log files more than ${limits.chainFilesMax}: the oldest are not read`;
       this.#setup.report('OVER_LIMIT', `${this.#location.directory}: ${text}`);
     }
-    this.overLimit = count;
+    this.#overLimit = count;
   }
 
   /** Repairs the chain to a listing of the directory. True when a file came or went. */
@@ -122,7 +130,7 @@ export class ChainFiles {
     const seen = new Set<LogFile>();
     const admitted = new Set<LogFile>();
     const strange: { each: ListedFile; known: LogFile | undefined }[] = [];
-    const index = new FileIndex(this.list);
+    const index = new FileIndex(this.#list);
     this.#isCopyAwaited = false;
     for (const each of listed) {
       const known = index.find(each);
@@ -148,7 +156,7 @@ export class ChainFiles {
       seen.add(file);
       news = true;
     }
-    for (const file of this.list) {
+    for (const file of this.#list) {
       if (seen.has(file)) continue;
       if (!file.unlinked) news = true;
       const isLive = file.name.rotation === '';
@@ -158,7 +166,7 @@ export class ChainFiles {
       const isLost = !isHere && file.unread > 0;
       if (isLost) this.lose(file, 'deleted');
     }
-    this.list.sort((a, b) => compareFileNames(a.name, b.name));
+    this.#list.sort((a, b) => compareFileNames(a.name, b.name));
     return news || this.#isCopyAwaited;
   }
 
@@ -175,7 +183,7 @@ export class ChainFiles {
    * that was known by then, before those that this listing has shown first.
    */
   #nameVanished(file: LogFile, admitted: ReadonlySet<LogFile>): FileName {
-    const known = this.list
+    const known = this.#list
       .filter((other) => !admitted.has(other) && compareFileNames(other.name, file.name) < 0)
       .filter(({ owner }) => owner.restartCount === file.owner.restartCount)
       .map(({ name }) => name.rotation);
@@ -189,14 +197,14 @@ export class ChainFiles {
    */
   #identifyOpen(nowMs: number): boolean {
     let news = false;
-    for (const [index, file] of this.list.entries()) {
+    for (const [index, file] of this.#list.entries()) {
       if (file.identity !== undefined || file.fd === undefined) continue;
       if (this.#lookAtFile(index, file, nowMs)) news = true;
     }
     return news;
   }
 
-  /** A file that is known stands where it stood, or has moved. */
+  /** A file that is known is where it was, or has moved. */
   #recognize(known: LogFile, { path, name, stats }: ListedFile, nowMs: number): boolean {
     const isBack = known.unlinked;
     // It was read while it was plain.
@@ -243,7 +251,7 @@ export class ChainFiles {
     }
     if (file.identity !== undefined) this.#positions.resume(file);
     this.#fitDescriptors(file);
-    this.list.push(file);
+    this.#list.push(file);
     return file;
   }
 
@@ -265,7 +273,7 @@ export class ChainFiles {
    * or compressed while it was closed.
    */
   #twinOf(file: LogFile, seen: ReadonlySet<LogFile>): LogFile | undefined {
-    return this.list.find((other) => {
+    return this.#list.find((other) => {
       if (seen.has(other)) return false;
       if (file.name.compressed) return isSameIdentity(other, file);
       const sameInode = other.inode === file.inode && other.device === file.device;
@@ -290,8 +298,8 @@ export class ChainFiles {
 
   /** The first look after a start. */
   #forgetVanished(): void {
-    const isSure = this.list.every(({ identity }) => identity !== undefined);
-    // Some file could not be looked at: the next listing tells.
+    const isSure = this.#list.every(({ identity }) => identity !== undefined);
+    // Some file could not be looked at: the next listing decides.
     if (!isSure || this.#directory.mustList) return;
     this.#isListed = true;
     this.#positions.forgetVanished();
@@ -299,27 +307,27 @@ export class ChainFiles {
 
   /** The same inode holds another log now (copytruncate): the old one ends where it was read to. */
   #replaceTruncated(index: number): void {
-    const old = this.list[index];
+    const old = this.#list[index];
     if (old === undefined) return;
     const text = `${old.path} was truncated at ${old.offset} of ${old.size} bytes`;
     this.#setup.report('FILE_TRUNCATED', text);
     const fresh = new LogFile(old, this.#setup);
     fresh.takeDescriptorFrom(old);
     this.lose(old, 'truncated'); // What was cut off cannot be read any more.
-    this.list.splice(index + 1, 0, fresh);
+    this.#list.splice(index + 1, 0, fresh);
     if (fresh.identify()) this.#positions.resume(fresh);
   }
 
   /** Closes what is finished; forgets what is no longer on the disk. */
   dropFinished(nowMs: number): void {
     const dropped = new Set<LogFile>();
-    for (const file of this.list) {
+    for (const file of this.#list) {
       if (!file.finished || file.spool.isBusy) continue;
       if (!this.#setup.once && this.#goesOn(file, nowMs)) continue;
       file.close();
       if (file.unlinked || file.inode === 0) dropped.add(file);
     }
-    if (dropped.size > 0) this.list = this.list.filter((file) => !dropped.has(file));
+    if (dropped.size > 0) this.#list = this.#list.filter((file) => !dropped.has(file));
     for (const file of dropped) this.#positions.forget(file);
     this.#positions.forgetDelayed();
   }
@@ -336,7 +344,7 @@ export class ChainFiles {
 
   /** Gives up what is unread of a file, unless another one holds the same bytes. */
   lose(file: LogFile, reason: LossReason): void {
-    const isElsewhere = this.list.some((other) => other !== file && isSameIdentity(other, file));
+    const isElsewhere = this.#list.some((other) => other !== file && isSameIdentity(other, file));
     if (isElsewhere) file.dropUnread();
     else file.giveUp(reason);
   }
@@ -355,13 +363,13 @@ function isOnlyCompressed(known: LogFile, { name }: ListedFile): boolean {
   return known.fd === undefined && known.unread > 0;
 }
 
-/** Makes one of a known file and the same log as it was found anew. */
+/** Makes one of a known file and the same log as it was found again. */
 function joinTwins(known: LogFile, found: LogFile): void {
   if (known.fd === undefined && !known.spool.isBusy) {
     known.moveTo(found);
     known.life.noteLinked();
   } else {
-    // It goes on being read where it is, but stands where it was found: a live file may have been
+    // It goes on being read where it is, under the name that was found: a live file may have been
     // rotated and compressed between two looks.
     known.noteFound({ ...found.name, compressed: known.name.compressed });
     found.close();

@@ -20,13 +20,25 @@ export type ListedFile = { readonly path: string; readonly name: FileName; reado
 type NamedFile = { readonly fileName: string; readonly name: FileName };
 
 export class Listing {
-  /** Of the directory, from before its names were read. */
-  stats: Stats | undefined;
-  /** Files of the log past the limit, the oldest: they are not in `files`. */
-  overLimit = 0;
-  /** Names that were read, of whatever kind. */
-  nameCount = 0;
+  #stats: Stats | undefined;
+  #overLimit = 0;
+  #nameCount = 0;
   readonly #files: ListedFile[] = [];
+
+  /** Of the directory, from before its names were read. */
+  get stats(): Stats | undefined {
+    return this.#stats;
+  }
+
+  /** Files of the log past the limit, the oldest: they are not in `files`. */
+  get overLimit(): number {
+    return this.#overLimit;
+  }
+
+  /** Names that were read, of any kind. */
+  get nameCount(): number {
+    return this.#nameCount;
+  }
 
   /** The regular files of the log in write order, plain ones first. */
   get files(): readonly ListedFile[] {
@@ -41,10 +53,10 @@ export class Listing {
   *read(directory: string, liveName: string): Generator<void, void> {
     const fd = openOwnDirectory(directory);
     try {
-      this.stats = fstatSync(fd);
+      this.#stats = fstatSync(fd);
       const named: NamedFile[] = [];
       for (const entry of readNames(`/proc/self/fd/${fd}`)) {
-        this.nameCount += 1;
+        this.#nameCount += 1;
         const name = entry.isFile() ? parseFileName(entry.name, liveName) : undefined;
         if (name !== undefined) named.push({ fileName: entry.name, name });
         if (named.length >= 2 * limits.chainFilesMax) this.#keepNewest(named);
@@ -61,7 +73,7 @@ export class Listing {
     const excess = named.length - limits.chainFilesMax;
     if (excess <= 0) return;
     named.sort((a, b) => compareFileNames(a.name, b.name)).splice(0, excess);
-    this.overLimit += excess;
+    this.#overLimit += excess;
   }
 
   *#lookAt(
@@ -76,7 +88,7 @@ export class Listing {
       if (stats?.isFile() === true) family.push({ path: join(directory, fileName), name, stats });
       yield;
     }
-    // Whoever packs a file removes it afterwards: until then its `.gz` may be half a one.
+    // A file is removed after it was packed: until then its `.gz` may be half of it.
     const places = new Set(this.#files.map(({ name }) => placeOf(name)));
     this.#files.push(...compressed.filter(({ name }) => !places.has(placeOf(name))));
   }
@@ -100,7 +112,7 @@ function isSameFile(file: LogFile, { name, stats }: ListedFile): boolean {
 
 /** Finds the known file that a listed one is, among hundreds without looking at each. */
 export class FileIndex {
-  /** By inode number and by rotation; what stands there may be out of date. */
+  /** By inode number and by rotation; what it finds may be out of date. */
   readonly #files = new Map<number | string, LogFile[]>();
 
   constructor(files: readonly LogFile[]) {
