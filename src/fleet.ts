@@ -103,7 +103,7 @@ export class Fleet {
         location.container === container,
     );
     loser?.lose(bytes);
-    this.losses.enter(loss, loser?.template, loser?.log.name);
+    this.losses.enter(loss, loser?.template, loser?.containerLog.name);
     this.#log.warn('LINES_LOST', `${file.path}: ${bytes} bytes (${reason})`);
   }
 
@@ -116,13 +116,14 @@ export class Fleet {
    * A link that leads to a container's log: opens its files at once, for it may live for 300 ms
    * only.
    */
-  add(log: ContainerLog, nowMs: number): void {
-    this.#logs.set(log.linkPath, log);
-    if (this.#ruleOf(log).isExcluded) return; // Its positions are kept for the day when it is read again.
-    const key = keyOf(log);
-    const container = this.#containers.get(key) ?? this.#make(key, log);
+  add(containerLog: ContainerLog, nowMs: number): void {
+    this.#logs.set(containerLog.linkPath, containerLog);
+    // Its positions are kept for the day when it is read again.
+    if (this.#ruleOf(containerLog).isExcluded) return;
+    const key = keyOf(containerLog);
+    const container = this.#containers.get(key) ?? this.#make(key, containerLog);
     const { chain } = container;
-    chain.addLink(log.linkPath);
+    chain.addLink(containerLog.linkPath);
     // A pod with a thousand files may have a thousand links, too: then the next tick looks.
     if (chain.files.length <= limits.filesLookedAtOnceMax) chain.look(nowMs);
     this.wakeList.wake(container);
@@ -135,23 +136,23 @@ export class Fleet {
   restoreOrphans(orphans: Orphans, nowMs: number): void {
     for (const found of orphans.list()) {
       const { source, deletedAtMs } = found.record;
-      const { log } = source;
+      const { log: containerLog } = source;
       const unlinkedAtMs = nowMs - Math.max(0, Date.now() - deletedAtMs);
-      if (this.#rules.of(log.name, () => source.annotations).isExcluded) {
+      if (this.#rules.of(containerLog.name, () => source.annotations).isExcluded) {
         // As with its positions: kept for the day when it is read again, but not without end.
         if (nowMs - unlinkedAtMs > this.#heldBudget.ageMaxMs) orphans.drop(found);
         continue;
       }
-      const key = keyOf(log);
-      const container = this.#containers.get(key) ?? this.#make(key, log, source);
+      const key = keyOf(containerLog);
+      const container = this.#containers.get(key) ?? this.#make(key, containerLog, source);
       const { chain } = container;
       orphans.adopt(chain.restore(found, unlinkedAtMs), chain, found);
       this.wakeList.wake(container);
     }
   }
 
-  #make(key: string, log: ContainerLog, kept?: OrphanSource): TailedContainer {
-    const { directory, fileName, format, name } = log;
+  #make(key: string, containerLog: ContainerLog, kept?: OrphanSource): TailedContainer {
+    const { directory, fileName, format, name } = containerLog;
     const chain = new Chain(
       {
         directory,
@@ -164,11 +165,17 @@ export class Fleet {
       this.#setup,
     );
     const template =
-      kept === undefined ? this.#describe(log) : restoreTemplate(this.#nodeIdentity, kept.workload);
+      kept === undefined
+        ? this.#describe(containerLog)
+        : restoreTemplate(this.#nodeIdentity, kept.workload);
     const awaitsLabels =
       kept === undefined && name !== undefined && this.#pods?.holdBack(name) === true;
     const { annotations } = kept ?? {};
-    const container = new TailedContainer(chain, log, { template, annotations, awaitsLabels });
+    const container = new TailedContainer(chain, containerLog, {
+      template,
+      annotations,
+      awaitsLabels,
+    });
     this.#obey(container);
     this.#containers.set(key, container);
     return container;
@@ -184,9 +191,9 @@ export class Fleet {
 
   /** Has a container obey the present rule. */
   #obey(container: TailedContainer): void {
-    const { name } = container.log;
-    const annotations = this.#podOf(name)?.annotations;
-    if (annotations !== undefined) container.annotate(annotations);
+    const { name } = container.containerLog;
+    const pod = this.#podOf(name);
+    if (pod !== undefined) container.annotate(pod.annotations);
     const rule = this.#rules.of(name, () => container.annotations);
     const own = name?.pod === this.#ownPod ? limits.ownLogBytesPerSecond : Number.POSITIVE_INFINITY;
     const bytesPerSecond = Math.min(own, rule.bytesPerSecond ?? Number.POSITIVE_INFINITY);
@@ -209,10 +216,13 @@ export class Fleet {
   }
 
   /** Reads containers again that were excluded. */
-  #addMissing(isMeant: (log: ContainerLog) => boolean): void {
-    for (const log of this.#logs.values()) {
-      if (this.#containers.get(keyOf(log))?.chain.links.has(log.linkPath) === true) continue;
-      if (isMeant(log)) this.add(log, steadyNowMs());
+  #addMissing(isMeant: (containerLog: ContainerLog) => boolean): void {
+    for (const containerLog of this.#logs.values()) {
+      if (
+        this.#containers.get(keyOf(containerLog))?.chain.links.has(containerLog.linkPath) === true
+      )
+        continue;
+      if (isMeant(containerLog)) this.add(containerLog, steadyNowMs());
     }
   }
 
@@ -229,12 +239,13 @@ export class Fleet {
     let isReleased = false;
     const isOfPod = ({ name }: ContainerLog) => name?.pod === pod && name.namespace === namespace;
     for (const container of this.#containers.values()) {
-      const { log } = container;
-      if (log.name === undefined || !isOfPod(log)) continue;
+      const { containerLog } = container;
+      if (containerLog.name === undefined || !isOfPod(containerLog)) continue;
       // The pod of a file that was kept is gone: the file keeps the labels that it came with.
-      if (this.#podOf(log.name) !== undefined) container.relabel(this.#describe(log));
+      if (this.#podOf(containerLog.name) !== undefined)
+        container.relabel(this.#describe(containerLog));
       this.#obey(container);
-      if (!container.awaitsLabels || this.#pods?.holdBack(log.name) === true) continue;
+      if (!container.awaitsLabels || this.#pods?.holdBack(containerLog.name) === true) continue;
       container.stopAwaitingLabels();
       isReleased = true;
     }
@@ -243,11 +254,11 @@ export class Fleet {
   }
 
   /** The link is gone: its container was removed. Its files are read to their ends. */
-  removeLink(log: ContainerLog): void {
-    this.#logs.delete(log.linkPath);
-    const container = this.#containers.get(keyOf(log));
+  removeLink(containerLog: ContainerLog): void {
+    this.#logs.delete(containerLog.linkPath);
+    const container = this.#containers.get(keyOf(containerLog));
     if (container === undefined) return;
-    container.chain.removeLink(log.linkPath);
+    container.chain.removeLink(containerLog.linkPath);
     this.wakeList.wake(container);
   }
 
@@ -264,11 +275,11 @@ export class Fleet {
   /** Busy or not: a log may be finished at the very look that makes it idle. */
   #dropEnded(): void {
     for (const container of this.#containers.values()) {
-      const { chain, log, rule } = container;
+      const { chain, containerLog, rule } = container;
       if (!(chain.isFinished || rule.isExcluded) || chain.draining || chain.isCopying) continue;
       chain.close();
       this.wakeList.remove(container);
-      this.#containers.delete(keyOf(log));
+      this.#containers.delete(keyOf(containerLog));
     }
   }
 
@@ -356,6 +367,8 @@ export class Fleet {
 /**
  * A CRI container's restarts share their directory and so their chain; other logs have one each.
  */
-function keyOf(log: ContainerLog): string {
-  return /^\d+\.log$/.test(log.fileName) ? log.directory : `${log.directory}/${log.fileName}`;
+function keyOf(containerLog: ContainerLog): string {
+  return /^\d+\.log$/.test(containerLog.fileName)
+    ? containerLog.directory
+    : `${containerLog.directory}/${containerLog.fileName}`;
 }

@@ -190,16 +190,16 @@ async function takeOver(migration: Migration, container: TailedContainer): Promi
 }
 
 /** By the link's name or the target's path; under any root, as the other agent's mounts differ. */
-function isOfContainer(row: ForeignPosition, { chain, log }: TailedContainer): boolean {
+function isOfContainer(row: ForeignPosition, { chain, containerLog }: TailedContainer): boolean {
   const name = basename(row.path);
   if ([...chain.links].some((link) => basename(link) === name)) return true;
-  if (log.name === undefined) return dirname(row.path) === chain.location.directory;
+  if (containerLog.name === undefined) return dirname(row.path) === chain.location.directory;
   // A restarted container has another link by now, and the log of its former run in its directory.
   const named = parseContainerName(name, row.path);
   return (
-    named?.namespace === log.name.namespace &&
-    named.pod === log.name.pod &&
-    named.container === log.name.container
+    named?.namespace === containerLog.name.namespace &&
+    named.pod === containerLog.name.pod &&
+    named.container === containerLog.name.container
   );
 }
 

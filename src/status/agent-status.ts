@@ -269,11 +269,11 @@ function workloadStatus(
   tailed: TailedContainer,
   nowMs: number,
 ): WorkloadStatus {
-  const { chain, log, lostBytes, meter, totals } = tailed;
-  const { namespace, pod, container } = log.name ?? {
+  const { chain, containerLog, lostBytes, meter, totals } = tailed;
+  const { namespace, pod, container } = containerLog.name ?? {
     namespace: '',
     pod: '',
-    container: log.linkPath,
+    container: containerLog.linkPath,
   };
   return {
     namespace,

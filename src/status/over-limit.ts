@@ -11,10 +11,10 @@ export function overLimitOf(
   linksByPod: ReadonlyMap<string, number>,
 ): OverLimitStatus[] {
   const over: OverLimitStatus[] = [];
-  for (const { chain, log } of chains) {
+  for (const { chain, containerLog } of chains) {
     const count = chain.filesOverLimit;
     if (count === 0) continue;
-    const { namespace = '', pod = log.directory } = log.name ?? {};
+    const { namespace = '', pod = containerLog.directory } = containerLog.name ?? {};
     over.push({ namespace, pod, kind: 'files', count });
   }
   for (const [directory, count] of linksByPod) {

@@ -23,8 +23,9 @@ import {
 import type { SpoolFile } from './spool-file.ts';
 
 /** A chain with all that is needed to recognize its copies later. */
-export type OrphanChain = Omit<OrphanSource, 'workload'> & {
+export type OrphanChain = Pick<OrphanSource, 'annotations'> & {
   readonly chain: Chain;
+  readonly containerLog: OrphanSource['log'];
   readonly template: EntryTemplate;
 };
 
@@ -142,7 +143,7 @@ export class Orphans {
   }
 
   async #copy({ owner, file }: Candidate): Promise<void> {
-    const { chain, log, template, annotations } = owner;
+    const { chain, containerLog: log, template, annotations } = owner;
     const { fd, identity, name, path } = file;
     if (fd === undefined || identity === undefined || !this.#isInDanger(chain, file)) return;
     if (performance.now() > this.#endMs) return;

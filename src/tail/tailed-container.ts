@@ -15,7 +15,7 @@ import { addSource, createContainerCounter, type ContainerTotals } from './total
 
 export class TailedContainer {
   readonly chain: Chain;
-  readonly log: ContainerLog;
+  readonly containerLog: ContainerLog;
   readonly meter = new ContainerMeter();
   readonly #totals = createContainerCounter();
   #template: EntryTemplate;
@@ -31,7 +31,7 @@ export class TailedContainer {
 
   constructor(
     chain: Chain,
-    log: ContainerLog,
+    containerLog: ContainerLog,
     known: {
       readonly template: EntryTemplate;
       readonly annotations?: Annotations | undefined;
@@ -39,7 +39,7 @@ export class TailedContainer {
     },
   ) {
     this.chain = chain;
-    this.log = log;
+    this.containerLog = containerLog;
     this.#template = known.template;
     this.#annotations = known.annotations;
     this.#awaitsLabels = known.awaitsLabels ?? false;
@@ -98,7 +98,7 @@ export class TailedContainer {
     this.#template = template;
   }
 
-  annotate(annotations: Annotations): void {
+  annotate(annotations: Annotations | undefined): void {
     this.#annotations = annotations;
   }
 

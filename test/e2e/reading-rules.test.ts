@@ -128,4 +128,22 @@ describe('annotations of the pods', () => {
       await server.close();
     }
   });
+
+  test('slow a pod down, and no longer when they go while it is read', async () => {
+    const server = new FakeApiServer();
+    const node = 'gke-blue-pool-1-7f3a';
+    const url = await server.listen();
+    try {
+      const { metadata } = fakePod(1, { node });
+      server.put(fakePod(1, { node, annotations: { 'tailship.dev/rate-limit': '1Ki' } }));
+      const flags = [`--kubernetes-api=${url}`, '--pod-annotations', '--metadata-wait-ms=30s'];
+      startAgentProcess({ ...agent, flags });
+      startPod(metadata.name, 3_000, { uid: metadata.uid });
+      await until('some came', async () => ((await shippedByPod())[metadata.name] ?? 0) > 0);
+      server.put(fakePod(1, { node }));
+      await expectExactlyOnce({ kubelet, emulator });
+    } finally {
+      await server.close();
+    }
+  });
 });
