@@ -218,10 +218,8 @@ export class Fleet {
   /** Reads containers again that were excluded. */
   #addMissing(isMeant: (containerLog: ContainerLog) => boolean): void {
     for (const containerLog of this.#logs.values()) {
-      if (
-        this.#containers.get(keyOf(containerLog))?.chain.links.has(containerLog.linkPath) === true
-      )
-        continue;
+      const links = this.#containers.get(keyOf(containerLog))?.chain.links;
+      if (links?.has(containerLog.linkPath) === true) continue;
       if (isMeant(containerLog)) this.add(containerLog, steadyNowMs());
     }
   }
@@ -242,8 +240,8 @@ export class Fleet {
       const { containerLog } = container;
       if (containerLog.name === undefined || !isOfPod(containerLog)) continue;
       // The pod of a file that was kept is gone: the file keeps the labels that it came with.
-      if (this.#podOf(containerLog.name) !== undefined)
-        container.relabel(this.#describe(containerLog));
+      const isKnown = this.#podOf(containerLog.name) !== undefined;
+      if (isKnown) container.relabel(this.#describe(containerLog));
       this.#obey(container);
       if (!container.awaitsLabels || this.#pods?.holdBack(containerLog.name) === true) continue;
       container.stopAwaitingLabels();
