@@ -295,15 +295,6 @@ export class Fleet {
     }
   }
 
-  /** Unread bytes of the containers with a rate limit. */
-  get heldBackBytes(): number {
-    let bytes = 0;
-    for (const { chain, rule } of this.#containers.values()) {
-      if (rule.bytesPerSecond !== undefined) bytes += chain.unread;
-    }
-    return bytes;
-  }
-
   /** Once: forgets the checkpoints of containers that went while no agent ran. */
   #forgetUnclaimed(nowMs: number): void {
     this.#forgetsAtMs ??= nowMs + limits.unclaimedKeptMs;
@@ -338,22 +329,27 @@ export class Fleet {
   }
 
   get fileCount(): number {
-    let count = 0;
-    for (const { chain } of this.#containers.values()) count += chain.files.length;
-    return count;
+    return this.#sum(({ chain }) => chain.files.length);
   }
 
   /** Bytes that are not acknowledged yet. */
   get behindBytes(): number {
-    let bytes = 0;
-    for (const { chain } of this.#containers.values()) bytes += chain.behindBytes;
-    return bytes;
+    return this.#sum(({ chain }) => chain.behindBytes);
   }
 
   get unreadBytes(): number {
-    let bytes = 0;
-    for (const { chain } of this.#containers.values()) bytes += chain.unread;
-    return bytes;
+    return this.#sum(({ chain }) => chain.unread);
+  }
+
+  /** Unread bytes of the containers with a rate limit. */
+  get heldBackBytes(): number {
+    return this.#sum(({ chain, rule }) => (rule.bytesPerSecond === undefined ? 0 : chain.unread));
+  }
+
+  #sum(valueOf: (container: TailedContainer) => number): number {
+    let sum = 0;
+    for (const container of this.#containers.values()) sum += valueOf(container);
+    return sum;
   }
 
   close(): void {

@@ -38,8 +38,8 @@ export function cutSegments(chain: readonly LogFile[], options: CutOptions): Cha
     const first = files[0];
     if (first !== undefined && first.owner.restartCount !== file.owner.restartCount) break;
     if (file.spool.isNeeded && file.spool.dueMs > nowMs) {
-      // There is no room to unpack it now. What is newer need not wait, but what stands
-      // before it must not be joined with what comes after it.
+      // There is no room to unpack it now. What is newer need not wait, but what
+      // comes before it must not be joined with what comes after it.
       if (first === undefined) continue;
       break;
     }

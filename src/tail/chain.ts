@@ -235,7 +235,7 @@ export class Chain {
   }
 
   /**
-   * The file that is to be unpacked next: soon enough that nobody waits for it, and at once when
+   * The file that is to be unpacked next: soon enough that no plan waits for it, and at once when
    * the record before it ends in it.
    */
   toSpool(nowMs: number): LogFile | undefined {

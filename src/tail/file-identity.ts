@@ -22,7 +22,7 @@ export type FileOwner = {
 export type FileIdentity = {
   /**
    * Hash of the first line, up to `limits.fingerprintBytes`, and of the time of the first record
-   * where that stands further on; 16 hexadecimal digits.
+   * where that comes further on; 16 hexadecimal digits.
    */
   readonly fingerprint: string;
   /** The place where the bytes do not tell it, 12 characters; '' where they do. */

@@ -1,4 +1,4 @@
-// Reads a few bytes of a log file on the main thread: its head, and what stands before a position.
+// Reads a few bytes of a log file on the main thread: its head, and the bytes before a position.
 //
 // All looks share one buffer: a small one for each would be cut from Node's pool, and one that is
 // kept pins its slab (measured: 58 kB/s of growth with one rotation a second).

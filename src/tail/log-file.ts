@@ -207,7 +207,7 @@ export class LogFile {
     this.#path = path;
   }
 
-  /** No name leads to it any more; `name` says where it stands in the order of writing. */
+  /** No name leads to it any more; `name` keeps its place in the order of writing. */
   noteUnlinked(name: FileName, nowMs: number): void {
     this.life.noteUnlinked(nowMs);
     this.#name = name;
@@ -218,7 +218,7 @@ export class LogFile {
   }
 
   /**
-   * Goes on where `found` stands: the same bytes under another name, or compressed. `found` is
+   * Goes on in `found`: the same bytes under another name, or compressed. `found` is
    * given up without its descriptor.
    */
   moveTo(found: LogFile): void {

@@ -12,7 +12,7 @@ export function isSameIdentity(a: LogFile, b: LogFile): boolean {
   return a.identity.idPrefix === b.identity.idPrefix;
 }
 
-/** Whether the bytes before `known` stand in `file`; undefined when that cannot be told. */
+/** Whether `file` holds the bytes before `known`; undefined when that cannot be known. */
 export function holds(file: LogFile, known: KnownOffset): boolean | undefined {
   const { offset, positionHash } = known;
   if (file.fd === undefined) return undefined;

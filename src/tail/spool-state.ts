@@ -1,5 +1,5 @@
-// What stands between one log file and its bytes when no descriptor of its own gives them: a `.gz`
-// to unpack, a copy in the state directory.
+// How one log file is read when its own descriptor does not give its bytes: from a `.gz` that is
+// unpacked first, or from a copy in the state directory.
 
 export class SpoolState {
   #isNeeded = false;
