@@ -168,7 +168,8 @@ export class Chain {
       const isGone = file.unlinked && this.#files.directoryGone;
       const isSuperseded = index < this.files.length - 1 || isGone || this.#links.size === 0;
       const isWhole = this.#setup.once || file.name.compressed || file.inode === 0;
-      if (!file.life.settle({ isSuperseded, isWhole }, nowMs)) continue;
+      file.life.noteSuperseded(isSuperseded, nowMs);
+      if (!file.life.settle(isWhole, nowMs)) continue;
       news = true;
       this.#files.identify(file);
     }

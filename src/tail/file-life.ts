@@ -54,22 +54,20 @@ export class FileLife {
     this.#grownAtMs = nowMs;
   }
 
-  /**
-   * Notes whether another file has superseded it. Returns true when it has thereby ended: it is
-   * whole, or was quiet for long enough.
-   */
-  settle(
-    { isSuperseded, isWhole }: { readonly isSuperseded: boolean; readonly isWhole: boolean },
-    nowMs: number,
-  ): boolean {
+  noteSuperseded(isSuperseded: boolean, nowMs: number): void {
     if (isSuperseded) this.#supersededAtMs ??= nowMs;
     else this.#supersededAtMs = undefined;
+  }
+
+  /** Ends it if it is whole, or superseded and quiet for long enough; true when it ends by this. */
+  settle(isWhole: boolean, nowMs: number): boolean {
+    const sinceMs = this.#supersededAtMs;
     // What was taken for ended and is the newest again is the live file.
-    if (!isSuperseded && !isWhole) this.#ended = false;
+    if (sinceMs === undefined && !isWhole) this.#ended = false;
     // The runtime opens the new file before it closes the old one: lines may come after the
     // successor was seen.
-    const quietSinceMs = Math.max(this.#supersededAtMs ?? nowMs, this.#grownAtMs);
-    const isQuiet = isSuperseded && nowMs - quietSinceMs >= limits.settleMs;
+    const isQuiet =
+      sinceMs !== undefined && nowMs - Math.max(sinceMs, this.#grownAtMs) >= limits.settleMs;
     if (this.#ended || !(isWhole || isQuiet)) return false;
     this.#ended = true;
     return true;
