@@ -34,13 +34,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* The agent's configuration file. What is said in `config` wins. */}}
 {{- define "tailship.config" -}}
 {{- $config := dict "adminAddress" "0.0.0.0:8090" "startJitterMs" 5000 -}}
-{{- range $key := list "project" "cluster" "location" "include" "rules" -}}
+{{- range $key := list "project" "cluster" "location" "include" -}}
 {{- with index $.Values $key -}}{{- $_ := set $config $key . -}}{{- end -}}
 {{- end -}}
 {{- $exclude := .Values.exclude -}}
 {{- if .Values.gke.enabled -}}{{- $exclude = concat .Values.gke.systemNamespaces $exclude -}}{{- end -}}
 {{- with $exclude -}}{{- $_ := set $config "exclude" . -}}{{- end -}}
-{{- if .Values.nodeLogs -}}{{- $_ := set $config "nodeLogs" "auto" -}}{{- end -}}
 {{- if .Values.credentials.existingSecret -}}
 {{- $_ := set $config "credentialsFile" (printf "/etc/tailship-key/%s" .Values.credentials.key) -}}
 {{- end -}}
