@@ -171,6 +171,8 @@ export type AgentStatus = {
   readonly podMetadata: PodMetadataStatus | undefined;
   /** Changed configurations: taken over, or invalid. */
   readonly configReloads: Readonly<Record<'accepted' | 'refused', number>>;
+  /** Of the options in force, those of the node left out: twelve hex digits. */
+  readonly configHash: string;
   /** Since the positions were last saved, or found unchanged. */
   readonly checkpointAgeSeconds: number;
   readonly rssBytes: number;

@@ -237,6 +237,11 @@ export const metricTable: Readonly<Record<string, Metric>> = {
       { labels: { version, node_version: nodeVersion }, value: 1 },
     ],
   },
+  tailship_config_info: {
+    type: 'gauge',
+    help: 'Always 1; the label is a hash of the options in force, without those of the node.',
+    read: ({ configHash: hash }) => [{ labels: { hash }, value: 1 }],
+  },
 };
 
 function counter(help: string, read: Read): Metric {

@@ -8,6 +8,7 @@ import { cpuUsage, memoryUsage, threadCpuUsage, versions } from 'node:process';
 import type { AdminSource, AgentStatus, Check, WorkloadStatus } from '../admin/admin-source.ts';
 import { createHistory, historyIntervalMs, type Sample } from '../admin/history.ts';
 import { limits } from '../config.ts';
+import { configHash } from '../options/config-hash.ts';
 import type { Config } from '../options/options.ts';
 import type { CheckpointStore } from '../commit/checkpoint-store.ts';
 import type { Discovery } from '../discover/discovery.ts';
@@ -209,6 +210,7 @@ function statusOf(agent: ShownAgent, { adminMicros, rssBytes, pressure }: Known)
     containersByState: { busy: wakeList.busyCount, idle: wakeList.idleCount },
     heldBackBytes: fleet.heldBackBytes,
     podMetadata: agent.pods?.counters,
+    configHash: configHash(agent.config),
     configReloads: agent.reloader?.counters ?? { accepted: 0, refused: 0 },
     checkpointAgeSeconds: savedAgeMs / 1e3,
     rssBytes,

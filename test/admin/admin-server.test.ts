@@ -150,6 +150,7 @@ describe('/metrics', () => {
       'tailship_check_ok{check="clock"} 1',
       'tailship_check_ok{check="state"} 0',
       'tailship_build_info{version="1.2.3",node_version="26.1.0"} 1',
+      'tailship_config_info{hash="c0ffee123456"} 1',
     ]);
   });
 

@@ -71,6 +71,7 @@ export const sampleStatus: AgentStatus = {
     watches: 4,
     failures: 5,
   },
+  configHash: 'c0ffee123456',
   configReloads: { accepted: 6, refused: 7 },
   checkpointAgeSeconds: 0.75,
   rssBytes: 80_000_000,

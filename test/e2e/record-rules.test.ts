@@ -117,12 +117,14 @@ describe('--sample', () => {
     container.writeNext(100);
     await until('they are left out', async () => (await admin.status())?.sampledOut === 100);
     await until('their bytes are done', async () => (await admin.status())?.behindBytes === 0);
+    const before = (await admin.status())?.configHash;
     writeFileSync(config, 'sample: []\n');
     process.kill(pid, 'SIGHUP');
     await until(
       'it is taken over',
       async () => (await admin.status())?.configReloads.accepted === 1,
     );
+    expect((await admin.status())?.configHash).not.toBe(before);
     container.write(['the last line']);
     await until('it comes', async () => (await shippedTexts()).includes('the last line'));
     expect((await entriesOf(emulator.url)).length).toBe(1);
