@@ -143,12 +143,20 @@ describe.skipIf(fault !== '')(`the chart${needed}`, () => {
     const rules = parse(
       readFileSync(path.join(deploy, 'prometheus/rules.yaml'), 'utf8'),
     ) as Manifest;
-    expect(find('PrometheusRule')?.spec).toEqual(rules.spec);
+    const page = 'https://git.example.com/tailship/blob/main/docs/runbook.md';
+    const moved = JSON.stringify(rules.spec).replaceAll(page, 'https://wiki.example.com/tailship');
+    expect(JSON.parse(moved)).not.toEqual(rules.spec);
+    expect(find('PrometheusRule')?.spec).toEqual(JSON.parse(moved));
     const dashboard = readFileSync(path.join(deploy, 'grafana/tailship.json'), 'utf8');
     expect(JSON.parse(find('ConfigMap')?.data?.['tailship.json'] ?? '')).toEqual(
       JSON.parse(dashboard),
     );
-    const monitor = find('PodMonitor')?.spec as { selector: { matchLabels: object } };
+    const monitor = find('PodMonitor')?.spec as {
+      selector: { matchLabels: object };
+      podMetricsEndpoints: { relabelings: object[] }[];
+    };
+    const relabelings = monitor.podMetricsEndpoints[0]?.relabelings;
+    expect(relabelings).toContainEqual({ targetLabel: 'cluster', replacement: 'blue' });
     const daemonSet = find('DaemonSet')?.spec?.template?.metadata;
     expect(daemonSet?.labels).toMatchObject(monitor.selector.matchLabels);
   });

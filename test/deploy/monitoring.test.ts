@@ -8,13 +8,24 @@ import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { metricTable } from '../../src/admin/metric-text.ts';
+import { deadLetterVerbs } from '../../src/command/dead-letters.ts';
+import { errorTable } from '../../src/errors.ts';
+import { configKeys, flagOf, rowOf } from '../../src/options/config-loader.ts';
+import { commands } from '../../src/options/options.ts';
 import type { Manifest } from './manifest-types.ts';
 
 const promtool = '/usr/bin/promtool';
 const whyNoTool = fs.existsSync(promtool) ? '' : ` (skipped: no ${promtool}, install prometheus)`;
+const grpcCodes = new Set(['PERMISSION_DENIED', 'INVALID_ARGUMENT']);
 const deploy = path.resolve(import.meta.dirname, '../../deploy');
 
-type Rule = { readonly alert: string; readonly expr: string; readonly annotations: object };
+type Rule = {
+  /** Either an alert, or a record that alerts share. */
+  readonly alert?: string;
+  readonly record?: string;
+  readonly expr: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+};
 type RuleFile = { readonly groups: readonly { readonly rules: readonly Rule[] }[] };
 type Panel = {
   readonly id: number;
@@ -37,6 +48,17 @@ function readPanels(): readonly Panel[] {
   return (JSON.parse(read('grafana/tailship.json')) as { panels: Panel[] }).panels;
 }
 
+function readRunbook(): string {
+  return fs.readFileSync(path.join(deploy, '../docs/runbook.md'), 'utf8');
+}
+
+/** The sections of the runbook that are about an alert, by its name. */
+function readSections(): Map<string, string> {
+  const sections = readRunbook().split(/^## /m).slice(1);
+  const named = sections.map((text): [string, string] => [text.split('\n')[0] ?? '', text]);
+  return new Map(named.filter(([name]) => name.startsWith('Tailship')));
+}
+
 /** Names of metrics in an expression; `up` and the like would be ours to explain. */
 function metricsIn(expression: string): string[] {
   return expression.match(/\b(?:tailship|process)_[a-z_]+/g) ?? [];
@@ -56,17 +78,35 @@ function writePlainRules(): string {
 
 describe('the alert rules', () => {
   const rules = readRules().groups.flatMap((group) => group.rules);
+  const alerts = rules.filter(({ alert }) => alert !== undefined);
+  const names = alerts.map(({ alert = '' }) => alert);
 
   test('name only metrics that exist', () => {
-    const names = rules.flatMap(({ expr }) => metricsIn(expr));
-    expect(names.length).toBeGreaterThan(8);
-    for (const name of names) expect(Object.keys(metricTable)).toContain(name);
+    const metrics = rules.flatMap(({ expr }) => metricsIn(expr));
+    expect(metrics.length).toBeGreaterThan(8);
+    for (const name of metrics) expect(Object.keys(metricTable)).toContain(name);
+    const records = rules.map(({ record }) => record);
+    for (const { expr } of alerts) {
+      for (const name of expr.match(/\btailship:\w+/g) ?? []) expect(records).toContain(name);
+    }
   });
 
-  test('say what happened and what to do', () => {
-    for (const { alert, annotations } of rules) {
+  test('say what happened, what it means, and where to read what to do', () => {
+    for (const { alert = '', annotations = {} } of alerts) {
       expect(alert).toMatch(/^Tailship[A-Z]/);
-      expect(Object.keys(annotations)).toEqual(['summary', 'description']);
+      expect(Object.keys(annotations)).toEqual(['summary', 'description', 'runbook_url']);
+      const [page, section] = annotations['runbook_url']?.split('#') ?? [];
+      expect(page).toBe('https://git.example.com/tailship/blob/main/docs/runbook.md');
+      expect(section).toBe(alert.toLowerCase());
+    }
+  });
+
+  test('have a section each in the runbook, in their order, which has no other', () => {
+    const sections = readSections();
+    expect([...sections.keys()]).toEqual(names);
+    for (const [name, text] of sections) {
+      const parts = text.match(/^\*\*.*?\*\*/gm);
+      expect(parts, name).toEqual(['**What it means.**', '**How to look.**', '**What to do.**']);
     }
   });
 
@@ -84,8 +124,53 @@ describe('the alert rules', () => {
 
   test('each has a case in which it fires', () => {
     const cases = read('prometheus/rules.test.yaml');
-    for (const { alert } of rules) {
+    for (const alert of names) {
       expect(cases).toMatch(new RegExp(`alertname: ${alert}\\s+exp_alerts`));
+    }
+  });
+});
+
+describe('the runbook', () => {
+  const text = readRunbook();
+
+  test('names only commands and flags that exist', () => {
+    const uses = [...text.matchAll(/\bagent NODE ([a-z-]+)([^`\n#]*)/g)];
+    expect(uses.length).toBeGreaterThan(10);
+    for (const [, command = '', rest = ''] of uses) {
+      expect(commands).toContain(command);
+      const takes = configKeys.filter((key) => rowOf(key).commands.includes(command as 'run'));
+      for (const flag of rest.match(/--[a-z-]+/g) ?? []) expect(takes.map(flagOf)).toContain(flag);
+      if (command !== 'dead-letters') continue;
+      expect(deadLetterVerbs).toContain(rest.trim().split(' ')[0]);
+    }
+  });
+
+  test('starts the agent as its image and its DaemonSet do', () => {
+    const agent = (parse(read('base/daemonset.yaml')) as Manifest).spec?.template?.spec;
+    const args = agent?.containers[0]?.args?.join(' ') ?? '';
+    for (const file of new Set(text.match(/\/etc\/tailship\/[a-z.]+/g))) {
+      expect(args).toContain(file);
+    }
+    const deployPage = fs.readFileSync(path.join(deploy, '../docs/deploy.md'), 'utf8');
+    expect(deployPage).toContain(/\/opt\S+ \/opt\S+/.exec(text)?.[0]);
+  });
+
+  test('names only options, codes, metrics and panels that exist', () => {
+    for (const [, code = ''] of text.matchAll(/`([A-Z]+_[A-Z_]+)`/g)) {
+      if (grpcCodes.has(code) || code === 'SHIP_') continue;
+      expect(Object.keys(errorTable)).toContain(code);
+    }
+    for (const name of metricsIn(text)) expect(Object.keys(metricTable)).toContain(name);
+    const titles = readPanels()
+      .map(({ title }) => title)
+      .join('\n');
+    for (const [, title = ''] of text.matchAll(/"([A-Z][a-z]+ [a-zA-Z ]+)"/g)) {
+      if (title.startsWith('Cloud ') || title.endsWith('requests')) continue; // Of Google's console.
+      expect(titles).toContain(title);
+    }
+    for (const [, key = ''] of text.matchAll(/`([a-z]+(?:[A-Z][a-z]+)+)(?::[^`]*)?`/g)) {
+      if (key.startsWith('containerLog') || key === 'maxUnavailable') continue; // Of Kubernetes.
+      expect(configKeys).toContain(key);
     }
   });
 });
@@ -122,6 +207,19 @@ describe('the dashboard', () => {
     for (const name of alerted) expect(shown).toContain(name);
   });
 
+  test('narrows each panel to the chosen cluster and nodes, and lists no more nodes than ten', () => {
+    for (const { title, targets = [] } of panels) {
+      for (const { expr } of targets) {
+        for (const [selector] of expr.matchAll(/tailship_[a-z_]+(?:\{[^}]*\})/g)) {
+          expect(selector, title).toContain('cluster=~"$cluster", instance=~"$instance"');
+        }
+        const isOfFleet =
+          /\b(?:sum|count|max|min)(?: by \((?!instance|namespace)[^)]*\))?\s*\(/.test(expr);
+        expect(isOfFleet || /^(?:top|bottom)k\(10, /.test(expr), `${title}: ${expr}`).toBe(true);
+      }
+    }
+  });
+
   test('has panels that fit the grid and are told apart', () => {
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
     expect(new Set(panels.map(({ title }) => title)).size).toBe(panels.length);
@@ -135,6 +233,8 @@ describe('the dashboard', () => {
       expr: expr
         .replaceAll('$__rate_interval', '5m')
         .replaceAll('$price', '0.5')
+        .replaceAll('$__range', '3h')
+        .replaceAll('$cluster', '.*')
         .replaceAll('$instance', '.*'),
     }));
     const directory = writePlainRules();
