@@ -91,8 +91,8 @@ async function takePort(): Promise<number> {
 function withAddress(peer: FoundPeer, address: string): FoundPeer {
   return {
     ...peer,
-    command: (task, configFile) => {
-      const command = peer.command(task, configFile);
+    command: (task) => {
+      const command = peer.command(task);
       const args = command.args.map((arg) => (arg === '127.0.0.1:0' ? address : arg));
       return { ...command, args };
     },

@@ -1,24 +1,25 @@
-// The catch-up scenario: everything stands in the files already, ship it once. Run by scenarios.ts.
+// The catch-up scenario: all lines are in the files before the agent starts; it ships them once.
 //
-// Peers run in turn, a b c a b c, against one sink, so that a machine that slows down slows all of
-// them. Each round also runs every peer on files of a few lines: what that costs is its start-up
-// (an agent that has nothing to send never starts half of what it needs), and the cost of a line is
-// the difference of the two runs over the difference in lines. Ratios are taken within a round,
-// then the median.
+// Each peer is also run on files of a few lines: what that costs is its start-up (an agent that has
+// nothing to send never starts half of what it needs), and the cost of a line is what a full run
+// costs beyond the median start-up, over the difference in lines. The invariant: the two peers of a
+// pair get the same lines, unless the slower one would take longer than a run may.
 
 import { type Corpus, type CorpusKind, writeCorpus } from './corpus.ts';
 import type { Cost } from './measure.ts';
+import { countRuns, type Measured, measurePairs, type PairOptions } from './pairs.ts';
 import { type Place, runPeer } from './peer-run.ts';
 import type { FoundPeer } from './peers/peers.ts';
 import type { SinkStats } from './sink-client.ts';
-import { digits, markdownTable, median } from './statistics.ts';
+import { digits, digitsOf, markdownTable, median, type Spread } from './statistics.ts';
 
-export type CatchUpOptions = {
+export type CatchUpOptions = PairOptions & {
   readonly lineCount: number;
   readonly fileCount: number;
-  readonly rounds: number;
   readonly kinds: readonly CorpusKind[];
   readonly seed: number;
+  /** A run that would take longer gets fewer lines. */
+  readonly runSeconds: number;
   readonly timeoutMs: number;
 };
 
@@ -32,8 +33,8 @@ export type CatchUpRow = {
   readonly bytesPerLine: number;
   /** Without start-up. */
   readonly cpuMicrosPerLine: number;
-  /** The same over that of each other peer in the same round. */
-  readonly ratios: Readonly<Record<string, number>>;
+  /** The same over that of the peer it was paired with, within a round. */
+  readonly ratios: Readonly<Record<string, Spread>>;
   /** Start-up included. */
   readonly cpuSeconds: number;
   readonly startCpuSeconds: number;
@@ -45,40 +46,52 @@ export type CatchUpRow = {
 
 /** Lines in each file of the short run. */
 const startLinesPerFile = 100;
+/** The corpus is cut into so many parts; a slow peer gets some of them. */
+const parts = 20;
 
 type Run = { readonly lines: number; readonly cost: Cost; readonly stats: SinkStats };
 /** What one peer did in one round. */
 type Round = { readonly start: Run; readonly full: Run };
+/** What a peer runs on. */
 type Corpora = { readonly start: Corpus; readonly full: Corpus };
 
-function microsPerLine({ start, full }: Round): number {
-  const cpuMicros = (full.cost.cpuSeconds - start.cost.cpuSeconds) * 1e6;
-  return cpuMicros / (full.lines - start.lines);
+/** Microseconds a line of each round. */
+function microsPerLine(rounds: readonly Round[]): number[] {
+  const startSeconds = median(rounds.map(({ start }) => start.cost.cpuSeconds));
+  return rounds.map(({ start, full }) => {
+    return ((full.cost.cpuSeconds - startSeconds) * 1e6) / (full.lines - start.lines);
+  });
 }
 
-/** The corpora of each peer: a share of the lines for those that would take too long with all. */
-function writeCorpora(
-  peers: readonly FoundPeer[],
-  kind: CorpusKind,
-  options: CatchUpOptions,
-  place: Place,
-): Map<FoundPeer, Corpora> {
-  const { lineCount, fileCount, seed } = options;
+/** Writes corpora of one kind, each once. */
+function makeCorpora(kind: CorpusKind, options: CatchUpOptions, place: Place) {
+  const { fileCount, seed } = options;
   const written = new Map<number, Corpus>();
-  const write = (lines: number) => {
-    const folder = place.workspace.makeLogs(`${kind}-${lines}`);
-    const corpus = writeCorpus({ folder, kind, lineCount: lines, fileCount, seed });
-    written.set(lines, corpus);
-    return corpus;
+  return {
+    of(lineCount: number): Corpus {
+      const present = written.get(lineCount);
+      if (present !== undefined) return present;
+      const folder = place.workspace.makeLogs(`${kind}-${lineCount}`);
+      const corpus = writeCorpus({ folder, kind, lineCount, fileCount, seed });
+      written.set(lineCount, corpus);
+      return corpus;
+    },
+    remove() {
+      for (const lines of written.keys()) place.workspace.removeLogs(`${kind}-${lines}`);
+    },
   };
-  const startLines = Math.min(startLinesPerFile * fileCount, Math.ceil(lineCount / 20));
-  return new Map(
-    peers.map((peer) => {
-      const lines = Math.max(2 * startLines, Math.floor(lineCount * peer.lineShare));
-      const start = written.get(startLines) ?? write(startLines);
-      return [peer, { start, full: written.get(lines) ?? write(lines) }];
-    }),
-  );
+}
+
+/**
+ * So many lines that a run ends in time, from the wall time of two shorter runs. Both also load the
+ * file cache and the compile cache.
+ */
+function linesInTime(start: Run, pilot: Run, { lineCount, runSeconds }: CatchUpOptions): number {
+  const seconds = pilot.cost.wallSeconds - start.cost.wallSeconds;
+  const secondsPerLine = Math.max(0, seconds) / (pilot.lines - start.lines);
+  const inTime = (runSeconds - start.cost.wallSeconds) / secondsPerLine;
+  if (inTime >= lineCount) return lineCount;
+  return Math.max(1, Math.floor((inTime / lineCount) * parts)) * Math.ceil(lineCount / parts);
 }
 
 async function runKind(
@@ -87,51 +100,54 @@ async function runKind(
   options: CatchUpOptions,
   place: Place,
 ): Promise<CatchUpRow[]> {
-  const { timeoutMs } = options;
-  const corpora = writeCorpora(peers, kind, options, place);
+  const { lineCount, fileCount, timeoutMs } = options;
+  const corpora = makeCorpora(kind, options, place);
   const run = async (peer: FoundPeer, corpus: Corpus): Promise<Run> => {
     const { cost, stats } = await runPeer(peer, corpus, place, timeoutMs);
     place.progress.ran();
     return { lines: corpus.lineCount, cost, stats };
   };
-  // Warms the file cache and the compile cache; not counted.
-  for (const [peer, { start }] of corpora) await run(peer, start);
-  const rounds = new Map<FoundPeer, Round[]>(peers.map((peer) => [peer, []]));
-  for (let index = 0; index < options.rounds; index++) {
-    for (const [peer, { start, full }] of corpora) {
-      rounds.get(peer)?.push({ start: await run(peer, start), full: await run(peer, full) });
-    }
-    place.progress.say(`catch-up, ${kind}: round ${index + 1} of ${options.rounds} done`);
+  const pilotLines = Math.ceil(lineCount / parts);
+  const startLines = Math.min(startLinesPerFile * fileCount, Math.ceil(pilotLines / 2));
+  const chosen = new Map<FoundPeer, Corpora>();
+  for (const peer of peers) {
+    const start = corpora.of(startLines);
+    const first = await run(peer, start);
+    const lines = linesInTime(first, await run(peer, corpora.of(pilotLines)), options);
+    chosen.set(peer, { start, full: corpora.of(lines) });
   }
-  const rows = peers.map((peer) => {
-    const corpus = corpora.get(peer)?.full;
-    const bytesPerLine = corpus === undefined ? 0 : corpus.bytes / corpus.lineCount;
-    return { ...summarize(peer, rounds), kind, bytesPerLine };
+  const measured = await measurePairs(peers, options, {
+    async run(peer): Promise<Round> {
+      const { start, full } = chosen.get(peer) ?? {
+        start: corpora.of(startLines),
+        full: corpora.of(lineCount),
+      };
+      return { start: await run(peer, start), full: await run(peer, full) };
+    },
+    costsOf: microsPerLine,
+    onRound: (sentence) => place.progress.say(`catch-up, ${kind}: ${sentence}`),
   });
-  for (const { start, full } of corpora.values()) {
-    for (const { lineCount } of [start, full]) place.workspace.removeLogs(`${kind}-${lineCount}`);
-  }
+  const rows = [...measured].map(([peer, each]) => {
+    const corpus = chosen.get(peer)?.full;
+    const bytesPerLine = corpus === undefined ? 0 : corpus.bytes / corpus.lineCount;
+    return { ...summarize(peer, each), kind, bytesPerLine };
+  });
+  corpora.remove();
   return rows;
 }
 
-/** The row of one peer among all. */
+/** The row of one peer. */
 function summarize(
   peer: FoundPeer,
-  all: ReadonlyMap<FoundPeer, readonly Round[]>,
+  { runs: rounds, ratios }: Measured<Round>,
 ): Omit<CatchUpRow, 'kind' | 'bytesPerLine'> {
-  const rounds = all.get(peer) ?? [];
-  const own = rounds.map(microsPerLine);
-  const ratios = [...all].map(([other, theirs]) => {
-    const each = theirs.map((round, index) => (own[index] ?? Number.NaN) / microsPerLine(round));
-    return [other.name, median(each)] as const;
-  });
   const middle = (read: (round: Round) => number) => median(rounds.map(read));
   return {
     peer: peer.name,
     version: peer.version,
     lines: rounds[0]?.full.lines ?? 0,
-    cpuMicrosPerLine: median(own),
-    ratios: Object.fromEntries(ratios),
+    cpuMicrosPerLine: median(microsPerLine(rounds)),
+    ratios,
     cpuSeconds: middle(({ full }) => full.cost.cpuSeconds),
     startCpuSeconds: middle(({ start }) => start.cost.cpuSeconds),
     wallSeconds: middle(({ full }) => full.cost.wallSeconds),
@@ -141,22 +157,24 @@ function summarize(
   };
 }
 
-/** Runs all rounds, one kind of corpus after the other. */
+/** Runs all pairs, one kind of corpus after the other. */
 export async function runCatchUp(
   peers: readonly FoundPeer[],
   options: CatchUpOptions,
   place: Place,
 ): Promise<CatchUpRow[]> {
   const rows: CatchUpRow[] = [];
-  // A round of a peer is a short corpus and a full one; one more warms the caches.
-  place.progress.plan(options.kinds.length * peers.length * (2 * options.rounds + 1));
+  // A round of a peer is a short corpus and a full one; two more find out how many lines it gets.
+  const runs = 2 * countRuns(peers.length, options.rounds) + 2 * peers.length;
+  place.progress.plan(options.kinds.length * runs);
   for (const kind of options.kinds) rows.push(...(await runKind(peers, kind, options, place)));
   return rows;
 }
 
 /** The table of the report. */
 export function tabulateCatchUp(rows: readonly CatchUpRow[]): string {
-  const head = ['corpus, peer', 'lines', 'CPU µs/line', '× curl', '÷ tailship', 'start-up CPU s'];
+  const own = rows[0]?.peer ?? '';
+  const head = ['corpus, peer', 'lines', 'CPU µs/line', `× ${own}`, 'start-up CPU s'];
   head.push('CPU s in all', 'wall s', 'RSS peak MB', 'wire bytes/line', 'requests');
   return markdownTable([
     head,
@@ -164,8 +182,7 @@ export function tabulateCatchUp(rows: readonly CatchUpRow[]): string {
       `${row.kind}, ${row.peer} ${row.version}`,
       String(row.lines),
       digits(row.cpuMicrosPerLine, 2),
-      digits(row.ratios['curl'], 1),
-      digits(row.ratios['tailship'], 1),
+      digitsOf(row.ratios[own], 2),
       digits(row.startCpuSeconds, 2),
       digits(row.cpuSeconds, 2),
       digits(row.wallSeconds, 2),

@@ -1,41 +1,50 @@
 // What a benchmark may be failed for: one peer against another, in one run, never microseconds of
-// one run against those of another. Called by run.ts.
+// one run against those of another.
+//
+// Where the ratios of the rounds still spread after all repetitions, their median says little.
+// Such a gate breaks only if three quarters of the rounds are over it: work beside the benchmark
+// widens the spread, while a slower agent moves all of it.
 
-import type { CatchUpRow } from './catch-up.ts';
-import type { LiveRow } from './live.ts';
-import { digits } from './statistics.ts';
+import { digits, digitsOf, type Spread } from './statistics.ts';
 
 export type Verdict = { readonly sentence: string; readonly isKept: boolean };
-type Rows = { readonly catchUpRows: readonly CatchUpRow[]; readonly liveRows: readonly LiveRow[] };
 
-/** Cost of `own` over that of `other`; NaN if one did not run. */
-function ratioOf(place: string, own: string, other: string, rows: Rows): number {
-  const row = rows.catchUpRows.find(({ kind, peer }) => kind === place && peer === own);
-  if (row !== undefined) return row.ratios[other] ?? Number.NaN;
-  const costOf = (name: string) =>
-    rows.liveRows.find(({ rate, peer }) => String(rate) === place && peer === name)
-      ?.cpuMicrosPerLine ?? Number.NaN;
-  return costOf(own) / costOf(other);
-}
+/** What a scenario measured at one place: a kind of corpus, or the lines/s of a live load. */
+export type Rated = {
+  readonly place: string;
+  readonly peer: string;
+  /** Its cost over that of other peers. */
+  readonly ratios: Readonly<Record<string, Spread>>;
+};
 
 /**
- * Judges each `place:own:other:most` whose place is in these rows; the place is a kind of corpus or
- * the lines/s of a live load. A peer that did not run breaks its gate.
+ * Judges each `place:own:other:most` whose place is in these rows. `spreadMax` is the width up to
+ * which the median is believed. A peer that did not run breaks its gate.
  */
-export function judgeGates(gates: readonly string[], rows: Rows): Verdict[] {
-  const places = new Set<string>([
-    ...rows.catchUpRows.map(({ kind }) => kind),
-    ...rows.liveRows.map(({ rate }) => String(rate)),
-  ]);
+export function judgeGates(
+  gates: readonly string[],
+  rows: readonly Rated[],
+  spreadMax = Infinity,
+): Verdict[] {
+  const places = new Set(rows.map(({ place }) => place));
   return gates.flatMap((gate) => {
     const [place = '', own = '', other = '', most = ''] = gate.split(':');
     if (!places.has(place)) return [];
-    const ratio = ratioOf(place, own, other, rows);
+    const row = rows.find((each) => each.place === place && each.peer === own);
+    const ratio = row?.ratios[other];
+    if (ratio === undefined) {
+      return [{ sentence: `gate ${gate}: one of the two did not run, BROKEN`, isKept: false }];
+    }
+    const isNoisy = ratio.width > spreadMax;
     // Written so that NaN breaks the gate.
-    const isKept = ratio <= Number(most);
-    const times = digits(ratio, ratio < 0.1 ? 4 : 2);
-    const inverse = ratio < 1 ? `, 1/${digits(1 / ratio, 0)}` : '';
-    const sentence = `gate ${gate}: ${times} times${inverse}, ${isKept ? 'kept' : 'BROKEN'}`;
-    return [{ sentence, isKept }];
+    const isKept = (isNoisy ? ratio.low : ratio.median) <= Number(most);
+    const times = digitsOf(ratio, ratio.median < 0.1 ? 4 : 2);
+    const inverse = ratio.median < 1 ? `, 1/${digits(1 / ratio.median, 0)}` : '';
+    const noise = isNoisy ? ', noisy' : '';
+    const rounds = `${ratio.each.length} rounds`;
+    const verdict = isKept ? 'kept' : 'BROKEN';
+    return [
+      { sentence: `gate ${gate}: ${times}${inverse}, ${rounds}${noise}, ${verdict}`, isKept },
+    ];
   });
 }

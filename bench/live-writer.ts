@@ -21,7 +21,8 @@ const rate = Number(option.rate);
 const lineCount = rate * Number(option.seconds);
 const rotateBytes = Number(option['rotate-bytes']);
 const rotatedMax = 4;
-const tickMs = 2;
+/** No more often than a line is due: the writer shall not keep the machine awake. */
+const tickMs = Math.max(2, Math.floor(1000 / rate / 2));
 
 // Sentences are made before the clock starts, so that the writer costs little beside the agents.
 const random = makeRandom(1);

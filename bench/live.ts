@@ -1,6 +1,6 @@
 // The scenarios with a load that goes on: lines are written while the agent runs, at a steady rate,
 // over few or many files, with rotations or without. CPU is of a core, over an interval that begins
-// after the agent has settled. Run by scenarios.ts.
+// after the agent has settled.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,28 +8,29 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createContainer } from './corpus.ts';
 import { type IntervalCost, measureInterval } from './measure.ts';
+import { countRuns, type Measured, measurePairs, type PairOptions } from './pairs.ts';
 import { assertEnded, hasLines, makeTask, type Place, startPeer } from './peer-run.ts';
 import type { FoundPeer } from './peers/peers.ts';
-import { digits, markdownTable, median } from './statistics.ts';
+import { digits, digitsOf, markdownTable, median, type Spread } from './statistics.ts';
 
-export type LiveOptions = {
-  /** Lines a second over all files; each rate is a run of its own. */
-  readonly rates: readonly number[];
-  readonly fileCount: number;
+/** Lines a second in turn over so many files. */
+export type Load = { readonly rate: number; readonly fileCount: number };
+
+export type LiveOptions = PairOptions & {
+  /** Each is a run of its own. */
+  readonly loads: readonly Load[];
   /** Under load before the measured interval begins. */
   readonly settleSeconds: number;
   /** Length of the measured interval. */
   readonly seconds: number;
-  readonly rounds: number;
   /** A file of this size is rotated. */
   readonly rotateBytes: number | undefined;
 };
 
-/** Medians over the rounds, but for missing and doubled lines, which are the most in any. */
-export type LiveRow = IntervalCost & {
-  readonly peer: string;
-  readonly version: string;
+/** One run. */
+type LiveRun = IntervalCost & {
   readonly rate: number;
+  readonly fileCount: number;
   readonly cpuMicrosPerLine: number;
   readonly wireBytesPerLine: number;
   readonly p50Ms: number | undefined;
@@ -39,6 +40,14 @@ export type LiveRow = IntervalCost & {
   readonly doubled: number;
 };
 
+/** Medians over the rounds, but for missing and doubled lines, which are the most in any. */
+export type LiveRow = LiveRun & {
+  readonly peer: string;
+  readonly version: string;
+  /** CPU over that of the peer it was paired with, within a round. */
+  readonly ratios: Readonly<Record<string, Spread>>;
+};
+
 const startSeconds = 5;
 const firstLineTimeoutMs = 60_000;
 const drainTimeoutMs = 15_000;
@@ -46,7 +55,7 @@ const drainTimeoutMs = 15_000;
 function startWriter(
   files: readonly string[],
   options: LiveOptions,
-  load: { readonly rate: number; readonly seconds: number },
+  load: Load & { readonly seconds: number },
 ): ChildProcess {
   const args = [path.join(import.meta.dirname, 'live-writer.ts')];
   args.push('--rate', String(load.rate), '--seconds', String(load.seconds));
@@ -57,21 +66,21 @@ function startWriter(
 /** Counters of the sink between the begin and the end of the interval. */
 async function measureSteady(
   tree: () => number[],
-  rate: number,
+  load: Load,
   seconds: number,
   sink: Place['sink'],
-): Promise<Omit<LiveRow, 'peer' | 'version' | 'missing' | 'doubled'>> {
+): Promise<Omit<LiveRun, 'missing' | 'doubled'>> {
   await sink.forgetLatencies();
   const before = await sink.stats();
   const cost = await measureInterval(tree, seconds);
   const after = await sink.stats();
   const arrived = after.distinct - before.distinct;
   // Batches make what arrives differ a little from what is written; one that falls behind, a lot.
-  const written = rate * cost.seconds;
+  const written = load.rate * cost.seconds;
   const lines = arrived > 0.8 * written ? written : arrived;
   return {
     ...cost,
-    rate,
+    ...load,
     cpuMicrosPerLine: (cost.cpuPercentOfCore * 1e4 * cost.seconds) / lines,
     wireBytesPerLine: (after.wireBytes - before.wireBytes) / arrived,
     p50Ms: after.p50Ms,
@@ -82,28 +91,27 @@ async function measureSteady(
 async function runLivePeer(
   peer: FoundPeer,
   options: LiveOptions,
-  rate: number,
+  load: Load,
   place: Place,
-): Promise<LiveRow> {
+): Promise<LiveRun> {
   const { sink, workspace } = place;
   const folder = workspace.makeLogs('live');
-  const files = Array.from({ length: options.fileCount }, (_, i) => createContainer(folder, i));
+  const files = Array.from({ length: load.fileCount }, (_, i) => createContainer(folder, i));
   const writeSeconds = options.settleSeconds + Math.ceil(options.seconds) + 1;
-  const lineCount = rate * writeSeconds;
+  const lineCount = load.rate * writeSeconds;
   await sink.reset(lineCount, 'live');
   const places = { containersDir: path.join(folder, 'containers'), logRoot: `${folder}/pods` };
   const running = startPeer(peer, makeTask(place, peer, { kind: 'text', files, ...places }, true));
-  const load = { rate, seconds: writeSeconds };
   let writer: ChildProcess | undefined;
   try {
     // A load that begins before the agent is up would be measured as its catch-up.
     await sleep(startSeconds * 1000);
-    writer = startWriter(files, options, load);
+    writer = startWriter(files, options, { ...load, seconds: writeSeconds });
     const written = once(writer, 'exit');
     const isUp = await hasLines(sink, { lineCount: 1, timeoutMs: firstLineTimeoutMs });
     if (!isUp) throw new Error(`${peer.name} sent nothing: ${(await running.stop()).stderr}`);
     await sleep(options.settleSeconds * 1000);
-    const steady = await measureSteady(running.tree, rate, options.seconds, sink);
+    const steady = await measureSteady(running.tree, load, options.seconds, sink);
     const [code] = (await written) as [number | null];
     if (code !== 0) throw new Error(`the writer ended with ${code}`);
     await hasLines(sink, { lineCount, timeoutMs: drainTimeoutMs });
@@ -112,7 +120,7 @@ async function runLivePeer(
     const missing = lineCount - distinct;
     // An agent that cannot keep up may have to be killed.
     if (missing === 0) assertEnded(peer.name, ended);
-    return { ...steady, peer: peer.name, version: peer.version, missing, doubled };
+    return { ...steady, missing, doubled };
   } finally {
     writer?.kill('SIGTERM');
     await running.stop();
@@ -120,61 +128,75 @@ async function runLivePeer(
   }
 }
 
-function summarize(runs: readonly LiveRow[]): LiveRow[] {
-  const [first] = runs;
-  if (first === undefined) return [];
-  const middle = (read: (row: LiveRow) => number) => median(runs.map(read));
-  return [
-    {
-      ...first,
-      seconds: middle((row) => row.seconds),
-      cpuPercentOfCore: middle((row) => row.cpuPercentOfCore),
-      cpuMicrosPerLine: middle((row) => row.cpuMicrosPerLine),
-      rssBytes: middle((row) => row.rssBytes),
-      rssPeakBytes: Math.max(...runs.map((row) => row.rssPeakBytes)),
-      wireBytesPerLine: middle((row) => row.wireBytesPerLine),
-      wakeUpsPerSecond: middle((row) => row.wakeUpsPerSecond),
-      p50Ms: middle((row) => row.p50Ms ?? Number.NaN),
-      p99Ms: middle((row) => row.p99Ms ?? Number.NaN),
-      missing: Math.max(...runs.map((row) => row.missing)),
-      doubled: Math.max(...runs.map((row) => row.doubled)),
-    },
-  ];
+function summarize(
+  { name, version }: FoundPeer,
+  load: Load,
+  { runs, ratios }: Measured<LiveRun>,
+): LiveRow {
+  const middle = (read: (run: LiveRun) => number) => median(runs.map(read));
+  return {
+    peer: name,
+    version,
+    ...load,
+    ratios,
+    seconds: middle((run) => run.seconds),
+    cpuPercentOfCore: middle((run) => run.cpuPercentOfCore),
+    cpuMicrosPerLine: middle((run) => run.cpuMicrosPerLine),
+    rssBytes: middle((run) => run.rssBytes),
+    rssPeakBytes: Math.max(...runs.map((run) => run.rssPeakBytes)),
+    wireBytesPerLine: middle((run) => run.wireBytesPerLine),
+    wakeUpsPerSecond: middle((run) => run.wakeUpsPerSecond),
+    p50Ms: middle((run) => run.p50Ms ?? Number.NaN),
+    p99Ms: middle((run) => run.p99Ms ?? Number.NaN),
+    missing: Math.max(...runs.map((run) => run.missing)),
+    doubled: Math.max(...runs.map((run) => run.doubled)),
+  };
 }
 
-/** Runs each peer under the writer's load, the rounds interleaved. */
+/** Runs the pairs of peers under the writer's load, one load after the other. */
 export async function runLive(
   peers: readonly FoundPeer[],
   options: LiveOptions,
   place: Place,
 ): Promise<LiveRow[]> {
-  const runs: LiveRow[] = [];
-  place.progress.plan(options.rounds * options.rates.length * peers.length);
-  for (let round = 1; round <= options.rounds; round++) {
-    for (const rate of options.rates) {
-      for (const peer of peers) {
-        runs.push(await runLivePeer(peer, options, rate, place));
+  const rows: LiveRow[] = [];
+  place.progress.plan(options.loads.length * countRuns(peers.length, options.rounds));
+  for (const load of options.loads) {
+    const measured = await measurePairs(peers, options, {
+      async run(peer) {
+        const run = await runLivePeer(peer, options, load, place);
         place.progress.ran();
-      }
-      place.progress.say(`${rate} lines/s: round ${round} of ${options.rounds} done`);
-    }
+        return run;
+      },
+      costsOf: (runs) => runs.map((run) => run.cpuMicrosPerLine),
+      onRound: (sentence) => place.progress.say(`${load.rate} lines/s: ${sentence}`),
+    });
+    rows.push(...[...measured].map(([peer, each]) => summarize(peer, load, each)));
   }
-  return options.rates.flatMap((rate) =>
-    peers.flatMap(({ name }) =>
-      summarize(runs.filter((row) => row.peer === name && row.rate === rate)),
-    ),
-  );
+  return rows;
 }
 
 /** The table of the report. */
 export function tabulateLive(rows: readonly LiveRow[]): string {
-  const head = ['lines/s, peer', 'CPU % of a core', 'CPU µs/line', 'wake-ups/s', 'RSS MB'];
-  head.push('RSS peak MB', 'wire bytes/line', 'p50 ms', 'p99 ms', 'missing', 'doubled');
+  const own = rows[0]?.peer ?? '';
+  const head = ['lines/s, peer', 'files', 'CPU % of a core', `× ${own}`, 'CPU µs/line'];
+  head.push(
+    'wake-ups/s',
+    'RSS MB',
+    'RSS peak MB',
+    'wire bytes/line',
+    'p50 ms',
+    'p99 ms',
+    'missing',
+    'doubled',
+  );
   return markdownTable([
     head,
     ...rows.map((row) => [
       `${row.rate}, ${row.peer} ${row.version}`,
+      String(row.fileCount),
       digits(row.cpuPercentOfCore, 2),
+      digitsOf(row.ratios[own], 2),
       digits(row.cpuMicrosPerLine, 2),
       digits(row.wakeUpsPerSecond, 0),
       digits(row.rssBytes / 1e6, 0),

@@ -1,5 +1,5 @@
-// Starts a peer on a task under measurement, and checks that it did what was asked. Called by the
-// scenarios: a catch-up's cost is only reported for a run that delivered every line exactly once.
+// Starts a peer on a task under measurement, and checks that it did what was asked: a catch-up's
+// cost is only reported for a run that delivered every line exactly once.
 
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -38,6 +38,7 @@ export function makeTask(
     stateDir: workspace.makeState(peer.name),
     endpoint: sink.url,
     grpcEndpoint: sink.grpcUrl,
+    forwardEndpoint: sink.forwardUrl,
     caFile: sink.caFile,
     metadataUrl: sink.controlUrl,
   };
@@ -45,10 +46,10 @@ export function makeTask(
 
 /** Writes the peer's configuration, if it has one, and starts it. */
 export function startPeer(peer: Peer, task: PeerTask): RunningCommand {
-  const text = peer.configText(task);
-  const configFile = text === undefined ? undefined : path.join(task.stateDir, 'config');
-  if (configFile !== undefined && text !== undefined) writeFileSync(configFile, text);
-  return startMeasured(peer.command(task, configFile));
+  for (const { name, text } of peer.configFiles(task)) {
+    writeFileSync(path.join(task.stateDir, name), text);
+  }
+  return startMeasured(peer.command(task));
 }
 
 /** Waits until the sink has so many different lines; false when the limit passes before. */

@@ -73,6 +73,7 @@ const sampleTask: PeerTask = {
   stateDir: '/state',
   endpoint: 'http://127.0.0.1:1',
   grpcEndpoint: 'http://127.0.0.1:2',
+  forwardEndpoint: 'tcp://127.0.0.1:3',
   caFile: undefined,
   metadataUrl: 'http://127.0.0.1:1',
   gzip: false,
@@ -80,12 +81,14 @@ const sampleTask: PeerTask = {
 };
 
 function describePeer(peer: FoundPeer): string {
-  const { file, args, env = {} } = peer.command(sampleTask, '/state/config');
+  const { file, args, env = {} } = peer.command(sampleTask);
   const root = path.resolve(import.meta.dirname, '..');
   const words = [...Object.entries(env).map(([name, value]) => `${name}=${value}`), file, ...args];
   const command = words.join(' ').replaceAll(`${root}/`, '').replaceAll(process.execPath, 'node');
-  const config = peer.configText(sampleTask);
-  const fenced = ['```', command, ...(config === undefined ? [] : ['', config.trimEnd()]), '```'];
+  const configs = peer
+    .configFiles(sampleTask)
+    .flatMap(({ name, text }) => ['', `# ${name}`, text.trimEnd()]);
+  const fenced = ['```', command, ...configs, '```'];
   const summary = `<summary>${peer.name} ${peer.version}: ${peer.title}</summary>`;
   return ['<details>', summary, '', ...fenced, '', '</details>'].join('\n');
 }

@@ -1,4 +1,4 @@
-// `npm run bench`: the entry of every benchmark. The text of `--help` stands below.
+// `npm run bench`: the entry of every benchmark. The text of `--help` is below.
 
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -22,6 +22,7 @@ Scenarios (catch-up if none is named; each writes a record of its own):
   catch-up   files are full at the start: text, json, mixed
   live       2,000 and 20,000 lines/s, one write a line, 50 files
   idle       50, 2,000 and 10,000 files that nobody writes to
+  quiet      50, 300 and 500 containers at 1 line/s each
   many       500 containers at 20 lines/s each
   rotate     20,000 lines/s in 4 files that are rotated at 10 MiB
   tls, gzip  20,000 lines/s to an https endpoint; compressed
@@ -39,8 +40,13 @@ Else:
   --files N,N     log files          --rounds N    of each          --kinds A,B   ${corpusKinds.join(',')}
   --seconds N     measured interval  --settle N    before it        --record-dir DIR
   --seed N        of the corpora
+  --run-seconds N  a slow peer gets as many lines as it takes in this time
+  --spread N      repeats a pair, up to three times, while the middle half of its ratios is wider
+                  than N % of their median
   --gate K:A:B:N  fails when peer A costs more than N times peer B a line; K is the kind of corpus,
                   or the lines/s of a live load
+  The first peer, tailship, is measured against each other in turn: A B A B. A peer tailship-base is
+  the same from the folder in TAILSHIP_BENCH_BASE.
   --write-readme  the same as readme, after the scenarios
 `;
 
@@ -55,6 +61,8 @@ const { values: option, positionals } = parseArgs({
     seconds: { type: 'string' },
     settle: { type: 'string' },
     only: { type: 'string' },
+    spread: { type: 'string' },
+    'run-seconds': { type: 'string' },
     gate: { type: 'string', multiple: true, default: [] },
     seed: { type: 'string', default: '1' },
     'record-dir': { type: 'string', default: path.join(import.meta.dirname, 'record') },
@@ -75,6 +83,11 @@ function readCounts(text: string | undefined): number[] | undefined {
   });
 }
 
+function readSpread(): number | undefined {
+  const percent = readCounts(option.spread)?.[0];
+  return percent === undefined ? undefined : percent / 100;
+}
+
 function readWishes(): Wishes {
   const kinds = option.kinds?.split(',').map((name) => {
     const kind = corpusKinds.find((known) => known === name);
@@ -88,6 +101,8 @@ function readWishes(): Wishes {
     seconds: readCounts(option.seconds)?.[0],
     settle: readCounts(option.settle)?.[0],
     rounds: readCounts(option.rounds)?.[0],
+    spread: readSpread(),
+    runSeconds: readCounts(option['run-seconds'])?.[0],
     kinds,
     seed: Number(option.seed),
   };
@@ -120,7 +135,9 @@ async function runScenario(name: string): Promise<string[]> {
     console.error(`${peer.name} is left out, it is not installed: ${peer.installHint}`);
   }
   const canTakePart = (peer: FoundPeer) =>
-    (peer.canFollow || scenario.follows !== true) && (peer.canGzip || scenario.gzip !== true);
+    (peer.canFollow || scenario.follows !== true) &&
+    (peer.canGzip || scenario.gzip !== true) &&
+    (peer.isPlainOnly !== true || scenario.https !== true);
   const peers = found.filter(canTakePart);
   const workspace = makeWorkspace(logBytes);
   openWorkspace = workspace;
@@ -135,7 +152,7 @@ async function runScenario(name: string): Promise<string[]> {
     console.log(`\n${section.table}\n`);
     const report = { section, machine, found: peers, missing };
     console.log(`written: ${writeRecord(option['record-dir'], report)}`);
-    const verdicts = judgeGates(option.gate, section);
+    const verdicts = judgeGates(option.gate, section.rated, readSpread());
     for (const { sentence } of verdicts) console.log(sentence);
     const losses = section.liveRows.flatMap((row) =>
       row.peer === 'tailship' && row.missing + row.doubled > 0

@@ -1,5 +1,4 @@
-// The scenarios by name: what each runs if nothing else is said, and how it is reported. Called by
-// run.ts.
+// The scenarios by name: what each runs if nothing else is said, and how it is reported.
 
 import { costOfLooking, runAdmin, tabulateAdmin } from './admin.ts';
 import { type CatchUpRow, runCatchUp, tabulateCatchUp } from './catch-up.ts';
@@ -7,6 +6,7 @@ import { drawBars, drawCurves } from './chart.ts';
 import type { CorpusKind } from './corpus.ts';
 import { runIdle, tabulateIdle } from './idle.ts';
 import { type LiveRow, runLive, tabulateLive } from './live.ts';
+import type { Rated } from './gates.ts';
 import type { Place } from './peer-run.ts';
 import type { FoundPeer } from './peers/peers.ts';
 import type { Chart, Section } from './record.ts';
@@ -21,13 +21,16 @@ export type Wishes = {
   readonly seconds: number | undefined;
   readonly settle: number | undefined;
   readonly rounds: number | undefined;
+  /** Part of the median; pairs that spread wider are repeated. */
+  readonly spread: number | undefined;
+  readonly runSeconds: number | undefined;
   readonly kinds: readonly CorpusKind[] | undefined;
   readonly seed: number;
 };
 
 /** A scenario's rows too, for the gates. */
 type Outcome = Section & {
-  readonly catchUpRows: readonly CatchUpRow[];
+  readonly rated: readonly Rated[];
   readonly liveRows: readonly LiveRow[];
 };
 
@@ -44,6 +47,8 @@ type Scenario = {
   ) => Promise<Outcome>;
 };
 
+const inPairs =
+  'the first peer and each other in turn; ratios are taken within a round, with their quartiles';
 const catchUpTimeoutMs = 300_000;
 const rotateBytes = 10 * 1024 * 1024;
 /**
@@ -75,6 +80,8 @@ function catchUp(preset: CatchUpPreset): Scenario {
         lineCount: wishes.lines ?? preset.lines,
         fileCount: wishes.files?.[0] ?? 20,
         rounds: wishes.rounds ?? 5,
+        spreadMax: wishes.spread,
+        runSeconds: wishes.runSeconds ?? 60,
         kinds: wishes.kinds ?? preset.kinds,
         seed: wishes.seed,
         timeoutMs: catchUpTimeoutMs,
@@ -84,10 +91,10 @@ function catchUp(preset: CatchUpPreset): Scenario {
       const agents = rows.filter((row) => row.peer !== 'curl');
       const fastest = Math.max(0, ...agents.map((row) => row.lines / row.wallSeconds));
       const about =
-        `Medians of ${options.rounds} interleaved rounds over ${options.fileCount} files; every ` +
-        'run delivered every line exactly once. CPU is user and system of all processes of the ' +
-        'peer; µs/line is without start-up (the same peer on short files); ratios are taken within ' +
-        `a round. The sink takes ${digits(capacity.bytesPerSecond / 1e6, 0)} MB/s from autocannon; ` +
+        `Medians of ${options.rounds} rounds over ${options.fileCount} files, ${inPairs}; every run ` +
+        'delivered every line exactly once. CPU is user and system of all processes of the peer; ' +
+        'µs/line is without start-up, which is the median of the same peer on short files. A peer ' +
+        `that would take longer than ${options.runSeconds} s gets fewer lines. The sink takes ${digits(capacity.bytesPerSecond / 1e6, 0)} MB/s from autocannon; ` +
         `the fastest agent sent ${digits(fastest / 1e6, 2)} million lines/s, start-up included.`;
       return {
         scenario,
@@ -95,7 +102,7 @@ function catchUp(preset: CatchUpPreset): Scenario {
         table: tabulateCatchUp(rows),
         charts: barsOf(rows),
         figures: { options, rows, capacity },
-        catchUpRows: rows,
+        rated: rows.map((row) => ({ ...row, place: row.kind })),
         liveRows: [],
       };
     },
@@ -122,7 +129,8 @@ function curvesOf(rows: readonly LiveRow[]): Chart[] {
 
 type LivePreset = {
   readonly rates: readonly number[];
-  readonly files: number;
+  /** Undefined: as many as there are lines a second. */
+  readonly files?: number;
   readonly rotateBytes?: number;
   readonly https?: true;
   readonly gzip?: true;
@@ -136,17 +144,19 @@ function live(preset: LivePreset): Scenario {
     follows: true,
     async run(scenario, peers, wishes, place) {
       const options = {
-        rates: wishes.rates ?? rates,
-        fileCount: wishes.files?.[0] ?? files,
+        loads: (wishes.rates ?? rates).map((rate) => {
+          return { rate, fileCount: wishes.files?.[0] ?? files ?? rate };
+        }),
         settleSeconds: wishes.settle ?? settleSeconds,
         seconds: wishes.seconds ?? 20,
         rounds: wishes.rounds ?? 1,
+        spreadMax: wishes.spread,
         rotateBytes: preset.rotateBytes,
       };
       const rows = await runLive(peers, options, place);
       const about =
-        `One write a line in turn over ${options.fileCount} files, ${options.seconds} s after ` +
-        `${options.settleSeconds} s of it, ${options.rounds} round(s)${https ? ', over TLS' : ''}${gzip ? ', gzip' : ''}` +
+        `One write a line in turn over the files, ${options.seconds} s after ` +
+        `${options.settleSeconds} s of it, ${options.rounds} round(s), ${inPairs}${https ? ', over TLS' : ''}${gzip ? ', gzip' : ''}` +
         `${preset.rotateBytes === undefined ? '' : ', files rotated at 10 MiB'}. Wake-ups are ` +
         'voluntary context switches; p50 and p99 are from write to arrival; missing is what had ' +
         'not arrived 15 s after the last write.';
@@ -156,7 +166,7 @@ function live(preset: LivePreset): Scenario {
         table: tabulateLive(rows),
         charts: curvesOf(rows),
         figures: { options, rows },
-        catchUpRows: [],
+        rated: rows.map((row) => ({ ...row, place: String(row.rate) })),
         liveRows: rows,
       };
     },
@@ -175,7 +185,7 @@ const idle: Scenario = {
       'last line arrived. Wake-ups are voluntary context switches.';
     const figures = { options, rows };
     const table = tabulateIdle(rows);
-    return { scenario, about, table, charts: [], figures, catchUpRows: [], liveRows: [] };
+    return { scenario, about, table, charts: [], figures, rated: [], liveRows: [] };
   },
 };
 
@@ -203,7 +213,7 @@ const admin: Scenario = {
       'memory than its neighbour grew by.';
     const figures = { options, rows };
     const table = tabulateAdmin(rows);
-    return { scenario, about, table, charts: [], figures, catchUpRows: [], liveRows: [] };
+    return { scenario, about, table, charts: [], figures, rated: [], liveRows: [] };
   },
 };
 
@@ -212,6 +222,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'catch-up': catchUp({ lines: 500_000, kinds: ['text', 'json', 'mixed'] }),
   live: live({ rates: [2_000, 20_000], files: 50 }),
   idle,
+  quiet: live({ rates: [50, 300, 500] }),
   many: live({ rates: [10_000], files: 500 }),
   rotate: live({ rates: [20_000], files: 4, rotateBytes }),
   tls: live({ rates: [20_000], files: 50, https: true }),

@@ -1,4 +1,5 @@
-// Starts the sink as a child process and asks it what arrived. Called by the scenarios.
+// Starts the sink as a child process and asks it what arrived. The sink never outlives
+// its parent.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -30,11 +31,13 @@ export type Sink = {
   readonly controlUrl: string;
   /** Takes gRPC without TLS. */
   readonly grpcUrl: string;
+  /** Takes Fluentd's forward protocol without TLS, `tcp://host:port`. */
+  readonly forwardUrl: string;
   /** What proves the sink to a peer when `url` is https. */
   readonly caFile: string | undefined;
   /** Forgets everything and expects the numbers 0…lineCount-1; `live` for latencies. */
   reset(lineCount: number, mode?: 'live'): Promise<void>;
-  /** Starts the latency quantiles anew; the line numbers stay known. */
+  /** Restarts the latency quantiles; the line numbers stay known. */
   forgetLatencies(): Promise<void>;
   stats(): Promise<SinkStats>;
   stop(): Promise<void>;
@@ -52,12 +55,13 @@ export async function startSink(tls?: Certificates): Promise<Sink> {
   const lines = createInterface({ input: child.stdout });
   const first = (await Promise.race([once(lines, 'line'), exited])) as unknown[];
   if (typeof first[0] !== 'string') throw new Error(`the sink ended with ${String(first[0])}`);
-  const ready = JSON.parse(first[0]) as Record<'listening' | 'controlUrl' | 'grpcUrl', string>;
-  const { listening: url, controlUrl, grpcUrl } = ready;
+  type Urls = Pick<Sink, 'controlUrl' | 'grpcUrl' | 'forwardUrl'> & { readonly listening: string };
+  const { listening: url, controlUrl, grpcUrl, forwardUrl } = JSON.parse(first[0]) as Urls;
   return {
     url,
     controlUrl,
     grpcUrl,
+    forwardUrl,
     caFile: tls?.caFile,
     async reset(lineCount, mode) {
       const live = mode === undefined ? '' : '&live';

@@ -1,15 +1,16 @@
 // The endpoint that every peer sends to: a process of its own, so that its CPU is never counted.
-// Answers `{}` to whatever is posted and finds each line's number in the bodies, so that a run
-// counts only if every line arrived. Started by sink-client.ts; `--port N`, default any.
-// Bodies are kept and searched when the stats are asked for, after the run, so that the sink is not
-// what a fast peer waits for. With `live` they are searched at once, for their time of arrival.
+// Answers as each peer expects (sink-answers.ts) and finds each line's number in the bodies, so
+// that a run counts only if every line arrived. `--port N`, default any. Bodies are kept and
+// searched when the stats are asked for, after the run, so that the sink is not what a fast peer
+// waits for. With `live` they are searched at once, for their time of arrival.
 //
 // With `--key` and `--certificate` what peers post is taken over https on a port of its own. The
-// rest stays on plain http: the paths below, and a metadata server for peers that need a token.
-// A third port takes gRPC, for the plugin that is cheaper that way; its bodies hold the same text.
+// rest stays on plain http: the paths below, and a metadata server for peers that need a token. A
+// third port takes gRPC, for the plugin that is cheaper that way; its bodies hold the same text. A
+// fourth takes Fluentd's forward protocol.
 //
 //   POST /sink/reset?lines=N[&live]   forget everything, expect the numbers 0…N-1
-//   POST /sink/forget-latencies       start the quantiles anew
+//   POST /sink/forget-latencies       restart the quantiles
 //   GET  /sink/stats                  what arrived since
 //   GET  /computeMetadata/v1/…        a token and a project
 
@@ -18,12 +19,27 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import * as http2 from 'node:http2';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import {
+  type AddressInfo,
+  createServer as createTcpServer,
+  type Server as TcpServer,
+  type Socket,
+} from 'node:net';
 import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { createGunzip } from 'node:zlib';
+import { makeForwardReader } from './forward-protocol.ts';
 import { makeMarkerScan } from './marker-scan.ts';
+import {
+  type Answer,
+  answerGet,
+  answerMetadata,
+  answerPost,
+  isBulk,
+  isLokiPush,
+} from './sink-answers.ts';
 import type { SinkStats } from './sink-client.ts';
+import { decodeSnappy } from './snappy.ts';
 
 /** Latencies are counted in buckets of 0.1 ms up to a minute; later ones fall into the last. */
 const bucketMicros = 100;
@@ -90,7 +106,7 @@ function bytesSinceReset(socket: Socket): number {
 
 /** Searches what was kept, in the order of arrival. */
 function searchKept(): void {
-  for (const search of kept) search();
+  for (const searchOne of kept) searchOne();
   kept = [];
   keptBytes = 0;
 }
@@ -112,40 +128,96 @@ function readStats(): SinkStats {
   };
 }
 
+/** Counts bytes of a body, and searches them now or when the stats are asked for. */
+function search(scan: ReturnType<typeof makeMarkerScan>, chunk: Buffer, isLast = false): void {
+  counts.bodyBytes += chunk.length;
+  if (seen.length === 0) return; // Nothing is expected, so there is nothing to find.
+  if (live) return scan(chunk, isLast);
+  kept.push(() => scan(chunk, isLast));
+  keptBytes += chunk.length;
+  if (keptBytes > keptBytesMax) searchKept();
+}
+
+const nothing = Buffer.alloc(0);
+
 /** Counts and searches a body; calls back when all of it is there. */
 function receiveBody(body: Readable, onEnd: () => void): void {
   const scan = makeMarkerScan(onMarker);
-  body.on('data', (chunk: Buffer) => {
-    counts.bodyBytes += chunk.length;
-    if (seen.length === 0) return; // Nothing is expected, so there is nothing to find.
-    if (live) return scan(chunk, false);
-    kept.push(() => scan(chunk, false));
-    keptBytes += chunk.length;
-    if (keptBytes > keptBytesMax) searchKept();
-  });
+  body.on('data', (chunk: Buffer) => search(scan, chunk));
   body.on('end', () => {
-    if (live) scan(Buffer.alloc(0), true);
-    else kept.push(() => scan(Buffer.alloc(0), true));
+    search(scan, nothing, true);
     counts.requests++;
     onEnd();
   });
 }
 
-function receive(request: IncomingMessage, response: ServerResponse): void {
-  const zipped = request.headers['content-encoding'] === 'gzip';
-  const body: Readable = zipped ? request.pipe(createGunzip()) : request;
-  receiveBody(body, () => {
-    // rsyslog's only HTTP output in Debian speaks to Elasticsearch, and looks for these members.
-    const isBulk = request.url?.endsWith('/_bulk') === true;
-    const answer = isBulk ? '{"took":1,"errors":false,"items":[]}' : '{}';
-    response.writeHead(200, {
-      'content-type': 'application/json',
-      'content-length': answer.length,
-    });
-    response.end(answer);
+/** Takes a body that can only be searched when it is whole; throws when it is damaged. */
+function receivePush(body: Readable, onEnd: (error: unknown) => void): void {
+  const chunks: Buffer[] = [];
+  body.on('data', (chunk: Buffer) => chunks.push(chunk));
+  body.on('end', () => {
+    let damage: unknown;
+    try {
+      search(makeMarkerScan(onMarker), decodeSnappy(Buffer.concat(chunks)), true);
+      counts.requests++;
+    } catch (error) {
+      damage = error;
+    }
+    onEnd(damage);
   });
+}
+
+function send(response: ServerResponse, answer: Answer): void {
+  const { status, type, body, headers } = answer;
+  const length = status === 204 ? {} : { 'content-length': Buffer.byteLength(body) };
+  response.writeHead(status, { 'content-type': type, ...length, ...headers });
+  response.end(body);
+}
+
+function countLineBreaks(chunk: Buffer): number {
+  let count = 0;
+  for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) count++;
+  return count;
+}
+
+function receive(request: IncomingMessage, response: ServerResponse): void {
+  const { pathname } = new URL(request.url ?? '/', 'http://sink');
+  if (request.method === 'GET' || request.method === 'HEAD') {
+    request.resume();
+    return send(response, answerGet(pathname));
+  }
+  const isZipped = request.headers['content-encoding'] === 'gzip';
+  const body: Readable = isZipped ? request.pipe(createGunzip()) : request;
   // A peer that went away in mid-request counts as nothing: its lines come again or are missing.
   body.on('error', () => response.destroy());
+  if (isLokiPush(pathname) && request.headers['content-type'] === 'application/x-protobuf') {
+    return receivePush(body, (error) => {
+      const refusal = { status: 400, type: 'text/plain', body: String(error) };
+      send(response, error === undefined ? answerPost(pathname, 0) : refusal);
+    });
+  }
+  let lineBreaks = 0;
+  if (isBulk(pathname)) body.on('data', (chunk: Buffer) => (lineBreaks += countLineBreaks(chunk)));
+  receiveBody(body, () => send(response, answerPost(pathname, lineBreaks)));
+}
+
+/** Takes the forward protocol on a connection; each message counts as a request. */
+function receiveForward(socket: Socket): void {
+  const read = makeForwardReader({
+    onMessage(message) {
+      search(makeMarkerScan(onMarker), message, true);
+      counts.requests++;
+    },
+    answer: (bytes) => socket.write(bytes),
+  });
+  socket.on('data', (chunk: Buffer) => {
+    try {
+      read(chunk);
+    } catch {
+      socket.destroy(); // What follows has no beginning.
+    }
+  });
+  socket.on('error', () => socket.destroy());
 }
 
 /** An empty message of gRPC: not compressed, no bytes. */
@@ -158,14 +230,6 @@ function receiveGrpc(request: http2.Http2ServerRequest, response: http2.Http2Ser
     response.end(emptyMessage);
   });
   request.on('error', () => response.stream.destroy());
-}
-
-function answerMetadata(path: string, response: ServerResponse): void {
-  const isToken = path.endsWith('/token');
-  const token = { access_token: 'bench', expires_in: 3599, token_type: 'Bearer' };
-  const type = isToken ? 'application/json' : 'application/text';
-  response.writeHead(200, { 'metadata-flavor': 'Google', 'content-type': type });
-  response.end(isToken ? JSON.stringify(token) : 'bench');
 }
 
 function control(request: IncomingMessage, response: ServerResponse): void {
@@ -181,7 +245,9 @@ function control(request: IncomingMessage, response: ServerResponse): void {
   } else if (url.pathname === '/sink/stats') {
     response.end(JSON.stringify(readStats()));
   } else if (url.pathname.startsWith('/computeMetadata/')) {
-    answerMetadata(url.pathname, response);
+    request.resume();
+    const flavor = request.headers['metadata-flavor'];
+    send(response, answerMetadata(url.pathname, String(flavor)));
   } else {
     receive(request, response);
   }
@@ -189,7 +255,7 @@ function control(request: IncomingMessage, response: ServerResponse): void {
 
 /** Counts the connections of a server and what they carry, and answers its URL. */
 async function listen(
-  server: Server | http2.Http2Server,
+  server: Server | http2.Http2Server | TcpServer,
   port: number,
   scheme: string,
 ): Promise<string> {
@@ -221,6 +287,8 @@ if (option.key !== undefined && option.certificate !== undefined) {
   url = await listen(createTlsServer(pair, receive), 0, 'https');
 }
 const grpcUrl = await listen(http2.createServer(receiveGrpc), 0, 'http');
-process.stdout.write(`${JSON.stringify({ listening: url, controlUrl, grpcUrl })}\n`);
+const forwardUrl = await listen(createTcpServer(receiveForward), 0, 'tcp');
+const urls = { listening: url, controlUrl, grpcUrl, forwardUrl };
+process.stdout.write(`${JSON.stringify(urls)}\n`);
 // The parent holds the other end of stdin: when it dies in any way, so does the sink.
 process.stdin.on('end', () => process.exit(0)).resume();

@@ -1,5 +1,5 @@
 // The floor: curl uploads the raw files over one connection and understands nothing of them. What
-// an agent costs beyond this is what it does. Listed in peers.ts.
+// an agent costs beyond this is what it does.
 
 import { askVersion, type Peer } from './peer.ts';
 
@@ -10,9 +10,8 @@ export const curl: Peer = {
   endsItself: true,
   canFollow: false,
   canGzip: false,
-  lineShare: 1,
   find: () => askVersion('curl', '--version'),
-  configText: () => undefined,
+  configFiles: () => [],
   command(task) {
     // An empty `Expect` spares the round trip of a 100-continue per file.
     const uploads = task.files.flatMap((file) => ['-T', file, `${task.endpoint}/raw`]);

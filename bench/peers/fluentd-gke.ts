@@ -1,6 +1,6 @@
 // fluentd with the steps of the pipeline that GKE published for it: CRI or docker lines, klog
 // headers, resource of the pod, stack traces, insertIds, source locations, Cloud Logging's own
-// plugin over gRPC. Twice, with the published steps and tuned. Listed in peers.ts.
+// plugin over gRPC. Twice, with the published steps and tuned.
 //
 // Not in it: the API server's labels, and metrics. Tuned: one format instead of two that are tried,
 // the fast time format, no transformation that only rare lines need, buffers in memory.
@@ -140,15 +140,14 @@ function makePipeline(isTuned: boolean): Peer {
     endsItself: false,
     canFollow: true,
     canGzip: false,
-    lineShare: isTuned ? 0.04 : 0.02,
     find() {
       const listed = gems.map((gem) => askVersion('gem', 'list', '--exact', gem));
       return listed.includes(undefined) ? undefined : `plugin ${listed[0]}`;
     },
-    configText: (task) => pipelineConfig(task, isTuned),
-    command: (_task, configFile = '') => ({
+    configFiles: (task) => [{ name: 'fluentd.conf', text: pipelineConfig(task, isTuned) }],
+    command: ({ stateDir }) => ({
       file: 'fluentd',
-      args: ['--config', configFile, '-q'],
+      args: ['--config', `${stateDir}/fluentd.conf`, '-q'],
     }),
   };
 }

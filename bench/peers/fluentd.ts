@@ -1,5 +1,5 @@
 // fluentd at its floor: tail, parse CRI, post, nothing of what GKE's pipeline adds. Twice, as one
-// writes it down and tuned. Listed in peers.ts; the pipeline is fluentd-gke.ts.
+// writes it down and tuned. The pipeline of GKE is fluentd-gke.ts.
 //
 // Tuned, measured: parser-cri's default time format takes the slow path of Ruby's parser, `%N` half
 // of it; without the stat watcher each line no longer costs a wake-up at a live load. It does not
@@ -28,12 +28,27 @@ function contentParts(task: PeerTask): { nested: string; filter: string } {
   return { nested, filter: task.kind === 'mixed' ? trimMargin(filter) : '' };
 }
 
+/** Posts everything tagged `kubernetes.…` to the sink. */
+export function httpOutput(task: PeerTask, isTuned: boolean): string {
+  const connection = isTuned ? 'reuse_connections true' : '# reuse_connections false';
+  const trust = task.caFile === undefined ? '' : `tls_ca_cert_path ${task.caFile}`;
+  return `<match kubernetes.**>
+  @type http
+  endpoint ${task.endpoint}/fluentd
+  ${connection}
+  compress ${task.gzip ? 'gzip' : 'text'}
+  ${trust}
+  <buffer>
+    flush_interval 1s
+  </buffer>
+</match>
+`;
+}
+
 function floorConfig(task: PeerTask, isTuned: boolean): string {
   const { nested, filter } = contentParts(task);
   const tail = isTuned ? 'enable_stat_watcher false' : '# enable_stat_watcher true';
   const time = isTuned ? 'time_format %Y-%m-%dT%H:%M:%S.%N%z' : '# time_format of the plugin';
-  const connection = isTuned ? 'reuse_connections true' : '# reuse_connections false';
-  const trust = task.caFile === undefined ? '' : `tls_ca_cert_path ${task.caFile}`;
   return trimMargin(`
 <source>
   @type tail
@@ -48,17 +63,7 @@ function floorConfig(task: PeerTask, isTuned: boolean): string {
     ${nested}
   </parse>
 </source>
-${filter}<match kubernetes.**>
-  @type http
-  endpoint ${task.endpoint}/fluentd
-  ${connection}
-  compress ${task.gzip ? 'gzip' : 'text'}
-  ${trust}
-  <buffer>
-    flush_interval 1s
-  </buffer>
-</match>
-`).replaceAll(/^\s*\n/gm, '');
+${filter}${httpOutput(task, isTuned)}`).replaceAll(/^\s*\n/gm, '');
 }
 
 function makeFluentd(isTuned: boolean): Peer {
@@ -69,14 +74,13 @@ function makeFluentd(isTuned: boolean): Peer {
     endsItself: false,
     canFollow: true,
     canGzip: true,
-    lineShare: 0.1,
     find() {
       const isParserHere = askVersion('gem', 'list', '--exact', 'fluent-plugin-parser-cri');
       return isParserHere === undefined ? undefined : askVersion('fluentd', '--version');
     },
-    configText: (task) => floorConfig(task, isTuned),
-    command(_task, configFile = '') {
-      const args = ['--config', configFile, '-q'];
+    configFiles: (task) => [{ name: 'fluentd.conf', text: floorConfig(task, isTuned) }],
+    command({ stateDir }) {
+      const args = ['--config', `${stateDir}/fluentd.conf`, '-q'];
       return { file: 'fluentd', args: isTuned ? ['--no-supervisor', ...args] : args };
     },
   };

@@ -1,5 +1,5 @@
 // What one writes in an afternoon: read a file by lines, one log.entry() of Google's own client for
-// each. Listed in peers.ts; the agent itself is naive-client.ts.
+// each. The agent itself is naive-client.ts.
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -17,7 +17,6 @@ export const naive: Peer = {
   endsItself: true,
   canFollow: false,
   canGzip: false,
-  lineShare: 0.1,
   find() {
     try {
       return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
@@ -25,9 +24,12 @@ export const naive: Peer = {
       return undefined;
     }
   },
-  configText: () => undefined,
+  configFiles: () => [],
   command(task) {
     const agent = path.join(import.meta.dirname, 'naive-client.ts');
-    return { file: process.execPath, args: [agent, '--endpoint', task.endpoint, ...task.files] };
+    const args = [agent, '--endpoint', task.endpoint, ...task.files];
+    // The client looks for a metadata server, and would for Google's.
+    const env = { GCE_METADATA_HOST: new URL(task.metadataUrl).host };
+    return { file: process.execPath, args, env };
   },
 };

@@ -1,5 +1,5 @@
 // OpenTelemetry Collector (contrib): filelog with the container parser, otlphttp as JSON, which is
-// the nearest to a LogEntry that it posts to an endpoint of one's own. Listed in peers.ts.
+// the nearest to a LogEntry that it posts to an endpoint of one's own.
 
 import { askVersion, type Peer, type PeerTask, trimMargin } from './peer.ts';
 
@@ -43,11 +43,10 @@ export const otelcol: Peer = {
   endsItself: false,
   canFollow: true,
   canGzip: true,
-  lineShare: 0.5,
   find: () => askVersion('otelcol-contrib', '--version'),
-  configText: otelConfig,
-  command: (_task, configFile = '') => ({
+  configFiles: (task) => [{ name: 'otelcol.yaml', text: otelConfig(task) }],
+  command: ({ stateDir }) => ({
     file: 'otelcol-contrib',
-    args: ['--config', configFile],
+    args: ['--config', `${stateDir}/otelcol.yaml`],
   }),
 };

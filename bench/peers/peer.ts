@@ -1,5 +1,5 @@
-// What the benchmark knows of an agent: how to find it, configure it and start it. One adapter a
-// file in this folder; peers.ts lists them. An adapter never measures, so all are measured alike.
+// What the benchmark knows of an agent: how to find it, configure it and start it. An adapter never
+// measures, so all are measured alike.
 
 import { execFileSync } from 'node:child_process';
 import type { CorpusKind } from '../corpus.ts';
@@ -15,6 +15,8 @@ export type PeerTask = {
   readonly endpoint: string;
   /** The same for gRPC, without TLS. */
   readonly grpcEndpoint: string;
+  /** The same for Fluentd's forward protocol, `tcp://host:port`, without TLS. */
+  readonly forwardEndpoint: string;
   /** Proves an https endpoint. */
   readonly caFile: string | undefined;
   /** A metadata server, as an http URL, for a peer that must have a token. */
@@ -23,6 +25,9 @@ export type PeerTask = {
   /** Follow the files until SIGTERM; otherwise ship what is there and, if it can, exit. */
   readonly follow: boolean;
 };
+
+/** A file that a peer reads. Some take the format from the end of the name. */
+export type ConfigFile = { readonly name: string; readonly text: string };
 
 export type Peer = {
   readonly name: string;
@@ -36,11 +41,11 @@ export type Peer = {
   /** Can follow growing files, so that the live and idle scenarios can run it. */
   readonly canFollow: boolean;
   readonly canGzip: boolean;
-  /** Part of the corpus it is given, because all of it would take too long; 1 is everything. */
-  readonly lineShare: number;
-  /** Text of its configuration file, which is written to `stateDir`/config; undefined: none. */
-  configText(task: PeerTask): string | undefined;
-  command(task: PeerTask, configFile: string | undefined): Command;
+  /** Speaks no TLS here, so that the scenario over https leaves it out. */
+  readonly isPlainOnly?: true;
+  /** Its configuration, written into `stateDir` before it starts. */
+  configFiles(task: PeerTask): readonly ConfigFile[];
+  command(task: PeerTask): Command;
 };
 
 /** What looks like a version in a command's output; undefined without the command. */

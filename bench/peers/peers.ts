@@ -1,25 +1,36 @@
-// Every peer the benchmark knows, in the order of the tables. The scenarios pick from here.
+// Every peer the benchmark knows, in the order of the tables.
 
 import { curl } from './curl.ts';
-import { fluentBit, fluentBitLean, fluentBitTuned } from './fluent-bit.ts';
+import {
+  fluentBit,
+  fluentBitForward,
+  fluentBitLean,
+  fluentBitRelayed,
+  fluentBitTuned,
+} from './fluent-bit.ts';
 import { fluentd, fluentdTuned } from './fluentd.ts';
 import { fluentdGke, fluentdGkeTuned } from './fluentd-gke.ts';
 import { naive } from './naive.ts';
 import { otelcol } from './otelcol.ts';
 import type { Peer } from './peer.ts';
+import { promtail } from './promtail.ts';
 import { rsyslog, rsyslogTuned } from './rsyslog.ts';
 import { syslogNg, syslogNgTuned } from './syslog-ng.ts';
-import { tailship } from './tailship.ts';
+import { tailship, tailshipBase } from './tailship.ts';
 import { vector } from './vector.ts';
 
-const peers: readonly Peer[] = [
+export const peers: readonly Peer[] = [
   tailship,
+  tailshipBase,
   curl,
   rsyslogTuned,
   rsyslog,
   fluentBitLean,
   fluentBitTuned,
   fluentBit,
+  fluentBitForward,
+  fluentBitRelayed,
+  promtail,
   vector,
   otelcol,
   syslogNgTuned,

@@ -1,6 +1,7 @@
 // rsyslog of Debian: imfile, then omelasticsearch, because Debian builds no plain HTTP output: each
 // entry has a line of Elasticsearch's bulk form before it. Twice, as one writes it down and tuned.
-// Listed in peers.ts. It does not join partial lines and takes no pod out of a path.
+// It does not join partial lines and takes no pod out of a path. What it says of itself goes into
+// a file of its own, where a test looks for complaints about the sink's answers.
 //
 // Tuned: the content is cut out at its column, which containerd's fixed-width times allow, instead
 // of by a regular expression; larger batches, and one worker that waits for them.
@@ -8,7 +9,7 @@
 import { existsSync } from 'node:fs';
 import { askVersion, type Peer, type PeerTask, trimMargin } from './peer.ts';
 
-/** Beside syslog-ng, which Debian does not let it stand next to. */
+/** For a machine with syslog-ng, whose package excludes this one. */
 const unpackedRoot = '/opt/rsyslog';
 const unpackedLibraries = `${unpackedRoot}/usr/lib/x86_64-linux-gnu`;
 const packages = 'rsyslog rsyslog-elasticsearch libestr0 libfastjson4 liblognorm5';
@@ -53,7 +54,7 @@ function rsyslogConfig(task: PeerTask, isTuned: boolean): string {
     task.caFile === undefined ? 'usehttps="off"' : `usehttps="on" tls.cacert="${task.caFile}"`;
   const template = isJson ? parsed : isTuned ? byColumn : byRegex;
   return trimMargin(`
-global(workDirectory="${task.stateDir}" maxMessageSize="128k")
+global(workDirectory="${task.stateDir}" maxMessageSize="128k" processInternalMessages="on")
 module(load="imfile")
 module(load="omelasticsearch")${template}
 ruleset(name="ship" queue.type="LinkedList" queue.size="100000" queue.timeoutEnqueue="60000") {
@@ -62,6 +63,7 @@ ruleset(name="ship" queue.type="LinkedList" queue.size="100000" queue.timeoutEnq
     template="entry" searchIndex="bench" action.resumeRetryCount="-1"
     queue.type="LinkedList" queue.size="100000" queue.timeoutEnqueue="60000" ${queue})
 }
+syslog.* action(type="omfile" file="${task.stateDir}/rsyslogd.log")
 input(type="imfile" File="${task.containersDir}/*.log" Tag="kubernetes" ruleset="ship" addMetadata="on")
 `);
 }
@@ -76,15 +78,14 @@ function makeRsyslog(isTuned: boolean): Peer {
     endsItself: false,
     canFollow: true,
     canGzip: false,
-    lineShare: 0.1,
     find() {
       const program = findProgram();
       return program && askVersion('env', `LD_LIBRARY_PATH=${unpackedLibraries}`, program, '-v');
     },
-    configText: (task) => rsyslogConfig(task, isTuned),
-    command(task, configFile = '') {
+    configFiles: (task) => [{ name: 'rsyslog.conf', text: rsyslogConfig(task, isTuned) }],
+    command({ stateDir }) {
       const file = findProgram() ?? 'rsyslogd';
-      const args = ['-n', '-f', configFile, '-i', `${task.stateDir}/pid`];
+      const args = ['-n', '-f', `${stateDir}/rsyslog.conf`, '-i', `${stateDir}/pid`];
       if (!file.startsWith(unpackedRoot)) return { file, args };
       const env = { LD_LIBRARY_PATH: unpackedLibraries };
       return { file, args: [...args, '-M', `${unpackedLibraries}/rsyslog`], env };

@@ -1,12 +1,27 @@
 // syslog-ng of Debian: its own kubernetes() source with http() as one writes it down, and tuned.
-// Listed in peers.ts.
 //
 // Tuned: kubernetes() groups every line by its file to join partial ones, which costs more than all
 // the rest, so the tuned one does not join; its lines are split at three spaces, sent in batches.
 
 import { askVersion, type Peer, type PeerTask, trimMargin } from './peer.ts';
 
-const filesMax = 20_000;
+/** More files than the corpus has: one that is rotated has a successor before it goes. */
+const spareFiles = 8;
+/** Lines under way in all, and of one file: with fewer a file waits for its batch to time out. */
+const windowLines = 2_000_000;
+const fileWindowLinesMax = 10_000;
+const fileWindowLinesMin = 100;
+
+/**
+ * The window of flow control. syslog-ng gives each file `log-iw-size() / max-files()` lines, and a
+ * file that has used its share waits for an answer.
+ */
+function windowOf(task: PeerTask): { readonly files: number; readonly lines: number } {
+  const files = task.files.length + spareFiles;
+  const share = Math.floor(windowLines / files);
+  const each = Math.min(fileWindowLinesMax, Math.max(fileWindowLinesMin, share));
+  return { files, lines: files * each };
+}
 
 const global = `
 @version: 3.38
@@ -50,14 +65,15 @@ log {
 function tunedConfig(task: PeerTask): string {
   const resource =
     '--pair resource="${.k8s.namespace_name}/${.k8s.pod_name}/${.k8s.container_name}"';
+  const { files, lines } = windowOf(task);
   const entry = '--key .cri.* --shift-levels 1 --key .json.* --shift-levels 1';
   return trimMargin(`${global}
 source files {
   wildcard-file(
     base-dir("${task.containersDir}")
     filename-pattern("*.log")
-    max-files(${filesMax})
-    log-iw-size(${filesMax * 100})
+    max-files(${files})
+    log-iw-size(${lines})
     log-fetch-limit(10000)
     follow-freq(1)
     flags(no-parse)
@@ -74,7 +90,7 @@ destination sink {
     body-prefix("[")
     delimiter(",\\n")
     body-suffix("]")
-    log-fifo-size(${filesMax * 100})
+    log-fifo-size(${lines})
     body('$(format-json ${entry} ${resource})')
     ${trust(task)}
   );
@@ -104,13 +120,14 @@ function makeSyslogNg(isTuned: boolean): Peer {
     endsItself: false,
     canFollow: true,
     canGzip: false,
-    lineShare: 0.1,
     find: () =>
       askVersion('syslog-ng', '--version') && askVersion('dpkg-query', '-W', 'syslog-ng-mod-http'),
-    configText: isTuned ? tunedConfig : defaultConfig,
-    command(task, configFile = '') {
+    configFiles: (task) => [
+      { name: 'syslog-ng.conf', text: isTuned ? tunedConfig(task) : defaultConfig(task) },
+    ],
+    command(task) {
       const own = (name: string) => `${task.stateDir}/${name}`;
-      const args = ['--foreground', '--no-caps', '--cfgfile', configFile];
+      const args = ['--foreground', '--no-caps', '--cfgfile', own('syslog-ng.conf')];
       args.push('--persist-file', own('persist'), '--pidfile', own('pid'), '--control', own('ctl'));
       return { file: 'syslog-ng', args };
     },

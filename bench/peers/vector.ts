@@ -1,6 +1,6 @@
 // Vector: file source, a remap that parses CRI and merges JSON, http sink in LogEntry form. Its
-// kubernetes_logs source needs an API server, so the file source it is built on stands in. Listed
-// in peers.ts; once, because its defaults are what one would tune to.
+// kubernetes_logs source needs an API server, so the file source it is built on takes its place.
+// Once, because its defaults are what one would tune to.
 
 import { askVersion, type Peer, type PeerTask, trimMargin } from './peer.ts';
 
@@ -47,11 +47,10 @@ export const vector: Peer = {
   endsItself: false,
   canFollow: true,
   canGzip: true,
-  lineShare: 0.5,
   find: () => askVersion('vector', '--version'),
-  configText: vectorConfig,
-  command: (_task, configFile = '') => ({
+  configFiles: (task) => [{ name: 'vector.yaml', text: vectorConfig(task) }],
+  command: ({ stateDir }) => ({
     file: 'vector',
-    args: ['--quiet', '--config-yaml', configFile],
+    args: ['--quiet', '--config-yaml', `${stateDir}/vector.yaml`],
   }),
 };
