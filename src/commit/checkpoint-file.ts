@@ -24,7 +24,7 @@ import { crc32 } from 'node:zlib';
 
 import { AgentError, hasCode, isSystemError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { Checkpoint, CheckpointKey } from './checkpoint.ts';
+import type { Checkpoint, CheckpointKey, ReadTime } from './checkpoint.ts';
 import { lockHolder } from './lock-holder.ts';
 
 /** A change of one row: a checkpoint to write, or a key to forget. */
@@ -266,7 +266,7 @@ function columnsOf(key: CheckpointKey): [string, string, number, string, string]
 
 function encodeRow(checkpoint: Checkpoint): (string | number)[] {
   const { offset, positionHash = -1, size = -1, device, inode, bornMs, fileName } = checkpoint;
-  const readTimes = checkpoint.readTimes.map(({ end, atMs }) => `${end}:${atMs}`).join();
+  const readTimes = checkpoint.readTimes.map(encodeReadTime).join();
   const place = [offset, positionHash, size, device, inode, bornMs, fileName, readTimes];
   const columns = [...columnsOf(checkpoint), ...place];
   return [...columns, checksumOf(columns)];
@@ -312,11 +312,16 @@ function decodeColumns(row: Readonly<Record<string, unknown>>) {
   };
 }
 
+function encodeReadTime({ end, atMs, hash }: ReadTime): string {
+  return hash === undefined ? `${end}:${atMs}` : `${end}:${atMs}:${hash}`;
+}
+
 function decodeReadTimes(text: string): Checkpoint['readTimes'] {
   if (text === '') return [];
   return text.split(',').map((pair) => {
-    const [end, atMs] = pair.split(':');
-    return { end: Number(end), atMs: Number(atMs) };
+    const [end, atMs, hash] = pair.split(':');
+    const known = hash === undefined ? undefined : Number(hash);
+    return { end: Number(end), atMs: Number(atMs), hash: known };
   });
 }
 

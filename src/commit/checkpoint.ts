@@ -13,7 +13,12 @@ export type CheckpointKey = {
 };
 
 /** Lines that start before `end`, and not before the end of the one before, were read `atMs`. */
-export type ReadTime = { readonly end: number; readonly atMs: number };
+export type ReadTime = {
+  readonly end: number;
+  readonly atMs: number;
+  /** Of up to 256 bytes before `end`; undefined where it is not known. */
+  readonly hash: number | undefined;
+};
 
 /** Everything before `offset`, in bytes of the uncompressed file, is acknowledged. */
 export type Checkpoint = CheckpointKey & {

@@ -105,7 +105,7 @@ export class ChainFiles {
       if (listing === undefined) return false;
       this.#noteOverLimit(listing.overLimit);
       const news = this.#adoptListing(listing.files, nowMs);
-      if (!this.#directory.mustList) this.#positions.endFirstListing();
+      if (!this.#directory.mustList) this.#positions.endListing();
       if (!this.#isListed && listing.overLimit === 0) this.#forgetVanished();
       return news;
     } catch (error) {
@@ -314,6 +314,7 @@ export class ChainFiles {
     const fresh = new LogFile(old, this.#setup);
     fresh.takeDescriptorFrom(old);
     this.lose(old, 'truncated'); // What was cut off cannot be read any more.
+    this.relist(); // It may have been copied before.
     this.#list.splice(index + 1, 0, fresh);
     if (fresh.identify()) this.#positions.resume(fresh);
   }

@@ -87,7 +87,7 @@ export class Position {
     const end = this.#offset;
     const marked = this.#readTimes.at(-1)?.end ?? start;
     if (readAtMs !== undefined && end > marked) {
-      this.#readTimes = [...this.#readTimes, { end, atMs: readAtMs }];
+      this.#readTimes = [...this.#readTimes, { end, atMs: readAtMs, hash: this.#hash }];
     }
     this.#begun.push({ end, hash: this.#hash });
     return { lowWater: this.#lowWater, ticket: this.#lowWater.begin(start, end) };

@@ -13,7 +13,7 @@ import { instanceAfter, type FileHead, type FileIdentity } from './file-identity
 import { parseFileName, sameRotation } from './file-name.ts';
 import type { LogFile } from './log-file.ts';
 import type { LogLocation } from './log-location.ts';
-import { holds, isCopyOf, isFileOf, isSameIdentity } from './same-log.ts';
+import { holds, isCopyOf, isFileOf, isSameIdentity, provenEnd } from './same-log.ts';
 import type { KnownOffset, TailSetup } from './tail-setup.ts';
 
 /** What a stored position is to a file; `lost`: the file is the same, its bytes are others. */
@@ -24,9 +24,12 @@ export class Positions {
   readonly #setup: TailSetup;
   readonly #files: () => readonly LogFile[];
   readonly #storedSizes = new WeakMap<LogFile, number>();
-  /** Of files that may live on in a `.gz` which is not unpacked yet. */
-  readonly #forgetsLater = new Set<LogFile>();
-
+  /**
+   * Files that may live on in a `.gz` which is not unpacked yet, or in a copy that was made before
+   * they were truncated, with the count of listings by which that is known.
+   */
+  readonly #forgetsLater = new Map<LogFile, number>();
+  #listings = 0;
   #isListed = false;
   /** Of the first listing, whose files are met in several looks when they are many. */
   readonly #firstFrom: 'start' | 'end';
@@ -38,9 +41,10 @@ export class Positions {
     this.#files = files;
   }
 
-  /** Every file of the first listing was met. */
-  endFirstListing(): void {
+  /** Every file of a listing was met. */
+  endListing(): void {
     this.#isListed = true;
+    this.#listings += 1;
   }
 
   get #from(): 'start' | 'end' {
@@ -105,7 +109,7 @@ export class Positions {
     if (isHeld === undefined) return this.#hasNameOf(file, known) ? 'copy' : 'other';
     // The first line alone may be that of any file, unless it is all that there ever was.
     const isAll = file.size === known.offset && known.size === known.offset;
-    return isAll || known.offset > head.lineBytes + 1 ? 'copy' : 'other';
+    return isAll || provenEnd(known) > head.lineBytes + 1 ? 'copy' : 'other';
   }
 
   #hasNameOf(file: LogFile, { fileName }: KnownOffset): boolean {
@@ -186,19 +190,26 @@ export class Positions {
   /** The file is gone and acknowledged. */
   forget(file: LogFile): void {
     if (file.identity === undefined) return;
-    if (file.identity.instance !== '' && this.#files().some(isUnknownPack)) {
-      this.#forgetsLater.add(file);
+    if (file.identity.instance !== '' && (file.replaced || this.#files().some(isUnknownPack))) {
+      this.#forgetsLater.set(file, this.#listings + (file.replaced ? 1 : 0));
       return;
     }
-    if (this.#files().some((other) => isSameIdentity(other, file))) return;
-    this.#setup.forget(file.owner, file.identity);
+    this.#forgetNow(file, file.identity);
   }
 
-  /** Forgets what had to wait for a `.gz`. */
+  #forgetNow(file: LogFile, identity: FileIdentity): void {
+    if (this.#files().some((other) => isSameIdentity(other, file))) return;
+    this.#setup.forget(file.owner, identity);
+  }
+
+  /** Forgets what had to wait. */
   forgetDelayed(): void {
     if (this.#forgetsLater.size === 0 || this.#files().some(isUnknownPack)) return;
-    for (const file of this.#forgetsLater) this.forget(file);
-    this.#forgetsLater.clear();
+    for (const [file, listings] of this.#forgetsLater) {
+      if (listings > this.#listings || file.identity === undefined) continue;
+      this.#forgetsLater.delete(file);
+      this.#forgetNow(file, file.identity);
+    }
   }
 
   /**

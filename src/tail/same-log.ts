@@ -2,6 +2,7 @@
 //
 // Invariant: every answer comes from bytes, inode and birth; a name alone proves nothing.
 
+import type { ReadTime } from '../commit/checkpoint.ts';
 import { positionHashAt } from './file-peek.ts';
 import type { LogFile } from './log-file.ts';
 import type { KnownOffset } from './tail-setup.ts';
@@ -12,12 +13,25 @@ export function isSameIdentity(a: LogFile, b: LogFile): boolean {
   return a.identity.idPrefix === b.identity.idPrefix;
 }
 
-/** Whether `file` holds the bytes before `known`; undefined when that cannot be known. */
+/**
+ * Whether `file` holds the bytes before `known`, and those behind it that may have been sent;
+ * undefined when that cannot be known. Where the latter are others, their ids must not be used
+ * again: at the same time of reading, another line would be taken for the one that was sent.
+ */
 export function holds(file: LogFile, known: KnownOffset): boolean | undefined {
-  const { offset, positionHash } = known;
-  if (file.fd === undefined) return undefined;
-  if (offset > file.size) return false;
-  return positionHash === undefined ? undefined : positionHashAt(file.fd, offset) === positionHash;
+  const { offset, positionHash, readTimes } = known;
+  const { fd } = file;
+  if (fd === undefined) return undefined;
+  if (provenEnd(known) > file.size) return false;
+  const isSent = ({ end, hash }: ReadTime) =>
+    hash === undefined || positionHashAt(fd, end) === hash;
+  if (!readTimes.every(isSent)) return false;
+  return positionHash === undefined ? undefined : positionHashAt(fd, offset) === positionHash;
+}
+
+/** The bytes up to here are known, by their hashes. */
+export function provenEnd({ offset, readTimes }: KnownOffset): number {
+  return Math.max(offset, readTimes.findLast(({ hash }) => hash !== undefined)?.end ?? 0);
 }
 
 /** Whether `file` is the very one, by inode and birth, in which a position was stored. */
