@@ -183,6 +183,11 @@ export type AgentStatus = {
   /** Used part of the node's table of connections, 0 to 1; undefined where it cannot be seen. */
   readonly conntrackShare: number | undefined;
   readonly ship: ShipStatus;
+  /**
+   * Where a container's entries are seen: a URL with `{namespace}`, `{pod}`, `{container}` and the
+   * names of `place` in braces; undefined where that is not known.
+   */
+  readonly logsLink: string | undefined;
   /** US dollars, of the option. */
   readonly pricePerGib: number;
   readonly workloads: readonly WorkloadStatus[];

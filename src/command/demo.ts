@@ -124,6 +124,7 @@ function startAgent(config: Config, { root, node, emulator, adminPort }: AgentPl
     `--workers=${config.workers}`,
     `--grace-ms=${config.graceMs}`,
     `--price-per-gib=${config.pricePerGib}`,
+    `--logs-link=${emulator.url}/?workload={namespace}/{pod}/{container}`,
     `--log-level=${config.logLevel}`,
   ];
   const entry = fileURLToPath(new URL('../main.ts', import.meta.url));

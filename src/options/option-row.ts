@@ -28,6 +28,8 @@ export type OptionRow = {
     | 'redactions'
     | 'samples'
     | 'url'
+    /** A URL with names of `templateNames` in braces. */
+    | 'template'
     | 'hostPort'
     | 'boolean'
     | 'choice'
@@ -62,6 +64,17 @@ export const listKinds: ReadonlySet<OptionRow['kind']> = new Set([
   'redactions',
   'samples',
 ]);
+
+/** What a template may name; the page puts a container's values in. */
+export const templateNames = [
+  'namespace',
+  'pod',
+  'container',
+  'node',
+  'cluster',
+  'location',
+  'project',
+] as const;
 
 export type HostPort = { readonly host: string; readonly port: number };
 

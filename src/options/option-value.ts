@@ -4,7 +4,7 @@
 import { resolve } from 'node:path';
 import { byteUnits } from '../byte-units.ts';
 import { globText, parseGlob, parseRate, rateText } from '../container-glob.ts';
-import type { HostPort, OptionRow } from './options.ts';
+import { type HostPort, type OptionRow, templateNames } from './option-row.ts';
 import { AgentError } from '../errors.ts';
 import { parseRedaction, parseSample, redactionText, sampleText } from '../record-rule.ts';
 
@@ -38,6 +38,7 @@ export function parseOptionValue(row: OptionRow, written: unknown, origin: strin
   }
   if (row.kind === 'path') return resolve(text);
   if (row.kind === 'url') return parseUrl(text, wrong);
+  if (row.kind === 'template') return parseTemplate(text, wrong);
   if (row.kind === 'hostPort') return parseHostPort(row, text, wrong);
   return text;
 }
@@ -151,6 +152,16 @@ function parseUrl(text: string, wrong: Wrong): string {
   if (url === null || !/^https?:$/.test(url.protocol)) throw wrong('an http:// or https:// URL');
   if (url.search !== '' || url.hash !== '') throw wrong('a URL without ? and #');
   return url.href.replace(/\/+$/, '');
+}
+
+function parseTemplate(text: string, wrong: Wrong): string {
+  for (const [, name = ''] of text.matchAll(/\{([^}]*)\}/g)) {
+    if (templateNames.includes(name as 'pod')) continue;
+    throw wrong(`a URL with ${templateNames.map((known) => `{${known}}`).join(', ')} in it`);
+  }
+  const protocol = URL.parse(text.replaceAll(/\{\w+\}/g, 'x'))?.protocol ?? '';
+  if (!/^https?:$/.test(protocol)) throw wrong('an http:// or https:// URL');
+  return text;
 }
 
 function parseHostPort(row: OptionRow, text: string, wrong: Wrong): HostPort | undefined {

@@ -4,12 +4,11 @@
 
 import { GiB, KiB } from '../byte-units.ts';
 import { limits } from '../config.ts';
+import { adminOptions } from './admin-options.ts';
 import { agentCommands, type HostPort, type OptionRow } from './option-row.ts';
 import { podOptions } from './pod-options.ts';
 
 export { commands, type Command, type HostPort, type OptionRow } from './option-row.ts';
-
-const localAdminAddress: HostPort = { host: '127.0.0.1', port: 8090 };
 
 /** Every option there is, in the order of the help. */
 export const options = {
@@ -319,30 +318,7 @@ export const options = {
     help: 'Say what would be taken over, and save nothing.',
   },
   // ── operating it
-  adminAddress: {
-    kind: 'hostPort',
-    default: localAdminAddress,
-    mayBeOff: true,
-    commands: ['run', 'demo', 'check', 'top'],
-    placeholder: 'HOST:PORT',
-    help: 'Where /livez, /readyz, /metrics, /api/status and the page are served, or `off`.',
-  },
-  adminShowContent: {
-    kind: 'boolean',
-    default: false,
-    commands: ['run', 'check'],
-    help: 'Let the page show what is in entries: who can reach --admin-address can then read logs.',
-  },
-  pricePerGib: {
-    kind: 'amount',
-    isHot: true,
-    default: 0.5,
-    min: 0,
-    max: 1_000,
-    commands: agentCommands,
-    placeholder: 'USD',
-    help: 'US dollars for a GiB in Cloud Logging; the cost that the page estimates follows from it.',
-  },
+  ...adminOptions,
   intervalMs: {
     kind: 'milliseconds',
     default: 2_000,

@@ -23,6 +23,7 @@ import type { Heartbeat } from './heartbeat.ts';
 import { letterStatus } from './letter-status.ts';
 import { severityNames } from '../log-severity.ts';
 import type { Log } from '../log.ts';
+import { logsLinkOf } from './logs-link.ts';
 import { overLimitOf } from './over-limit.ts';
 import { createPressureReader, type Pressure } from '../host/node-pressure.ts';
 import { steadyNowMs } from '../steady-clock.ts';
@@ -216,6 +217,7 @@ function statusOf(agent: ShownAgent, { adminMicros, rssBytes, pressure }: Known)
     rssBytes,
     eventLoopLagMs: Math.max(0, lagMs),
     ...pressure,
+    logsLink: logsLinkOf(config),
     pricePerGib: config.pricePerGib,
     workloads,
   };

@@ -92,7 +92,6 @@ describe.skipIf(whyNoBrowser !== '')(`the page${whyNoBrowser}`, () => {
     expect(await drawer.locator('.files').innerText()).toContain(
       'acknowledged 8,912,345, read 9,961,020',
     );
-    await saveScreenshot(page, { directory: screenshots, name: 'agent-detail' });
     await page.keyboard.press('Escape');
     expect(await drawer.count()).toBe(0);
   });
@@ -116,15 +115,28 @@ describe.skipIf(whyNoBrowser !== '')(`the page${whyNoBrowser}`, () => {
     expect(await withContent.locator('#letters code').allInnerTexts()).toEqual(['bad', entry]);
   });
 
-  test('says so when the agent does not answer', async () => {
+  test('is greyed, and says since when, while the agent does not answer', async () => {
     const { url, close } = await serve(createScene(sceneTimeMs));
-    const page = await open(url);
+    const page = await open(url, { ...shapes.wide, nowMs: sceneTimeMs });
     await page.waitForSelector('#rows tr[data-key]');
+    const filterOf = (selector: string) =>
+      page.evaluate(`getComputedStyle(document.querySelector('${selector}')).filter`);
+    expect(await filterOf('.workloads')).toBe('none');
     await close();
     await page.evaluate('document.dispatchEvent(new Event("visibilitychange"))');
     await until('the page tells', async () =>
       (await page.textContent('#alarm'))?.includes('does not answer'),
     );
+    const zone = await page.textContent('#zone');
+    expect(await page.textContent('#alarm')).toBe(
+      `The agent does not answer, since 08:20:00 ${zone} (0.0 s). Everything below is from 08:20:00.`,
+    );
+    expect(await page.title()).toMatch(/^no answer · gke-blue/);
+    for (const part of ['.answers', '.plots', '.workloads']) {
+      expect(await filterOf(`main > ${part}`)).toContain('grayscale(1)');
+    }
+    expect(await filterOf('#alarm')).toBe('none');
     expect(await page.locator('#rows tr[data-key]').count()).toBe(16);
+    await saveScreenshot(page, { directory: screenshots, name: 'agent-silent' });
   });
 });

@@ -71,6 +71,7 @@ export const sampleStatus: AgentStatus = {
     watches: 4,
     failures: 5,
   },
+  logsLink: 'https://logs.example.com/{namespace}/{pod}/{container}?from={cluster}',
   configHash: 'c0ffee123456',
   configReloads: { accepted: 6, refused: 7 },
   checkpointAgeSeconds: 0.75,

@@ -25,6 +25,7 @@ export type Shape = {
   readonly colorScheme?: 'light' | 'dark';
   /** What the page takes for now, milliseconds since 1970. */
   readonly nowMs?: number;
+  readonly timezoneId?: string;
 };
 
 /** Wide, dark and phone: what each page is looked at in. */
@@ -53,11 +54,11 @@ export function useBrowser(): { open: (url: string, shape?: Shape) => Promise<Pa
   return {
     open: async (url, shape = shapes.wide) => {
       if (browser === undefined) throw new Error(`no browser${whyNoBrowser}`);
-      const { width, height, colorScheme = 'light', nowMs } = shape;
+      const { width, height, colorScheme = 'light', nowMs, timezoneId = 'UTC' } = shape;
       const page = await browser.newPage({
         viewport: { width, height },
         colorScheme,
-        timezoneId: 'UTC',
+        timezoneId,
       });
       if (nowMs !== undefined) await page.clock.setFixedTime(nowMs);
       const faults: string[] = [];
