@@ -184,7 +184,7 @@ describe.skipIf(whyNoBrowser !== '')(`the page's drawer${whyNoBrowser}`, () => {
     step -= 1;
     const output = page.locator('.drawer .plot output').first();
     await until('the newest rate is told', async () => (await output.innerText()) === '5.0 kB/s');
-    expect(await page.locator('.drawer .plot h2').allInnerTexts()).toEqual(['Bytes', 'Lag']);
+    expect(await page.locator('.drawer .plot h4').allInnerTexts()).toEqual(['Bytes', 'Lag']);
     await page.evaluate('document.getElementById("version").textContent = "0.1.0"');
     await saveScreenshot(page, { directory: screenshots, name: 'agent-detail' });
     const over = await page.locator('.drawer .u-over').first().boundingBox();

@@ -1,10 +1,16 @@
-// The drawer of one workload: its figures, and its files as the chain they are, oldest first. It is
-// drawn again at each answer while it is open.
+// The drawer of one workload: its figures, links and commands, plots, and its files as the chain
+// they are, oldest first. It is drawn again at each answer while it is open; only its plots stay.
 
+import { copyButton } from './copy.js';
+import { logsLinkFor } from './logs-link.js';
 import { bytesText, countText, durationText, moneyText, shareText } from './numbers.js';
+import { createPlots } from './plots.js';
 import { severityBar, sharesOf } from './severities.js';
 
 /** @typedef {import('./workloads.js').Workload} Workload */
+/** @typedef {import('./plots.js').Columns} Columns */
+/** @typedef {{ workload: Workload, samples: Columns, place: Record<string, string>,
+ *   logsLink: string | undefined }} Shown */
 
 /** @param {string} name @param {string} className @param {...(string | Node)} children */
 function make(name, className, ...children) {
@@ -14,27 +20,72 @@ function make(name, className, ...children) {
   return node;
 }
 
-/** Fills the drawer. @param {HTMLDialogElement} drawer @param {Workload} workload */
-export function drawDetail(drawer, workload) {
-  const title = make('h2', '', workload.pod === '' ? workload.container : workload.pod);
+/** @param {HTMLDialogElement} drawer */
+export function createDetail(drawer) {
+  // The plots stay where they are, with the value under the pointer; what is around them is new.
+  const [above, area, below] = [make('div', ''), make('div', 'plots'), make('div', '')];
+  const trend = make('section', '', make('h3', '', 'Shipped since this page was opened'), area);
+  drawer.append(above, trend, below);
+  const plots = createPlots(area, ['Bytes', 'Lag'], 'h4');
+  return {
+    retell: () => plots.retell(),
+    /** @param {Shown} shown */
+    show(shown) {
+      const { workload, samples } = shown;
+      const focused = document.activeElement;
+      const hadFocus = drawer.contains(focused);
+      const label = focused?.textContent;
+      above.replaceChildren(headOf(drawer, workload), actionsOf(shown), factsOf(workload));
+      const { length } = workload.files;
+      below.replaceChildren(
+        ...severitiesOf(workload),
+        make('h3', '', length === 1 ? '1 file' : `${length} files, oldest first`),
+        filesOf(workload),
+        legend(),
+      );
+      // Two samples make a rate.
+      trend.hidden = (samples['atMs'] ?? []).length < 2;
+      if (!trend.hidden) plots.show(samples);
+      if (!hadFocus) return;
+      const buttons = [...drawer.querySelectorAll('button, a')];
+      const again = buttons.find(({ textContent }) => textContent === label) ?? buttons[0];
+      /** @type {HTMLElement | undefined} */ (again)?.focus();
+    },
+  };
+}
+
+/** @param {HTMLDialogElement} drawer @param {Workload} workload */
+function headOf(drawer, { namespace, pod, container }) {
+  const title = make('h2', '', pod === '' ? container : pod);
   title.id = 'detail-title';
-  const names = [workload.namespace, workload.container].filter((name) => name !== '').join(' · ');
+  const names = [namespace, container].filter((name) => name !== '').join(' · ');
   const close = make('button', '', 'Close');
   close.addEventListener('click', () => drawer.close());
-  const hadFocus = drawer.contains(document.activeElement);
-  drawer.replaceChildren(
-    make('header', '', make('div', '', title, make('p', 'faint', names)), close),
-    factsOf(workload),
-    ...severitiesOf(workload),
-    make(
-      'h3',
-      '',
-      workload.files.length === 1 ? '1 file' : `${workload.files.length} files, oldest first`,
-    ),
-    filesOf(workload),
-    legend(),
-  );
-  if (hadFocus) close.focus();
+  return make('header', '', make('div', '', title, make('p', 'faint', names)), close);
+}
+
+/** Where to look next. @param {Shown} shown */
+function actionsOf({ workload, place, logsLink }) {
+  const { namespace, pod, container } = workload;
+  const actions = make('div', 'actions');
+  const href = logsLinkFor(logsLink, { ...place, namespace, pod, container });
+  if (href !== undefined) {
+    const link = /** @type {HTMLAnchorElement} */ (make('a', 'button', 'Its entries ↗'));
+    link.href = href;
+    link.target = '_blank';
+    link.rel = 'noreferrer';
+    link.title = href;
+    actions.append(link);
+  }
+  const name = [namespace, pod, container].filter((text) => text !== '').join('/');
+  actions.append(copyButton('Copy name', () => name));
+  // A name is put into a command only if a shell takes it as it is.
+  if ([namespace, pod, container].every((text) => /^[a-z0-9][-.a-z0-9]*$/.test(text))) {
+    const command = `kubectl -n ${namespace} logs ${pod} -c ${container} --since 15m`;
+    actions.append(copyButton('Copy kubectl logs', () => command));
+  }
+  actions.append(copyButton('Copy link', () => location.href));
+  return actions;
 }
 
 /** @param {Workload} workload */
@@ -89,14 +140,17 @@ function filesOf({ files }) {
     );
     const left = size - offset;
     const text =
-      left === 0
-        ? `all ${countText(size)} bytes acknowledged`
-        : `acknowledged ${countText(offset)}, read ${countText(readOffset)} of ${countText(size)} bytes`;
+      size === 0
+        ? 'empty'
+        : left === 0
+          ? `all ${countText(size)} bytes acknowledged`
+          : `acknowledged ${countText(offset)}, read ${countText(readOffset)} of ${countText(size)} bytes`;
+    bar.title = text;
     return make(
       'li',
       '',
       make('div', 'name', name, make('span', '', state)),
-      bar,
+      ...(size === 0 ? [] : [bar]),
       make('small', '', text),
     );
   });

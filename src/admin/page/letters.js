@@ -1,6 +1,8 @@
 // The newest dead letters: which container's entries Cloud Logging refused, when and why. Their
 // content is shown only where the agent gives it.
 
+import { dateText } from './clock.js';
+import { copyButton } from './copy.js';
 import { bytesText } from './numbers.js';
 
 /**
@@ -9,15 +11,22 @@ import { bytesText } from './numbers.js';
  */
 export function createLetterList(section) {
   let shown = -1;
+  /** @type {any[]} */
+  let letters = [];
   const list = section.querySelector('ol');
+  function draw() {
+    list.replaceChildren(...letters.map(rowOf));
+    section.hidden = letters.length === 0;
+  }
   return {
+    /** Again, as another time zone holds. */
+    draw,
     /** @param {number} count @param {(path: string) => Promise<any>} ask */
     async show(count, ask) {
       if (count === shown) return;
-      const { letters } = await ask('api/dead-letters');
+      ({ letters } = await ask('api/dead-letters'));
       shown = count;
-      list.replaceChildren(...letters.map(rowOf));
-      section.hidden = letters.length === 0;
+      draw();
     },
   };
 }
@@ -26,12 +35,14 @@ export function createLetterList(section) {
 function rowOf({ id, time, codeName, container, entryBytes, reason, entry }) {
   const row = document.createElement('li');
   const head = document.createElement('p');
-  const parts = [time, container || 'unknown container', codeName, bytesText(entryBytes), id];
+  const at = dateText(Date.parse(time));
+  const parts = [at, container || 'unknown container', codeName, bytesText(entryBytes), id];
   for (const [index, text] of parts.entries()) {
     const part = document.createElement(index === 1 ? 'strong' : 'span');
     part.textContent = text;
     head.append(part, ' ');
   }
+  head.append(copyButton('Copy ID', () => id));
   row.append(head);
   for (const content of [reason, entry]) {
     if (content === undefined) continue;

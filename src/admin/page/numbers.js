@@ -3,7 +3,6 @@
 const byteUnits = ['B', 'kB', 'MB', 'GB', 'TB'];
 const counts = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const smallCounts = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
-const clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
 
 /** `1.5 MB`: two or three digits and a decimal unit. @param {number} bytes */
 export function bytesText(bytes) {
@@ -39,11 +38,6 @@ export function durationText(seconds) {
 export function moneyText(dollars) {
   if (dollars > 0 && dollars < 0.005) return '< $0.01';
   return `$${dollars < 9.995 ? dollars.toFixed(2) : counts.format(dollars)}`;
-}
-
-/** `14:03:59`. @param {number} seconds since 1970 */
-export function timeText(seconds) {
-  return clock.format(seconds * 1000);
 }
 
 /** `0`, `< 0.1 %`, `2.4 %`, `18 %` of 0.18. @param {number} share 0 to 1 */

@@ -1,31 +1,45 @@
 // The page of the agent: requests the status each few seconds while the tab is visible, and shows
 // it. Entry of page.html. The figures are the agent's; the page only takes differences and sorts.
 
-import { drawDetail } from './detail.js';
+import { readAddress, writeAddress } from './address.js';
+import { dateText, switchZone, timeText, zoneName } from './clock.js';
+import { createDetail } from './detail.js';
 import { createLetterList } from './letters.js';
+import { cutMiddle } from './names.js';
 import { bytesText, countText, durationText, moneyText } from './numbers.js';
 import { createPlots } from './plots.js';
+import { createWorkloadSamples } from './workload-samples.js';
 import { createWorkloadTable, keyOf } from './workloads.js';
 
 /** Two samples of the agent: each look costs it as much as some thousand lines. */
 const intervalMs = 10_000;
+/** While it does not answer, which costs it nothing. */
+const silentIntervalMs = 2000;
 const samplesMax = 180;
 const answerWithinMs = 4000;
 /** Behind by more than this is worth a colour. */
 const lateSeconds = 10;
+/** Two lines of its card on a phone. */
+const busiestNameMax = 30;
 
 /** @param {string} id @returns {any} */
 const element = (id) => document.getElementById(id);
 const detail = element('detail');
+const drawer = createDetail(detail);
 const plots = createPlots(element('plots'));
+const workloadSamples = createWorkloadSamples();
 let openKey = '';
-const table = createWorkloadTable({ open: openDetail });
+/** Of the address: opened with the first answer. */
+let wantedPod = readAddress().pod;
+const table = createWorkloadTable({ open: openDetail, changed: writeAddress });
+table.restore(readAddress());
 const letterList = createLetterList(element('letters'));
 /** @type {any} */
 let status;
 /** @type {Record<string, number[]>} */
 let samples = {};
 let silentSince = 0;
+let answeredAt = 0;
 let isLooking = false;
 
 /** @param {string} path */
@@ -38,16 +52,24 @@ async function ask(path) {
 async function look() {
   if (isLooking) return;
   isLooking = true;
+  const askedAt = Date.now();
   try {
     const { history, ...now } = await ask(`api/status?after=${samples['atMs']?.at(-1) ?? 0}`);
     // An agent that was started again counts from nothing.
-    if (status?.startedAt !== now.startedAt) samples = {};
+    if (status?.startedAt !== now.startedAt) {
+      samples = {};
+      workloadSamples.forget();
+    }
     for (const [name, values] of Object.entries(history)) {
       samples[name] = [...(samples[name] ?? []), ...values].slice(-samplesMax);
     }
     status = now;
     silentSince = 0;
+    answeredAt = Date.now();
+    workloadSamples.add(now.workloads, askedAt);
+    document.body.classList.remove('stale');
     show();
+    openWanted();
     // The figures are right without them.
     await letterList.show(sumOf(status.deadLetteredByReason), ask).catch(() => undefined);
   } catch {
@@ -78,12 +100,15 @@ function show() {
   if (detail.open) redrawDetail();
 }
 
-/** @param {string} id @param {string} state @param {string} text @param {string} more */
-function answer(id, state, text, more) {
+/**
+ * `whole` is what a reader who hovers over the answer sees.
+ * @param {string} id @param {string} state @param {string} text @param {string} more
+ */
+function answer(id, state, text, more, whole = text) {
   const card = element(id);
   card.className = state;
-  const strong = card.querySelector('strong');
-  strong.textContent = strong.title = text;
+  card.title = `${whole}\n${more}`;
+  card.querySelector('strong').textContent = text;
   card.querySelector('p').textContent = more;
 }
 
@@ -126,6 +151,7 @@ function showAlive() {
     failed.length === 0 ? 'good' : 'bad',
     failed.length === 0 ? `Up ${durationText(upSeconds)}` : `Fails: ${failed.join(', ')}`,
     `${cpu}, ${bytesText(status.rssBytes)} of memory`,
+    `Since ${dateText(Date.parse(status.startedAt))} ${zoneName()}`,
   );
 }
 
@@ -156,7 +182,8 @@ function showBusiest() {
   const share = (first.bytesPerSecond / total) * 100;
   const isFlood = share > 50 && workloads.length > 2;
   const rest = `${share.toFixed(0)} % of all, ${countText(first.linesPerSecond)} lines/s`;
-  answer('busiest', isFlood ? 'warn' : 'good', first.pod || first.container, rest);
+  const name = cutMiddle(first.pod || first.container, busiestNameMax);
+  answer('busiest', isFlood ? 'warn' : 'good', name, rest, keyOf(first));
 }
 
 function showLost() {
@@ -211,26 +238,70 @@ function recently(name) {
 
 function showSilence() {
   pill('no answer', 'bad');
-  element('alarm').hidden = false;
-  element('alarm').className = 'alarm';
+  document.body.classList.add('stale');
+  const alarm = element('alarm');
+  alarm.hidden = false;
+  alarm.className = 'alarm';
+  const since = `${timeText(silentSince / 1000)} ${zoneName()}`;
   const seconds = (Date.now() - silentSince) / 1000;
-  element('alarm').textContent =
-    `The agent does not answer (for ${durationText(seconds)}). This is its last answer.`;
+  const last =
+    answeredAt === 0
+      ? 'It has not answered yet.'
+      : `Everything below is from ${timeText(answeredAt / 1000)}.`;
+  alarm.textContent = `The agent does not answer, since ${since} (${durationText(seconds)}). ${last}`;
+  if (answeredAt !== 0) document.title = `no answer · ${status.place.node || 'tailship'}`;
+}
+
+/** The workload that the address names; where it is no more, the table shows what is like it. */
+function openWanted() {
+  if (wantedPod === '') return;
+  const wanted = wantedPod;
+  wantedPod = '';
+  const keys = status.workloads.map(keyOf);
+  const key = keys.includes(wanted)
+    ? wanted
+    : keys.find((/** @type {string} */ each) => each.split('/').includes(wanted));
+  if (key !== undefined) openDetail(key);
+  else {
+    writeAddress({ q: wanted, pod: '' });
+    table.restore(readAddress());
+  }
 }
 
 /** @param {string} key */
 function openDetail(key) {
   openKey = key;
-  redrawDetail();
   if (!detail.open) detail.showModal();
+  writeAddress({ pod: key });
+  redrawDetail();
 }
 
 function redrawDetail() {
-  const workload = status.workloads.find((/** @type {any} */ one) => keyOf(one) === openKey);
+  const { place, logsLink, workloads } = status;
+  const workload = workloads.find((/** @type {any} */ one) => keyOf(one) === openKey);
   if (workload === undefined) detail.close();
-  else drawDetail(detail, workload);
+  else drawer.show({ workload, samples: workloadSamples.of(openKey), place, logsLink });
 }
 
+function showZone() {
+  const button = element('zone');
+  button.textContent = zoneName();
+  button.title = `Times are ${zoneName()}; change between this browser's zone and UTC (z)`;
+}
+
+function changeZone() {
+  switchZone();
+  showZone();
+  plots.retell();
+  drawer.retell();
+  letterList.draw();
+  if (document.body.classList.contains('stale')) showSilence();
+  else if (status !== undefined) show();
+}
+
+detail.addEventListener('close', () => writeAddress({ pod: '' }));
+element('zone').addEventListener('click', changeZone);
+showZone();
 detail.addEventListener('click', (/** @type {MouseEvent} */ event) => {
   if (event.target === detail) detail.close(); // The backdrop.
 });
@@ -252,6 +323,7 @@ document.addEventListener('keydown', (event) => {
   } else if (isTyping) return;
   else if (event.key === '/') table.search.focus();
   else if (event.key === '?') element('help').showModal();
+  else if (event.key === 'z') changeZone();
   else if (/^[1-9]$/.test(event.key)) table.sortBy(Number(event.key) - 1);
   else return;
   event.preventDefault();
@@ -260,7 +332,8 @@ document.addEventListener('keydown', (event) => {
 async function watch() {
   for (;;) {
     if (!document.hidden) await look();
-    await new Promise((resolve) => setTimeout(resolve, intervalMs));
+    const ms = silentSince === 0 ? intervalMs : silentIntervalMs;
+    await new Promise((resolve) => setTimeout(resolve, ms));
   }
 }
 

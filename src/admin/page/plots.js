@@ -1,11 +1,13 @@
-// The plots of the last quarter of an hour, drawn with uPlot (a global of its script). page.js
-// makes them and gives them the samples of the agent.
+// The plots of the last minutes, up to a quarter of an hour, drawn with uPlot (a global of its
+// script): of the agent, and of one workload.
 //
 // Sums come in, rates go out: the difference of two samples by their distance in time.
 
-import { bytesText, countText, durationText, timeText } from './numbers.js';
+import { timeText } from './clock.js';
+import { bytesText, countText, durationText } from './numbers.js';
 
-const windowSeconds = 900;
+/** The axis takes the shortest that holds what there is: 1, 5 or 15 minutes. */
+const windowsSeconds = [60, 300, 900];
 
 /**
  * @typedef {Record<string, number[]>} Columns samples of the agent, columns of equal length
@@ -108,13 +110,13 @@ class Plot {
   /** @type {number[]} */
   #times = [];
 
-  /** @param {PlotKind} kind @param {HTMLElement} parent */
-  constructor(kind, parent) {
+  /** @param {PlotKind} kind @param {HTMLElement} parent @param {'h2' | 'h4'} level */
+  constructor(kind, parent, level) {
     this.#kind = kind;
     const figure = document.createElement('article');
     figure.className = 'plot';
     const header = document.createElement('header');
-    const title = document.createElement('h2');
+    const title = document.createElement(level);
     title.textContent = kind.title;
     this.#output = document.createElement('output');
     this.#area = document.createElement('div');
@@ -131,7 +133,7 @@ class Plot {
     this.#values = this.#kind.values(columns);
     if (this.#chart === undefined) this.redraw();
     else this.#chart.setData([this.#times, this.#values]);
-    this.#tell(null);
+    this.#tell(this.#chart.cursor.idx);
   }
 
   /** Draws the chart again, in the current colours. */
@@ -160,7 +162,7 @@ class Plot {
         points: { size: 7 },
       },
       scales: {
-        x: { range: () => [this.#lastTime() - windowSeconds, this.#lastTime()] },
+        x: { range: () => [this.#lastTime() - this.#windowSeconds(), this.#lastTime()] },
         y: {
           range: (
             /** @type {any} */ _chart,
@@ -176,7 +178,9 @@ class Plot {
           space: 70,
           grid: { show: false },
           values: (/** @type {any} */ _chart, /** @type {number[]} */ ticks) =>
-            ticks.map((tick) => timeText(tick).slice(0, 5)),
+            ticks.map((tick) =>
+              this.#windowSeconds() > 60 ? timeText(tick).slice(0, 5) : timeText(tick),
+            ),
         },
         {
           ...axis,
@@ -197,8 +201,19 @@ class Plot {
     this.#chart = new uPlot(options, [this.#times, this.#values], this.#area);
   }
 
+  #windowSeconds() {
+    const span = this.#lastTime() - (this.#times[0] ?? 0);
+    return windowsSeconds.find((seconds) => span <= seconds) ?? 900;
+  }
+
   #lastTime() {
     return this.#times.at(-1) ?? Date.now() / 1000;
+  }
+
+  /** Its samples in the current time zone. */
+  retell() {
+    this.#chart?.redraw(false, true);
+    this.#tell(null);
   }
 
   /** The value under the cursor, or the newest. @param {number | null | undefined} index */
@@ -206,7 +221,7 @@ class Plot {
     const at = index ?? this.#values.length - 1;
     const value = this.#values[at];
     const time = index == null ? '' : `  ${timeText(this.#times[at] ?? 0)}`;
-    this.#output.textContent = value == null ? '–' : this.#kind.text(value) + time;
+    this.#output.textContent = (value == null ? '–' : this.#kind.text(value)) + time;
   }
 
   #resize() {
@@ -218,9 +233,13 @@ class Plot {
   }
 }
 
-/** Makes all plots. @param {HTMLElement} parent */
-export function createPlots(parent) {
-  const plots = kinds.map((kind) => new Plot(kind, parent));
+/**
+ * Makes plots of these titles, all if there are none.
+ * @param {HTMLElement} parent @param {readonly string[]} [titles] @param {'h2' | 'h4'} [level]
+ */
+export function createPlots(parent, titles, level = 'h2') {
+  const shown = kinds.filter(({ title }) => titles === undefined || titles.includes(title));
+  const plots = shown.map((kind) => new Plot(kind, parent, level));
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
     for (const plot of plots) plot.redraw();
   });
@@ -228,6 +247,10 @@ export function createPlots(parent) {
     /** @param {Columns} columns */
     show(columns) {
       for (const plot of plots) plot.show(columns);
+    },
+    /** Another time zone holds. */
+    retell() {
+      for (const plot of plots) plot.retell();
     },
   };
 }

@@ -28,7 +28,10 @@ export function errorShare(severities) {
     .reduce((sum, { share }) => sum + share, 0);
 }
 
-/** A stacked bar that says in its title what it shows. @param {Severities} severities */
+/**
+ * A stacked bar whose title says what it shows; not to be drawn of nothing.
+ * @param {Severities} severities
+ */
 export function severityBar(severities) {
   const bar = document.createElement('span');
   const shares = sharesOf(severities);

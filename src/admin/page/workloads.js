@@ -1,6 +1,7 @@
 // The table of workloads: sorted, searched, walked by keys. page.js gives it the workloads of each
 // answer of the agent, and reports which one is to be opened.
 
+import { nameOf } from './names.js';
 import { bytesText, countText, durationText, moneyText, shareText } from './numbers.js';
 import { errorShare, severityBar } from './severities.js';
 
@@ -87,8 +88,17 @@ function element(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
-/** @param {{ open: (key: string) => void }} hooks */
-export function createWorkloadTable({ open }) {
+/** How a column is called in the address of the page: `lag`. @param {Column} column */
+function slugOf({ title }) {
+  return /^\w+/.exec(title)?.[0].toLowerCase() ?? '';
+}
+
+/**
+ * `changed` hears what is searched and sorted by: `lag`, or `lag-asc` the other way round.
+ * @param {{ open: (key: string) => void,
+ *   changed: (view: { q: string, sort: string }) => void }} hooks
+ */
+export function createWorkloadTable({ open, changed }) {
   const rows = element('rows');
   const search = /** @type {HTMLInputElement} */ (element('search'));
   /** @type {number} */
@@ -102,6 +112,28 @@ export function createWorkloadTable({ open }) {
     if (columns[index] === undefined) return;
     isAscending = sortedBy === index ? !isAscending : index === 0;
     sortedBy = index;
+    drawHead();
+    drawRows();
+    tell();
+  }
+
+  function tell() {
+    const column = columns[sortedBy];
+    const slug = column === undefined ? '' : slugOf(column);
+    const isUsual = isAscending === (sortedBy === 0);
+    const sort = isUsual ? slug : `${slug}${isAscending ? '-asc' : '-desc'}`;
+    changed({ q: search.value, sort: sortedBy === 1 && isUsual ? '' : sort });
+  }
+
+  /** @param {{ q: string, sort: string }} view of the address */
+  function restore({ q, sort }) {
+    search.value = q;
+    const [slug = '', way] = sort.split('-');
+    const index = columns.findIndex((column) => slugOf(column) === slug);
+    if (index !== -1) {
+      sortedBy = index;
+      isAscending = way === undefined ? index === 0 : way === 'asc';
+    }
     drawHead();
     drawRows();
   }
@@ -173,11 +205,15 @@ export function createWorkloadTable({ open }) {
     row?.focus();
   }
 
-  search.addEventListener('input', drawRows);
+  search.addEventListener('input', () => {
+    drawRows();
+    tell();
+  });
   drawHead();
   return {
     sortBy,
     move,
+    restore,
     search,
     /** @param {readonly Workload[]} fresh */
     show(fresh) {
@@ -196,21 +232,14 @@ function cellOf(column, workload, total) {
   if (column.title === 'Lag' && workload.behindSeconds > lateSeconds) cell.classList.add('late');
   if (column.title === 'Errors' && Number(value) > manyErrors) cell.classList.add('errors');
   if (column.title !== 'Workload') cell.textContent = column.text(workload);
-  else cell.append(...nameParts(workload));
-  if (column.title === 'Bytes/s') cell.append(shareBar(workload.bytesPerSecond / (total || 1)));
-  if (column.title === 'Errors') cell.append(severityBar(workload.severities));
+  else cell.append(nameOf(workload));
+  if (column.title === 'Bytes/s' && total > 0) {
+    cell.append(shareBar(workload.bytesPerSecond / total));
+  }
+  if (column.title === 'Errors' && workload.entries > 0) {
+    cell.append(severityBar(workload.severities));
+  }
   return cell;
-}
-
-/** @param {Workload} workload */
-function nameParts({ namespace, pod, container }) {
-  const parts = [`${namespace}${namespace === '' ? '' : ' / '}`, pod, container];
-  return parts.map((text, index) => {
-    const part = document.createElement('span');
-    part.className = ['namespace', 'pod', 'container'][index] ?? '';
-    part.textContent = text;
-    return part;
-  });
 }
 
 /** @param {number} share */
