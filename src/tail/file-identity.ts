@@ -59,6 +59,8 @@ export type FileBirth = {
 
 const placeDigits = 12;
 const nanosPerMs = 1_000_000n;
+/** Of the year 9999, which no Timestamp of the API is after. */
+const lastNanosecond = 253_402_300_799_999_999_999n;
 
 /**
  * The first line without its end, up to `limits.fingerprintBytes`; undefined while it is still
@@ -107,7 +109,10 @@ export function identifyFile(
     fingerprint: instance === '' ? head.fingerprint : head.lineHash,
     instance,
     idPrefix: base36(ownerHash.readBigUInt64BE(0), 10) + place,
-    fallbackTime: time?.text ?? new Date(birth.bornMs || birth.changedMs).toISOString(),
+    fallbackTime:
+      time !== undefined && isOnCalendar(time)
+        ? time.text
+        : new Date(birth.bornMs || birth.changedMs).toISOString(),
   };
 }
 
@@ -146,6 +151,16 @@ const recordTimes: Record<LineFormat, readonly RegExp[]> = {
   docker: [new RegExp(String.raw`,"time":"${rfc3339}"\}\r?(?:\n|$)`)],
   raw: [],
 };
+
+/**
+ * Whether the API takes the time. `Date` moves February 30 and 24:00 to the next day, and a zone
+ * may lead past the year 9999: such a line has an identity as ever, but no time to lend.
+ */
+function isOnCalendar({ text, nanoseconds }: RecordTime): boolean {
+  if (nanoseconds > lastNanosecond) return false;
+  const local = text.slice(0, 19);
+  return new Date(`${local}Z`).toISOString().slice(0, 19) === local;
+}
 
 function timeIn(text: string, patterns: readonly RegExp[]): RecordTime | undefined {
   for (const pattern of patterns) {

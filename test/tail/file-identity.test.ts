@@ -45,6 +45,18 @@ test('`identifyFile()` of a first line without a time falls back to its hash and
   expect(identify('2024-13-05T14:07:21Z stdout F x').fallbackTime).toBe('2023-11-14T22:13:20.000Z');
 });
 
+test.each(['2026-02-30T00:00:00Z', '2026-01-01T24:00:00Z', '9999-12-31T23:59:59.999999999-10:00'])(
+  '%s is no time that a line without one could take',
+  (time) => {
+    expect(identify(`${time} stdout F x`).fallbackTime).toBe('2023-11-14T22:13:20.000Z');
+  },
+);
+
+test('the last second of the year 9999 is a time', () => {
+  const time = '9999-12-31T23:59:59.999999999Z';
+  expect(identify(`${time} stdout F x`).fallbackTime).toBe(time);
+});
+
 test('`firstLine()` waits for the line end or 256 bytes', () => {
   expect(firstLine(Buffer.from('abc'), false)).toBeUndefined();
   expect(firstLine(Buffer.from('abc'), true)?.length).toBe(3);
