@@ -199,6 +199,17 @@ const examples: Readonly<
         'WHAT_COMES_NEXT',
       ].map((reason) => [400, blaming(reason)] as const),
       [400, blaming('API_KEY_INVALID', '')],
+      ...[
+        'RESOURCE_USAGE_RESTRICTION_VIOLATED',
+        'SYSTEM_PARAMETER_UNSUPPORTED',
+        'TLS_CIPHER_RESTRICTION_VIOLATED',
+        'MISSING_ORIGIN',
+        'CLIENT_CERTIFICATE_REVOKED',
+        'ACCESS_DENIED',
+        'REQUEST_UNAUTHORIZED',
+      ].flatMap((reason) =>
+        ['', 'logging.googleapis.com'].map((domain) => [400, blaming(reason, domain)] as const),
+      ),
       [400, blaming('CONSUMER_INVALID', 'logging.googleapis.com')],
       [400, blaming('IAM_PERMISSION_DENIED', 'iam.googleapis.com')],
       [404, blaming('SERVICE_DISABLED', 'googleapis.com', 'NOT_FOUND')],
