@@ -143,6 +143,8 @@ function answer(digests: readonly Digest[], question: Question, storedCount: num
   const head = {
     storedCount,
     keptCount: digests.length,
+    /** Of the oldest of these by arrival. */
+    keptSinceMs: digests[0]?.ms,
     matchCount: matches.length,
     severities: Object.fromEntries(severityNames.map((name, rank) => [name, bySeverity[rank]])),
     workloads: [...workloads].toSorted(([, left], [, right]) => right - left),

@@ -10,5 +10,6 @@ export const pageTable: PageTable = {
   '/page.css': own('page.css'),
   '/page.js': own('page.js'),
   '/entries.js': own('entries.js'),
+  '/faults.js': own('faults.js'),
   '/histogram.js': own('histogram.js'),
 };

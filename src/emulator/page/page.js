@@ -5,6 +5,7 @@
 // nothing moves under the eyes.
 
 import { keyOf, rowOf } from './entries.js';
+import { createFaults } from './faults.js';
 import { createHistogram } from './histogram.js';
 
 const intervalMs = 1000;
@@ -58,6 +59,8 @@ async function ask(path) {
   return answer.json();
 }
 
+const faults = createFaults(ask);
+
 /** @param {boolean} isAsked the reader changed the filter, and waits for it */
 async function look(isAsked) {
   if (isLooking) return;
@@ -67,6 +70,7 @@ async function look(isAsked) {
     const [found, stats] = await Promise.all([
       ask(`emulator/explore?${query()}`),
       ask('emulator/stats'),
+      faults.look(),
     ]);
     if (isWanted) return;
     element('alarm').hidden = true;
@@ -128,12 +132,12 @@ function draw(isAsked) {
   });
   drawnKeys = new Set(entries.map(keyOf));
   element('entries').replaceChildren(...rows);
-  if (rows.length === 0) element('entries').append(nothing(keptCount));
+  if (rows.length === 0) element('entries').append(...nothing(keptCount));
   element('fresh').hidden = true;
   const shown = matchCount > rows.length ? `, the newest ${rows.length} shown` : '';
   const noun = matchCount === 1 ? 'entry' : 'entries';
   element('count').textContent =
-    `${counts.format(matchCount)} ${noun} of ${counts.format(keptCount)} kept in memory${shown}`;
+    `${counts.format(matchCount)} ${noun} of ${counts.format(keptCount)} kept in memory${sinceText()}${shown}`;
   histogram.show(last.histogram, Object.keys(last.severities));
   showSeverities();
   showWorkloads();
@@ -143,12 +147,66 @@ function draw(isAsked) {
     ?.firstChild.focus({ preventScroll: true });
 }
 
-/** @param {number} keptCount */
+/** Older ones are stored, but can no longer be explored. */
+function sinceText() {
+  const { storedCount, keptCount, keptSinceMs } = last;
+  if (storedCount <= keptCount) return '';
+  return ` (the newest, since ${timeText(keptSinceMs)})`;
+}
+
+/** Why there is no entry, and the way out. @param {number} keptCount */
 function nothing(keptCount) {
   const row = document.createElement('li');
   row.className = 'nothing';
   row.textContent = keptCount === 0 ? 'Nothing has arrived yet.' : 'No entry matches the filter.';
-  return row;
+  const texts = filterTexts();
+  if (texts.length === 0) return [row];
+  const filter = document.createElement('li');
+  filter.className = 'nothing-more';
+  const clear = document.createElement('button');
+  clear.type = 'button';
+  clear.textContent = 'Clear the filter';
+  clear.addEventListener('click', clearFilter);
+  filter.append(`The filter is: ${texts.join(' · ')} `, clear);
+  return [row, filter];
+}
+
+function filterTexts() {
+  const { value: text } = element('text');
+  const { value: workload } = element('workload');
+  const { selectedOptions, value: time } = element('time');
+  const spans = time === '' ? '' : selectedOptions[0].textContent.toLowerCase();
+  const span =
+    range === undefined ? spans : `${timeText(range.fromMs)} – ${timeText(range.toMs + 1)}`;
+  const texts = [
+    text === '' ? '' : `text “${text}”`,
+    workload,
+    [...chosenSeverities].join(', '),
+    span,
+  ];
+  return texts.filter((each) => each !== '');
+}
+
+function clearFilter() {
+  for (const id of ['text', 'workload', 'time']) element(id).value = '';
+  chosenSeverities.clear();
+  range = undefined;
+  refresh();
+}
+
+/** @param {number} ms since 1970 */
+function timeText(ms) {
+  return new Date(ms).toLocaleTimeString('en-GB');
+}
+
+/** `/?workload=shop/cart-0/app&text=…&severities=ERROR`: where the agent's page links to. */
+function readAddress() {
+  const asked = new URLSearchParams(location.search);
+  const workload = asked.get('workload') ?? '';
+  element('text').value = asked.get('text') ?? '';
+  if (workload !== '') element('workload').append(new Option(workload, workload));
+  element('workload').value = workload;
+  for (const name of asked.get('severities')?.split(',') ?? []) chosenSeverities.add(name);
 }
 
 /** @param {string} key */
@@ -198,8 +256,7 @@ function showRange() {
   const button = element('range');
   button.hidden = range === undefined;
   if (range === undefined) return;
-  const text = (/** @type {number} */ ms) => new Date(ms).toLocaleTimeString('en-GB');
-  button.textContent = `${text(range.fromMs)} – ${text(range.toMs + 1)} ×`;
+  button.textContent = `${timeText(range.fromMs)} – ${timeText(range.toMs + 1)} ×`;
 }
 
 /** @param {boolean} live */
@@ -248,6 +305,7 @@ document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const focused = document.activeElement;
   const isTyping = focused === element('text');
+  if (focused === element('fault-pattern')) return;
   if (event.key === 'Escape' && isTyping) {
     element('text').value = '';
     element('text').blur();
@@ -268,4 +326,5 @@ async function watch() {
   }
 }
 
+readAddress();
 void watch();
