@@ -1,6 +1,6 @@
 // The admin scenario: what it costs to be looked at. Three agents ship the same files at the same
 // time: one without an admin server, one that nobody asks, and one that is asked as Prometheus and
-// an open page do, which is a scrape each 15 s and a request each 10 s. Run by scenarios.ts.
+// an open page do, which is a scrape each 15 s and a request each 10 s.
 //
 // What is measured is a fiftieth of what an agent costs, and the costs of two agents, or of two
 // minutes of one, differ by more. So the agent is asked five times as often, and a fifth is
@@ -11,13 +11,12 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createContainer } from './corpus.ts';
-import { type RunningCommand, readRss, readRssPeak } from './measure.ts';
+import { type RunningCommand, readRss, readRssPeak, readThreadNanos } from './measure.ts';
 import { hasLines, makeTask, type Place, startPeer } from './peer-run.ts';
 import type { FoundPeer } from './peers/peers.ts';
 import { digits, markdownTable, median } from './statistics.ts';
@@ -62,21 +61,14 @@ const firstLineTimeoutMs = 60_000;
 const isAskedIn = [false, true, true, false, false, true, true, false];
 const scrapeIntervalMs = 15_000;
 const pageIntervalMs = 10_000;
-/** How many times as often it is asked, so that the cost stands out from the noise. */
+/** How many times as often it is asked, so that the cost shows above the noise. */
 const haste = 5;
 /** What is left of the opening must not be counted. */
 const openingSettleMs = 2_000;
 
-/** CPU of all threads, nanoseconds: the clock ticks of /proc/<pid>/stat are too coarse for this. */
+/** CPU of all threads, nanoseconds. */
 function readCpuNanos(pids: readonly number[]): number {
-  let nanos = 0;
-  for (const pid of pids) {
-    for (const thread of readdirSync(`/proc/${pid}/task`)) {
-      const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8');
-      nanos += Number(text.split(' ')[0]);
-    }
-  }
-  return nanos;
+  return [...readThreadNanos(pids).values()].reduce((sum, nanos) => sum + nanos, 0);
 }
 
 async function takePort(): Promise<number> {

@@ -1,5 +1,5 @@
 // A certificate authority that lives for one benchmark run, and a certificate of it for 127.0.0.1,
-// made by openssl. Called by run.ts before a scenario over https.
+// made by openssl, for the scenarios over https.
 
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 // The two drawings of a report as SVG text: cores over lines a second, one line an agent, and bars
-// of what one line costs. Called by scenarios.ts. Nothing behind them and middle tones only, so
-// that they can be read on white and on black.
+// of what one line costs. Nothing behind them and middle tones only, so that they can be read on
+// white and on black.
 
 const ink = '#7a828e';
 const grid = '#8b949e33';

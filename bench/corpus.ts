@@ -1,6 +1,6 @@
 // Writes the log files that every peer reads: laid out as the kubelet does, the same bytes for the
-// same options. Called by the scenarios. Every line carries `seq=<10 digits>`, each number exactly
-// once over all files, so that the sink can tell lost, doubled and complete apart.
+// same options. Every line carries `seq=<10 digits>`, each number exactly once over all files, so
+// that the sink can tell lost, doubled and complete apart.
 
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, symlinkSync, writeSync } from 'node:fs';
@@ -21,7 +21,7 @@ export type CorpusOptions = {
   readonly seed: number;
 };
 
-/** What stands on disk. Paths are absolute; `files` are the link targets, not the links. */
+/** What is on disk. Paths are absolute; `files` are the link targets, not the links. */
 export type Corpus = {
   readonly kind: CorpusKind;
   readonly containersDir: string;

@@ -1,6 +1,6 @@
 // What the dearest inputs cost: CPU time of a worker per byte of log, relative to plain text of 200
-// bytes a line, each in turn with it. Called by run.ts. The invariant: the log is taken to its end,
-// or the figure would be one of a part.
+// bytes a line, each in turn with it. The invariant: the log is taken to its end, or the figure
+// would be one of a part.
 
 import assert from 'node:assert';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,9 +8,10 @@ import os from 'node:os';
 import path from 'node:path';
 
 import { createDrainWorker, drainTask } from '../src/encode/drain.ts';
-import type { Source } from '../src/encode/drain-task.ts';
 import { createSharedMemory } from '../src/encode/shared-memory.ts';
-import { digits, markdownTable, median } from './statistics.ts';
+import { makeSource } from './drain-source.ts';
+import type { Section } from './record.ts';
+import { digits, digitsOf, markdownTable, median, type Spread, spreadOf } from './statistics.ts';
 
 /** Who can write it: any program, one that means harm, or who can write to the directory. */
 type Writer = 'program' | 'hostile program' | 'directory';
@@ -179,24 +180,12 @@ const memory = createSharedMemory(layout);
 const worker = createDrainWorker(memory, 0);
 const head = Buffer.from('{"labels":{"a":"b"},"entries":[');
 
-function sourceOf(hostile: Hostile, fd: number, span: { start: number; end: number }): Source {
-  const segment = { fd, ...span, ended: true, idPrefix: '0'.repeat(22), fallbackTime: time };
-  return {
-    segments: [segment],
-    ended: true,
-    flushFirst: false,
-    format: 'cri',
-    joinStackTraces: hostile.joinStackTraces === true,
-    resource: '',
-    logName: { stdout: '', stderr: '"logName":"projects/p/logs/stderr",' },
-    labels: '"k8s-pod/app":"web"',
-  };
-}
-
 /** Takes a log of `bytes` to its end, body by body. */
 function drainAll(hostile: Hostile, fd: number, bytes: number): void {
   for (let start = 0; start < bytes;) {
-    const sources = [sourceOf(hostile, fd, { start, end: bytes })];
+    const { joinStackTraces = false } = hostile;
+    const labels = '"k8s-pod/app":"web"';
+    const sources = [makeSource({ fd, start, end: bytes }, { joinStackTraces, labels })];
     const task = { slot: 0, head, sources, traceParent: 'projects/p', readAtMs: Date.now() };
     const consumed = drainTask(worker, layout, task).sources[0]?.consumed[0] ?? start;
     assert(consumed > start, `${hostile.name} is stuck`);
@@ -231,8 +220,18 @@ function writeLog(hostile: Hostile, folder: string): { fd: number; bytes: number
   return { fd: openSync(file, 'r'), bytes };
 }
 
-/** Prints the table; false when a figure is over its limit. `name` leaves out the others. */
-export function checkHostile(rounds: number, name = ''): boolean {
+/** One input. */
+type HostileRow = {
+  readonly input: string;
+  readonly writer: Writer;
+  /** Cost of a byte over that of plain text, within a round. */
+  readonly times: Spread;
+  readonly nanosPerByte: number;
+  readonly timesMax: number;
+};
+
+/** Measures the inputs whose name holds `name`, each in turn with plain text. */
+function measureHostile(rounds: number, name: string): HostileRow[] {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'tailship-hostile-'));
   try {
     const normal = writeLog(plain, folder);
@@ -240,27 +239,48 @@ export function checkHostile(rounds: number, name = ''): boolean {
       .filter((hostile) => hostile.name.includes(name))
       .map((hostile) => {
         const { fd, bytes } = writeLog(hostile, folder);
-        const ratios: number[] = [];
-        let nanos = 0;
-        for (let round = 0; round < rounds; round++) {
-          nanos = nanosPerByte(hostile, fd, bytes);
-          ratios.push(nanos / nanosPerByte(plain, normal.fd, normal.bytes));
-        }
+        const pairs = Array.from({ length: rounds }, () => {
+          const nanos = nanosPerByte(hostile, fd, bytes);
+          return { nanos, ratio: nanos / nanosPerByte(plain, normal.fd, normal.bytes) };
+        });
         closeSync(fd);
-        const times = median(ratios);
-        const most = timesMax[hostile.writer];
         return {
-          cells: [hostile.name, digits(times, 1), digits(nanos, 1), String(most)],
-          isKept: times <= most,
+          input: hostile.name,
+          writer: hostile.writer,
+          times: spreadOf(pairs.map(({ ratio }) => ratio)),
+          nanosPerByte: median(pairs.map(({ nanos }) => nanos)),
+          timesMax: timesMax[hostile.writer],
         };
       });
     closeSync(normal.fd);
-    const titles = ['input', `× ${plain.name}`, 'ns a byte', 'at most'];
-    console.log(markdownTable([titles, ...rows.map(({ cells }) => cells)]));
-    const over = rows.filter(({ isKept }) => !isKept).map(({ cells }) => cells[0]);
-    console.log(over.length === 0 ? 'all within their limits' : `OVER: ${over.join(', ')}`);
-    return over.length === 0;
+    return rows;
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** The section of the record, and a sentence for each input that is over its limit. */
+export function runHostile(rounds: number, name: string): { section: Section; over: string[] } {
+  const rows = measureHostile(rounds, name);
+  const titles = ['input', 'who can write it', `× ${plain.name}`, 'ns a byte', 'at most'];
+  const table = markdownTable([
+    titles,
+    ...rows.map((row) => [
+      row.input,
+      row.writer,
+      digitsOf(row.times, 1),
+      digits(row.nanosPerByte, 1),
+      String(row.timesMax),
+    ]),
+  ]);
+  const about =
+    `CPU of an encoder per byte of log, ${rounds} rounds in turn with ${plain.name}; ratios are ` +
+    'taken within a round, with their quartiles.';
+  const figures = { options: { rounds }, rows };
+  const over = rows
+    .filter(({ times, timesMax: most }) => !(times.median <= most))
+    .map(
+      (row) => `hostile: ${row.input}: ${digits(row.times.median, 1)} times, over ${row.timesMax}`,
+    );
+  return { section: { scenario: 'hostile', about, table, charts: [], figures }, over };
 }

@@ -1,4 +1,4 @@
-// The idle scenario: files that hold one line each and get no more. Run by scenarios.ts.
+// The idle scenario: files that hold one line each and get no more.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeCorpus } from './corpus.ts';

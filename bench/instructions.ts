@@ -1,12 +1,13 @@
 // The guard against a kernel that became dearer: WebAssembly instructions a line on a fixed corpus,
 // compared with the committed figures. The count is exact, on every machine and under any load; it
-// says nothing of what the engine makes of them, which the catch-up does. Called by run.ts.
+// says nothing of what the engine makes of them, which the catch-up does.
 
 import { closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createDrainWorker, drainTask } from '../src/encode/drain.ts';
 import type { Source } from '../src/encode/drain-task.ts';
 import { createSharedMemory } from '../src/encode/shared-memory.ts';
 import { type CorpusKind, writeCorpus } from './corpus.ts';
+import { makeSource } from './drain-source.ts';
 import { digits, markdownTable } from './statistics.ts';
 import { countInstructions } from './wasm-count.ts';
 import { makeWorkspace } from './workspace.ts';
@@ -15,7 +16,7 @@ const figuresFile = new URL('kernel-instructions.json', import.meta.url);
 const kinds = ['text', 'json', 'mixed'] as const satisfies readonly CorpusKind[];
 const corpusLines = 5_000;
 const toleratedShare = 0.03;
-/** Below the first worker's memory, where nothing else stands (shared-memory.ts). */
+/** Below the first worker's memory, which nothing else uses (shared-memory.ts). */
 const counterAddress = 1024;
 const layout = { workerCount: 1, slotCount: 1 };
 
@@ -41,28 +42,18 @@ function createCountingWorker(memory: WebAssembly.Memory) {
 
 function openSource(file: string): { fd: number; source: Source } {
   const fd = openSync(file, 'r');
-  const segment = {
-    fd,
-    start: 0,
-    end: statSync(file).size,
-    ended: true,
-    idPrefix: '0'.repeat(22),
-    fallbackTime: '2026-03-05T14:00:00Z',
-  };
   const labels = { namespace_name: 'shop', pod_name: 'orders-0', container_name: 'api' };
-  const source: Source = {
-    segments: [segment],
-    ended: true,
-    flushFirst: false,
-    format: 'cri',
-    joinStackTraces: false,
-    resource: `"resource":${JSON.stringify({ type: 'k8s_container', labels })},`,
-    logName: {
-      stdout: '"logName":"projects/bench/logs/stdout",',
-      stderr: '"logName":"projects/bench/logs/stderr",',
+  const source = makeSource(
+    { fd, start: 0, end: statSync(file).size },
+    {
+      resource: `"resource":${JSON.stringify({ type: 'k8s_container', labels })},`,
+      logName: {
+        stdout: '"logName":"projects/bench/logs/stdout",',
+        stderr: '"logName":"projects/bench/logs/stderr",',
+      },
+      labels: '"k8s-pod/app":"orders"',
     },
-    labels: '"k8s-pod/app":"orders"',
-  };
+  );
   return { fd, source };
 }
 

@@ -15,9 +15,9 @@ import { createDrainWorker, drainTask } from '../src/encode/drain.ts';
 import type { DrainTask } from '../src/encode/drain-task.ts';
 import { createSharedMemory, slotAddress } from '../src/encode/shared-memory.ts';
 import { lineContent, makeRandom } from './corpus.ts';
+import { makeSource } from './drain-source.ts';
 
 const header = '2024-03-05T14:07:21.104582937Z stdout F ';
-const idPrefix = '0123456789abcdefghijkl';
 const layout = { workerCount: 1, slotCount: 1 };
 const chunkBytes = 128 * 1024;
 const random = makeRandom(20);
@@ -97,20 +97,9 @@ function bodyOf(task: DrainTask, useKernel: boolean): Buffer {
 }
 
 function openTask(fd: number, end: number): DrainTask {
-  const fallbackTime = '2020-01-01T00:00:00Z';
-  const segment = { fd, start: 0, end, ended: true, idPrefix, fallbackTime };
-  const source = {
-    segments: [segment],
-    ended: true,
-    flushFirst: false,
-    format: 'cri',
-    joinStackTraces: false,
-    resource: '',
-    logName: { stdout: '', stderr: '"logName":"projects/p/logs/stderr",' },
-    labels: '',
-  } as const;
+  const sources = [makeSource({ fd, start: 0, end })];
   const head = Buffer.from('{"entries":[');
-  return { slot: 0, head, sources: [source], traceParent: 'projects/p', readAtMs: Date.now() };
+  return { slot: 0, head, sources, traceParent: 'projects/p', readAtMs: Date.now() };
 }
 
 function bench({ name, content }: Corpus): void {

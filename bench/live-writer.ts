@@ -2,7 +2,7 @@
 // one write(2) a line as a container runtime does, for `--seconds`. Each line carries its number
 // and the monotonic time of its write, which all processes of one machine share. With
 // `--rotate-bytes` a file of that size is rotated as the kubelet does: renamed, a new one begun,
-// the oldest of five removed (it would also compress the older ones). Started by live.ts.
+// the oldest of five removed (it would also compress the older ones).
 
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';

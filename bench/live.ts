@@ -48,7 +48,10 @@ export type LiveRow = LiveRun & {
   readonly ratios: Readonly<Record<string, Spread>>;
 };
 
-const startSeconds = 5;
+/** An agent that uses less of a core than this has started. */
+const startedPercent = 5;
+const startPollSeconds = 0.5;
+const startSecondsMax = 10;
 const firstLineTimeoutMs = 60_000;
 const drainTimeoutMs = 15_000;
 
@@ -88,6 +91,15 @@ async function measureSteady(
   };
 }
 
+/** Waits until the agent rests, for a while at most: some never do. */
+async function waitForStart(tree: () => number[]): Promise<void> {
+  const polls = startSecondsMax / startPollSeconds;
+  for (let poll = 0; poll < polls; poll++) {
+    const { cpuPercentOfCore } = await measureInterval(tree, startPollSeconds);
+    if (tree().length > 0 && cpuPercentOfCore < startedPercent && poll > 0) return;
+  }
+}
+
 async function runLivePeer(
   peer: FoundPeer,
   options: LiveOptions,
@@ -105,7 +117,7 @@ async function runLivePeer(
   let writer: ChildProcess | undefined;
   try {
     // A load that begins before the agent is up would be measured as its catch-up.
-    await sleep(startSeconds * 1000);
+    await waitForStart(running.tree);
     writer = startWriter(files, options, { ...load, seconds: writeSeconds });
     const written = once(writer, 'exit');
     const isUp = await hasLines(sink, { lineCount: 1, timeoutMs: firstLineTimeoutMs });

@@ -1,6 +1,6 @@
 // Finds the benchmark's line markers in a stream of body chunks: `seq=<10 digits>`, and in the live
-// scenario ` at=<16 digits>` right behind it. Called by the sink for every chunk it receives. A
-// marker that is cut by the end of a chunk is found with the next one.
+// scenario ` at=<16 digits>` right behind it. A marker that is cut by the end of a chunk is found
+// with the next one.
 
 const marker = Buffer.from('seq=');
 const seqDigits = 10;

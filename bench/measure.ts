@@ -1,9 +1,11 @@
-// Measures what a command costs, all its processes together. Called by the scenarios.
+// Measures what a command costs, all its processes together.
 //
 // A command that ends is run under bash's `time`, which reads the kernel's rusage of every child
 // that was waited for: exact to the millisecond, threads included. A command that runs on is
-// sampled from /proc/<pid>/stat, exact to a clock tick (10 ms). Peak RSS is the sum of VmHWM over
-// the process tree, polled: a process's own high-water mark never falls, so little is missed.
+// sampled from the schedstat of its threads, in nanoseconds; if one of them ends meanwhile, from
+// /proc/<pid>/stat, which keeps the time of threads that ended, in clock ticks of 10 ms. Peak RSS
+// is the sum of VmHWM over the process tree, polled: a process's own high-water mark never falls,
+// so little is missed.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -75,6 +77,29 @@ function listThreads(pid: number): string[] {
   } catch {
     return []; // The process ended since it was listed.
   }
+}
+
+/** CPU nanoseconds of each thread of `pids`. */
+export function readThreadNanos(pids: readonly number[]): Map<string, number> {
+  const nanos = new Map<string, number>();
+  for (const pid of pids) {
+    for (const thread of listThreads(pid)) {
+      const text = readProc(`/proc/${pid}/task/${thread}/schedstat`);
+      if (text !== '') nanos.set(thread, Number(text.split(' ')[0]));
+    }
+  }
+  return nanos;
+}
+
+/** Between two readings, seconds; undefined when a thread ended: what it used is not known. */
+export function secondsBetween(
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+): number | undefined {
+  let nanos = 0;
+  for (const thread of before.keys()) if (!after.has(thread)) return undefined;
+  for (const [thread, now] of after) nanos += now - (before.get(thread) ?? 0);
+  return nanos / 1e9;
 }
 
 /** How often the threads of `pids` gave up the CPU to wait: each wait ends with a wake-up. */
@@ -166,14 +191,16 @@ export async function measureInterval(
   seconds: number,
 ): Promise<IntervalCost> {
   const cpuBefore = readCpuSeconds(tree());
+  const nanosBefore = readThreadNanos(tree());
   const wakeUpsBefore = readWakeUps(tree());
   const before = performance.now();
   await sleep(seconds * 1000);
   const pids = tree();
   const elapsed = (performance.now() - before) / 1000;
+  const exact = secondsBetween(nanosBefore, readThreadNanos(pids));
   return {
     seconds: elapsed,
-    cpuPercentOfCore: ((readCpuSeconds(pids) - cpuBefore) / elapsed) * 100,
+    cpuPercentOfCore: ((exact ?? readCpuSeconds(pids) - cpuBefore) / elapsed) * 100,
     rssBytes: readRss(pids),
     rssPeakBytes: readRssPeak(pids),
     wakeUpsPerSecond: (readWakeUps(pids) - wakeUpsBefore) / elapsed,

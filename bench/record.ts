@@ -1,6 +1,5 @@
 // Writes a report into bench/record: the JSON for programs, the Markdown for readers, the charts,
-// all with the machine and the command, because a figure without them says nothing. Called by
-// run.ts.
+// all with the machine and the command, because a figure without them says nothing.
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -125,7 +124,7 @@ export function writeRecord(folder: string, report: Report): string {
     section.about,
     section.table,
     ...section.charts.map((chart) => `![${chart.title}](${name}-${chart.name}.svg)`),
-    '## Peers and their configurations',
+    ...(found.length + missing.length > 0 ? ['## Peers and their configurations'] : []),
     ...describeMissing(missing),
     ...found.map(describePeer),
   ];

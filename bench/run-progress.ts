@@ -1,5 +1,5 @@
-// How far a benchmark is: runs done of those planned, and the time that is left. Made by run.ts;
-// the scenarios say how many runs there will be, and when one is over.
+// How far a benchmark is: runs done of those planned, and the time that is left. The scenarios say
+// how many runs there will be, and when one is over.
 
 import { createProgress } from '../src/progress.ts';
 

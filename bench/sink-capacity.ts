@@ -1,7 +1,6 @@
 // How much the sink can take: autocannon posts log lines at it as fast as it can. The sink only
-// takes them, as while a peer runs: it searches bodies afterwards. A peer's figures
-// mean something only while the sink takes several times what the peer sends. Called by
-// scenarios.ts.
+// takes them, as while a peer runs: it searches bodies afterwards. A peer's figures mean something
+// only while the sink takes several times what the peer sends.
 
 import { readFileSync } from 'node:fs';
 import autocannon from 'autocannon';

@@ -1,6 +1,6 @@
-// The temporary folder of one benchmark run. The log files stand in memory where there is room, so
-// that no disk disturbs; the agents' state stands on the disk of the temporary directory, because a
-// store that never waits for a disk would flatter them. Called by the scenarios.
+// The temporary folder of one benchmark run. The log files are in memory where there is room, so
+// that no disk disturbs; the agents' state is on the disk of the temporary directory, because a
+// store that never waits for a disk would flatter them.
 
 import { mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import os from 'node:os';

@@ -1,7 +1,7 @@
 // The measurement itself is checked against commands whose cost is known.
 
 import { expect, test } from 'vitest';
-import { startMeasured } from '../../bench/measure.ts';
+import { measureInterval, secondsBetween, startMeasured } from '../../bench/measure.ts';
 
 /** Burns so much CPU by its own clock, in a child if asked. */
 function burn(seconds: number, inChild: boolean): { file: string; args: string[] } {
@@ -43,4 +43,34 @@ test('`startMeasured()` hands on exit code and stderr, and stops what runs on', 
   const stopped = await running.stop();
   expect(stopped.exitCode).not.toBe(0);
   expect(stopped.wallSeconds).toBeLessThan(30);
+});
+
+test('`measureInterval()` tells a hundredth of a core from two of them', async () => {
+  const measure = async (busyMs: number) => {
+    // Busy for so long in each 100 ms, in a thread beside the main one.
+    const loop = `setInterval(() => { const end = performance.now() + ${busyMs};
+      while (performance.now() < end); }, 100)`;
+    const script = `new (require('node:worker_threads').Worker)(${JSON.stringify(loop)}, { eval: true })`;
+    const running = startMeasured({ file: process.execPath, args: ['-e', script] });
+    await expect.poll(() => running.tree().length).toBe(1);
+    // Its start-up must be over.
+    await expect
+      .poll(async () => (await measureInterval(running.tree, 0.3)).cpuPercentOfCore)
+      .toBeLessThan(10);
+    const { cpuPercentOfCore } = await measureInterval(running.tree, 2);
+    await running.stop();
+    return cpuPercentOfCore;
+  };
+  const [one, two] = [await measure(1), await measure(2)];
+  expect(two - one).toBeGreaterThan(0.5);
+  expect(two - one).toBeLessThan(2.5);
+});
+
+test('`secondsBetween()` counts new threads whole, and knows nothing when one has ended', () => {
+  const before = new Map([
+    ['1', 1e9],
+    ['2', 2e9],
+  ]);
+  expect(secondsBetween(before, new Map([...before, ['1', 4e9], ['3', 5e8]]))).toBe(3.5);
+  expect(secondsBetween(before, new Map([['1', 4e9]]))).toBeUndefined();
 });

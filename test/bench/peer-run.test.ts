@@ -114,7 +114,7 @@ test.skipIf(askVersion('fluentd', '--version') === undefined)(
 
 /** fluentd's own sender waits for an acknowledgement of each chunk, and repeats without one. */
 test.skipIf(findPeer('fluentd-tuned') === undefined)(
-  'the sink is a fluentd to whoever forwards with acknowledgements',
+  'a fluentd that forwards to the sink gets its acknowledgements',
   async () => {
     const fluentd = findPeer('fluentd-tuned') as Peer;
     const { hostname, port } = new URL(sink.forwardUrl);
