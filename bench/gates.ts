@@ -39,7 +39,7 @@ export function judgeGates(
     // Written so that NaN breaks the gate.
     const isKept = (isNoisy ? ratio.low : ratio.median) <= Number(most);
     const times = digitsOf(ratio, ratio.median < 0.1 ? 4 : 2);
-    const inverse = ratio.median < 1 ? `, 1/${digits(1 / ratio.median, 0)}` : '';
+    const inverse = ratio.median < 0.5 ? `, 1/${digits(1 / ratio.median, 0)}` : '';
     const noise = isNoisy ? ', noisy' : '';
     const rounds = `${ratio.each.length} rounds`;
     const verdict = isKept ? 'kept' : 'BROKEN';

@@ -11,7 +11,7 @@ export type PairOptions = {
 };
 
 /** How often the rounds asked for may be run before the spread is accepted. */
-const repetitionsMax = 3;
+const repetitionsMax = 2;
 
 /** What was run of one peer, and its cost over that of each peer it was paired with. */
 export type Measured<Run> = {

@@ -41,8 +41,8 @@ Else:
   --seconds N     measured interval  --settle N    before it        --record-dir DIR
   --seed N        of the corpora
   --run-seconds N  a slow peer gets as many lines as it takes in this time
-  --spread N      repeats a pair, up to three times, while the middle half of its ratios is wider
-                  than N % of their median
+  --spread N      adds rounds to a pair, up to twice as many, while the middle half of its ratios is
+                  wider than N % of their median
   --gate K:A:B:N  fails when peer A costs more than N times peer B a line; K is the kind of corpus,
                   or the lines/s of a live load
   The first peer, tailship, is measured against each other in turn: A B A B. A peer tailship-base is

@@ -2,9 +2,9 @@
 // figure that no other program on the machine can change, unlike time.
 //
 // The code of a function is cut at every instruction that may go elsewhere (block, loop, if, else,
-// end, branches, return, calls). Such a run is executed from its beginning to its end, so before each
-// run goes an addition of its length to a 64-bit counter in the module's own memory. It leaves the
-// stack as it was, which is why it may go anywhere.
+// end, branches, return, calls). Such a run is executed from its beginning to its end, so before
+// each run goes an addition of its length to a 64-bit counter in the module's own memory. It leaves
+// the stack as it was, which is why it may go anywhere.
 
 import assert from 'node:assert';
 

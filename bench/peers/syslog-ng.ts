@@ -7,8 +7,11 @@ import { askVersion, type Peer, type PeerTask, trimMargin } from './peer.ts';
 
 /** More files than the corpus has: one that is rotated has a successor before it goes. */
 const spareFiles = 8;
-/** Lines under way in all, and of one file: with fewer a file waits for its batch to time out. */
-const windowLines = 2_000_000;
+/**
+ * Lines under way in all, about 2.4 kB of memory each, and of one file: with fewer than a batch it
+ * waits for the batch to time out.
+ */
+const windowLines = 100_000;
 const fileWindowLinesMax = 10_000;
 const fileWindowLinesMin = 100;
 
