@@ -1,0 +1,31 @@
+// The pace of requests after a run of 429s, through the gate alone.
+
+import { expect, test } from 'vitest';
+import { limits } from '../../src/config.ts';
+import { Gate } from '../../src/ship/gate.ts';
+
+const unhurriedMs = 5_000;
+
+test('after a success the next request goes at the new pace, not at the old one once more', async () => {
+  const gate = new Gate({
+    concurrency: 1,
+    limits: {
+      ...limits,
+      shipBackoffBaseMs: 10,
+      shipBackoffMaxMs: unhurriedMs,
+      shipSlowBackoffMaxMs: unhurriedMs,
+      shipRateStep: 100,
+    },
+    clock: () => performance.now(),
+    random: () => 0,
+    onFailing: () => undefined,
+    onRecovered: () => undefined,
+  });
+  // As by many 429s in a row: one request each five seconds.
+  for (let count = 0; count < 12; count += 1) gate.throttle();
+  const startMs = performance.now();
+  gate.leave(await gate.enter(1), undefined);
+  // A hundred more a second now.
+  gate.leave(await gate.enter(2), undefined);
+  expect(performance.now() - startMs).toBeLessThan(unhurriedMs / 4);
+});
