@@ -58,6 +58,8 @@ export function parseApiError(text: string, entryCount: number): ApiError | unde
   if (typeof error !== 'object' || error === null || Array.isArray(error)) return undefined;
   const message = member(error, 'message');
   const status = member(error, 'status');
+  // The API's errors have both. A gateway's that has neither is nobody's word about an entry.
+  if (typeof status !== 'string' && typeof member(error, 'code') !== 'number') return undefined;
   const details = listOf(member(error, 'details'));
   return {
     message: typeof message === 'string' ? message : 'no message',

@@ -41,8 +41,9 @@ test('a 400 condemns the body only when the API says so', () => {
     entries: new Map(),
   };
   expect(verdictOn(400, errorText(400, 'INVALID_ARGUMENT'))).toEqual(refused);
-  expect(verdictOn(400, '\n {"error":{"message":"m"}}')).toEqual(refused);
-  for (const text of ['', '<html>', '{}', '[]', 'null', '{"error":null}', '{"error":"invalid"}']) {
+  expect(verdictOn(400, '\n {"error":{"code":400,"message":"m"}}')).toEqual(refused);
+  const foreign = ['', '<html>', '{}', '[]', 'null', '{"error":null}', '{"error":"invalid"}'];
+  for (const text of [...foreign, '{"error":{"message":"of a gateway"}}']) {
     expect(verdictOn(400, text)).toMatchObject({ kind: 'failed', odd: true });
   }
 });
