@@ -7,7 +7,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs
 import os from 'node:os';
 import path from 'node:path';
 
-import { createDrainWorker, drainTask } from '../src/encode/drain.ts';
+import { createDrainWorker, drainTask } from '../src/encode/encoder.ts';
 import { createSharedMemory } from '../src/encode/shared-memory.ts';
 import { makeSource } from './drain-source.ts';
 import type { Section } from './record.ts';

@@ -3,7 +3,7 @@
 // says nothing of what the engine makes of them, which the catch-up does.
 
 import { closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { createDrainWorker, drainTask } from '../src/encode/drain.ts';
+import { createDrainWorker, drainTask } from '../src/encode/encoder.ts';
 import type { Source } from '../src/encode/drain-task.ts';
 import { createSharedMemory } from '../src/encode/shared-memory.ts';
 import { type CorpusKind, writeCorpus } from './corpus.ts';

@@ -11,7 +11,7 @@ import os from 'node:os';
 import path from 'node:path';
 
 import { limits } from '../src/config.ts';
-import { createDrainWorker, drainTask } from '../src/encode/drain.ts';
+import { createDrainWorker, drainTask } from '../src/encode/encoder.ts';
 import type { DrainTask } from '../src/encode/drain-task.ts';
 import { createSharedMemory, slotAddress } from '../src/encode/shared-memory.ts';
 import { lineContent, makeRandom } from './corpus.ts';

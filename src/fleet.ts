@@ -13,7 +13,11 @@ import type { ContainerName } from './discover/container-name.ts';
 import type { ContainerLog } from './discover/discovery.ts';
 import type { PodMetadata, PodName } from './discover/pods/pod-metadata.ts';
 import { globBase } from './discover/raw-discovery.ts';
-import { createTemplate, restoreTemplate, type EntryTemplate } from './encode/entry-template.ts';
+import {
+  createTemplate,
+  restoreTemplate,
+  type EntryTemplate,
+} from './encode/entries/entry-template.ts';
 import type { Log } from './log.ts';
 import { Chain } from './tail/chain.ts';
 import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';

@@ -8,7 +8,7 @@
 import type { CheckpointStore } from './commit/checkpoint-store.ts';
 import type { DrainResult, SourceResult } from './encode/drain-task.ts';
 import type { EncoderPool } from './encode/encoder-pool.ts';
-import { lossBody } from './encode/loss-notice.ts';
+import { lossBody } from './encode/entries/loss-notice.ts';
 import { limits } from './config.ts';
 import type { Log } from './log.ts';
 import type { Shipper, ShipOutcome } from './ship/shipper.ts';

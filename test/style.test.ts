@@ -27,18 +27,23 @@ const wiringFiles = new Set(
 );
 /** Rooms of one stage that know nothing of each other. */
 const apart = [['src/discover/links/', 'src/discover/pods/']] as const;
+/** Rooms of `encode`, each of which knows only those before it: JSON knows no entry, a record does. */
+const encodeRooms = ['json', 'redaction', 'traces', 'entries', 'records'] as const;
 /** Fixed borders between planner, drain, shipper and store; every stage may import them. */
 const borders = new Set(
-  ['commit/checkpoint', 'encode/drain-task', 'encode/entry-template', 'encode/shared-memory'].map(
-    (name) => `src/${name}.ts`,
-  ),
+  [
+    'commit/checkpoint',
+    'encode/drain-task',
+    'encode/entries/entry-template',
+    'encode/shared-memory',
+  ].map((name) => `src/${name}.ts`),
 );
 /** Entries of the process: they alone touch `process`. */
 const processUsers = new Set(['src/main.ts', 'src/tailship.js', 'src/node-version.js']);
 /** What any file may import from node:process by name: it reads, and changes nothing. */
 const processMeters = new Set(['cpuUsage', 'getBuiltinModule', 'memoryUsage', 'pid']);
 for (const name of ['threadCpuUsage', 'versions']) processMeters.add(name);
-const workerEntry = 'src/encode/drain.ts';
+const workerEntry = 'src/encode/encoder.ts';
 const topFolders = ['src', 'bench', 'deploy', 'docs', 'test', '.ci', '.github'];
 const topLevel = new Set([...topFolders, 'node_modules', 'dist', '.git', '.tmp']);
 
@@ -271,6 +276,19 @@ describe('the house style', () => {
       const isInside = file.name.startsWith(one) || file.name.startsWith(other);
       return importsOf(file)
         .filter(({ target }) => isInside && target.startsWith(foreign))
+        .map(({ target }) => `${file.name} → ${target}`);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test('a room of `encode` imports only the rooms before it', () => {
+    const roomOf = (name: string) =>
+      encodeRooms.findIndex((room) => name.startsWith(`src/encode/${room}/`));
+    expect(sources.filter((file) => roomOf(file.name) >= 0).length).toBeGreaterThan(0);
+    const wrong = sources.flatMap((file) => {
+      const own = roomOf(file.name);
+      return importsOf(file)
+        .filter(({ target }) => own >= 0 && roomOf(target) > own)
         .map(({ target }) => `${file.name} → ${target}`);
     });
     expect(wrong).toEqual([]);

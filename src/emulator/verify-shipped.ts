@@ -239,7 +239,7 @@ function isBlank(entry: ShownEntry): boolean {
   return (entry.textPayload ?? '') === '' && entry.jsonPayload === undefined;
 }
 
-/** What a notice of the agent says, src/encode/loss-notice.ts; undefined for any other entry. */
+/** What a notice of the agent says (loss-notice.ts); undefined for any other entry. */
 function lostBytesOf({ jsonPayload }: ShownEntry): number | undefined {
   const { message, lostBytes } = jsonPayload ?? {};
   if (typeof lostBytes !== 'number' || typeof message !== 'string') return undefined;

@@ -5,7 +5,7 @@
 // shared memory with one request body, and says how far it came in each file. It keeps no state:
 // what it did not consume is read again by a later task.
 
-import type { EntryTemplate } from './entry-template.ts';
+import type { EntryTemplate } from './entries/entry-template.ts';
 
 /** A range of one file, in bytes of the uncompressed file. */
 export type Segment = {

@@ -38,7 +38,7 @@ export function createEncoderPool(layout: SharedLayout): EncoderPool {
   const bytes = new Uint8Array(memory.buffer);
   const setup: EncoderThreadSetup = { memory, layout, started: new SharedArrayBuffer(4) };
   const pool = new Piscina<DrainTask, DrainResult>({
-    filename: new URL('drain.ts', import.meta.url).href,
+    filename: new URL('encoder.ts', import.meta.url).href,
     minThreads: workerCount,
     maxThreads: workerCount,
     workerData: setup,

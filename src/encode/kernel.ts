@@ -1,5 +1,5 @@
-// The kernel (kernel/*.ts, built to kernel.wasm) as typed functions. Called by drain.ts, one
-// instance per worker.
+// The kernel (kernel/*.ts, built to kernel.wasm) as typed functions. One instance
+// per encoder.
 //
 // The instance works in the shared memory on addresses; this file writes the templates that it
 // copies, and reads its results. The reference encoder (log-entry.ts) is the specification of what
@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import { limits } from '../config.ts';
 import { severityNames } from '../log-severity.ts';
 import * as layout from './kernel/layout.ts';
-import type { EncodeContext } from './entry.ts';
+import type { EncodeContext } from './entries/entry.ts';
 
 /** Where to read and write, as addresses of the shared memory. */
 export type KernelCall = {

@@ -5,7 +5,7 @@
 // of the line nor that of the request.
 
 import { GiB } from '../byte-units.ts';
-import type { EntryTemplate } from '../encode/entry-template.ts';
+import type { EntryTemplate } from '../encode/entries/entry-template.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
 import type { ContainerTotals } from './totals.ts';
 

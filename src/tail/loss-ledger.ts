@@ -3,7 +3,7 @@
 // Invariant: every lost byte is in the sums; a notice may be missing when there are very many.
 
 import { limits } from '../config.ts';
-import type { EntryTemplate } from '../encode/entry-template.ts';
+import type { EntryTemplate } from '../encode/entries/entry-template.ts';
 import { lossReasons, type Loss, type LossReason } from './tail-setup.ts';
 import type { ContainerNames } from './container-names.ts';
 

@@ -21,7 +21,7 @@ import { crc32 } from 'node:zlib';
 import { limits } from '../config.ts';
 import { closeDescriptor, syncDescriptor, writeAt } from '../descriptor.ts';
 import type { ContainerLog } from '../discover/discovery.ts';
-import type { StoredTemplate } from '../encode/entry-template.ts';
+import type { StoredTemplate } from '../encode/entries/entry-template.ts';
 import type { FileIdentity } from './file-identity.ts';
 import type { FileName } from './file-name.ts';
 import { copyRange, readPieces, type SpoolFile } from './spool-file.ts';

@@ -9,7 +9,7 @@ import { fstatSync } from 'node:fs';
 
 import { limits } from '../config.ts';
 import { closeDescriptor } from '../descriptor.ts';
-import { storedTemplate, type EntryTemplate } from '../encode/entry-template.ts';
+import { storedTemplate, type EntryTemplate } from '../encode/entries/entry-template.ts';
 import { isSystemError, type ErrorCode } from '../errors.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import type { Chain } from './chain.ts';

@@ -3,7 +3,7 @@
 
 import { limits } from '../config.ts';
 import type { DrainTask, Source } from '../encode/drain-task.ts';
-import { requestHead } from '../encode/entry-template.ts';
+import { requestHead } from '../encode/entries/entry-template.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
 import type { ChainCut } from './chain.ts';
 import type { TailedContainer } from './tailed-container.ts';

@@ -5,7 +5,7 @@
 
 import type { ContainerLog } from '../discover/discovery.ts';
 import type { SourceResult } from '../encode/drain-task.ts';
-import type { EntryTemplate } from '../encode/entry-template.ts';
+import type { EntryTemplate } from '../encode/entries/entry-template.ts';
 import type { Chain } from './chain.ts';
 import { ContainerMeter } from './container-meter.ts';
 import type { IdleWatch } from './idle-watch.ts';

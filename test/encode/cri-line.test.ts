@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { parseCriLine } from '../../src/encode/cri-line.ts';
+import { parseCriLine } from '../../src/encode/records/cri-line.ts';
 import { parse } from './strict-entry.ts';
 
 const time = '2024-03-05T14:07:21.104582937Z';

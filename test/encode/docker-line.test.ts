@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { parseDockerLine } from '../../src/encode/docker-line.ts';
+import { parseDockerLine } from '../../src/encode/records/docker-line.ts';
 
 function parse(line: string) {
   const bytes = Buffer.from(`before\n${line}\n`);

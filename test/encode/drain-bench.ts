@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { limits } from '../../src/config.ts';
-import { createDrainWorker, drainTask } from '../../src/encode/drain.ts';
+import { createDrainWorker, drainTask } from '../../src/encode/encoder.ts';
 import type { DrainResult, Segment, Source } from '../../src/encode/drain-task.ts';
 import { instantOfClock } from '../../src/encode/rfc3339.ts';
 import { severityIndex, severityNames, type Severity } from '../../src/log-severity.ts';

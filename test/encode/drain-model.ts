@@ -2,11 +2,11 @@
 // line, everything by the reference encoder. The tests compare the drain with it byte for byte.
 
 import { limits } from '../../src/config.ts';
-import { parseCriLine } from '../../src/encode/cri-line.ts';
-import { parseDockerLine } from '../../src/encode/docker-line.ts';
-import { incompleteInsertId, insertIdOf } from '../../src/encode/insert-id.ts';
-import { encodeRecord, encodeText } from '../../src/encode/log-entry.ts';
-import type { EncodeContext } from '../../src/encode/log-entry.ts';
+import { parseCriLine } from '../../src/encode/records/cri-line.ts';
+import { parseDockerLine } from '../../src/encode/records/docker-line.ts';
+import { incompleteInsertId, insertIdOf } from '../../src/encode/entries/insert-id.ts';
+import { encodeRecord, encodeText } from '../../src/encode/entries/log-entry.ts';
+import type { EncodeContext } from '../../src/encode/entries/log-entry.ts';
 
 export type ModelFile = {
   readonly content: Buffer;

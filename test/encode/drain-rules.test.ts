@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
 import type { RecordRule, Source } from '../../src/encode/drain-task.ts';
-import { insertIdOf } from '../../src/encode/insert-id.ts';
+import { insertIdOf } from '../../src/encode/entries/insert-id.ts';
 import { severityIndex, severityNames, type Severity } from '../../src/log-severity.ts';
 import { countSeverities, drainHere, idPrefix, openFiles, plainSource } from './drain-bench.ts';
 

@@ -4,10 +4,10 @@ import { StructSchema } from '@bufbuild/protobuf/wkt';
 import { describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
-import { objectBytes } from '../../src/encode/entry-size.ts';
-import { encodeText } from '../../src/encode/log-entry.ts';
+import { objectBytes } from '../../src/encode/entries/entry-size.ts';
+import { encodeText } from '../../src/encode/entries/log-entry.ts';
 import { randomFrom, randomObject } from './random-json.ts';
-import { scanObject } from '../../src/encode/json-scan.ts';
+import { scanObject } from '../../src/encode/json/object-scan.ts';
 import { context, encode, encodeAll, expectStrict, insertId, recordOf } from './strict-entry.ts';
 import type { ParsedEntry } from './strict-entry.ts';
 

@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from 'vitest';
 
-import { insertIdOf } from '../../src/encode/insert-id.ts';
+import { insertIdOf } from '../../src/encode/entries/insert-id.ts';
 import { drainHere, idPrefix, openFiles, plainSource } from './drain-bench.ts';
 import type { Source } from '../../src/encode/drain-task.ts';
 

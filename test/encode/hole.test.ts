@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
 import type { Segment, Source } from '../../src/encode/drain-task.ts';
-import { insertIdOf } from '../../src/encode/insert-id.ts';
+import { insertIdOf } from '../../src/encode/entries/insert-id.ts';
 import { drainHere, idPrefix, openFiles, plainSource } from './drain-bench.ts';
 
 const t = '2024-03-05T14:07:21Z';

@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest';
 
-import { incompleteInsertId, insertIdOf, partInsertId } from '../../src/encode/insert-id.ts';
+import {
+  incompleteInsertId,
+  insertIdOf,
+  partInsertId,
+} from '../../src/encode/entries/insert-id.ts';
 
 const prefix = 'abcdefghijklmnopqrstuv';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { restoreTemplate } from '../../src/encode/entry-template.ts';
-import { lossBody } from '../../src/encode/loss-notice.ts';
+import { restoreTemplate } from '../../src/encode/entries/entry-template.ts';
+import { lossBody } from '../../src/encode/entries/loss-notice.ts';
 
 describe('lossBody()', () => {
   test('says how much a rate limit holds back, and calls none of it lost', () => {

@@ -3,8 +3,8 @@
 import { describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
-import { createRedactor } from '../../src/encode/redactor.ts';
-import { encodeRecord } from '../../src/encode/log-entry.ts';
+import { createRedactor } from '../../src/encode/redaction/redactor.ts';
+import { encodeRecord } from '../../src/encode/entries/log-entry.ts';
 import { seedOfRun } from '../support/seed.ts';
 import { pick, randomFrom, randomObject } from './random-json.ts';
 import { context, expectStrict, insertId, recordOf } from './strict-entry.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { traceStart, traceStep } from '../../src/encode/stack-trace.ts';
+import { traceStart, traceStep } from '../../src/encode/traces/stack-trace.ts';
 
 /** The records that the lines of one stream make, each with its lines joined by `\n`. */
 function join(lines: readonly string[]): string[] {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createTemplate } from '../../src/encode/entry-template.ts';
+import { createTemplate } from '../../src/encode/entries/entry-template.ts';
 import { ContainerMeter, costPerMonth } from '../../src/tail/container-meter.ts';
 
 const nodeIdentity = { project: 'acme', location: 'europe-west4', cluster: 'blue', node: 'node-1' };

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
-import { restoreTemplate } from '../../src/encode/entry-template.ts';
+import { restoreTemplate } from '../../src/encode/entries/entry-template.ts';
 import { steadyNowMs } from '../../src/steady-clock.ts';
 import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain } from '../../src/tail/chain.ts';

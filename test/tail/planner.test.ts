@@ -10,7 +10,7 @@ import { giveTurnBack, Planner, type Plan } from '../../src/tail/planner.ts';
 import type { TailSetup } from '../../src/tail/tail-setup.ts';
 import { TailedContainer } from '../../src/tail/tailed-container.ts';
 import { noRule } from '../../src/tail/reading-rules.ts';
-import { createTemplate } from '../../src/encode/entry-template.ts';
+import { createTemplate } from '../../src/encode/entries/entry-template.ts';
 
 const nodeIdentity = { project: 'p', location: 'l', cluster: 'c', node: 'n' };
 const context = {

@@ -8,7 +8,7 @@ import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import type { TailSetup } from '../../src/tail/tail-setup.ts';
 import { acknowledgeAll } from './acknowledge.ts';
-import { restoreTemplate } from '../../src/encode/entry-template.ts';
+import { restoreTemplate } from '../../src/encode/entries/entry-template.ts';
 import { TailedContainer } from '../../src/tail/tailed-container.ts';
 import { WakeList } from '../../src/tail/wake.ts';
 

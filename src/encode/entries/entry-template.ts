@@ -1,0 +1,88 @@
+// What the entries of one container have in common, and the head of a request: JSON texts that are
+// written once per container or request, never per line.
+//
+// Invariant: a text is a whole member with its comma, or members without braces, or ''; so an entry
+// is put together without looking into it.
+
+import type { NodeIdentity } from '../../host/node-identity.ts';
+import type { ContainerNames } from '../../tail/container-names.ts';
+
+/** A container's output stream. */
+export type Stream = 'stdout' | 'stderr';
+
+/** What stands in every entry of a container; '' for what the head of the request says already. */
+export type EntryTemplate = {
+  /** `"resource":{…},` */
+  readonly resource: string;
+  /** `"logName":"…",` */
+  readonly logName: Readonly<Record<Stream, string>>;
+  /** Members of the entry's labels, without braces: `"k8s-pod/app":"web"`. */
+  readonly labels: string;
+};
+
+/** As it is written down beside the files of a deleted container; `resource` is the object. */
+export type StoredTemplate = { readonly resource: string; readonly labels: string };
+
+const encoder = new TextEncoder();
+const resourceName = '"resource":';
+
+/**
+ * `k8s_container` of a container; `k8s_node` with the path as a label where the names are unknown.
+ * `podLabels` are members of the entries' labels, without braces. Label names: the API's
+ * documentation of both monitored resources.
+ */
+export function createTemplate(
+  identity: NodeIdentity,
+  names: ContainerNames | undefined,
+  path: string,
+  podLabels = '',
+): EntryTemplate {
+  const { project, location, cluster, node } = identity;
+  const shared = { project_id: project, location, cluster_name: cluster };
+  if (names === undefined) {
+    const resource = { type: 'k8s_node', labels: { ...shared, node_name: node } };
+    const labels = JSON.stringify({ 'tailship.dev/path': path }).slice(1, -1);
+    return restoreTemplate(identity, { resource: JSON.stringify(resource), labels });
+  }
+  const { namespace, pod, container } = names;
+  const labels = { namespace_name: namespace, pod_name: pod, container_name: container };
+  const resource = { type: 'k8s_container', labels: { ...shared, ...labels } };
+  return restoreTemplate(identity, { resource: JSON.stringify(resource), labels: podLabels });
+}
+
+/** The template that an earlier run has stored. */
+export function restoreTemplate(
+  { project }: Pick<NodeIdentity, 'project'>,
+  { resource, labels }: StoredTemplate,
+): EntryTemplate {
+  const logName = { stdout: '', stderr: logNameMember(project, 'stderr') };
+  return { resource: `${resourceName}${resource},`, logName, labels };
+}
+
+/** A template as it is stored. */
+export function storedTemplate({ resource, labels }: EntryTemplate): StoredTemplate {
+  return { resource: resource.slice(resourceName.length, -1), labels };
+}
+
+function logNameMember(project: string, stream: Stream): string {
+  return `"logName":${JSON.stringify(`projects/${project}/logs/${stream}`)},`;
+}
+
+/**
+ * A request body up to its first entry. Its labels are merged into every entry, so it may hold
+ * those of a container only when the request holds no other; logName and resource fill in where an
+ * entry has none.
+ */
+export function requestHead(
+  { project, node }: NodeIdentity,
+  { resource, labels }: Pick<EntryTemplate, 'resource' | 'labels'>,
+): Uint8Array {
+  const nodeLabel =
+    node === '' ? '' : `"compute.googleapis.com/resource_name":${JSON.stringify(node)}`;
+  const members = [nodeLabel, labels].filter((text) => text !== '').join(',');
+  // Not a slice of Buffer's pool: a worker would be sent the whole slab with it.
+  return encoder.encode(
+    `{"partialSuccess":true,${logNameMember(project, 'stdout')}${resource}` +
+      `"labels":{${members}},"entries":[`,
+  );
+}

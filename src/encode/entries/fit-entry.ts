@@ -1,0 +1,84 @@
+// Makes entries over the API's limit fit. Called for records large enough to come near it. A text
+// becomes several entries, a JSON object loses the ends of its longest strings, and an object that
+// is too large without them is sent as the text it was written as. The invariant: every entry is
+// within `limits.entryBytesMax`, is valid, and says what is missing; nothing is dropped for its
+// size.
+
+import assert from 'node:assert';
+
+import { limits } from '../../config.ts';
+import type { EncodeContext, Entry } from './entry.ts';
+import { envelopeBytes, fieldsJson, payloadBytes } from './entry-size.ts';
+import { partInsertId } from './insert-id.ts';
+import { scanObject } from '../json/object-scan.ts';
+import { rawValue } from '../json/json-text.ts';
+import { characterBorder, shortenStrings } from './shorten-strings.ts';
+
+/**
+ * The entry with its text cut into parts of at most `partBytes`; itself when one part is enough.
+ */
+function splitText(entry: Entry, partBytes: number): Entry[] {
+  assert(entry.payload.kind === 'text' && partBytes > 4);
+  const text = Buffer.from(JSON.parse(entry.payload.json) as string);
+  if (text.length <= partBytes) return [entry];
+  const parts: string[] = [];
+  for (let start = 0; start < text.length;) {
+    const rest = text.subarray(start);
+    const end = rest.length <= partBytes ? rest.length : characterBorder(rest, partBytes);
+    parts.push(rest.toString('utf8', 0, end));
+    start += end;
+  }
+  const uid = JSON.parse(entry.insertId) as string;
+  return parts.map((part, index) => ({
+    ...entry,
+    payload: { kind: 'text', json: JSON.stringify(part) },
+    insertId: JSON.stringify(partInsertId(uid, index)),
+    split: `{"uid":${entry.insertId},"index":${index},"totalSplits":${parts.length}}`,
+  }));
+}
+
+/**
+ * The entry with the strings of its fields shortened until they leave room for a payload; undefined
+ * when that is not enough.
+ */
+function trimFields(entry: Entry, insertId: string): Entry | undefined {
+  const json = shortenStrings(fieldsJson(entry), limits.entryFieldsBytesMax);
+  const fields = json === undefined ? undefined : scanObject(json);
+  if (fields === undefined) return undefined;
+  const raw = new Map(fields.members.map((member) => [member.key, rawValue(fields, member)]));
+  const isLongId = Buffer.byteLength(entry.insertId) > limits.insertIdBytesMax;
+  return {
+    ...entry,
+    insertId: isLongId ? JSON.stringify(insertId) : entry.insertId,
+    labels: raw.get('labels')?.slice(1, -1) ?? '',
+    httpRequest: raw.get('httpRequest') ?? '',
+    operation: raw.get('operation') ?? '',
+    sourceLocation: raw.get('sourceLocation') ?? '',
+    trace: raw.get('trace') ?? '',
+    spanId: raw.get('spanId') ?? '',
+  };
+}
+
+export type Fallback = {
+  readonly context: EncodeContext;
+  /** The id of the record when the one it brought is too long. */
+  readonly insertId: string;
+  /** The whole record as text, without the fields that it brought. */
+  readonly asText: () => Entry;
+};
+
+/** The entry, or what is sent instead when it is over the limit. */
+export function fitEntry(entry: Entry, { context, insertId, asText }: Fallback): Entry[] {
+  const room = limits.entryBytesMax - envelopeBytes(entry, context);
+  if (payloadBytes(entry.payload) <= room) return [entry];
+  const trimmed = trimFields(entry, insertId);
+  if (trimmed !== undefined) {
+    // Tags and lengths around the payload are in the reserve.
+    const left = limits.entryBytesMax - envelopeBytes(trimmed, context);
+    if (trimmed.payload.kind === 'text') return splitText(trimmed, left);
+    const json = shortenStrings(trimmed.payload.json, left);
+    if (json !== undefined) return [{ ...trimmed, payload: { kind: 'json', json } }];
+  }
+  const text = { ...asText(), severity: entry.severity, timestamp: entry.timestamp };
+  return splitText(text, limits.entryBytesMax - envelopeBytes(text, context));
+}

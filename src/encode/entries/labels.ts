@@ -1,0 +1,92 @@
+// Builds the `labels` of an entry from the agent's and the record's own. Called for every entry.
+// The invariant: no key stands twice, and every value is a string, or the API refuses the request.
+
+import { limits } from '../../config.ts';
+import type { EncodeContext } from './entry.ts';
+import { scanObject } from '../json/object-scan.ts';
+import { canonicalString, rawMember, rawValue } from '../json/json-text.ts';
+
+/** One label: its key, and its JSON text `"key":"value"`. */
+export type Label = { readonly key: string; readonly text: string };
+
+/** Labels of one drain's containers, parsed once: they repeat with every record. */
+const agentLabels = new Map<string, readonly Label[]>();
+const agentLabelsMax = 256;
+
+export function labelOf(key: string, value: string): Label {
+  return { key, text: `${JSON.stringify(key)}:${JSON.stringify(value)}` };
+}
+
+/** The label of a time that is not the entry's, because the API would refuse it. */
+export function originalTime(refused: string | undefined): readonly Label[] {
+  return refused === undefined ? [] : [labelOf('tailship.dev/original-time', refused)];
+}
+
+/** What the labels of a record become. */
+export type RecordLabels = {
+  readonly labels: readonly Label[];
+  /** The JSON object of those that have no room, which stay in the payload; '' if all have. */
+  readonly rest: string;
+};
+
+/** Whether `text` is longer than `bytesMax` in UTF-8. */
+function isLonger(text: string, bytesMax: number): boolean {
+  return text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax;
+}
+
+/**
+ * The JSON string of a raw label value: a string as it is, anything else as its own JSON text.
+ * Undefined when that is too long: a text that the API cuts off is no JSON any more.
+ */
+function labelValue(raw: string): string | undefined {
+  const text = canonicalString(raw);
+  if (text !== undefined) return text;
+  return isLonger(raw, limits.labelValueBytesMax) ? undefined : JSON.stringify(raw);
+}
+
+/**
+ * The labels that a raw `logging.googleapis.com/labels` names, the first `countMax` of them; none
+ * when it is no object.
+ */
+export function readLabels(raw: string, countMax: number): RecordLabels {
+  const object = raw[0] === '{' ? scanObject(raw) : undefined;
+  if (object === undefined) return { labels: [], rest: '' };
+  const labels: Label[] = [];
+  const left: string[] = [];
+  for (const member of object.members) {
+    const { key } = member;
+    const hasRoom = labels.length < countMax && !isLonger(key, limits.labelKeyBytesMax);
+    const value = hasRoom ? labelValue(rawValue(object, member)) : undefined;
+    if (value === undefined) {
+      left.push(rawMember(object, member));
+    } else {
+      labels.push({ key, text: `${JSON.stringify(key)}:${value}` });
+    }
+  }
+  return { labels, rest: left.length === 0 ? '' : `{${left.join(',')}}` };
+}
+
+function parseAgentLabels(members: string): readonly Label[] {
+  const known = agentLabels.get(members);
+  if (known !== undefined) return known;
+  const { labels } = readLabels(`{${members}}`, limits.labelsMax);
+  if (agentLabels.size >= agentLabelsMax) agentLabels.clear();
+  agentLabels.set(members, labels);
+  return labels;
+}
+
+/** How many labels a record may bring itself. */
+export function labelRoom({ labels, requestLabels }: EncodeContext): number {
+  return limits.labelsMax - requestLabels - parseAgentLabels(labels).length;
+}
+
+/**
+ * Members of the entry's labels, without braces. `agent` is such a text already; of a key in both,
+ * the record's value stands.
+ */
+export function joinLabels(agent: string, own: readonly Label[]): string {
+  if (own.length === 0) return agent;
+  const keys = new Set(own.map((label) => label.key));
+  const kept = parseAgentLabels(agent).filter((label) => !keys.has(label.key));
+  return [...kept, ...own].map((label) => label.text).join(',');
+}

@@ -1,0 +1,164 @@
+// The reference encoder: one record in, the JSON text of its LogEntry and its severity out. The
+// worker calls it for what the kernel gives back. It is the specification of the kernel, which must
+// write the same bytes, and it can encode every record there is.
+
+import { limits } from '../../config.ts';
+import type { Severity } from '../../log-severity.ts';
+import type { Stream } from './entry-template.ts';
+import { noSpecialFields, writeEntry } from './entry.ts';
+import type { EncodeContext, Entry } from './entry.ts';
+import { acceptedTime } from './event-time.ts';
+import { fitEntry } from './fit-entry.ts';
+import { scanObject } from '../json/object-scan.ts';
+import { parseKlog } from './klog.ts';
+import { joinLabels, labelOf, originalTime } from './labels.ts';
+import type { Label } from './labels.ts';
+import { severityOfStream } from './severity.ts';
+import { redactedText, redactedWhole } from '../redaction/redactor.ts';
+import { readSpecialFields } from './special-fields.ts';
+
+export type { EncodeContext } from './entry.ts';
+
+/** A line, or the lines that were joined to it. */
+export type RecordInput = {
+  /** The content's bytes, partial lines joined; not decoded, not necessarily UTF-8. */
+  readonly content: Uint8Array;
+  /** RFC 3339 of the first line. */
+  readonly time: string;
+  readonly stream: Stream;
+  readonly insertId: string;
+  /**
+   * Why the record is not all of what was written: longer than `limits.lineBytesMax`, or its end
+   * never came.
+   */
+  readonly incomplete?: 'cut' | 'flushed';
+};
+
+/** What a record becomes. */
+export type EncodedRecord = {
+  readonly severity: Severity;
+  /** JSON texts of its entries: one, or several when it is larger than an entry may be. */
+  readonly entries: readonly string[];
+  /** Something of it was hidden. */
+  readonly isRedacted: boolean;
+};
+
+// Invalid bytes become U+FFFD, one for each maximal subpart; a byte order mark is content.
+const utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
+
+// `1,` in an array becomes 11 bytes of protobuf; nothing grows more. A record so small that it fits
+// in any case needs no exact size.
+const growthMax = 6;
+const smallBytesMax = Math.floor((limits.entryBytesMax - 4 * limits.entryReserveBytes) / growthMax);
+
+const openBrace = 0x7b;
+
+/** Whether the first byte past JSON white space is a brace; nothing else can be an object. */
+function mayBeObject(content: Uint8Array): boolean {
+  for (let at = 0; at < content.length; at++) {
+    const byte = content[at];
+    if (byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d) continue;
+    return byte === openBrace;
+  }
+  return false;
+}
+
+function marksOf(record: RecordInput): readonly Label[] {
+  const { incomplete } = record;
+  return incomplete === undefined ? [] : [labelOf('tailship.dev/incomplete', incomplete)];
+}
+
+/** An entry of the record's own facts, with `payload`. */
+function plainEntry(record: RecordInput, payload: Entry['payload'], context: EncodeContext): Entry {
+  const time = acceptedTime(record.time, context.readAt);
+  const marks = [...marksOf(record), ...originalTime(time.refused)];
+  return {
+    payload,
+    stream: record.stream,
+    timestamp: time.text,
+    severity: severityOfStream(record.stream),
+    insertId: JSON.stringify(record.insertId),
+    labels: joinLabels(context.labels, marks),
+    ...noSpecialFields,
+  };
+}
+
+function textEntry(record: RecordInput, text: string, context: EncodeContext): Entry {
+  return plainEntry(record, { kind: 'text', json: JSON.stringify(text) }, context);
+}
+
+function klogEntry(record: RecordInput, text: string, context: EncodeContext): Entry | undefined {
+  const klog = parseKlog(text);
+  if (klog === undefined) return undefined;
+  const json = `{"pid":"${klog.pid}","message":${JSON.stringify(klog.message)}}`;
+  return {
+    ...plainEntry(record, { kind: 'json', json }, context),
+    severity: klog.severity,
+    sourceLocation: `{"file":${JSON.stringify(klog.file)},"line":"${klog.line}"}`,
+  };
+}
+
+/** A record as it may be shipped: its content, and the same as text. */
+type Content = {
+  readonly record: RecordInput;
+  readonly text: string;
+  readonly mayBeObject: boolean;
+  readonly isRedacted: boolean;
+};
+
+function readContent(record: RecordInput, context: EncodeContext): Content {
+  const text = utf8.decode(record.content);
+  const redacted = context.redactor?.redact(text);
+  if (redacted === undefined) {
+    return { record, text, mayBeObject: mayBeObject(record.content), isRedacted: false };
+  }
+  const content = Buffer.from(redacted.text);
+  // Many short matches make it longer, but the slot has room for so much only.
+  const isTooLong = content.length > Math.max(record.content.length, limits.lineBytesMax);
+  if (!isTooLong) return { ...redacted, record: { ...record, content }, isRedacted: true };
+  const whole = { ...record, content: Buffer.from(redactedText) };
+  return { ...redactedWhole, record: whole, isRedacted: true };
+}
+
+function finish(
+  entry: Entry,
+  { record, text, isRedacted }: Content,
+  context: EncodeContext,
+): EncodedRecord {
+  const { severity } = entry;
+  if (record.content.length + context.labels.length <= smallBytesMax) {
+    return { severity, entries: [writeEntry(entry, context)], isRedacted };
+  }
+  const fallback = {
+    context,
+    insertId: record.insertId,
+    asText: () => textEntry(record, text, context),
+  };
+  const parts = fitEntry(entry, fallback);
+  return { severity, entries: parts.map((part) => writeEntry(part, context)), isRedacted };
+}
+
+/** The entries of a record: JSON object, klog, or text. */
+export function encodeRecord(record: RecordInput, context: EncodeContext): EncodedRecord {
+  const content = readContent(record, context);
+  const { text } = content;
+  const object = content.mayBeObject ? scanObject(text) : undefined;
+  const entry =
+    object === undefined
+      ? (klogEntry(record, text, context) ?? textEntry(record, text, context))
+      : readSpecialFields(object, { ...record, marks: marksOf(record) }, context);
+  // Entries of one time that brought ids which are equal now would be taken for one.
+  const isIdHidden = content.isRedacted && entry.insertId.includes(redactedText);
+  const insertId = isIdHidden ? JSON.stringify(record.insertId) : entry.insertId;
+  return finish({ ...entry, insertId }, content, context);
+}
+
+/**
+ * As `encodeRecord` for a line that is not of its file's format: always text, on stdout's log,
+ * without a severity. The content is the raw line.
+ */
+export function encodeText(record: RecordInput, context: EncodeContext): EncodedRecord {
+  const content = readContent(record, context);
+  const entry = textEntry({ ...record, stream: 'stdout' }, content.text, context);
+  return finish({ ...entry, severity: 'DEFAULT' }, content, context);
+}

@@ -1,0 +1,78 @@
+// Which LogSeverity a record has. Called once per record that is JSON or klog. The invariant: what
+// comes out is one of the API's nine names, so that no spelling of a tenant can make the API refuse
+// a request.
+
+import { severityNames, type Severity } from '../../log-severity.ts';
+import type { Stream } from './entry-template.ts';
+
+/**
+ * Every word that is understood, in upper case: the names, and what log libraries write for them
+ * (GKE's agents agree on these).
+ */
+const severityWords: ReadonlyMap<string, Severity> = new Map<string, Severity>([
+  ...severityNames.map((name) => [name, name] as const),
+  ['WARN', 'WARNING'],
+  ['FATAL', 'CRITICAL'],
+  ['TRACE', 'DEBUG'],
+  ['TRACE_INT', 'DEBUG'],
+  ['FINE', 'DEBUG'],
+  ['FINER', 'DEBUG'],
+  ['FINEST', 'DEBUG'],
+  ['CONFIG', 'DEBUG'],
+  ['SEVERE', 'ERROR'],
+  ['ERR', 'ERROR'],
+  ['CRIT', 'CRITICAL'],
+  ['EMERG', 'EMERGENCY'],
+  ['INFORMATION', 'INFO'],
+  ['D', 'DEBUG'],
+  ['I', 'INFO'],
+  ['N', 'NOTICE'],
+  ['W', 'WARNING'],
+  ['E', 'ERROR'],
+  ['C', 'CRITICAL'],
+  ['A', 'ALERT'],
+  ['F', 'CRITICAL'],
+]);
+
+/** Longer texts are no word of the table; it also bounds the work on what a tenant writes. */
+const wordCharactersMax = 256;
+
+/** What plain text gets, and JSON without a severity (Google doc "About GKE logs"). */
+export function severityOfStream(stream: Stream): Severity {
+  return stream === 'stdout' ? 'INFO' : 'ERROR';
+}
+
+/** The severity of a number's digits: rounded down to hundreds, at most 800. */
+function severityOfDigits(text: string): Severity {
+  const significant = text.replace(/^0+/, '');
+  const step = significant.length > 3 ? 8 : Math.min(8, Math.floor(Number(significant) / 100));
+  return severityNames[step] ?? 'DEFAULT';
+}
+
+/** ASCII white space only, as the peers trim. */
+function trimAscii(text: string): string {
+  return text.replace(/^[ \t\n\v\f\r]+/, '').replace(/[ \t\n\v\f\r]+$/, '');
+}
+
+/**
+ * The severity that the text of a `severity` field means: a word in any case, or digits. Undefined
+ * when it is neither, which the API calls DEFAULT.
+ */
+export function parseSeverity(text: string): Severity | undefined {
+  if (text.length > wordCharactersMax) return undefined;
+  const word = trimAscii(text);
+  if (/^[0-9]+$/.test(word)) return severityOfDigits(word);
+  // Upper-casing all of Unicode would turn 'ınfo' into INFO.
+  return /^[A-Za-z_]+$/.test(word) ? severityWords.get(word.toUpperCase()) : undefined;
+}
+
+/**
+ * The severity that a `level` field means when there is no `severity`; undefined leaves the
+ * stream's. Numbers below 100 are scales of log libraries (pino, syslog) that contradict each
+ * other.
+ */
+export function parseLevel(text: string): Severity | undefined {
+  const severity = parseSeverity(text);
+  const isSmallNumber = severity === 'DEFAULT' && /[0-9]/.test(text);
+  return isSmallNumber ? undefined : severity;
+}

@@ -1,0 +1,275 @@
+// Drains one container's files into the body: reads chunks into the worker's window, has the kernel
+// encode what it can, and gives the rest to the reference encoder. Called by drain.ts, once for
+// each source of a task.
+//
+// The invariant: what it says is consumed stands in the body, and nothing else of the source does.
+
+import { limits } from '../../config.ts';
+import type { Body } from '../growing-body.ts';
+import type { Segment, Source, SourceResult } from '../drain-task.ts';
+import type { EncodeContext } from '../entries/entry.ts';
+import { beforeZeros, pastZeros } from './hole.ts';
+import { stopDone } from '../kernel/layout.ts';
+import { openLookAhead } from './look-ahead.ts';
+import { openLookBack } from './look-back.ts';
+import { flushOpen } from './open-record.ts';
+import { compact, openSegment, readChunk } from './read-chunk.ts';
+import type { Chunk } from './read-chunk.ts';
+import { createRedactor } from '../redaction/redactor.ts';
+import { consumedOf, noTally, positionHashOf, skipSource, talliedOf } from './source-result.ts';
+import { endHole, noHole, openRecords, returnTo, softEnd } from './source-run.ts';
+import type { DrainWorker, Place, SourceRun } from './source-run.ts';
+import { readBytesAt } from './timed-line.ts';
+import { bodyIsFull, takeText, takeWholeLine, timeIsUnknown } from './take-line.ts';
+
+const newline = 0x0a;
+/**
+ * Why a source was left: all is read, the body is full, other bytes stand before the place to go on
+ * from, or an errno code.
+ */
+type Stop = 'end' | 'full' | 'late' | 'replaced' | { readonly code: string };
+
+/** A source, and what else of its task it needs. */
+type SourceTask = Pick<EncodeContext, 'traceParent' | 'readAt' | 'requestLabels'> & {
+  readonly source: Source;
+};
+
+function openRun(worker: DrainWorker, body: Body, task: SourceTask): SourceRun {
+  const { source, ...shared } = task;
+  const { resource, logName, labels, recordRule } = source;
+  const redact = recordRule?.redact ?? [];
+  const redactor = redact.length === 0 ? undefined : createRedactor(redact);
+  const context = { resource, logName, labels, ...shared, redactor };
+  const isPlain = !source.joinStackTraces && recordRule === undefined;
+  const mayUseKernel = source.format === 'cri' && isPlain;
+  const kernel = mayUseKernel && worker.kernel?.setTemplates(context) ? worker.kernel : undefined;
+  const tally = { ...noTally, redacted: 0, sampledOut: 0, holeBytes: 0 };
+  worker.severityCounts.fill(0);
+  const [partials, traces] = [new Map(), new Map()];
+  const [segment] = source.segments;
+  const look = {
+    lookBack: openLookBack(segment!, source.format),
+    lookAhead: openLookAhead(segment!, source.format),
+  };
+  const place = { segment: 0, fileBase: 0, inMidLine: false, holeStart: noHole };
+  return { worker, body, source, context, tally, kernel, partials, traces, ...look, ...place };
+}
+
+/** Bits of the streams whose next line goes on with a partial one: 1 stdout, 2 stderr. */
+function heldStreams(run: SourceRun): number {
+  const { partials } = run;
+  return (partials.has('stdout') ? 1 : 0) | (partials.has('stderr') ? 2 : 0);
+}
+
+/** Encodes lines with the kernel; whether it came to the chunk's end. */
+function encodeByKernel(run: SourceRun, chunk: Chunk): boolean {
+  const { kernel, body, tally } = run;
+  if (kernel === undefined) return false;
+  const reason = kernel.encodeLines({
+    position: chunk.from,
+    end: chunk.filled,
+    out: body.out,
+    softEnd: softEnd(run),
+    offset: run.fileBase + chunk.from,
+    heldStreams: heldStreams(run),
+  });
+  const { lines, lastLine } = kernel.result;
+  chunk.from = kernel.result.position;
+  body.out = kernel.result.out;
+  if (lines > 0) {
+    body.entries += lines;
+    tally.entries += lines;
+    tally.lines += lines;
+    tally.fastLines += lines;
+    run.lookBack.lastLine = run.fileBase + lastLine;
+  }
+  return reason === stopDone;
+}
+
+/**
+ * Where a line that is too long is cut: after `limits.lineBytesMax`, but not inside a character and
+ * not after a zero: a place after a zero is where a line begins.
+ */
+function cutEnd(memory: Buffer, from: number): number {
+  let end = from + limits.lineBytesMax;
+  for (let back = 0; back < 3 && (memory[end]! & 0xc0) === 0x80; back++) end--;
+  return beforeZeros(memory, from, end);
+}
+
+/**
+ * Where the line ends that ends at `lineEnd`: without the zeros at the end of a file, where its
+ * newline never came.
+ */
+function endOfLine(memory: Buffer, { from, filled }: Chunk, lineEnd: number): number {
+  return lineEnd < filled ? lineEnd : beforeZeros(memory, from, lineEnd);
+}
+
+/** The end of the line at `from`: its newline, or the chunk's end when there is none. */
+function findNewline(run: SourceRun, chunk: Chunk): number {
+  // The byte past the chunk is ours: without it, the search would run on through the memory.
+  run.body.memory[chunk.filled] = newline;
+  return run.body.memory.indexOf(newline, chunk.from);
+}
+
+/**
+ * Skips the zeros at the chunk's start: a line begins there, or would go on after it was cut. What
+ * follows them begins a line, of which nothing is left when it is a newline.
+ */
+function skipHole(run: SourceRun, chunk: Chunk): void {
+  const { memory } = run.body;
+  const end = pastZeros(memory, chunk.from, chunk.filled);
+  if (end > chunk.from && run.holeStart === noHole) run.holeStart = run.fileBase + chunk.from;
+  chunk.from = end;
+  if (run.holeStart === noHole || end === chunk.filled) return;
+  endHole(run, run.fileBase + end);
+  if (memory[end] === newline) chunk.from++;
+}
+
+/** Takes what stands at the chunk's start by the reference. */
+function takeNext(run: SourceRun, chunk: Chunk): 'taken' | 'full' | 'incomplete' {
+  const { memory } = run.body;
+  const lineEnd = findNewline(run, chunk);
+  const isTooLong = lineEnd - chunk.from > limits.lineBytesMax;
+  if (lineEnd === chunk.filled && !isTooLong && !chunk.isLast) return 'incomplete';
+  const isWhole = !isTooLong && (lineEnd < chunk.filled || !chunk.isFlushed);
+  const end = isTooLong ? cutEnd(memory, chunk.from) : endOfLine(memory, chunk, lineEnd);
+  const incomplete = isWhole ? undefined : isTooLong ? 'cut' : 'flushed';
+  const take = run.inMidLine ? takeText : takeWholeLine;
+  // A cut or flush may have fallen right before the newline: then nothing is left to send.
+  const isEmptyRest = run.inMidLine && end === chunk.from;
+  const taken = isEmptyRest ? end : take(run, { from: chunk.from, end, incomplete });
+  if (taken === bodyIsFull) return 'full';
+  if (taken === timeIsUnknown) return 'incomplete';
+  if (!run.inMidLine) run.tally.lines++;
+  run.inMidLine = !isWhole && taken === end;
+  chunk.from = taken === lineEnd ? Math.min(taken + 1, chunk.filled) : taken;
+  return 'taken';
+}
+
+/** Encodes the chunk as far as possible; `end` when nothing more of it can be taken. */
+function encodeChunk(run: SourceRun, chunk: Chunk): 'end' | 'full' | 'late' {
+  for (;;) {
+    skipHole(run, chunk);
+    if (chunk.from === chunk.filled) return 'end';
+    if (!run.inMidLine && encodeByKernel(run, chunk)) return 'end';
+    if (run.body.memory[chunk.from] === 0) continue;
+    if (run.body.out >= softEnd(run)) return 'full';
+    const outcome = takeNext(run, chunk);
+    if (outcome === 'full') return 'full';
+    if (outcome === 'incomplete') return 'end';
+    // Only between two records: then something was taken, and nothing is begun twice.
+    if (!hasOpen(run) && run.body.isLate()) return 'late';
+  }
+}
+
+function hasOpen({ traces, partials, inMidLine }: SourceRun): boolean {
+  return inMidLine || traces.size > 0 || partials.size > 0;
+}
+
+function isAt(run: SourceRun, chunk: Chunk, start: number): boolean {
+  return run.segment === 0 && run.fileBase + chunk.from === start;
+}
+
+/** Reads and encodes one segment. */
+function drainSegment(run: SourceRun, segment: Segment, chunk: Chunk): Stop {
+  for (;;) {
+    let isEnd: boolean | 'replaced' = false;
+    try {
+      isEnd = readChunk(run, segment, chunk);
+    } catch (error) {
+      return { code: (error as NodeJS.ErrnoException).code ?? 'UNKNOWN' };
+    }
+    if (isEnd === 'replaced') return isEnd;
+    chunk.isLast = isEnd && segment.ended;
+    let outcome = encodeChunk(run, chunk);
+    if (outcome !== 'end') return outcome;
+    if (isEnd && run.source.flushFirst && isAt(run, chunk, segment.start)) {
+      chunk.isLast = true;
+      chunk.isFlushed = true;
+      outcome = encodeChunk(run, chunk);
+      if (outcome !== 'end') return outcome;
+    }
+    if (isEnd) return 'end';
+    compact(run, chunk);
+  }
+}
+
+/** Whether anything but zeros follows in the file, as far as can be said. */
+function isHoleOver({ fd, end }: Segment): boolean {
+  for (let offset = end; offset < end + limits.holeLookBytes;) {
+    const bytes = readBytesAt(fd, offset, limits.readBytes);
+    if (bytes.length === 0) return false;
+    if (pastZeros(bytes, 0, bytes.length) < bytes.length) return true;
+    offset += bytes.length;
+  }
+  return true;
+}
+
+/** Where the next task has to start, if nothing is open: a hole at the end may still be filled. */
+function endOfSegment(
+  run: SourceRun,
+  segment: Segment,
+  { chunk, stop }: { readonly chunk: Chunk; readonly stop: Stop },
+): number {
+  const offset = run.fileBase + chunk.from;
+  if (run.holeStart === noHole) return offset;
+  if (stop !== 'end' || !(segment.ended || isHoleOver(segment))) return run.holeStart;
+  endHole(run, offset);
+  return offset;
+}
+
+/** Where the source was left: the first byte that no taken line holds. */
+type Left = { readonly place: Place; readonly stop: Stop; readonly ends: readonly number[] };
+
+/** Reads the segments in order until one has to be continued later. */
+function drainSegments(run: SourceRun): Left {
+  const ends: number[] = [];
+  let place: Place = { segment: 0, offset: 0 };
+  for (const [index, segment] of run.source.segments.entries()) {
+    const chunk = openSegment(run, index);
+    const stop = drainSegment(run, segment, chunk);
+    const offset = endOfSegment(run, segment, { chunk, stop });
+    place = { segment: index, offset };
+    if (stop !== 'end') return { place, stop, ends };
+    ends.push(offset);
+    // What comes after a file that may still grow has to wait for it.
+    if (!segment.ended) break;
+  }
+  return { place, stop: 'end', ends };
+}
+
+/** Flushes or takes back what is still open; returns where the next task has to start. */
+function settle(run: SourceRun, { place, stop }: Left, isFirstInBody: boolean): Place {
+  const [earliest] = openRecords(run);
+  if (earliest === undefined) return place;
+  const { source } = run;
+  const { mark } = earliest;
+  const hasProgress = mark.place.segment > 0 || mark.place.offset > source.segments[0]!.start;
+  const isOver = stop === 'end' && source.ended;
+  const isFlushed = stop === 'end' && source.flushFirst && !hasProgress;
+  // Lines of the other stream filled the body before the record came to its end.
+  const isStuck = stop === 'full' && isFirstInBody && !hasProgress;
+  const incomplete = isOver ? undefined : isFlushed ? 'flushed' : 'cut';
+  if ((isOver || isFlushed || isStuck) && flushOpen(run, incomplete)) return place;
+  returnTo(run, mark);
+  return mark.place;
+}
+
+/** Encodes what can be read of a source; its entries are appended to `body`. */
+export function drainSource(worker: DrainWorker, body: Body, task: SourceTask): SourceResult {
+  const { source } = task;
+  if (source.segments.length === 0) return skipSource(source);
+  const isFirstInBody = body.out === body.headEnd;
+  const run = openRun(worker, body, task);
+  const left = drainSegments(run);
+  const next = settle(run, left, isFirstInBody);
+  const consumed = consumedOf(source, next, left.ends);
+  return {
+    consumed,
+    positionHashes: consumed.map((end, index) => positionHashOf(run, index, end)),
+    ...(left.stop === 'replaced' && { replaced: left.place.segment }),
+    ...talliedOf(run),
+    readError: typeof left.stop === 'object' ? left.stop.code : undefined,
+    more: left.stop === 'full' || left.stop === 'late',
+  };
+}

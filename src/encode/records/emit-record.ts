@@ -1,0 +1,113 @@
+// Encodes records that are not the kernel's own lines into the body. Called by drain-source.ts and
+// open-record.ts. Every function returns false, and has changed nothing, when the body has no room.
+
+import { severityIndex } from '../../log-severity.ts';
+import { appendEntries } from '../growing-body.ts';
+import type { Stream } from '../entries/entry-template.ts';
+import { incompleteInsertId, insertIdOf } from '../entries/insert-id.ts';
+import { encodeRecord, encodeText } from '../entries/log-entry.ts';
+import type { EncodedRecord, RecordInput } from '../entries/log-entry.ts';
+import { isKept } from './sampling.ts';
+import type { OpenPartial, Place, SourceRun } from './source-run.ts';
+
+/** `undecided` is a record that has all that can be said now, so it gets no mark. */
+export type Incomplete = 'cut' | 'flushed' | 'undecided' | undefined;
+
+export type WholeRecord = {
+  readonly content: Uint8Array;
+  readonly place: Place;
+  readonly time: string;
+  readonly stream: Stream;
+  readonly incomplete?: Incomplete;
+};
+
+const carriageReturn = 0x0d;
+const newline = 0x0a;
+/** Room before a join's content for the header that makes it a line: time, stream, tag. */
+const joinHeaderBytes = 128;
+
+function idPrefixOf(run: SourceRun, segment: number): string {
+  return run.source.segments[segment]!.idPrefix;
+}
+
+function inputOf(run: SourceRun, record: WholeRecord): RecordInput {
+  const { content, time, stream, place, incomplete } = record;
+  const insertId = insertIdOf(idPrefixOf(run, place.segment), place.offset);
+  if (incomplete === undefined) return { content, time, stream, insertId };
+  const id = incompleteInsertId(insertId, content.length);
+  if (incomplete === 'undecided') return { content, time, stream, insertId: id };
+  return { content, time, stream, insertId: id, incomplete };
+}
+
+/** Whether the user wants the record. It is asked by its place: what is cut or sent again, too. */
+function isWanted(run: SourceRun, { place }: WholeRecord, severity: number): boolean {
+  const share = run.source.recordRule?.shares?.[severity] ?? 1;
+  return share === 1 || isKept(insertIdOf(idPrefixOf(run, place.segment), place.offset), share);
+}
+
+function append(run: SourceRun, record: WholeRecord, encoded: EncodedRecord): boolean {
+  const { entries, isRedacted } = encoded;
+  const severity = severityIndex(encoded.severity);
+  if (!isWanted(run, record, severity)) {
+    run.tally.sampledOut++;
+    return true;
+  }
+  if (!appendEntries(run.body, entries)) return false;
+  run.tally.entries += entries.length;
+  if (isRedacted) run.tally.redacted += entries.length;
+  run.worker.severityCounts[severity]! += entries.length;
+  return true;
+}
+
+/** A record of the file's format. */
+export function emitRecord(run: SourceRun, record: WholeRecord): boolean {
+  return append(run, record, encodeRecord(inputOf(run, record), run.context));
+}
+
+/** A line, or part of one, that is not of the file's format. */
+export function emitText(run: SourceRun, record: WholeRecord): boolean {
+  return append(run, record, encodeText(inputOf(run, record), run.context));
+}
+
+/** Address of the content of a stream's join. */
+export function joinStart(run: SourceRun, stream: Stream): number {
+  return run.worker.joins[stream] + joinHeaderBytes;
+}
+
+/**
+ * Whether the kernel encoded the joined content, given to it as the one line that it would have
+ * been.
+ */
+function emitByKernel(run: SourceRun, partial: OpenPartial): boolean {
+  const { kernel, body } = run;
+  const start = joinStart(run, partial.stream);
+  const end = start + partial.bytes;
+  // A return at the end of a line is dropped, one at the end of a partial line is content.
+  if (kernel === undefined || body.memory[end - 1] === carriageReturn) return false;
+  const header = `${partial.time} ${partial.stream} F `;
+  const position = start - header.length;
+  body.memory.write(header, position, 'latin1');
+  body.memory[end] = newline;
+  kernel.setIdPrefix(idPrefixOf(run, partial.place.segment));
+  const { offset } = partial.place;
+  const { out, softEnd } = body;
+  kernel.encodeLines({ position, end: end + 1, out, softEnd, offset, heldStreams: 0 });
+  kernel.setIdPrefix(idPrefixOf(run, run.segment));
+  if (kernel.result.lines === 0) return false;
+  body.out = kernel.result.out;
+  body.entries++;
+  run.tally.entries++;
+  return true;
+}
+
+/** The record that the partial lines in a join make. */
+export function emitJoin(run: SourceRun, partial: OpenPartial, incomplete: Incomplete): boolean {
+  if (incomplete === undefined && emitByKernel(run, partial)) return true;
+  return emitRecord(run, { ...partial, content: joinContent(run, partial), incomplete });
+}
+
+/** The bytes in a join; valid until the next line is added. */
+export function joinContent(run: SourceRun, partial: OpenPartial): Buffer {
+  const start = joinStart(run, partial.stream);
+  return run.body.memory.subarray(start, start + partial.bytes);
+}

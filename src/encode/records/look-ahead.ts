@@ -1,0 +1,71 @@
+// The time of a line that has none where no line before it has one either, as at a file's
+// beginning: the one of the first line with a time that comes after it in the same file.
+//
+// The invariant: the answer depends on the file's content alone. While the place where that line
+// will stand may still be written, the answer is that it is not known yet.
+
+import type { LineFormat, Segment } from '../drain-task.ts';
+import { headerBytesMax, readBytesAt, timedLineIn } from './timed-line.ts';
+import type { TimedLine } from './timed-line.ts';
+import { limits } from '../../config.ts';
+
+/** What is known of the lines ahead in one file. Offsets are of the file. */
+export type LookAhead = {
+  readonly fd: number;
+  readonly format: LineFormat;
+  /** Nothing will be appended to the file. */
+  readonly isWhole: boolean;
+  /** What was found last. */
+  found: TimedLine | undefined;
+  /** Up to here, there is none after the places that were asked for. */
+  noneUntil: number;
+};
+
+const newline = 0x0a;
+
+export function openLookAhead({ fd, ended }: Segment, format: LineFormat): LookAhead {
+  return { fd, format, isWhole: ended, found: undefined, noneUntil: 0 };
+}
+
+/** `time` is undefined where no line has one, or the one that has is not written yet. */
+export type TimeAhead = { readonly isKnown: boolean; readonly time: string | undefined };
+
+const noTime: TimeAhead = { isKnown: true, time: undefined };
+const unknownTime: TimeAhead = { isKnown: false, time: undefined };
+
+/** The first line in `bytes` that starts before `limit` and may start where they begin. */
+function findIn(bytes: Buffer, limit: number, format: LineFormat): TimedLine | undefined {
+  for (let start = 0; start < limit && start < bytes.length;) {
+    const at = bytes.indexOf(newline, start);
+    const end = at === -1 ? bytes.length : at;
+    const line = timedLineIn(bytes, [start, end], format);
+    if (line !== undefined) return line.at < limit ? line : undefined;
+    start = end + 1;
+  }
+  return undefined;
+}
+
+/**
+ * The time of the first such line from `offset` of the file on, where a line ends. It is looked for
+ * up to the end of the block of `lookAheadBytes` after the one of `offset`: so each block is read
+ * twice, however many lines ask.
+ */
+export function timeAfter(ahead: LookAhead, offset: number): TimeAhead {
+  const { fd, format } = ahead;
+  const block = limits.lookAheadBytes;
+  const limit = (Math.floor(offset / block) + 2) * block;
+  if (ahead.found !== undefined && ahead.found.at >= offset) {
+    return ahead.found.at < limit ? { isKnown: true, time: ahead.found.time } : noTime;
+  }
+  if (ahead.noneUntil === limit) return noTime;
+  const length = limit - offset + headerBytesMax;
+  const bytes = readBytesAt(fd, offset, length);
+  const line = findIn(bytes, limit - offset, format);
+  if (line !== undefined) {
+    ahead.found = { ...line, at: offset + line.at };
+    return { isKnown: true, time: line.time };
+  }
+  if (bytes.length < length && !ahead.isWhole) return unknownTime;
+  ahead.noneUntil = limit;
+  return noTime;
+}

@@ -1,0 +1,151 @@
+// Joins partial lines to records, and records to stack traces. Called by drain-source.ts for every
+// line of a file's format that the kernel gives back.
+//
+// The invariant: a line that was not taken (false: the body has no room) has changed no open
+// record.
+
+import { limits } from '../../config.ts';
+import { emitJoin, emitRecord, joinContent, joinStart } from './emit-record.ts';
+import type { Incomplete, WholeRecord } from './emit-record.ts';
+import { markAt, openBytes, openRecords, softEnd } from './source-run.ts';
+import type { Mark, OpenPartial, OpenTrace, SourceRun } from './source-run.ts';
+import { traceStart, traceStep } from '../traces/stack-trace.ts';
+import type { TraceState } from '../traces/stack-trace.ts';
+
+/** A line of the file's format. */
+export type FormatLine = WholeRecord & { readonly partial: boolean };
+
+const newline = Buffer.from('\n');
+const utf8 = new TextDecoder();
+
+function emitTrace(run: SourceRun, trace: OpenTrace, incomplete: Incomplete): boolean {
+  const pieces = trace.lines.flatMap((line, index) => (index === 0 ? [line] : [newline, line]));
+  const content = Buffer.concat(pieces);
+  if (!emitRecord(run, { ...trace, content, incomplete })) return false;
+  run.traces.delete(trace.stream);
+  return true;
+}
+
+/** Whether the trace stays within its limits with one more line. */
+function hasRoomFor(trace: OpenTrace, content: Uint8Array): boolean {
+  const bytes = trace.bytes + newline.length + content.length;
+  return bytes <= limits.traceBytesMax && trace.lines.length < limits.traceLinesMax;
+}
+
+/** Adds a line that goes on with the trace, or ends it. */
+function joinTrace(
+  run: SourceRun,
+  trace: OpenTrace,
+  { content, state }: { content: Uint8Array; state: TraceState },
+): boolean {
+  const bytes = newline.length + content.length;
+  trace.lines.push(Buffer.from(content));
+  if (state === traceStart && !emitTrace(run, trace, undefined)) {
+    trace.lines.pop();
+    return false;
+  }
+  trace.bytes += bytes;
+  trace.state = state;
+  return true;
+}
+
+/** A record that has all its lines; `mark` is that of its first one, when it had several. */
+function takeRecord(run: SourceRun, record: WholeRecord, mark?: Mark): boolean {
+  if (!run.source.joinStackTraces) return emitRecord(run, record);
+  const { content, stream, place, time, incomplete } = record;
+  const text = utf8.decode(content);
+  const trace = run.traces.get(stream);
+  if (trace !== undefined && incomplete === undefined && hasRoomFor(trace, content)) {
+    const { join, state } = traceStep(trace.state, text);
+    if (join) return joinTrace(run, trace, { content, state });
+  }
+  if (trace !== undefined && !emitTrace(run, trace, undefined)) return false;
+  const { state } = traceStep(traceStart, text);
+  if (state === traceStart || incomplete !== undefined) return emitRecord(run, record);
+  const lines = [Buffer.from(content)];
+  const bytes = content.length;
+  run.traces.set(stream, {
+    place,
+    time,
+    stream,
+    mark: mark ?? markAt(run, place),
+    lines,
+    bytes,
+    state,
+  });
+  return true;
+}
+
+function endPartial(run: SourceRun, partial: OpenPartial): boolean {
+  const isTaken = run.source.joinStackTraces
+    ? takeRecord(run, { ...partial, content: joinContent(run, partial) }, partial.mark)
+    : emitJoin(run, partial, undefined);
+  if (isTaken) run.partials.delete(partial.stream);
+  return isTaken;
+}
+
+function cutPartial(run: SourceRun, partial: OpenPartial, incomplete: Incomplete): boolean {
+  if (!emitJoin(run, partial, incomplete)) return false;
+  run.partials.delete(partial.stream);
+  return true;
+}
+
+/**
+ * Ends the open records, the first begun first, until `bytes` more fit: all open records together
+ * are never longer than a record may be, so that there is always room to flush them.
+ */
+function makeRoom(run: SourceRun, bytes: number): boolean {
+  for (const open of openRecords(run)) {
+    if (openBytes(run) + bytes <= limits.lineBytesMax) return true;
+    const isSent = 'lines' in open ? emitTrace(run, open, undefined) : cutPartial(run, open, 'cut');
+    if (!isSent) return false;
+  }
+  return run.body.out < softEnd(run);
+}
+
+/** Takes one line of the file's format. */
+export function takeLine(run: SourceRun, line: FormatLine): boolean {
+  const { content, place, time, stream } = line;
+  if (openBytes(run) + content.length > limits.lineBytesMax && !makeRoom(run, content.length)) {
+    return false;
+  }
+  const open = run.partials.get(stream);
+  if (open === undefined && !line.partial) return takeRecord(run, line);
+  const partial = open ?? { place, time, stream, mark: markAt(run, place), bytes: 0 };
+  run.body.memory.set(content, joinStart(run, stream) + partial.bytes);
+  partial.bytes += content.length;
+  run.partials.set(stream, partial);
+  if (line.partial) return true;
+  if (
+    line.incomplete === undefined
+      ? endPartial(run, partial)
+      : cutPartial(run, partial, line.incomplete)
+  ) {
+    return true;
+  }
+  partial.bytes -= content.length;
+  if (open === undefined) run.partials.delete(stream);
+  return false;
+}
+
+/**
+ * Sends all open records as they are; `incomplete` is undefined when no more can come. Their ids
+ * are then still those of records that are not whole: they may have been sent as such before, and
+ * the same bytes must not get a second id.
+ */
+export function flushOpen(run: SourceRun, incomplete: Incomplete): boolean {
+  const inOrder = openRecords(run);
+  for (const open of inOrder) {
+    if ('lines' in open || incomplete !== undefined) continue;
+    // The last line of a trace may be one that its program did not end.
+    if (run.traces.has(open.stream) && !endPartial(run, open)) return false;
+  }
+  for (const open of openRecords(run)) {
+    const isSent =
+      'lines' in open
+        ? emitTrace(run, open, 'undecided')
+        : cutPartial(run, open, incomplete ?? 'undecided');
+    if (!isSent) return false;
+  }
+  return true;
+}

@@ -1,0 +1,161 @@
+// What the drain of one source knows while it runs, and the records that it has begun but not
+// ended. Called by drain-source.ts and open-record.ts.
+//
+// A record is open from its first partial line to its last one; with stack traces joined, from a
+// trace's first line to the one after it. When a task ends, an open record is not in the body, and
+// its file is consumed up to its start only: the body is cut back to what stood there when the
+// record began, and what followed is encoded again by the next task. Records of the two streams
+// overlap, so the cut goes back to a place where no record at all was open.
+
+import type { Body } from '../growing-body.ts';
+import type { Stream } from '../entries/entry-template.ts';
+import type { Source } from '../drain-task.ts';
+import type { Kernel } from '../kernel.ts';
+import type { EncodeContext } from '../entries/log-entry.ts';
+import type { LookAhead } from './look-ahead.ts';
+import type { LookBack } from './look-back.ts';
+import type { TraceState } from '../traces/stack-trace.ts';
+
+/** A worker's own part of the shared memory; addresses. */
+export type DrainWorker = {
+  /** The whole memory. */
+  readonly memory: Buffer;
+  /** undefined: the reference encodes everything. */
+  readonly kernel: Kernel | undefined;
+  readonly window: number;
+  /** Where partial lines are joined. */
+  readonly joins: Readonly<Record<Stream, number>>;
+  /** Bytes asked of one read. */
+  readonly readBytes: number;
+  /**
+   * Entries of the source by severity, in the order of `severityNames`. It stands in the worker's
+   * area, where the kernel counts too; everything else of the tally does not.
+   */
+  readonly severityCounts: Uint32Array;
+};
+
+/** A byte of a source. */
+export type Place = { readonly segment: number; readonly offset: number };
+
+export type Tally = {
+  lines: number;
+  entries: number;
+  fastLines: number;
+  malformedLines: number;
+  redacted: number;
+  sampledOut: number;
+  holeBytes: number;
+};
+
+/** A place where no record was open, and what stood in the body there. */
+export type Mark = {
+  readonly place: Place;
+  readonly out: number;
+  readonly entries: number;
+  readonly tally: Tally;
+  readonly severityCounts: Uint32Array;
+};
+
+/** The facts that a joined record takes from its first line. */
+type RecordStart = {
+  readonly place: Place;
+  readonly time: string;
+  readonly stream: Stream;
+  /** Where the next task has to start if this record stays open. */
+  readonly mark: Mark;
+};
+
+/** Partial lines; their content stands in the stream's join. */
+export type OpenPartial = RecordStart & { bytes: number };
+
+/** Lines that are, or may become, a stack trace. */
+export type OpenTrace = RecordStart & {
+  readonly lines: Buffer[];
+  bytes: number;
+  state: TraceState;
+};
+
+export type SourceRun = {
+  readonly worker: DrainWorker;
+  readonly body: Body;
+  readonly source: Source;
+  readonly context: EncodeContext;
+  readonly tally: Tally;
+  /** The kernel, where it may encode this source. */
+  readonly kernel: Kernel | undefined;
+  readonly partials: Map<Stream, OpenPartial>;
+  readonly traces: Map<Stream, OpenTrace>;
+  /** The segment that is read now. */
+  segment: number;
+  /** File offset of address 0. */
+  fileBase: number;
+  /** The next byte is inside a line whose beginning was cut off or flushed. */
+  inMidLine: boolean;
+  lookBack: LookBack;
+  lookAhead: LookAhead;
+  /**
+   * File offset of the zeros before the next byte, where a line should begin; `noHole` if there are
+   * none.
+   */
+  holeStart: number;
+};
+
+export const noHole = -1;
+
+/** Counts the hole that ends at `offset`. */
+export function endHole(run: SourceRun, offset: number): void {
+  run.tally.holeBytes += offset - run.holeStart;
+  run.holeStart = noHole;
+  run.inMidLine = false;
+}
+
+/** The most bytes that one byte of content can become: `\u0000`. */
+const escapedBytesMax = 6;
+/** Room for one more record of the kernel, escaped, and for the other members of some entries. */
+const recordReserveBytes = 1_280 * 1024;
+
+function isBefore(one: Place, other: Place): boolean {
+  return (
+    one.segment < other.segment || (one.segment === other.segment && one.offset < other.offset)
+  );
+}
+
+/** The open records, in the order in which they began. */
+export function openRecords(run: SourceRun): (OpenPartial | OpenTrace)[] {
+  const open = [...run.traces.values(), ...run.partials.values()];
+  return open.toSorted((one, other) => (isBefore(one.place, other.place) ? -1 : 1));
+}
+
+/** Bytes of content of all open records. */
+export function openBytes(run: SourceRun): number {
+  let bytes = 0;
+  for (const open of run.traces.values()) bytes += open.bytes;
+  for (const open of run.partials.values()) bytes += open.bytes;
+  return bytes;
+}
+
+/**
+ * No record is begun when the body has come this far: whatever is open must still fit in the slot.
+ */
+export function softEnd(run: SourceRun): number {
+  const { body } = run;
+  const needed = escapedBytesMax * openBytes(run) + recordReserveBytes;
+  return Math.min(body.softEnd, body.end - needed);
+}
+
+/** The mark of a record that begins at `place`. */
+export function markAt(run: SourceRun, place: Place): Mark {
+  const [earliest] = openRecords(run);
+  if (earliest !== undefined) return earliest.mark;
+  const { body, tally, worker } = run;
+  const severityCounts = worker.severityCounts.slice();
+  return { place, out: body.out, entries: body.entries, tally: { ...tally }, severityCounts };
+}
+
+/** Cuts the body back to a mark. */
+export function returnTo(run: SourceRun, mark: Mark): void {
+  run.body.out = mark.out;
+  run.body.entries = mark.entries;
+  Object.assign(run.tally, mark.tally);
+  run.worker.severityCounts.set(mark.severityCounts);
+}

@@ -1,0 +1,69 @@
+// Finds a line that has a time among other bytes: what a line without one takes its time from, see
+// look-back.ts and look-ahead.ts. The invariant: it finds the lines that the drain takes, and where
+// it takes them.
+
+import { readSync } from 'node:fs';
+
+import { parseCriLine } from './cri-line.ts';
+import { parseDockerLine } from './docker-line.ts';
+import type { LineFormat } from '../drain-task.ts';
+import { pastZeros, tornAt } from './hole.ts';
+
+export type TimedLine = {
+  /** Where its first byte stands. */
+  readonly at: number;
+  /** RFC 3339. */
+  readonly time: string;
+};
+
+/** More than any CRI header with a time that is valid. */
+export const headerBytesMax = 128;
+
+/** The time of the line of [at, end), of which the last bytes may be missing. */
+function timeOf(bytes: Buffer, at: number, end: number, format: LineFormat): string | undefined {
+  if (format === 'docker') return parseDockerLine(bytes, at, end)?.time;
+  const header = bytes.subarray(at, Math.min(end, at + headerBytesMax));
+  return parseCriLine(header, 0, header.length)?.time;
+}
+
+/**
+ * The line in [start, end), which begins where a line may begin and holds no newline: it may stand
+ * after a hole, which may have torn another line.
+ */
+export function timedLineIn(
+  bytes: Buffer,
+  [start, end]: readonly [start: number, end: number],
+  format: LineFormat,
+): TimedLine | undefined {
+  for (let at = pastZeros(bytes, start, end); at < end;) {
+    const time = timeOf(bytes, at, end, format);
+    if (time !== undefined) return { at, time };
+    const torn = tornAt(bytes, at, end);
+    if (torn === -1) return undefined;
+    at = pastZeros(bytes, torn, end);
+  }
+  return undefined;
+}
+
+function readUpTo(fd: number, bytes: Buffer, offset: number): number {
+  try {
+    return readSync(fd, bytes, 0, bytes.length, offset);
+  } catch {
+    return 0;
+  }
+}
+
+/**
+ * Up to `length` bytes of the file from `offset` on, fewer at its end. Fewer also where it cannot
+ * be read: whoever reads on there says so.
+ */
+export function readBytesAt(fd: number, offset: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  let filled = 0;
+  while (filled < length) {
+    const count = readUpTo(fd, bytes.subarray(filled), offset + filled);
+    if (count === 0) break;
+    filled += count;
+  }
+  return bytes.subarray(0, filled);
+}

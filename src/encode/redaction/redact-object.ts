@@ -1,0 +1,267 @@
+// Hides parts of a JSON object so that it stays one. Called by redactor.ts for records that are
+// objects.
+//
+// The patterns are searched for in the text as it stands, and in each string that they touch or
+// that has escapes, as what it means: `p\u0061ss=x` too, and `pass=\S+` ends with its string.
+// What any of these searches finds is hidden:
+//
+//   within a string           "a [REDACTED] b"
+//   in a number, true, null   the scalar becomes a string: "12[REDACTED]"
+//   from a key into a value   "key[REDACTED]":"[REDACTED]value"
+//   anything else             as in a text; what is no object then is shipped as text
+//
+// The invariant: what was found is not in the result; if two finds cannot be hidden apart, all of
+// the record is.
+
+import { applyEdits, type Edit } from '../json/object-scan.ts';
+
+/** What stands where something was hidden. */
+export const redactedText = '[REDACTED]';
+
+/** A record of which nothing is shown. */
+export const redactedWhole: Redacted = { text: redactedText, mayBeObject: false };
+
+/** A range of a text, `[start, end)`. */
+export type Range = { readonly start: number; readonly end: number };
+
+/** A text without what was to be hidden. */
+export type Redacted = {
+  readonly text: string;
+  /**
+   * It may be read as an object. False for a text that was none: without its matches it may look
+   * like one, and strings of it that nobody has searched would be read as what they mean.
+   */
+  readonly mayBeObject: boolean;
+};
+
+/** Where any pattern matches, in order and apart from each other; undefined: too much to find. */
+export type Search = (text: string) => readonly Range[] | undefined;
+
+/** A key or a scalar; strings with their quotes. */
+type Token = Range & {
+  readonly isString: boolean;
+  readonly isKey: boolean;
+  /** Of a string with escapes, where each unit of its meaning is written, and its closing quote. */
+  readonly units: readonly number[] | undefined;
+};
+
+const isSpaceOrMark = /[\s,:[\]{}]/;
+
+/** Where the units of the string at `start` are written, and its closing quote. */
+function unitsOf(text: string, start: number): number[] {
+  const units: number[] = [];
+  let at = start + 1;
+  while (text[at] !== '"') {
+    units.push(at);
+    if (text[at] !== '\\') at++;
+    else at += text[at + 1] === 'u' ? 6 : 2;
+  }
+  units.push(at);
+  return units;
+}
+
+/** The string whose opening quote is at `start`. */
+function stringAt(text: string, start: number): Omit<Token, 'isKey'> {
+  const quote = text.indexOf('"', start + 1);
+  const isEscaped = text.slice(start, quote).includes('\\');
+  const units = isEscaped ? unitsOf(text, start) : undefined;
+  return { start, end: (units?.at(-1) ?? quote) + 1, isString: true, units };
+}
+
+/** The number, `true`, `false` or `null` at `start`. */
+function wordAt(text: string, start: number): Omit<Token, 'isKey'> {
+  let end = start;
+  while (!isSpaceOrMark.test(text[end]!)) end++;
+  return { start, end, isString: false, units: undefined };
+}
+
+/** All keys and scalars of an object, in order; `text` must be one. */
+function tokensOf(text: string): Token[] {
+  const tokens: Token[] = [];
+  const isKeyEnd = /\s*:/y;
+  for (let at = 0; at < text.length;) {
+    if (isSpaceOrMark.test(text[at]!)) {
+      at++;
+      continue;
+    }
+    const token = text[at] === '"' ? stringAt(text, at) : wordAt(text, at);
+    at = token.end;
+    isKeyEnd.lastIndex = at;
+    tokens.push({ ...token, isKey: token.isString && isKeyEnd.test(text) });
+  }
+  return tokens;
+}
+
+/** The index of the unit that is written around `place`. */
+function unitAround(units: readonly number[], place: number): number {
+  let [low, high] = [0, units.length - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (units[middle]! <= place) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/** A place in the text, moved out of the escape that it may be in. */
+function borderNear(token: Token | undefined, place: number, side: 'start' | 'end'): number {
+  const units = token?.units;
+  if (units === undefined || place < units[0]! || place > units.at(-1)!) return place;
+  const index = unitAround(units, place);
+  return units[index] === place || side === 'start' ? units[index]! : units[index + 1]!;
+}
+
+/** The matches in what a string means, as ranges of the text; undefined: too much to find. */
+function meantRanges(text: string, token: Token, search: Search): readonly Range[] | undefined {
+  const { start, end, units } = token;
+  if (units === undefined) {
+    const base = start + 1;
+    const found = search(text.slice(base, end - 1));
+    return found?.map((range) => ({ start: base + range.start, end: base + range.end }));
+  }
+  const found = search(JSON.parse(text.slice(start, end)) as string);
+  return found?.map((range) => ({ start: units[range.start]!, end: units[range.end]! }));
+}
+
+/** The tokens that each range touches; both are in order. */
+function* touching(ranges: readonly Range[], tokens: readonly Token[]) {
+  let from = 0;
+  for (const range of ranges) {
+    while (from < tokens.length && tokens[from]!.end <= range.start) from++;
+    let to = from;
+    while (to < tokens.length && tokens[to]!.start < range.end) to++;
+    yield { range, touched: tokens.slice(from, to) };
+  }
+}
+
+/** `text` with spaces instead of the ranges. */
+function masked(text: string, ranges: readonly Range[]): string {
+  const edits = ranges.map(({ start, end }) => ({ start, end, text: ' '.repeat(end - start) }));
+  return applyEdits(text, edits);
+}
+
+/** What is to be hidden, in no order; undefined: too much to find. */
+function hiddenRanges(
+  text: string,
+  { tokens, ranges }: { tokens: readonly Token[]; ranges: readonly Range[] },
+  search: Search,
+): Range[] | undefined {
+  const written: Range[] = [];
+  const meant = new Map<Token, readonly Range[]>();
+  const look = (token: Token): boolean => {
+    const found = meant.get(token) ?? meantRanges(text, token, search);
+    if (found !== undefined) meant.set(token, found);
+    return found !== undefined;
+  };
+  /** Whether a match runs on past the string that it began in and that has it as its own. */
+  const isOverrun = ({ start, end }: Range, first: Token | undefined): boolean =>
+    first?.isKey === false &&
+    end >= first.end &&
+    meant.get(first)?.some((own) => own.start === start) === true;
+  let hasOverruns = false;
+  const add = (found: readonly Range[]): boolean => {
+    for (const { range, touched } of touching(found, tokens)) {
+      for (const token of touched) if (token.isString && !look(token)) return false;
+      const [first, last] = [touched[0], touched.at(-1)];
+      if (isOverrun(range, first)) {
+        hasOverruns = true;
+        continue;
+      }
+      const start = borderNear(first, range.start, 'start');
+      written.push({ start, end: borderNear(last, range.end, 'end') });
+    }
+    return true;
+  };
+  if (!add(ranges)) return undefined;
+  if (hasOverruns) {
+    // They may have run over other matches, which are found when they cannot begin any more.
+    const others = search(masked(text, [...meant.values()].flat()));
+    if (others === undefined || !add(others)) return undefined;
+  }
+  for (const token of tokens) if (token.units !== undefined && !look(token)) return undefined;
+  return [...written, ...[...meant.values()].flat()];
+}
+
+/** How something is hidden. */
+type Hiding = Edit & { readonly keepsObject: boolean };
+
+/** A scalar that is no string, with its matches hidden: a string now. */
+function editScalar(text: string, token: Token, ranges: readonly Range[]): Hiding {
+  const inside = ranges.map(({ start, end }) => ({
+    start: start - token.start,
+    end: end - token.start,
+    text: redactedText,
+  }));
+  const hidden = applyEdits(text.slice(token.start, token.end), inside);
+  return { start: token.start, end: token.end, text: `"${hidden}"`, keepsObject: true };
+}
+
+/** How a range is hidden that is not within a scalar. `touched` are the tokens that it touches. */
+function editOf(text: string, range: Range, touched: readonly Token[]): Hiding {
+  const [first, last] = [touched[0], touched.at(-1)];
+  const plain = { ...range, text: redactedText, keepsObject: false };
+  if (first === undefined || last === undefined) return plain;
+  if (range.start < first.start || range.end > last.end) return plain;
+  const isBetween = first.isKey && !last.isKey;
+  if (!first.isString || (first !== last && !isBetween)) return plain;
+  const opening = range.start === first.start ? '"' : '';
+  const between = isBetween ? `${redactedText}":"${redactedText}` : redactedText;
+  if (last.isString) {
+    const closing = range.end === last.end ? '"' : '';
+    return { ...range, text: `${opening}${between}${closing}`, keepsObject: true };
+  }
+  const rest = text.slice(range.end, last.end);
+  const hidden = `${opening}${between}${rest}"`;
+  return { start: range.start, end: last.end, text: hidden, keepsObject: true };
+}
+
+/** How the ranges are hidden. */
+function editsOf(text: string, ranges: readonly Range[], tokens: readonly Token[]): Hiding[] {
+  const edits: Hiding[] = [];
+  const scalars = new Map<Token, Range[]>();
+  for (const { range, touched } of touching(ranges, tokens)) {
+    const [only] = touched;
+    const isWithin = touched.length === 1 && range.start >= only!.start && range.end <= only!.end;
+    if (!isWithin || only!.isString) {
+      edits.push(editOf(text, range, touched));
+      continue;
+    }
+    const inside = scalars.get(only!);
+    if (inside === undefined) scalars.set(only!, [range]);
+    else inside.push(range);
+  }
+  for (const [token, inside] of scalars) edits.push(editScalar(text, token, inside));
+  return edits.toSorted((one, other) => one.start - other.start);
+}
+
+/** Ranges in order, those that overlap or touch made one. */
+export function united(ranges: readonly Range[]): readonly Range[] {
+  const ordered = ranges.toSorted((one, other) => one.start - other.start);
+  const apart: { start: number; end: number }[] = [];
+  for (const { start, end } of ordered) {
+    const last = apart.at(-1);
+    if (last === undefined || start > last.end) apart.push({ start, end });
+    else last.end = Math.max(last.end, end);
+  }
+  return apart;
+}
+
+/**
+ * The text of an object without the matches of `search`, of which `ranges` are those in the text as
+ * it stands; undefined when there are none.
+ */
+export function redactObject(
+  text: string,
+  ranges: readonly Range[],
+  search: Search,
+): Redacted | undefined {
+  const tokens = tokensOf(text);
+  const hidden = hiddenRanges(text, { tokens, ranges }, search);
+  if (hidden === undefined) return redactedWhole;
+  if (hidden.length === 0) return undefined;
+  const edits = editsOf(text, united(hidden), tokens);
+  const areApart = edits.every(({ start }, index) => start >= (edits[index - 1]?.end ?? 0));
+  if (!areApart) return redactedWhole;
+  const mayBeObject = edits.every(({ keepsObject }) => keepsObject);
+  return { text: applyEdits(text, edits), mayBeObject };
+}

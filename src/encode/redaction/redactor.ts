@@ -1,0 +1,118 @@
+// Hides what the user's patterns match in a record. Called by log-entry.ts before it looks at the
+// record's text; made by drain-source.ts for each source that has patterns.
+//
+//   text          every match of every pattern becomes `[REDACTED]`
+//   JSON object   the same, in a way that leaves it an object where that is possible
+//                 (redact-object.ts)
+//
+// Invariants: what any pattern matches is gone, whatever the others match; where that cannot be
+// done in part, the whole record goes. A tenant's text costs a bounded time: a search is linear,
+// and all searches of a task together have an allowance in CPU time. Past it, what matches goes
+// whole.
+
+import { threadCpuUsage } from 'node:process';
+
+import { limits } from '../../config.ts';
+import { compilePattern, type RedactionPattern } from '../../redaction-pattern.ts';
+import { applyEdits, scanObject } from '../json/object-scan.ts';
+import {
+  redactedText,
+  redactedWhole,
+  redactObject,
+  united,
+  type Range,
+  type Redacted,
+  type Search,
+} from './redact-object.ts';
+
+export { redactedText, redactedWhole } from './redact-object.ts';
+
+export type Redactor = {
+  /** undefined: there is nothing to hide. */
+  redact(text: string): Redacted | undefined;
+};
+
+/** Of all sources of the thread: a pattern takes a millisecond to compile. */
+const compiledPatterns = new Map<string, RedactionPattern>();
+
+function compiled(pattern: string): RedactionPattern {
+  let found = compiledPatterns.get(pattern);
+  if (found !== undefined) return found;
+  if (compiledPatterns.size >= limits.redactPatternsKept) compiledPatterns.clear();
+  found = compilePattern(pattern);
+  compiledPatterns.set(pattern, found);
+  return found;
+}
+
+function threadCpuMs(): number {
+  const { user, system } = threadCpuUsage();
+  return (user + system) / 1e3;
+}
+
+/** The time that a source's searches may take, which grows with what is searched. */
+function createAllowance() {
+  let leftMs: number = limits.redactStartMs;
+  let startMs = 0;
+  let startCpuMs = 0;
+  return {
+    begin(steps: number) {
+      leftMs = Math.min(leftMs + (steps * limits.redactStepNanos) / 1e6, limits.redactMsMax);
+      startMs = performance.now();
+      startCpuMs = threadCpuMs();
+    },
+    /** The clock is cheap; only CPU time counts, so that a busy machine changes nothing. */
+    isSpent: () => performance.now() - startMs > leftMs && threadCpuMs() - startCpuMs > leftMs,
+    end() {
+      leftMs -= threadCpuMs() - startCpuMs;
+    },
+  };
+}
+
+type Allowance = ReturnType<typeof createAllowance>;
+
+/** Adds the matches of one pattern; false when they take too long to find. */
+function findAll(
+  pattern: RedactionPattern,
+  text: string,
+  { ranges, allowance }: { ranges: Range[]; allowance: Allowance },
+): boolean {
+  // A search for a match's ends takes ten times as long as one that only says whether there is any.
+  if (!pattern.test(text)) return true;
+  allowance.begin(text.length * pattern.programSize());
+  const matcher = pattern.matcher(text);
+  let isSpent = allowance.isSpent();
+  while (!isSpent && matcher.find()) {
+    const [start, end] = [matcher.start(), matcher.end()];
+    if (end > start) ranges.push({ start, end });
+    isSpent = allowance.isSpent();
+  }
+  allowance.end();
+  return !isSpent;
+}
+
+function createSearch(patterns: readonly RedactionPattern[]): Search {
+  const allowance = createAllowance();
+  return (text) => {
+    const ranges: Range[] = [];
+    for (const pattern of patterns) {
+      if (!findAll(pattern, text, { ranges, allowance })) return undefined;
+    }
+    return united(ranges);
+  };
+}
+
+function redact(text: string, search: Search): Redacted | undefined {
+  const ranges = search(text);
+  if (ranges === undefined) return redactedWhole;
+  const mayHide = ranges.length > 0 || text.includes('\\');
+  if (mayHide && scanObject(text) !== undefined) return redactObject(text, ranges, search);
+  if (ranges.length === 0) return undefined;
+  const edits = ranges.map((range) => ({ ...range, text: redactedText }));
+  return { text: applyEdits(text, edits), mayBeObject: false };
+}
+
+/** A redactor for the records of one source in one task. */
+export function createRedactor(patterns: readonly string[]): Redactor {
+  const search = createSearch(patterns.map(compiled));
+  return { redact: (text) => redact(text, search) };
+}
