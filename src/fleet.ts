@@ -111,6 +111,12 @@ export class Fleet {
     this.#log.warn('LINES_LOST', `${file.path}: ${bytes} bytes (${reason})`);
   }
 
+  /** Whether positions of it are stored. */
+  knows(containerLog: ContainerLog): boolean {
+    const { podUid, container } = ownerOf(containerLog);
+    return this.#store.lookup(podUid, container).length > 0;
+  }
+
   /** What appears after the first scan is new, and read from its start. */
   endFirstScan(): void {
     this.#from = 'start';
@@ -157,15 +163,9 @@ export class Fleet {
 
   #make(key: string, containerLog: ContainerLog, kept?: OrphanSource): TailedContainer {
     const { directory, fileName, format, name } = containerLog;
+    const restartCount = name?.restartCount ?? 0;
     const chain = new Chain(
-      {
-        directory,
-        liveName: fileName,
-        format,
-        podUid: name?.podUid ?? `path:${directory}`,
-        container: name?.container ?? fileName,
-        restartCount: name?.restartCount ?? 0,
-      },
+      { directory, liveName: fileName, format, ...ownerOf(containerLog), restartCount },
       this.#setup,
     );
     const template =
@@ -369,4 +369,12 @@ function keyOf(containerLog: ContainerLog): string {
   return /^\d+\.log$/.test(containerLog.fileName)
     ? containerLog.directory
     : `${containerLog.directory}/${containerLog.fileName}`;
+}
+
+/** Whose positions they are, in the store. */
+function ownerOf({ name, directory, fileName }: ContainerLog): {
+  podUid: string;
+  container: string;
+} {
+  return { podUid: name?.podUid ?? `path:${directory}`, container: name?.container ?? fileName };
 }

@@ -11,6 +11,7 @@ import type { AgentError } from '../errors.ts';
 import type { Config } from '../options/options.ts';
 import { nothingToRead } from '../status/run-lines.ts';
 import { steadyNowMs } from '../steady-clock.ts';
+import { isRotationOf } from '../tail/file-name.ts';
 import type { Agent } from './make-agent.ts';
 
 /** Raw files have no links. */
@@ -66,7 +67,16 @@ export function findLogs({ config, fleet }: Agent, { log: agentLog }: Control): 
   const { rawPath, containersDir, logRoot: logRoots } = config;
   const discovery: LogDiscovery =
     config.format === 'raw'
-      ? startRawDiscovery({ rawPaths: rawPath, name: rawName(config), scanIntervalMs }, events)
+      ? startRawDiscovery(
+          {
+            rawPaths: rawPath,
+            name: rawName(config),
+            scanIntervalMs,
+            isRotationOf,
+            isKnown: (log) => fleet.knows(log),
+          },
+          events,
+        )
       : startDiscovery({ containersDir, logRoots, scanIntervalMs, watch: !config.once }, events);
   if (config.format === 'raw') events.listed?.();
   const nothing = () => nothingToRead(config, { logs, links: discovery.unsettledCount ?? 0 });

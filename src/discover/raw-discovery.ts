@@ -1,9 +1,13 @@
 // Finds plain log files by glob for `--format raw`: the sidecar, whose container writes files and
 // not stdout. There are few files and no links: the scan alone finds them.
+//
+// Invariant: a rotation of a log that was found is never a log of its own, whatever the patterns
+// match and even while the live file is being replaced.
 
 import { globSync, realpathSync, statSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 
+import { isSystemError } from '../errors.ts';
 import type { ContainerName } from './container-name.ts';
 import type { Discovery, DiscoveryEvents } from './discovery.ts';
 import type { ContainerLog } from './links/link-events.ts';
@@ -14,6 +18,10 @@ export type RawDiscoveryOptions = {
   /** Names of the container; undefined: the files ship as the node's, with a path as label. */
   readonly name: ContainerName | undefined;
   readonly scanIntervalMs: number;
+  /** Whether one file name is that of a rotation of the log whose live file has the other. */
+  readonly isRotationOf: (fileName: string, liveName: string) => boolean;
+  /** Whether an earlier run has read a log. */
+  readonly isKnown: (log: ContainerLog) => boolean;
 };
 
 /** The directory of a pattern above its first wildcard: its files must lie under it. */
@@ -30,23 +38,14 @@ export function startRawDiscovery(
 ): Pick<Discovery, 'scan' | 'close'> {
   const found = new Map<string, ContainerLog>();
   const scan = () => {
-    const paths = new Set(globSync([...options.rawPaths]).filter((path) => isFile(path)));
+    const logs = findLogs(options, found);
     for (const [path, log] of found) {
-      if (paths.has(path)) continue;
+      if (logs.has(path)) continue;
       found.delete(path);
       events.removed(log);
     }
-    for (const path of paths) {
+    for (const [path, log] of logs) {
       if (found.has(path)) continue;
-      const real = realpathSync(path);
-      const log: ContainerLog = {
-        linkPath: path,
-        directory: dirname(real),
-        fileName: basename(real),
-        format: 'raw',
-        // Files of one container can begin with the same line: their paths tell them apart.
-        name: options.name === undefined ? undefined : { ...options.name, podUid: `path:${real}` },
-      };
       found.set(path, log);
       events.added(log);
     }
@@ -59,6 +58,63 @@ export function startRawDiscovery(
   };
 }
 
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+/** All logs there are, by the paths of their live files; `found`: those of the scan before. */
+function findLogs(
+  options: RawDiscoveryOptions,
+  found: ReadonlyMap<string, ContainerLog>,
+): Map<string, ContainerLog> {
+  const files = new Map<string, string>();
+  for (const path of globSync([...options.rawPaths])) {
+    const real = realFile(path);
+    if (real !== undefined) files.set(path, real);
+  }
+  const logs = new Map<string, ContainerLog>();
+  for (const [path, real] of files) {
+    const live = liveNamesOf(basename(path))
+      .filter((liveName) => options.isRotationOf(basename(path), liveName))
+      .map((liveName) => ({ path: join(dirname(path), liveName), real: beside(real, liveName) }))
+      .find(
+        (each) =>
+          files.has(each.path) || found.has(each.path) || options.isKnown(logOf(each, options)),
+      );
+    const at = live ?? { path, real };
+    logs.set(
+      at.path,
+      found.get(at.path) ?? logOf({ ...at, real: files.get(at.path) ?? at.real }, options),
+    );
+  }
+  return logs;
+}
+
+function logOf(
+  { path, real }: { path: string; real: string },
+  { name }: RawDiscoveryOptions,
+): ContainerLog {
+  return {
+    linkPath: path,
+    directory: dirname(real),
+    fileName: basename(real),
+    format: 'raw',
+    // Files of one container can begin with the same line: their paths tell them apart.
+    name: name === undefined ? undefined : { ...name, podUid: `path:${real}` },
+  };
+}
+
+/** Where the file lies; undefined when it is none, or gone since it was listed, or unreadable. */
+function realFile(path: string): string | undefined {
+  try {
+    return statSync(path).isFile() ? realpathSync(path) : undefined;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return undefined; // The next scan looks again.
+  }
+}
+
+/** What may be the name of the live file of which `fileName` is a rotation. */
+function liveNamesOf(fileName: string): string[] {
+  return [...fileName.matchAll(/[-._]/g)].map(({ index }) => fileName.slice(0, index));
+}
+
+function beside(path: string, fileName: string): string {
+  return join(dirname(path), fileName);
 }

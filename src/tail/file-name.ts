@@ -32,6 +32,12 @@ export function parseFileName(fileName: string, liveName: string): FileName | un
   return fileName.startsWith(liveName) ? nameOf(0, fileName.slice(liveName.length)) : undefined;
 }
 
+/** Whether `fileName` is that of a rotation, packed or not, of the log of `liveName`. */
+export function isRotationOf(fileName: string, liveName: string): boolean {
+  const name = parseFileName(fileName, liveName);
+  return name !== undefined && name.rotation !== '';
+}
+
 function nameOf(restartCount: number, suffix: string): FileName | undefined {
   if (suffix === '') return { restartCount, rotation: '', compressed: false };
   const compressed = suffix.endsWith('.gz');
