@@ -15,7 +15,7 @@ import type { LogLocation } from './log-location.ts';
 import type { FoundOrphan } from './orphan-copy.ts';
 import { OwnDirectory } from './own-directory.ts';
 import { Positions } from './resume.ts';
-import { continues, isSameIdentity } from './same-log.ts';
+import { continues, isBornAt, isSameIdentity } from './same-log.ts';
 import type { LossReason, TailSetup } from './tail-setup.ts';
 
 export class ChainFiles {
@@ -170,11 +170,18 @@ export class ChainFiles {
     return news || this.#isCopyAwaited;
   }
 
-  /** A file with a position of its own goes before one that may be a copy of it. */
+  /** A file with a position of its own, and a live one, go before one that may be a copy of it. */
   #storedFirst<T extends { readonly each: ListedFile }>(strange: T[]): T[] {
     if (strange.length < 2) return strange;
-    const inodes = new Set(this.#positions.stored.map(({ inode }) => inode));
-    const rankOf = ({ each }: T) => (inodes.has(each.stats.ino) ? 0 : 1);
+    const births = new Map<number, number[]>();
+    for (const { inode, bornMs } of this.#positions.stored) {
+      births.set(inode, [...(births.get(inode) ?? []), bornMs]);
+    }
+    const rankOf = ({ each: { stats, name } }: T) => {
+      const isStored = births.get(stats.ino)?.some((bornMs) => isBornAt(bornMs, stats.birthtimeMs));
+      if (isStored === true) return 0;
+      return name.rotation === '' ? 1 : 2;
+    };
     return strange.toSorted((a, b) => rankOf(a) - rankOf(b));
   }
 

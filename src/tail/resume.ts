@@ -88,13 +88,18 @@ export class Positions {
   ): { known: KnownOffset | undefined; lost: KnownOffset | undefined } {
     let known: KnownOffset | undefined;
     let lost: KnownOffset | undefined;
+    let isSame = false;
     for (const each of this.stored) {
       if (each.restartCount !== file.owner.restartCount) continue;
       if (each.fingerprint !== head.fingerprint && each.fingerprint !== head.lineHash) continue;
       const verdict = this.#compare(file, head, each);
-      if (verdict === 'same') known = each;
-      else if (verdict === 'copy' && !this.#isHeld(file, each)) known ??= each;
-      else if (verdict === 'lost') lost = each;
+      if (verdict === 'lost') lost = each;
+      if (verdict === 'lost' || verdict === 'other') continue;
+      if (verdict === 'copy' && (isSame || this.#isHeld(file, each))) continue;
+      if (verdict === 'same' && !isSame) known = undefined;
+      isSame = verdict === 'same';
+      // Of several that it holds, the one of which most bytes were compared.
+      if (known === undefined || provenEnd(each) >= provenEnd(known)) known = each;
     }
     return { known, lost };
   }
@@ -165,7 +170,9 @@ export class Positions {
     const { identity, head, name } = file;
     const isYoung = Math.abs(Date.now() - changedMs) < limits.identityWaitMs;
     if (identity === undefined) return name.rotation !== '' && isYoung;
-    if (head === undefined || name.rotation === '' || file.size <= head.lineBytes + 1) return false;
+    if (head === undefined || name.rotation === '') return false;
+    // A first line that is all there is proves little, but more of the copy is to come.
+    if (file.size <= head.lineBytes + 1 && !isYoung) return false;
     const isKnown = this.stored.some(
       (known) => isFileOf(file, known) && holds(file, known) === true,
     );
@@ -247,5 +254,5 @@ function hasKey({ identity }: LogFile, known: KnownOffset): boolean {
 
 /** A `.gz` that is known only when it is unpacked. */
 function isUnknownPack(file: LogFile): boolean {
-  return file.name.compressed && file.identity === undefined && !file.ended;
+  return file.name.compressed && file.identity === undefined && file.unread > 0;
 }

@@ -36,8 +36,12 @@ export function provenEnd({ offset, readTimes }: KnownOffset): number {
 
 /** Whether `file` is the very one, by inode and birth, in which a position was stored. */
 export function isFileOf(file: LogFile, { inode, bornMs }: KnownOffset): boolean {
-  if (file.name.compressed || inode !== file.inode) return false;
-  return bornMs === 0 || file.bornMs === 0 || bornMs === file.bornMs;
+  return !file.name.compressed && inode === file.inode && isBornAt(bornMs, file.bornMs);
+}
+
+/** Whether two births of one inode number are of one file; 0: unknown. */
+export function isBornAt(a: number, b: number): boolean {
+  return a === 0 || b === 0 || a === b;
 }
 
 /** Whether `file`, just opened, is `known` under another name; both are the same inode. */

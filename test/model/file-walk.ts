@@ -61,6 +61,8 @@ export type FileWalkResult = {
 };
 
 const beginnings = ['', '\n', `${'\0'.repeat(64)}\n`, 'a banner\n', 'long', '\n'.repeat(300)];
+/** Rotations may match, too. */
+const rawPatterns = ['app.log', '*.log*'];
 const rotatedMax = 4;
 const settleWithinMs = 40_000;
 
@@ -301,7 +303,7 @@ function startAgent(world: World): void {
   const { root, emulator, isRaw, random } = world;
   const dirs = ['pods', 'docker'].map((each) => `--log-root=${path.join(root, each)}`);
   const sources = isRaw
-    ? ['--format=raw', `--raw-path=${path.join(root, 'logs/*/app.log')}`]
+    ? ['--format=raw', `--raw-path=${path.join(root, 'logs/*', random.pick(rawPatterns))}`]
     : [`--containers-dir=${path.join(root, 'containers')}`, ...dirs];
   const flags = `--project=p --cluster=c --location=l --node=n --admin-address=off
     --flush-interval-ms=50 --grace-ms=500 --connections=${random.pick([1, 2, 4])}`.split(/\s+/);
