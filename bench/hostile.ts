@@ -1,13 +1,13 @@
-// What the dearest inputs cost: CPU time of a worker per byte of log, relative to plain text of 200
-// bytes a line, each in turn with it. The invariant: the log is taken to its end, or the figure
-// would be one of a part.
+// What the most expensive inputs cost: CPU time of an encoder per byte of log, relative to plain
+// text of 200 bytes a line, measured in turn with it. The invariant: the log is read to its end;
+// otherwise the figure would be that of a part.
 
 import assert from 'node:assert';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
-import { createDrainWorker, drainTask } from '../src/encode/encoder.ts';
+import { createEncoder, drainTask } from '../src/encode/encoder.ts';
 import { createSharedMemory } from '../src/encode/shared-memory.ts';
 import { makeSource } from './drain-source.ts';
 import type { Section } from './record.ts';
@@ -32,7 +32,7 @@ const timesMax: Readonly<Record<Writer, number>> = {
 };
 
 const logBytes = 2 * 1024 * 1024;
-const layout = { workerCount: 1, slotCount: 1 };
+const layout = { encoderCount: 1, slotCount: 1 };
 const time = '2026-03-05T14:07:21.104582937Z';
 const header = `${time} stdout F `;
 const words = 'payment accepted for order 1234 of customer 567 in 89 ms by worker node-7 ';
@@ -177,7 +177,7 @@ const cases: readonly Hostile[] = [
 ];
 
 const memory = createSharedMemory(layout);
-const worker = createDrainWorker(memory, 0);
+const encoder = createEncoder(memory, 0);
 const head = Buffer.from('{"labels":{"a":"b"},"entries":[');
 
 /** Takes a log of `bytes` to its end, body by body. */
@@ -187,7 +187,7 @@ function drainAll(hostile: Hostile, fd: number, bytes: number): void {
     const labels = '"k8s-pod/app":"web"';
     const sources = [makeSource({ fd, start, end: bytes }, { joinStackTraces, labels })];
     const task = { slot: 0, head, sources, traceParent: 'projects/p', readAtMs: Date.now() };
-    const consumed = drainTask(worker, layout, task).sources[0]?.consumed[0] ?? start;
+    const consumed = drainTask(encoder, layout, task).sources[0]?.consumed[0] ?? start;
     assert(consumed > start, `${hostile.name} is stuck`);
     start = consumed;
   }

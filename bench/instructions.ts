@@ -3,7 +3,7 @@
 // says nothing of what the engine makes of them, which the catch-up does.
 
 import { closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { createDrainWorker, drainTask } from '../src/encode/encoder.ts';
+import { createEncoder, drainTask } from '../src/encode/encoder.ts';
 import type { Source } from '../src/encode/drain-task.ts';
 import { createSharedMemory } from '../src/encode/shared-memory.ts';
 import { type CorpusKind, writeCorpus } from './corpus.ts';
@@ -16,15 +16,15 @@ const figuresFile = new URL('kernel-instructions.json', import.meta.url);
 const kinds = ['text', 'json', 'mixed'] as const satisfies readonly CorpusKind[];
 const corpusLines = 5_000;
 const toleratedShare = 0.03;
-/** Below the first worker's memory, which nothing else uses (shared-memory.ts). */
+/** Below the first encoder's memory, which nothing else uses (shared-memory.ts). */
 const counterAddress = 1024;
-const layout = { workerCount: 1, slotCount: 1 };
+const layout = { encoderCount: 1, slotCount: 1 };
 
 /** Instructions a line; lines that the kernel hands back count with what it did for them. */
 type Figures = Readonly<Record<(typeof kinds)[number], number>>;
 
-/** A worker whose kernel counts. */
-function createCountingWorker(memory: WebAssembly.Memory) {
+/** An encoder whose kernel counts. */
+function createCountingEncoder(memory: WebAssembly.Memory) {
   const { Module } = WebAssembly;
   class CountingModule extends Module {
     constructor(bytes: Uint8Array) {
@@ -34,7 +34,7 @@ function createCountingWorker(memory: WebAssembly.Memory) {
   // The kernel reads its own file, so its module is caught where it is compiled.
   Reflect.set(WebAssembly, 'Module', CountingModule);
   try {
-    return createDrainWorker(memory, 0);
+    return createEncoder(memory, 0);
   } finally {
     Reflect.set(WebAssembly, 'Module', Module);
   }
@@ -63,13 +63,13 @@ function countKind(kind: CorpusKind): number {
     const folder = workspace.makeLogs(kind);
     const corpus = writeCorpus({ folder, kind, lineCount: corpusLines, fileCount: 1, seed: 1 });
     const memory = createSharedMemory(layout);
-    const worker = createCountingWorker(memory);
+    const encoder = createCountingEncoder(memory);
     const counter = new BigInt64Array(memory.buffer, counterAddress, 1);
     const { fd, source } = openSource(corpus.files[0] ?? '');
     const head = Buffer.from('{"entries":[');
     const readAtMs = Date.now();
     const task = { slot: 0, head, sources: [source], traceParent: undefined, readAtMs };
-    const { entries } = drainTask(worker, layout, task);
+    const { entries } = drainTask(encoder, layout, task);
     closeSync(fd);
     if (entries === 0) throw new Error('the kernel made no entries');
     return Number(counter[0] ?? 0n) / entries;

@@ -11,14 +11,14 @@ import os from 'node:os';
 import path from 'node:path';
 
 import { limits } from '../src/config.ts';
-import { createDrainWorker, drainTask } from '../src/encode/encoder.ts';
+import { createEncoder, drainTask } from '../src/encode/encoder.ts';
 import type { DrainTask } from '../src/encode/drain-task.ts';
 import { createSharedMemory, slotAddress } from '../src/encode/shared-memory.ts';
 import { lineContent, makeRandom } from './corpus.ts';
 import { makeSource } from './drain-source.ts';
 
 const header = '2024-03-05T14:07:21.104582937Z stdout F ';
-const layout = { workerCount: 1, slotCount: 1 };
+const layout = { encoderCount: 1, slotCount: 1 };
 const chunkBytes = 128 * 1024;
 const random = makeRandom(20);
 
@@ -82,13 +82,13 @@ function report(name: string, nanos: number, bytesPerLine: number): void {
 }
 
 const memory = createSharedMemory(layout);
-const worker = createDrainWorker(memory, 0);
+const encoder = createEncoder(memory, 0);
 const shared = Buffer.from(memory.buffer);
 const folder = mkdtempSync(path.join(os.tmpdir(), 'tailship-kernel-'));
 const rounds = Number(process.argv[2] ?? 5);
 
 function bodyOf(task: DrainTask, useKernel: boolean): Buffer {
-  const one = useKernel ? worker : { ...worker, kernel: undefined };
+  const one = useKernel ? encoder : { ...encoder, kernel: undefined };
   const result = drainTask(one, layout, task);
   const [source] = result.sources;
   if (useKernel) assert.equal(source?.fastLines, source?.lines, 'A line was handed back.');
@@ -114,7 +114,7 @@ function bench({ name, content }: Corpus): void {
   const task = openTask(fd, log.length);
   assert(bodyOf(task, true).equals(bodyOf(task, false)), `The kernel differs: ${name}.`);
 
-  const { kernel, window } = worker;
+  const { kernel, window } = encoder;
   assert(kernel !== undefined);
   const chunk = log.subarray(0, log.lastIndexOf('\n', chunkBytes) + 1);
   const chunkLines = chunk.toString('latin1').split('\n').length - 1;
@@ -125,7 +125,7 @@ function bench({ name, content }: Corpus): void {
   const alone = measure(rounds, chunkLines, () => kernel.encodeLines({ ...call, out, softEnd }));
   assert.equal(kernel.result.lines, chunkLines);
   report(`${name}: kernel`, alone, log.length / lines.length);
-  const whole = measure(rounds, lines.length, () => drainTask(worker, layout, task));
+  const whole = measure(rounds, lines.length, () => drainTask(encoder, layout, task));
   report(`${name}: file to slot`, whole, log.length / lines.length);
   closeSync(fd);
 }

@@ -50,7 +50,7 @@ export async function makeAgent(config: Config, control: Control): Promise<Agent
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
   const store = openCheckpointStore(config.stateDir, log);
   const encoder = createEncoderPool({
-    workerCount: config.workers,
+    encoderCount: config.workers,
     slotCount: slotCountFor(config),
   });
   const shipper = await createShipper(

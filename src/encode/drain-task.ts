@@ -1,7 +1,7 @@
-// What a worker task is: the border between the planner (main thread) and the drain (worker
+// A task of the drain: the border between the planner (main thread) and an encoder (its own
 // thread).
 //
-// A task is a pure function of file descriptors, offsets and prefixes. It fills one slot of the
+// A task is a pure function of file descriptors, offsets and templates. It fills one slot of the
 // shared memory with one request body, and says how far it came in each file. It keeps no state:
 // what it did not consume is read again by a later task.
 

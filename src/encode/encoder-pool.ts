@@ -1,5 +1,5 @@
-// The encoder threads as seen from the main thread: their shared memory, its slots, and the pool.
-// Called by the agent's pipeline.
+// The encoders as the main thread sees them: their shared memory, its slots, and the pool of
+// threads.
 //
 // The invariant: a slot that was taken belongs to one task, then to the shipper, until it is freed.
 
@@ -12,7 +12,7 @@ import { createSharedMemory, slotAddress, slotBytes } from './shared-memory.ts';
 import type { SharedLayout } from './shared-memory.ts';
 
 /** What every encoder thread is given when it starts. */
-export type EncoderThreadSetup = {
+export type EncoderSetup = {
   readonly memory: WebAssembly.Memory;
   readonly layout: SharedLayout;
   /** One i32: how many threads have started. The value before is the thread's index. */
@@ -20,9 +20,9 @@ export type EncoderThreadSetup = {
 };
 
 export type EncoderPool = {
-  /** Fills the task's slot in a worker thread. Rejects only on a programmer error. */
+  /** Fills the task's slot. Rejects only on a programmer error. */
   run(task: DrainTask): Promise<DrainResult>;
-  /** The first `bytes` of a slot, where they stand. */
+  /** A view of the first `bytes` of a slot. */
   slotView(slot: number, bytes: number): Uint8Array;
   /** A free slot, or undefined: then wait for one to be freed. */
   takeSlot(): number | undefined;
@@ -31,16 +31,16 @@ export type EncoderPool = {
   close(): Promise<void>;
 };
 
-/** Starts `workerCount` threads over a memory of `slotCount` slots. */
+/** Starts `encoderCount` threads over a memory of `slotCount` slots. */
 export function createEncoderPool(layout: SharedLayout): EncoderPool {
-  const { workerCount, slotCount } = layout;
+  const { encoderCount, slotCount } = layout;
   const memory = createSharedMemory(layout);
   const bytes = new Uint8Array(memory.buffer);
-  const setup: EncoderThreadSetup = { memory, layout, started: new SharedArrayBuffer(4) };
+  const setup: EncoderSetup = { memory, layout, started: new SharedArrayBuffer(4) };
   const pool = new Piscina<DrainTask, DrainResult>({
     filename: new URL('encoder.ts', import.meta.url).href,
-    minThreads: workerCount,
-    maxThreads: workerCount,
+    minThreads: encoderCount,
+    maxThreads: encoderCount,
     workerData: setup,
     recordTiming: false,
   });

@@ -1,5 +1,5 @@
-// The encoder thread: one task in, one request body in its slot out. Started by encoder-pool.ts,
-// called by piscina. It keeps nothing from one task to the next but its instance of the kernel.
+// The encoder: one task in, one request body in its slot out. It runs in a thread of its own and
+// keeps nothing from one task to the next but its instance of the kernel.
 
 import assert from 'node:assert';
 import { threadCpuUsage } from 'node:process';
@@ -9,24 +9,24 @@ import { limits } from '../config.ts';
 import { closeBody, openBody } from './growing-body.ts';
 import { drainSource } from './records/drain-source.ts';
 import type { DrainResult, DrainTask, SourceResult } from './drain-task.ts';
-import type { EncoderThreadSetup } from './encoder-pool.ts';
+import type { EncoderSetup } from './encoder-pool.ts';
 import { createKernel } from './kernel.ts';
 import { severityCount, severityCounts } from './kernel/layout.ts';
 import { instantOfClock } from './rfc3339.ts';
 import { skipSource } from './records/source-result.ts';
 import { areaAddress, joinAddress, windowAddress } from './shared-memory.ts';
 import type { SharedLayout } from './shared-memory.ts';
-import type { DrainWorker } from './records/source-run.ts';
+import type { Encoder } from './records/source-run.ts';
 
-/** How a worker differs from the usual one: for tests and measurements. */
-export type WorkerOptions = { readonly useKernel?: boolean; readonly readBytes?: number };
+/** How an encoder differs from the usual one: for tests and measurements. */
+export type EncoderOptions = { readonly useKernel?: boolean; readonly readBytes?: number };
 
-/** The part of the memory that belongs to the worker `index`, with a kernel in it. */
-export function createDrainWorker(
+/** The part of the memory that belongs to the encoder `index`, with a kernel in it. */
+export function createEncoder(
   memory: WebAssembly.Memory,
   index: number,
-  { useKernel = true, readBytes = limits.readBytes }: WorkerOptions = {},
-): DrainWorker {
+  { useKernel = true, readBytes = limits.readBytes }: EncoderOptions = {},
+): Encoder {
   const area = areaAddress(index);
   return {
     memory: Buffer.from(memory.buffer),
@@ -46,10 +46,10 @@ function countRequestLabels(head: Uint8Array): number {
 }
 
 /** Fills the task's slot. */
-export function drainTask(worker: DrainWorker, layout: SharedLayout, task: DrainTask): DrainResult {
+export function drainTask(encoder: Encoder, layout: SharedLayout, task: DrainTask): DrainResult {
   // Linux counts it in ticks: one task may read 0, sums are right.
   const before = threadCpuUsage();
-  const body = openBody(worker.memory, layout, task);
+  const body = openBody(encoder.memory, layout, task);
   const sources: SourceResult[] = [];
   const { traceParent } = task;
   const readAt = instantOfClock(task.readAtMs);
@@ -57,24 +57,24 @@ export function drainTask(worker: DrainWorker, layout: SharedLayout, task: Drain
   for (const source of task.sources) {
     const isFull = body.out >= body.softEnd || body.isLate();
     const sourceTask = { source, traceParent, readAt, requestLabels };
-    sources.push(isFull ? skipSource(source) : drainSource(worker, body, sourceTask));
+    sources.push(isFull ? skipSource(source) : drainSource(encoder, body, sourceTask));
   }
   const bodyBytes = closeBody(body);
   const { user, system } = threadCpuUsage(before);
   return { bodyBytes, entries: body.entries, sources, cpuMicros: user + system };
 }
 
-let own: { readonly worker: DrainWorker; readonly layout: SharedLayout } | undefined;
+let own: { readonly encoder: Encoder; readonly layout: SharedLayout } | undefined;
 
-function startThread(): { readonly worker: DrainWorker; readonly layout: SharedLayout } {
-  const { memory, layout, started } = workerData as EncoderThreadSetup;
+function startThread(): { readonly encoder: Encoder; readonly layout: SharedLayout } {
+  const { memory, layout, started } = workerData as EncoderSetup;
   const index = Atomics.add(new Int32Array(started), 0, 1);
-  assert(index < layout.workerCount);
-  return { worker: createDrainWorker(memory, index), layout };
+  assert(index < layout.encoderCount);
+  return { encoder: createEncoder(memory, index), layout };
 }
 
 /** Piscina's entry. */
 export default function drain(task: DrainTask): DrainResult {
   own ??= startThread();
-  return drainTask(own.worker, own.layout, task);
+  return drainTask(own.encoder, own.layout, task);
 }

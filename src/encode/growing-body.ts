@@ -1,5 +1,4 @@
-// One request body while it grows in its slot. Called by the worker's files; the kernel moves `out`
-// too.
+// One request body while it grows in its slot; the kernel moves `out` too.
 //
 // The invariant: everything before `out` is the head, or entries that each end in a comma and a
 // newline.
@@ -10,7 +9,7 @@ import type { DrainTask } from './drain-task.ts';
 import { type SharedLayout, slotAddress, slotBytes } from './shared-memory.ts';
 import { limits } from '../config.ts';
 
-/** Places are addresses of the shared memory. */
+/** Positions are addresses of the shared memory. */
 export type Body = {
   /** The whole shared memory. */
   readonly memory: Buffer;

@@ -1,5 +1,4 @@
-// The kernel (kernel/*.ts, built to kernel.wasm) as typed functions. One instance
-// per encoder.
+// The kernel (kernel/*.ts, built to kernel.wasm) as typed functions; each encoder has an instance.
 //
 // The instance works in the shared memory on addresses; this file writes the templates that it
 // copies, and reads its results. The reference encoder (log-entry.ts) is the specification of what
@@ -59,7 +58,7 @@ type KernelExports = {
   ): number;
 };
 
-/** An address and a length stand at each of these places of the area. */
+/** The area holds an address and a length at each of these slots. */
 function templateTable(context: EncodeContext): [slot: number, text: string][] {
   const { resource, logName, labels, traceParent } = context;
   const stdout = `{${resource}${logName.stdout}`;

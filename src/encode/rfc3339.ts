@@ -1,6 +1,6 @@
-// Reads and writes RFC 3339 times to the nanosecond. Called for the time of CRI and docker lines
-// and for the time fields of JSON records. The invariant: what this accepts, a strict protobuf
-// Timestamp parser accepts too, and nothing passes through a `Date` that would lose nanoseconds.
+// Reads and writes RFC 3339 times to the nanosecond. The invariant: what this accepts, a strict
+// protobuf Timestamp parser accepts too, and no time passes through a `Date`, which would lose
+// nanoseconds.
 
 import assert from 'node:assert';
 

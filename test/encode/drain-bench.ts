@@ -1,4 +1,4 @@
-// Runs drain tasks in the test's own thread, on real files: one shared memory, one worker with the
+// Runs drain tasks in the test's own thread, on real files: one shared memory, one encoder with the
 // kernel and one without.
 
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { limits } from '../../src/config.ts';
-import { createDrainWorker, drainTask } from '../../src/encode/encoder.ts';
+import { createEncoder, drainTask } from '../../src/encode/encoder.ts';
 import type { DrainResult, Segment, Source } from '../../src/encode/drain-task.ts';
 import { instantOfClock } from '../../src/encode/rfc3339.ts';
 import { severityIndex, severityNames, type Severity } from '../../src/log-severity.ts';
 import { createSharedMemory, slotAddress } from '../../src/encode/shared-memory.ts';
 
-const layout = { workerCount: 2, slotCount: 1 };
+const layout = { encoderCount: 2, slotCount: 1 };
 const memory = createSharedMemory(layout);
 const shared = Buffer.from(memory.buffer);
 const head = Buffer.from('{"entries":[');
@@ -58,9 +58,9 @@ export type DrainRun = {
   readonly encoding?: 'utf-8' | 'latin1';
 };
 
-const workers = {
-  fast: createDrainWorker(memory, 0),
-  slow: createDrainWorker(memory, 1, { useKernel: false }),
+const encoders = {
+  fast: createEncoder(memory, 0),
+  slow: createEncoder(memory, 1, { useKernel: false }),
 };
 
 function decode(bytes: Buffer, encoding: 'utf-8' | 'latin1'): string {
@@ -72,8 +72,8 @@ function decode(bytes: Buffer, encoding: 'utf-8' | 'latin1'): string {
 export function drainHere(sources: readonly Source[], run: DrainRun = {}): Drained {
   const { useKernel = true, readBytes = limits.readBytes, encoding = 'utf-8' } = run;
   const { at = readAtMs } = run;
-  const worker = { ...(useKernel ? workers.fast : workers.slow), readBytes };
-  const result = drainTask(worker, layout, { slot: 0, head, sources, traceParent, readAtMs: at });
+  const encoder = { ...(useKernel ? encoders.fast : encoders.slow), readBytes };
+  const result = drainTask(encoder, layout, { slot: 0, head, sources, traceParent, readAtMs: at });
   if (result.bodyBytes === 0) return { result, entries: [] };
   const start = slotAddress(layout, 0);
   const body = shared.subarray(start + head.length, start + result.bodyBytes - ']}'.length);

@@ -5,7 +5,7 @@ import { afterAll, expect, test } from 'vitest';
 import { createEncoderPool } from '../../src/encode/encoder-pool.ts';
 import { openFiles, plainSource } from './drain-bench.ts';
 
-const pool = createEncoderPool({ workerCount: 2, slotCount: 2 });
+const pool = createEncoderPool({ encoderCount: 2, slotCount: 2 });
 const head = Buffer.from('{"entries":[');
 
 afterAll(() => pool.close());

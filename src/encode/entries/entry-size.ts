@@ -1,6 +1,5 @@
-// How many bytes an entry has as protobuf, which is what the API's limit counts. Called only for
-// records large enough to come near it. The invariant: never less than the true size, and more by
-// no more than the reserve for what the request adds.
+// How many bytes an entry has as protobuf, which is what the API's limit counts. The invariant:
+// never less than the true size, and more by no more than the reserve for what the request adds.
 
 import { limits } from '../../config.ts';
 import type { EncodeContext, Entry } from './entry.ts';

@@ -80,7 +80,7 @@ export function requestHead(
   const nodeLabel =
     node === '' ? '' : `"compute.googleapis.com/resource_name":${JSON.stringify(node)}`;
   const members = [nodeLabel, labels].filter((text) => text !== '').join(',');
-  // Not a slice of Buffer's pool: a worker would be sent the whole slab with it.
+  // Not a slice of Buffer's pool: an encoder would be sent the whole slab with it.
   return encoder.encode(
     `{"partialSuccess":true,${logNameMember(project, 'stdout')}${resource}` +
       `"labels":{${members}},"entries":[`,

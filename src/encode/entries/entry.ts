@@ -1,6 +1,6 @@
 // An entry before it is text, and the one way to write it. The kernel writes the same bytes in its
-// own code, so the order of members here is part of the specification: the payload stands first,
-// for a kernel that copies it while it validates it.
+// own code, so the order of members here is part of the specification: the payload comes first, so
+// that the kernel can copy it while it validates it.
 
 import type { Severity } from '../../log-severity.ts';
 import type { EntryTemplate, Stream } from './entry-template.ts';

@@ -1,8 +1,7 @@
-// When an event of a JSON record happened. Called once per JSON record that has a time field. The
-// search order is that of Google's "Configure the Logging agent": timestamp object,
-// timestampSeconds and timestampNanos, time. The invariant: the API accepts the result. It depends
-// on the record alone, so that a line that is sent again is the same entry, unless the line itself
-// is from the future.
+// When the event of a JSON record happened. The search order is that of Google's "Configure the
+// Logging agent": timestamp object, timestampSeconds and timestampNanos, time. The invariant: the
+// API accepts the result. It depends on the record alone, so that a line that is sent again is the
+// same entry, unless the line itself is from the future.
 
 import { scanObject } from '../json/object-scan.ts';
 import { integerValue, rawValue, stringValue } from '../json/json-text.ts';

@@ -1,8 +1,7 @@
-// Makes entries over the API's limit fit. Called for records large enough to come near it. A text
-// becomes several entries, a JSON object loses the ends of its longest strings, and an object that
-// is too large without them is sent as the text it was written as. The invariant: every entry is
-// within `limits.entryBytesMax`, is valid, and says what is missing; nothing is dropped for its
-// size.
+// Makes entries over the API's limit fit. A text becomes several entries; a JSON object loses the
+// ends of its longest strings, and one that is too large without them is sent as the text it was
+// written as. The invariant: every entry is within `limits.entryBytesMax`, is valid, and says what
+// is missing; nothing is dropped for its size.
 
 import assert from 'node:assert';
 

@@ -1,6 +1,5 @@
-// The insertId of every entry. The worker and the kernel number records with it. The invariant:
-// equal bytes at an equal place of a file have an equal id whenever they are read, ids sort in
-// write order, and no two records of a file share one.
+// The insertId of an entry. The invariant: equal bytes at an equal offset of a file have an equal
+// id whenever they are read, ids sort in write order, and no two records of a file share one.
 
 /** Digits of an offset: 36^8 is 2.8e12, more than any file has bytes. */
 const offsetDigits = 8;
@@ -12,7 +11,7 @@ export function insertIdOf(idPrefix: string, offset: number): string {
 
 /**
  * The id of a record that is not whole, where `bytes` of the file went into it. The whole record,
- * should it be read later, starts at the same place and says something else, so it must not have
+ * should it be read later, starts at the same offset and says something else, so it must not have
  * the same id.
  */
 export function incompleteInsertId(id: string, bytes: number): string {

@@ -1,7 +1,6 @@
-// Reads the header of klog and glog: `I0305 14:07:21.103990       1 server.go:412] message`, with a
-// year before the month where glog is told to write one. Called for every text record. The
-// invariant: linear in the header's length, however the tenant writes it; and what is no whole
-// header stays text.
+// Parses the header of klog and glog: `I0305 14:07:21.103990       1 server.go:412] message`, with
+// a year before the month where glog is configured to write one. The invariant: linear in the
+// header's length, whatever the tenant writes; a text without a whole header stays text.
 
 import type { Severity } from '../../log-severity.ts';
 

@@ -1,5 +1,5 @@
-// Builds the `labels` of an entry from the agent's and the record's own. Called for every entry.
-// The invariant: no key stands twice, and every value is a string, or the API refuses the request.
+// Builds the `labels` of an entry from the agent's and the record's own. The invariant: no key
+// occurs twice, and every value is a string; otherwise the API refuses the request.
 
 import { limits } from '../../config.ts';
 import type { EncodeContext } from './entry.ts';

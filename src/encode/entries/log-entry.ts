@@ -1,6 +1,6 @@
-// The reference encoder: one record in, the JSON text of its LogEntry and its severity out. The
-// worker calls it for what the kernel gives back. It is the specification of the kernel, which must
-// write the same bytes, and it can encode every record there is.
+// The reference encoder: one record in, the JSON text of its LogEntry and its severity out. It is
+// the specification of the kernel, which must write the same bytes, and it encodes every record,
+// also those that the kernel hands back.
 
 import { limits } from '../../config.ts';
 import type { Severity } from '../../log-severity.ts';

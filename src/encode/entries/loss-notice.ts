@@ -11,6 +11,7 @@ import type { LossNotice } from '../../tail/loss-ledger.ts';
 import type { NodeIdentity } from '../../host/node-identity.ts';
 import { requestHead } from './entry-template.ts';
 import { noSpecialFields, writeEntry } from './entry.ts';
+import { insertIdOf } from './insert-id.ts';
 
 const causes: Record<LossNotice['reason'], string> = {
   truncated: 'it was truncated before it was read',
@@ -47,15 +48,16 @@ function entryOf(notice: LossNotice): string {
     stream: 'stderr',
     timestamp: new Date(atMs).toISOString(),
     severity: 'WARNING',
-    insertId: JSON.stringify(insertIdOf(notice)),
+    insertId: JSON.stringify(noticeId(notice)),
     labels: template.labels,
     ...noSpecialFields,
   } as const;
   return writeEntry(entry, template);
 }
 
-/** Beside the ids of the file's lines: those have 30 digits, and `l` never follows them. */
-function insertIdOf({ idPrefix, path, offset, bytes, reason }: LossNotice): string {
+/** Apart from the ids of the file's records, in which no `l` or `h` follows 30 digits. */
+function noticeId({ idPrefix, path, offset, bytes, reason }: LossNotice): string {
   const prefix = idPrefix ?? createHash('sha256').update(path).digest('hex').slice(0, 22);
-  return `${prefix}${offset.toString(36).padStart(8, '0')}${reason === 'rate_limit' ? 'h' : 'l'}${bytes.toString(36)}`;
+  const kind = reason === 'rate_limit' ? 'h' : 'l';
+  return `${insertIdOf(prefix, offset)}${kind}${bytes.toString(36)}`;
 }

@@ -1,6 +1,5 @@
-// Which LogSeverity a record has. Called once per record that is JSON or klog. The invariant: what
-// comes out is one of the API's nine names, so that no spelling of a tenant can make the API refuse
-// a request.
+// Which LogSeverity a record has. The invariant: the result is one of the API's nine names, so that
+// no spelling of a tenant can make the API refuse a request.
 
 import { severityNames, type Severity } from '../../log-severity.ts';
 import type { Stream } from './entry-template.ts';

@@ -1,6 +1,6 @@
-// Shortens the longest strings of a JSON object until it fits. Called for entries over the API's
-// limit. The invariant: what comes out is the same object but for those strings, which say how much
-// of them is missing; no character is cut in two.
+// Shortens the longest strings of a JSON object until it fits. The invariant: the result is the
+// same object but for those strings, which say how much of them is missing; no character is cut in
+// two.
 
 import { limits } from '../../config.ts';
 import { objectBytes } from './entry-size.ts';

@@ -1,7 +1,7 @@
-// Takes the special fields of structured logging out of a JSON record. Called for every record that
-// is a JSON object. The rules are those of Google's "Structured logging" page, and where it is
-// silent those of the two open agents (docs/entries.md). The invariant: whatever the tenant
-// wrote, the entry is accepted by a strict proto3 JSON parser, and nothing is lost without a rule.
+// Takes the special fields of structured logging out of a JSON record. The rules are those of
+// Google's "Structured logging" page, and where it is silent those of the two open agents
+// (docs/entries.md). The invariant: whatever the tenant wrote, a strict proto3 JSON parser accepts
+// the entry, and nothing is lost without a rule.
 
 import type { Severity } from '../../log-severity.ts';
 import type { Stream } from './entry-template.ts';

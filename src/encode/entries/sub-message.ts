@@ -1,7 +1,6 @@
 // Moves httpRequest, operation and sourceLocation from a record's payload to the entry's fields.
-// Called for records that have them. The invariant: what goes into the field is accepted by a
-// strict proto3 JSON parser, whatever types the tenant wrote, because one wrong type would fail the
-// whole request.
+// The invariant: a strict proto3 JSON parser accepts the field, whatever types the tenant wrote,
+// because one wrong type would fail the whole request.
 
 import { scanObject } from '../json/object-scan.ts';
 import {

@@ -1,6 +1,5 @@
-// Small readers and writers of JSON texts: the raw source of one value in, what it stands for out.
-// Called by everything that takes special fields out of a record. The raw texts come from
-// `scanObject`, so they are valid and hold no lone surrogate.
+// Small readers and writers of JSON texts: the raw source of one value in, what it means out. The
+// raw texts come from `scanObject`, so they are valid and hold no lone surrogate.
 
 import type { JsonObject, Member } from './object-scan.ts';
 

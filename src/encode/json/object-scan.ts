@@ -1,7 +1,7 @@
-// Validates a JSON object and finds its top-level members, without building values. Called for
-// every record that starts with `{`. The invariant: it accepts exactly the objects that JSON.parse
-// accepts, up to `limits.jsonDepthMax` levels, in linear time; and what it returns can be sent: no
-// number that a double cannot hold, no lone surrogate, no key twice in one object.
+// Validates a JSON object and finds its top-level members, without building values. The invariant:
+// it accepts exactly the objects that JSON.parse accepts, up to `limits.jsonDepthMax` levels, in
+// linear time; and what it returns can be sent: no number that a double cannot hold, no lone
+// surrogate, no key twice in one object.
 //
 // JSON.parse reads single strings here and never an object: V8 14.6 takes an escaped key for
 // another one once it has seen a key that ends in a backslash (nodejs/node, issue 63785).
@@ -74,8 +74,8 @@ function skipSpace(text: string, start: number): number {
 function unicodeEscape(text: string, at: number): number {
   if (text.charCodeAt(at) !== backslash || text.charCodeAt(at + 1) !== 0x75) return invalid;
   let unit = 0;
-  for (let place = at + 2; place < at + 6; place++) {
-    const code = text.charCodeAt(place);
+  for (let index = at + 2; index < at + 6; index++) {
+    const code = text.charCodeAt(index);
     let digit = code - 0x30;
     if (!(digit >= 0 && digit <= 9)) {
       digit = (code | 0x20) - 0x57;
@@ -221,7 +221,7 @@ function addKey(scan: Scan, list: KeyList, key: string, start: number): void {
   if (keys.length < fewKeys) {
     earlier = keys.lastIndexOf(key);
   } else {
-    list.index ??= new Map(keys.map((known, place) => [known, place]));
+    list.index ??= new Map(keys.map((known, index) => [known, index]));
     earlier = list.index.get(key) ?? -1;
     list.index.set(key, keys.length);
   }

@@ -1,6 +1,5 @@
-// Takes a CRI log line apart: `<time> <stdout|stderr> <tags> <content>`. The worker calls it for
-// lines that the kernel gives back; the kernel does the same in its own code. The invariant: a line
-// that is undefined here is malformed there, and the other way round.
+// Parses a CRI log line: `<time> <stdout|stderr> <tags> <content>`. The invariant: the kernel,
+// which parses the header in its own code, calls the same lines malformed.
 
 import type { Stream } from '../entries/entry-template.ts';
 import { parseInstant } from '../rfc3339.ts';

@@ -1,6 +1,5 @@
-// Takes a line of docker's json-file driver apart, an object of `log`, `stream` and `time`. The
-// worker calls it for sources of that format. The invariant is that of a CRI line: undefined means
-// malformed, and the caller ships the line as text.
+// Parses a line of docker's json-file driver, an object of `log`, `stream` and `time`. The result
+// is undefined for a malformed line, which is shipped as text.
 
 import type { Stream } from '../entries/entry-template.ts';
 import { scanObject } from '../json/object-scan.ts';

@@ -1,8 +1,7 @@
-// Drains one container's files into the body: reads chunks into the worker's window, has the kernel
-// encode what it can, and gives the rest to the reference encoder. Called by drain.ts, once for
-// each source of a task.
+// Drains one container's files into the body: reads chunks into the encoder's window, has the
+// kernel encode what it can, and gives the rest to the reference encoder.
 //
-// The invariant: what it says is consumed stands in the body, and nothing else of the source does.
+// The invariant: what it reports as consumed is in the body, and nothing else of the source is.
 
 import { limits } from '../../config.ts';
 import type { Body } from '../growing-body.ts';
@@ -16,16 +15,16 @@ import { flushOpen } from './open-record.ts';
 import { compact, openSegment, readChunk } from './read-chunk.ts';
 import type { Chunk } from './read-chunk.ts';
 import { createRedactor } from '../redaction/redactor.ts';
-import { consumedOf, noTally, positionHashOf, skipSource, talliedOf } from './source-result.ts';
+import { consumedOf, zeroTally, positionHashOf, skipSource, talliedOf } from './source-result.ts';
 import { endHole, noHole, openRecords, returnTo, softEnd } from './source-run.ts';
-import type { DrainWorker, Place, SourceRun } from './source-run.ts';
+import type { Encoder, BytePosition, SourceRun } from './source-run.ts';
 import { readBytesAt } from './timed-line.ts';
 import { bodyIsFull, takeText, takeWholeLine, timeIsUnknown } from './take-line.ts';
 
 const newline = 0x0a;
 /**
- * Why a source was left: all is read, the body is full, other bytes stand before the place to go on
- * from, or an errno code.
+ * Why a source was left: all is read, the body is full or late, the file has other bytes before the
+ * position, or an errno code.
  */
 type Stop = 'end' | 'full' | 'late' | 'replaced' | { readonly code: string };
 
@@ -34,7 +33,7 @@ type SourceTask = Pick<EncodeContext, 'traceParent' | 'readAt' | 'requestLabels'
   readonly source: Source;
 };
 
-function openRun(worker: DrainWorker, body: Body, task: SourceTask): SourceRun {
+function openRun(encoder: Encoder, body: Body, task: SourceTask): SourceRun {
   const { source, ...shared } = task;
   const { resource, logName, labels, recordRule } = source;
   const redact = recordRule?.redact ?? [];
@@ -42,17 +41,17 @@ function openRun(worker: DrainWorker, body: Body, task: SourceTask): SourceRun {
   const context = { resource, logName, labels, ...shared, redactor };
   const isPlain = !source.joinStackTraces && recordRule === undefined;
   const mayUseKernel = source.format === 'cri' && isPlain;
-  const kernel = mayUseKernel && worker.kernel?.setTemplates(context) ? worker.kernel : undefined;
-  const tally = { ...noTally, redacted: 0, sampledOut: 0, holeBytes: 0 };
-  worker.severityCounts.fill(0);
+  const kernel = mayUseKernel && encoder.kernel?.setTemplates(context) ? encoder.kernel : undefined;
+  const tally = { ...zeroTally, redacted: 0, sampledOut: 0, holeBytes: 0 };
+  encoder.severityCounts.fill(0);
   const [partials, traces] = [new Map(), new Map()];
   const [segment] = source.segments;
   const look = {
     lookBack: openLookBack(segment!, source.format),
     lookAhead: openLookAhead(segment!, source.format),
   };
-  const place = { segment: 0, fileBase: 0, inMidLine: false, holeStart: noHole };
-  return { worker, body, source, context, tally, kernel, partials, traces, ...look, ...place };
+  const start = { segment: 0, fileBase: 0, inMidLine: false, holeStart: noHole };
+  return { encoder, body, source, context, tally, kernel, partials, traces, ...look, ...start };
 }
 
 /** Bits of the streams whose next line goes on with a partial one: 1 stdout, 2 stderr. */
@@ -88,7 +87,7 @@ function encodeByKernel(run: SourceRun, chunk: Chunk): boolean {
 
 /**
  * Where a line that is too long is cut: after `limits.lineBytesMax`, but not inside a character and
- * not after a zero: a place after a zero is where a line begins.
+ * not after a zero, because a line begins after zeros.
  */
 function cutEnd(memory: Buffer, from: number): number {
   let end = from + limits.lineBytesMax;
@@ -125,7 +124,7 @@ function skipHole(run: SourceRun, chunk: Chunk): void {
   if (memory[end] === newline) chunk.from++;
 }
 
-/** Takes what stands at the chunk's start by the reference. */
+/** Takes the line at the chunk's start by the reference. */
 function takeNext(run: SourceRun, chunk: Chunk): 'taken' | 'full' | 'incomplete' {
   const { memory } = run.body;
   const lineEnd = findNewline(run, chunk);
@@ -219,55 +218,59 @@ function endOfSegment(
 }
 
 /** Where the source was left: the first byte that no taken line holds. */
-type Left = { readonly place: Place; readonly stop: Stop; readonly ends: readonly number[] };
+type Left = {
+  readonly position: BytePosition;
+  readonly stop: Stop;
+  readonly ends: readonly number[];
+};
 
 /** Reads the segments in order until one has to be continued later. */
 function drainSegments(run: SourceRun): Left {
   const ends: number[] = [];
-  let place: Place = { segment: 0, offset: 0 };
+  let position: BytePosition = { segment: 0, offset: 0 };
   for (const [index, segment] of run.source.segments.entries()) {
     const chunk = openSegment(run, index);
     const stop = drainSegment(run, segment, chunk);
     const offset = endOfSegment(run, segment, { chunk, stop });
-    place = { segment: index, offset };
-    if (stop !== 'end') return { place, stop, ends };
+    position = { segment: index, offset };
+    if (stop !== 'end') return { position, stop, ends };
     ends.push(offset);
     // What comes after a file that may still grow has to wait for it.
     if (!segment.ended) break;
   }
-  return { place, stop: 'end', ends };
+  return { position, stop: 'end', ends };
 }
 
 /** Flushes or takes back what is still open; returns where the next task has to start. */
-function settle(run: SourceRun, { place, stop }: Left, isFirstInBody: boolean): Place {
+function settle(run: SourceRun, { position, stop }: Left, isFirstInBody: boolean): BytePosition {
   const [earliest] = openRecords(run);
-  if (earliest === undefined) return place;
+  if (earliest === undefined) return position;
   const { source } = run;
   const { mark } = earliest;
-  const hasProgress = mark.place.segment > 0 || mark.place.offset > source.segments[0]!.start;
+  const hasProgress = mark.position.segment > 0 || mark.position.offset > source.segments[0]!.start;
   const isOver = stop === 'end' && source.ended;
   const isFlushed = stop === 'end' && source.flushFirst && !hasProgress;
   // Lines of the other stream filled the body before the record came to its end.
   const isStuck = stop === 'full' && isFirstInBody && !hasProgress;
   const incomplete = isOver ? undefined : isFlushed ? 'flushed' : 'cut';
-  if ((isOver || isFlushed || isStuck) && flushOpen(run, incomplete)) return place;
+  if ((isOver || isFlushed || isStuck) && flushOpen(run, incomplete)) return position;
   returnTo(run, mark);
-  return mark.place;
+  return mark.position;
 }
 
 /** Encodes what can be read of a source; its entries are appended to `body`. */
-export function drainSource(worker: DrainWorker, body: Body, task: SourceTask): SourceResult {
+export function drainSource(encoder: Encoder, body: Body, task: SourceTask): SourceResult {
   const { source } = task;
   if (source.segments.length === 0) return skipSource(source);
   const isFirstInBody = body.out === body.headEnd;
-  const run = openRun(worker, body, task);
+  const run = openRun(encoder, body, task);
   const left = drainSegments(run);
   const next = settle(run, left, isFirstInBody);
   const consumed = consumedOf(source, next, left.ends);
   return {
     consumed,
     positionHashes: consumed.map((end, index) => positionHashOf(run, index, end)),
-    ...(left.stop === 'replaced' && { replaced: left.place.segment }),
+    ...(left.stop === 'replaced' && { replaced: left.position.segment }),
     ...talliedOf(run),
     readError: typeof left.stop === 'object' ? left.stop.code : undefined,
     more: left.stop === 'full' || left.stop === 'late',

@@ -1,5 +1,5 @@
-// Encodes records that are not the kernel's own lines into the body. Called by drain-source.ts and
-// open-record.ts. Every function returns false, and has changed nothing, when the body has no room.
+// Encodes records that are not the kernel's own lines into the body. Every function returns false,
+// and has changed nothing, when the body has no room.
 
 import { severityIndex } from '../../log-severity.ts';
 import { appendEntries } from '../growing-body.ts';
@@ -8,14 +8,14 @@ import { incompleteInsertId, insertIdOf } from '../entries/insert-id.ts';
 import { encodeRecord, encodeText } from '../entries/log-entry.ts';
 import type { EncodedRecord, RecordInput } from '../entries/log-entry.ts';
 import { isKept } from './sampling.ts';
-import type { OpenPartial, Place, SourceRun } from './source-run.ts';
+import type { OpenPartial, BytePosition, SourceRun } from './source-run.ts';
 
 /** `undecided` is a record that has all that can be said now, so it gets no mark. */
 export type Incomplete = 'cut' | 'flushed' | 'undecided' | undefined;
 
 export type WholeRecord = {
   readonly content: Uint8Array;
-  readonly place: Place;
+  readonly position: BytePosition;
   readonly time: string;
   readonly stream: Stream;
   readonly incomplete?: Incomplete;
@@ -31,18 +31,20 @@ function idPrefixOf(run: SourceRun, segment: number): string {
 }
 
 function inputOf(run: SourceRun, record: WholeRecord): RecordInput {
-  const { content, time, stream, place, incomplete } = record;
-  const insertId = insertIdOf(idPrefixOf(run, place.segment), place.offset);
+  const { content, time, stream, position, incomplete } = record;
+  const insertId = insertIdOf(idPrefixOf(run, position.segment), position.offset);
   if (incomplete === undefined) return { content, time, stream, insertId };
   const id = incompleteInsertId(insertId, content.length);
   if (incomplete === 'undecided') return { content, time, stream, insertId: id };
   return { content, time, stream, insertId: id, incomplete };
 }
 
-/** Whether the user wants the record. It is asked by its place: what is cut or sent again, too. */
-function isWanted(run: SourceRun, { place }: WholeRecord, severity: number): boolean {
+/** Whether the user wants the record; its position decides, so parts and repeats are alike. */
+function isWanted(run: SourceRun, { position }: WholeRecord, severity: number): boolean {
   const share = run.source.recordRule?.shares?.[severity] ?? 1;
-  return share === 1 || isKept(insertIdOf(idPrefixOf(run, place.segment), place.offset), share);
+  return (
+    share === 1 || isKept(insertIdOf(idPrefixOf(run, position.segment), position.offset), share)
+  );
 }
 
 function append(run: SourceRun, record: WholeRecord, encoded: EncodedRecord): boolean {
@@ -55,7 +57,7 @@ function append(run: SourceRun, record: WholeRecord, encoded: EncodedRecord): bo
   if (!appendEntries(run.body, entries)) return false;
   run.tally.entries += entries.length;
   if (isRedacted) run.tally.redacted += entries.length;
-  run.worker.severityCounts[severity]! += entries.length;
+  run.encoder.severityCounts[severity]! += entries.length;
   return true;
 }
 
@@ -71,7 +73,7 @@ export function emitText(run: SourceRun, record: WholeRecord): boolean {
 
 /** Address of the content of a stream's join. */
 export function joinStart(run: SourceRun, stream: Stream): number {
-  return run.worker.joins[stream] + joinHeaderBytes;
+  return run.encoder.joins[stream] + joinHeaderBytes;
 }
 
 /**
@@ -88,8 +90,8 @@ function emitByKernel(run: SourceRun, partial: OpenPartial): boolean {
   const position = start - header.length;
   body.memory.write(header, position, 'latin1');
   body.memory[end] = newline;
-  kernel.setIdPrefix(idPrefixOf(run, partial.place.segment));
-  const { offset } = partial.place;
+  kernel.setIdPrefix(idPrefixOf(run, partial.position.segment));
+  const { offset } = partial.position;
   const { out, softEnd } = body;
   kernel.encodeLines({ position, end: end + 1, out, softEnd, offset, heldStreams: 0 });
   kernel.setIdPrefix(idPrefixOf(run, run.segment));

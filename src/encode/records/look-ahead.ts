@@ -1,8 +1,8 @@
 // The time of a line that has none where no line before it has one either, as at a file's
-// beginning: the one of the first line with a time that comes after it in the same file.
+// beginning: that of the first line with a time that comes after it in the same file.
 //
-// The invariant: the answer depends on the file's content alone. While the place where that line
-// will stand may still be written, the answer is that it is not known yet.
+// The invariant: the answer depends on the file's content alone. While that line may still be
+// written, the time is not known yet.
 
 import type { LineFormat, Segment } from '../drain-task.ts';
 import { headerBytesMax, readBytesAt, timedLineIn } from './timed-line.ts';
@@ -17,7 +17,7 @@ export type LookAhead = {
   readonly isWhole: boolean;
   /** What was found last. */
   found: TimedLine | undefined;
-  /** Up to here, there is none after the places that were asked for. */
+  /** Up to here, there is none after the offsets that were asked for. */
   noneUntil: number;
 };
 

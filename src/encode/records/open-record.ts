@@ -1,5 +1,4 @@
-// Joins partial lines to records, and records to stack traces. Called by drain-source.ts for every
-// line of a file's format that the kernel gives back.
+// Joins partial lines to records, and records to stack traces.
 //
 // The invariant: a line that was not taken (false: the body has no room) has changed no open
 // record.
@@ -52,7 +51,7 @@ function joinTrace(
 /** A record that has all its lines; `mark` is that of its first one, when it had several. */
 function takeRecord(run: SourceRun, record: WholeRecord, mark?: Mark): boolean {
   if (!run.source.joinStackTraces) return emitRecord(run, record);
-  const { content, stream, place, time, incomplete } = record;
+  const { content, stream, position, time, incomplete } = record;
   const text = utf8.decode(content);
   const trace = run.traces.get(stream);
   if (trace !== undefined && incomplete === undefined && hasRoomFor(trace, content)) {
@@ -65,10 +64,10 @@ function takeRecord(run: SourceRun, record: WholeRecord, mark?: Mark): boolean {
   const lines = [Buffer.from(content)];
   const bytes = content.length;
   run.traces.set(stream, {
-    place,
+    position,
     time,
     stream,
-    mark: mark ?? markAt(run, place),
+    mark: mark ?? markAt(run, position),
     lines,
     bytes,
     state,
@@ -105,13 +104,13 @@ function makeRoom(run: SourceRun, bytes: number): boolean {
 
 /** Takes one line of the file's format. */
 export function takeLine(run: SourceRun, line: FormatLine): boolean {
-  const { content, place, time, stream } = line;
+  const { content, position, time, stream } = line;
   if (openBytes(run) + content.length > limits.lineBytesMax && !makeRoom(run, content.length)) {
     return false;
   }
   const open = run.partials.get(stream);
   if (open === undefined && !line.partial) return takeRecord(run, line);
-  const partial = open ?? { place, time, stream, mark: markAt(run, place), bytes: 0 };
+  const partial = open ?? { position, time, stream, mark: markAt(run, position), bytes: 0 };
   run.body.memory.set(content, joinStart(run, stream) + partial.bytes);
   partial.bytes += content.length;
   run.partials.set(stream, partial);

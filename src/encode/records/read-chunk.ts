@@ -1,6 +1,6 @@
-// Reads the bytes of a segment, chunk by chunk, into the worker's window.
+// Reads the bytes of a segment, chunk by chunk, into the encoder's window.
 //
-// The invariant: what is read goes on from the bytes that were read before, or nothing is read.
+// The invariant: what is read continues the bytes that were read before, or nothing is read.
 
 import { readSync } from 'node:fs';
 
@@ -31,7 +31,7 @@ export type Chunk = {
 /** Moves what is left of the chunk to the window's start. */
 export function compact(run: SourceRun, chunk: Chunk): void {
   const { memory } = run.body;
-  const { window } = run.worker;
+  const { window } = run.encoder;
   if (chunk.filled > chunk.from) memory.copyWithin(window, chunk.from, chunk.filled);
   run.fileBase += chunk.from - window;
   chunk.filled -= chunk.from - window;
@@ -44,7 +44,7 @@ export function compact(run: SourceRun, chunk: Chunk): void {
  */
 export function openSegment(run: SourceRun, index: number): Chunk {
   const segment = run.source.segments[index]!;
-  const { window } = run.worker;
+  const { window } = run.encoder;
   const before = positionBytesOf(segment.start);
   run.segment = index;
   run.fileBase = segment.start - before - window;
@@ -61,7 +61,7 @@ export function openSegment(run: SourceRun, index: number): Chunk {
 /** Looks at the bytes that stand before the segment's start. */
 function isSameBefore(run: SourceRun, segment: Segment, { from, filled }: Chunk): boolean {
   if (filled < from) return false; // The file has become shorter.
-  const bytes = run.body.memory.subarray(run.worker.window, from);
+  const bytes = run.body.memory.subarray(run.encoder.window, from);
   const last = bytes.at(-1);
   run.inMidLine = last !== newline && last !== 0;
   // The hole goes on, or the line after it begins.
@@ -70,13 +70,13 @@ function isSameBefore(run: SourceRun, segment: Segment, { from, filled }: Chunk)
   return expected === undefined || positionHash(bytes) === expected;
 }
 
-/** Reads up to `worker.readBytes` more of the segment; whether it was the last of it. */
+/** Reads up to `encoder.readBytes` more of the segment; whether it was the last of it. */
 export function readChunk(run: SourceRun, segment: Segment, chunk: Chunk): boolean | 'replaced' {
-  const { worker } = run;
-  const windowEnd = worker.window + limits.windowBytes - windowReserveBytes;
+  const { encoder } = run;
+  const windowEnd = encoder.window + limits.windowBytes - windowReserveBytes;
   const offset = run.fileBase + chunk.filled;
   const before = Math.max(0, chunk.from - chunk.filled);
-  const readBytes = worker.readBytes + before;
+  const readBytes = encoder.readBytes + before;
   const room = Math.min(readBytes, segment.end - offset, windowEnd - chunk.filled);
   const count = room > 0 ? readSync(segment.fd, run.body.memory, chunk.filled, room, offset) : 0;
   chunk.filled += count;

@@ -1,5 +1,5 @@
-// What a task answers of one source. The invariant: counts that most sources have none of are
-// absent, because the answer is copied between threads.
+// The result of a task for one source. The invariant: counts that are zero for most sources are
+// absent, because the result is copied between threads.
 
 import { readSync } from 'node:fs';
 
@@ -7,15 +7,15 @@ import { limits } from '../../config.ts';
 import { severityIndex } from '../../log-severity.ts';
 import { positionBytesOf, positionHash } from '../../position-hash.ts';
 import type { Source, SourceResult } from '../drain-task.ts';
-import type { Place, SourceRun } from './source-run.ts';
+import type { BytePosition, SourceRun } from './source-run.ts';
 
 const positionScratch = Buffer.allocUnsafeSlow(limits.positionBytes);
 
 /** What every answer counts. */
-export const noTally = { lines: 0, entries: 0, fastLines: 0, malformedLines: 0 };
+export const zeroTally = { lines: 0, entries: 0, fastLines: 0, malformedLines: 0 };
 
 /** Per segment, where the next task has to start. */
-export function consumedOf(source: Source, next: Place, ends: readonly number[]): number[] {
+export function consumedOf(source: Source, next: BytePosition, ends: readonly number[]): number[] {
   return source.segments.map((segment, index) => {
     if (index < next.segment) return ends[index]!;
     return index === next.segment ? next.offset : segment.start;
@@ -33,7 +33,7 @@ export function positionHashOf(
   const { memory } = run.body;
   const length = positionBytesOf(consumed);
   const at = consumed - length - run.fileBase;
-  if (index === run.segment && at >= run.worker.window) {
+  if (index === run.segment && at >= run.encoder.window) {
     return positionHash(memory.subarray(at, at + length));
   }
   try {
@@ -49,8 +49,8 @@ function hasBytes(source: Source): boolean {
 }
 
 /** Entries by severity; undefined when all are INFO, as most are: it is copied between threads. */
-function severitiesOf({ worker, tally }: SourceRun): readonly number[] | undefined {
-  const { severityCounts } = worker;
+function severitiesOf({ encoder, tally }: SourceRun): readonly number[] | undefined {
+  const { severityCounts } = encoder;
   const isPlain = severityCounts[severityIndex('INFO')] === tally.entries;
   return isPlain ? undefined : [...severityCounts];
 }
@@ -70,7 +70,7 @@ export function skipSource(source: Source): SourceResult {
   const consumed = source.segments.map((segment) => segment.start);
   return {
     consumed,
-    ...noTally,
+    ...zeroTally,
     severities: undefined,
     readError: undefined,
     more: hasBytes(source),

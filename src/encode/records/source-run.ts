@@ -1,11 +1,10 @@
-// What the drain of one source knows while it runs, and the records that it has begun but not
-// ended. Called by drain-source.ts and open-record.ts.
+// The state of draining one source, and the records that have begun but not ended.
 //
 // A record is open from its first partial line to its last one; with stack traces joined, from a
-// trace's first line to the one after it. When a task ends, an open record is not in the body, and
-// its file is consumed up to its start only: the body is cut back to what stood there when the
-// record began, and what followed is encoded again by the next task. Records of the two streams
-// overlap, so the cut goes back to a place where no record at all was open.
+// trace's first line to the line after it. When a task ends, an open record is not in the body, and
+// its file is consumed up to the record's start only: the body is cut back to what it held when the
+// record began, and the next task encodes what followed again. Records of the two streams overlap,
+// so the cut goes back to a position where no record was open.
 
 import type { Body } from '../growing-body.ts';
 import type { Stream } from '../entries/entry-template.ts';
@@ -16,8 +15,8 @@ import type { LookAhead } from './look-ahead.ts';
 import type { LookBack } from './look-back.ts';
 import type { TraceState } from '../traces/stack-trace.ts';
 
-/** A worker's own part of the shared memory; addresses. */
-export type DrainWorker = {
+/** An encoder's own part of the shared memory; addresses. */
+export type Encoder = {
   /** The whole memory. */
   readonly memory: Buffer;
   /** undefined: the reference encodes everything. */
@@ -28,14 +27,14 @@ export type DrainWorker = {
   /** Bytes asked of one read. */
   readonly readBytes: number;
   /**
-   * Entries of the source by severity, in the order of `severityNames`. It stands in the worker's
+   * Entries of the source by severity, in the order of `severityNames`. It stands in the encoder's
    * area, where the kernel counts too; everything else of the tally does not.
    */
   readonly severityCounts: Uint32Array;
 };
 
 /** A byte of a source. */
-export type Place = { readonly segment: number; readonly offset: number };
+export type BytePosition = { readonly segment: number; readonly offset: number };
 
 export type Tally = {
   lines: number;
@@ -47,9 +46,9 @@ export type Tally = {
   holeBytes: number;
 };
 
-/** A place where no record was open, and what stood in the body there. */
+/** A position where no record was open, and what the body held there. */
 export type Mark = {
-  readonly place: Place;
+  readonly position: BytePosition;
   readonly out: number;
   readonly entries: number;
   readonly tally: Tally;
@@ -58,7 +57,7 @@ export type Mark = {
 
 /** The facts that a joined record takes from its first line. */
 type RecordStart = {
-  readonly place: Place;
+  readonly position: BytePosition;
   readonly time: string;
   readonly stream: Stream;
   /** Where the next task has to start if this record stays open. */
@@ -76,7 +75,7 @@ export type OpenTrace = RecordStart & {
 };
 
 export type SourceRun = {
-  readonly worker: DrainWorker;
+  readonly encoder: Encoder;
   readonly body: Body;
   readonly source: Source;
   readonly context: EncodeContext;
@@ -114,7 +113,7 @@ const escapedBytesMax = 6;
 /** Room for one more record of the kernel, escaped, and for the other members of some entries. */
 const recordReserveBytes = 1_280 * 1024;
 
-function isBefore(one: Place, other: Place): boolean {
+function isBefore(one: BytePosition, other: BytePosition): boolean {
   return (
     one.segment < other.segment || (one.segment === other.segment && one.offset < other.offset)
   );
@@ -123,7 +122,7 @@ function isBefore(one: Place, other: Place): boolean {
 /** The open records, in the order in which they began. */
 export function openRecords(run: SourceRun): (OpenPartial | OpenTrace)[] {
   const open = [...run.traces.values(), ...run.partials.values()];
-  return open.toSorted((one, other) => (isBefore(one.place, other.place) ? -1 : 1));
+  return open.toSorted((one, other) => (isBefore(one.position, other.position) ? -1 : 1));
 }
 
 /** Bytes of content of all open records. */
@@ -143,13 +142,13 @@ export function softEnd(run: SourceRun): number {
   return Math.min(body.softEnd, body.end - needed);
 }
 
-/** The mark of a record that begins at `place`. */
-export function markAt(run: SourceRun, place: Place): Mark {
+/** The mark of a record that begins at `position`. */
+export function markAt(run: SourceRun, position: BytePosition): Mark {
   const [earliest] = openRecords(run);
   if (earliest !== undefined) return earliest.mark;
-  const { body, tally, worker } = run;
-  const severityCounts = worker.severityCounts.slice();
-  return { place, out: body.out, entries: body.entries, tally: { ...tally }, severityCounts };
+  const { body, tally, encoder } = run;
+  const severityCounts = encoder.severityCounts.slice();
+  return { position, out: body.out, entries: body.entries, tally: { ...tally }, severityCounts };
 }
 
 /** Cuts the body back to a mark. */
@@ -157,5 +156,5 @@ export function returnTo(run: SourceRun, mark: Mark): void {
   run.body.out = mark.out;
   run.body.entries = mark.entries;
   Object.assign(run.tally, mark.tally);
-  run.worker.severityCounts.set(mark.severityCounts);
+  run.encoder.severityCounts.set(mark.severityCounts);
 }

@@ -1,8 +1,8 @@
-// Takes one line, or part of one, that the kernel gives back. Called by drain-source.ts for the
-// bytes between two newlines, with the zeros before them left out.
+// Takes one line, or part of one, that the kernel hands back: the bytes between two newlines,
+// without the zeros before them.
 //
-// The invariant: what was not taken (the body is full, or the line waits for its time) has changed
-// nothing.
+// The invariant: a line that was not taken (the body is full, or the line waits for its time) has
+// changed nothing.
 
 import { parseCriLine } from './cri-line.ts';
 import { parseDockerLine } from './docker-line.ts';
@@ -58,7 +58,7 @@ export function takeText(run: SourceRun, { from, end, incomplete }: Piece): Take
     incomplete === undefined && end > from && run.body.memory[end - 1] === carriageReturn;
   const isTaken = emitText(run, {
     content: run.body.memory.subarray(from, isReturn ? end - 1 : end),
-    place: { segment: run.segment, offset },
+    position: { segment: run.segment, offset },
     time,
     stream: 'stdout',
     incomplete,
@@ -69,10 +69,10 @@ export function takeText(run: SourceRun, { from, end, incomplete }: Piece): Take
 /** The line that a piece is; undefined when it is none of the file's format. */
 function parseLine(run: SourceRun, { from, end, incomplete }: Piece): FormatLine | undefined {
   const bytes = run.body.memory.subarray(from, end);
-  const place = { segment: run.segment, offset: run.fileBase + from };
+  const position = { segment: run.segment, offset: run.fileBase + from };
   if (run.source.format === 'docker') {
     const line = parseDockerLine(bytes, 0, bytes.length);
-    return line && { ...line, place, incomplete };
+    return line && { ...line, position, incomplete };
   }
   if (run.source.format === 'cri') {
     const line = parseCriLine(bytes, 0, bytes.length);
@@ -80,11 +80,11 @@ function parseLine(run: SourceRun, { from, end, incomplete }: Piece): FormatLine
     const { time, stream } = line;
     const content = bytes.subarray(line.contentStart, line.contentEnd);
     const partial = line.partial && incomplete === undefined;
-    return { content, place, time, stream, partial, incomplete };
+    return { content, position, time, stream, partial, incomplete };
   }
   const content = bytes.at(-1) === carriageReturn ? bytes.subarray(0, -1) : bytes;
-  const time = readTimeOf(run, place.offset);
-  return { content, place, time, stream: 'stdout', partial: false, incomplete };
+  const time = readTimeOf(run, position.offset);
+  return { content, position, time, stream: 'stdout', partial: false, incomplete };
 }
 
 /** Takes a line from its beginning. One that is not of the file's format is text, up to a tear. */
@@ -92,7 +92,7 @@ export function takeWholeLine(run: SourceRun, piece: Piece): Taken {
   const line = parseLine(run, piece);
   if (line !== undefined) {
     if (!takeLine(run, line)) return bodyIsFull;
-    noteLine(run.lookBack, { at: line.place.offset, time: line.time });
+    noteLine(run.lookBack, { at: line.position.offset, time: line.time });
     return piece.end;
   }
   const torn = tornAt(run.body.memory, piece.from, piece.end);

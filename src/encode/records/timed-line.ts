@@ -1,6 +1,6 @@
-// Finds a line that has a time among other bytes: what a line without one takes its time from, see
-// look-back.ts and look-ahead.ts. The invariant: it finds the lines that the drain takes, and where
-// it takes them.
+// Finds a line that has a time among other bytes: a line without one takes its time from there
+// (look-back.ts, look-ahead.ts). The invariant: it finds the lines that the drain takes, at the
+// same offsets.
 
 import { readSync } from 'node:fs';
 
@@ -54,8 +54,8 @@ function readUpTo(fd: number, bytes: Buffer, offset: number): number {
 }
 
 /**
- * Up to `length` bytes of the file from `offset` on, fewer at its end. Fewer also where it cannot
- * be read: whoever reads on there says so.
+ * Up to `length` bytes of the file from `offset` on; fewer at its end and where it cannot be read,
+ * which the next read of the drain reports.
  */
 export function readBytesAt(fd: number, offset: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(length);

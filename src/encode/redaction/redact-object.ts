@@ -1,17 +1,16 @@
-// Hides parts of a JSON object so that it stays one. Called by redactor.ts for records that are
-// objects.
+// Hides parts of a JSON object so that it remains one.
 //
-// The patterns are searched for in the text as it stands, and in each string that they touch or
-// that has escapes, as what it means: `p\u0061ss=x` too, and `pass=\S+` ends with its string.
-// What any of these searches finds is hidden:
+// The patterns are searched for in the text as written, and in the decoded value of each string
+// that a match touches or that has escapes: so `p\u0061ss=x` is found too, and `pass=\S+` ends with
+// its string. What any of these searches finds is hidden:
 //
 //   within a string           "a [REDACTED] b"
 //   in a number, true, null   the scalar becomes a string: "12[REDACTED]"
 //   from a key into a value   "key[REDACTED]":"[REDACTED]value"
-//   anything else             as in a text; what is no object then is shipped as text
+//   anything else             as in a text; a result that is no object is shipped as text
 //
-// The invariant: what was found is not in the result; if two finds cannot be hidden apart, all of
-// the record is.
+// The invariant: nothing that was found is in the result; if two matches cannot be hidden
+// separately, the whole record is.
 
 import { applyEdits, type Edit } from '../json/object-scan.ts';
 
@@ -92,23 +91,23 @@ function tokensOf(text: string): Token[] {
   return tokens;
 }
 
-/** The index of the unit that is written around `place`. */
-function unitAround(units: readonly number[], place: number): number {
+/** The index of the unit that is written around `offset`. */
+function unitAround(units: readonly number[], offset: number): number {
   let [low, high] = [0, units.length - 1];
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    if (units[middle]! <= place) low = middle;
+    if (units[middle]! <= offset) low = middle;
     else high = middle - 1;
   }
   return low;
 }
 
-/** A place in the text, moved out of the escape that it may be in. */
-function borderNear(token: Token | undefined, place: number, side: 'start' | 'end'): number {
+/** An offset in the text, moved out of the escape that it may be in. */
+function borderNear(token: Token | undefined, offset: number, side: 'start' | 'end'): number {
   const units = token?.units;
-  if (units === undefined || place < units[0]! || place > units.at(-1)!) return place;
-  const index = unitAround(units, place);
-  return units[index] === place || side === 'start' ? units[index]! : units[index + 1]!;
+  if (units === undefined || offset < units[0]! || offset > units.at(-1)!) return offset;
+  const index = unitAround(units, offset);
+  return units[index] === offset || side === 'start' ? units[index]! : units[index + 1]!;
 }
 
 /** The matches in what a string means, as ranges of the text; undefined: too much to find. */

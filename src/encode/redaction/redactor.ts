@@ -1,14 +1,13 @@
-// Hides what the user's patterns match in a record. Called by log-entry.ts before it looks at the
-// record's text; made by drain-source.ts for each source that has patterns.
+// Hides what the user's patterns match in a record.
 //
 //   text          every match of every pattern becomes `[REDACTED]`
 //   JSON object   the same, in a way that leaves it an object where that is possible
 //                 (redact-object.ts)
 //
-// Invariants: what any pattern matches is gone, whatever the others match; where that cannot be
-// done in part, the whole record goes. A tenant's text costs a bounded time: a search is linear,
-// and all searches of a task together have an allowance in CPU time. Past it, what matches goes
-// whole.
+// The invariant: nothing that a pattern matches is left, whatever the others match; where matches
+// cannot be hidden one by one, the whole record is. A tenant's text costs a bounded time: a search
+// is linear, and all searches of a task together have an allowance of CPU time. When it is spent,
+// every record that matches is hidden as a whole.
 
 import { threadCpuUsage } from 'node:process';
 

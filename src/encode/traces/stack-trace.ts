@@ -1,7 +1,6 @@
-// Says whether a line continues the stack trace before it. The worker feeds it the lines of one
-// stream in order when a source has `joinStackTraces`. The invariant: the next state depends on the
-// last state and the line alone, so a worker that keeps nothing between tasks can begin again at
-// the first line of a trace.
+// Whether a line continues the stack trace of the lines before it in its stream. The invariant: the
+// next state depends on the last state and the line alone, so an encoder that keeps nothing between
+// tasks can begin again at the first line of a trace.
 //
 // A line that could start a trace moves the machine out of `idle`; it is an ordinary line until the
 // next one is a continuation. A line that fits no rule of the state ends the trace, and may itself
@@ -39,7 +38,7 @@ export type TraceState =
 
 type Rule = readonly [pattern: RegExp, to: TraceState];
 
-/** Where the worker starts. */
+/** Where the encoder starts. */
 export const traceStart: TraceState = 'idle';
 
 /**
