@@ -2,8 +2,6 @@
 // page and `top` say is held against what was written.
 
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -21,6 +19,7 @@ import {
   type AgentProcess,
   type EmulatorProcess,
 } from '../support/agent-process.ts';
+import { freePort } from '../support/free-port.ts';
 import { entriesOf } from '../support/agent-status.ts';
 import { useBrowser, whyNoBrowser } from '../support/browser.ts';
 
@@ -51,14 +50,6 @@ afterEach(async () => {
   await stopAll();
   scratch.remove();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
 
 async function startIncident(): Promise<Incident> {
   const emulator = await startEmulatorProcess();

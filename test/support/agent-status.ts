@@ -3,9 +3,8 @@
 // End-to-end tests call it; `withAdmin` gives the agent an address of its own.
 
 import fs from 'node:fs';
-import net from 'node:net';
-import { once } from 'node:events';
 import type { AgentStatus } from '../../src/admin/admin-source.ts';
+import { freePort } from './free-port.ts';
 
 export type Admin = {
   /** Flags that make the agent answer here. */
@@ -18,10 +17,7 @@ export type Admin = {
 
 /** An address that was free a moment ago. */
 export async function withAdmin(): Promise<Admin> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
+  const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const ask = (path: string) => fetch(`${url}${path}`).catch(() => undefined);
   return {

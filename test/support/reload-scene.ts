@@ -1,12 +1,11 @@
 // An agent under load whose configuration changes again and again, a third of the times to an
 // invalid one. For the fast test and for the slow one, which differ in the number of times.
 
-import { once } from 'node:events';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
 import { startAgentProcess, startEmulatorProcess, until } from './agent-process.ts';
+import { freePort } from './free-port.ts';
 import { expectExactlyOnce } from './verify.ts';
 
 export type ReloadOutcome = {
@@ -72,15 +71,6 @@ async function reloadCount(port: number, result: string): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   const pattern = new RegExp(`^tailship_config_reloads_total\\{result="${result}"\\} (\\d+)$`, 'm');
   return Number(pattern.exec(text)?.[1]);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function usageOf(pid: number): Usage {
