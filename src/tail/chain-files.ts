@@ -15,7 +15,7 @@ import type { LogLocation } from './log-location.ts';
 import type { FoundOrphan } from './orphan-copy.ts';
 import { OwnDirectory } from './own-directory.ts';
 import { Positions } from './resume.ts';
-import { continues, isBornAt, isSameIdentity } from './same-log.ts';
+import { continues, isBornAt, isSameIdentity, mayBePackOf } from './same-log.ts';
 import type { LossReason, TailSetup } from './tail-setup.ts';
 
 export class ChainFiles {
@@ -58,7 +58,21 @@ export class ChainFiles {
     for (const [index, file] of this.#list.entries()) {
       if (this.#lookAtFile(index, file, nowMs)) news = true;
     }
+    this.#holdPacks(nowMs);
     return news;
+  }
+
+  /**
+   * What a deleted file was packed to is unpacked when the file was read to its end: its lines may
+   * be on their way at this moment.
+   */
+  #holdPacks(nowMs: number): void {
+    const originals = this.#list.filter((file) => file.unlinked && !file.finished);
+    if (originals.length === 0) return;
+    for (const file of this.#list) {
+      const isHeld = file.spool.isNeeded && originals.some((each) => mayBePackOf(file, each));
+      if (isHeld) file.spool.postpone(nowMs + limits.settleMs);
+    }
   }
 
   /** The next look lists the directory, whatever its time says. */
@@ -336,7 +350,7 @@ export class ChainFiles {
       if (file.unlinked || file.inode === 0) dropped.add(file);
     }
     if (dropped.size > 0) this.#list = this.#list.filter((file) => !dropped.has(file));
-    for (const file of dropped) this.#positions.forget(file);
+    for (const file of dropped) this.#positions.forget(file, this.#isCopyAwaited);
     this.#positions.forgetDelayed();
   }
 

@@ -72,12 +72,10 @@ export class IdentityWatch {
     return steadyNowMs() - this.#sinceMs < limits.identityWaitMs;
   }
 
-  /** Takes what the first bytes of a `.gz` say, if a time is among it. */
+  /** Takes what the first bytes of a `.gz` say; without a time among it they are no identity. */
   readPacked(bytes: Uint8Array, facts: Facts): void {
-    const head = readFileHead(bytes, 'raw', true);
-    if (head?.time === undefined) return;
-    this.#head = head;
-    this.become(undefined, facts);
+    this.#head = readFileHead(bytes, 'raw', true);
+    if (this.#head?.time !== undefined) this.become(undefined, facts);
   }
 
   /** Takes over what an earlier run found out; the bytes are compared no more. */
@@ -89,6 +87,11 @@ export class IdentityWatch {
   become(instance: string | undefined, { owner, birth }: Facts): void {
     assert(this.#head !== undefined, 'the head is what an identity is made of');
     this.#identity = identifyFile(this.#head, owner, birth, instance);
+  }
+
+  /** How many bytes are compared. */
+  get comparedBytes(): number {
+    return this.#hash === undefined ? 0 : this.#hashedBytes;
   }
 
   /** Whether the file begins with other bytes now. */

@@ -2,8 +2,7 @@
 //
 // Invariants: committed <= offset <= size, as far as the file itself allows. A position counts only
 // while the bytes before it are the ones that were read. The descriptor is kept while bytes are
-// unread, so that neither a rename nor a deletion can take them away, and it is never closed while
-// a task may read it.
+// unread, so that no rename or deletion takes them away, and never closed while a task may read it.
 
 import assert from 'node:assert/strict';
 import { fstatSync, statSync } from 'node:fs';
@@ -149,8 +148,7 @@ export class LogFile {
     }
     this.#descriptor.adopt(fd);
     this.#inode.note(stats);
-    // What was known of it stays until `refresh` has looked; while it was closed, its bytes may
-    // have been replaced, or its inode number given to another file.
+    // While it was closed, its bytes may have been replaced, or its inode number been given away.
     if (this.head === undefined) this.#size.set(stats.size);
     else this.#replaced ||= this.#bytesChanged();
     return true;
@@ -283,10 +281,7 @@ export class LogFile {
     return 'grown';
   }
 
-  /**
-   * Takes back that it has ended when it was appended to since: by a runtime that was stopped
-   * between opening the new file and its last write to this one.
-   */
+  /** Takes back that it has ended when it was appended to since: its writer had been stopped. */
   reviveIfGrown(nowMs: number, listedSize?: number): boolean {
     if (!this.ended || this.name.compressed) return false;
     const size = listedSize ?? (this.fd === undefined ? this.size : fstatSync(this.fd).size);
@@ -311,11 +306,16 @@ export class LogFile {
     return !this.#replaced;
   }
 
-  /** Whether other bytes stand where it was read; its first line tells while nothing was. */
+  /** Whether the bytes before `offset` tell as much as all that was seen of it. */
+  isToldAt(offset: number): boolean {
+    return offset > 0 && offset >= this.#beginning.comparedBytes;
+  }
+
+  /** Whether other bytes stand where it was read; its beginning tells while little was. */
   #bytesChanged(fd = this.fd): boolean {
     if (fd === undefined) return false;
     const { offset, hash } = this.#position;
-    if (offset === 0 || hash === undefined) return this.#beginning.isOther(fd);
+    if (hash === undefined || !this.isToldAt(offset)) return this.#beginning.isOther(fd);
     return positionHashAt(fd, offset) !== hash;
   }
 

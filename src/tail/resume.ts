@@ -163,8 +163,8 @@ export class Positions {
   }
 
   /**
-   * Whether a file is being made as a copy of one that is still there: of logs that begin alike,
-   * that is seen only when the original is truncated.
+   * Whether a file is a copy of one that is still there, or is still being read: of logs that begin
+   * alike, that is seen only when the original is truncated.
    */
   isCopyInProgress(file: LogFile, changedMs: number): boolean {
     const { identity, head, name } = file;
@@ -179,7 +179,7 @@ export class Positions {
     if (isKnown) return false;
     return this.#files().some((other) => {
       const isAlike = other.head?.lineHash === head.lineHash && other.identity?.instance !== '';
-      return isAlike && !other.unlinked && isCopyOf(file, other);
+      return isAlike && isCopyOf(file, other);
     });
   }
 
@@ -194,11 +194,12 @@ export class Positions {
     this.#setup.remember(file.checkpoint());
   }
 
-  /** The file is gone and acknowledged. */
-  forget(file: LogFile): void {
+  /** The file is gone and acknowledged; `isCopyAwaited`: what lives on may be a copy of it. */
+  forget(file: LogFile, isCopyAwaited: boolean): void {
     if (file.identity === undefined) return;
-    if (file.identity.instance !== '' && (file.replaced || this.#files().some(isUnknownPack))) {
-      this.#forgetsLater.set(file, this.#listings + (file.replaced ? 1 : 0));
+    const isCopied = file.replaced || isCopyAwaited;
+    if (file.identity.instance !== '' && (isCopied || this.#files().some(isUnknownPack))) {
+      this.#forgetsLater.set(file, this.#listings + (isCopied ? 1 : 0));
       return;
     }
     this.#forgetNow(file, file.identity);

@@ -57,3 +57,10 @@ export function isCopyOf(file: LogFile, other: LogFile): boolean {
   const hash = positionHashAt(file.fd, file.size);
   return hash !== undefined && positionHashAt(other.fd, file.size) === hash;
 }
+
+/** Whether `pack`, which is not unpacked yet, may be what `original` was packed to. */
+export function mayBePackOf(pack: LogFile, original: LogFile): boolean {
+  if (!pack.name.compressed || pack.identity !== undefined || original.name.compressed)
+    return false;
+  return pack.size === original.size && pack.head?.lineHash === original.head?.lineHash;
+}

@@ -16,8 +16,16 @@ test.each(seeds)('seed %i: every line arrives once', { timeout }, async (seed) =
   expect(result.rotations).toBeGreaterThan(0);
 });
 
-test.each(seeds)('seed %i: logs that begin alike are told apart', { timeout }, async (seed) => {
-  const result = await walkFiles({ seed, steps, isRaw: false });
-  process.stdout.write(`${JSON.stringify(result)}\n`);
-  expect(result.rotations).toBeGreaterThan(0);
-});
+const walks = seeds.flatMap((seed) => [
+  { seed, formats: 'cri and docker', isRaw: false },
+  { seed, formats: 'raw', isRaw: true },
+]);
+test.each(walks)(
+  'seed $seed, $formats: logs that begin alike are told apart',
+  { timeout },
+  async ({ seed, isRaw }) => {
+    const result = await walkFiles({ seed, steps, isRaw });
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+    expect(result.rotations).toBeGreaterThan(0);
+  },
+);

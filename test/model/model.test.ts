@@ -14,8 +14,11 @@ test('whatever happens, every line arrives once', { timeout: 180_000 }, async ()
   expect(result.lines).toBeGreaterThan(steps);
 });
 
-test('logs that begin alike are never taken for one another', { timeout: 180_000 }, async () => {
-  const result = await walkFiles({ seed: seedOfRun(), steps, isRaw: false });
+test.each([
+  { formats: 'cri and docker', isRaw: false },
+  { formats: 'raw', isRaw: true },
+])('$formats: logs that begin alike are told apart', { timeout: 180_000 }, async ({ isRaw }) => {
+  const result = await walkFiles({ seed: seedOfRun(), steps, isRaw });
   process.stdout.write(`${JSON.stringify(result)}\n`);
   expect(result.lines).toBeGreaterThan(steps / 2);
 });
