@@ -178,6 +178,23 @@ describe('a line without a newline', () => {
     expect(consumed).toEqual([begin.length + rest.length, begin.length]);
   });
 
+  test.each([
+    { name: 'a whole record', format: 'cri', content: `${t} stdout F tw` },
+    { name: 'a partial one', format: 'cri', content: `${t} stdout P tw` },
+    { name: 'no record', format: 'cri', content: 'tw' },
+    { name: 'a line of a raw file', format: 'raw', content: 'tw' },
+    { name: 'a line of a raw file with a return', format: 'raw', content: 'tw\r' },
+  ] as const)('has one id, flushed or at the end of its file: $name', ({ format, content }) => {
+    const flushed = drain([content], { format, flushFirst: true });
+    const over = drain([content], { format, ended: true });
+    const rotated = drain([content, ''], { format, ended: true });
+    expect(flushed.list).toHaveLength(1);
+    for (const { list } of [over, rotated]) {
+      expect(list.map((one) => one.insertId)).toEqual([flushed.list[0]?.insertId]);
+      expect(list.map((one) => one.textPayload)).toEqual([flushed.list[0]?.textPayload]);
+    }
+  });
+
   test('is flushed when it stands first and has waited; its rest is text', () => {
     const flushed = drain([begin + rest], { flushFirst: true, segment: { start: begin.length } });
     expect(flushed.list).toMatchObject([

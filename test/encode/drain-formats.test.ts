@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 
 import type { Source } from '../../src/encode/drain-task.ts';
-import { insertIdOf } from '../../src/encode/entries/insert-id.ts';
+import { incompleteInsertId, insertIdOf } from '../../src/encode/entries/insert-id.ts';
 import { drainHere, idPrefix, openFiles, plainSource } from './drain-bench.ts';
 
 type ReadEntry = {
@@ -38,9 +38,37 @@ describe('a stack trace', () => {
     const before = line('start');
     const { list, consumed, lines } = drain(before + first + other + frames + line('end'), joined);
     expect(list.map((one) => one.textPayload)).toEqual(['start', 'in between', text, 'end']);
-    expect(list[2]?.insertId).toBe(insertIdOf(idPrefix, before.length));
+    const id = insertIdOf(idPrefix, before.length);
+    expect(list[2]?.insertId).toBe(incompleteInsertId(id, text.length));
     expect(consumed).toEqual([(before + first + other + frames + line('end')).length]);
     expect(lines).toBe(6);
+  });
+
+  test('has one id, whether it was flushed or the line after it came', () => {
+    const flushed = drain(first + frames, { ...joined, flushFirst: true });
+    const followed = drain(first + frames + line('end'), joined);
+    expect(followed.texts).toEqual([text, 'end']);
+    expect(followed.list[0]?.insertId).toBe(flushed.list[0]?.insertId);
+  });
+
+  test('has one id, whether its unfinished last line was flushed or its file has ended', () => {
+    const open = `${first}${frames}${line('\tat a.B.e(B.java:3)').slice(0, -1)}`;
+    const flushed = drain(open, { ...joined, flushFirst: true });
+    const over = drain(open, { ...joined, ended: true });
+    expect(flushed.texts).toEqual([text]);
+    expect(over.texts).toEqual([text, '\tat a.B.e(B.java:3)']);
+    expect(over.list[0]?.insertId).toBe(flushed.list[0]?.insertId);
+  });
+
+  test('has one id, whether it was flushed with a partial line or its log has ended', () => {
+    const open = `${first}${frames}${line('\tat a.B.e(', { tag: 'P' })}`;
+    const flushed = drain(open, { ...joined, flushFirst: true });
+    const over = drain(open, { ...joined, ended: true });
+    expect([flushed.texts, over.texts]).toEqual([
+      [`${text}\n\tat a.B.e(`],
+      [`${text}\n\tat a.B.e(`],
+    ]);
+    expect(over.list[0]?.insertId).toBe(flushed.list[0]?.insertId);
   });
 
   test('is lines when nobody asked for it', () => {

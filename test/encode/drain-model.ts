@@ -18,8 +18,16 @@ export type ModelFormat = 'cri' | 'docker';
 
 type Stream = 'stdout' | 'stderr';
 type Line = { time: string; stream: Stream; partial: boolean; content: Buffer };
-/** Bytes of a file between holes and newlines; `line` when they are one of its format. */
-type Piece = { readonly start: number; readonly end: number; readonly line: Line | undefined };
+/**
+ * Bytes of a file between holes and newlines; `line` when they are one of its format. `atEnd`: the
+ * file ends without a newline, so they may have been flushed before it did.
+ */
+type Piece = {
+  readonly start: number;
+  readonly end: number;
+  readonly line: Line | undefined;
+  readonly atEnd: boolean;
+};
 type Open = { readonly time: string; readonly insertId: string; readonly parts: Buffer[] };
 
 const tornZeros = Buffer.alloc(16);
@@ -53,7 +61,7 @@ function takeApart(content: Buffer, format: ModelFormat): { pieces: Piece[]; hol
     const line = parse(bytes, format);
     const torn = line === undefined ? bytes.indexOf(tornZeros) : -1;
     if (torn !== -1) end = start + torn;
-    pieces.push({ start, end, line });
+    pieces.push({ start, end, line, atEnd: newline === -1 && torn === -1 });
     start = end === newline ? end + 1 : end;
   }
   return { pieces, holeBytes };
@@ -87,13 +95,14 @@ export function modelDrain(
   for (const file of files) {
     const apart = takeApart(file.content, format);
     holeBytes += apart.holeBytes;
-    for (const [index, { start, end, line }] of apart.pieces.entries()) {
+    for (const [index, { start, end, line, atEnd }] of apart.pieces.entries()) {
       const insertId = insertIdOf(file.idPrefix, start);
       if (line === undefined) {
-        const stop = end > start && file.content[end - 1] === 0x0d ? end - 1 : end;
-        const content = file.content.subarray(start, stop);
+        const isReturn = !atEnd && end > start && file.content[end - 1] === 0x0d;
+        const content = file.content.subarray(start, isReturn ? end - 1 : end);
         const time = borrowedTime(apart.pieces, index) ?? file.fallbackTime;
-        const text = encodeText({ content, time, stream: 'stdout', insertId }, context);
+        const id = atEnd ? incompleteInsertId(insertId, content.length) : insertId;
+        const text = encodeText({ content, time, stream: 'stdout', insertId: id }, context);
         entries.push(...text.entries);
         continue;
       }
@@ -103,7 +112,9 @@ export function modelDrain(
       open.set(stream, record);
       if (line.partial) continue;
       open.delete(stream);
-      const whole = { ...record, stream, content: Buffer.concat(record.parts) };
+      const content = Buffer.concat(record.parts);
+      const id = atEnd ? incompleteInsertId(record.insertId, content.length) : record.insertId;
+      const whole = { ...record, stream, content, insertId: id };
       entries.push(...encodeRecord(whole, context).entries);
     }
   }

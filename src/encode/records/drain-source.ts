@@ -132,7 +132,9 @@ function takeNext(run: SourceRun, chunk: Chunk): 'taken' | 'full' | 'incomplete'
   if (lineEnd === chunk.filled && !isTooLong && !chunk.isLast) return 'incomplete';
   const isWhole = !isTooLong && (lineEnd < chunk.filled || !chunk.isFlushed);
   const end = isTooLong ? cutEnd(memory, chunk.from) : endOfLine(memory, chunk, lineEnd);
-  const incomplete = isWhole ? undefined : isTooLong ? 'cut' : 'flushed';
+  // At the end of its file it may have been flushed before: then it must have that id again.
+  const atEnd = chunk.isFlushed ? 'flushed' : 'undecided';
+  const incomplete = isTooLong ? 'cut' : lineEnd < chunk.filled ? undefined : atEnd;
   const take = run.inMidLine ? takeText : takeWholeLine;
   // A cut or flush may have fallen right before the newline: then nothing is left to send.
   const isEmptyRest = run.inMidLine && end === chunk.from;

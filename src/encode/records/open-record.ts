@@ -17,10 +17,11 @@ export type FormatLine = WholeRecord & { readonly partial: boolean };
 const newline = Buffer.from('\n');
 const utf8 = new TextDecoder();
 
-function emitTrace(run: SourceRun, trace: OpenTrace, incomplete: Incomplete): boolean {
+/** A trace has one id whether it was flushed, ended by the line after it, or by the log's end. */
+function emitTrace(run: SourceRun, trace: OpenTrace): boolean {
   const pieces = trace.lines.flatMap((line, index) => (index === 0 ? [line] : [newline, line]));
   const content = Buffer.concat(pieces);
-  if (!emitRecord(run, { ...trace, content, incomplete })) return false;
+  if (!emitRecord(run, { ...trace, content, incomplete: 'undecided' })) return false;
   run.traces.delete(trace.stream);
   return true;
 }
@@ -39,7 +40,7 @@ function joinTrace(
 ): boolean {
   const bytes = newline.length + content.length;
   trace.lines.push(Buffer.from(content));
-  if (state === traceStart && !emitTrace(run, trace, undefined)) {
+  if (state === traceStart && !emitTrace(run, trace)) {
     trace.lines.pop();
     return false;
   }
@@ -54,11 +55,12 @@ function takeRecord(run: SourceRun, record: WholeRecord, mark?: Mark): boolean {
   const { content, stream, position, time, incomplete } = record;
   const text = utf8.decode(content);
   const trace = run.traces.get(stream);
+  // A line that its file's end cut off joins no trace: a flush would not have waited for it.
   if (trace !== undefined && incomplete === undefined && hasRoomFor(trace, content)) {
     const { join, state } = traceStep(trace.state, text);
     if (join) return joinTrace(run, trace, { content, state });
   }
-  if (trace !== undefined && !emitTrace(run, trace, undefined)) return false;
+  if (trace !== undefined && !emitTrace(run, trace)) return false;
   const { state } = traceStep(traceStart, text);
   if (state === traceStart || incomplete !== undefined) return emitRecord(run, record);
   const lines = [Buffer.from(content)];
@@ -96,7 +98,7 @@ function cutPartial(run: SourceRun, partial: OpenPartial, incomplete: Incomplete
 function makeRoom(run: SourceRun, bytes: number): boolean {
   for (const open of openRecords(run)) {
     if (openBytes(run) + bytes <= limits.lineBytesMax) return true;
-    const isSent = 'lines' in open ? emitTrace(run, open, undefined) : cutPartial(run, open, 'cut');
+    const isSent = 'lines' in open ? emitTrace(run, open) : cutPartial(run, open, 'cut');
     if (!isSent) return false;
   }
   return run.body.out < softEnd(run);
@@ -135,15 +137,13 @@ export function takeLine(run: SourceRun, line: FormatLine): boolean {
 export function flushOpen(run: SourceRun, incomplete: Incomplete): boolean {
   const inOrder = openRecords(run);
   for (const open of inOrder) {
-    if ('lines' in open || incomplete !== undefined) continue;
+    if ('lines' in open || incomplete === 'cut') continue;
     // The last line of a trace may be one that its program did not end.
     if (run.traces.has(open.stream) && !endPartial(run, open)) return false;
   }
   for (const open of openRecords(run)) {
     const isSent =
-      'lines' in open
-        ? emitTrace(run, open, 'undecided')
-        : cutPartial(run, open, incomplete ?? 'undecided');
+      'lines' in open ? emitTrace(run, open) : cutPartial(run, open, incomplete ?? 'undecided');
     if (!isSent) return false;
   }
   return true;

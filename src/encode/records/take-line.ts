@@ -79,8 +79,16 @@ function parseLine(run: SourceRun, { from, end, incomplete }: Piece): FormatLine
     if (line === undefined) return undefined;
     const { time, stream } = line;
     const content = bytes.subarray(line.contentStart, line.contentEnd);
-    const partial = line.partial && incomplete === undefined;
-    return { content, position, time, stream, partial, incomplete };
+    // The end of a file is none for a partial line: it goes on in the next one.
+    const partial = line.partial && (incomplete === undefined || incomplete === 'undecided');
+    return {
+      content,
+      position,
+      time,
+      stream,
+      partial,
+      incomplete: partial ? undefined : incomplete,
+    };
   }
   const content = bytes.at(-1) === carriageReturn ? bytes.subarray(0, -1) : bytes;
   const time = readTimeOf(run, position.offset);
