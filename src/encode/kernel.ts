@@ -134,8 +134,12 @@ export function createKernel(memory: WebAssembly.Memory, area: number): Kernel {
       for (const [index, severity] of severityNames.entries()) {
         const member = severity === 'DEFAULT' ? '' : `,"severity":"${severity}"`;
         const text = `"${member},"insertId":"${idPrefix}`;
-        words[layout.middleLengths / 4 + index] = text.length;
-        bytes.write(text, layout.middles + index * layout.middleBytes, 'latin1');
+        words[layout.severityAndIdLengths / 4 + index] = text.length;
+        bytes.write(
+          text,
+          layout.severityAndIdTemplates + index * layout.severityAndIdBytes,
+          'latin1',
+        );
       }
     },
     encodeLines({ position, end, out, softEnd, offset, heldStreams }) {

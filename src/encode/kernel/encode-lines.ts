@@ -1,23 +1,42 @@
-// The kernel: CRI lines in, LogEntries out, one pass over the bytes. Called by drain.ts through
-// kernel.ts, once per chunk.
+// The kernel: CRI lines in, LogEntries out, one pass over the bytes of a chunk.
 //
-// It does the common lines and hands back the rest with a position and a reason; the reference
-// encoder (log-entry.ts), which is the specification, does those. What it writes equals the
-// reference's bytes. It never allocates and has no static data: everything that can change is in
-// the worker's area or in globals, which every instance has for itself.
+// It encodes the common lines and hands back the rest, with a position and a reason, to the
+// reference encoder (log-entry.ts), which is the specification: both write the same bytes. It never
+// allocates and has no static data: all that can change is in the area or in globals, which every
+// instance has for itself.
 
 import { copyTemplate, writeBase36Pairs, writeEnvelope } from './envelope';
 import { pastSpace } from './json';
 import { beginTimes, headerStream, headerTimeEnd, parseHeader } from './header';
 import {
-  backslashVector, labelRoom, quoteVector, resultLastLine, resultLines, resultOut, resultPosition, severityCounts, spaceVector,
-  stopDone, stopFull, stopIncomplete, stopJson, stopKlog, stopLong, stopTag, textHead,
+  backslashVector,
+  labelRoom,
+  quoteVector,
+  resultLastLine,
+  resultLines,
+  resultOut,
+  resultPosition,
+  severityCounts,
+  spaceVector,
+  stopDone,
+  stopFull,
+  stopIncomplete,
+  stopJson,
+  stopKlog,
+  stopLong,
+  stopTag,
+  textHead,
 } from './layout';
 import { setLabelRules } from './json-special';
 import { clearKeys } from './key-table';
 import { forgetShapes } from './shapes';
 import {
-  encodeJsonLine, encodeKlogLine, structuredOut, structuredSeverity, structureHandedBack, structureNone,
+  encodeJsonLine,
+  encodeKlogLine,
+  structuredOut,
+  structuredSeverity,
+  structureHandedBack,
+  structureNone,
 } from './structured-line';
 import { escapedOut, escapeText } from './text';
 
@@ -26,7 +45,7 @@ let area: usize = 0;
 /** Severity indexes of plain text by stream: INFO, ERROR. */
 const streamSeverities: u32 = 0x0502;
 
-/** Prepares the worker's area; once per instance, before anything else. */
+/** Prepares the area; once per instance, before anything else. */
 export function prepare(areaAddress: usize): void {
   area = areaAddress;
   writeBase36Pairs(area);
@@ -37,8 +56,9 @@ export function prepare(areaAddress: usize): void {
 }
 
 /**
- * Begins a new source: what was learned of the last one's lines is forgotten. `mayTakeLabels` if all
- * its labels have keys of the agent's; `limit` is the second from which on a time is too far ahead.
+ * Begins a new source: what was learned of the last one's lines is forgotten. `mayTakeLabels` if
+ * all its labels have keys of the agent's; `limit` is the second from which on a time is too far
+ * ahead.
  */
 export function beginSource(mayTakeLabels: bool, limit: f64): void {
   beginTimes(<i64>limit, area);
@@ -66,12 +86,52 @@ function klogDateEnd(at: usize): usize {
 }
 
 /**
- * Encodes the lines of [position, end) to `out`, until a line is not its own or the slot's soft end
- * is reached. `base` is the file offset of address 0; `held` has the bits of streams with an open
- * partial line. Returns the stop reason; the other results stand in the area.
+ * Encodes the line at `line` as JSON or klog, if its content looks like one of them. Returns the
+ * address of its newline, or one of the two constants.
  */
-export function encodeLines(position: usize, end: usize, out: usize, softEnd: usize, base: f64, held: u32): u32 {
-  const fileBase = <u64><i64>base;
+// @ts-ignore: decorator
+@inline
+function encodeStructured(
+  line: usize,
+  timeEnd: usize,
+  content: usize,
+  stream: u32,
+  streamSeverity: u32,
+  offset: u64,
+  out: usize,
+): usize {
+  const first = pastSpace(content);
+  if (load<u8>(first) == 0x7b) {
+    return encodeJsonLine(line, timeEnd, content, first, stream, streamSeverity, offset, out, area);
+  }
+  const dateEnd = klogDateEnd(content);
+  if (dateEnd == 0) return structureNone;
+  return encodeKlogLine(line, timeEnd, content, dateEnd, stream, offset, out, area);
+}
+
+// @ts-ignore: decorator
+@inline
+function writeResults(position: usize, out: usize, lines: u32, lastLine: usize): void {
+  store<u32>(area, <u32>position, resultPosition);
+  store<u32>(area, <u32>out, resultOut);
+  store<u32>(area, lines, resultLines);
+  store<u32>(area, <u32>lastLine, resultLastLine);
+}
+
+/**
+ * Encodes the lines of [position, end) to `out`, until it has to hand a line back or the slot's
+ * soft end is reached. `base` is the file offset of address 0; `held` has the bits of streams with
+ * an open partial line. Returns the stop reason; the other results are in the area.
+ */
+export function encodeLines(
+  position: usize,
+  end: usize,
+  out: usize,
+  softEnd: usize,
+  base: f64,
+  held: u32,
+): u32 {
+  const fileBase = <u64>(<i64>base);
   let lines: u32 = 0;
   let lastLine: usize = 0;
   let reason: u32 = stopDone;
@@ -98,20 +158,18 @@ export function encodeLines(position: usize, end: usize, out: usize, softEnd: us
     const timeEnd = headerTimeEnd;
     const offset = fileBase + <u64>position;
     let severity = (streamSeverities >> (stream << 3)) & 0xff;
-    const first = pastSpace(content);
-    let newline = structureNone;
     let lineOut: usize = 0;
-    if (load<u8>(first) == 0x7b) {
-      newline = encodeJsonLine(position, timeEnd, content, first, stream, severity, offset, out, area);
-      if (newline == structureHandedBack) reason = stopJson;
-    } else {
-      const dateEnd = klogDateEnd(content);
-      if (dateEnd != 0) newline = encodeKlogLine(position, timeEnd, content, dateEnd, stream, offset, out, area);
-      if (newline == structureHandedBack) reason = stopKlog;
+    let newline = encodeStructured(position, timeEnd, content, stream, severity, offset, out);
+    if (newline == structureHandedBack) {
+      reason = load<u8>(pastSpace(content)) == 0x7b ? stopJson : stopKlog;
+      break;
     }
-    if (reason != stopDone) break;
     if (newline == structureNone) {
-      newline = escapeText(content, copyTemplate(out, area + textHead + <usize>(stream << 3)), area);
+      newline = escapeText(
+        content,
+        copyTemplate(out, area + textHead + <usize>(stream << 3)),
+        area,
+      );
       if (newline <= <usize>stopLong) {
         reason = <u32>newline;
         break;
@@ -132,9 +190,6 @@ export function encodeLines(position: usize, end: usize, out: usize, softEnd: us
     lines++;
     position = newline + 1;
   }
-  store<u32>(area, <u32>position, resultPosition);
-  store<u32>(area, <u32>out, resultOut);
-  store<u32>(area, lines, resultLines);
-  store<u32>(area, <u32>lastLine, resultLastLine);
+  writeResults(position, out, lines, lastLine);
   return reason;
 }

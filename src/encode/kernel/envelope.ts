@@ -1,8 +1,13 @@
-// The members that stand after an entry's payload, and the copying of templates. Templates are
-// padded, so all copies run in steps of 16 bytes and write past what they mean to; the next write
-// covers it.
+// The members after an entry's payload, and the copying of templates. Templates are padded, so
+// every copy runs in steps of 16 bytes and writes past its end; the next write covers that.
 
-import { base36Pairs, middleBytes, middleLengths, middles, tail } from './layout';
+import {
+  base36Pairs,
+  severityAndIdBytes,
+  severityAndIdLengths,
+  severityAndIdTemplates,
+  tail,
+} from './layout';
 
 /** Copies `length` bytes rounded up to 16; returns one past the last byte that counts. */
 // @ts-ignore: decorator
@@ -92,11 +97,11 @@ export function writeMeta(
   v128.store(out, v128.load(time, 16), 16);
   store<u32>(out, load<u32>(time, 32), 32);
   out += timeEnd - time;
-  const middle = area + middles + <usize>(severity * middleBytes);
-  v128.store(out, v128.load(middle));
-  v128.store(out, v128.load(middle, 16), 16);
-  v128.store(out, v128.load(middle, 32), 32);
-  v128.store(out, v128.load(middle, 48), 48);
-  out += <usize>load<u32>(area + <usize>(severity << 2), middleLengths);
+  const template = area + severityAndIdTemplates + <usize>(severity * severityAndIdBytes);
+  v128.store(out, v128.load(template));
+  v128.store(out, v128.load(template, 16), 16);
+  v128.store(out, v128.load(template, 32), 32);
+  v128.store(out, v128.load(template, 48), 48);
+  out += <usize>load<u32>(area + <usize>(severity << 2), severityAndIdLengths);
   return writeOffset(out, offset, area);
 }

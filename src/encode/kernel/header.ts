@@ -1,6 +1,5 @@
 // The header of a CRI line: `2024-03-05T14:07:21.104582937Z stdout F `. Loads may run past the end
-// of the chunk; the caller finds out, because the newline that it put at the end stands before the
-// content then.
+// of the chunk; the caller notices, because the newline that it put there comes before the content.
 
 import { cachedSecond, halfDayLater, readingSecond, stopNotCri, stopTag } from './layout';
 
@@ -15,12 +14,12 @@ const fullTag: u16 = 0x2046; // 'F '
 export let headerTimeEnd: usize = 0;
 export let headerStream: u32 = 0;
 
-/** Seconds since the epoch from which on a time is so far ahead that the reference decides on it. */
+/** Seconds since the epoch from which on a time is so far ahead that the reference decides. */
 export let secondsLimit: i64 = 0;
 /**
  * Of the second that was found valid last, as it is written, whatever its zone: whether it is after
  * the one of reading, and whether it is more than half a day after it. Instants are compared where
- * that tells too little, which is so for no line of a clock that is right.
+ * that is not enough, which no line of a correct clock needs.
  */
 export let isAfterReading: bool = false;
 let isFarAhead: bool = false;
@@ -67,13 +66,16 @@ function daysIn(year: u32, month: u32): u32 {
 }
 
 /**
- * Whether `YYYY-MM-DDTHH:MM:SS` stands at `at` and names a second of the calendar from year 2 to
- * 9998: a zone can move no other year out of the range of Timestamp.
+ * Whether the bytes at `at` are `YYYY-MM-DDTHH:MM:SS` and name a second of the calendar from year
+ * 2 to 9998: a zone can move no other year out of the range of Timestamp.
  */
 export function isSecond(at: usize): bool {
   const separators =
-    load<u8>(at, 4) == 0x2d && load<u8>(at, 7) == 0x2d && load<u8>(at, 10) == 0x54 && // - - T
-    load<u8>(at, 13) == 0x3a && load<u8>(at, 16) == 0x3a; // : :
+    load<u8>(at, 4) == 0x2d &&
+    load<u8>(at, 7) == 0x2d &&
+    load<u8>(at, 10) == 0x54 && // - - T
+    load<u8>(at, 13) == 0x3a &&
+    load<u8>(at, 16) == 0x3a; // : :
   if (!separators) return false;
   const century = twoDigitsAt(at);
   const yearOfCentury = twoDigitsAt(at + 2);
@@ -101,7 +103,6 @@ function isSecondCached(at: usize, area: usize): bool {
   return true;
 }
 
-
 /**
  * One past the fraction and zone that follow a second, or 0 if they are not RFC 3339. So are zones
  * twelve hours and more behind UTC, where nobody lives: no other time that is not written as half a
@@ -121,7 +122,8 @@ export function zoneEnd(at: usize): usize {
   if (zone == 0x5a) return end + 1; // Z
   if (zone != 0x2b && zone != 0x2d) return 0;
   const hours: u32 = zone == 0x2b ? 24 : 12;
-  const valid = twoDigitsAt(end + 1) < hours && load<u8>(end, 3) == 0x3a && twoDigitsAt(end + 4) < 60;
+  const valid =
+    twoDigitsAt(end + 1) < hours && load<u8>(end, 3) == 0x3a && twoDigitsAt(end + 4) < 60;
   return valid ? end + 6 : 0;
 }
 
@@ -155,7 +157,9 @@ function epochDays(year: i64, month: i64, day: i64): i64 {
 export function instantSeconds(at: usize, end: usize): i64 {
   const year = <i64>(twoDigitsAt(at) * 100 + twoDigitsAt(at + 2));
   const days = epochDays(year, <i64>twoDigitsAt(at + 5), <i64>twoDigitsAt(at + 8));
-  const seconds = <i64>(twoDigitsAt(at + 11) * 3600 + twoDigitsAt(at + 14) * 60 + twoDigitsAt(at + 17));
+  const seconds = <i64>(
+    (twoDigitsAt(at + 11) * 3600 + twoDigitsAt(at + 14) * 60 + twoDigitsAt(at + 17))
+  );
   const local = days * 86_400 + seconds;
   if (load<u8>(end - 1) == 0x5a) return local;
   const zone = <i64>(twoDigitsAt(end - 5) * 3600 + twoDigitsAt(end - 2) * 60);

@@ -1,4 +1,4 @@
-// Numbers of JSON, and the other short values.
+// Numbers, words and empty containers of JSON.
 
 /** The number's syntax is wrong. */
 export const valueInvalid: usize = 0;
@@ -59,7 +59,7 @@ function pastWord(at: usize): usize {
   return word == 0x736c6166 && load<u8>(at, 4) == 0x65 ? at + 5 : valueInvalid;
 }
 
-/** Whether `[]` or `{}` stands at `at`: a value without parts, as good as a scalar. */
+/** Whether `[]` or `{}` is at `at`: a value without parts, as good as a scalar. */
 // @ts-ignore: decorator
 @inline
 export function isEmptyAt(at: usize): bool {

@@ -1,12 +1,17 @@
-// The special fields of structured logging that the kernel takes itself. Called by json.ts for
-// every top-level member with such a key. What it is not sure about is handed back: then the
-// reference (special-fields.ts) decides.
+// The special fields of structured logging that the kernel takes itself. A line with one whose
+// meaning is not certain is handed back: the reference (special-fields.ts) decides.
 //
-// Values are byte ranges as they stand in the line; strings are given without their quotes.
+// Values are byte ranges of the line; strings are given without their quotes.
 
 import { judgeLabels, labelsRaw, labelsUnknown } from './labels';
 import { labelsBytesMax } from './layout';
-import { isEmptyMessage, isPlainMessage, messageLocation, messageOperation, messageRequest } from './sub-message';
+import {
+  isEmptyMessage,
+  isPlainMessage,
+  messageLocation,
+  messageOperation,
+  messageRequest,
+} from './sub-message';
 import { instantSeconds, isAfterReading, isSecond, secondsLimit, zoneEnd } from './header';
 
 /** Kinds of top-level members. The first four stay in the payload. */
@@ -93,14 +98,15 @@ export function resetSpecial(): void {
 @inline
 export function maybeSpecial(word: u64): bool {
   return (
-    u32(word == 0x6567617373656d) | // message
-    u32(word == 0x7974697265766573) | // severity
-    u32(word == 0x6c6576656c) | // level
-    u32(word == 0x656d6974) | // time
-    u32(word == 0x6d617473656d6974) | // timestam
-    u32(word == 0x7571655270747468) | // httpRequ
-    u32(word == 0x2e676e6967676f6c) // logging.
-  ) != 0;
+    (u32(word == 0x6567617373656d) | // message
+      u32(word == 0x7974697265766573) | // severity
+      u32(word == 0x6c6576656c) | // level
+      u32(word == 0x656d6974) | // time
+      u32(word == 0x6d617473656d6974) | // timestam
+      u32(word == 0x7571655270747468) | // httpRequ
+      u32(word == 0x2e676e6967676f6c)) != // logging.
+    0
+  );
 }
 
 /** The kind of a key that begins with `logging.`. */
@@ -119,8 +125,11 @@ function loggingKind(key: usize, length: usize): u32 {
     const isTraceSampled = word == 0x61735f6563617274 && load<u64>(key, 28) == 0x64656c706d61735f;
     return isTraceSampled ? kindSampled : kindPlain; // trace_sa, _sampled
   }
-  if (length == 32 && word == 0x6f6974617265706f && load<u8>(key, 31) == 0x6e) return kindOperation; // operatio n
-  if (length == 37 && word == 0x6f4c656372756f73 && load<u64>(key, 29) == 0x6e6f697461636f4c) return kindLocation; // sourceLo Location
+  // operatio n
+  if (length == 32 && word == 0x6f6974617265706f && load<u8>(key, 31) == 0x6e) return kindOperation;
+  if (length == 37 && word == 0x6f4c656372756f73 && load<u64>(key, 29) == 0x6e6f697461636f4c) {
+    return kindLocation; // sourceLo Location
+  }
   // insertId, and whatever else has these lengths.
   return length == 31 || length == 32 || length == 37 ? kindOther : kindPlain;
 }
@@ -134,10 +143,12 @@ export function kindOf(key: usize, length: usize, word: u64): u32 {
   if (word == 0x6d617473656d6974) {
     if (length == 9 && load<u8>(key, 8) == 0x70) return kindTimestamp;
     if (length == 16 && load<u64>(key, 8) == 0x73646e6f63655370) return kindOther; // pSeconds
-    return length == 14 && load<u64>(key, 6) == 0x736f6e614e706d61 ? kindOther : kindPlain; // ampNanos
+    // ampNanos
+    return length == 14 && load<u64>(key, 6) == 0x736f6e614e706d61 ? kindOther : kindPlain;
   }
   if (word == 0x7571655270747468) {
-    return length == 11 && load<u64>(key, 3) == 0x7473657571655270 ? kindRequest : kindPlain; // pRequest
+    // pRequest
+    return length == 11 && load<u64>(key, 3) == 0x7473657571655270 ? kindRequest : kindPlain;
   }
   return word == 0x2e676e6967676f6c ? loggingKind(key, length) : kindPlain;
 }
@@ -146,16 +157,25 @@ export function kindOf(key: usize, length: usize, word: u64): u32 {
 function severityOfWord(word: u64): u32 {
   if (word == 0x4f464e49 || word == 0x49) return 2; // INFO I
   if (word == 0x4e524157 || word == 0x474e494e524157 || word == 0x57) return 4; // WARN WARNING W
-  if (word == 0x524f525245 || word == 0x455245564553 || word == 0x525245 || word == 0x45) return 5; // ERROR SEVERE ERR E
+  // ERROR SEVERE ERR E
+  if (word == 0x524f525245 || word == 0x455245564553 || word == 0x525245 || word == 0x45) return 5;
   if (word == 0x4755424544 || word == 0x44 || word == 0x4543415254) return 1; // DEBUG D TRACE
   if (word == 0x454349544f4e || word == 0x4e) return 3; // NOTICE N
-  if (word == 0x4c41544146 || word == 0x4c41434954495243 || word == 0x54495243) return 6; // FATAL CRITICAL CRIT
+  // FATAL CRITICAL CRIT
+  if (word == 0x4c41544146 || word == 0x4c41434954495243 || word == 0x54495243) return 6;
   if (word == 0x43 || word == 0x46) return 6; // C F
   if (word == 0x5452454c41 || word == 0x41) return 7; // ALERT A
   if (word == 0x4752454d45) return 8; // EMERG
   if (word == 0x544c5541464544) return 0; // DEFAULT
   // FINE FINER FINEST CONFIG
-  if (word == 0x454e4946 || word == 0x52454e4946 || word == 0x5453454e4946 || word == 0x4749464e4f43) return 1;
+  if (
+    word == 0x454e4946 ||
+    word == 0x52454e4946 ||
+    word == 0x5453454e4946 ||
+    word == 0x4749464e4f43
+  ) {
+    return 1;
+  }
   return severityNone;
 }
 
@@ -172,7 +192,9 @@ function isLetter(byte: u32): bool {
 function severityOfString(start: usize, end: usize, unknown: u32): u32 {
   const length = end - start;
   // Longer words exist, and digits, and space around them.
-  if (length - 1 > 7 || !isLetter(<u32>load<u8>(start)) || !isLetter(<u32>load<u8>(end - 1))) return <u32>-1;
+  if (length - 1 > 7 || !isLetter(<u32>load<u8>(start)) || !isLetter(<u32>load<u8>(end - 1))) {
+    return <u32>-1;
+  }
   const mask = <u64>-1 >> <u64>(64 - (length << 3));
   const found = severityOfWord(load<u64>(start) & 0xdfdfdfdfdfdfdfdf & mask);
   return found == severityNone ? unknown : found;
@@ -198,7 +220,8 @@ function takeTime(start: usize, end: usize, line: usize, lineEnd: usize): i32 {
   // Shorter than a second and a zone, or without the T between date and time.
   if (end - start < 20 || (load<u8>(start, 10) | 0x20) != 0x74) return 0;
   if (!isSecond(start) || zoneEnd(start + 19) != end) return -1;
-  const isSameDay = load<u64>(start) == load<u64>(line) && load<u16>(start, 8) == load<u16>(line, 8);
+  const isSameDay =
+    load<u64>(start) == load<u64>(line) && load<u16>(start, 8) == load<u16>(line, 8);
   const areUtc = load<u8>(end - 1) == 0x5a && load<u8>(lineEnd - 1) == 0x5a;
   if (!isSameDay || !areUtc || isAfterReading) {
     // The API refuses what is more than a day ahead; at a day sharp the fraction decides.
@@ -241,7 +264,14 @@ export const memberUnknown: i32 = -1;
  * Takes the special member whose value is [start, end), quotes included, with the `stringEscapes`
  * in it. The line's own time is [line, lineEnd).
  */
-export function takeMember(kind: u32, start: usize, end: usize, escapes: u32, line: usize, lineEnd: usize): i32 {
+export function takeMember(
+  kind: u32,
+  start: usize,
+  end: usize,
+  escapes: u32,
+  line: usize,
+  lineEnd: usize,
+): i32 {
   const isString = load<u8>(start) == 0x22;
   if (kind == kindMessage) {
     if (isString) {
@@ -273,7 +303,9 @@ export function takeMember(kind: u32, start: usize, end: usize, escapes: u32, li
     isSampled = word == 0x65757274;
     return memberTaken;
   }
-  if (kind >= kindRequest && kind <= kindLocation) return takeMessage(kind - kindRequest, start, end);
+  if (kind >= kindRequest && kind <= kindLocation) {
+    return takeMessage(kind - kindRequest, start, end);
+  }
   if (kind == kindLabels) return takeLabels(start, end) ? memberTaken : memberUnknown;
   if (!isString) return memberUnknown;
   if (kind == kindTrace && end - start > 2) {

@@ -1,10 +1,9 @@
-// The inside of JSON strings. Called for every string of a line; the fast path is one load and one
-// branch for each 16 bytes.
+// The inside of JSON strings. The fast path is one load and one branch for each 16 bytes.
 
 import { utf8Errors } from './utf8';
 
 /**
- * What `pastString` returns instead of an address: no JSON, or something that the reference has to
+ * What `stringEnd` returns instead of an address: no JSON, or something that the reference has to
  * repair.
  */
 export const stringInvalid: usize = 0;
@@ -40,14 +39,20 @@ function pastEscape(at: usize): usize {
   const byte = <u32>load<u8>(at, 1);
   // " \ b f n r t
   const isShort =
-    byte == 0x22 || byte == 0x5c || byte == 0x6e || byte == 0x74 || byte == 0x72 || byte == 0x62 || byte == 0x66;
+    byte == 0x22 ||
+    byte == 0x5c ||
+    byte == 0x6e ||
+    byte == 0x74 ||
+    byte == 0x72 ||
+    byte == 0x62 ||
+    byte == 0x66;
   stringEscapes |= isShort ? 1 : 3;
   if (isShort || byte == 0x2f) return at + 2;
   if (byte != 0x75) return stringInvalid;
   const unit = hexUnit(at + 2);
   if (unit < 0) return stringInvalid;
   if ((unit & 0xf800) != 0xd800) return at + 6;
-  // Half a surrogate pair is no text; but what stands in its place may still make the line no JSON.
+  // Half a surrogate pair is no text; but what follows it may still make the line no JSON.
   if (unit >= 0xdc00 || load<u16>(at, 6) != 0x755c) return stringHandedBack;
   return (hexUnit(at + 8) & 0xfffffc00) == 0xdc00 ? at + 12 : stringHandedBack;
 }
@@ -96,7 +101,9 @@ export function pastPlainString(at: usize): usize {
   let position = at;
   while (true) {
     const bytes = v128.load(position);
-    const found = i8x16.bitmask(v128.or(i8x16.eq(bytes, i8x16.splat(0x22)), i8x16.eq(bytes, i8x16.splat(0x5c))));
+    const found = i8x16.bitmask(
+      v128.or(i8x16.eq(bytes, i8x16.splat(0x22)), i8x16.eq(bytes, i8x16.splat(0x5c))),
+    );
     if (found == 0) {
       position += 16;
       continue;

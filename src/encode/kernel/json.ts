@@ -1,13 +1,31 @@
-// Validates a JSON object and lists its top-level members and all its scalar values, to which empty containers count. Called for
-// lines whose shape (shapes.ts) has not been seen yet: it reads every token. White space inside
-// top-level members stays as it is, that between them is left out later.
+// Validates a JSON object and lists its top-level members and all its scalar values, among them
+// empty containers. It reads every token, so it is for lines whose shape (shapes.ts) is not known
+// yet. White space inside top-level members stays as it is; between them it is left out later.
 
 import { forgetKeys, hashKey, meetKey } from './key-table';
 import { isEmptyAt, pastScalar, valueHuge, valueInvalid } from './json-number';
-import { kindOf, kindOther, kindPlain, maybeSpecial, memberStays, memberUnknown, resetSpecial, takeMember } from './json-special';
+import {
+  kindOf,
+  kindOther,
+  kindPlain,
+  maybeSpecial,
+  memberStays,
+  memberUnknown,
+  resetSpecial,
+  takeMember,
+} from './json-special';
 import { resetStringEscapes, stringEnd, stringEscapes, stringHandedBack } from './json-string';
 import {
-  backslashVector, depthMax, keysMax, memberBytes, memberList, quoteVector, scalarList, scalarsMax, seedStack, spaceVector,
+  backslashVector,
+  depthMax,
+  keysMax,
+  memberBytes,
+  memberList,
+  quoteVector,
+  scalarList,
+  scalarsMax,
+  seedStack,
+  spaceVector,
 } from './layout';
 
 /** What `readObject` returns instead of an address. */
@@ -80,19 +98,82 @@ function listScalar(start: usize, end: usize, area: usize): void {
   scalarCount++;
 }
 
+/** Past the number or word at `at`, or one of the two constants. */
+// @ts-ignore: decorator
+@inline
+function passScalar(at: usize, area: usize): usize {
+  const end = pastScalar(at);
+  if (end <= valueHuge) return end == valueInvalid ? objectInvalid : objectHandedBack;
+  listScalar(at, end, area);
+  return end;
+}
+
 /**
  * Notes the end of the last listed member and what becomes of it; false if the reference has to
  * say.
  */
 function endMember(end: usize, line: usize, lineEnd: usize, area: usize): bool {
+  if (memberCount == 0) return true;
   const member = area + memberList + <usize>((memberCount - 1) * memberBytes);
   store<u32>(member, <u32>end, memberValueEnd);
   const kind = load<u32>(member, memberKind);
   if (kind == kindPlain) return true;
-  const fate = takeMember(kind, <usize>load<u32>(member, memberValueStart), end, stringEscapes, line, lineEnd);
+  const fate = takeMember(
+    kind,
+    <usize>load<u32>(member, memberValueStart),
+    end,
+    stringEscapes,
+    line,
+    lineEnd,
+  );
   if (fate == memberUnknown) return false;
   if (fate != memberStays) store<u32>(member, kind | memberIsTaken, memberKind);
   return true;
+}
+
+// Keys and objects within the object that is read, at any depth.
+let keyCount: u32 = 0;
+let objectCount: u32 = 0;
+
+function beginObject(area: usize): void {
+  memberCount = 0;
+  scalarCount = 0;
+  keyCount = 0;
+  objectCount = 0;
+  deepest = 1;
+  forgetKeys(area);
+  resetSpecial();
+  resetStringEscapes();
+}
+
+/**
+ * Past the key in [start, end), its colon and the white space around it; a key of the outermost
+ * object begins a member of the list. Returns one of the two constants if the line is not the
+ * kernel's.
+ */
+// @ts-ignore: decorator
+@inline
+function passKey(start: usize, end: usize, depth: u32, seed: u32, area: usize): usize {
+  const first = firstOfKey(start, end);
+  if (++keyCount > <u32>keysMax || isKnownKey(start, end, first, seed, area)) {
+    return objectHandedBack;
+  }
+  let position = pastSpaceIfAny(end + 1);
+  if (load<u8>(position) != 0x3a) return objectInvalid;
+  position = pastSpaceIfAny(position + 1);
+  // A key with escapes may be the equal of another one, or special.
+  if (stringEscapes != 0 && hasBackslash(start, end)) return objectHandedBack;
+  if (depth != 1) return position;
+  const kind = maybeSpecial(first) ? kindOf(start, end - start, first) : kindPlain;
+  if (kind == kindOther) return objectHandedBack;
+  const member = area + memberList + <usize>(memberCount * memberBytes);
+  store<u32>(member, <u32>(start - 1), memberKeyStart);
+  store<u32>(member, <u32>(end + 1), memberKeyEnd);
+  store<u32>(member, <u32>position, memberValueStart);
+  store<u32>(member, kind, memberKind);
+  memberCount++;
+  resetStringEscapes();
+  return position;
 }
 
 /**
@@ -108,18 +189,10 @@ export function readObject(brace: usize, area: usize, line: usize, lineEnd: usiz
   let containers: u64 = 1;
   let depth: u32 = 1;
   let seed: u32 = 0;
-  let objects: u32 = 0;
-  let keys: u32 = 0;
   let isKey = true;
-  memberCount = 0;
-  scalarCount = 0;
-  deepest = 1;
-  forgetKeys(area);
-  resetSpecial();
-  resetStringEscapes();
+  beginObject(area);
   // Whether the object ends where it began.
   let isEmpty = load<u8>(position) == 0x7d;
-
   while (true) {
     const byte = <u32>load<u8>(position);
     if (isEmpty) {
@@ -128,28 +201,13 @@ export function readObject(brace: usize, area: usize, line: usize, lineEnd: usiz
       const start = position + 1;
       const end = stringEnd(start, space, quote, backslash);
       if (end <= stringHandedBack) return end;
-      position = end + 1;
       if (isKey) {
-        const first = firstOfKey(start, end);
-        if (++keys > <u32>keysMax || isKnownKey(start, end, first, seed, area)) return objectHandedBack;
-        position = pastSpaceIfAny(position);
-        if (load<u8>(position) != 0x3a) return objectInvalid;
-        position = pastSpaceIfAny(position + 1);
+        position = passKey(start, end, depth, seed, area);
+        if (position <= objectHandedBack) return position;
         isKey = false;
-        // A key with escapes may be the equal of another one, or special.
-        if (stringEscapes != 0 && hasBackslash(start, end)) return objectHandedBack;
-        if (depth != 1) continue;
-        const kind = maybeSpecial(first) ? kindOf(start, end - start, first) : kindPlain;
-        if (kind == kindOther) return objectHandedBack;
-        const member = area + memberList + <usize>(memberCount * memberBytes);
-        store<u32>(member, <u32>(start - 1), memberKeyStart);
-        store<u32>(member, <u32>(end + 1), memberKeyEnd);
-        store<u32>(member, <u32>position, memberValueStart);
-        store<u32>(member, kind, memberKind);
-        memberCount++;
-        resetStringEscapes();
         continue;
       }
+      position = end + 1;
       listScalar(start, end, area);
     } else if (isKey) {
       return objectInvalid;
@@ -160,26 +218,22 @@ export function readObject(brace: usize, area: usize, line: usize, lineEnd: usiz
         position += 2;
       } else {
         store<u32>(area + <usize>(depth << 2), seed, seedStack);
-        depth++;
-        if (depth > deepest) deepest = depth;
+        if (++depth > deepest) deepest = depth;
         isKey = byte == 0x7b;
         containers = (containers << 1) | <u64>isKey;
-        if (isKey) seed = ++objects;
+        if (isKey) seed = ++objectCount;
         position = pastSpaceIfAny(position + 1);
         // White space alone in a container: its end is found below, as that of one with members.
         if (load<u8>(position) != (isKey ? 0x7d : 0x5d)) continue;
         isKey = false;
       }
     } else {
-      const start = position;
-      position = pastScalar(position);
-      if (position <= valueHuge) return position == valueInvalid ? objectInvalid : objectHandedBack;
-      listScalar(start, position, area);
+      position = passScalar(position, area);
+      if (position <= objectHandedBack) return position;
     }
-
     // A value has ended: what follows it, and which containers end with it.
     while (true) {
-      if (depth == 1 && memberCount != 0 && !endMember(position, line, lineEnd, area)) return objectHandedBack;
+      if (depth == 1 && !endMember(position, line, lineEnd, area)) return objectHandedBack;
       position = pastSpaceIfAny(position);
       const next = <u32>load<u8>(position);
       const isObject = (containers & 1) != 0;
@@ -190,8 +244,7 @@ export function readObject(brace: usize, area: usize, line: usize, lineEnd: usiz
       }
       if (next != (isObject ? 0x7d : 0x5d)) return objectInvalid;
       position++;
-      depth--;
-      if (depth == 0) return position;
+      if (--depth == 0) return position;
       containers >>= 1;
       seed = load<u32>(area + <usize>(depth << 2), seedStack);
     }

@@ -1,8 +1,9 @@
-// Finds keys that may stand twice in one object. A hash of each key and its object goes into a
-// table of the worker's area; meeting the same hash again hands the line back. Two keys that differ
-// may share a hash, two equal ones always do: that is enough.
+// Finds keys that may occur twice in one object. A hash of each key and its object goes into a
+// table of the area; a line that has the same hash twice is handed back. Different keys may share a
+// hash, equal ones always do, so no double key is missed.
 //
-// An entry is the hash below the number of its line, so that the table is never cleared.
+// An entry is the hash below the number of its line, so that the table need not be cleared for
+// each.
 
 import { keyTable, keyTableEntries } from './layout';
 
@@ -25,7 +26,7 @@ export function forgetKeys(area: usize): void {
 // @ts-ignore: decorator
 @inline
 export function hashKey(first: u64, last: u64, length: usize, seed: u32): u32 {
-  const mixed = (first ^ (<u64>seed << 32) ^ <u64>length) * 0x9e3779b97f4a7c15;
+  const mixed = (first ^ ((<u64>seed) << 32) ^ <u64>length) * 0x9e3779b97f4a7c15;
   const both = (mixed ^ (mixed >> 29) ^ last) * 0xbf58476d1ce4e5b9;
   return <u32>(both >> 32);
 }
@@ -34,7 +35,7 @@ export function hashKey(first: u64, last: u64, length: usize, seed: u32): u32 {
 // @ts-ignore: decorator
 @inline
 export function meetKey(hash: u32, area: usize): bool {
-  const entry = (<u64>lineNumber << 32) | <u64>hash;
+  const entry = ((<u64>lineNumber) << 32) | <u64>hash;
   let index = hash & (keyTableEntries - 1);
   while (true) {
     const slot = area + <usize>(index << 3);

@@ -1,7 +1,7 @@
-// The labels that a record brings. Values that are no strings become their text, which for numbers
-// and words is the same between quotes; arrays and objects are handed back.
+// The labels that a record brings. Numbers and words become strings of the same characters; arrays
+// and objects are handed back.
 //
-// Both functions walk over JSON that was found valid, without an escape in it.
+// Both functions walk over JSON that was found valid and has no escape.
 
 import { copyPadded } from './envelope';
 import { pastSpace } from './json';
@@ -9,11 +9,11 @@ import { pastPlainString } from './json-string';
 
 /** What `judgeLabels` says of an object. */
 export const labelsUnknown: u32 = 0;
-/** Its inside is written as it stands. */
+/** Its inside is written as it is. */
 export const labelsRaw: u32 = 1;
 export const labelsMixed: u32 = 2;
 
-/** Past the string, number or word at `at`; 0 if another value stands there. */
+/** Past the string, number or word at `at`; 0 if it is another value. */
 function pastLabelValue(at: usize): usize {
   let byte = <u32>load<u8>(at);
   if (byte == 0x22) return pastPlainString(at + 1);
@@ -44,14 +44,16 @@ export function judgeLabels(start: usize, end: usize, room: i32): u32 {
     if (at == 0) return labelsUnknown;
     const next = pastSpace(at);
     isRaw = isRaw && next == at;
-    if (load<u8>(next) != 0x2c) return next + 1 != end ? labelsUnknown : isRaw ? labelsRaw : labelsMixed;
+    if (load<u8>(next) != 0x2c) {
+      return next + 1 != end ? labelsUnknown : isRaw ? labelsRaw : labelsMixed;
+    }
     at = pastSpace(next + 1);
     isRaw = isRaw && at == next + 1;
   }
   return labelsUnknown;
 }
 
-/** Writes the members of the object whose inside begins at `start`, for which `judgeLabels` is not unknown. */
+/** Writes the members of the object after whose brace `start` is; `judgeLabels` knows it. */
 export function writeLabelMembers(start: usize, to: usize): usize {
   let out = to;
   let at = pastSpace(start);

@@ -1,11 +1,9 @@
-// Where things stand in a worker's own area, byte offsets from the area's start. Imported by the
-// kernel (as AssemblyScript) and by kernel.ts (as TypeScript): one source for both, so it holds
-// plain numbers only.
+// The layout of an instance's own area: byte offsets from the area's start. The kernel imports it
+// as AssemblyScript and kernel.ts as TypeScript, so it holds plain numbers only.
 //
-//   0      results of the last call │ 16 entries by severity │ 64 templates: address and length of each
-//   128    cached second
-//   160    lengths of the severity middles │ 256 severity middles │ 832 base 36 pairs │ 3424
-// vectors
+//   0      results of the last call │ 16 entries by severity │ 64 templates: address, length of each
+//   128    cached second │ 160 lengths of the severity and id templates
+//   256    severity and id templates │ 832 base 36 pairs │ 3424 vectors │ 3472 times of reading
 //   3520   seeds of keys │ 4096 key table │ 12288 members │ 17408 scalars │ 18432 shapes
 //   67584  bytes of the templates up to the area's end
 
@@ -46,10 +44,10 @@ export const cachedSecond = 128;
  * Per severity 64 bytes: `","severity":"INFO","insertId":"<22 characters>`; index 0 is DEFAULT,
  * which has no severity member.
  */
-export const middles = 256;
-export const middleBytes = 64;
-/** i32 length of each middle, 9 of them. */
-export const middleLengths = 160;
+export const severityAndIdTemplates = 256;
+export const severityAndIdBytes = 64;
+/** i32 length of each of them, 9 of them. */
+export const severityAndIdLengths = 160;
 
 export const base36Pairs = 832;
 
@@ -100,7 +98,7 @@ export const stopIncomplete = 1;
 /** The soft end of the slot is reached. */
 export const stopFull = 2;
 export const handedBack = 3;
-/** No valid time, stream or tag where CRI has them, or a time so far ahead that the API refuses it. */
+/** No valid time, stream or tag where CRI has them, or a time too far ahead for the API. */
 export const stopNotCri = 3;
 /** The tag is not a plain `F`: a partial line, or something newer. */
 export const stopTag = 4;

@@ -1,6 +1,5 @@
-// Text that is not UTF-8: each maximal part of a sequence that is not whole becomes U+FFFD, as
-// TextDecoder does it. Called by text.ts where the check of a block found an error, for the bytes
-// up to where the next blocks can be checked again.
+// Text that is not UTF-8: each maximal part of an incomplete sequence becomes U+FFFD, as in
+// TextDecoder. Repair goes on up to where blocks can be checked again.
 
 /** Where `repairText` stopped writing. */
 export let repairedOut: usize = 0;

@@ -1,30 +1,46 @@
 // The shapes of a source's JSON lines. A program writes its lines with the same keys in the same
-// order; only the values differ. So a line that was read whole leaves its shape, and the next one
+// order; only the values differ. So a line that was read in full leaves its shape, and the next one
 // like it is only compared:
 //
 //     {"level":"info","status":200,"path":"/x"}
-//     ^^^^^^^^^^    ^^^^^^^^^^^^   ^^^^^^^^^^  ^^     glue: everything between scalar values,
-// quotes included
+//     ^^^^^^^^^^    ^^^^^^^^^^^^   ^^^^^^^^^  ^^   glue: all between scalar values, quotes included
 //
 // If all the glue of a line equals that of a line that was valid, and the values between are valid
-// scalars, then the line is a valid object with the same keys: no key twice, no key special that
-// was not there. Glue is compared 32 bytes at a time, and only the ends of values have to be found.
-// It halves the CPU of JSON lines: 450 to 590 ns become 256 to 274 ns (bench/kernel.ts).
+// scalars, then the line is a valid object with the same keys: no key twice, and no special key
+// that was not there. Glue is compared 32 bytes at a time, and only the ends of values have to be
+// found. It halves the CPU of JSON lines: 450 to 590 ns become 256 to 274 ns (bench/kernel.ts).
 //
 // Shapes are a tree: a node is one piece of glue, its children are what may follow the value after
-// it. A node also says what the glue becomes in the payload, where that is not itself: white space
+// it. A node also says what the glue becomes in the payload where that is not itself: white space
 // is dropped there, and members that are taken are left out. The pool is emptied for every source,
 // so that what a line becomes never depends on another source's lines.
 
 import { copyPadded } from './envelope';
 import {
-  deepest, memberCount, memberIsTaken, memberKeyEnd, memberKeyStart, memberKind, memberValueEnd, memberValueStart, scalarCount,
+  deepest,
+  memberCount,
+  memberIsTaken,
+  memberKeyEnd,
+  memberKeyStart,
+  memberKind,
+  memberValueEnd,
+  memberValueStart,
+  scalarCount,
 } from './json';
 import { isEmptyAt, pastScalar, valueHuge } from './json-number';
 import { memberTaken, memberUnknown, resetSpecial, takeMember } from './json-special';
 import { resetStringEscapes, stringEnd, stringEscapes, stringHandedBack } from './json-string';
 import {
-  backslashVector, memberBytes, memberList, quoteVector, scalarList, scalarsMax, shapeBytes, shapePool, shapesMax, spaceVector,
+  backslashVector,
+  memberBytes,
+  memberList,
+  quoteVector,
+  scalarList,
+  scalarsMax,
+  shapeBytes,
+  shapePool,
+  shapesMax,
+  spaceVector,
 } from './layout';
 
 // A node: the glue's bytes, those that replace it, and u32 fields.
@@ -38,8 +54,8 @@ const child: usize = 140;
 const sibling: usize = 144;
 const traits: usize = 148;
 /**
- * Of the glue: how many bytes still go with what stands before, where the copying goes on, and what
- * is written between.
+ * Of the glue: how many bytes are copied with what precedes it, where copying goes on, and what is
+ * written between.
  */
 const keptBytes: usize = 152;
 const resumeAt: usize = 156;
@@ -47,24 +63,24 @@ const insertLength: usize = 160;
 /** In the last node: how many members stay in the payload. */
 const keptMembers: usize = 164;
 
-// Traits. The kind of a special value stands above them.
+// Traits; the kind of a special value is above them.
 const isString: u32 = 1;
 const isBreak: u32 = 2;
 const isTaken: u32 = 4;
 const isLast: u32 = 8;
 const kindShift: u32 = 8;
 
-/** More that follow the same glue are not learned: they would have to be compared one by one. */
+/** More that follow the same glue are not learned: they would be compared one by one. */
 const siblingsMax: u32 = 12;
 
-/** Deeper objects are not learned: an empty container may take a scalar's place, one level deeper. */
+/** Deeper objects are not learned: an empty container in place of a scalar is one level deeper. */
 const depthLearned: u32 = 32;
 
-/** Of each source, so many lines are learned from: more would be work for shapes that do not come again. */
-const lessonsMax: u32 = 64;
+/** So many lines of a source leave their shape: more would be shapes that do not come again. */
+const shapesLearnedMax: u32 = 64;
 
-/** Lines learned from. */
-let lessons: u32 = 0;
+/** How many lines left their shape. */
+let shapesLearned: u32 = 0;
 
 /** Nodes in use, and the first of those that a line can begin with. */
 let nodeCount: u32 = 0;
@@ -81,7 +97,7 @@ export let shapeKept: u32 = 0;
 export function forgetShapes(): void {
   nodeCount = 0;
   firstNode = 0;
-  lessons = 0;
+  shapesLearned = 0;
 }
 
 // @ts-ignore: decorator
@@ -91,7 +107,7 @@ function equalBits(one: usize, other: usize): u32 {
   return low | (i8x16.bitmask(i8x16.eq(v128.load(one, 16), v128.load(other, 16))) << 16);
 }
 
-/** Whether the node's glue stands at `at`. */
+/** Whether the node's glue is at `at`. */
 // @ts-ignore: decorator
 @inline
 function isGlueAt(at: usize, node: usize): bool {
@@ -105,7 +121,13 @@ function isGlueAt(at: usize, node: usize): bool {
  * without the braces, to `to`. Returns the address past its last brace, 0 if the shape is not
  * known.
  */
-export function encodeShape(brace: usize, to: usize, area: usize, line: usize, lineEnd: usize): usize {
+export function encodeShape(
+  brace: usize,
+  to: usize,
+  area: usize,
+  line: usize,
+  lineEnd: usize,
+): usize {
   const space = v128.load(area, spaceVector);
   const quote = v128.load(area, quoteVector);
   const backslash = v128.load(area, backslashVector);
@@ -134,7 +156,14 @@ export function encodeShape(brace: usize, to: usize, area: usize, line: usize, l
     if (position <= valueHuge) return 0;
     if (kind != 0) {
       const quotes = <usize>(trait & isString);
-      const fate = takeMember(kind, start - quotes, position + quotes, stringEscapes, line, lineEnd);
+      const fate = takeMember(
+        kind,
+        start - quotes,
+        position + quotes,
+        stringEscapes,
+        line,
+        lineEnd,
+      );
       if (fate == memberUnknown || (fate == memberTaken) != ((trait & isTaken) != 0)) return 0;
     }
     node = <usize>load<u32>(node, child);
@@ -168,8 +197,12 @@ function setGlue(node: usize, start: usize, end: usize): void {
   const length = end - start;
   memory.copy(node, start, length);
   store<u32>(node, <u32>length, glueLength);
-  store<u32>(node, length < 32 ? (1 << <u32>length) - 1 : <u32>-1, glueBitsLow);
-  store<u32>(node, length <= 32 ? 0 : length == 64 ? <u32>-1 : (1 << <u32>(length - 32)) - 1, glueBitsHigh);
+  store<u32>(node, length < 32 ? (1 << (<u32>length)) - 1 : <u32>-1, glueBitsLow);
+  store<u32>(
+    node,
+    length <= 32 ? 0 : length == 64 ? <u32>-1 : (1 << (<u32>(length - 32))) - 1,
+    glueBitsHigh,
+  );
 }
 
 /**
@@ -241,8 +274,8 @@ function addChild(parent: usize, node: usize): usize {
  */
 export function learnShape(brace: usize, end: usize, area: usize): void {
   if (scalarCount > <u32>scalarsMax || nodeCount + scalarCount + 1 > <u32>shapesMax) return;
-  if (lessons >= lessonsMax || deepest > depthLearned) return;
-  lessons++;
+  if (shapesLearned >= shapesLearnedMax || deepest > depthLearned) return;
+  shapesLearned++;
   let parent: usize = 0;
   let position = brace + 1;
   let members: u32 = 0;
@@ -258,7 +291,11 @@ export function learnShape(brace: usize, end: usize, area: usize): void {
       if (members != memberCount) return;
       const isKept = members > 0 && !isMemberTaken(members - 1, area);
       store<u32>(node, isLast | isBreak, traits);
-      store<u32>(node, isKept ? <u32>(member(members - 1, memberValueEnd, area) - position) : 0, keptBytes);
+      store<u32>(
+        node,
+        isKept ? <u32>(member(members - 1, memberValueEnd, area) - position) : 0,
+        keptBytes,
+      );
       store<u32>(node, kept, keptMembers);
       addChild(parent, node);
       return;

@@ -1,17 +1,52 @@
-// The entries of structured lines: JSON objects, and klog headers. Called by encode-lines.ts.
-//
-// Both return the address of the line's newline, or one of the two constants below.
+// The entries of structured lines: JSON objects, and klog headers. Both functions that encode
+// return the address of the line's newline, or one of the two constants below.
 
 import { copyPadded, copyTemplate, writeMeta } from './envelope';
 import {
-  memberCount, memberIsTaken, memberKeyEnd, memberKeyStart, memberKind, memberValueEnd, memberValueStart, objectHandedBack,
-  objectInvalid, pastSpace, readObject,
+  memberCount,
+  memberIsTaken,
+  memberKeyEnd,
+  memberKeyStart,
+  memberKind,
+  memberValueEnd,
+  memberValueStart,
+  objectHandedBack,
+  objectInvalid,
+  pastSpace,
+  readObject,
 } from './json';
 import {
-  areLabelsRaw, isMessageOdd, isSampled, isTraceId, labelsEnd, labelsStart, level, locationStart, messageEnd, messageStart, operationStart, requestStart, severity, severityNone, spanEnd, spanStart,
-  timeEnd as ownTimeEnd, timeStart as ownTimeStart, traceEnd, traceStart,
+  areLabelsRaw,
+  isMessageOdd,
+  isSampled,
+  isTraceId,
+  labelsEnd,
+  labelsStart,
+  level,
+  locationStart,
+  messageEnd,
+  messageStart,
+  operationStart,
+  requestStart,
+  severity,
+  severityNone,
+  spanEnd,
+  spanStart,
+  timeEnd as ownTimeEnd,
+  timeStart as ownTimeStart,
+  traceEnd,
+  traceStart,
 } from './json-special';
-import { jsonBytesMax, jsonHead, memberBytes, memberList, stopLong, tail, textHead, traceHead } from './layout';
+import {
+  jsonBytesMax,
+  jsonHead,
+  memberBytes,
+  memberList,
+  stopLong,
+  tail,
+  textHead,
+  traceHead,
+} from './layout';
 import { encodeShape, learnShape, shapeKept, shapeOut } from './shapes';
 import { writeLabelMembers } from './labels';
 import { messageLocation, messageOperation, messageRequest, writeMessage } from './sub-message';
@@ -30,7 +65,7 @@ const emptyTailBytes: usize = 4; // '"},\n'
 const entryEndBytes: usize = 3; // '},\n'
 
 /**
- * What stands before the entry's last brace: the insertId's quote, the source's labels and the
+ * What comes before the entry's last brace: the insertId's quote, the source's labels and the
  * record's own.
  */
 function writeLabels(to: usize, area: usize): usize {
@@ -149,7 +184,15 @@ function writeMembers(to: usize, area: usize): usize {
  * `streamSeverity` is what it has without a severity of its own.
  */
 export function encodeJsonLine(
-  line: usize, timeEnd: usize, content: usize, brace: usize, stream: u32, streamSeverity: u32, offset: u64, to: usize, area: usize,
+  line: usize,
+  timeEnd: usize,
+  content: usize,
+  brace: usize,
+  stream: u32,
+  streamSeverity: u32,
+  offset: u64,
+  to: usize,
+  area: usize,
 ): usize {
   const head = copyTemplate(to, area + jsonHead + <usize>(stream << 3));
   let end = encodeShape(brace, head, area, line, timeEnd);
@@ -243,7 +286,9 @@ function parseKlog(dateEnd: usize): usize {
   const next = <u32>load<u8>(at, 1);
   // A return before the newline is not content, so it is not the space either.
   if (byte != 0x5d || !isSpace(next) || (next == 13 && load<u8>(at, 2) == 10)) return structureNone;
-  if (fileEnd <= fileStart || fileEnd + 1 == at || pastDigits(fileEnd + 1) != at) return structureNone;
+  if (fileEnd <= fileStart || fileEnd + 1 == at || pastDigits(fileEnd + 1) != at) {
+    return structureNone;
+  }
   return isPlain && at - fileEnd < 19 ? at + 2 : structureHandedBack;
 }
 
@@ -258,9 +303,16 @@ function klogSeverity(letter: u32): u32 {
   return letter == 0x41 ? 7 : 0; // A
 }
 
-/** Encodes the line at `line` if its content, whose date ends at `dateEnd`, begins with a whole klog header. */
+/** Encodes the line at `line` if it begins with a klog header, whose date ends at `dateEnd`. */
 export function encodeKlogLine(
-  line: usize, timeEnd: usize, content: usize, dateEnd: usize, stream: u32, offset: u64, to: usize, area: usize,
+  line: usize,
+  timeEnd: usize,
+  content: usize,
+  dateEnd: usize,
+  stream: u32,
+  offset: u64,
+  to: usize,
+  area: usize,
 ): usize {
   const klog = klogSeverity(<u32>load<u8>(content));
   if (klog == 0) return structureNone;

@@ -1,9 +1,9 @@
-// The fields of an entry that are messages: httpRequest, operation and sourceLocation. Taken is an
-// object of known members, each of the type of its field and written as the entry writes it; white
-// space between them does not count. All others are handed back: the reference (sub-message.ts in
-// the folder above) knows what becomes of them.
+// The fields of an entry that are messages: httpRequest, operation and sourceLocation. The kernel
+// takes an object of known members, each of its field's type and spelled as the entry spells it,
+// with any white space between them. All others are handed back to the reference (sub-message.ts of
+// the entries).
 //
-// Both functions walk over JSON that was found valid, without an escape in it.
+// Both functions walk over JSON that was found valid and has no escape.
 
 import { copyPadded } from './envelope';
 import { pastSpace } from './json';
@@ -37,19 +37,40 @@ function requestCast(key: usize, length: usize): u32 {
   }
   if (length == 8) {
     if (first == 0x7469486568636163) return castBool; // cacheHit
-    return u32(first == 0x704965746f6d6572) | u32(first == 0x7049726576726573) | u32(first == 0x6c6f636f746f7270); // remoteIp serverIp protocol
+    return (
+      u32(first == 0x704965746f6d6572) | // remoteIp
+      u32(first == 0x7049726576726573) | // serverIp
+      u32(first == 0x6c6f636f746f7270) // protocol
+    );
   }
   if (length < 8) return 0;
   const last = load<u64>(key + length - 8);
-  if (length == 9) return first == 0x6e65674172657375 && last == 0x746e656741726573 ? castString : 0; // userAgen serAgent
-  if (length == 10) return first == 0x5574736575716572 && last == 0x6c72557473657571 ? castString : 0; // requestU questUrl
-  if (length == 11) {
-    if (first == 0x5374736575716572 && last == 0x657a695374736575) return castInt64; // requestS uestSize
-    return first == 0x6f6f4c6568636163 && last == 0x70756b6f6f4c6568 ? castBool : 0; // cacheLoo heLookup
+  // userAgen serAgent
+  if (length == 9) {
+    return first == 0x6e65674172657375 && last == 0x746e656741726573 ? castString : 0;
   }
-  if (length == 12) return first == 0x65736e6f70736572 && last == 0x657a695365736e6f ? castInt64 : 0; // response onseSize
-  if (length == 13) return first == 0x4d74736575716572 && last == 0x646f6874654d7473 ? castString : 0; // requestM stMethod
-  if (length == 14) return first == 0x6c69466568636163 && last == 0x73657479426c6c69 ? castInt64 : 0; // cacheFil illBytes
+  // requestU questUrl
+  if (length == 10) {
+    return first == 0x5574736575716572 && last == 0x6c72557473657571 ? castString : 0;
+  }
+  if (length == 11) {
+    // requestS uestSize
+    if (first == 0x5374736575716572 && last == 0x657a695374736575) return castInt64;
+    // cacheLoo heLookup
+    return first == 0x6f6f4c6568636163 && last == 0x70756b6f6f4c6568 ? castBool : 0;
+  }
+  // response onseSize
+  if (length == 12) {
+    return first == 0x65736e6f70736572 && last == 0x657a695365736e6f ? castInt64 : 0;
+  }
+  // requestM stMethod
+  if (length == 13) {
+    return first == 0x4d74736575716572 && last == 0x646f6874654d7473 ? castString : 0;
+  }
+  // cacheFil illBytes
+  if (length == 14) {
+    return first == 0x6c69466568636163 && last == 0x73657479426c6c69 ? castInt64 : 0;
+  }
   return 0;
 }
 

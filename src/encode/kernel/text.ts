@@ -1,4 +1,4 @@
-// Copying text as the inside of a JSON string, escaped as JSON.stringify does: the control
+// Copies text as the inside of a JSON string, escaped as JSON.stringify does: the control
 // characters, the quote and the backslash.
 //
 // Sixteen bytes are stored at the destination before they are looked at. One comparison then finds
@@ -11,8 +11,8 @@
 //           where it is none, see repair.ts
 //           else go on at the first special byte: a newline ends the text, the others are escaped
 //
-// The vectors that bytes are compared with are loaded from the area: as constants, V8 would make
-// them anew for each block, which takes three instructions each.
+// The vectors that bytes are compared with are loaded from the area: V8 would build constants again
+// for each block, which takes three instructions each.
 
 import { backslashVector, contentBytesMax, quoteVector, spaceVector, stopLong } from './layout';
 import { repairedOut, repairText } from './repair';

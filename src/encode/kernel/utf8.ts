@@ -1,8 +1,8 @@
 // Checks UTF-8 sixteen bytes at a time, by the lookup algorithm of Keiser and Lemire ("Validating
 // UTF-8 in less than one instruction per byte", 2021): nearly every error shows in two neighbouring
 // bytes. Three tables say which errors the high nibble of the first, its low nibble and the high
-// nibble of the second allow; what all three allow is an error. What is left, whether the third and
-// fourth bytes of a sequence are there, follows from the bytes two and three places before.
+// nibble of the second allow; an error is what all three allow. The rest, whether a sequence has
+// its third and fourth byte, follows from the bytes two and three before.
 
 const tooShort: u8 = 1 << 0; // a lead without its continuation
 const tooLong: u8 = 1 << 1; // a continuation after ASCII
@@ -19,21 +19,24 @@ const large: u8 = any | tooLarge | tooLarge1000;
 const continuation: u8 = tooLong | overlong2 | twoContinuations;
 
 /**
- * A bit for each of the 16 bytes at `at` that cannot stand after what stands before it. The three
+ * A bit for each of the 16 bytes at `at` that cannot follow the bytes before it. The three
  * bytes before `at` must be in order, and no sequence may be cut off by reading on at `at`.
  */
 export function utf8Errors(at: usize): u32 {
   const bytes = v128.load(at);
   const before = v128.load(at - 1);
   const low = i8x16.splat(0x0f);
+  // oxfmt-ignore
   const byFirstHigh = i8x16.swizzle(
     i8x16(
       tooLong, tooLong, tooLong, tooLong, tooLong, tooLong, tooLong, tooLong,
       twoContinuations, twoContinuations, twoContinuations, twoContinuations,
-      tooShort | overlong2, tooShort, tooShort | overlong3 | surrogate, tooShort | tooLarge | tooLarge1000 | overlong4,
+      tooShort | overlong2, tooShort, tooShort | overlong3 | surrogate,
+      tooShort | tooLarge | tooLarge1000 | overlong4,
     ),
     i8x16.shr_u(before, 4),
   );
+  // oxfmt-ignore
   const byFirstLow = i8x16.swizzle(
     i8x16(
       any | overlong3 | overlong2 | overlong4, any | overlong2, any, any, any | tooLarge,
@@ -41,6 +44,7 @@ export function utf8Errors(at: usize): u32 {
     ),
     v128.and(before, low),
   );
+  // oxfmt-ignore
   const bySecondHigh = i8x16.swizzle(
     i8x16(
       tooShort, tooShort, tooShort, tooShort, tooShort, tooShort, tooShort, tooShort,
