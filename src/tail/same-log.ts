@@ -60,7 +60,8 @@ export function isCopyOf(file: LogFile, other: LogFile): boolean {
 
 /** Whether `pack`, which is not unpacked yet, may be what `original` was packed to. */
 export function mayBePackOf(pack: LogFile, original: LogFile): boolean {
-  if (!pack.name.compressed || pack.identity !== undefined || original.name.compressed)
+  if (!pack.name.compressed || pack.identity !== undefined || original.name.compressed) {
     return false;
+  }
   return pack.size === original.size && pack.head?.lineHash === original.head?.lineHash;
 }
