@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
-import { scanObject, scanStrings } from '../../src/encode/json/object-scan.ts';
+import { scanObject, scanTokens } from '../../src/encode/json/object-scan.ts';
 import { rawMember } from '../../src/encode/json/json-text.ts';
+import { seedOfRun } from '../support/seed.ts';
 import { mutate, randomFrom, randomObject } from './random-json.ts';
 
 /** The text with lone surrogate escapes replaced: pairs and other escapes match first and stay. */
@@ -137,10 +138,58 @@ describe('scanObject()', () => {
   });
 });
 
-test('scanStrings() finds string values and no keys', () => {
-  const text = '{"a":"x","b":["y",{"c":"z"}],"d":1}';
-  const ranges = scanStrings(text);
-  const found: string[] = [];
-  for (let at = 0; at < ranges.length; at += 2) found.push(text.slice(ranges[at], ranges[at + 1]));
-  expect(found).toEqual(['"x"', '"y"', '"z"']);
+describe('scanTokens()', () => {
+  /** The value that the tokens of `text` make, and what is between them. */
+  function rebuild(text: string): { value: string; between: string; isWhole: boolean } {
+    let value = '';
+    let between = '';
+    let last = 0;
+    const isWhole = scanTokens(text, (kind, start, end) => {
+      between += text.slice(last, start);
+      last = end;
+      const needsComma = kind !== 'end' && /[^[{:]$/.test(value);
+      value += `${needsComma ? ',' : ''}${text.slice(start, end)}${kind === 'key' ? ':' : ''}`;
+      const first = text[start]!;
+      const isRight = {
+        object: first === '{',
+        array: first === '[',
+        end: first === '}' || first === ']',
+        key: first === '"',
+        string: first === '"',
+        number: /[-\d]/.test(first),
+        word: /[tfn]/.test(first),
+      };
+      expect({ kind, first, is: isRight[kind] }).toEqual({ kind, first, is: true });
+    });
+    return { value, between: between + text.slice(last), isWhole };
+  }
+
+  test('hands over all of an object but white space, commas and colons', () => {
+    const random = randomFrom(seedOfRun());
+    for (let round = 0; round < 4_000; round++) {
+      const whole = randomObject(random);
+      const text = round % 2 === 0 ? whole : mutate(random, whole);
+      const { value, between, isWhole } = rebuild(text);
+      expect({ text, isWhole }).toEqual({ text, isWhole: scanObject(text) !== undefined });
+      if (!isWhole) continue;
+      expect({ text, between: between.replace(/[ \t\r\n:,]/g, '') }).toEqual({ text, between: '' });
+      expect(plain(read(value))).toEqual(plain(read(text)));
+    }
+  });
+
+  test('tells keys from string values, at any depth', () => {
+    const found: string[] = [];
+    scanTokens('{"a":"x","b":["y",{"c" : "z"}],"d":1}', (kind, start) => {
+      if (kind === 'key' || kind === 'string') found.push(`${kind} ${start}`);
+    });
+    expect(found).toEqual([
+      'key 1',
+      'string 5',
+      'key 9',
+      'string 14',
+      'key 19',
+      'string 25',
+      'key 31',
+    ]);
+  });
 });

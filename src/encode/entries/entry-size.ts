@@ -1,9 +1,12 @@
 // How many bytes an entry has as protobuf, which is what the API's limit counts. The invariant:
 // never less than the true size, and more by no more than the reserve for what the request adds.
 
+import assert from 'node:assert';
+
 import { limits } from '../../config.ts';
 import type { EncodeContext, Entry } from './entry.ts';
 import { stringValue } from '../json/json-text.ts';
+import { scanTokens } from '../json/object-scan.ts';
 
 /** A tag: all field numbers of the messages here are below 16. */
 const tagBytes = 1;
@@ -25,8 +28,6 @@ function fieldBytes(bytes: number): number {
 type Container = {
   readonly isObject: boolean;
   bytes: number;
-  /** The next string is a key. */
-  expectsKey: boolean;
   /** Of the key whose value comes next. */
   keyBytes: number;
 };
@@ -38,63 +39,38 @@ function addValue(container: Container, valueBytes: number): void {
     : fieldBytes(valueBytes);
 }
 
-/** One past the closing quote of the string that opens at `start`. */
-function stringEnd(json: string, start: number): number {
-  let at = start + 1;
-  while (json[at] !== '"') at += json[at] === '\\' ? 2 : 1;
-  return at + 1;
-}
-
-/** Bytes of UTF-8 that a raw string stands for. */
+/** Bytes of UTF-8 that a raw string means. */
 function stringBytes(raw: string): number {
   return Buffer.byteLength(stringValue(raw) ?? '');
 }
 
-/** Adds the scalar that starts at `start`, and says where it ends. */
-function addScalar(container: Container, json: string, start: number): number {
-  if (json[start] === '"') {
-    const end = stringEnd(json, start);
-    const bytes = stringBytes(json.slice(start, end));
-    if (container.expectsKey) container.keyBytes = bytes;
-    else addValue(container, fieldBytes(bytes));
-    container.expectsKey = false;
-    return end;
-  }
-  let end = start;
-  while (!',]} \t\r\n'.includes(json.charAt(end))) end++;
-  const isWord = 'tfn'.includes(json.charAt(start));
-  addValue(container, tagBytes + (isWord ? 1 : doubleBytes));
-  return end;
-}
-
 /**
  * Bytes of a valid JSON object as a google.protobuf.Struct; an upper bound of the same members as a
- * message or a map. It reads the text itself, because JSON.parse may take one key for another (see
- * object-scan.ts).
+ * message or a map.
  */
 export function objectBytes(json: string): number {
-  const outside: Container = { isObject: false, bytes: 0, expectsKey: false, keyBytes: 0 };
-  const open: Container[] = [outside];
-  let objectEnd = 0;
-  for (let at = 0; at < json.length;) {
-    const top = open.at(-1) ?? outside;
-    const character = json.charAt(at);
-    if (character === '{' || character === '[') {
-      const isObject = character === '{';
-      open.push({ isObject, bytes: 0, expectsKey: isObject, keyBytes: 0 });
-    } else if (character === '}' || character === ']') {
-      open.pop();
-      objectEnd = top.bytes;
-      addValue(open.at(-1) ?? outside, fieldBytes(top.bytes));
-    } else if (character === ',') {
-      top.expectsKey = top.isObject;
-    } else if (!' \t\r\n:'.includes(character)) {
-      at = addScalar(top, json, at);
-      continue;
+  const whole: Container = { isObject: false, bytes: 0, keyBytes: 0 };
+  const outer: Container[] = [];
+  let container = whole;
+  let bytes = 0;
+  const isObject = scanTokens(json, (kind, start, end) => {
+    if (kind === 'object' || kind === 'array') {
+      outer.push(container);
+      container = { isObject: kind === 'object', bytes: 0, keyBytes: 0 };
+    } else if (kind === 'end') {
+      ({ bytes } = container);
+      container = outer.pop() ?? whole;
+      addValue(container, fieldBytes(bytes));
+    } else if (kind === 'key') {
+      container.keyBytes = stringBytes(json.slice(start, end));
+    } else if (kind === 'string') {
+      addValue(container, fieldBytes(stringBytes(json.slice(start, end))));
+    } else {
+      addValue(container, tagBytes + (kind === 'word' ? 1 : doubleBytes));
     }
-    at++;
-  }
-  return objectEnd;
+  });
+  assert(isObject);
+  return bytes;
 }
 
 /** All that an entry has beside the payload and its insertId, as one JSON object. */

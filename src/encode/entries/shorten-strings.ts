@@ -4,7 +4,7 @@
 
 import { limits } from '../../config.ts';
 import { objectBytes } from './entry-size.ts';
-import { applyEdits, scanStrings } from '../json/object-scan.ts';
+import { applyEdits, scanTokens } from '../json/object-scan.ts';
 import type { Edit } from '../json/object-scan.ts';
 
 /** No mark is longer, whatever the count in it. */
@@ -21,14 +21,12 @@ export function characterBorder(text: Uint8Array, bytes: number): number {
 
 /** The string values that are worth shortening. */
 function longStrings(json: string): readonly LongString[] {
-  const ranges = scanStrings(json);
   const found: LongString[] = [];
-  for (let at = 0; at < ranges.length; at += 2) {
-    const [start = 0, end = 0] = [ranges[at], ranges[at + 1]];
-    if (end - start <= limits.stringKeptBytesMin) continue;
+  scanTokens(json, (kind, start, end) => {
+    if (kind !== 'string' || end - start <= limits.stringKeptBytesMin) return;
     const bytes = Buffer.from(JSON.parse(json.slice(start, end)) as string);
     if (bytes.length > limits.stringKeptBytesMin + markBytesMax) found.push({ start, end, bytes });
-  }
+  });
   return found;
 }
 

@@ -1,7 +1,8 @@
-// Validates a JSON object and finds its top-level members, without building values. The invariant:
-// it accepts exactly the objects that JSON.parse accepts, up to `limits.jsonDepthMax` levels, in
-// linear time; and what it returns can be sent: no number that a double cannot hold, no lone
-// surrogate, no key twice in one object.
+// The one scanner of JSON objects: it validates a text, hands over its tokens, and finds its
+// top-level members, without building values. The invariant: it accepts exactly the objects that
+// JSON.parse accepts, up to `limits.jsonDepthMax` levels, in linear time; and what `scanObject`
+// returns can be sent: no number that a double cannot hold, no lone surrogate, no key twice in one
+// object.
 //
 // JSON.parse reads single strings here and never an object: V8 14.6 takes an escaped key for
 // another one once it has seen a key that ends in a backslash (nodejs/node, issue 63785).
@@ -29,18 +30,24 @@ export type JsonObject = {
   readonly members: readonly Member[];
 };
 
-/** A range of text, and what stands there instead. */
+/**
+ * What a token is: `object` and `array` are opening brackets and `end` a closing one, `word` is
+ * true, false or null. White space, commas and colons are no tokens.
+ */
+type TokenKind = 'object' | 'array' | 'end' | 'key' | 'string' | 'number' | 'word';
+
+/** Takes the token of [start, end); strings and keys with their quotes. */
+export type OnToken = (kind: TokenKind, start: number, end: number) => void;
+
+/** A range of text, and what replaces it. */
 export type Edit = { readonly start: number; readonly end: number; readonly text: string };
 
 type Scan = {
   readonly text: string;
   readonly members: Member[];
   readonly edits: Edit[];
-  /**
-   * Where string values are noted, when someone wants to know: `start, end` of each, quotes
-   * included.
-   */
-  readonly strings: number[] | undefined;
+  /** Takes the tokens; then no members are collected. */
+  readonly onToken: OnToken | undefined;
 };
 
 /** Returned instead of an offset when the text is no JSON. */
@@ -167,30 +174,34 @@ function skipNumber(scan: Scan, start: number): number {
   return at;
 }
 
-function skipWord(text: string, start: number, word: string): number {
-  return text.startsWith(word, start) ? start + word.length : invalid;
+function skipWord(scan: Scan, start: number, word: string): number {
+  if (!scan.text.startsWith(word, start)) return invalid;
+  return handOver(scan, 'word', start, start + word.length);
+}
+
+/** Hands the token over; returns its end. */
+function handOver(scan: Scan, kind: TokenKind, start: number, end: number): number {
+  if (end !== invalid) scan.onToken?.(kind, start, end);
+  return end;
 }
 
 /** Past the value at `start`, which is inside `depth` containers. */
 function skipValue(scan: Scan, start: number, depth: number): number {
   switch (scan.text.charCodeAt(start)) {
-    case quote: {
-      const end = skipString(scan, start);
-      scan.strings?.push(start, end);
-      return end;
-    }
+    case quote:
+      return handOver(scan, 'string', start, skipString(scan, start));
     case openBrace:
       return skipObject(scan, start, depth + 1);
     case openBracket:
       return skipArray(scan, start, depth + 1);
     case 0x74:
-      return skipWord(scan.text, start, 'true');
+      return skipWord(scan, start, 'true');
     case 0x66:
-      return skipWord(scan.text, start, 'false');
+      return skipWord(scan, start, 'false');
     case 0x6e:
-      return skipWord(scan.text, start, 'null');
+      return skipWord(scan, start, 'null');
     default:
-      return skipNumber(scan, start);
+      return handOver(scan, 'number', start, skipNumber(scan, start));
   }
 }
 
@@ -198,25 +209,32 @@ function skipValue(scan: Scan, start: number, depth: number): number {
 function skipArray(scan: Scan, start: number, depth: number): number {
   const { text } = scan;
   if (depth > limits.jsonDepthMax) return invalid;
-  let at = skipSpace(text, start + 1);
-  if (text.charCodeAt(at) === closeBracket) return at + 1;
+  let at = skipSpace(text, handOver(scan, 'array', start, start + 1));
+  if (text.charCodeAt(at) === closeBracket) return handOver(scan, 'end', at, at + 1);
   for (;;) {
     at = skipValue(scan, at, depth);
     if (at === invalid) return invalid;
     at = skipSpace(text, at);
     const code = text.charCodeAt(at);
-    if (code === closeBracket) return at + 1;
+    if (code === closeBracket) return handOver(scan, 'end', at, at + 1);
     if (code !== comma) return invalid;
     at = skipSpace(text, at + 1);
   }
+}
+
+/** The string that a raw key (with its quotes) stands for, as it will be after repair. */
+function unescapeKey(raw: string): string {
+  if (!raw.includes('\\')) return raw.slice(1, -1);
+  return (JSON.parse(raw) as string).toWellFormed();
 }
 
 /** The keys of one object so far, each with where it starts. */
 type KeyList = { readonly keys: string[]; readonly starts: number[]; index?: Map<string, number> };
 
 /** Adds a key, and notes an earlier member of the same key for removal: the last value wins. */
-function addKey(scan: Scan, list: KeyList, key: string, start: number): void {
+function addKey(scan: Scan, list: KeyList, start: number, end: number): string {
   const { keys, starts } = list;
+  const key = unescapeKey(scan.text.slice(start, end));
   let earlier = -1;
   if (keys.length < fewKeys) {
     earlier = keys.lastIndexOf(key);
@@ -227,42 +245,39 @@ function addKey(scan: Scan, list: KeyList, key: string, start: number): void {
   }
   keys.push(key);
   starts.push(start);
-  if (earlier === -1) return;
+  if (earlier === -1) return key;
   const [from, to] = [starts[earlier], starts[earlier + 1]];
   assert(from !== undefined && to !== undefined);
   // The range ends where the next member starts, so that the comma between them goes too.
   scan.edits.push({ start: from, end: to, text: '' });
-}
-
-/** The string that a raw key (with its quotes) stands for, as it will be after repair. */
-function unescapeKey(raw: string): string {
-  if (!raw.includes('\\')) return raw.slice(1, -1);
-  return (JSON.parse(raw) as string).toWellFormed();
+  return key;
 }
 
 /** Past the object whose brace is at `start`; the members of the outermost one are kept. */
 function skipObject(scan: Scan, start: number, depth: number): number {
   const { text } = scan;
   if (depth > limits.jsonDepthMax) return invalid;
-  let at = skipSpace(text, start + 1);
-  if (text.charCodeAt(at) === closeBrace) return at + 1;
+  let at = skipSpace(text, handOver(scan, 'object', start, start + 1));
+  if (text.charCodeAt(at) === closeBrace) return handOver(scan, 'end', at, at + 1);
   const list: KeyList = { keys: [], starts: [] };
   for (;;) {
     const keyStart = at;
     if (text.charCodeAt(at) !== quote) return invalid;
-    const keyEnd = skipString(scan, at);
+    const keyEnd = handOver(scan, 'key', at, skipString(scan, at));
     if (keyEnd === invalid) return invalid;
-    const key = unescapeKey(text.slice(keyStart, keyEnd));
-    addKey(scan, list, key, keyStart);
+    // Tokens are handed over as written, so a repeated key matters only when members are collected.
+    const key = scan.onToken === undefined ? addKey(scan, list, keyStart, keyEnd) : '';
     at = skipSpace(text, keyEnd);
     if (text.charCodeAt(at) !== colon) return invalid;
     const valueStart = skipSpace(text, at + 1);
     const valueEnd = skipValue(scan, valueStart, depth);
     if (valueEnd === invalid) return invalid;
-    if (depth === 1) scan.members.push({ key, keyStart, keyEnd, valueStart, valueEnd });
+    if (depth === 1 && scan.onToken === undefined) {
+      scan.members.push({ key, keyStart, keyEnd, valueStart, valueEnd });
+    }
     at = skipSpace(text, valueEnd);
     const code = text.charCodeAt(at);
-    if (code === closeBrace) return at + 1;
+    if (code === closeBrace) return handOver(scan, 'end', at, at + 1);
     if (code !== comma) return invalid;
     at = skipSpace(text, at + 1);
   }
@@ -295,7 +310,7 @@ export function applyEdits(text: string, edits: readonly Edit[]): string {
  * UTF-16.
  */
 export function scanObject(text: string): JsonObject | undefined {
-  const scan: Scan = { text, members: [], edits: [], strings: undefined };
+  const scan: Scan = { text, members: [], edits: [], onToken: undefined };
   if (!scanText(scan)) return undefined;
   if (scan.edits.length === 0) return { text, members: scan.members };
   const repaired = scanObject(applyEdits(text, scan.edits));
@@ -304,11 +319,9 @@ export function scanObject(text: string): JsonObject | undefined {
 }
 
 /**
- * Where the string values of an object stand, at any depth: `start, end` of each, quotes included.
- * Throws when it is no object.
+ * Hands over the tokens of the object that `text` is, in order. False when it is none: then only
+ * those before the error were handed over.
  */
-export function scanStrings(text: string): readonly number[] {
-  const strings: number[] = [];
-  assert(scanText({ text, members: [], edits: [], strings }));
-  return strings;
+export function scanTokens(text: string, onToken: OnToken): boolean {
+  return scanText({ text, members: [], edits: [], onToken });
 }

@@ -12,7 +12,7 @@
 // The invariant: nothing that was found is in the result; if two matches cannot be hidden
 // separately, the whole record is.
 
-import { applyEdits, type Edit } from '../json/object-scan.ts';
+import { applyEdits, scanTokens, type Edit } from '../json/object-scan.ts';
 
 /** What stands where something was hidden. */
 export const redactedText = '[REDACTED]';
@@ -44,8 +44,6 @@ type Token = Range & {
   readonly units: readonly number[] | undefined;
 };
 
-const isSpaceOrMark = /[\s,:[\]{}]/;
-
 /** Where the units of the string at `start` are written, and its closing quote. */
 function unitsOf(text: string, start: number): number[] {
   const units: number[] = [];
@@ -59,36 +57,18 @@ function unitsOf(text: string, start: number): number[] {
   return units;
 }
 
-/** The string whose opening quote is at `start`. */
-function stringAt(text: string, start: number): Omit<Token, 'isKey'> {
-  const quote = text.indexOf('"', start + 1);
-  const isEscaped = text.slice(start, quote).includes('\\');
-  const units = isEscaped ? unitsOf(text, start) : undefined;
-  return { start, end: (units?.at(-1) ?? quote) + 1, isString: true, units };
-}
-
-/** The number, `true`, `false` or `null` at `start`. */
-function wordAt(text: string, start: number): Omit<Token, 'isKey'> {
-  let end = start;
-  while (!isSpaceOrMark.test(text[end]!)) end++;
-  return { start, end, isString: false, units: undefined };
-}
-
-/** All keys and scalars of an object, in order; `text` must be one. */
-function tokensOf(text: string): Token[] {
+/** All keys and scalars of the object that `text` is, in order; undefined when it is none. */
+export function keysAndScalars(text: string): readonly Token[] | undefined {
   const tokens: Token[] = [];
-  const isKeyEnd = /\s*:/y;
-  for (let at = 0; at < text.length;) {
-    if (isSpaceOrMark.test(text[at]!)) {
-      at++;
-      continue;
-    }
-    const token = text[at] === '"' ? stringAt(text, at) : wordAt(text, at);
-    at = token.end;
-    isKeyEnd.lastIndex = at;
-    tokens.push({ ...token, isKey: token.isString && isKeyEnd.test(text) });
-  }
-  return tokens;
+  const isObject = scanTokens(text, (kind, start, end) => {
+    if (kind === 'object' || kind === 'array' || kind === 'end') return;
+    const isKey = kind === 'key';
+    const isString = isKey || kind === 'string';
+    const isEscaped = isString && text.slice(start, end).includes('\\');
+    const units = isEscaped ? unitsOf(text, start) : undefined;
+    tokens.push({ start, end, isString, isKey, units });
+  });
+  return isObject ? tokens : undefined;
 }
 
 /** The index of the unit that is written around `offset`. */
@@ -247,14 +227,13 @@ export function united(ranges: readonly Range[]): readonly Range[] {
 
 /**
  * The text of an object without the matches of `search`, of which `ranges` are those in the text as
- * it stands; undefined when there are none.
+ * it is written; undefined when there are none.
  */
 export function redactObject(
   text: string,
-  ranges: readonly Range[],
+  { tokens, ranges }: { tokens: readonly Token[]; ranges: readonly Range[] },
   search: Search,
 ): Redacted | undefined {
-  const tokens = tokensOf(text);
   const hidden = hiddenRanges(text, { tokens, ranges }, search);
   if (hidden === undefined) return redactedWhole;
   if (hidden.length === 0) return undefined;

@@ -13,8 +13,9 @@ import { threadCpuUsage } from 'node:process';
 
 import { limits } from '../../config.ts';
 import { compilePattern, type RedactionPattern } from '../../redaction-pattern.ts';
-import { applyEdits, scanObject } from '../json/object-scan.ts';
+import { applyEdits } from '../json/object-scan.ts';
 import {
+  keysAndScalars,
   redactedText,
   redactedWhole,
   redactObject,
@@ -104,7 +105,8 @@ function redact(text: string, search: Search): Redacted | undefined {
   const ranges = search(text);
   if (ranges === undefined) return redactedWhole;
   const mayHide = ranges.length > 0 || text.includes('\\');
-  if (mayHide && scanObject(text) !== undefined) return redactObject(text, ranges, search);
+  const tokens = mayHide ? keysAndScalars(text) : undefined;
+  if (tokens !== undefined) return redactObject(text, { tokens, ranges }, search);
   if (ranges.length === 0) return undefined;
   const edits = ranges.map((range) => ({ ...range, text: redactedText }));
   return { text: applyEdits(text, edits), mayBeObject: false };
