@@ -6,7 +6,7 @@ import { threadCpuUsage } from 'node:process';
 import { workerData } from 'node:worker_threads';
 
 import { limits } from '../config.ts';
-import { closeBody, openBody } from './growing-body.ts';
+import { GrowingBody } from './growing-body.ts';
 import { drainSource } from './records/drain-source.ts';
 import type { DrainResult, DrainTask, SourceResult } from './drain-task.ts';
 import type { EncoderSetup } from './encoder-pool.ts';
@@ -49,7 +49,7 @@ function countRequestLabels(head: Uint8Array): number {
 export function drainTask(encoder: Encoder, layout: SharedLayout, task: DrainTask): DrainResult {
   // Linux counts it in ticks: one task may read 0, sums are right.
   const before = threadCpuUsage();
-  const body = openBody(encoder.memory, layout, task);
+  const body = new GrowingBody(encoder.memory, layout, task);
   const sources: SourceResult[] = [];
   const { traceParent } = task;
   const readAt = instantOfClock(task.readAtMs);
@@ -59,7 +59,7 @@ export function drainTask(encoder: Encoder, layout: SharedLayout, task: DrainTas
     const sourceTask = { source, traceParent, readAt, requestLabels };
     sources.push(isFull ? skipSource(source) : drainSource(encoder, body, sourceTask));
   }
-  const bodyBytes = closeBody(body);
+  const bodyBytes = body.close();
   const { user, system } = threadCpuUsage(before);
   return { bodyBytes, entries: body.entries, sources, cpuMicros: user + system };
 }

@@ -6,7 +6,8 @@ import { parseCriLine } from '../../src/encode/records/cri-line.ts';
 import { parseDockerLine } from '../../src/encode/records/docker-line.ts';
 import { incompleteInsertId, insertIdOf } from '../../src/encode/entries/insert-id.ts';
 import { encodeRecord, encodeText } from '../../src/encode/entries/log-entry.ts';
-import type { EncodeContext } from '../../src/encode/entries/log-entry.ts';
+import type { Stream } from '../../src/encode/entries/entry-template.ts';
+import type { EncodeContext } from '../../src/encode/entries/entry.ts';
 
 export type ModelFile = {
   readonly content: Buffer;
@@ -16,7 +17,6 @@ export type ModelFile = {
 
 export type ModelFormat = 'cri' | 'docker';
 
-type Stream = 'stdout' | 'stderr';
 type Line = { time: string; stream: Stream; partial: boolean; content: Buffer };
 /**
  * Bytes of a file between holes and newlines; `line` when they are one of its format. `atEnd`: the

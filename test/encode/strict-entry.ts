@@ -12,7 +12,8 @@ import { violationsOf } from '../../src/emulator/schema-violation.ts';
 import { parseCriLine } from '../../src/encode/records/cri-line.ts';
 import { instantOfClock } from '../../src/encode/rfc3339.ts';
 import { encodeRecord } from '../../src/encode/entries/log-entry.ts';
-import type { EncodeContext, RecordInput } from '../../src/encode/entries/log-entry.ts';
+import type { EncodeContext } from '../../src/encode/entries/entry.ts';
+import type { RecordInput } from '../../src/encode/entries/log-entry.ts';
 
 export const lineTime = '2024-03-05T14:07:21.104582937Z';
 export const insertId = 'abcdefghijklmnopqrstuv00000000';

@@ -14,10 +14,8 @@ import { parseKlog } from './klog.ts';
 import { joinLabels, labelOf, originalTime } from './labels.ts';
 import type { Label } from './labels.ts';
 import { severityOfStream } from './severity.ts';
-import { redactedText, redactedWhole } from '../redaction/redactor.ts';
+import { redactedText, redactedWhole } from '../redaction/redact-object.ts';
 import { readSpecialFields } from './special-fields.ts';
-
-export type { EncodeContext } from './entry.ts';
 
 /** A line, or the lines that were joined to it. */
 export type RecordInput = {

@@ -4,13 +4,13 @@
 // The invariant: what it reports as consumed is in the body, and nothing else of the source is.
 
 import { limits } from '../../config.ts';
-import type { Body } from '../growing-body.ts';
+import type { GrowingBody } from '../growing-body.ts';
 import type { Segment, Source, SourceResult } from '../drain-task.ts';
 import type { EncodeContext } from '../entries/entry.ts';
 import { beforeZeros, pastZeros } from './hole.ts';
 import { stopDone } from '../kernel/layout.ts';
 import { openLookAhead } from './look-ahead.ts';
-import { openLookBack } from './look-back.ts';
+import { noteStart, openLookBack } from './look-back.ts';
 import { flushOpen } from './open-record.ts';
 import { compact, openSegment, readChunk } from './read-chunk.ts';
 import type { Chunk } from './read-chunk.ts';
@@ -33,7 +33,7 @@ type SourceTask = Pick<EncodeContext, 'traceParent' | 'readAt' | 'requestLabels'
   readonly source: Source;
 };
 
-function openRun(encoder: Encoder, body: Body, task: SourceTask): SourceRun {
+function openRun(encoder: Encoder, body: GrowingBody, task: SourceTask): SourceRun {
   const { source, ...shared } = task;
   const { resource, logName, labels, recordRule } = source;
   const redact = recordRule?.redact ?? [];
@@ -74,13 +74,12 @@ function encodeByKernel(run: SourceRun, chunk: Chunk): boolean {
   });
   const { lines, lastLine } = kernel.result;
   chunk.from = kernel.result.position;
-  body.out = kernel.result.out;
+  body.extend(kernel.result.out, lines);
   if (lines > 0) {
-    body.entries += lines;
     tally.entries += lines;
     tally.lines += lines;
     tally.fastLines += lines;
-    run.lookBack.lastLine = run.fileBase + lastLine;
+    noteStart(run.lookBack, run.fileBase + lastLine);
   }
   return reason === stopDone;
 }
@@ -261,10 +260,10 @@ function settle(run: SourceRun, { position, stop }: Left, isFirstInBody: boolean
 }
 
 /** Encodes what can be read of a source; its entries are appended to `body`. */
-export function drainSource(encoder: Encoder, body: Body, task: SourceTask): SourceResult {
+export function drainSource(encoder: Encoder, body: GrowingBody, task: SourceTask): SourceResult {
   const { source } = task;
   if (source.segments.length === 0) return skipSource(source);
-  const isFirstInBody = body.out === body.headEnd;
+  const isFirstInBody = body.isEmpty;
   const run = openRun(encoder, body, task);
   const left = drainSegments(run);
   const next = settle(run, left, isFirstInBody);

@@ -2,7 +2,6 @@
 // and has changed nothing, when the body has no room.
 
 import { severityIndex } from '../../log-severity.ts';
-import { appendEntries } from '../growing-body.ts';
 import type { Stream } from '../entries/entry-template.ts';
 import { incompleteInsertId, insertIdOf } from '../entries/insert-id.ts';
 import { encodeRecord, encodeText } from '../entries/log-entry.ts';
@@ -54,7 +53,7 @@ function append(run: SourceRun, record: WholeRecord, encoded: EncodedRecord): bo
     run.tally.sampledOut++;
     return true;
   }
-  if (!appendEntries(run.body, entries)) return false;
+  if (!run.body.append(entries)) return false;
   run.tally.entries += entries.length;
   if (isRedacted) run.tally.redacted += entries.length;
   run.encoder.severityCounts[severity]! += entries.length;
@@ -96,8 +95,7 @@ function emitByKernel(run: SourceRun, partial: OpenPartial): boolean {
   kernel.encodeLines({ position, end: end + 1, out, softEnd, offset, heldStreams: 0 });
   kernel.setIdPrefix(idPrefixOf(run, run.segment));
   if (kernel.result.lines === 0) return false;
-  body.out = kernel.result.out;
-  body.entries++;
+  body.extend(kernel.result.out, 1);
   run.tally.entries++;
   return true;
 }

@@ -33,6 +33,11 @@ export function openLookBack(segment: { fd: number; start: number }, format: Lin
   return { fd, format, start, lastLine: -1, known: undefined, before: undefined };
 }
 
+/** Notes where a line with a time starts. */
+export function noteStart(lookBack: LookBack, offset: number): void {
+  lookBack.lastLine = offset;
+}
+
 /** Notes a line whose time is known. */
 export function noteLine(lookBack: LookBack, line: TimedLine): void {
   lookBack.lastLine = line.at;

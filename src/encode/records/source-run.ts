@@ -6,11 +6,11 @@
 // record began, and the next task encodes what followed again. Records of the two streams overlap,
 // so the cut goes back to a position where no record was open.
 
-import type { Body } from '../growing-body.ts';
+import type { BodyMark, GrowingBody } from '../growing-body.ts';
 import type { Stream } from '../entries/entry-template.ts';
 import type { Source } from '../drain-task.ts';
 import type { Kernel } from '../kernel.ts';
-import type { EncodeContext } from '../entries/log-entry.ts';
+import type { EncodeContext } from '../entries/entry.ts';
 import type { LookAhead } from './look-ahead.ts';
 import type { LookBack } from './look-back.ts';
 import type { TraceState } from '../traces/stack-trace.ts';
@@ -49,8 +49,7 @@ export type Tally = {
 /** A position where no record was open, and what the body held there. */
 export type Mark = {
   readonly position: BytePosition;
-  readonly out: number;
-  readonly entries: number;
+  readonly body: BodyMark;
   readonly tally: Tally;
   readonly severityCounts: Uint32Array;
 };
@@ -76,7 +75,7 @@ export type OpenTrace = RecordStart & {
 
 export type SourceRun = {
   readonly encoder: Encoder;
-  readonly body: Body;
+  readonly body: GrowingBody;
   readonly source: Source;
   readonly context: EncodeContext;
   readonly tally: Tally;
@@ -148,13 +147,12 @@ export function markAt(run: SourceRun, position: BytePosition): Mark {
   if (earliest !== undefined) return earliest.mark;
   const { body, tally, encoder } = run;
   const severityCounts = encoder.severityCounts.slice();
-  return { position, out: body.out, entries: body.entries, tally: { ...tally }, severityCounts };
+  return { position, body: body.mark(), tally: { ...tally }, severityCounts };
 }
 
 /** Cuts the body back to a mark. */
 export function returnTo(run: SourceRun, mark: Mark): void {
-  run.body.out = mark.out;
-  run.body.entries = mark.entries;
+  run.body.returnTo(mark.body);
   Object.assign(run.tally, mark.tally);
   run.encoder.severityCounts.set(mark.severityCounts);
 }

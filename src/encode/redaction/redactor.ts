@@ -25,8 +25,6 @@ import {
   type Search,
 } from './redact-object.ts';
 
-export { redactedText, redactedWhole } from './redact-object.ts';
-
 export type Redactor = {
   /** undefined: there is nothing to hide. */
   redact(text: string): Redacted | undefined;
