@@ -1,6 +1,6 @@
-// Looks for logs that the kernel and the reference encode differently, or the drain otherwise than
-// its model, for as long as it may. Run by `npm run fuzz -- --seconds N --seed S`. A difference is made small and kept in
-// test/encode/fuzz-cases, where kernel.test.ts repeats it from then on.
+// Looks for logs that the kernel and the reference encode differently, or the drain and its model,
+// for a given time: `npm run fuzz -- --seconds N --seed S`. A difference is shrunk and kept in
+// test/encode/fuzz-cases, which kernel.test.ts repeats.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

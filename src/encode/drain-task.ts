@@ -35,7 +35,7 @@ export type Segment = {
    */
   readonly fallbackTime: string;
   /**
-   * Of the bytes before `start`: where the file holds others by now, nothing is read. Undefined:
+   * Of the bytes before `start`: where the file holds others now, nothing is read. Undefined:
    * not compared.
    */
   readonly positionHash?: number | undefined;
@@ -106,7 +106,7 @@ export type DrainTask = {
 /** What became of one source. Byte counts are of the file, not of the body. */
 export type SourceResult = {
   /**
-   * Per segment: one past the last byte whose record stands in the body; equals `start` if none.
+   * Per segment: one past the last byte whose record is in the body; equals `start` if none.
    */
   readonly consumed: readonly number[];
   /** Per segment: the hash of the bytes before `consumed`, undefined where nothing was consumed. */
@@ -127,7 +127,7 @@ export type SourceResult = {
   readonly sampledOut?: number;
   /** Zeros where a line should have begun; absent when there are none. */
   readonly holeBytes?: number;
-  /** A read failed with this errno code; what was read before it stands. */
+  /** A read failed with this errno code; what was read before it counts. */
   readonly readError: string | undefined;
   /** Bytes are left in the segments that only wait for room in the body. */
   readonly more: boolean;

@@ -37,7 +37,7 @@ export type KernelResult = {
 export type Kernel = {
   /** Result of the last `encodeLines`; the same object each time. */
   readonly result: KernelResult;
-  /** Sets what stands around the payload; false if it is too long for the kernel. */
+  /** Sets what surrounds the payload; false if it is too long for the kernel. */
   setTemplates(context: EncodeContext): boolean;
   /** Sets the first 22 characters of the insertIds. */
   setIdPrefix(idPrefix: string): void;

@@ -18,7 +18,7 @@ const pageBytes = 64 * 1024;
 
 export const slotBytes = limits.batchBytesSoftMax + limits.batchBytesReserve;
 
-/** A joined record and the header that stands before its content there. */
+/** A joined record and the header before its content. */
 const joinBytes = limits.lineBytesMax + pageBytes;
 
 const encoderBytes = areaBytes + limits.windowBytes + 2 * joinBytes;

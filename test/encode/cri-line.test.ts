@@ -16,7 +16,7 @@ describe('parseCriLine()', () => {
     expect(parse(`${time} stderr P part`)).toMatchObject({ stream: 'stderr', partial: true });
   });
 
-  test('reads the line where it stands in a larger array', () => {
+  test('reads the line within a larger array', () => {
     const bytes = Buffer.from(`before\n${time} stdout F x\nafter and more`);
     const end = bytes.indexOf(10, 7);
     const line = parseCriLine(bytes, 7, end);

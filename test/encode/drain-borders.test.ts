@@ -99,7 +99,7 @@ describe('a record without its end', () => {
     expect(consumed).toEqual([open.length]);
   });
 
-  test('is flushed with a mark and an id of its own when it stands first and has waited', () => {
+  test('is flushed with a mark and an id of its own when it comes first and has waited', () => {
     const { list, consumed } = drain([open], {
       flushFirst: true,
       segment: { start: begin.length },
@@ -110,7 +110,7 @@ describe('a record without its end', () => {
     expect(consumed).toEqual([open.length]);
   });
 
-  test('is not flushed when another record stands first', () => {
+  test('is not flushed when another record comes first', () => {
     const { texts, consumed } = drain([open], { flushFirst: true });
     expect(texts).toEqual(['one']);
     expect(consumed).toEqual([begin.length]);
@@ -195,7 +195,7 @@ describe('a line without a newline', () => {
     }
   });
 
-  test('is flushed when it stands first and has waited; its rest is text', () => {
+  test('is flushed when it comes first and has waited; its rest is text', () => {
     const flushed = drain([begin + rest], { flushFirst: true, segment: { start: begin.length } });
     expect(flushed.list).toMatchObject([
       { textPayload: 'tw', labels: { 'tailship.dev/incomplete': 'flushed' } },
@@ -269,7 +269,7 @@ describe('a file', () => {
     expect(gone).toMatchObject({ consumed: [500], texts: [], readError: undefined });
   });
 
-  test('that cannot be read says why, and what was read before it stands', () => {
+  test('that cannot be read says why, and what was read before it counts', () => {
     const files = openFiles([line]);
     const [segment] = files.segments();
     const folder = openSync('.', 'r');

@@ -71,7 +71,7 @@ describe('a stack trace', () => {
     expect(over.list[0]?.insertId).toBe(flushed.list[0]?.insertId);
   });
 
-  test('is lines when nobody asked for it', () => {
+  test('is lines where joining is off', () => {
     expect(drain(first + frames).list.length).toBe(3);
   });
 

@@ -1,4 +1,4 @@
-// Sources whose records are redacted or sampled: what stands in the body, what is counted, and how
+// Sources whose records are redacted or sampled: what is in the body, what is counted, and how
 // far the files are consumed.
 
 import { describe, expect, test } from 'vitest';

@@ -1,4 +1,5 @@
-// Which share of a realistic corpus the kernel encodes alone: lines as common logging libraries write them for Cloud Logging.
+// Which share of a realistic corpus the kernel encodes alone: lines as common logging libraries
+// write them for Cloud Logging.
 
 import { expect, test } from 'vitest';
 

@@ -42,7 +42,7 @@ describe('objectBytes()', () => {
     }
   });
 
-  test('counts what escapes stand for', () => {
+  test('counts what escapes mean', () => {
     expect(objectBytes('{"\\u0061":"\\ud83d\\ude00"}')).toBe(objectBytes('{"a":"😀"}'));
     expect(objectBytes('{ "a\\"" : [ -1e5 , true , null , {} ] }')).toBe(
       objectBytes('{"ab":[0,false,null,{}]}'),
@@ -243,7 +243,7 @@ describe('any record', () => {
   });
 });
 
-test('content may stand in shared memory', () => {
+test('content may be in shared memory', () => {
   for (const line of ['text é', '{"a":"é"}', 'I0305 t 1 a.go:1] é']) {
     const bytes = Buffer.from(line);
     const shared = new Uint8Array(new SharedArrayBuffer(bytes.length + 16), 8, bytes.length);

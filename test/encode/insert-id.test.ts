@@ -17,7 +17,7 @@ test('insertIdOf() sorts as the offsets do, in one width', () => {
   expect(insertIdOf(prefix, 36)).toBe(`${prefix}00000010`);
 });
 
-test('incompleteInsertId() and partInsertId() stand between a record and the next', () => {
+test('incompleteInsertId() and partInsertId() sort between a record and the next', () => {
   const id = insertIdOf(prefix, 7);
   expect(incompleteInsertId(id, 1296)).toBe(`${id}p100`);
   expect(partInsertId(id, 0)).toBe(`${id}00`);

@@ -1,5 +1,5 @@
-// kernel.wasm is committed, so that nobody needs the compiler to run tailship; this test is what
-// keeps it from growing apart from its sources. `npm run build` makes it anew.
+// kernel.wasm is committed, so that no one needs the compiler to run tailship; this test keeps it
+// equal to its sources. `npm run build` compiles it.
 
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

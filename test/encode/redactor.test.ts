@@ -66,7 +66,7 @@ describe('in an object', () => {
       'key=\\S+|"pin":"[^"]*"',
       `{"a":"${hidden}","${hidden}":"${hidden}"}`,
     ],
-    // What is escaped is searched as what it means, and only then written anew.
+    // What is escaped is searched as what it means, and only then written again.
     ['{"a":"p\\u0061ss=x \\"q\\""}', 'pass=\\S+', `{"a":"${hidden} \\"q\\""}`],
     [
       '{"a":"say \\"hi\\" key=x","b":"\\/"}',

@@ -83,7 +83,7 @@ describe('the payload', () => {
     '{',
     'notJSON{"a":1}',
     '\u0001\u0002\u0007\b\u001f\u007f\u2028z',
-  ])('%j is text as it stands', (line) => {
+  ])('%j is text as written', (line) => {
     const entry = encode(line, { stream: 'stderr' });
     expect(entry['textPayload']).toBe(line);
     expect(entry['jsonPayload']).toBeUndefined();

@@ -42,7 +42,7 @@ function expectDistinctKeys(text: string): void {
     }
     return value;
   });
-  // Outside strings a colon stands after every key and nowhere else.
+  // Outside strings a colon follows every key and nothing else.
   const colons = text.replace(/"(?:[^"\\]|\\.)*"/gs, '').split(':').length - 1;
   expect(colons, 'colons and members').toBe(members);
 }

@@ -84,7 +84,7 @@ export function fieldsJson(entry: Entry): string {
 
 /** Bytes of an entry without its payload. */
 export function envelopeBytes(entry: Entry, context: EncodeContext): number {
-  // The id stands in `split` a second time.
+  // The id is in `split` a second time.
   const ids = 2 * Buffer.byteLength(entry.insertId);
   const resource = Buffer.byteLength(context.resource);
   return limits.entryReserveBytes + resource + ids + objectBytes(fieldsJson(entry));

@@ -10,7 +10,7 @@ import type { ContainerNames } from '../../tail/container-names.ts';
 /** A container's output stream. */
 export type Stream = 'stdout' | 'stderr';
 
-/** What stands in every entry of a container; '' for what the head of the request says already. */
+/** What is in every entry of a container; '' for what the head of the request says already. */
 export type EntryTemplate = {
   /** `"resource":{…},` */
   readonly resource: string;

@@ -82,7 +82,7 @@ export function labelRoom({ labels, requestLabels }: EncodeContext): number {
 
 /**
  * Members of the entry's labels, without braces. `agent` is such a text already; of a key in both,
- * the record's value stands.
+ * the record's value wins.
  */
 export function joinLabels(agent: string, own: readonly Label[]): string {
   if (own.length === 0) return agent;

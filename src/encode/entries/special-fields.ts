@@ -59,7 +59,7 @@ type Fields = {
   /** The special members that are there. */
   readonly found: Map<SpecialName, Member>;
   /**
-   * Members that are not in the payload as they stand: '' is gone, else the value that stays under
+   * Members that are not in the payload as written: '' is gone, else the value that stays under
    * the key.
    */
   readonly changed: Map<Member, string>;

@@ -8,7 +8,7 @@ export function rawValue(object: JsonObject, member: Member): string {
   return object.text.slice(member.valueStart, member.valueEnd);
 }
 
-/** The member as it stands in the source, with the white space around the colon gone. */
+/** The member as it is in the source, with the white space around the colon gone. */
 export function rawMember(object: JsonObject, member: Member): string {
   if (member.valueStart === member.keyEnd + 1) {
     return object.text.slice(member.keyStart, member.valueEnd);

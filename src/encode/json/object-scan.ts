@@ -77,7 +77,7 @@ function skipSpace(text: string, start: number): number {
   return at;
 }
 
-/** The code unit of the `\uXXXX` at `at`; -1 when no such escape stands there. */
+/** The code unit of the `\uXXXX` at `at`; -1 when there is no such escape. */
 function unicodeEscape(text: string, at: number): number {
   if (text.charCodeAt(at) !== backslash || text.charCodeAt(at + 1) !== 0x75) return invalid;
   let unit = 0;
@@ -109,8 +109,7 @@ function skipEscape(scan: Scan, at: number): number {
       const unit = unicodeEscape(scan.text, at);
       if (unit === invalid) return invalid;
       if ((unit & 0xf800) !== 0xd800) return at + 6;
-      // A surrogate that stands in the text itself is always one of a pair: only escapes can make
-      // one.
+      // A surrogate in the text itself is always one of a pair: only escapes can make a lone one.
       const next = unit < 0xdc00 ? unicodeEscape(scan.text, at + 6) : invalid;
       if (next !== invalid && (next & 0xfc00) === 0xdc00) return at + 12;
       scan.edits.push({ start: at, end: at + 6, text: '\\ufffd' });
@@ -222,7 +221,7 @@ function skipArray(scan: Scan, start: number, depth: number): number {
   }
 }
 
-/** The string that a raw key (with its quotes) stands for, as it will be after repair. */
+/** The string that a raw key (with its quotes) means, as it will be after repair. */
 function unescapeKey(raw: string): string {
   if (!raw.includes('\\')) return raw.slice(1, -1);
   return (JSON.parse(raw) as string).toWellFormed();

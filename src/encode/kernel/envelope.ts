@@ -21,7 +21,7 @@ export function copyPadded(to: usize, from: usize, length: usize): usize {
   return to + length;
 }
 
-/** Copies a template of the area: an address and a length stand at `slot`. */
+/** Copies a template of the area: its address and length are at `slot`. */
 // @ts-ignore: decorator
 @inline
 export function copyTemplate(to: usize, slot: usize): usize {

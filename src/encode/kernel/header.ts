@@ -105,7 +105,7 @@ function isSecondCached(at: usize, area: usize): bool {
 
 /**
  * One past the fraction and zone that follow a second, or 0 if they are not RFC 3339. So are zones
- * twelve hours and more behind UTC, where nobody lives: no other time that is not written as half a
+ * twelve hours and more behind UTC, where no one lives: no other time that is not written as half a
  * day ahead can be a whole day ahead.
  */
 // @ts-ignore: decorator

@@ -60,7 +60,7 @@ export let requestStart: usize = 0;
 export let operationStart: usize = 0;
 export let locationStart: usize = 0;
 
-/** Whether a record may bring labels, which then stand after the source's own. */
+/** Whether a record may bring labels, which then come after the source's own. */
 let mayTakeLabels: bool = true;
 
 /** How many. */

@@ -95,7 +95,7 @@ function writeEntryEnd(out: usize): usize {
   return out + entryEndBytes;
 }
 
-/** The messages, which stand after the labels. */
+/** The messages, which come after the labels. */
 function writeMessages(to: usize): usize {
   let out = to;
   if (requestStart != 0) {
@@ -147,7 +147,7 @@ function writeTrace(to: usize, area: usize): usize {
 let membersKept: u32 = 0;
 
 /**
- * Writes the listed members that stay, without white space between them: at once where they stand
+ * Writes the listed members that stay, without white space between them: at once where they come
  * one after the other.
  */
 function writeMembers(to: usize, area: usize): usize {

@@ -12,7 +12,7 @@ const surrogate: u8 = 1 << 4;
 const overlong2: u8 = 1 << 5;
 const tooLarge1000: u8 = 1 << 6; // the same, second byte 0x80 to 0x8f; shares its bit with the next
 const overlong4: u8 = 1 << 6;
-const twoContinuations: u8 = 1 << 7; // an error, unless a third or fourth byte has to stand here
+const twoContinuations: u8 = 1 << 7; // an error, unless a third or fourth byte has to be here
 
 const any: u8 = tooShort | tooLong | twoContinuations;
 const large: u8 = any | tooLarge | tooLarge1000;

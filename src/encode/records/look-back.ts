@@ -87,7 +87,7 @@ export function timeBefore(lookBack: LookBack, offset: number): string | undefin
     const header = readBytesAt(lookBack.fd, lastLine, headerBytesMax);
     const end = header.indexOf(newline);
     const line = timedLineIn(header, [0, end === -1 ? header.length : end], lookBack.format);
-    if (line === undefined) return undefined; // Another file stands there by now.
+    if (line === undefined) return undefined; // The file holds other bytes now.
     lookBack.known = { ...line, at: lastLine };
   }
   return lookBack.known.time;

@@ -58,7 +58,7 @@ export function openSegment(run: SourceRun, index: number): Chunk {
   return { from: window + before, filled: window, isLast: false, isFlushed: false };
 }
 
-/** Looks at the bytes that stand before the segment's start. */
+/** Looks at the bytes before the segment's start. */
 function isSameBefore(run: SourceRun, segment: Segment, { from, filled }: Chunk): boolean {
   if (filled < from) return false; // The file has become shorter.
   const bytes = run.body.memory.subarray(run.encoder.window, from);

@@ -27,7 +27,7 @@ export type Encoder = {
   /** Bytes asked of one read. */
   readonly readBytes: number;
   /**
-   * Entries of the source by severity, in the order of `severityNames`. It stands in the encoder's
+   * Entries of the source by severity, in the order of `severityNames`. It is in the encoder's
    * area, where the kernel counts too; everything else of the tally does not.
    */
   readonly severityCounts: Uint32Array;
@@ -63,7 +63,7 @@ type RecordStart = {
   readonly mark: Mark;
 };
 
-/** Partial lines; their content stands in the stream's join. */
+/** Partial lines; their content is in the stream's join. */
 export type OpenPartial = RecordStart & { bytes: number };
 
 /** Lines that are, or may become, a stack trace. */

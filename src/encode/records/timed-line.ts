@@ -10,7 +10,7 @@ import type { LineFormat } from '../drain-task.ts';
 import { pastZeros, tornAt } from './hole.ts';
 
 export type TimedLine = {
-  /** Where its first byte stands. */
+  /** Offset of its first byte. */
   readonly at: number;
   /** RFC 3339. */
   readonly time: string;
@@ -27,7 +27,7 @@ function timeOf(bytes: Buffer, at: number, end: number, format: LineFormat): str
 }
 
 /**
- * The line in [start, end), which begins where a line may begin and holds no newline: it may stand
+ * The line in [start, end), which begins where a line may begin and holds no newline: it may come
  * after a hole, which may have torn another line.
  */
 export function timedLineIn(

@@ -14,7 +14,7 @@
 
 import { applyEdits, scanTokens, type Edit } from '../json/object-scan.ts';
 
-/** What stands where something was hidden. */
+/** What replaces a hidden part. */
 export const redactedText = '[REDACTED]';
 
 /** A record of which nothing is shown. */
@@ -28,7 +28,7 @@ export type Redacted = {
   readonly text: string;
   /**
    * It may be read as an object. False for a text that was none: without its matches it may look
-   * like one, and strings of it that nobody has searched would be read as what they mean.
+   * like one, and strings that were not searched would be decoded.
    */
   readonly mayBeObject: boolean;
 };

@@ -173,7 +173,7 @@ function next(state: TraceState, line: string): TraceState | undefined {
   return rules[state].find(([pattern]) => pattern.test(line))?.[1];
 }
 
-/** Whether the line is a JSON object: a record of its own, however much of a trace stands in it. */
+/** Whether the line is a JSON object: a record of its own, whatever trace it contains. */
 function isObject(line: string): boolean {
   return /^[\t ]*\{/.test(line) && scanObject(line) !== undefined;
 }
