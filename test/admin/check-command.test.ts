@@ -164,7 +164,7 @@ describe('checkEndpoint()', () => {
     [429, 'SHIP_THROTTLED', 'the reason'],
     [503, 'SHIP_UNAVAILABLE', '<html>\n  the reason</html>'],
     [404, 'SHIP_MISDIRECTED', 'the reason'],
-    [400, 'SHIP_REJECTED', '{"error":{"message":"the reason"}}'],
+    [400, 'SHIP_REJECTED', '{"error":{"code":400,"message":"the reason"}}'],
     [200, 'SHIP_FOREIGN_ANSWER', '<html>the reason'],
     [200, 'SHIP_FOREIGN_ANSWER', '{"status":"the reason"}'],
   ])('takes status %i for %s and tells what the API says', async (status, code, body) => {
