@@ -42,7 +42,8 @@ export async function runCrowded(scratch: string, crowd: Crowd): Promise<Crowded
   const emulator = await startEmulatorProcess();
   const admin = await withAdmin();
   const delayFile = path.join(scratch, 'delay');
-  const preload = path.resolve(import.meta.dirname, '../support/loop-delay.ts');
+  // A URL, since NODE_OPTIONS ends a path at its first space.
+  const preload = new URL('../support/loop-delay.ts', import.meta.url).href;
   const waitFor = async (text: string): Promise<number> => {
     const beginMs = performance.now();
     await until(`${text} has come`, async () =>
