@@ -7,7 +7,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { startEmulator } from '../src/emulator/server.ts';
+import { startEmulator } from '../src/emulator/server/server.ts';
 
 const root = new URL('..', import.meta.url);
 const cacheDir = mkdtempSync(join(tmpdir(), 'tailship-cache-'));

@@ -6,8 +6,8 @@ import { readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
-import type { FakeContainer } from '../src/emulator/fake-container.ts';
-import type { FakeKubelet } from '../src/emulator/fake-kubelet.ts';
+import type { FakeContainer } from '../src/emulator/kubelet/fake-container.ts';
+import type { FakeKubelet } from '../src/emulator/kubelet/fake-kubelet.ts';
 
 /** One position, as an agent saves it. */
 export type SavedPosition = {

@@ -26,10 +26,16 @@ const wiringFolders = ['agent', 'status', 'command'] as const;
 const wiringFiles = new Set(
   ['fleet.ts', 'pipeline.ts', 'main.ts', 'tailship.js'].map((name) => `src/${name}`),
 );
-/** Rooms of one stage that know nothing of each other. */
-const apart = [['src/discover/links/', 'src/discover/pods/']] as const;
-/** Rooms of `encode`, each of which knows only those before it: JSON knows no entry, a record does. */
-const encodeRooms = ['json', 'redaction', 'traces', 'entries', 'records'] as const;
+/** Rooms of one folder that know nothing of each other. */
+const apart = [
+  ['src/discover/links/', 'src/discover/pods/'],
+  ['src/emulator/server/', 'src/emulator/kubelet/'],
+] as const;
+/** Rooms of a folder, each of which knows only those before it: JSON knows no entry, a record does. */
+const rooms = {
+  encode: ['json', 'redaction', 'traces', 'entries', 'records'],
+  emulator: ['protocol', 'store', 'write', 'query', 'page', 'server', 'kubelet', 'verify'],
+} as const;
 /** Fixed borders between planner, drain, shipper and store; every stage may import them. */
 const borders = new Set(
   [
@@ -306,18 +312,21 @@ describe('the house style', () => {
     expect(wrong).toEqual([]);
   });
 
-  test('a room of `encode` imports only the rooms before it', () => {
-    const roomOf = (name: string) =>
-      encodeRooms.findIndex((room) => name.startsWith(`src/encode/${room}/`));
-    expect(sources.filter((file) => roomOf(file.name) >= 0).length).toBeGreaterThan(0);
-    const wrong = sources.flatMap((file) => {
-      const own = roomOf(file.name);
-      return importsOf(file)
-        .filter(({ target }) => own >= 0 && roomOf(target) > own)
-        .map(({ target }) => `${file.name} → ${target}`);
-    });
-    expect(wrong).toEqual([]);
-  });
+  test.each(Object.entries(rooms))(
+    'a room of `%s` imports only the rooms before it',
+    (folder, all) => {
+      const roomOf = (name: string) =>
+        all.findIndex((room) => name.startsWith(`src/${folder}/${room}/`));
+      expect(sources.filter((file) => roomOf(file.name) >= 0).length).toBeGreaterThan(0);
+      const wrong = sources.flatMap((file) => {
+        const own = roomOf(file.name);
+        return importsOf(file)
+          .filter(({ target }) => own >= 0 && roomOf(target) > own)
+          .map(({ target }) => `${file.name} → ${target}`);
+      });
+      expect(wrong).toEqual([]);
+    },
+  );
 
   test('the rules above catch what they are meant to catch', () => {
     const file = (name: string, text: string): SourceFile => ({

@@ -153,7 +153,7 @@ const runners: Readonly<Record<Command, Runner>> = {
     return runAgent(fitToCgroup(loaded), control);
   },
   emulator: async ({ config }, control) => {
-    const { runEmulator } = await import('../emulator/emulator-command.ts');
+    const { runEmulator } = await import('../emulator/server/emulator-command.ts');
     return runEmulator(config, control);
   },
   demo: async ({ config }, control) => {

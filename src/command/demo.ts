@@ -19,12 +19,12 @@ import { fileURLToPath } from 'node:url';
 import type { AgentStatus } from '../admin/admin-source.ts';
 import type { Config } from '../options/options.ts';
 import type { Control } from '../control.ts';
-import { startDemoNode } from '../emulator/demo-node.ts';
-import type { DemoNode } from '../emulator/demo-node.ts';
-import { startEmulator } from '../emulator/server.ts';
-import type { Emulator } from '../emulator/server.ts';
-import { accountLines } from '../emulator/log-account.ts';
-import { isExactlyOnce, verifyShipped } from '../emulator/verify-shipped.ts';
+import { startDemoNode } from '../emulator/kubelet/demo-node.ts';
+import type { DemoNode } from '../emulator/kubelet/demo-node.ts';
+import { startEmulator } from '../emulator/server/server.ts';
+import type { Emulator } from '../emulator/server/server.ts';
+import { accountLines } from '../emulator/kubelet/log-account.ts';
+import { isExactlyOnce, verifyShipped } from '../emulator/verify/verify-shipped.ts';
 import { hasCode } from '../errors.ts';
 
 const linesPerSecond = 300;

@@ -7,9 +7,9 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { AgentStatus } from '../../src/admin/admin-source.ts';
 import type { TopTable } from '../../src/admin/top-table.ts';
-import type { FakeContainer } from '../../src/emulator/fake-container.ts';
-import { createFakeKubelet, type FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import { accountLines } from '../../src/emulator/log-account.ts';
+import type { FakeContainer } from '../../src/emulator/kubelet/fake-container.ts';
+import { createFakeKubelet, type FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import { accountLines } from '../../src/emulator/kubelet/log-account.ts';
 import {
   makeScratch,
   startAgentProcess,

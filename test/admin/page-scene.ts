@@ -3,7 +3,7 @@
 
 import type { AdminSource, AgentStatus, WorkloadStatus } from '../../src/admin/admin-source.ts';
 import { createHistory, historyIntervalMs, historySamplesMax } from '../../src/admin/history.ts';
-import { createRandom } from '../../src/emulator/log-lines.ts';
+import { createRandom } from '../../src/emulator/kubelet/log-lines.ts';
 import { severityNames } from '../../src/log-severity.ts';
 import { sampleStatus } from './status-fixture.ts';
 

@@ -8,9 +8,9 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { runCli } from '../../src/command/cli.ts';
-import type { FakeContainer } from '../../src/emulator/fake-container.ts';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import type { FakeContainer } from '../../src/emulator/kubelet/fake-container.ts';
+import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import type { MigrationSummary } from '../../src/command/migrate.ts';
 import {
   arrivedLines,

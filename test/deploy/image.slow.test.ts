@@ -23,8 +23,8 @@ import { parse } from 'yaml';
 
 import type { AgentStatus } from '../../src/admin/admin-source.ts';
 import { limits } from '../../src/config.ts';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import { makeScratch, startEmulatorProcess, stopAll, until } from '../support/agent-process.ts';
 import type { EmulatorProcess } from '../support/agent-process.ts';
 import { expectExactlyOnce } from '../support/verify.ts';

@@ -3,8 +3,8 @@
 
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeKubelet, FakePod } from '../../src/emulator/fake-kubelet.ts';
+import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import type { FakeKubelet, FakePod } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import {
   makeScratch,
   runOnce,

@@ -9,15 +9,15 @@
 
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeKubelet, FakePod } from '../../src/emulator/fake-kubelet.ts';
-import { accountLines } from '../../src/emulator/log-account.ts';
-import { createRandom } from '../../src/emulator/log-lines.ts';
-import type { Random } from '../../src/emulator/log-lines.ts';
-import { writeAtRate } from '../../src/emulator/paced-writer.ts';
-import { verifyShipped } from '../../src/emulator/verify-shipped.ts';
-import type { Verdict } from '../../src/emulator/verify-shipped.ts';
-import type { FaultRule } from '../../src/emulator/faults.ts';
+import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import type { FakeKubelet, FakePod } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import { accountLines } from '../../src/emulator/kubelet/log-account.ts';
+import { createRandom } from '../../src/emulator/kubelet/log-lines.ts';
+import type { Random } from '../../src/emulator/kubelet/log-lines.ts';
+import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
+import { verifyShipped } from '../../src/emulator/verify/verify-shipped.ts';
+import type { Verdict } from '../../src/emulator/verify/verify-shipped.ts';
+import type { FaultRule } from '../../src/emulator/server/faults.ts';
 import {
   makeScratch,
   startAgentProcess,

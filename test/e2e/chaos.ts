@@ -4,7 +4,7 @@
 // order, and for an outage when what the kubelet deleted unread is not counted to the byte.
 
 import { parseArgs } from 'node:util';
-import { isExactlyOnce } from '../../src/emulator/verify-shipped.ts';
+import { isExactlyOnce } from '../../src/emulator/verify/verify-shipped.ts';
 import { runChaos } from './chaos-run.ts';
 import { runOutage } from './outage-run.ts';
 

@@ -3,7 +3,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import { startAgentProcess, startEmulatorProcess, until } from '../support/agent-process.ts';
 import { entriesOf, rssOf, withAdmin } from '../support/agent-status.ts';
 import type { AgentStatus } from '../../src/admin/admin-source.ts';

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startSink } from '../../bench/sink-client.ts';
 import type { Sink } from '../../bench/sink-client.ts';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import { startAgentProcess, stopAll, until } from '../support/agent-process.ts';
 import { withAdmin } from '../support/agent-status.ts';
 import { costlyKinds, slowPattern } from './costly-lines.ts';

@@ -4,7 +4,7 @@
 import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { verifyShipped } from '../../src/emulator/verify-shipped.ts';
+import { verifyShipped } from '../../src/emulator/verify/verify-shipped.ts';
 import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { entriesOf, withAdmin } from '../support/agent-status.ts';

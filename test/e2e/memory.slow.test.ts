@@ -6,9 +6,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import { writeAtRate } from '../../src/emulator/paced-writer.ts';
+import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
 import {
   makeScratch,
   startAgentProcess,

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 
-import type { FakePod } from '../../src/emulator/fake-kubelet.ts';
+import type { FakePod } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import { startAgentProcess, until } from '../support/agent-process.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { holdsOpen, withAdmin } from '../support/agent-status.ts';

@@ -10,11 +10,11 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentStatus } from '../../src/admin/admin-source.ts';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import { writeAtRate } from '../../src/emulator/paced-writer.ts';
-import { isExactlyOnce, verifyShipped } from '../../src/emulator/verify-shipped.ts';
-import type { Verdict } from '../../src/emulator/verify-shipped.ts';
+import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
+import { isExactlyOnce, verifyShipped } from '../../src/emulator/verify/verify-shipped.ts';
+import type { Verdict } from '../../src/emulator/verify/verify-shipped.ts';
 import {
   makeScratch,
   startAgentProcess,

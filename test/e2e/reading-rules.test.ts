@@ -4,7 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import type { FakePod } from '../../src/emulator/fake-kubelet.ts';
+import type { FakePod } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
 import { fakePod, FakeApiServer } from '../support/fake-api-server.ts';
 import { type Scene, useScene } from '../support/scene.ts';

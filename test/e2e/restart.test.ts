@@ -2,9 +2,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
-import { accountLines } from '../../src/emulator/log-account.ts';
-import { createRandom } from '../../src/emulator/log-lines.ts';
-import { writeAtRate } from '../../src/emulator/paced-writer.ts';
+import { accountLines } from '../../src/emulator/kubelet/log-account.ts';
+import { createRandom } from '../../src/emulator/kubelet/log-lines.ts';
+import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
 import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
 import { seedOfRun } from '../support/seed.ts';
 import { type Scene, useScene } from '../support/scene.ts';

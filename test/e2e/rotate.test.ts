@@ -3,10 +3,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeKubelet, FakePod } from '../../src/emulator/fake-kubelet.ts';
-import { accountLines } from '../../src/emulator/log-account.ts';
-import { writeAtRate } from '../../src/emulator/paced-writer.ts';
+import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import type { FakeKubelet, FakePod } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import { accountLines } from '../../src/emulator/kubelet/log-account.ts';
+import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
 import {
   makeScratch,
   startAgentProcess,

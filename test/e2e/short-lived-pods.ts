@@ -3,8 +3,8 @@
 // limits-pods.test.ts runs some hundreds of them, limits.slow.test.ts the 2,000 of the field notes.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import { verifyShipped } from '../../src/emulator/verify-shipped.ts';
+import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import { verifyShipped } from '../../src/emulator/verify/verify-shipped.ts';
 import { until } from '../support/agent-process.ts';
 import type { EmulatorProcess } from '../support/agent-process.ts';
 import type { Admin } from '../support/agent-status.ts';

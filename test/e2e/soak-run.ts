@@ -12,10 +12,10 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import { createRandom } from '../../src/emulator/log-lines.ts';
-import { writeAtRate } from '../../src/emulator/paced-writer.ts';
+import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import { createRandom } from '../../src/emulator/kubelet/log-lines.ts';
+import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
 import { makeScratch, startAgentProcess, stopAll } from '../support/agent-process.ts';
 import { descriptorsOf, rssOf } from '../support/agent-status.ts';
 

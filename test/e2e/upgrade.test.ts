@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { writeAtRate } from '../../src/emulator/paced-writer.ts';
+import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
 import { startAgentProcess, startCommand, until } from '../support/agent-process.ts';
 import { type Scene, useScene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';

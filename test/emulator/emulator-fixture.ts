@@ -1,8 +1,8 @@
 // Starts an emulator for one test and talks to it in JSON. Every test file of this folder uses it.
 
 import { onTestFinished } from 'vitest';
-import type { Emulator, EmulatorOptions } from '../../src/emulator/server.ts';
-import { startEmulator } from '../../src/emulator/server.ts';
+import type { Emulator, EmulatorOptions } from '../../src/emulator/server/server.ts';
+import { startEmulator } from '../../src/emulator/server/server.ts';
 
 export const resource = {
   type: 'k8s_container',

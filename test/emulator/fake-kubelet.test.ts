@@ -6,11 +6,11 @@ import os from 'node:os';
 import path from 'node:path';
 import zlib from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeKubelet, FakeKubeletOptions } from '../../src/emulator/fake-kubelet.ts';
-import { accountJson, accountLines, parseAccount } from '../../src/emulator/log-account.ts';
-import { createLineSource, lineText } from '../../src/emulator/log-lines.ts';
-import { writeAtRate } from '../../src/emulator/paced-writer.ts';
+import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import type { FakeKubelet, FakeKubeletOptions } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import { accountJson, accountLines, parseAccount } from '../../src/emulator/kubelet/log-account.ts';
+import { createLineSource, lineText } from '../../src/emulator/kubelet/log-lines.ts';
+import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
 
 let root = '';
 

@@ -4,11 +4,15 @@ import { join } from 'node:path';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { fromJson } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
-import { logEntrySchema, registry } from '../../src/emulator/log-entry-schema.ts';
-import { jsonNameOf, messageTypes, severityNumbers } from '../../src/emulator/log-entry-types.ts';
-import { plainShapeOf } from '../../src/emulator/plain-shape.ts';
-import { violationsOf } from '../../src/emulator/schema-violation.ts';
-import { canonicalEntry } from '../../src/emulator/stored-entry.ts';
+import { logEntrySchema, registry } from '../../src/emulator/protocol/log-entry-schema.ts';
+import {
+  jsonNameOf,
+  messageTypes,
+  severityNumbers,
+} from '../../src/emulator/protocol/log-entry-types.ts';
+import { plainShapeOf } from '../../src/emulator/write/plain-shape.ts';
+import { violationsOf } from '../../src/emulator/protocol/schema-violation.ts';
+import { canonicalEntry } from '../../src/emulator/store/stored-entry.ts';
 
 type PackedField = { type: string; id: number; rule?: string; keyType?: string };
 type Packed = {

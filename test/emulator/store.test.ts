@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { EntryStore, StoredEntry } from '../../src/emulator/entry-store.ts';
-import { compareKeys } from '../../src/emulator/entry-store.ts';
-import { MemoryStore } from '../../src/emulator/memory-store.ts';
-import { SqliteStore } from '../../src/emulator/sqlite-store.ts';
+import type { EntryStore, StoredEntry } from '../../src/emulator/store/entry-store.ts';
+import { compareKeys } from '../../src/emulator/store/entry-store.ts';
+import { MemoryStore } from '../../src/emulator/store/memory-store.ts';
+import { SqliteStore } from '../../src/emulator/store/sqlite-store.ts';
 import { openEmulator } from './emulator-fixture.ts';
 
 function freshFile(): string {

@@ -1,5 +1,9 @@
 import { expect, it } from 'vitest';
-import { compareInstants, formatInstant, parseInstant } from '../../src/emulator/timestamp.ts';
+import {
+  compareInstants,
+  formatInstant,
+  parseInstant,
+} from '../../src/emulator/protocol/timestamp.ts';
 
 const good: readonly (readonly [text: string, shown: string])[] = [
   ['2024-03-05T14:07:21Z', '2024-03-05T14:07:21Z'],

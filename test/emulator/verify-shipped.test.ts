@@ -5,11 +5,11 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import { startEmulator } from '../../src/emulator/server.ts';
-import type { Emulator } from '../../src/emulator/server.ts';
-import { isExactlyOnce, verifyShipped } from '../../src/emulator/verify-shipped.ts';
+import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import { startEmulator } from '../../src/emulator/server/server.ts';
+import type { Emulator } from '../../src/emulator/server/server.ts';
+import { isExactlyOnce, verifyShipped } from '../../src/emulator/verify/verify-shipped.ts';
 
 let root = '';
 let emulator: Emulator;

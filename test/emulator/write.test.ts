@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { formatInstant } from '../../src/emulator/timestamp.ts';
+import { formatInstant } from '../../src/emulator/protocol/timestamp.ts';
 import type { Loose } from './emulator-fixture.ts';
 import { defaults, logName, openEmulator, resource } from './emulator-fixture.ts';
 

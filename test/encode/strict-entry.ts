@@ -7,8 +7,8 @@ import type { JsonValue } from '@bufbuild/protobuf';
 import { expect } from 'vitest';
 
 import { limits } from '../../src/config.ts';
-import { logEntrySchema, registry } from '../../src/emulator/log-entry-schema.ts';
-import { violationsOf } from '../../src/emulator/schema-violation.ts';
+import { logEntrySchema, registry } from '../../src/emulator/protocol/log-entry-schema.ts';
+import { violationsOf } from '../../src/emulator/protocol/schema-violation.ts';
 import { parseCriLine } from '../../src/encode/records/cri-line.ts';
 import { instantOfClock } from '../../src/encode/rfc3339.ts';
 import { encodeRecord } from '../../src/encode/entries/log-entry.ts';

@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { makeConfig } from '../../src/options/config-loader.ts';
-import { startEmulator } from '../../src/emulator/server.ts';
-import type { MetadataOptions } from '../../src/emulator/fake-metadata.ts';
+import { startEmulator } from '../../src/emulator/server/server.ts';
+import type { MetadataOptions } from '../../src/emulator/server/fake-metadata.ts';
 import { findNodeIdentity } from '../../src/host/node-identity.ts';
 import { callbackLog } from '../support/callback-log.ts';
 

@@ -10,7 +10,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { createRandom, type Random } from '../../src/emulator/log-lines.ts';
+import { createRandom, type Random } from '../../src/emulator/kubelet/log-lines.ts';
 import {
   makeScratch,
   startCommand,

@@ -8,12 +8,12 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeKubelet, FakePod } from '../../src/emulator/fake-kubelet.ts';
-import type { FakeContainer } from '../../src/emulator/fake-container.ts';
-import { createRandom } from '../../src/emulator/log-lines.ts';
-import type { LineKind, Random } from '../../src/emulator/log-lines.ts';
-import { isExactlyOnce, verifyShipped } from '../../src/emulator/verify-shipped.ts';
+import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import type { FakeKubelet, FakePod } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import type { FakeContainer } from '../../src/emulator/kubelet/fake-container.ts';
+import { createRandom } from '../../src/emulator/kubelet/log-lines.ts';
+import type { LineKind, Random } from '../../src/emulator/kubelet/log-lines.ts';
+import { isExactlyOnce, verifyShipped } from '../../src/emulator/verify/verify-shipped.ts';
 import {
   makeScratch,
   startAgentProcess,

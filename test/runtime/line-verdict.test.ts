@@ -3,7 +3,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import type { ShownEntry } from '../../src/emulator/expected-entry.ts';
+import type { ShownEntry } from '../../src/emulator/verify/expected-entry.ts';
 import { isWhole, judgeLines } from './line-verdict.ts';
 import type { WrittenStream } from './line-verdict.ts';
 import { numberedLine, writerCommand } from './numbered-lines.ts';

@@ -4,8 +4,8 @@
 // Invariant: `written` = `lost` + lines that some entry holds. Order is that of a stream, not of a
 // container: two processes write at once, and only the runtime knows which came first.
 
-import { entryDifference } from '../../src/emulator/expected-entry.ts';
-import type { ShownEntry } from '../../src/emulator/expected-entry.ts';
+import { entryDifference } from '../../src/emulator/verify/expected-entry.ts';
+import type { ShownEntry } from '../../src/emulator/verify/expected-entry.ts';
 import { numberedLine } from './numbered-lines.ts';
 import type { NumberedLines } from './numbered-lines.ts';
 

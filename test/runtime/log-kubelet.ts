@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { compressFile, rotationStamp } from '../../src/emulator/rotated-file.ts';
+import { compressFile, rotationStamp } from '../../src/emulator/kubelet/rotated-file.ts';
 import { until } from '../support/agent-process.ts';
 import type { ContainerRuntime, PodPlan } from './container-runtime.ts';
 

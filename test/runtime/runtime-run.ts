@@ -7,8 +7,8 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { createRandom } from '../../src/emulator/log-lines.ts';
-import { shownEntries } from '../../src/emulator/verify-shipped.ts';
+import { createRandom } from '../../src/emulator/kubelet/log-lines.ts';
+import { shownEntries } from '../../src/emulator/verify/verify-shipped.ts';
 import { startAgentProcess, startEmulatorProcess, stopAll } from '../support/agent-process.ts';
 import { withAdmin } from '../support/agent-status.ts';
 import type { Admin } from '../support/agent-status.ts';

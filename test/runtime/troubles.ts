@@ -5,7 +5,7 @@
 // as no agent can send what was deleted while it was down.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Random } from '../../src/emulator/log-lines.ts';
+import type { Random } from '../../src/emulator/kubelet/log-lines.ts';
 import { pickFault } from '../e2e/chaos-run.ts';
 import { until } from '../support/agent-process.ts';
 import type { AgentProcess, EmulatorProcess } from '../support/agent-process.ts';

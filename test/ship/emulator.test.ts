@@ -2,8 +2,8 @@
 // is every entry once, whatever goes wrong on the way.
 
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { Emulator } from '../../src/emulator/server.ts';
-import { startEmulator } from '../../src/emulator/server.ts';
+import type { Emulator } from '../../src/emulator/server/server.ts';
+import { startEmulator } from '../../src/emulator/server/server.ts';
 import { openShipper, readLetters } from './open-shipper.ts';
 
 let emulator: Emulator;

@@ -12,9 +12,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EmulatorStats } from '../../src/emulator/server.ts';
-import type { FaultRule } from '../../src/emulator/faults.ts';
-import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import type { EmulatorStats } from '../../src/emulator/server/server.ts';
+import type { FaultRule } from '../../src/emulator/server/faults.ts';
+import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 
 const mainFile = path.resolve(import.meta.dirname, '../../src/main.ts');
 const running = new Set<ChildProcess>();

@@ -3,7 +3,7 @@
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import { startAgentProcess, startEmulatorProcess, until } from './agent-process.ts';
 import { freePort } from './free-port.ts';
 import { expectExactlyOnce } from './verify.ts';

@@ -3,7 +3,7 @@
 
 import path from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
-import { createFakeKubelet, type FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
+import { createFakeKubelet, type FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import {
   makeScratch,
   startEmulatorProcess,

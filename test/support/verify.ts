@@ -2,11 +2,11 @@
 // once, in order and unchanged. All end-to-end tests use it.
 
 import { expect } from 'vitest';
-import type { FakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import { accountLines } from '../../src/emulator/log-account.ts';
-import type { Account } from '../../src/emulator/log-account.ts';
-import { verifyShipped } from '../../src/emulator/verify-shipped.ts';
-import type { Verdict } from '../../src/emulator/verify-shipped.ts';
+import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import { accountLines } from '../../src/emulator/kubelet/log-account.ts';
+import type { Account } from '../../src/emulator/kubelet/log-account.ts';
+import { verifyShipped } from '../../src/emulator/verify/verify-shipped.ts';
+import type { Verdict } from '../../src/emulator/verify/verify-shipped.ts';
 import { until } from './agent-process.ts';
 import type { EmulatorProcess } from './agent-process.ts';
 

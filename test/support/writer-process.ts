@@ -10,10 +10,10 @@
 
 import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createFakeKubelet } from '../../src/emulator/fake-kubelet.ts';
-import { accountJson } from '../../src/emulator/log-account.ts';
-import type { LineKind } from '../../src/emulator/log-lines.ts';
-import { writeAtRate } from '../../src/emulator/paced-writer.ts';
+import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import { accountJson } from '../../src/emulator/kubelet/log-account.ts';
+import type { LineKind } from '../../src/emulator/kubelet/log-lines.ts';
+import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
 
 export type WriterOptions = {
   readonly root: string;

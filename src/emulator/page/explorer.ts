@@ -7,8 +7,8 @@
 
 import type { JsonObject } from '@bufbuild/protobuf';
 import { severityNames } from '../../log-severity.ts';
-import type { EntryStore, StoredEntry } from '../entry-store.ts';
-import { renderEntry } from '../stored-entry.ts';
+import type { EntryStore, StoredEntry } from '../store/entry-store.ts';
+import { renderEntry } from '../store/stored-entry.ts';
 
 /** Entries that can be explored: the newest by arrival. */
 const digestsMax = 50_000;

@@ -1,7 +1,7 @@
 // Entries of a small shop in the midst of a bad minute, the same at each run: what the tests of the
 // emulator's page write, filter and take their screenshots of.
 
-import { createRandom } from '../../../src/emulator/log-lines.ts';
+import { createRandom } from '../../../src/emulator/kubelet/log-lines.ts';
 
 export const sceneTimeMs = Date.UTC(2026, 6, 24, 8, 20);
 const spanMs = 900_000;

@@ -7,16 +7,16 @@
 import { createHash } from 'node:crypto';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { fromJson } from '@bufbuild/protobuf';
-import { invalidArgument } from './api-error.ts';
-import type { EntryKey, EntryStore, StoredEntry } from './entry-store.ts';
-import { compareText } from './entry-store.ts';
+import { invalidArgument } from '../protocol/api-error.ts';
+import type { EntryKey, EntryStore, StoredEntry } from '../store/entry-store.ts';
+import { compareText } from '../store/entry-store.ts';
 import type { InstantBounds } from './filter-match.ts';
 import { boundsOf, compileFilter } from './filter-match.ts';
 import { parseFilter } from './list-filter.ts';
-import { listRequestSchema } from './log-entry-schema.ts';
-import { schemaError, violationsOf } from './schema-violation.ts';
-import { renderEntry } from './stored-entry.ts';
-import { compareInstants } from './timestamp.ts';
+import { listRequestSchema } from '../protocol/log-entry-schema.ts';
+import { schemaError, violationsOf } from '../protocol/schema-violation.ts';
+import { renderEntry } from '../store/stored-entry.ts';
+import { compareInstants } from '../protocol/timestamp.ts';
 
 const resourceCountMax = 100;
 const filterLengthMax = 20_000;

@@ -6,11 +6,11 @@
 
 import assert from 'node:assert';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
-import { invalidArgument } from './api-error.ts';
+import { invalidArgument } from '../protocol/api-error.ts';
 import type { FilterTree, Operator, ValueTree } from './list-filter.ts';
-import { jsonNameOf, severityNumbers } from './log-entry-types.ts';
-import type { Instant } from './timestamp.ts';
-import { compareInstants, parseInstant } from './timestamp.ts';
+import { jsonNameOf, severityNumbers } from '../protocol/log-entry-types.ts';
+import type { Instant } from '../protocol/timestamp.ts';
+import { compareInstants, parseInstant } from '../protocol/timestamp.ts';
 
 export type EntryMatch = (entry: JsonObject) => boolean;
 type ValueMatch = (value: JsonValue) => boolean;

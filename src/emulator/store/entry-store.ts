@@ -5,8 +5,8 @@
 // the client wrote it, once per identity, and give entries back in order of (timestamp, insertId).
 // stored-entry.ts turns them into what the API shows.
 
-import type { Instant } from './timestamp.ts';
-import { compareInstants } from './timestamp.ts';
+import type { Instant } from '../protocol/timestamp.ts';
+import { compareInstants } from '../protocol/timestamp.ts';
 
 /**
  * The members of a write request that its entries inherit, as JSON: `logName`, `resource`,

@@ -5,7 +5,7 @@
 // what the encoder makes of bytes, so that one cannot repeat the other's mistake.
 
 import { isDeepStrictEqual } from 'node:util';
-import type { Stream } from './log-lines.ts';
+import type { Stream } from '../kubelet/log-lines.ts';
 
 /** An entry as the emulator shows it, the fields that are compared. */
 export type ShownEntry = {

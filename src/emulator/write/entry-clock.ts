@@ -4,8 +4,8 @@
 // server.ts owns one and hands it to write-request.ts. The API promises this order only within a
 // request; here it also holds between requests of one process.
 
-import type { Instant } from './timestamp.ts';
-import { compareInstants, instantNow } from './timestamp.ts';
+import type { Instant } from '../protocol/timestamp.ts';
+import { compareInstants, instantNow } from '../protocol/timestamp.ts';
 import type { EntryClock } from './write-request.ts';
 
 /** Ids of the real API are 16 digits and lower-case letters. */

@@ -3,7 +3,7 @@
 // server.ts sends answers; the routes and fault-effect.ts make them.
 
 import type { ServerResponse } from 'node:http';
-import { bodyOfHttpStatus } from './api-error.ts';
+import { bodyOfHttpStatus } from '../protocol/api-error.ts';
 
 export type Answer = {
   readonly status: number;

@@ -10,7 +10,7 @@
 
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { ScalarType } from '@bufbuild/protobuf';
-import { parseInstant } from './timestamp.ts';
+import { parseInstant } from '../protocol/timestamp.ts';
 
 type Check = (value: unknown) => boolean;
 

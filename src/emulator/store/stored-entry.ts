@@ -8,9 +8,9 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { fromJson, toBinary, toJson } from '@bufbuild/protobuf';
 import type { RequestDefaults, StoredEntry } from './entry-store.ts';
-import { logEntrySchema, registry } from './log-entry-schema.ts';
-import { discoveryFields, jsonNameOf, severityNumbers } from './log-entry-types.ts';
-import { formatInstant } from './timestamp.ts';
+import { logEntrySchema, registry } from '../protocol/log-entry-schema.ts';
+import { discoveryFields, jsonNameOf, severityNumbers } from '../protocol/log-entry-types.ts';
+import { formatInstant } from '../protocol/timestamp.ts';
 
 /** The server cuts longer ones and ends them with an ellipsis. */
 const labelKeyBytesMax = 512;

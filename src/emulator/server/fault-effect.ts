@@ -2,12 +2,12 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
-import type { Answer } from './answer.ts';
-import { noAnswer } from './answer.ts';
-import { bodyOfHttpStatus, rpcCode } from './api-error.ts';
+import type { Answer } from './route-answer.ts';
+import { noAnswer } from './route-answer.ts';
+import { bodyOfHttpStatus, rpcCode } from '../protocol/api-error.ts';
 import type { FaultRule } from './faults.ts';
 import { holdsPattern } from './faults.ts';
-import type { WriteRequest } from './write-request.ts';
+import type { WriteRequest } from '../write/write-request.ts';
 
 const dripMs = 100;
 const blockBytes = 16 * 1024;

@@ -8,19 +8,19 @@
 
 import { isUtf8 } from 'node:buffer';
 import type { JsonObject } from '@bufbuild/protobuf';
-import type { ErrorDetail } from './api-error.ts';
-import { ApiError, invalidArgument, rpcCode } from './api-error.ts';
-import type { StoredEntry } from './entry-store.ts';
-import type { BodyScan } from './json-scan.ts';
-import { findRepeatedKey, scanBody, takeCensus } from './json-scan.ts';
+import type { ErrorDetail } from '../protocol/api-error.ts';
+import { ApiError, invalidArgument, rpcCode } from '../protocol/api-error.ts';
+import type { StoredEntry } from '../store/entry-store.ts';
+import type { BodyScan } from './body-census.ts';
+import { findRepeatedKey, scanBody, takeCensus } from './body-census.ts';
 import { parseLogName } from './log-name.ts';
-import { logEntrySchema, writeRequestSchema } from './log-entry-schema.ts';
+import { logEntrySchema, writeRequestSchema } from '../protocol/log-entry-schema.ts';
 import { plainShapeOf } from './plain-shape.ts';
-import type { Violation } from './schema-violation.ts';
-import { placeOf, schemaError, unknownName, violationsOf } from './schema-violation.ts';
-import { estimateSize, memberOf, mergeDefaults } from './stored-entry.ts';
-import type { Instant } from './timestamp.ts';
-import { parseInstant } from './timestamp.ts';
+import type { Violation } from '../protocol/schema-violation.ts';
+import { placeOf, schemaError, unknownName, violationsOf } from '../protocol/schema-violation.ts';
+import { estimateSize, memberOf, mergeDefaults } from '../store/stored-entry.ts';
+import type { Instant } from '../protocol/timestamp.ts';
+import { parseInstant } from '../protocol/timestamp.ts';
 
 /** Decoded bytes of a body; the API enforces it with a 400. */
 export const requestBytesMax = 10_485_760;

@@ -4,7 +4,7 @@
 // language NOT binds tightest, then OR, then AND; terms side by side are joined by AND. Functions
 // (`SEARCH`, `ip_in_net`, `sample`) are not known here.
 
-import { invalidArgument } from './api-error.ts';
+import { invalidArgument } from '../protocol/api-error.ts';
 
 const operators = ['!=', '>=', '<=', '=~', '!~', '=', '>', '<', ':'] as const;
 export type Operator = (typeof operators)[number];

@@ -6,9 +6,9 @@
 // found = lines written.
 
 import http from 'node:http';
-import type { Account, ContainerAccount } from './log-account.ts';
-import { createLineSource, lineText } from './log-lines.ts';
-import type { LineSource, Stream } from './log-lines.ts';
+import type { Account, ContainerAccount } from '../kubelet/log-account.ts';
+import { createLineSource, lineText } from '../kubelet/log-lines.ts';
+import type { LineSource, Stream } from '../kubelet/log-lines.ts';
 import { entryDifference } from './expected-entry.ts';
 import type { ShownEntry } from './expected-entry.ts';
 

@@ -8,8 +8,8 @@
 import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import { invalidArgument } from './api-error.ts';
-import { requestBytesMax, tooLarge } from './write-request.ts';
+import { invalidArgument } from '../protocol/api-error.ts';
+import { requestBytesMax, tooLarge } from '../write/write-request.ts';
 
 const unpack = promisify(gunzip);
 /** A client that goes on past this is cut off. */

@@ -4,7 +4,7 @@
 // The first rule that hits decides; delays of the rules before it add up. Randomness is seeded, so
 // that a test's run can be repeated.
 
-import { AgentError } from '../errors.ts';
+import { AgentError } from '../../errors.ts';
 
 const modes = [
   'status',

@@ -3,10 +3,10 @@
 
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import type { Config } from '../options/options.ts';
-import type { Control } from '../control.ts';
+import type { Config } from '../../options/options.ts';
+import type { Control } from '../../control.ts';
 import { type Emulator, startEmulator } from './server.ts';
-import { AgentError, hasCode } from '../errors.ts';
+import { AgentError, hasCode } from '../../errors.ts';
 
 /**
  * Serves until `control.signal`; returns the exit code. Throws CONFIG_INVALID for a --faults file

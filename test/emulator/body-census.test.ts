@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { findRepeatedKey, scanBody, takeCensus } from '../../src/emulator/json-scan.ts';
+import { findRepeatedKey, scanBody, takeCensus } from '../../src/emulator/write/body-census.ts';
 
 function censusOf(text: string) {
   const bytes = Buffer.from(text);
