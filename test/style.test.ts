@@ -314,9 +314,9 @@ describe('the house style', () => {
 
   test.each(Object.entries(rooms))(
     'a room of `%s` imports only the rooms before it',
-    (folder, all) => {
+    (folder, order) => {
       const roomOf = (name: string) =>
-        all.findIndex((room) => name.startsWith(`src/${folder}/${room}/`));
+        order.findIndex((room) => name.startsWith(`src/${folder}/${room}/`));
       expect(sources.filter((file) => roomOf(file.name) >= 0).length).toBeGreaterThan(0);
       const wrong = sources.flatMap((file) => {
         const own = roomOf(file.name);
