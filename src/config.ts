@@ -111,6 +111,8 @@ export const limits = {
    */
   listNamesCheap: 1_000,
   relistMsPerName: 0.02,
+  /** Listings in a row during which the directory changed; the next counts, whatever changes. */
+  tornListingsMax: 10,
   /** Files of a container that are opened in one look even if the time of the tick is up. */
   filesLookedAtOnceMax: 32,
   /** Refused paths that are remembered, each with its reason: they are reported once. */

@@ -118,14 +118,14 @@ export class ChainFiles {
       const listing = this.#directory.look(nowMs, this.#setup.listUntilMs());
       if (listing === undefined) return false;
       this.#noteOverLimit(listing.overLimit);
-      const news = this.#adoptListing(listing.files, nowMs);
+      const news = this.#adoptListing(listing.files, nowMs, !this.#directory.mustList);
       if (!this.#directory.mustList) this.#positions.endListing();
       if (!this.#isListed && listing.overLimit === 0) this.#forgetVanished();
       return news;
     } catch (error) {
       if (!hasCode(error, 'ENOENT', 'ENOTDIR')) this.report(error, this.#directory.path);
       const news = this.directoryGone && !wasGone;
-      if (news) this.#adoptListing([], nowMs);
+      if (news) this.#adoptListing([], nowMs, true);
       return news;
     }
   }
@@ -138,8 +138,8 @@ export class ChainFiles {
     this.#overLimit = count;
   }
 
-  /** Repairs the chain to a listing of the directory. True when a file came or went. */
-  #adoptListing(listed: readonly ListedFile[], nowMs: number): boolean {
+  /** Repairs the chain to a listing; what a whole one lacks is gone. True when there is news. */
+  #adoptListing(listed: readonly ListedFile[], nowMs: number, isWhole: boolean): boolean {
     let news = this.#identifyOpen(nowMs);
     const seen = new Set<LogFile>();
     const admitted = new Set<LogFile>();
@@ -177,8 +177,7 @@ export class ChainFiles {
       file.noteUnlinked(isLive ? this.#nameVanished(file, admitted) : file.name, nowMs);
       const { isBusy, keptBytes } = file.spool;
       const isHere = file.fd !== undefined || isBusy || keptBytes !== undefined;
-      const isLost = !isHere && file.unread > 0;
-      if (isLost) this.lose(file, 'deleted');
+      if (isWhole && !isHere && file.unread > 0) this.lose(file, 'deleted');
     }
     this.#list.sort((a, b) => compareFileNames(a.name, b.name));
     return news || this.#isCopyAwaited;

@@ -23,6 +23,7 @@ export class Listing {
   #stats: Stats | undefined;
   #overLimit = 0;
   #nameCount = 0;
+  #isTorn = false;
   readonly #files: ListedFile[] = [];
 
   /** Of the directory, from before its names were read. */
@@ -33,6 +34,14 @@ export class Listing {
   /** Files of the log past the limit, the oldest: they are not in `files`. */
   get overLimit(): number {
     return this.#overLimit;
+  }
+
+  /**
+   * The directory changed while it was read: a file that is missing may have got another name, or
+   * been packed, in that moment.
+   */
+  get isTorn(): boolean {
+    return this.#isTorn;
   }
 
   /** Names that were read, of any kind. */
@@ -53,7 +62,8 @@ export class Listing {
   *read(directory: string, liveName: string): Generator<void, void> {
     const fd = openOwnDirectory(directory);
     try {
-      this.#stats = fstatSync(fd);
+      const before = fstatSync(fd);
+      this.#stats = before;
       const named: NamedFile[] = [];
       for (const entry of readNames(`/proc/self/fd/${fd}`)) {
         this.#nameCount += 1;
@@ -64,6 +74,7 @@ export class Listing {
       }
       this.#keepNewest(named);
       yield* this.#lookAt(named, { directory, fd });
+      if (fstatSync(fd).mtimeMs !== before.mtimeMs) this.#isTorn = true;
     } finally {
       closeDescriptor(fd);
     }
@@ -84,6 +95,8 @@ export class Listing {
     named.sort((a, b) => compareFileNames(a.name, b.name));
     for (const { fileName, name } of named) {
       const stats = lstatSync(`/proc/self/fd/${fd}/${fileName}`, { throwIfNoEntry: false });
+      // Its time may be the same within the clock's grain.
+      if (stats === undefined) this.#isTorn = true;
       const family = name.compressed ? compressed : this.#files;
       if (stats?.isFile() === true) family.push({ path: join(directory, fileName), name, stats });
       yield;

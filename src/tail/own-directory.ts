@@ -20,6 +20,7 @@ export class OwnDirectory {
   #listedAtMs = 0;
   #lookedAtMs = 0;
   #dueMs = 0;
+  #tornInARow = 0;
 
   constructor(path: string, liveName: string) {
     this.path = path;
@@ -31,7 +32,7 @@ export class OwnDirectory {
     return this.#isGone;
   }
 
-  /** The next look lists it, whatever its time says. */
+  /** The next look lists it, whatever its time says; what the last did not show may be there. */
   get mustList(): boolean {
     return this.#mtimeMs === -1;
   }
@@ -78,6 +79,9 @@ export class OwnDirectory {
     if (excess > 0) this.#dueMs = nowMs + excess * limits.relistMsPerName;
     // What changed while it was read is found by the next one, unless one is due anyway.
     if (listing.stats !== undefined && !this.mustList) this.#note(listing.stats, nowMs);
+    this.#tornInARow = listing.isTorn ? this.#tornInARow + 1 : 0;
+    // Whoever changes it all the time must not keep what is gone from being noticed.
+    if (listing.isTorn && this.#tornInARow < limits.tornListingsMax) this.relist();
     return listing;
   }
 

@@ -55,6 +55,8 @@ export type ChaosResult = Verdict & {
   readonly rssMax: number;
   /** From the last line written until the last line had arrived. */
   readonly catchUpSeconds: number;
+  /** What the agents said of lines that they lost: nothing, unless some were. */
+  readonly lossesTold: readonly string[];
 };
 
 type Chaos = {
@@ -96,9 +98,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     }
     const stateDir = path.join(scratch.path, 'state');
     const random = createRandom(seed);
+    const logs: (readonly string[])[] = [];
     const start = () => {
       const flags = [`--flush-interval-ms=${random.pick([50, 250, 1_000])}`];
-      return startAgentProcess({ kubelet, stateDir, endpoint: emulator.url, flags });
+      const agent = startAgentProcess({ kubelet, stateDir, endpoint: emulator.url, flags });
+      logs.push(agent.log);
+      return agent;
     };
     const chaos: Chaos = {
       random,
@@ -150,6 +155,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
       faultSeconds,
       rssMax,
       catchUpSeconds,
+      lossesTold: logs.flat().filter((line) => /LINES_LOST|FILE_TRUNCATED/.test(line)),
     };
     return { ...verdict, ...sums };
   } finally {

@@ -23,6 +23,7 @@ test.skipIf(seconds === 0)(
     process.stdout.write(`${JSON.stringify({ ...result, samples: undefined })}\n`);
     expectClean(result);
     expect(result.lostByKubelet).toBe(0);
+    expect(result.lossesTold).toEqual([]);
     expect(result.distinctEntries).toBe(result.written);
     expect(result.kills).toBeGreaterThan(0);
     expect(result.rotations).toBeGreaterThan(10);
