@@ -106,6 +106,28 @@ describe('lines without a time of their own', () => {
   });
 });
 
+describe('a last line without its newline', () => {
+  test.each(formats)(
+    '%s: is one entry, flushed before a kill and read again after',
+    async (format) => {
+      const log = new Log(node, format);
+      fs.writeFileSync(log.live, log.line('a-0'));
+      const agent = startAgent(log, ['--partial-flush-ms=100']);
+      await until('the first is there', async () => (await shown(node)).length === 1 || undefined);
+      await node.emulator.setFaults({ mode: 'status', status: 503, after: true });
+      fs.appendFileSync(log.live, log.line('a-1').slice(0, -1));
+      await until('it was flushed', async () => (await shown(node)).length === 2 || undefined);
+      agent.signal('SIGKILL');
+      await agent.ended;
+      await node.emulator.setFaults({});
+      fs.renameSync(log.live, log.path(format === 'cri' ? '.20260305-140705' : '.1'));
+      fs.writeFileSync(log.live, log.lines('b', 3));
+      await once(log);
+      expect(await shown(node)).toEqual([...names('a', 2), ...names('b', 3)]);
+    },
+  );
+});
+
 describe('a file that is deleted while no agent runs', () => {
   test('is not told as a loss when it had been read to its end', async () => {
     const log = new Log(node, 'cri');

@@ -141,8 +141,8 @@ export const changes: Record<string, (log: Log, next: string) => void> = {
   },
 };
 
-export function startAgent({ node, flags }: Log): CommandProcess {
-  const words = ['run', '--flush-interval-ms=50', '--admin-address=off'];
+export function startAgent({ node, flags }: Log, more: readonly string[] = []): CommandProcess {
+  const words = ['run', '--flush-interval-ms=50', '--admin-address=off', ...more];
   const state = ['--state-dir', path.join(node.root, 'state'), '--endpoint', node.emulator.url];
   return startCommand([...words, ...state, ...flags]);
 }

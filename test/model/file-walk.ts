@@ -64,6 +64,10 @@ const beginnings = ['', '\n', `${'\0'.repeat(64)}\n`, 'a banner\n', 'long', '\n'
 /** Rotations may match, too. */
 const rawPatterns = ['app.log', '*.log*'];
 const rotatedMax = 4;
+/** Longer than a copy takes, or half a line of it would be flushed. */
+const partialFlushMs = 400;
+/** With the longer one, a file that was rotated has ended before its last line is flushed. */
+const partialFlushesMs = [partialFlushMs, 1_500];
 const settleWithinMs = 40_000;
 
 export async function walkFiles(options: {
@@ -196,6 +200,23 @@ function write(world: World, log: Log): void {
   fs.appendFileSync(log.live, text);
 }
 
+/** A last line without its newline; it may be flushed, and the agent killed before the answer. */
+async function writeUnfinished(world: World, log: Log): Promise<void> {
+  const { random, emulator } = world;
+  log.count += 1;
+  log.lines.push(log.count);
+  fs.appendFileSync(log.live, lineOf(world, log, `${log.name}-${log.count}`).slice(0, -1));
+  const isFlushed = random.next() < 0.5;
+  world.trail.push(`    without a newline${isFlushed ? ', flushed' : ''}`);
+  if (!isFlushed) return;
+  if (random.next() < 0.5) {
+    world.mayFail = true;
+    await emulator.setFaults({ mode: 'status', status: 503, after: true });
+  }
+  await sleep(partialFlushMs + random.below(partialFlushMs));
+  if (random.next() < 0.5) await endAgent(world, 'SIGKILL');
+}
+
 /** What comes after the live file's end: the same beginning again, mostly with lines behind it. */
 function begin(world: World, log: Log): void {
   fs.appendFileSync(log.live, beginningOf(world, log));
@@ -211,6 +232,7 @@ async function rotate(world: World, how: 'rename' | 'copy'): Promise<void> {
     const [oldest] = log.rotated.splice(0, 1);
     if (oldest !== undefined) remove(world, log, oldest);
   }
+  if (world.random.next() < 0.3) await writeUnfinished(world, log);
   if (log.scheme === 'numbers') shiftNumbers(log);
   world.rotations += 1;
   const suffix = suffixOf(log, world.rotations);
@@ -306,7 +328,8 @@ function startAgent(world: World): void {
     ? ['--format=raw', `--raw-path=${path.join(root, 'logs/*', random.pick(rawPatterns))}`]
     : [`--containers-dir=${path.join(root, 'containers')}`, ...dirs];
   const flags = `--project=p --cluster=c --location=l --node=n --admin-address=off
-    --flush-interval-ms=50 --grace-ms=500 --connections=${random.pick([1, 2, 4])}`.split(/\s+/);
+    --flush-interval-ms=50 --grace-ms=500 --partial-flush-ms=${random.pick(partialFlushesMs)}
+    --connections=${random.pick([1, 2, 4])}`.split(/\s+/);
   const state = [`--state-dir=${path.join(root, 'state')}`, `--endpoint=${emulator.url}`];
   world.agent ??= startCommand(['run', ...flags, ...state, ...sources]);
 }
