@@ -12,7 +12,7 @@ export default defineConfig({
     maxWorkers: 2,
     // Tests wait for conditions; this only ends the ones that would wait for ever. Shared machines are
     // slow at times, and a slow test is no failed one.
-    testTimeout: 120_000,
-    hookTimeout: 60_000,
+    testTimeout: 300_000,
+    hookTimeout: 120_000,
   },
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseGlob, parseRate } from '../src/container-glob.ts';
+import { cpuMsOf } from './support/own-time.ts';
 
 const names = { namespace: 'shop', pod: 'web-6d9f7c5b84-x2x4z', container: 'app' };
 
@@ -26,9 +27,8 @@ describe('parseGlob()', () => {
 
   test('needs no exponential time for many stars', () => {
     const glob = parseGlob(`*/${'a*'.repeat(60)}b`);
-    const startMs = performance.now();
-    expect(glob({ ...names, pod: 'a'.repeat(253) })).toBe(false);
-    expect(performance.now() - startMs).toBeLessThan(1_000);
+    const pod = 'a'.repeat(253);
+    expect(cpuMsOf(() => expect(glob({ ...names, pod })).toBe(false))).toBeLessThan(1_000);
   });
 });
 

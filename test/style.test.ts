@@ -1,5 +1,5 @@
-// Holds src/ and bench/ to the house style where neither the compiler nor oxlint can: layout, headers, names, who imports whom.
-// It reads the sources as text, so it sees exactly what a reader sees.
+// Holds src/ and bench/ to the house style where neither the compiler nor oxlint can: layout, headers,
+// names, who imports whom. It reads the sources as text, so it sees exactly what a reader sees.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -11,6 +11,8 @@ const linesMax = 400;
 const testLinesMax = 500;
 const columnsMax = 100;
 const functionLinesMax = 70;
+/** What `until` and `eventually` wait at most. */
+const waitMs = 120_000;
 
 /** The stages in the order the bytes flow. */
 const stages = ['discover', 'tail', 'encode', 'ship', 'commit'] as const;
@@ -186,6 +188,14 @@ function longFunctionsOf({ name, text }: SourceFile): string[] {
     .map(([, own]) => `${name}: ${own}`);
 }
 
+/** Limits of time for a test or for a wait that are below the common ones. */
+function shortLimitsOf(code: string): number[] {
+  const given = code.matchAll(/\b(?:testTimeout|withinMs|(?<=\{ )timeout): ([\d_]+)\b/g);
+  return [...given]
+    .map(([, ms = '']) => Number(ms.replaceAll('_', '')))
+    .filter((ms) => ms < waitMs);
+}
+
 /** Whether a line is a comment's prose: not a drawing, a table or an example, which may be wider. */
 function isProse(line: string): boolean {
   const [, text] = /^\s*(?:\/\/|\/\*\*?|\*) ?(.*)$/.exec(line) ?? [];
@@ -259,6 +269,15 @@ describe('the house style', () => {
   test('every file begins with a comment that says what it is', () => {
     const bare = laidOut.filter((file) => !/^(?:#!.*\n)?(?:\/\/ \S|\/\*)/.test(file.text));
     expect(names(bare)).toEqual([]);
+  });
+
+  test('a test waits for conditions, and for as long as a loaded machine may take', () => {
+    const own = new Set(['test/style.test.ts', 'test/support/eventually.ts']);
+    const waiting = tests.filter(({ name }) => !own.has(name) && !name.includes('.slow.'));
+    expect(names(waiting.filter(({ code }) => /\b(?:vi\.wait|expect\.poll)/.test(code)))).toEqual(
+      [],
+    );
+    expect(names(waiting.filter(({ code }) => shortLimitsOf(code).length > 0))).toEqual([]);
   });
 
   test('there is no default export but the entry of a worker', () => {
@@ -355,6 +374,7 @@ describe('the house style', () => {
     const long = (lines: number) => `export function a() {\n${'  b();\n'.repeat(lines - 2)}}\n`;
     expect(longFunctionsOf(file('src/a.ts', long(functionLinesMax)))).toEqual([]);
     expect(longFunctionsOf(file('src/a.ts', long(functionLinesMax + 1)))).toEqual(['src/a.ts: a']);
+    expect(shortLimitsOf('until(x, { withinMs: 25_000 }); eventually(y)')).toEqual([25_000]);
     const meter = "import { cpuUsage } from 'node:process';";
     expect(usesProcess(file('src/a.ts', meter))).toBe(false);
     expect(usesProcess(file('src/a.ts', "import { exit } from 'node:process';"))).toBe(true);

@@ -13,8 +13,9 @@ import { askVersion, type Peer } from '../../bench/peers/peer.ts';
 import { peers } from '../../bench/peers/peers.ts';
 import { startSink } from '../../bench/sink-client.ts';
 import { makeWorkspace } from '../../bench/workspace.ts';
+import { eventually } from '../support/eventually.ts';
 
-const timeoutMs = 60_000;
+const timeoutMs = 120_000;
 /** Comes with fluentd. */
 const forwardSender = 'fluent-cat';
 const workspace = makeWorkspace(2 ** 20);
@@ -100,14 +101,14 @@ test.skipIf(askVersion('fluentd', '--version') === undefined)(
       args: ['--no-supervisor', '-q', '-c', config],
     });
     const socket = path.join(task.stateDir, 'forward.sock');
-    await expect.poll(() => existsSync(socket), { timeout: timeoutMs }).toBe(true);
+    await eventually(() => expect(existsSync(socket)).toBe(true));
     const args = ['--unix', '--socket', socket, 'kubernetes.var.log'];
     const sender = spawn(forwardSender, args, { stdio: ['pipe', 'inherit', 'inherit'] });
     for (const seq of [0, 1, 2]) sender.stdin.write(`{"log":"seq=000000000${seq} forwarded"}\n`);
     sender.stdin.end();
     expect((await once(sender, 'exit'))[0]).toBe(0);
     const arrived = async () => (await sink.stats()).distinct;
-    await expect.poll(arrived, { timeout: timeoutMs }).toBe(3);
+    await eventually(async () => expect(await arrived()).toBe(3));
     expect((await running.stop()).exitCode).toBe(0);
   },
 );

@@ -4,13 +4,11 @@
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { newestLetters, parseLetter } from '../../src/ship/dead-letter-reader.ts';
 import { runOnce, startAgentProcess, startCommand, until } from '../support/agent-process.ts';
 import { useScene, type Scene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let scene: Scene;
 useScene(77, (set) => {

@@ -2,7 +2,7 @@
 // back for long when the API server is slow, gone or full of changes.
 
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import type { FakeKubelet, FakePod } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import {
@@ -16,8 +16,6 @@ import {
 import type { AgentOptions, EmulatorProcess } from '../support/agent-process.ts';
 import { fakePod, FakeApiServer } from '../support/fake-api-server.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const node = 'gke-blue-pool-1-7f3a';
 
@@ -158,7 +156,7 @@ describe('an agent with an API server', () => {
       }
       server.put(podOf(number, { app: 'web', round: String(number) }));
     }, everyMs);
-    await until('60 pods were there', () => number >= 60, { withinMs: 30_000 });
+    await until('60 pods were there', () => number >= 60);
     clearInterval(timer);
     await expectExactlyOnce({ kubelet, emulator }, { deletedToo: true });
     expect(server.counts).toMatchObject({ lists: 1, watches: 1 });

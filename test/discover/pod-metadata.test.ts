@@ -1,7 +1,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import type { ContainerName } from '../../src/discover/container-name.ts';
 import { KubernetesApi } from '../../src/discover/pods/kubernetes-api.ts';
 import {
@@ -18,6 +18,7 @@ import {
   type FakePod,
 } from '../support/fake-api-server.ts';
 import { callbackLog } from '../support/callback-log.ts';
+import { eventually } from '../support/eventually.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -30,7 +31,6 @@ const fast = {
   podWatchShortMs: 20,
   podBackoffBaseMs: 10,
   podBackoffMaxMs: 40,
-  podListMs: 500,
 } as const;
 
 async function startServer(options: FakeApiServerOptions = {}, pods: FakePod[] = []) {
@@ -40,16 +40,20 @@ async function startServer(options: FakeApiServerOptions = {}, pods: FakePod[] =
   return { server, url: await server.listen() };
 }
 
-type Files = { readonly tokenFile?: string; readonly caFile?: string };
+type Other = {
+  readonly tokenFile?: string;
+  readonly caFile?: string;
+  readonly listMs?: number;
+};
 
-function openPods(url: string, options: { waitMs?: number } & Files = {}) {
-  const { waitMs = 5_000, tokenFile = '/nowhere', caFile = '/nowhere' } = options;
+function openPods(url: string, options: { waitMs?: number } & Other = {}) {
+  const { waitMs = 60_000, listMs = 60_000, tokenFile = '/nowhere', caFile = '/nowhere' } = options;
   const changed: PodName[] = [];
   const troubles: string[] = [];
   const api = new KubernetesApi({ url: new URL(url), tokenFile, caFile });
   const pods = new PodMetadata(
     api,
-    { node: 'node-1', waitMs, limits: fast },
+    { node: 'node-1', waitMs, limits: { ...fast, podListMs: listMs } },
     {
       changed: (pod) => changed.push(pod),
       log: callbackLog((_level, _code, text) => troubles.push(text)),
@@ -63,8 +67,6 @@ function nameOf({ metadata }: FakePod): ContainerName {
   const { namespace, name: pod, uid: podUid } = metadata;
   return { namespace, pod, podUid, container: 'app', restartCount: 0 };
 }
-
-const until = (holds: () => void) => vi.waitFor(holds, { timeout: 10_000, interval: 5 });
 
 function scratchFile(text: string): string {
   const file = join(mkdtempSync(join(tmpdir(), 'tailship-pods-')), 'file');
@@ -106,12 +108,12 @@ describe('PodMetadata', () => {
     const first = fakePod(1);
     const { server, url } = await startServer({}, [first]);
     const { pods, changed } = openPods(url);
-    await until(() => expect(server.watchCount).toBe(1));
+    await eventually(() => expect(server.watchCount).toBe(1));
     server.put(fakePod(2));
-    await until(() => expect(pods.find(nameOf(fakePod(2)))).toBeDefined());
+    await eventually(() => expect(pods.find(nameOf(fakePod(2)))).toBeDefined());
     for (let round = 0; round < 10; round += 1) server.put({ ...first, status: { round } });
     server.put(fakePod(1, { labels: { app: 'other' } }));
-    await until(() => expect(pods.find(nameOf(first))?.labels).toContain('"other"'));
+    await eventually(() => expect(pods.find(nameOf(first))?.labels).toContain('"other"'));
     expect(changed.map(({ pod }) => pod)).toEqual([
       first.metadata.name,
       fakePod(2).metadata.name,
@@ -123,11 +125,11 @@ describe('PodMetadata', () => {
     const old = fakePod(1, { name: 'db-0', labels: { generation: 'old' } });
     const { server, url } = await startServer({}, [old]);
     const { pods } = openPods(url);
-    await until(() => expect(server.watchCount).toBe(1));
+    await eventually(() => expect(server.watchCount).toBe(1));
     server.remove(old.metadata.uid);
     const young = fakePod(2, { name: 'db-0', labels: { generation: 'young' } });
     server.put(young);
-    await until(() => expect(pods.find(nameOf(young))?.labels).toContain('young'));
+    await eventually(() => expect(pods.find(nameOf(young))?.labels).toContain('young'));
     expect(pods.find(nameOf(old))?.labels).toContain('old');
   });
 
@@ -145,13 +147,13 @@ describe('PodMetadata', () => {
     async (how) => {
       const { server, url } = await startServer({}, [fakePod(1)]);
       const { pods } = openPods(url);
-      await until(() => expect(server.watchCount).toBe(1));
+      await eventually(() => expect(server.watchCount).toBe(1));
       server.put(fakePod(2));
-      await until(() => expect(pods.find(nameOf(fakePod(2)))).toBeDefined());
+      await eventually(() => expect(pods.find(nameOf(fakePod(2)))).toBeDefined());
       const { version } = server;
       server.cut(how);
       server.put(fakePod(3));
-      await until(() => expect(pods.find(nameOf(fakePod(3)))).toBeDefined());
+      await eventually(() => expect(pods.find(nameOf(fakePod(3)))).toBeDefined());
       expect(server.counts.lists).toBe(1);
       expect(server.requests.at(-1)).toContain(`resourceVersion=${version}`);
     },
@@ -160,30 +162,30 @@ describe('PodMetadata', () => {
   test('remembers the version of a bookmark, which saves the list after a quiet time', async () => {
     const { server, url } = await startServer({}, [fakePod(1)]);
     const { pods } = openPods(url);
-    await until(() => expect(server.watchCount).toBe(1));
+    await eventually(() => expect(server.watchCount).toBe(1));
     server.forgetHistory();
     server.bookmark();
-    await until(() => expect(pods.counters.events).toBe(1));
+    await eventually(() => expect(pods.counters.events).toBe(1));
     server.cut('end');
-    await until(() => expect(server.counts.watches).toBe(2));
-    await until(() => expect(server.watchCount).toBe(1));
+    await eventually(() => expect(server.counts.watches).toBe(2));
+    await eventually(() => expect(server.watchCount).toBe(1));
     expect(server.counts.lists).toBe(1);
   });
 
   test('lists again when the server has forgotten the version (410), and drops what is gone', async () => {
     const { server, url } = await startServer({}, [fakePod(1), fakePod(2)]);
     const { pods, troubles } = openPods(url);
-    await until(() => expect(server.watchCount).toBe(1));
+    await eventually(() => expect(server.watchCount).toBe(1));
     for (let round = 1; round <= 3; round += 1) {
       server.cut('reset');
       server.put(fakePod(10 + round));
       server.forgetHistory();
-      await until(() => expect(pods.find(nameOf(fakePod(10 + round)))).toBeDefined());
-      await until(() => expect(server.watchCount).toBe(1));
+      await eventually(() => expect(pods.find(nameOf(fakePod(10 + round)))).toBeDefined());
+      await eventually(() => expect(server.watchCount).toBe(1));
       expect(server.counts.lists).toBe(1 + round);
     }
     server.expireWatches();
-    await until(() => expect(server.counts.lists).toBe(5));
+    await eventually(() => expect(server.counts.lists).toBe(5));
     expect(troubles.join('\n')).toContain('410');
   });
 
@@ -192,9 +194,9 @@ describe('PodMetadata', () => {
     const { server, url } = await startServer({ pageMax: 10 }, many);
     server.fault = { kind: 'slow', delayMs: 20 };
     const { pods } = openPods(url);
-    await until(() => expect(server.counts.pages).toBe(1));
+    await eventually(() => expect(server.counts.pages).toBe(1));
     server.forgetHistory();
-    await until(() => expect(pods.find(nameOf(fakePod(29)))).toBeDefined());
+    await eventually(() => expect(pods.find(nameOf(fakePod(29)))).toBeDefined());
     expect(
       server.requests.some((path) => !path.includes('limit=') && !path.includes('continue')),
     ).toBe(true);
@@ -204,11 +206,11 @@ describe('PodMetadata', () => {
     const { server, url } = await startServer({}, [fakePod(1)]);
     server.fault = { kind: 'status', status: 500 };
     const { pods, troubles } = openPods(url);
-    await until(() => expect(server.counts.refused).toBeGreaterThan(3));
+    await eventually(() => expect(server.counts.refused).toBeGreaterThan(3));
     expect(troubles[0]).toContain('500');
     const refused = server.counts.refused;
     server.fault = { kind: 'garbage' };
-    await until(() => expect(troubles.join()).toContain('no JSON'));
+    await eventually(() => expect(troubles.join()).toContain('no JSON'));
     server.fault = { kind: 'none' };
     await pods.ready;
     expect(pods.find(nameOf(fakePod(1)))).toBeDefined();
@@ -220,19 +222,19 @@ describe('PodMetadata', () => {
     server.fault = { kind: 'status', status: 429, retryAfterSeconds: 1 };
     const startedMs = performance.now();
     openPods(url);
-    await until(() => expect(server.counts.refused).toBe(1));
+    await eventually(() => expect(server.counts.refused).toBe(1));
     server.fault = { kind: 'none' };
-    await until(() => expect(server.counts.lists).toBe(1));
+    await eventually(() => expect(server.counts.lists).toBe(1));
     expect(performance.now() - startedMs).toBeGreaterThan(950);
   });
 
   test('gives up a server that hangs, and tries again', async () => {
     const { server, url } = await startServer({}, [fakePod(1)]);
     server.fault = { kind: 'hang' };
-    const { pods, troubles } = openPods(url);
-    await until(() => expect(troubles.join()).toContain('no complete answer'));
+    const { pods, troubles } = openPods(url, { listMs: 500 });
+    await eventually(() => expect(troubles.join()).toContain('no complete answer'));
     server.fault = { kind: 'none' };
-    await until(() => expect(pods.find(nameOf(fakePod(1)))).toBeDefined());
+    await eventually(() => expect(pods.find(nameOf(fakePod(1)))).toBeDefined());
   });
 
   test('lets a pod wait for its labels once, for all its containers, then counts it', async () => {
@@ -242,7 +244,7 @@ describe('PodMetadata', () => {
     const name = nameOf(fakePod(1));
     expect(pods.holdBack(name)).toBe(true);
     expect(pods.holdBack({ ...name, container: 'sidecar' })).toBe(true);
-    await until(() => expect(changed).toHaveLength(1));
+    await eventually(() => expect(changed).toHaveLength(1));
     expect(pods.holdBack(name)).toBe(false);
     expect(pods.counters.withoutLabels).toBe(1);
     pods.setWait(0);
@@ -252,10 +254,10 @@ describe('PodMetadata', () => {
   test('ends the wait as soon as the labels come', async () => {
     const { server, url } = await startServer();
     const { pods, changed } = openPods(url, { waitMs: 60_000 });
-    await until(() => expect(server.watchCount).toBe(1));
+    await eventually(() => expect(server.watchCount).toBe(1));
     expect(pods.holdBack(nameOf(fakePod(1)))).toBe(true);
     server.put(fakePod(1));
-    await until(() => expect(changed).toHaveLength(1));
+    await eventually(() => expect(changed).toHaveLength(1));
     expect(pods.holdBack(nameOf(fakePod(1)))).toBe(false);
     expect(pods.counters.withoutLabels).toBe(0);
   });
@@ -267,21 +269,21 @@ describe('PodMetadata', () => {
     const tokenFile = scratchFile('first\n');
     const caFile = scratchFile(certificate.cert);
     const { pods, troubles } = openPods(url, { tokenFile, caFile });
-    await until(() => expect(server.watchCount).toBe(1));
+    await eventually(() => expect(server.watchCount).toBe(1));
     tokens.clear();
     tokens.add('second');
     server.cut('end');
-    await until(() => expect(troubles.join()).toContain('401'));
+    await eventually(() => expect(troubles.join()).toContain('401'));
     writeFileSync(tokenFile, 'second\n');
-    await until(() => expect(server.watchCount).toBe(1));
+    await eventually(() => expect(server.watchCount).toBe(1));
     server.put(fakePod(2));
-    await until(() => expect(pods.find(nameOf(fakePod(2)))).toBeDefined());
+    await eventually(() => expect(pods.find(nameOf(fakePod(2)))).toBeDefined());
   });
 
   test('trusts no server whose certificate the CA has not signed', async () => {
     const { server, url } = await startServer({ certificate: makeTestCertificate() });
     const { troubles } = openPods(url, { caFile: scratchFile(makeTestCertificate().cert) });
-    await until(() => expect(troubles.join()).toMatch(/certificate/i));
+    await eventually(() => expect(troubles.join()).toMatch(/certificate/i));
     expect(server.requests).toEqual([]);
   });
 });

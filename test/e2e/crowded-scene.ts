@@ -7,6 +7,7 @@ import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import { startAgentProcess, startEmulatorProcess, until } from '../support/agent-process.ts';
 import { entriesOf, rssOf, withAdmin } from '../support/agent-status.ts';
 import type { AgentStatus } from '../../src/admin/admin-source.ts';
+import { countHeldUpMs } from '../support/own-time.ts';
 
 export type Crowd = {
   /** Log files of the pod, all of one container. */
@@ -24,6 +25,8 @@ export type CrowdedResult = {
   readonly startMs: number;
   readonly churnMs: number;
   readonly newPodMs: number;
+  /** By so much the machine may have delayed these three. */
+  readonly heldUpMs: number;
   readonly ready: number | undefined;
   readonly status: AgentStatus;
   readonly log: readonly string[];
@@ -59,6 +62,7 @@ export async function runCrowded(scratch: string, crowd: Crowd): Promise<Crowded
     flags: admin.flags,
     under: ['env', `LOOP_DELAY_FILE=${delayFile}`, `NODE_OPTIONS=--import=${preload}`],
   });
+  const heldUpMs = countHeldUpMs(agent.pid, emulator.pid);
   await until('it is up', async () => (await admin.probe('/livez')) === 200);
   const startMs = await waitFor('start');
   const stop = churn(kubelet.containersDir, crowded.directory);
@@ -77,6 +81,7 @@ export async function runCrowded(scratch: string, crowd: Crowd): Promise<Crowded
     startMs,
     churnMs,
     newPodMs,
+    heldUpMs: heldUpMs(),
     ready: await admin.probe('/readyz'),
     status,
     log: agent.log,

@@ -2,10 +2,8 @@
 // whose path has a space in it.
 
 import fs from 'node:fs';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { makeScratch, startCommand, stopAll, until } from '../support/agent-process.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let scratch: ReturnType<typeof makeScratch>;
 

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { crc32, gzipSync } from 'node:zlib';
 import { createHash } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { stopAll, until } from '../support/agent-process.ts';
 import {
   Log,
@@ -20,8 +20,6 @@ import {
   uid,
   type Node,
 } from './same-beginnings.ts';
-
-vi.setConfig({ testTimeout: 120_000 });
 
 let node: Node;
 beforeEach(async () => {

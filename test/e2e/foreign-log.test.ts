@@ -66,7 +66,6 @@ const exchange = `
 
 test.for(['the directory of the pod', 'the directory of the container'])(
   'nothing of another pod is shipped while %s is exchanged for a link to it',
-  { timeout: 60_000 },
   async (what) => {
     const admin = await withAdmin();
     const [attacker, victim] = [startPod('attacker'), startPod('victim')];

@@ -79,7 +79,7 @@ test(
   },
 );
 
-test('5,000 idle files cost less than 1 % of a core', { timeout: 120_000 }, async () => {
+test('5,000 idle files cost less than 1 % of a core', async () => {
   startPods(5_000);
   for (const container of kubelet.containers) container.writeNext(1);
   const agent = startAgent({ flags: ['--flush-interval-ms=1000'] });

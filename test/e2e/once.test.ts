@@ -2,15 +2,13 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import { accountLines } from '../../src/emulator/kubelet/log-account.ts';
 import { makeScratch, runOnce, startEmulatorProcess, stopAll } from '../support/agent-process.ts';
 import type { AgentOptions, EmulatorProcess } from '../support/agent-process.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let scratch: ReturnType<typeof makeScratch>;
 let emulator: EmulatorProcess;

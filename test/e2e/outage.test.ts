@@ -4,7 +4,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import { verifyShipped } from '../../src/emulator/verify/verify-shipped.ts';
@@ -18,8 +18,6 @@ import {
 import type { AgentProcess, EmulatorProcess } from '../support/agent-process.ts';
 import { withAdmin } from '../support/agent-status.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let scratch: ReturnType<typeof makeScratch>;
 let emulator: EmulatorProcess;
@@ -49,7 +47,7 @@ function writeAll(lines: number): void {
   for (const container of kubelet.containers) container.writeNext(lines);
 }
 
-const allArrived = () => expectExactlyOnce({ kubelet, emulator }, { withinMs: 25_000 });
+const allArrived = () => expectExactlyOnce({ kubelet, emulator });
 
 describe('a pod that is deleted while its last lines are on their way', () => {
   test('is forgotten when they are answered for', async () => {

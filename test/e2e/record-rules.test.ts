@@ -2,14 +2,12 @@
 
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { severityNames } from '../../src/log-severity.ts';
 import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
 import { entriesOf, withAdmin } from '../support/agent-status.ts';
 import { type Scene, useScene } from '../support/scene.ts';
 import { fakePod, FakeApiServer } from '../support/fake-api-server.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let scratch: Scene['scratch'];
 let emulator: Scene['emulator'];

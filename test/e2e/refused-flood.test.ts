@@ -9,6 +9,7 @@ import { startAgentProcess, until } from '../support/agent-process.ts';
 import { entriesOf, withAdmin } from '../support/agent-status.ts';
 import type { Shown } from '../support/agent-status.ts';
 import { type Scene, useScene } from '../support/scene.ts';
+import { countHeldUpMs } from '../support/own-time.ts';
 
 let scene: Scene;
 useScene(11, (set) => {
@@ -17,7 +18,7 @@ useScene(11, (set) => {
 
 const refusedCount = 60_000;
 const quietCount = 10;
-/** While other tests share the machine; alone it is several thousand a second. */
+/** Alone it is several thousand a second. */
 const perSecondMin = 1_000;
 
 function lettersOf(stateDir: string): number {
@@ -38,7 +39,7 @@ function p99Of(shown: readonly Shown[]): number {
 test.each([
   { name: 'each alone', details: true },
   { name: 'with the whole request, without a word which', details: false },
-])('60,000 entries refused $name stop nobody', { timeout: 180_000 }, async ({ name, details }) => {
+])('60,000 entries refused $name stop nobody', async ({ name, details }) => {
   const { emulator, kubelet, agent: options } = scene;
   await emulator.setFaults({ mode: 'partial', pattern: 'poison', details });
   const startPod = (pod: string) =>
@@ -48,6 +49,7 @@ test.each([
   const admin = await withAdmin();
   const flags = [...admin.flags, '--flush-interval-ms=500'];
   const agent = startAgentProcess({ ...options, flags });
+  const heldUpMs = countHeldUpMs(agent.pid, emulator.pid);
   for (const pod of quiet) pod.container().writeNext(1);
   const isQuiet = ({ resource }: Shown) => resource.labels['pod_name'] !== 'flood';
   const quietCameMs = await until('the quiet came', async () => {
@@ -56,22 +58,19 @@ test.each([
   });
   flood.write(Array.from({ length: refusedCount }, (_, index) => `poison ${index}`));
   let rounds = 1;
-  const doneMs = await until(
-    'all refused entries are dead letters',
-    async () => {
-      for (const pod of quiet) pod.container().writeNext(1);
-      rounds += 1;
-      await sleep(200);
-      const { refused = 0 } = (await admin.status())?.deadLetteredByReason ?? {};
-      return refused >= refusedCount ? performance.now() : undefined;
-    },
-    { withinMs: 150_000 },
-  );
+  const doneMs = await until('all refused entries are dead letters', async () => {
+    for (const pod of quiet) pod.container().writeNext(1);
+    rounds += 1;
+    await sleep(200);
+    const { refused = 0 } = (await admin.status())?.deadLetteredByReason ?? {};
+    return refused >= refusedCount ? performance.now() : undefined;
+  });
   const shown = await until('all of the quiet came', async () => {
     const found = (await entriesOf(emulator.url)).filter(isQuiet);
     return found.length === quietCount * rounds ? found : undefined;
   });
-  const perSecond = refusedCount / ((doneMs - quietCameMs) / 1_000);
+  const tookMs = doneMs - quietCameMs;
+  const perSecond = refusedCount / (tookMs / 1_000);
   const p99 = p99Of(shown);
   process.stdout.write(
     `refused ${name}: ${perSecond.toFixed(0)} a second, p99 of the quiet ${p99} ms\n`,
@@ -81,15 +80,14 @@ test.each([
   expect(dropped).toMatchObject({ dead_letter_unwritten: 0 });
   const evicted = dropped['dead_letter_evicted'] ?? 0;
   expect(lettersOf(options.stateDir) + evicted).toBe(refusedCount);
-  expect(perSecond).toBeGreaterThan(perSecondMin);
-  expect(p99).toBeLessThan(5_000);
+  expect(tookMs).toBeLessThan((refusedCount / perSecondMin) * 1_000 + heldUpMs());
+  expect(p99).toBeLessThan(5_000 + heldUpMs());
   expect((await emulator.stats()).distinctEntries).toBe(quietCount * rounds);
   expect(await agent.stop()).toBe(0);
 });
 
 test.each([400, 413])(
   'entries that something on the way answers with a page and %i stop nobody, and are kept',
-  { timeout: 120_000 },
   async (status) => {
     const { emulator, kubelet, agent: options } = scene;
     await emulator.setFaults({ mode: 'html', status, pattern: 'poison' });
@@ -97,7 +95,8 @@ test.each([400, 413])(
       kubelet.startPod({ namespace: 'ns', pod, containers: [{ name: 'c', kind: 'text' }] });
     const flood = startPod('flood').container();
     const quiet = Array.from({ length: quietCount }, (_, index) => startPod(`quiet-${index}`));
-    startAgentProcess({ ...options, flags: ['--flush-interval-ms=500'] });
+    const agent = startAgentProcess({ ...options, flags: ['--flush-interval-ms=500'] });
+    const heldUpMs = countHeldUpMs(agent.pid, emulator.pid);
     for (const pod of quiet) pod.container().writeNext(1);
     const come = async (count: number) => {
       const shown = await entriesOf(emulator.url);
@@ -117,14 +116,14 @@ test.each([400, 413])(
     process.stdout.write(
       `${status} with a page: p99 of the quiet ${p99} ms, ${requests} requests\n`,
     );
-    expect(p99).toBeLessThan(5_000);
+    expect(p99).toBeLessThan(5_000 + heldUpMs());
     expect(requests).toBeLessThan(1_000);
     expect(lettersOf(options.stateDir)).toBe(0);
     await emulator.setFaults({});
     await until(
       'the kept came',
       async () => (await emulator.stats()).distinctEntries === quietCount * rounds + 10_000,
-      { withinMs: 90_000, everyMs: 500 },
+      { everyMs: 500 },
     );
   },
 );

@@ -1,10 +1,8 @@
 // The configuration changes while lines flow: none is lost, and nothing piles up.
 
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { makeScratch, stopAll } from '../support/agent-process.ts';
 import { reloadUnderLoad } from '../support/reload-scene.ts';
-
-vi.setConfig({ testTimeout: 90_000 });
 
 let scratch: ReturnType<typeof makeScratch>;
 

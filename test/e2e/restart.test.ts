@@ -1,7 +1,7 @@
 // An agent that is killed at any moment loses no line, and what it sends again is the same entry.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { accountLines } from '../../src/emulator/kubelet/log-account.ts';
 import { createRandom } from '../../src/emulator/kubelet/log-lines.ts';
 import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
@@ -9,8 +9,6 @@ import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
 import { seedOfRun } from '../support/seed.ts';
 import { type Scene, useScene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 let emulator: Scene['emulator'];
 let kubelet: Scene['kubelet'];
@@ -27,7 +25,7 @@ describe('an agent that is killed', () => {
   test('in the middle of shipping sends the rest at the next start', async () => {
     startPods(4);
     for (const container of kubelet.containers) container.writeNext(5_000);
-    await emulator.setFaults({ delayMs: 100 });
+    await emulator.setFaults({ delayMs: 400 });
     // Small bodies, so that some are answered and some are not.
     const first = startAgentProcess({ ...agent, flags: ['--batch-bytes-max=64Ki'] });
     await until('some entries came', async () => (await emulator.stats()).distinctEntries > 2_000);

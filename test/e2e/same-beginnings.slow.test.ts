@@ -1,6 +1,6 @@
 // Every beginning with every change, in every format. See same-beginnings.ts.
 
-import { afterEach, beforeEach, test, vi } from 'vitest';
+import { afterEach, beforeEach, test } from 'vitest';
 import { stopAll } from '../support/agent-process.ts';
 import {
   beginnings,
@@ -12,8 +12,6 @@ import {
   type Case,
   type Node,
 } from './same-beginnings.ts';
-
-vi.setConfig({ testTimeout: 120_000 });
 
 let node: Node;
 beforeEach(async () => {

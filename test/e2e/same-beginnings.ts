@@ -175,7 +175,7 @@ export async function runRunning(node: Node, { format, beginning, change }: Case
   const arrived = (count: number) => async () => (await shown(node)).length >= count || undefined;
   await until('the old lines are there', arrived(5));
   changes[change]!(log, first(log) + log.lines('new', 12));
-  await until('the new lines are there', arrived(17), { withinMs: 30_000 });
+  await until('the new lines are there', arrived(17));
   agent.signal('SIGTERM');
   expect(await agent.ended).toBe(0);
   expect((await shown(node)).toSorted()).toEqual(expected);

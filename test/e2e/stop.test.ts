@@ -12,15 +12,13 @@ import {
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { runOnce, startAgentProcess, startCommand, until } from '../support/agent-process.ts';
 import { useScene, type Scene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
-
 /** What a loaded machine may take beyond the grace period to end a process. */
-const slackMs = 3_000;
+const slackMs = 20_000;
 const silent: Server[] = [];
 
 let scene: Scene;
@@ -197,7 +195,7 @@ describe('without a metadata server', () => {
     const startMs = performance.now();
     const agent = startWithoutIdentity(['--metadata-host=metadata.invalid']);
     expect(await agent.ended).toBe(1);
-    expect(performance.now() - startMs).toBeLessThan(10_000);
+    expect(performance.now() - startMs).toBeLessThan(slackMs);
     expect(agent.lines.join('\n')).toMatch(
       /--project, .* not given.*"code":"METADATA_UNAVAILABLE"/,
     );

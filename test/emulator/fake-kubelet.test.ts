@@ -11,6 +11,7 @@ import type { FakeKubelet, FakeKubeletOptions } from '../../src/emulator/kubelet
 import { accountJson, accountLines, parseAccount } from '../../src/emulator/kubelet/log-account.ts';
 import { createLineSource, lineText } from '../../src/emulator/kubelet/log-lines.ts';
 import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
+import { eventually } from '../support/eventually.ts';
 
 let root = '';
 
@@ -241,7 +242,7 @@ describe('turning files over', () => {
     const seen = new Set<string>();
     const watcher = fs.watch(container.directory, (_, name) => seen.add(String(name)));
     await container.rotate({ gzipPauseMs: 5 });
-    await expect.poll(() => [...seen].some((name) => name.endsWith('.gz'))).toBe(true);
+    await eventually(() => expect([...seen].some((name) => name.endsWith('.gz'))).toBe(true));
     watcher.close();
     expect([...seen].some((name) => /-\d+\.tmp$/.test(name))).toBe(true);
     expect(fs.existsSync(leftOver)).toBe(false);
@@ -280,7 +281,7 @@ describe('turning files over', () => {
     const seen = new Set<string>();
     const watcher = fs.watch(container.directory, (_, name) => seen.add(String(name)));
     await container.rotate();
-    await expect.poll(() => seen.has('0.log')).toBe(true);
+    await eventually(() => expect(seen.has('0.log')).toBe(true));
     watcher.close();
     expect(seen.has('0.log.tmp')).toBe(true);
     expect(fs.existsSync(`${container.logPath}.tmp`)).toBe(false);

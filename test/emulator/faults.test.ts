@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { defaults, openEmulator } from './emulator-fixture.ts';
+import { eventually } from '../support/eventually.ts';
 
 async function openWithFaults(...rules: object[]) {
   const fixture = await openEmulator();
@@ -64,7 +65,7 @@ describe('a status fault', () => {
   it('ends after forMs', async () => {
     const { write } = await openWithFaults({ mode: 'status', forMs: 300 });
     expect((await write(request)).status).toBe(503);
-    await vi.waitFor(async () => expect((await write(request)).status).toBe(200), 5000);
+    await eventually(async () => expect((await write(request)).status).toBe(200));
   });
 
   it('ends after so many times', async () => {
@@ -123,7 +124,7 @@ describe('a fault of the connection', () => {
       () => 'answered',
       () => 'cut',
     );
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(emulator.stats()).toMatchObject({ requests: 1, entries: after ? 3 : 0 }),
     );
     expect(

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { defaults, openEmulator } from './emulator-fixture.ts';
+import { eventually } from '../support/eventually.ts';
 
 const body = JSON.stringify({ ...defaults, entries: [{ textPayload: 'x' }] });
 const rawWrite = (text: string, headers = '') =>
@@ -48,9 +49,9 @@ describe('clients', () => {
     const { emulator, write } = await openEmulator();
     const socket = connect(emulator.port, '127.0.0.1');
     socket.write(rawWrite(body).slice(0, -5));
-    await vi.waitFor(() => expect(emulator.stats().requests).toBe(1));
+    await eventually(() => expect(emulator.stats().requests).toBe(1));
     socket.destroy();
-    await vi.waitFor(() => expect(emulator.stats().openConnections).toBe(0));
+    await eventually(() => expect(emulator.stats().openConnections).toBe(0));
     expect((await write({ entries: [{ textPayload: 'next' }] })).status).toBe(200);
     expect(emulator.stats()).toMatchObject({ entries: 1 });
   });
@@ -76,10 +77,10 @@ describe('clients', () => {
     const { emulator, write } = await openEmulator({ faults: { delayMs: 100, times: 1 } });
     const socket = connect(emulator.port, '127.0.0.1');
     socket.write(rawWrite(body));
-    await vi.waitFor(() => expect(emulator.stats().requests).toBe(1));
+    await eventually(() => expect(emulator.stats().requests).toBe(1));
     socket.resetAndDestroy();
     // The request had come whole, so its entries are stored.
-    await vi.waitFor(() => expect(emulator.stats().entries).toBe(1));
+    await eventually(() => expect(emulator.stats().entries).toBe(1));
     expect((await write({ entries: [] })).status).toBe(200);
   });
 });
@@ -195,9 +196,8 @@ describe('tokens', () => {
     const fromOauth = await issue(await fetch(`${emulator.url}/token`, { method: 'POST' }));
     expect(fromMetadata).toMatchObject({ expires_in: 0.2, token_type: 'Bearer' });
     for (const { access_token: token } of [fromMetadata, fromOauth]) {
-      await vi.waitFor(
-        async () => expect(await writeWith(emulator.url, `Bearer ${token}`)).toBe(401),
-        5000,
+      await eventually(async () =>
+        expect(await writeWith(emulator.url, `Bearer ${token}`)).toBe(401),
       );
     }
     const fresh = await issue(await fetch(`${emulator.url}/token`, { method: 'POST' }));

@@ -10,6 +10,7 @@ import { randomFrom, randomObject } from './random-json.ts';
 import { scanObject } from '../../src/encode/json/object-scan.ts';
 import { context, encode, encodeAll, expectStrict, insertId, recordOf } from './strict-entry.ts';
 import type { ParsedEntry } from './strict-entry.ts';
+import { cpuMsOf } from '../support/own-time.ts';
 
 const api = (name: string) => `logging.googleapis.com/${name}`;
 const textOf = (entries: readonly ParsedEntry[]) =>
@@ -234,11 +235,12 @@ describe('any record', () => {
       labels(`"${'\\u0001'.repeat(80_000)}":""`),
       repeat('{"a":'),
     ]) {
-      const start = performance.now();
-      const entries = encodeAll(text);
-      const bytes = entries.reduce((sum, entry) => sum + JSON.stringify(entry).length, 0);
-      expect(bytes).toBeLessThan(limits.batchBytesReserve);
-      expect(performance.now() - start).toBeLessThan(5_000);
+      const cpuMs = cpuMsOf(() => {
+        const entries = encodeAll(text);
+        const bytes = entries.reduce((sum, entry) => sum + JSON.stringify(entry).length, 0);
+        expect(bytes).toBeLessThan(limits.batchBytesReserve);
+      });
+      expect(cpuMs).toBeLessThan(5_000);
     }
   });
 });

@@ -8,7 +8,7 @@ import { runModel } from './model-run.ts';
 
 const steps = Number(process.env['TAILSHIP_STEPS'] ?? 400);
 
-test('whatever happens, every line arrives once', { timeout: 180_000 }, async () => {
+test('whatever happens, every line arrives once', async () => {
   const result = await runModel({ seed: seedOfRun(), steps });
   process.stdout.write(`${JSON.stringify(result)}\n`);
   expect(result.lines).toBeGreaterThan(steps);
@@ -17,7 +17,7 @@ test('whatever happens, every line arrives once', { timeout: 180_000 }, async ()
 test.each([
   { formats: 'cri and docker', isRaw: false },
   { formats: 'raw', isRaw: true },
-])('$formats: logs that begin alike are told apart', { timeout: 180_000 }, async ({ isRaw }) => {
+])('$formats: logs that begin alike are told apart', async ({ isRaw }) => {
   const result = await walkFiles({ seed: seedOfRun(), steps, isRaw });
   process.stdout.write(`${JSON.stringify(result)}\n`);
   expect(result.lines).toBeGreaterThan(steps / 2);

@@ -1,18 +1,17 @@
 import { mkdirSync, mkdtempSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { loadConfig, makeConfig } from '../../src/options/config-loader.ts';
 import { ConfigReloader, mergeHot } from '../../src/options/config-reloader.ts';
 import { createLog } from '../../src/log.ts';
 import type { Config } from '../../src/options/options.ts';
+import { eventually } from '../support/eventually.ts';
 
 const closers: (() => void)[] = [];
 afterEach(() => {
   for (const close of closers.splice(0)) close();
 });
-
-const until = (holds: () => void) => vi.waitFor(holds, { timeout: 10_000, interval: 5 });
 
 function scratch(): string {
   return mkdtempSync(join(tmpdir(), 'tailship-reload-'));
@@ -58,7 +57,9 @@ describe('ConfigReloader', () => {
     writeFileSync(file, 'joinStackTraces: false\n');
     const { applied, logged } = await startReloader(file);
     writeFileSync(file, 'joinStackTraces: true\nconnections: 4\n');
-    await until(() => expect(applied).toMatchObject([{ joinStackTraces: true, connections: 2 }]));
+    await eventually(() =>
+      expect(applied).toMatchObject([{ joinStackTraces: true, connections: 2 }]),
+    );
     expect(logged.join('\n')).toContain('--join-stack-traces true');
     expect(logged.join('\n')).toContain('next start only for --connections');
   });
@@ -75,7 +76,7 @@ describe('ConfigReloader', () => {
     symlinkSync('..data/tailship.yaml', join(volume, 'tailship.yaml'));
     const { applied } = await startReloader(join(volume, 'tailship.yaml'));
     write('..2026_2', 'partialFlushMs: 2000\n');
-    await until(() => expect(applied).toMatchObject([{ partialFlushMs: 2_000 }]));
+    await eventually(() => expect(applied).toMatchObject([{ partialFlushMs: 2_000 }]));
   });
 
   test.each([
@@ -87,12 +88,12 @@ describe('ConfigReloader', () => {
     writeFileSync(file, 'partialFlushMs: 1000\n');
     const { reloader, applied, logged } = await startReloader(file);
     writeFileSync(file, `partialFlushMs: 2000\n${text}`);
-    await until(() => expect(reloader.counters.refused).toBe(1));
+    await eventually(() => expect(reloader.counters.refused).toBe(1));
     expect(applied).toEqual([]);
     expect(logged.join('\n')).toMatch(/CONFIG_INVALID/);
     expect(logged.join('\n')).toContain('stays as it was');
     writeFileSync(file, 'partialFlushMs: 3000\n');
-    await until(() => expect(applied).toMatchObject([{ partialFlushMs: 3_000 }]));
+    await eventually(() => expect(applied).toMatchObject([{ partialFlushMs: 3_000 }]));
   });
 
   test('finds a change that was made between the start and the first look', async () => {
@@ -111,7 +112,7 @@ describe('ConfigReloader', () => {
     const apply = (next: Config) => applied.push(next);
     const reloader = new ConfigReloader({ config, load, apply, log, pollMs: 10 });
     closers.push(() => reloader.close());
-    await until(() => expect(applied).toMatchObject([{ partialFlushMs: 2_000 }]));
+    await eventually(() => expect(applied).toMatchObject([{ partialFlushMs: 2_000 }]));
   });
 
   test('reads once more, and no more than that, when it is asked while it reads', async () => {
@@ -127,7 +128,7 @@ describe('ConfigReloader', () => {
     const over = reloader.reload();
     for (let round = 0; round < 5; round += 1) void reloader.reload();
     asked[0]?.resolve(makeConfig({ partialFlushMs: 1_000 }));
-    await until(() => expect(asked).toHaveLength(2));
+    await eventually(() => expect(asked).toHaveLength(2));
     asked[1]?.resolve(makeConfig({ partialFlushMs: 2_000 }));
     await over;
     expect(asked).toHaveLength(2);

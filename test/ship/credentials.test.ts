@@ -21,6 +21,7 @@ import {
 } from './token-issuer.ts';
 import type { Serve } from './token-issuer.ts';
 import { callbackLog } from '../support/callback-log.ts';
+import { eventually } from '../support/eventually.ts';
 
 /** A token of `lifeMs`, with a clock that the test turns. */
 function openToken(fetchToken: FetchToken): { token: CachedToken; advance: (ms: number) => void } {
@@ -292,7 +293,7 @@ describe('the shipper', () => {
     };
     const { shipper, lines } = await open();
     const shipped = shipper.ship(makeBatch(2));
-    await vi.waitFor(() => expect(shipper.counters.consecutiveFailures).toBeGreaterThan(3));
+    await eventually(() => expect(shipper.counters.consecutiveFailures).toBeGreaterThan(3));
     expect(issuedTokens.length).toBeLessThanOrEqual(api.requests.length + 1);
     serve.metadata = issue;
     expect(await shipped).toMatchObject({ accepted: 2 });
@@ -308,7 +309,7 @@ describe('the shipper', () => {
     serve.metadata = (request) => request.socket.destroy();
     const { shipper, lines } = await open();
     const shipped = shipper.ship(makeBatch(2));
-    await vi.waitFor(() => expect(lines.length).toBe(1));
+    await eventually(() => expect(lines.length).toBe(1));
     expect(lines[0]).toMatchObject({ code: 'CREDENTIALS_MISSING', level: 'error' });
     expect(lines[0]?.text).toContain('no --credentials-file is given');
     serve.metadata = issue;
@@ -324,13 +325,10 @@ describe('the shipper', () => {
       issue(request, response);
     };
     const { shipper } = await open();
-    await vi.waitFor(
-      async () => {
-        await shipper.ship(makeBatch(1));
-        expect(issuedTokens.length).toBeGreaterThan(3);
-      },
-      { timeout: 10_000, interval: 20 },
-    );
+    await eventually(async () => {
+      await shipper.ship(makeBatch(1));
+      expect(issuedTokens.length).toBeGreaterThan(3);
+    });
     expect(Object.keys(shipper.counters.requestsByCode)).toEqual(['200']);
   });
 
@@ -342,7 +340,7 @@ describe('the shipper', () => {
     };
     const { shipper } = await open();
     const shipped = shipper.ship(makeBatch(2)).catch((error: unknown) => error);
-    await vi.waitFor(() => expect(asked).toBe(true));
+    await eventually(() => expect(asked).toBe(true));
     await shipper.stop(10);
     expect(await shipped).toMatchObject({ code: 'SHIP_STOPPED' });
   });

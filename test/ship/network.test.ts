@@ -6,13 +6,14 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { checkEndpoint } from '../../src/admin/endpoint-checks.ts';
 import { makeConfig } from '../../src/options/config-loader.ts';
 import { sendDryRun } from '../../src/ship/dry-run.ts';
 import { FakeApi, makeBatch } from './fake-api.ts';
 import { makeStateDir, openApi, openShipper } from './open-shipper.ts';
 import { makeTestCertificate } from './test-certificate.ts';
+import { eventually } from '../support/eventually.ts';
 
 /** A bare TCP server; its connections are broken off after the test. */
 async function openTcp(onSocket: (socket: Socket, index: number) => void): Promise<URL> {
@@ -105,7 +106,7 @@ describe('a request that gets stuck', () => {
       });
       const { shipper } = await openShipper(api.url);
       expect(await shipper.ship(makeBatch(1))).toMatchObject({ accepted: 1, deadLettered: 0 });
-      await vi.waitFor(() => expect(api.sockets[0]?.destroyed).toBe(true));
+      await eventually(() => expect(api.sockets[0]?.destroyed).toBe(true));
       // Most of it lies in the kernel's buffers on both sides.
       expect(writtenBytes).toBeLessThan(16 * 1024 * 1024);
     },
@@ -124,7 +125,7 @@ describe('a request that gets stuck', () => {
       code: 'SHIP_TIMEOUT',
       text: 'no complete answer within 0.15 s',
     });
-    await vi.waitFor(() => expect(api.sockets[0]?.destroyed).toBe(true));
+    await eventually(() => expect(api.sockets[0]?.destroyed).toBe(true));
   });
 
   test('by JSON without an end is given up at its bound', async () => {
@@ -136,7 +137,7 @@ describe('a request that gets stuck', () => {
     const { shipper } = await openShipper(api.url, { limits: { shipAnswerBytesMax: 5_000 } });
     expect(await shipper.ship(makeBatch(1))).toMatchObject({ accepted: 1, requests: 2 });
     expect(shipper.counters.lastError?.code).toBe('SHIP_FOREIGN_ANSWER');
-    await vi.waitFor(() => expect(api.sockets[0]?.destroyed).toBe(true));
+    await eventually(() => expect(api.sockets[0]?.destroyed).toBe(true));
   });
 
   test('within the TLS handshake is given up', async () => {
@@ -158,9 +159,9 @@ describe('a request that gets stuck', () => {
     });
     const shipped = shipper.ship(makeBatch(2));
     // undici's clock for this step ticks each half second.
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(shipper.counters.requestsByCode).toEqual({ SHIP_UNREACHABLE: 1 });
-    }, 5_000);
+    });
     expect(shipper.counters.lastError?.text).toContain('Connect Timeout');
     mute = false;
     expect(await shipped).toMatchObject({ accepted: 2 });
@@ -198,7 +199,7 @@ describe.each(flaws)('a certificate that is flawed (%s)', (flaw, reason) => {
     const { api, caFile, metadataHost: host } = await openFlawed();
     const { shipper, lines } = await openShipper(api.url, { caFile, metadataHost: host });
     const shipped = codeOf(shipper.ship(makeBatch(2)));
-    await vi.waitFor(() => expect(lines.length).toBe(1), 5_000);
+    await eventually(() => expect(lines.length).toBe(1));
     expect(lines[0]).toMatchObject({ level: 'error', code: 'SHIP_UNREACHABLE' });
     expect(lines[0]?.text).toContain(reason);
     expect(api.requests).toEqual([]);
@@ -266,7 +267,7 @@ describe('a connection', () => {
     const api = await openApi();
     const { shipper } = await openShipper(api.url, { limits: { shipIdleMs: 50 } });
     await shipper.ship(makeBatch(1));
-    await vi.waitFor(() => expect(api.sockets[0]?.closed).toBe(true));
+    await eventually(() => expect(api.sockets[0]?.closed).toBe(true));
   });
 
   test('is replaced when it is old, without breaking a request', async () => {
@@ -274,16 +275,13 @@ describe('a connection', () => {
       setTimeout(() => api.accept(request, response), 5);
     });
     const { shipper } = await openShipper(api.url, { limits: { shipConnectionAgeMs: 60 } });
-    const startMs = performance.now();
-    while (performance.now() - startMs < 400) {
+    while (api.sockets.length <= 6) {
       await Promise.all([shipper.ship(makeBatch(1)), shipper.ship(makeBatch(1))]);
     }
     expect(Object.keys(shipper.counters.requestsByCode)).toEqual(['200']);
-    expect(api.sockets.length).toBeGreaterThan(3);
-    const lifetimes = Map.groupBy(api.requests, (request) => request.connection)
-      .values()
-      .map((of) => (of.at(-1)?.atMs ?? 0) - (of[0]?.atMs ?? 0));
-    expect(Math.max(...lifetimes)).toBeLessThan(200);
+    // Each takes 5 ms at least, so that more of them would be older than 60 ms.
+    const uses = Map.groupBy(api.requests, (request) => request.connection).values();
+    expect(Math.max(...uses.map(({ length }) => length))).toBeLessThan(60 / 5 + 4);
   });
 });
 
@@ -304,10 +302,10 @@ describe('an outage', () => {
     const { shipper, lines } = await openShipper(api.url, { connections: 4 });
     // Healthy first, so that four requests are under way when it falls ill.
     const batches = Array.from({ length: 12 }, () => shipper.ship(makeBatch(2)));
-    await vi.waitFor(() => expect(api.requests.length).toBeGreaterThan(12), 5_000);
+    await eventually(() => expect(api.requests.length).toBeGreaterThan(12));
     most = open;
     const firstProbe = api.requests.length;
-    await vi.waitFor(() => expect(api.requests.length).toBeGreaterThan(firstProbe + 8), 5_000);
+    await eventually(() => expect(api.requests.length).toBeGreaterThan(firstProbe + 8));
     expect(most).toBe(1);
     expect(shipper.counters.consecutiveFailures).toBeGreaterThan(8);
     sick = false;
@@ -327,7 +325,7 @@ describe('an outage', () => {
     await api.close();
     const { shipper } = await openShipper(url);
     const shipped = shipper.ship(makeBatch(2));
-    await vi.waitFor(() => expect(shipper.counters.consecutiveFailures).toBeGreaterThan(3));
+    await eventually(() => expect(shipper.counters.consecutiveFailures).toBeGreaterThan(3));
     expect(shipper.counters.lastError?.text).toContain('ECONNREFUSED');
     const back = new FakeApi((request, response) => back.accept(request, response));
     await back.listen(port);
@@ -376,10 +374,10 @@ describe('a 429', () => {
     const times = api.requests.slice(1).map((request) => request.atMs);
     const gaps = times.slice(1).map((atMs, index) => atMs - (times[index] ?? 0));
     const early = gaps.slice(0, 3).reduce((sum, gap) => sum + gap, 0);
-    const late = gaps.slice(-3).reduce((sum, gap) => sum + gap, 0);
     // 50 + 33 + 25 ms at least: the first success has raised the rate to 20 a second.
     expect(early).toBeGreaterThan(100);
-    expect(late).toBeLessThan(early / 2);
+    // A loaded machine makes gaps longer, never shorter.
+    expect(Math.min(...gaps.slice(-7))).toBeLessThan(early / 6);
   });
 });
 
@@ -401,7 +399,7 @@ describe('stop', () => {
     const first = shipper.ship(makeBatch(3));
     const second = shipper.ship(makeBatch(3));
     const rejected = codeOf(second);
-    await vi.waitFor(() => expect(answers.length).toBe(1));
+    await eventually(() => expect(answers.length).toBe(1));
     const stopped = shipper.stop(5_000);
     expect(await rejected).toBe('SHIP_STOPPED');
     answers[0]?.();
@@ -415,10 +413,10 @@ describe('stop', () => {
     const api = await openApi(() => undefined);
     const { shipper } = await openShipper(api.url);
     const hung = codeOf(shipper.ship(makeBatch(3)));
-    await vi.waitFor(() => expect(api.requests.length).toBe(1));
+    await eventually(() => expect(api.requests.length).toBe(1));
     await shipper.stop(50);
     expect(await hung).toBe('SHIP_STOPPED');
-    await vi.waitFor(() => expect(api.sockets[0]?.closed).toBe(true));
+    await eventually(() => expect(api.sockets[0]?.closed).toBe(true));
   });
 
   test('ends a back-off at once', async () => {
@@ -427,7 +425,7 @@ describe('stop', () => {
       limits: { shipBackoffBaseMs: 600_000, shipBackoffMaxMs: 600_000 },
     });
     const waiting = codeOf(shipper.ship(makeBatch(1)));
-    await vi.waitFor(() => expect(shipper.counters.consecutiveFailures).toBe(1));
+    await eventually(() => expect(shipper.counters.consecutiveFailures).toBe(1));
     await shipper.stop(60_000);
     expect(await waiting).toBe('SHIP_STOPPED');
   });

@@ -7,11 +7,12 @@ import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import path from 'node:path';
 import type { Duplex } from 'node:stream';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { ShipLimits } from '../../src/ship/shipper.ts';
 import { makeBatch } from './fake-api.ts';
 import { makeStateDir, openApi, openShipper } from './open-shipper.ts';
 import { makeTestCertificate } from './test-certificate.ts';
+import { eventually } from '../support/eventually.ts';
 
 type Proxy = { readonly url: string; readonly asked: string[]; mode: 'tunnel' | 'hang' | 'refuse' };
 
@@ -91,9 +92,7 @@ test.each(['hang', 'refuse'] as const)(
   async (mode) => {
     const { proxy, opened } = await openProxied(mode, { shipRequestMs: 500, shipHeadersMs: 200 });
     const shipped = opened.shipper.ship(makeBatch(2));
-    await vi.waitFor(() => expect(opened.shipper.counters.consecutiveFailures).toBeGreaterThan(1), {
-      timeout: 5_000,
-    });
+    await eventually(() => expect(opened.shipper.counters.consecutiveFailures).toBeGreaterThan(1));
     proxy.mode = 'tunnel';
     expect(await shipped).toMatchObject({ accepted: 2, deadLettered: 0 });
   },

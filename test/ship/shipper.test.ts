@@ -2,9 +2,10 @@
 
 import type { ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { apiError, makeBatch, partialErrors } from './fake-api.ts';
 import { openApi, openShipper, readLetters } from './open-shipper.ts';
+import { eventually } from '../support/eventually.ts';
 
 const range = (count: number): string[] => Array.from({ length: count }, (_, index) => `e${index}`);
 
@@ -110,7 +111,7 @@ describe('an answer', () => {
     });
     const { shipper, lines, stateDir } = await openShipper(api.url);
     const shipped = shipper.ship(makeBatch(4));
-    await vi.waitFor(() => expect(shipper.counters.consecutiveFailures).toBeGreaterThan(2));
+    await eventually(() => expect(shipper.counters.consecutiveFailures).toBeGreaterThan(2));
     expect(shipper.counters).toMatchObject({ acceptedEntries: 0, lastSuccessMs: undefined });
     expect(lines[0]).toMatchObject({ level: 'error' });
     isForeign = false;
@@ -123,7 +124,7 @@ describe('an answer', () => {
     const api = await openApi((_request, response) => response.end('<html>'));
     const { shipper, lines } = await openShipper(api.url);
     const shipped = shipper.ship(makeBatch(1)).catch(() => undefined);
-    await vi.waitFor(() => expect(lines.length).toBe(1));
+    await eventually(() => expect(lines.length).toBe(1));
     expect(lines[0]).toMatchObject({ level: 'error', code: 'SHIP_FOREIGN_ANSWER' });
     await shipper.stop(0);
     await shipped;
@@ -351,9 +352,9 @@ describe('a 400 without details', () => {
         limits: { shipOddAnswersMax: 2 },
       });
       const shipped = shipper.ship(makeBatch(6));
-      await vi.waitFor(() => expect(shipper.counters.acceptedEntries).toBe(5));
+      await eventually(() => expect(shipper.counters.acceptedEntries).toBe(5));
       const seen = api.requests.length;
-      await vi.waitFor(() => expect(api.requests.length).toBeGreaterThan(seen + 5), 5_000);
+      await eventually(() => expect(api.requests.length).toBeGreaterThan(seen + 5));
       expect(lines.map(({ code }) => code)).toContain('SHIP_FOREIGN_ANSWER');
       expect(() => readLetters(stateDir)).toThrow('ENOENT');
       isBlocked = false;
@@ -369,7 +370,7 @@ describe('a 400 without details', () => {
     });
     const { shipper, lines } = await openShipper(api.url);
     const shipped = shipper.ship(makeBatch(4));
-    await vi.waitFor(() => expect(shipper.counters.consecutiveFailures).toBeGreaterThan(3));
+    await eventually(() => expect(shipper.counters.consecutiveFailures).toBeGreaterThan(3));
     expect(lines.map(({ level, code }) => [level, code])).toContainEqual([
       'error',
       'SHIP_FOREIGN_ANSWER',
@@ -386,7 +387,7 @@ describe('a 400 without details', () => {
     });
     const { shipper } = await openShipper(api.url, { limits: { shipOddAnswersMax: 2 } });
     const shipped = shipper.ship(makeBatch(4));
-    await vi.waitFor(() => expect(api.requests.length).toBeGreaterThan(25), 10_000);
+    await eventually(() => expect(api.requests.length).toBeGreaterThan(25));
     sick = false;
     expect(await shipped).toMatchObject({ accepted: 4, deadLettered: 0 });
   });
@@ -397,7 +398,7 @@ describe('a 400 without details', () => {
       limits: { shipRefusalStreakMax: 8, shipRefusalPaceMs: 60_000 },
     });
     void shipper.ship(makeBatch(64)).catch(() => undefined);
-    await vi.waitFor(() => expect(shipper.counters.deadLetteredByReason).toEqual({ refused: 9 }));
+    await eventually(() => expect(shipper.counters.deadLetteredByReason).toEqual({ refused: 9 }));
     const { requests } = shipper.counters;
     await shipper.stop(0);
     expect(shipper.counters.requests).toBe(requests);

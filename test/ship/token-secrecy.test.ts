@@ -4,12 +4,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { inspect } from 'node:util';
 import { writeHeapSnapshot } from 'node:v8';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createCredentials } from '../../src/ship/credentials.ts';
 import { makeBatch } from './fake-api.ts';
 import { makeStateDir, openApi, openShipper } from './open-shipper.ts';
 import { makeTestCertificate } from './test-certificate.ts';
 import { issued, makeOptions, openServer, tokenLimits, writeFederated } from './token-issuer.ts';
+import { eventually } from '../support/eventually.ts';
 
 describe('an error', () => {
   test.each([
@@ -76,7 +77,7 @@ describe('an error', () => {
     await expect(createCredentials(options).token()).rejects.toMatchObject({
       code: 'SHIP_UNAUTHENTICATED',
     });
-    await vi.waitFor(() => expect(isClosed).toBe(true));
+    await eventually(() => expect(isClosed).toBe(true));
     expect(writtenBytes).toBeLessThan(16 * 1024 * 1024);
   });
 });
@@ -138,13 +139,10 @@ test('a heap dump holds two copies of the token in use, and none of earlier ones
     response.end(issued(tokenOf(count), 1));
   });
   const { shipper } = await openShipper(api.url, { caFile, metadataHost });
-  await vi.waitFor(
-    async () => {
-      await shipper.ship(makeBatch(1));
-      expect(api.requests.at(-1)?.headers.authorization).toBe(`Bearer ${tokenOf(3)}`);
-    },
-    { timeout: 10_000, interval: 50 },
-  );
+  await eventually(async () => {
+    await shipper.ship(makeBatch(1));
+    expect(api.requests.at(-1)?.headers.authorization).toBe(`Bearer ${tokenOf(3)}`);
+  });
   // What the server of this test has received is no copy of the agent's.
   api.requests.length = 0;
   const file = writeHeapSnapshot(path.join(stateDir, 'dump.heapsnapshot'));

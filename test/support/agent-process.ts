@@ -20,6 +20,7 @@ const mainFile = path.resolve(import.meta.dirname, '../../src/main.ts');
 const running = new Set<ChildProcess>();
 
 export type EmulatorProcess = {
+  readonly pid: number;
   readonly url: string;
   stats(): Promise<EmulatorStats>;
   setFaults(faults: FaultRule | readonly FaultRule[]): Promise<void>;
@@ -34,6 +35,7 @@ export async function startEmulatorProcess(port = 0): Promise<EmulatorProcess> {
   const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
   const { listening: url } = JSON.parse(line) as { listening: string };
   return {
+    pid: child.pid ?? -1,
     url,
     port: Number(new URL(url).port),
     async stats() {
@@ -209,7 +211,7 @@ export async function until<T>(
   look: () => T | undefined | Promise<T | undefined>,
   options: { readonly withinMs?: number; readonly everyMs?: number } = {},
 ): Promise<T> {
-  const endMs = performance.now() + (options.withinMs ?? 60_000);
+  const endMs = performance.now() + (options.withinMs ?? 120_000);
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;

@@ -20,8 +20,6 @@ export type Scene = {
   readonly agent: AgentOptions;
 };
 
-const stopTimeoutMs = 60_000;
-
 /** Sets a scene before each test of the file; `seed` is of the kubelet's lines. */
 export function useScene(seed: number, take: (scene: Scene) => void): void {
   let scratch: Scene['scratch'];
@@ -36,5 +34,5 @@ export function useScene(seed: number, take: (scene: Scene) => void): void {
   afterEach(async () => {
     await stopAll();
     scratch.remove();
-  }, stopTimeoutMs);
+  });
 }

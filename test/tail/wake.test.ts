@@ -11,6 +11,7 @@ import { acknowledgeAll } from './acknowledge.ts';
 import { restoreTemplate } from '../../src/encode/entries/entry-template.ts';
 import { TailedContainer } from '../../src/tail/tailed-container.ts';
 import { WakeList } from '../../src/tail/wake.ts';
+import { eventually } from '../support/eventually.ts';
 
 const tickMs = 1_000;
 const partialFlushMs = 5_000;
@@ -87,7 +88,7 @@ test('a container without news becomes idle, and its next write wakes it through
   makeIdle(container);
   expect([list.busyCount, list.idleCount]).toEqual([0, 1]);
   appendFileSync(join(root, 'a', '0.log'), line);
-  await vi.waitFor(() => expect(list.busyCount).toBe(1));
+  await eventually(() => expect(list.busyCount).toBe(1));
   expect(list.wakeUps).toBe(1);
   tick();
   expect(container.chain.unread).toBe(line.length);
