@@ -2,6 +2,7 @@
 // options/options.ts. Workers load this file, so it holds nothing else.
 
 import { KiB, MiB } from './byte-units.ts';
+import { ruleLimits } from './rule-limits.ts';
 
 /** Sizes in bytes, times in milliseconds. */
 export const limits = {
@@ -268,6 +269,8 @@ export const limits = {
   redactStartMs: 250,
   /** The same of one record at most: the other containers wait for it. */
   redactMsMax: 2_000,
+  // ── rules
+  ...ruleLimits,
   // ── commit
   /**
    * A state directory that could not be written is tried again after this long at first, and at

@@ -1,29 +1,12 @@
-// Compiles the patterns of `--redact`.
-//
-// The invariant: the library is loaded by the first pattern and never without one. It is re2js,
-// which searches in time linear in the text: V8's own expressions take exponential time for some
-// texts, and the texts are a tenant's.
-
-import { createRequire } from 'node:module';
-import type { RE2JS } from 're2js';
+// Checks the patterns of `--redact`. The invariant: a pattern that it lets pass matches no empty
+// text, so that every match hides something.
 
 import { limits } from './config.ts';
-
-export type RedactionPattern = RE2JS;
-
-/** A worker cannot wait for an `import()` in the middle of a task. */
-const require = createRequire(import.meta.url);
+import { compileRe2, type Re2Pattern } from './re2-pattern.ts';
 
 /** Throws a RangeError that says what is wrong with the pattern. */
-export function compilePattern(pattern: string): RedactionPattern {
-  const library = require('re2js') as { readonly RE2JS: typeof RE2JS };
-  let compiled: RedactionPattern;
-  try {
-    compiled = library.RE2JS.compile(pattern);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new RangeError(`a regular expression of RE2 (${reason})`, { cause: error });
-  }
+export function compilePattern(pattern: string): Re2Pattern {
+  const compiled = compileRe2(pattern);
   if (compiled.test('')) throw new RangeError('a pattern that matches no empty text');
   return compiled;
 }

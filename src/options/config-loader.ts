@@ -70,7 +70,10 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
     values[key] = rowOf(key).default;
     if (written === undefined) continue;
     const { value, where } = written;
-    values[key] = problems.attempt(() => parseOptionValue(rowOf(key), value, where));
+    values[key] =
+      rowOf(key).kind === 'rules'
+        ? await readRules(written, problems)
+        : problems.attempt(() => parseOptionValue(rowOf(key), value, where));
   }
   problems.throwIfAny();
   applyNoProxy(values, origins, input.environment);
@@ -175,6 +178,38 @@ async function parseYaml(file: string): Promise<Record<string, unknown>> {
     throw new AgentError('CONFIG_INVALID', `${file} must hold \`key: value\` lines`);
   }
   return root as Record<string, unknown>;
+}
+
+/**
+ * The text of the checked rules, of the list that is `written` or of the file that it names;
+ * undefined where there is none.
+ */
+async function readRules(
+  { value, origin, where }: Written,
+  problems: ConfigProblems,
+): Promise<string | undefined> {
+  let list = value;
+  let file = origin;
+  if (typeof value === 'string') {
+    file = value;
+    list = await readRuleFile(value, where).catch((error: unknown) =>
+      problems.attempt(() => {
+        throw error;
+      }),
+    );
+  }
+  if (!Array.isArray(list) && typeof value === 'string') return undefined;
+  const { parseRules } = await import('../rules/parse-rules.ts');
+  const parsed = parseRules(list);
+  for (const { path, text } of parsed.problems) problems.note(`${path} in ${file} ${text}`);
+  return parsed.rules.length === 0 ? undefined : JSON.stringify(parsed.rules);
+}
+
+/** The list in a file that holds it under `rules`. */
+async function readRuleFile(file: string, where: string): Promise<unknown> {
+  const { rules } = await parseYaml(file);
+  if (Array.isArray(rules)) return rules;
+  throw new AgentError('CONFIG_INVALID', `${where} names ${file}, which has no list of \`rules\``);
 }
 
 /**

@@ -17,6 +17,11 @@ export class ConfigProblems {
     }
   }
 
+  /** Notes a problem that was found without an exception. */
+  note(text: string): void {
+    this.#errors.push(new AgentError('CONFIG_INVALID', text));
+  }
+
   get isEmpty(): boolean {
     return this.#errors.length === 0;
   }

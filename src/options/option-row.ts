@@ -27,6 +27,8 @@ export type OptionRow = {
     | 'rates'
     | 'redactions'
     | 'samples'
+    /** A list in the YAML file, or the path of a file with one; kept as JSON once checked. */
+    | 'rules'
     | 'url'
     /** A URL with names of `templateNames` in braces. */
     | 'template'

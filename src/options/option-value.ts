@@ -36,6 +36,8 @@ export function parseOptionValue(row: OptionRow, written: unknown, origin: strin
     if (row.choices?.includes(text) !== true) throw wrong(row.choices?.join(' or ') ?? 'nothing');
     return text;
   }
+  // The rules of a file were read before.
+  if (row.kind === 'rules') return text;
   if (row.kind === 'path') return resolve(text);
   if (row.kind === 'url') return parseUrl(text, wrong);
   if (row.kind === 'template') return parseTemplate(text, wrong);

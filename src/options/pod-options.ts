@@ -83,6 +83,14 @@ export const podOptions = {
     placeholder: 'GLOB:SEVERITY=SHARE',
     help: 'Ship this share, 0 to 1, of the entries of one severity; severities not named are shipped.',
   },
+  rules: {
+    kind: 'rules',
+    isHot: true,
+    default: undefined,
+    commands: ['run', 'check'],
+    placeholder: 'FILE',
+    help: 'YAML file with a list of rules that shape records; or the list itself, in the file of --config.',
+  },
   podAnnotations: {
     kind: 'boolean',
     isHot: true,

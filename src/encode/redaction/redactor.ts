@@ -12,7 +12,7 @@
 import { threadCpuUsage } from 'node:process';
 
 import { limits } from '../../config.ts';
-import { compilePattern, type RedactionPattern } from '../../redaction-pattern.ts';
+import { compileRe2, type Re2Pattern } from '../../re2-pattern.ts';
 import { applyEdits } from '../json/object-scan.ts';
 import {
   keysAndScalars,
@@ -29,18 +29,6 @@ export type Redactor = {
   /** undefined: there is nothing to hide. */
   redact(text: string): Redacted | undefined;
 };
-
-/** Of all sources of the thread: a pattern takes a millisecond to compile. */
-const compiledPatterns = new Map<string, RedactionPattern>();
-
-function compiled(pattern: string): RedactionPattern {
-  let found = compiledPatterns.get(pattern);
-  if (found !== undefined) return found;
-  if (compiledPatterns.size >= limits.redactPatternsKept) compiledPatterns.clear();
-  found = compilePattern(pattern);
-  compiledPatterns.set(pattern, found);
-  return found;
-}
 
 function threadCpuMs(): number {
   const { user, system } = threadCpuUsage();
@@ -70,7 +58,7 @@ type Allowance = ReturnType<typeof createAllowance>;
 
 /** Adds the matches of one pattern; false when they take too long to find. */
 function findAll(
-  pattern: RedactionPattern,
+  pattern: Re2Pattern,
   text: string,
   { ranges, allowance }: { ranges: Range[]; allowance: Allowance },
 ): boolean {
@@ -88,7 +76,7 @@ function findAll(
   return !isSpent;
 }
 
-function createSearch(patterns: readonly RedactionPattern[]): Search {
+function createSearch(patterns: readonly Re2Pattern[]): Search {
   const allowance = createAllowance();
   return (text) => {
     const ranges: Range[] = [];
@@ -112,6 +100,6 @@ function redact(text: string, search: Search): Redacted | undefined {
 
 /** A redactor for the records of one source in one task. */
 export function createRedactor(patterns: readonly string[]): Redactor {
-  const search = createSearch(patterns.map(compiled));
+  const search = createSearch(patterns.map(compileRe2));
   return { redact: (text) => redact(text, search) };
 }

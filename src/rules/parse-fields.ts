@@ -1,0 +1,140 @@
+// Reads those actions of a rule that name fields, and what all entries of a container share.
+
+import { limits } from '../config.ts';
+import type { LabelSource, TemplateSettings } from './rule.ts';
+import type { WrittenValue } from './written-value.ts';
+
+const pathText = 'a field of the payload, such as level or http.status';
+
+/** Notes a list that is longer than any of ours may be. */
+function boundList(written: WrittenValue, count: number): void {
+  if (count > limits.ruleListMax) written.note(`has ${count} of at most ${limits.ruleListMax}`);
+}
+
+/** `a` or `a.b`. */
+export function readFieldPath(written: WrittenValue): string {
+  const text = written.text(pathText);
+  const parts = text.split('.');
+  const isFine = parts.length <= limits.rulePathPartsMax && parts.every((part) => part !== '');
+  if (text !== '' && !isFine) written.refuse(pathText);
+  return text;
+}
+
+/** A name of a field on the left of a map. */
+function checkKey(written: WrittenValue, key: string): void {
+  const parts = key.split('.');
+  const isFine = parts.length <= limits.rulePathPartsMax && parts.every((part) => part !== '');
+  if (!isFine) written.note(`is no field; allowed is ${pathText}`);
+}
+
+/** `{old: new}`. */
+export function readRename(written: WrittenValue): [string, string][] {
+  const members = written.members('an object of old: new');
+  boundList(written, members.length);
+  return members.map(([from, to]) => {
+    checkKey(to, from);
+    return [from, readFieldPath(to)];
+  });
+}
+
+/** `{field: value}`; a value is anything that JSON can hold. */
+export function readSet(written: WrittenValue): [string, string][] {
+  const members = written.members('an object of field: value');
+  boundList(written, members.length);
+  return members.map(([path, value]) => {
+    checkKey(value, path);
+    const json = jsonOf(value.value);
+    if (json === undefined) {
+      value.refuse('a text, a number, true, false, null, a list or an object');
+    } else if (json.length > limits.ruleValueCharactersMax) {
+      value.note(`is longer than ${limits.ruleValueCharactersMax} characters`);
+    }
+    return [path, json ?? 'null'];
+  });
+}
+
+/** YAML knows infinite numbers and more digits than a double holds; JSON does not. */
+function jsonOf(value: unknown): string | undefined {
+  if (typeof value === 'number' && !Number.isFinite(value)) return undefined;
+  if (typeof value === 'bigint' || typeof value === 'symbol') return undefined;
+  try {
+    return JSON.stringify(value)?.toWellFormed();
+  } catch {
+    return undefined; // An alias of YAML may point at what holds it.
+  }
+}
+
+type Given = Partial<Record<'labels' | 'project' | 'logName' | 'resource', WrittenValue>>;
+
+/** What is said once for all entries of a container. */
+export function readTemplate({ labels, project, logName, resource }: Given): TemplateSettings {
+  return {
+    ...(labels && { labels: readLabels(labels) }),
+    ...(project && { project: readProject(project) }),
+    ...(logName && { logName: readLogName(logName) }),
+    ...(resource && { resource: readTexts(resource) }),
+  };
+}
+
+function readTexts(written: WrittenValue): Record<string, string> {
+  const members = written.members('an object of name: text');
+  boundList(written, members.length);
+  return Object.fromEntries(members.map(([name, value]) => [name, labelText(value)]));
+}
+
+function labelText(written: WrittenValue): string {
+  const text = written.anyText('a text');
+  if (text.length > limits.ruleLabelCharactersMax) {
+    written.note(`is longer than ${limits.ruleLabelCharactersMax} characters`);
+  }
+  return text.toWellFormed();
+}
+
+function readLabels(written: WrittenValue): Record<string, LabelSource> {
+  const members = written.members('an object of name: text');
+  if (members.length > limits.ruleLabelsMax) {
+    written.note(`has ${members.length} of at most ${limits.ruleLabelsMax}`);
+  }
+  return Object.fromEntries(
+    members.map(([key, value]) => {
+      if (Buffer.byteLength(key) > limits.labelKeyBytesMax || key === '') {
+        value.note(`has a name that is empty or longer than ${limits.labelKeyBytesMax} bytes`);
+      }
+      return [key, readLabelSource(value)];
+    }),
+  );
+}
+
+function readLabelSource(written: WrittenValue): LabelSource {
+  if (!written.isObject) return { value: labelText(written) };
+  const given = written.fields(['podLabel', 'annotation', 'default'] as const);
+  const { podLabel, annotation } = given;
+  const fallback = given.default && { default: labelText(given.default) };
+  if (podLabel !== undefined && annotation === undefined) {
+    return { podLabel: podLabel.text(), ...fallback };
+  }
+  if (annotation !== undefined && podLabel === undefined) {
+    return { annotation: annotation.text(), ...fallback };
+  }
+  written.refuse('a text, {podLabel: NAME} or {annotation: NAME}');
+  return { value: '' };
+}
+
+/** Also the older ones with a domain: `example.com:shop`. */
+const projectPattern = /^(?:[a-z][a-z0-9.-]{0,61}[a-z0-9]:)?[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$/;
+
+function readProject(written: WrittenValue): string {
+  const text = written.text('the id of a project');
+  if (text !== '' && !projectPattern.test(text)) written.refuse('the id of a project');
+  return text;
+}
+
+const logNamePattern = /^[A-Za-z0-9/_.-]{1,511}$/;
+
+function readLogName(written: WrittenValue): string {
+  const allowed = 'up to 511 letters, digits and / _ . -, without projects/…/logs/';
+  const text = written.text(allowed);
+  const isFine = logNamePattern.test(text) && !/^projects\/|^\//.test(text);
+  if (text !== '' && !isFine) written.refuse(allowed);
+  return text;
+}

@@ -1,0 +1,122 @@
+// A value of the rules as the user wrote it, with the path that names it in a problem.
+//
+// Invariant: reading never throws. What is wrong is noted with its path, and reading goes on with
+// a stand-in, so that a user sees all problems at once.
+
+import { nearest } from '../options/nearest.ts';
+
+/** `rules[1].severity.map`, and what is wrong there: `is "pinoo"; allowed is …`. */
+export type RuleProblem = { readonly path: string; readonly text: string };
+
+const quotedCharactersMax = 120;
+
+export class WrittenValue {
+  readonly path: string;
+  readonly value: unknown;
+  readonly #problems: RuleProblem[];
+
+  constructor(value: unknown, path: string, problems: RuleProblem[]) {
+    this.value = value;
+    this.path = path;
+    this.#problems = problems;
+  }
+
+  get isObject(): boolean {
+    return typeof this.value === 'object' && this.value !== null && !Array.isArray(this.value);
+  }
+
+  note(text: string): void {
+    this.#problems.push({ path: this.path, text });
+  }
+
+  /** Notes that the value is not among what is allowed. */
+  refuse(allowed: string): void {
+    const text = JSON.stringify(this.value) ?? String(this.value);
+    const quoted =
+      text.length <= quotedCharactersMax ? text : `${text.slice(0, quotedCharactersMax)}…`;
+    this.note(`is ${quoted}; allowed is ${allowed}`);
+  }
+
+  /** The value as given within `name`. */
+  child(name: string, value: unknown): WrittenValue {
+    return new WrittenValue(value, `${this.path}.${name}`, this.#problems);
+  }
+
+  /** The members of an object; none, and a problem, when it is anything else. */
+  members(allowed: string): [string, WrittenValue][] {
+    if (!this.isObject) {
+      this.refuse(allowed);
+      return [];
+    }
+    return Object.entries(this.value as object).map(([name, value]) => [
+      name,
+      this.child(name, value),
+    ]);
+  }
+
+  /** The members that are given, all of them among `known`. */
+  fields<Name extends string>(known: readonly Name[]): Partial<Record<Name, WrittenValue>> {
+    const found: Partial<Record<Name, WrittenValue>> = {};
+    for (const [name, member] of this.members(`an object of ${known.join(', ')}`)) {
+      const key = known.find((each) => each === name);
+      if (key === undefined) {
+        const near = nearest(name, known);
+        const hint = near === undefined ? `known are ${known.join(', ')}` : `meant is ${near}?`;
+        member.note(`is unknown; ${hint}`);
+      } else if (member.value !== null && member.value !== undefined) {
+        found[key] = member;
+      }
+    }
+    return found;
+  }
+
+  /** One value, or each of a list. */
+  items(): WrittenValue[] {
+    if (!Array.isArray(this.value)) return [this];
+    return this.value.map(
+      (item: unknown, index) => new WrittenValue(item, `${this.path}[${index}]`, this.#problems),
+    );
+  }
+
+  /** A text that is not empty; YAML reads some as numbers. */
+  text(allowed = 'a text'): string {
+    const { value } = this;
+    if (typeof value === 'string' && value !== '') return value;
+    if (typeof value === 'number') return String(value);
+    this.refuse(allowed);
+    return '';
+  }
+
+  /** As `text`, and the empty one is allowed, and `true` and `false`. */
+  anyText(allowed = 'a text'): string {
+    const { value } = this;
+    if (value === '' || typeof value === 'boolean') return String(value);
+    return this.text(allowed);
+  }
+
+  oneOf<Name extends string>(names: readonly Name[]): Name | undefined {
+    const { value } = this;
+    const found = names.find((name) => name === value);
+    if (found !== undefined) return found;
+    const near = typeof value === 'string' ? nearest(value, names) : undefined;
+    this.refuse(`${names.join(', ')}${near === undefined ? '' : `; meant is ${near}?`}`);
+    return undefined;
+  }
+
+  boolean(): boolean {
+    if (typeof this.value === 'boolean') return this.value;
+    this.refuse('true or false');
+    return false;
+  }
+
+  /** What `check` returns; a RangeError of it says what is allowed. */
+  attempt<Result>(check: () => Result): Result | undefined {
+    try {
+      return check();
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.refuse(error.message);
+      return undefined;
+    }
+  }
+}
