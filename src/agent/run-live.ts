@@ -44,7 +44,7 @@ export async function runLive(agent: Agent, control: Control): Promise<number> {
 
 async function liveUntilStopped(agent: Agent, company: Company, control: Control): Promise<void> {
   const { log, signal } = control;
-  const { fleet, pipeline, store } = agent;
+  const { fleet, pipeline, spooler, store } = agent;
   const { logs, pods, reloader } = company;
   const heartbeat = createHeartbeat(agent.config.flushIntervalMs);
   let stopping = false;
@@ -83,6 +83,7 @@ async function liveUntilStopped(agent: Agent, company: Company, control: Control
     const { behindBytes } = fleet;
     await stopGracefully(agent, shown.config.graceMs);
     store.flush();
+    spooler.orphans.sweep();
     if (signal.aborted) {
       tellStop(log, agent, { reason: stopReason(control), inFlightBytes, behindBytes });
     }
@@ -113,6 +114,7 @@ function createTick(agent: Agent, { heartbeat, control, observe, fail }: TickPar
       heartbeat.spent('tail');
       store.flush();
       if (store.healthy) heartbeat.saved();
+      spooler.orphans.sweep();
       heartbeat.spent('commit');
       summarize({ ...pipeline.totals, behindBytes: () => fleet.behindBytes });
       catchUp(() => ({ doneBytes: pipeline.totals.bytes, leftBytes: fleet.behindBytes }));

@@ -27,6 +27,7 @@ export async function runOnce(agent: Agent, control: Control): Promise<number> {
     if (isComplete) await agent.shipper.stop(0);
     else await stopGracefully(agent, agent.config.graceMs);
     agent.store.flush();
+    agent.spooler.orphans.sweep();
     const stoppedBy = isComplete ? undefined : stopReason(control);
     control.write(JSON.stringify(onceSummary(agent, stoppedBy)));
     if (nothing !== undefined) {

@@ -15,7 +15,7 @@ import type { LogLocation } from './log-location.ts';
 import type { FoundOrphan } from './orphan-copy.ts';
 import { OwnDirectory } from './own-directory.ts';
 import { Positions } from './resume.ts';
-import { continues, isBornAt, isSameIdentity, mayBePackOf } from './same-log.ts';
+import { continues, isSameIdentity, mayBePackOf } from './same-log.ts';
 import type { LossReason, TailSetup } from './tail-setup.ts';
 
 export class ChainFiles {
@@ -157,7 +157,7 @@ export class ChainFiles {
       index.add(known); // Perhaps under a new name.
       seen.add(known);
     }
-    for (const [count, { each, known }] of this.#storedFirst(strange).entries()) {
+    for (const [count, { each, known }] of this.#positions.storedFirst(strange).entries()) {
       if (count >= limits.filesLookedAtOnceMax && performance.now() >= this.#setup.listUntilMs()) {
         // At the next look: there are many.
         this.relist();
@@ -165,6 +165,8 @@ export class ChainFiles {
         continue;
       }
       const file = this.#admit(each, known, seen);
+      // A `.gz` that cannot be read at this look may hold what is unread of it.
+      if (file === undefined && known !== undefined && this.#directory.mustList) seen.add(known);
       if (file === undefined) continue;
       if (!seen.has(file)) admitted.add(file);
       seen.add(file);
@@ -181,21 +183,6 @@ export class ChainFiles {
     }
     this.#list.sort((a, b) => compareFileNames(a.name, b.name));
     return news || this.#isCopyAwaited;
-  }
-
-  /** A file with a position of its own, and a live one, go before one that may be a copy of it. */
-  #storedFirst<T extends { readonly each: ListedFile }>(strange: T[]): T[] {
-    if (strange.length < 2) return strange;
-    const births = new Map<number, number[]>();
-    for (const { inode, bornMs } of this.#positions.stored) {
-      births.set(inode, [...(births.get(inode) ?? []), bornMs]);
-    }
-    const rankOf = ({ each: { stats, name } }: T) => {
-      const isStored = births.get(stats.ino)?.some((bornMs) => isBornAt(bornMs, stats.birthtimeMs));
-      if (isStored === true) return 0;
-      return name.rotation === '' ? 1 : 2;
-    };
-    return strange.toSorted((a, b) => rankOf(a) - rankOf(b));
   }
 
   /**
@@ -253,8 +240,10 @@ export class ChainFiles {
           this.#isCopyAwaited = true;
           return this.#listAgain();
         }
-      } else if (!learnCompressed(file, stats, { tries: this.#gzTries, setup: this.#setup })) {
-        return this.#gzTries.pending ? this.#listAgain() : undefined;
+      } else {
+        const learned = learnCompressed(file, stats, { tries: this.#gzTries, setup: this.#setup });
+        if (learned === 'given up') this.#giveUpPacked(file, stats, known);
+        if (learned !== 'learned') return this.#gzTries.pending ? this.#listAgain() : undefined;
       }
     } catch (error) {
       if (!this.#tolerate(error, file, stats)) {
@@ -273,6 +262,14 @@ export class ChainFiles {
     this.#fitDescriptors(file);
     this.#list.push(file);
     return file;
+  }
+
+  /** Counts what was unread of it where that is known, or else its own length. */
+  #giveUpPacked(file: LogFile, stats: ListedFile['stats'], known: LogFile | undefined): void {
+    if (known !== undefined) return this.lose(known, 'not_unpacked');
+    if (this.#positions.loseStored(file)) return;
+    file.noteListed(stats, stats.size);
+    file.giveUp('not_unpacked');
   }
 
   #listAgain(): undefined {

@@ -46,29 +46,27 @@ export function isBroken(error: unknown): boolean {
 }
 
 /**
- * Gives a `.gz` its identity and its length; false when it is broken.
+ * Gives a `.gz` its identity and its length. `later` when it is to be tried again, `given up` when
+ * it is broken: then only once, and `later` from then on.
  * @throws AgentError LINK_REFUSED; the system's error.
  */
 export function learnCompressed(
   file: LogFile,
   stats: Stats,
   { tries, setup }: { readonly tries: GzTries; readonly setup: TailSetup },
-): boolean {
-  if (tries.isGivenUp(file.path, stats.size)) return false;
+): 'learned' | 'later' | 'given up' {
+  if (tries.isGivenUp(file.path, stats.size)) return 'later';
   try {
     const { head, bytes } = peekCompressed(file.path, setup.roots);
     file.identifyBy(head, stats.mtimeMs);
     file.noteListed(stats, bytes);
     file.spool.setNeeded(true);
     tries.forget(file.path);
-    return true;
+    return 'learned';
   } catch (error) {
     if (!isBroken(error)) throw error;
-    if (!tries.fail(file.path, stats.size)) return false;
+    if (!tries.fail(file.path, stats.size)) return 'later';
     setup.report('FILE_UNREADABLE', `${file.path} is given up: ${(error as Error).message}`);
-    // Its unpacked length cannot be known; its own is counted instead.
-    file.noteListed(stats, stats.size);
-    file.giveUp('not_unpacked');
-    return false;
+    return 'given up';
   }
 }

@@ -3,7 +3,8 @@
 // them. A later run finds the copies and reads them as files of their containers.
 //
 // Invariants: what is acknowledged in time is never copied; a copy is removed when its last byte is
-// acknowledged or counted as lost; a file whose copy fails stays open, and is tried again.
+// acknowledged and that is saved, or counted as lost; a file whose copy fails stays open, and is
+// tried again.
 
 import { fstatSync } from 'node:fs';
 
@@ -75,7 +76,6 @@ export class Orphans {
    * by itself when the second is over between two calls.
    */
   keep(chains: () => Iterable<OrphanChain>, failed: (error: unknown) => void): void {
-    this.#sweep();
     if (this.#work !== undefined) return;
     const nowMs = steadyNowMs();
     const { due, nextMs } = this.#candidates(chains(), nowMs);
@@ -101,7 +101,6 @@ export class Orphans {
     clearTimeout(this.#timer);
     this.#endMs = performance.now() + withinMs;
     await this.#work;
-    this.#sweep();
     await this.#copyAll(this.#candidates(chains, Number.POSITIVE_INFINITY).due);
   }
 
@@ -246,8 +245,11 @@ export class Orphans {
     return undefined;
   }
 
-  /** Removes the copies of what is acknowledged, or lost. */
-  #sweep(): void {
+  /**
+   * Removes the copies of what is acknowledged, or lost. It is called when the positions are saved:
+   * a start that finds neither copy nor position takes the bytes for lost.
+   */
+  sweep(): void {
     for (const [file, kept] of this.#kept) {
       const isGone = file.fd === undefined && !file.spool.isNeeded;
       if (file.spool.isBusy || !(isGone || file.committed >= file.size)) continue;

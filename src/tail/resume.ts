@@ -11,10 +11,11 @@ import { join } from 'node:path';
 import { limits } from '../config.ts';
 import { instanceAfter, type FileHead, type FileIdentity } from './file-identity.ts';
 import { parseFileName, sameRotation } from './file-name.ts';
+import type { ListedFile } from './listing.ts';
 import type { LogFile } from './log-file.ts';
 import type { LogLocation } from './log-location.ts';
-import { holds, isCopyOf, isFileOf, isSameIdentity, provenEnd } from './same-log.ts';
-import type { KnownOffset, TailSetup } from './tail-setup.ts';
+import { holds, isBornAt, isCopyOf, isFileOf, isSameIdentity, provenEnd } from './same-log.ts';
+import type { KnownOffset, LossReason, TailSetup } from './tail-setup.ts';
 
 /** What a stored position is to a file; `lost`: the file is the same, its bytes are others. */
 type Verdict = 'same' | 'copy' | 'lost' | 'other';
@@ -54,6 +55,21 @@ export class Positions {
   /** Of all restarts. */
   get stored(): readonly KnownOffset[] {
     return this.#setup.lookup(this.#location.podUid, this.#location.container);
+  }
+
+  /** A file with a position of its own, and a live one, go before one that may be a copy of it. */
+  storedFirst<T extends { readonly each: ListedFile }>(strange: T[]): T[] {
+    if (strange.length < 2) return strange;
+    const births = new Map<number, number[]>();
+    for (const { inode, bornMs } of this.stored) {
+      births.set(inode, [...(births.get(inode) ?? []), bornMs]);
+    }
+    const rankOf = ({ each: { stats, name } }: T) => {
+      const isStored = births.get(stats.ino)?.some((bornMs) => isBornAt(bornMs, stats.birthtimeMs));
+      if (isStored === true) return 0;
+      return name.rotation === '' ? 1 : 2;
+    };
+    return strange.toSorted((a, b) => rankOf(a) - rankOf(b));
   }
 
   /** What was acknowledged of the same file after `known`, within `size`. */
@@ -225,22 +241,47 @@ export class Positions {
    * bytes were unread is known up to the last look that an agent took.
    */
   forgetVanished(): void {
-    const { podUid, container, directory, liveName, restartCount: own } = this.#location;
+    const { liveName, restartCount: own } = this.#location;
     // Kubelets before 1.14 gave each restart a name, and so a chain, of its own.
     const holdsAllRestarts = /^\d+\.log$/.test(liveName);
     for (const known of this.stored) {
-      const { restartCount, fileName, offset, size } = known;
-      const isThere = this.#files().some(
-        (file) => file.owner.restartCount === restartCount && hasKey(file, known),
-      );
-      if (isThere || !(holdsAllRestarts || restartCount === own)) continue;
-      const owner = { podUid, container, restartCount };
-      this.#setup.forget(owner, known);
-      const bytes = Math.max(0, (size ?? offset) - offset);
-      if (bytes === 0) continue;
-      const file = { path: join(directory, fileName), owner, offset, identity: undefined };
-      this.#setup.lost({ file, reason: 'deleted', bytes });
+      const { restartCount } = known;
+      if (this.#isThere(known) || !(holdsAllRestarts || restartCount === own)) continue;
+      this.#lose(known, 'deleted');
     }
+  }
+
+  /**
+   * A `.gz` is given up: what is stored under its name is lost. False when nothing is; the name is
+   * no proof, but all there is to count by.
+   */
+  loseStored(file: LogFile): boolean {
+    const known = this.stored.find(
+      (each) =>
+        each.restartCount === file.owner.restartCount &&
+        this.#hasNameOf(file, each) &&
+        !this.#isThere(each),
+    );
+    if (known !== undefined) this.#lose(known, 'not_unpacked');
+    return known !== undefined;
+  }
+
+  #isThere(known: KnownOffset): boolean {
+    return this.#files().some(
+      (file) => file.owner.restartCount === known.restartCount && hasKey(file, known),
+    );
+  }
+
+  /** What was unread at the last look that an agent took; the position is of no use any more. */
+  #lose(known: KnownOffset, reason: LossReason): void {
+    const { podUid, container, directory } = this.#location;
+    const { restartCount, fileName, offset, size } = known;
+    const owner = { podUid, container, restartCount };
+    this.#setup.forget(owner, known);
+    const bytes = Math.max(0, (size ?? offset) - offset);
+    if (bytes === 0) return;
+    const file = { path: join(directory, fileName), owner, offset, identity: undefined };
+    this.#setup.lost({ file, reason, bytes });
   }
 }
 

@@ -54,6 +54,8 @@ type World = {
 const trailMax = Number(process.env['TAILSHIP_TRAIL'] ?? 40);
 const settleWithinMs = 40_000;
 const podsMax = 6;
+/** The CRI header and the newline; a long line has one for each 16 KiB. */
+const lineFrameBytesMax = 64;
 const kinds: readonly LineKind[] = ['mixed', 'mixed', 'text', 'json', 'trace', 'unicode'];
 
 /** Walks; throws with seed and trail when a line is lost, doubled, out of order or altered. */
@@ -362,6 +364,12 @@ async function settle(world: World): Promise<number> {
   assert(
     verdict.lostByKubelet <= world.tolerated,
     `${verdict.lostByKubelet} lines were lost with their files, ${world.tolerated} might have been`,
+  );
+  const { lostBytesTold } = verdict;
+  const lostBytesMax = verdict.missingTextBytes * 1.02 + verdict.lostByKubelet * lineFrameBytesMax;
+  assert(
+    lostBytesTold <= lostBytesMax,
+    `${lostBytesTold} bytes are said to be lost, at most ${lostBytesMax} are`,
   );
   world.mayFail = false;
   return verdict.lostByKubelet;

@@ -124,6 +124,7 @@ function makeDeleted(readBytes: number): Chain {
 async function keep(spooler: Spooler, chain: Chain): Promise<void> {
   const { log: containerLog, workload, annotations } = source();
   const template = restoreTemplate({ project: 'p' }, workload);
+  spooler.orphans.sweep();
   await spooler.orphans.keepAll([{ containerLog, annotations, template, chain }], 60_000);
 }
 
@@ -184,6 +185,23 @@ describe('a copy of a deleted file', () => {
     expect(readdirSync(join(state, 'orphans'))).toEqual([]);
     expect(chain.files).toEqual([]);
     expect(setup.openFiles.count).toBe(0);
+  });
+
+  test('stays until the position behind its last byte is saved', async () => {
+    const chain = makeDeleted(5_000);
+    const spooler = makeSpooler();
+    await keep(spooler, chain);
+    read(chain);
+    // The agent's tick, and the timer between two, come before the positions are saved.
+    spooler.orphans.keep(
+      () => [],
+      () => undefined,
+    );
+    await spooler.orphans.keepAll([], 60_000);
+    expect(readdirSync(join(state, 'orphans'))).toHaveLength(2);
+    spooler.orphans.sweep();
+    expect(readdirSync(join(state, 'orphans'))).toEqual([]);
+    chain.close();
   });
 
   test('is not made while a task reads the original, which stays open until it answers', async () => {

@@ -1,0 +1,197 @@
+// What is told as lost is lost: bytes that can still be read, here or from a copy, or that were
+// told before, are not.
+
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readSync,
+  rmSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+import { limits } from '../../src/config.ts';
+import { Chain } from '../../src/tail/chain.ts';
+import { OpenFiles } from '../../src/tail/open-files.ts';
+import { Spooler } from '../../src/tail/spooler.ts';
+import type { KnownOffset, Loss, TailSetup } from '../../src/tail/tail-setup.ts';
+import { acknowledgeAll } from './acknowledge.ts';
+
+let root: string;
+let directory: string;
+let nowMs: number;
+let losses: Pick<Loss, 'reason' | 'bytes'>[];
+let stored: KnownOffset[];
+let openFiles: OpenFiles;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'false-loss-'));
+  directory = join(root, 'ns_pod_uid', 'api');
+  mkdirSync(directory, { recursive: true });
+  nowMs = Date.now();
+  losses = [];
+  stored = [];
+  openFiles = new OpenFiles(100);
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const path = (fileName: string) => join(directory, fileName);
+const line = (text: string, second = 0) =>
+  `2024-03-05T14:07:${String(second).padStart(2, '0')}.000000001Z stdout F ${text}\n`;
+const rotated = '0.log.20240305-140721';
+const looksMax = 40;
+
+function makeChain(): Chain {
+  const setup: TailSetup = {
+    roots: [root],
+    openFiles,
+    from: () => 'start',
+    listUntilMs: () => Number.POSITIVE_INFINITY,
+    once: false,
+    lookup: () => stored,
+    remember: (checkpoint) => store(checkpoint),
+    forget: (_owner, key) => forget(key),
+    lost: ({ reason, bytes }) => losses.push({ reason, bytes }),
+    report: () => undefined,
+  };
+  const place = { directory, liveName: '0.log', podUid: 'uid', container: 'api' };
+  const chain = new Chain({ ...place, format: 'cri', restartCount: 0 }, setup);
+  chain.addLink('link');
+  chain.look(nowMs);
+  return chain;
+}
+
+function forget({ fingerprint, instance }: Pick<KnownOffset, 'fingerprint' | 'instance'>): void {
+  const isOther = (each: KnownOffset) =>
+    each.fingerprint !== fingerprint || each.instance !== instance;
+  stored = stored.filter(isOther);
+}
+
+function store(checkpoint: KnownOffset): void {
+  forget(checkpoint);
+  stored.push(checkpoint);
+}
+
+function look(chain: Chain): void {
+  chain.look((nowMs += limits.relistMs));
+}
+
+/** Reads and acknowledges up to `bytesMax` bytes. */
+function take(chain: Chain, bytesMax = 1e9): string {
+  const cut = chain.cut(bytesMax, nowMs);
+  const texts = cut.segments.map(({ fd, start, end }) => {
+    const bytes = Buffer.alloc(end - start);
+    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, start));
+  });
+  chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
+  acknowledgeAll(cut);
+  for (const file of cut.files) if (file.identity !== undefined) store(file.checkpoint());
+  return texts.join('');
+}
+
+/** Looks, unpacks and reads until `text` was read, or for long enough. */
+async function readUntil(chain: Chain, text: string): Promise<string> {
+  const spooler = new Spooler({ directory: root, roots: [root], report: () => undefined });
+  let read = '';
+  for (let times = 0; times < looksMax && !read.includes(text); times += 1) {
+    look(chain);
+    await spooler.start([{ chain }], nowMs);
+    read += take(chain);
+  }
+  return read;
+}
+
+test('a closed file of which only a .gz is left that is still being written is not lost', async () => {
+  openFiles = new OpenFiles(0);
+  writeFileSync(path('0.log'), line('live', 30));
+  writeFileSync(path(rotated), line('one') + line('two', 1));
+  const chain = makeChain();
+  const packed = gzipSync(line('one') + line('two', 1));
+  unlinkSync(path(rotated));
+  writeFileSync(path(`${rotated}.gz`), packed.subarray(0, 5));
+  look(chain);
+  look(chain);
+  writeFileSync(path(`${rotated}.gz`), packed);
+  expect(await readUntil(chain, 'two')).toContain(line('one') + line('two', 1));
+  expect(losses).toEqual([]);
+  chain.close();
+});
+
+test('a closed file of which only a broken .gz is left is counted once', () => {
+  openFiles = new OpenFiles(0);
+  writeFileSync(path('0.log'), line('live', 30));
+  writeFileSync(path(rotated), line('one') + line('two', 1));
+  const chain = makeChain();
+  unlinkSync(path(rotated));
+  writeFileSync(path(`${rotated}.gz`), 'no gzip');
+  for (let times = 0; times < looksMax; times += 1) look(chain);
+  const bytes = line('one').length + line('two', 1).length;
+  expect(losses).toEqual([{ reason: 'not_unpacked', bytes }]);
+  chain.close();
+});
+
+test('after a start a broken .gz in place of a file that was known is counted once', () => {
+  writeFileSync(path('0.log'), line('live', 30));
+  writeFileSync(path(rotated), line('one') + line('two', 1));
+  const before = makeChain();
+  take(before, line('one').length);
+  stored = before.files.map((file) => file.checkpoint());
+  before.close();
+  unlinkSync(path(rotated));
+  writeFileSync(path(`${rotated}.gz`), 'no gzip');
+  const chain = makeChain();
+  for (let times = 0; times < looksMax; times += 1) look(chain);
+  expect(losses).toEqual([{ reason: 'not_unpacked', bytes: line('two', 1).length }]);
+  chain.close();
+});
+
+test('what copytruncate cut off and copied before is read from the copy, and not lost', async () => {
+  writeFileSync(path('0.log'), line('one') + line('two', 1));
+  const chain = makeChain();
+  expect(take(chain, line('one').length)).toBe(line('one'));
+  copyFileSync(path('0.log'), path(rotated));
+  truncateSync(path('0.log'));
+  appendFileSync(path('0.log'), line('three', 2));
+  expect(await readUntil(chain, 'two')).toContain(line('two', 1));
+  expect(losses).toEqual([]);
+  chain.close();
+});
+
+test('what was cut off is told once, also when the agent is killed then', () => {
+  writeFileSync(path('0.log'), line('one') + line('two', 1));
+  const before = makeChain();
+  take(before, line('one').length);
+  stored = before.files.map((file) => file.checkpoint());
+  const known = stored;
+  truncateSync(path('0.log'));
+  for (let times = 0; times < looksMax; times += 1) look(before);
+  expect(losses).toEqual([{ reason: 'truncated', bytes: line('two', 1).length }]);
+  expect(stored).not.toEqual(known);
+  before.close();
+  const chain = makeChain();
+  for (let times = 0; times < looksMax; times += 1) look(chain);
+  expect(losses).toHaveLength(1);
+  chain.close();
+});
+
+test('what was cut off while no agent ran is read from its copy, and not lost', async () => {
+  writeFileSync(path('0.log'), line('one') + line('two', 1));
+  const before = makeChain();
+  take(before, line('one').length);
+  stored = before.files.map((file) => file.checkpoint());
+  before.close();
+  copyFileSync(path('0.log'), path(rotated));
+  truncateSync(path('0.log'));
+  appendFileSync(path('0.log'), line('three', 2));
+  const chain = makeChain();
+  expect(await readUntil(chain, 'two')).toContain(line('two', 1));
+  expect(losses).toEqual([]);
+  chain.close();
+});
