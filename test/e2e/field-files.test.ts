@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { crc32, gzipSync } from 'node:zlib';
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { stopAll, until } from '../support/agent-process.ts';
+import { stopAll, until, type CommandProcess } from '../support/agent-process.ts';
 import {
   Log,
   entries,
@@ -122,6 +122,77 @@ describe('a last line without its newline', () => {
       fs.writeFileSync(log.live, log.lines('b', 3));
       await once(log);
       expect(await shown(node)).toEqual([...names('a', 2), ...names('b', 3)]);
+    },
+  );
+});
+
+describe('a live file that is cut', () => {
+  const warningsOf = (agent: CommandProcess) =>
+    agent.lines.filter((line) => line.includes('FILE_TRUNCATED'));
+  const stop = async (agent: CommandProcess): Promise<void> => {
+    agent.signal('SIGTERM');
+    expect(await agent.ended).toBe(0);
+  };
+
+  test.each(['cri', 'docker'] as const)(
+    '%s: to its first lines, which are the same entries again',
+    async (format) => {
+      const log = new Log(node, format);
+      const kept = log.lines('a', 3);
+      fs.writeFileSync(log.live, kept + log.lines('b', 3));
+      const agent = startAgent(log);
+      await until('it is read', async () => (await shown(node)).length === 6 || undefined);
+      fs.truncateSync(log.live, kept.length);
+      await until('it is told', () => warningsOf(agent).length === 1 || undefined);
+      fs.appendFileSync(log.live, log.lines('c', 4));
+      await until('the rest is there', async () => (await shown(node)).length >= 10 || undefined);
+      await stop(agent);
+      const all = [...names('a', 3), ...names('b', 3), ...names('c', 4)];
+      expect((await shown(node)).toSorted()).toEqual(all);
+      expect(warningsOf(agent)).toHaveLength(1);
+    },
+  );
+
+  test('raw: to its first lines, which cannot be told from the lines of another log', async () => {
+    const log = new Log(node, 'raw');
+    const kept = log.lines('a', 3);
+    fs.writeFileSync(log.live, kept + log.lines('b', 3));
+    const agent = startAgent(log);
+    await until('it is read', async () => (await shown(node)).length === 6 || undefined);
+    fs.truncateSync(log.live, kept.length);
+    fs.appendFileSync(log.live, log.lines('c', 1));
+    const isThere = async () => (await shown(node)).includes('c-0') || undefined;
+    await until('the rest is there', isThere);
+    await stop(agent);
+    const all = [...names('a', 3), ...names('a', 3), ...names('b', 3), 'c-0'];
+    expect((await shown(node)).toSorted()).toEqual(all.toSorted());
+    expect(warningsOf(agent)).toHaveLength(1);
+  });
+
+  test.each(formats)(
+    '%s: and written again with the same beginning, before any of it was acknowledged',
+    async (format) => {
+      const log = new Log(node, format);
+      const header = log.line('the same header');
+      await node.emulator.setFaults({ mode: 'status', status: 503 });
+      fs.writeFileSync(log.live, header + log.lines('old', 5));
+      const agent = startAgent(log);
+      const posted = async () => (await node.emulator.stats()).requests > 0 || undefined;
+      await until('it is on its way', posted);
+      fs.truncateSync(log.live);
+      fs.appendFileSync(log.live, header + log.lines('new', 2));
+      await until('it is told', () => warningsOf(agent).length === 1 || undefined);
+      await node.emulator.setFaults({});
+      const isThere = async () => (await shown(node)).includes('new-1') || undefined;
+      await until('the new lines are there', isThere);
+      await stop(agent);
+      const lines = await shown(node);
+      expect(lines.filter((line) => line.startsWith('new'))).toEqual(names('new', 2));
+      // What had been read is sent; what had not is gone, and that is said.
+      const old = lines.filter((line) => line.startsWith('old'));
+      expect(old).toEqual(names('old', old.length));
+      const told = agent.lines.filter((line) => line.includes('LINES_LOST'));
+      expect(told).toHaveLength(old.length === 5 ? 0 : 1);
     },
   );
 });
