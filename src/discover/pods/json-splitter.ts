@@ -15,6 +15,7 @@ const braceOpen = 0x7b;
 const braceClose = 0x7d;
 const bracketOpen = 0x5b;
 const bracketClose = 0x5d;
+const managedFields = '"managedFields":[';
 
 export type SplitOptions = {
   /** Nesting at which an object is handed over; the outermost is 1. */
@@ -24,11 +25,39 @@ export type SplitOptions = {
   readonly onObject: (text: string) => void;
 };
 
-export class JsonSplitter {
-  readonly #options: SplitOptions;
+/** Follows the nesting of a JSON text, byte by byte; what is inside a string does not count. */
+class Nesting {
   #depth = 0;
   #inString = false;
-  #escaped = false;
+  #isEscaped = false;
+
+  /** Brackets that are open. */
+  get depth(): number {
+    return this.#depth;
+  }
+
+  /** Takes the next byte; true when it is a bracket, which changed the depth. */
+  step(byte: number): boolean {
+    if (this.#inString) {
+      if (this.#isEscaped) this.#isEscaped = false;
+      else if (byte === backslash) this.#isEscaped = true;
+      else if (byte === quote) this.#inString = false;
+    } else if (byte === quote) {
+      this.#inString = true;
+    } else if (byte === braceOpen || byte === bracketOpen) {
+      this.#depth += 1;
+      return true;
+    } else if (byte === braceClose || byte === bracketClose) {
+      this.#depth -= 1;
+      return true;
+    }
+    return false;
+  }
+}
+
+export class JsonSplitter {
+  readonly #options: SplitOptions;
+  readonly #nesting = new Nesting();
   /** Bytes of the object that has not ended yet. */
   #object: Buffer[] = [];
   /** Everything else, with `0` in place of each object: again a JSON text. */
@@ -49,27 +78,17 @@ export class JsonSplitter {
     const { depth } = this.#options;
     let start = 0;
     for (let index = 0; index < chunk.length; index += 1) {
-      const byte = chunk[index];
-      if (this.#inString) {
-        if (this.#escaped) this.#escaped = false;
-        else if (byte === backslash) this.#escaped = true;
-        else if (byte === quote) this.#inString = false;
-      } else if (byte === quote) {
-        this.#inString = true;
-      } else if (byte === braceOpen || byte === bracketOpen) {
-        this.#depth += 1;
-        if (this.#depth !== depth || byte !== braceOpen) continue;
+      const byte = chunk[index]!;
+      if (!this.#nesting.step(byte)) continue;
+      if (byte === braceOpen && this.#nesting.depth === depth) {
         this.#keep(this.#envelope, chunk.subarray(start, index));
         start = index;
-      } else if (byte === braceClose || byte === bracketClose) {
-        if (this.#depth === depth && byte === braceClose) {
-          this.#handOver(chunk.subarray(start, index + 1));
-          start = index + 1;
-        }
-        this.#depth -= 1;
+      } else if (byte === braceClose && this.#nesting.depth === depth - 1) {
+        this.#handOver(chunk.subarray(start, index + 1));
+        start = index + 1;
       }
     }
-    this.#keep(this.#depth >= depth ? this.#object : this.#envelope, chunk.subarray(start));
+    this.#keep(this.#nesting.depth >= depth ? this.#object : this.#envelope, chunk.subarray(start));
   }
 
   #keep(parts: Buffer[], part: Buffer): void {
@@ -95,4 +114,22 @@ export class JsonSplitter {
     if (this.#options.depth > 1) this.#keep(this.#envelope, Buffer.from('0'));
     this.#options.onObject(whole.toString('utf8'));
   }
+}
+
+/**
+ * A pod without who set which field: half of its metadata and more, of no use here, and expensive to
+ * parse because it is all small objects. Within a string its quotes would be escaped, so it is
+ * found safely.
+ */
+export function withoutManagedFields(text: string): string {
+  const start = text.indexOf(managedFields);
+  if (start === -1) return text;
+  const nesting = new Nesting();
+  for (let index = start + managedFields.length - 1; index < text.length; index += 1) {
+    const isBracket = nesting.step(text.charCodeAt(index));
+    if (isBracket && nesting.depth === 0) {
+      return `${text.slice(0, start)}${managedFields}${text.slice(index)}`;
+    }
+  }
+  return text;
 }

@@ -10,7 +10,7 @@ import { backoffMs } from '../../backoff.ts';
 import { limits } from '../../config.ts';
 import { AgentError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
-import { JsonSplitter } from './json-splitter.ts';
+import { JsonSplitter, withoutManagedFields } from './json-splitter.ts';
 import type { ApiAnswer, KubernetesApi } from './kubernetes-api.ts';
 import type { PodTable } from './pod-table.ts';
 
@@ -38,7 +38,6 @@ type Status = { readonly code?: unknown; readonly message?: unknown };
 const acceptList =
   'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json';
 const acceptWatch = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json';
-const managedFields = '"managedFields":[';
 const goneStatus = 410;
 const badRequestStatus = 400;
 
@@ -221,38 +220,6 @@ function refusal(step: string, { status, text, waitMs }: ApiAnswer): ServerRefus
 
 function unusable(text: string): AgentError {
   return new AgentError('POD_METADATA_UNAVAILABLE', `the API server sent ${text}`);
-}
-
-/**
- * Who set which field: half of a pod's metadata and more, of no use here, and expensive to parse
- * because it is all small objects. Within a string its quotes would be escaped, so it is found
- * safely.
- */
-function withoutManagedFields(text: string): string {
-  const start = text.indexOf(managedFields);
-  if (start === -1) return text;
-  let depth = 0;
-  for (let index = start + managedFields.length - 1; index < text.length; index += 1) {
-    const letter = text[index];
-    if (letter === '"') index = endOfString(text, index);
-    else if (letter === '[') depth += 1;
-    else if (letter === ']') depth -= 1;
-    if (depth === 0) return `${text.slice(0, start)}"managedFields":[${text.slice(index)}`;
-  }
-  return text;
-}
-
-/** Where the string that begins at `start` has its closing quote. */
-function endOfString(text: string, start: number): number {
-  let end = text.indexOf('"', start + 1);
-  while (end !== -1 && isEscaped(text, end)) end = text.indexOf('"', end + 1);
-  return end === -1 ? text.length : end;
-}
-
-function isEscaped(text: string, at: number): boolean {
-  let backslashes = 0;
-  while (text[at - 1 - backslashes] === '\\') backslashes += 1;
-  return backslashes % 2 === 1;
 }
 
 function parse(text: string): unknown {
