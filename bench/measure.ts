@@ -8,8 +8,9 @@
 // so little is missed.
 
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+
+import { listThreads, readProc, startCpuMeter } from '../src/command/process-cost.ts';
 
 export type Command = {
   readonly file: string;
@@ -29,15 +30,6 @@ export type Cost = {
 const rssPollMs = 10;
 /** A command that ignores SIGTERM this long is killed. */
 const stopTimeoutMs = 30_000;
-const clockTicksPerSecond = 100;
-
-function readProc(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return ''; // The process ended since it was listed.
-  }
-}
 
 /** `pid` and all its descendants that are alive. */
 export function listTree(pid: number): number[] {
@@ -59,47 +51,6 @@ export function readRss(pids: readonly number[]): number {
     const match = /^VmRSS:\s+(\d+) kB/m.exec(readProc(`/proc/${pid}/status`));
     return sum + Number(match?.[1] ?? 0) * 1024;
   }, 0);
-}
-
-/** CPU seconds of `pids` and of their children that were waited for. */
-export function readCpuSeconds(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => {
-    // The name in brackets may hold spaces; the fields count from behind it (proc_pid_stat(5)).
-    const fields = readProc(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ') ?? [];
-    const ticks = fields.slice(11, 15).reduce((total, field) => total + Number(field), 0);
-    return sum + (Number.isNaN(ticks) ? 0 : ticks / clockTicksPerSecond);
-  }, 0);
-}
-
-function listThreads(pid: number): string[] {
-  try {
-    return readdirSync(`/proc/${pid}/task`);
-  } catch {
-    return []; // The process ended since it was listed.
-  }
-}
-
-/** CPU nanoseconds of each thread of `pids`. */
-export function readThreadNanos(pids: readonly number[]): Map<string, number> {
-  const nanos = new Map<string, number>();
-  for (const pid of pids) {
-    for (const thread of listThreads(pid)) {
-      const text = readProc(`/proc/${pid}/task/${thread}/schedstat`);
-      if (text !== '') nanos.set(thread, Number(text.split(' ')[0]));
-    }
-  }
-  return nanos;
-}
-
-/** Between two readings, seconds; undefined when a thread ended: what it used is not known. */
-export function secondsBetween(
-  before: ReadonlyMap<string, number>,
-  after: ReadonlyMap<string, number>,
-): number | undefined {
-  let nanos = 0;
-  for (const thread of before.keys()) if (!after.has(thread)) return undefined;
-  for (const [thread, now] of after) nanos += now - (before.get(thread) ?? 0);
-  return nanos / 1e9;
 }
 
 /** How often the threads of `pids` gave up the CPU to wait: each wait ends with a wake-up. */
@@ -190,17 +141,15 @@ export async function measureInterval(
   tree: () => number[],
   seconds: number,
 ): Promise<IntervalCost> {
-  const cpuBefore = readCpuSeconds(tree());
-  const nanosBefore = readThreadNanos(tree());
+  const cpuSeconds = startCpuMeter(tree);
   const wakeUpsBefore = readWakeUps(tree());
   const before = performance.now();
   await sleep(seconds * 1000);
   const pids = tree();
   const elapsed = (performance.now() - before) / 1000;
-  const exact = secondsBetween(nanosBefore, readThreadNanos(pids));
   return {
     seconds: elapsed,
-    cpuPercentOfCore: ((exact ?? readCpuSeconds(pids) - cpuBefore) / elapsed) * 100,
+    cpuPercentOfCore: (cpuSeconds() / elapsed) * 100,
     rssBytes: readRss(pids),
     rssPeakBytes: readRssPeak(pids),
     wakeUpsPerSecond: (readWakeUps(pids) - wakeUpsBefore) / elapsed,

@@ -22,6 +22,7 @@ import type { Control } from '../control.ts';
 import { AgentError, hasCode } from '../errors.ts';
 import { countText, pluralText } from '../number-text.ts';
 import { createProgress, terminalIntervalMs, type ProgressSink } from '../progress.ts';
+import { readCpuSeconds, startCpuMeter } from './process-cost.ts';
 
 /** Until the start-up is over and the compiler has seen what runs often. */
 const settleMs = 10_000;
@@ -30,7 +31,6 @@ const pollMs = 200;
 /** A process that burnt no CPU for this long has started up, or is done. */
 const quietMs = 1_500;
 const fluentdMsMax = 60_000;
-const clockTicksPerSecond = 100;
 /** Fewer lines than this say little: start-up wavers by more than they cost. */
 const linesEnough = 100_000;
 
@@ -134,17 +134,17 @@ async function measureLive(setting: Setting, control: Control): Promise<LiveCost
   try {
     await Promise.race([waitFor(settleMs, 'settling, s', control), ended]);
     const before = readLengths(containersDir);
-    const startNanos = readCpuNanos(pid);
+    const usedSeconds = startCpuMeter(() => [pid]);
     const startMs = performance.now();
     await Promise.race([waitFor(rateWindowMs, 'watching, s', control), ended]);
-    const nanos = readCpuNanos(pid) - startNanos;
+    const cpuSeconds = usedSeconds();
     if (agent.exitCode !== null) throw agentEnded(errors());
     const seconds = (performance.now() - startMs) / 1_000;
     let grown = 0;
     for (const [ino, length] of readLengths(containersDir)) {
       grown += Math.max(0, length - (before.get(ino) ?? 0));
     }
-    return { bytesPerSecond: grown / seconds, share: nanos / 1e9 / seconds };
+    return { bytesPerSecond: grown / seconds, share: cpuSeconds / seconds };
   } finally {
     if (agent.exitCode === null) agent.kill('SIGTERM');
     await ended;
@@ -164,20 +164,6 @@ async function waitFor(
     await sleep(Math.min(leftMs, terminalIntervalMs), undefined, { signal });
   }
   shown?.end();
-}
-
-/** CPU time of all threads; a clock tick is a fifth of what a quiet node takes. */
-function readCpuNanos(pid: number): number {
-  let nanos = 0;
-  try {
-    for (const task of fs.readdirSync(`/proc/${pid}/task`)) {
-      const [onCpu] = fs.readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ');
-      nanos += Number(onCpu);
-    }
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT', 'ESRCH')) throw error; // It has ended, which the caller sees.
-  }
-  return nanos;
 }
 
 function agentEnded(errors: string): AgentError {
@@ -260,13 +246,6 @@ function fluentdConfig({ root, sink }: Setting, containersDir: string): string {
 `;
 }
 
-/** CPU seconds of a process and of its children that were waited for. */
-function readCpuSeconds(pid: number): number {
-  const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
-  const ticks = fields.slice(11, 15).reduce((total, field) => total + Number(field), 0);
-  return ticks / clockTicksPerSecond;
-}
-
 /** undefined where fluentd is not installed, or does not come to an end of its start. */
 async function measureFluentd(setting: Setting, lines: number): Promise<Cost | undefined> {
   if (lines === 0) return undefined;
@@ -296,7 +275,7 @@ async function runFluentd(
   try {
     while (fluentd.pid !== undefined && fluentd.exitCode === null && performance.now() < endMs) {
       await sleep(pollMs);
-      const now = readCpuSeconds(fluentd.pid);
+      const now = readCpuSeconds([fluentd.pid]);
       if (now > cpuSeconds + 0.02) quietSinceMs = performance.now();
       cpuSeconds = now;
       const isQuiet = performance.now() - quietSinceMs > quietMs;

@@ -1,7 +1,8 @@
 // The measurement itself is checked against commands whose cost is known.
 
 import { expect, test } from 'vitest';
-import { measureInterval, secondsBetween, startMeasured } from '../../bench/measure.ts';
+import { measureInterval, startMeasured } from '../../bench/measure.ts';
+import { secondsBetween } from '../../src/command/process-cost.ts';
 import { eventually } from '../support/eventually.ts';
 
 /** Burns so much CPU by its own clock, in a child if asked. */

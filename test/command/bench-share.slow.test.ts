@@ -1,13 +1,12 @@
 // The share of a core that `tailship bench` predicts is that of the agent that then runs there, also
 // where wake-ups are all that it costs.
 
-import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
+
+import { startCpuMeter } from '../../src/command/process-cost.ts';
 import { startAgentProcess, startCommand } from '../support/agent-process.ts';
 import { useScene, type Scene } from '../support/scene.ts';
-
-vi.setConfig({ testTimeout: 300_000 });
 
 const settleMs = 15_000;
 const windowMs = 20_000;
@@ -16,12 +15,6 @@ let scene: Scene;
 useScene(55, (set) => {
   scene = set;
 });
-
-function cpuNanos(pid: number): number {
-  const tasks = readdirSync(`/proc/${pid}/task`);
-  const texts = tasks.map((task) => readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8'));
-  return texts.reduce((sum, text) => sum + Number(text.split(' ')[0]), 0);
-}
 
 test.each([
   ['300 containers that write a line each three seconds', 300, 100],
@@ -49,9 +42,9 @@ test.each([
       .tailship;
     const agent = startAgentProcess({ ...scene.agent, flags: ['--flush-interval-ms=1000'] });
     await sleep(settleMs);
-    const [startNanos, startMs] = [cpuNanos(agent.pid), performance.now()];
+    const [cpuSeconds, startMs] = [startCpuMeter(() => [agent.pid]), performance.now()];
     await sleep(windowMs);
-    const running = (cpuNanos(agent.pid) - startNanos) / 1e6 / (performance.now() - startMs);
+    const running = (cpuSeconds() * 1_000) / (performance.now() - startMs);
     console.log(`predicted ${(share * 100).toFixed(3)} %, running ${(running * 100).toFixed(3)} %`);
     expect(share / running).toBeGreaterThan(1 / 1.5);
     expect(share / running).toBeLessThan(1.5);

@@ -63,12 +63,6 @@ export function descriptorsOf(pid: number): number {
   return fs.readdirSync(`/proc/${pid}/fd`).length;
 }
 
-/** User and system time of a process, milliseconds. */
-export function cpuOf(pid: number): number {
-  const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10;
-}
-
 /** An entry as the emulator shows it, as far as tests look at it. */
 export type Shown = {
   readonly insertId: string;

@@ -117,8 +117,8 @@ export class JsonSplitter {
 }
 
 /**
- * A pod without who set which field: half of its metadata and more, of no use here, and expensive to
- * parse because it is all small objects. Within a string its quotes would be escaped, so it is
+ * A pod without who set which field: half of its metadata and more, of no use here, and expensive
+ * to parse because it is all small objects. Within a string its quotes would be escaped, so it is
  * found safely.
  */
 export function withoutManagedFields(text: string): string {
