@@ -59,6 +59,8 @@ export const limits = {
   podLabelsMax: 48,
   /** The same as JSON text. */
   podLabelsBytesMax: 4 * KiB,
+  /** Of its labels, and of its annotations, as rules see them. */
+  podTextsCharactersMax: 16 * KiB,
   /** A deleted pod's labels are kept this long: its last lines are read later. */
   podKeptMs: 300_000,
   /** Pods that did not become known in time and are remembered as such. */

@@ -22,9 +22,9 @@ export function parseGlob(text: string): ContainerGlob {
   }
   const [namespace = '*', pod = '*', container = '*'] = parts;
   return (names) =>
-    matches(namespace, names.namespace) &&
-    matches(pod, names.pod) &&
-    matches(container, names.container);
+    matchesGlob(namespace, names.namespace) &&
+    matchesGlob(pod, names.pod) &&
+    matchesGlob(container, names.container);
 }
 
 /** Throws a RangeError that says what is allowed. */
@@ -35,8 +35,11 @@ export function parseRate(text: string): { glob: ContainerGlob; bytesPerSecond: 
   return { glob: parseGlob(globPart), bytesPerSecond };
 }
 
-/** In time of the product of both lengths at most: a name must not be able to stall the agent. */
-function matches(pattern: string, name: string): boolean {
+/**
+ * Whether `*` and `?` match the whole name, in time of the product of both lengths at most: a name
+ * must not be able to stall the agent.
+ */
+export function matchesGlob(pattern: string, name: string): boolean {
   let at = 0;
   let star = -1;
   let starName = 0;

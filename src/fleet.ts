@@ -18,6 +18,7 @@ import {
   restoreTemplate,
   type EntryTemplate,
 } from './encode/entries/entry-template.ts';
+import { shapeTemplate } from './encode/entries/shape-template.ts';
 import type { Log } from './log.ts';
 import { Chain } from './tail/chain.ts';
 import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
@@ -148,7 +149,7 @@ export class Fleet {
       const { source, deletedAtMs } = found.record;
       const { log: containerLog } = source;
       const unlinkedAtMs = nowMs - Math.max(0, Date.now() - deletedAtMs);
-      if (this.#rules.of(containerLog.name, () => source.annotations).isExcluded) {
+      if (this.#keptRule(source).isExcluded) {
         // As with its positions: kept for the day when it is read again, but not without end.
         if (nowMs - unlinkedAtMs > this.#heldBudget.ageMaxMs) orphans.drop(found);
         continue;
@@ -174,10 +175,11 @@ export class Fleet {
         : restoreTemplate(this.#nodeIdentity, kept.workload);
     const awaitsLabels =
       kept === undefined && name !== undefined && this.#pods?.holdBack(name) === true;
-    const { annotations } = kept ?? {};
+    const { annotations, podTexts } = kept ?? {};
     const container = new TailedContainer(chain, containerLog, {
       template,
       annotations,
+      podTexts,
       awaitsLabels,
     });
     this.#obey(container);
@@ -186,7 +188,20 @@ export class Fleet {
   }
 
   #ruleOf({ name }: ContainerLog): ReadingRule {
-    return this.#rules.of(name, () => this.#podOf(name)?.annotations);
+    const pod = () => this.#podOf(name);
+    return this.#rules.of(
+      name,
+      () => pod()?.annotations,
+      () => pod()?.texts,
+    );
+  }
+
+  #keptRule({ log: { name }, annotations, podTexts }: OrphanSource): ReadingRule {
+    return this.#rules.of(
+      name,
+      () => annotations,
+      () => podTexts,
+    );
   }
 
   #podOf(name: ContainerName | undefined): ReturnType<PodMetadata['find']> {
@@ -197,13 +212,18 @@ export class Fleet {
   #obey(container: TailedContainer): void {
     const { name } = container.containerLog;
     const pod = this.#podOf(name);
-    if (pod !== undefined) container.annotate(pod.annotations);
-    const rule = this.#rules.of(name, () => container.annotations);
+    if (pod !== undefined) container.annotate(pod.annotations, pod.texts);
+    const rule = this.#rules.of(
+      name,
+      () => container.annotations,
+      () => container.podTexts,
+    );
+    const template = shapeTemplate(container.base, this.#nodeIdentity.project, rule.template);
     const own = name?.pod === this.#ownPod ? limits.ownLogBytesPerSecond : Number.POSITIVE_INFINITY;
     const bytesPerSecond = Math.min(own, rule.bytesPerSecond ?? Number.POSITIVE_INFINITY);
     // `--once` ends when it finds nothing to read: it must not take what waits for that.
     const isPaced = bytesPerSecond !== Number.POSITIVE_INFINITY && !this.#setup.once;
-    container.obey(rule, isPaced ? bytesPerSecond : undefined);
+    container.obey(rule, template, isPaced ? bytesPerSecond : undefined);
   }
 
   #describe({ directory, fileName, name }: ContainerLog): EntryTemplate {

@@ -14,8 +14,8 @@ export const ruleLimits = {
   ruleValueCharactersMax: 4_096,
   ruleReplacementCharactersMax: 256,
   ruleLabelCharactersMax: 1_024,
-  /** Beside those of the pod: the API takes 64 an entry. */
-  ruleLabelsMax: 16,
+  /** Beside those of the pod and the node: the API takes 64 an entry. */
+  ruleLabelsMax: 15,
   ruleTimeFormatCharactersMax: 128,
   /** A longer text is not parsed, and counts as a miss: groups take many times a search. */
   ruleParseCharactersMax: 64 * 1_024,

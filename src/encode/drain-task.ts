@@ -59,6 +59,10 @@ export type RecordRule = {
    * undefined: all are.
    */
   readonly shares: readonly number[] | undefined;
+  /** JSON of the rules that look into the records. */
+  readonly steps?: string;
+  /** RE2 by stream: a record begins at each line that matches. */
+  readonly firstLine?: { readonly stdout?: string; readonly stderr?: string };
 };
 
 /**

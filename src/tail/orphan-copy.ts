@@ -24,6 +24,7 @@ import type { ContainerLog } from '../discover/discovery.ts';
 import type { StoredTemplate } from '../encode/entries/entry-template.ts';
 import type { FileIdentity } from './file-identity.ts';
 import type { FileName } from './file-name.ts';
+import type { PodTexts } from './reading-rules.ts';
 import { copyRange, readPieces, type SpoolFile } from './spool-file.ts';
 import type { Checkpoint } from '../commit/checkpoint.ts';
 
@@ -33,6 +34,8 @@ export type OrphanSource = {
   readonly workload: StoredTemplate;
   /** Of the pod, as far as the agent obeys them. */
   readonly annotations: Readonly<Record<string, string>> | undefined;
+  /** Of the pod, for rules; older copies have none. */
+  readonly podTexts?: PodTexts;
 };
 
 /** What is written beside the bytes. */

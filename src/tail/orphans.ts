@@ -24,10 +24,11 @@ import {
 import type { SpoolFile } from './spool-file.ts';
 
 /** A chain with all that is needed to recognize its copies later. */
-export type OrphanChain = Pick<OrphanSource, 'annotations'> & {
+export type OrphanChain = Pick<OrphanSource, 'annotations' | 'podTexts'> & {
   readonly chain: Chain;
   readonly containerLog: OrphanSource['log'];
-  readonly template: EntryTemplate;
+  /** Before rules have changed it. */
+  readonly base: EntryTemplate;
 };
 
 type Report = (code: ErrorCode, text: string) => void;
@@ -142,14 +143,19 @@ export class Orphans {
   }
 
   async #copy({ owner, file }: Candidate): Promise<void> {
-    const { chain, containerLog: log, template, annotations } = owner;
+    const { chain, containerLog: log, base, annotations, podTexts } = owner;
     const { fd, identity, name, path } = file;
     if (fd === undefined || identity === undefined || !this.#isInDanger(chain, file)) return;
     if (performance.now() > this.#endMs) return;
     file.spool.begin();
     try {
       const copy = await this.#folder.write(fd, {
-        source: { log, workload: storedTemplate(template), annotations },
+        source: {
+          log,
+          workload: storedTemplate(base),
+          annotations,
+          ...(podTexts && { podTexts }),
+        },
         name,
         path,
         identity,

@@ -3,7 +3,7 @@
 
 import { limits } from '../config.ts';
 import type { DrainTask, Source } from '../encode/drain-task.ts';
-import { requestHead } from '../encode/entries/entry-template.ts';
+import { requestHead, type EntryTemplate } from '../encode/entries/entry-template.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
 import type { ChainCut } from './chain.ts';
 import type { TailedContainer } from './tailed-container.ts';
@@ -56,7 +56,9 @@ export class Planner {
     const parts: PlanPart[] = [];
     let bytes = 0;
     for (const container of this.#inTurn(candidates, nowMs)) {
-      const { chain } = container;
+      const { chain, template } = container;
+      // One project's entries must not wait for the answers to another's.
+      if (parts.length > 0 && template.project !== parts[0]?.container.template.project) continue;
       const room = batchBytesMax - bytes;
       if (room <= 0) break;
       const large = chain.readable(nowMs) >= batchBytesMax / 2;
@@ -107,6 +109,10 @@ export class Planner {
     const { joinStackTraces, nodeIdentity, partialFlushMs, traceParent } = this.#context;
     const largest = parts.reduce((a, b) => (b.cut.bytes > a.cut.bytes ? b : a)).container.template;
     const alone = parts.length === 1;
+    // A log that all of them write to is named in the head.
+    const { stdout } = largest.logName;
+    const isOneLog = parts.every(({ container }) => container.template.logName.stdout === stdout);
+    const isNamedInHead = isOneLog && stdout !== '';
     const sources = parts.map(({ container, cut }): Source => {
       const { chain, rule, template } = container;
       const flushFirst = chain.isFlushDue(nowMs, partialFlushMs);
@@ -118,13 +124,18 @@ export class Planner {
         format: chain.location.format,
         joinStackTraces: rule.joinStackTraces ?? joinStackTraces,
         resource: template.resource === largest.resource ? '' : template.resource,
-        logName: template.logName,
+        logName: isNamedInHead ? unnamed(template.logName, stdout) : template.logName,
         labels: alone ? '' : template.labels,
         ...(rule.records !== undefined && { recordRule: rule.records }),
       };
     });
-    const { resource, labels } = largest;
-    const head = requestHead(nodeIdentity, { resource, labels: alone ? labels : '' });
+    const { resource, labels, project } = largest;
+    const head = requestHead(nodeIdentity, {
+      resource,
+      labels: alone ? labels : '',
+      ...(project !== undefined && { project }),
+      ...(isNamedInHead && { logName: stdout }),
+    });
     return { slot, head, sources, traceParent, readAtMs: Date.now() };
   }
 }
@@ -135,6 +146,12 @@ export class Planner {
  */
 export function giveTurnBack({ container, servedBefore }: PlanPart): void {
   container.serve(servedBefore);
+}
+
+/** The log names without the one that the head says. */
+function unnamed(logName: EntryTemplate['logName'], member: string): EntryTemplate['logName'] {
+  const { stdout, stderr } = logName;
+  return { stdout: stdout === member ? '' : stdout, stderr: stderr === member ? '' : stderr };
 }
 
 /** A record that did not fit into the last cut must fit into this one. */

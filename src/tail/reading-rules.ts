@@ -16,6 +16,14 @@ import {
   type Redaction,
   type SeverityShare,
 } from '../record-rule.ts';
+import {
+  compileRules,
+  type ResolvedRules,
+  type RuledContainer,
+  type TemplateChange,
+  type Texts,
+} from '../rules/resolve-rules.ts';
+import type { Rule } from '../rules/rule.ts';
 import type { ContainerNames } from './container-names.ts';
 
 /** What holds for one container. */
@@ -28,15 +36,23 @@ export type ReadingRule = {
   readonly bytesPerSecond: number | undefined;
   /** undefined: records are shipped as they are. */
   readonly records: RecordRule | undefined;
+  /** undefined: entries are as they are without rules. */
+  readonly template: TemplateChange | undefined;
 };
 
 export type Annotations = Readonly<Record<string, string>>;
+
+/** What rules may ask of a pod. */
+export type PodTexts = { readonly labels: Texts; readonly annotations: Texts };
+
+export const noPodTexts: PodTexts = Object.freeze({ labels: {}, annotations: {} });
 
 export const noRule: ReadingRule = Object.freeze({
   isExcluded: false,
   joinStackTraces: undefined,
   bytesPerSecond: undefined,
   records: undefined,
+  template: undefined,
 });
 
 type Rate = { readonly glob: ContainerGlob; readonly bytesPerSecond: number };
@@ -50,6 +66,8 @@ type RuleOptions = {
   readonly redact: readonly string[];
   readonly sample: readonly string[];
   readonly podAnnotations: boolean;
+  /** JSON of the checked rules. */
+  readonly rules: string | undefined;
 };
 
 export class ReadingRules {
@@ -59,6 +77,7 @@ export class ReadingRules {
   readonly #redactions: readonly Redaction[];
   readonly #samples: readonly Sample[];
   readonly #obeysAnnotations: boolean;
+  readonly #resolve: ((container: RuledContainer) => ResolvedRules) | undefined;
   readonly #isEmpty: boolean;
 
   constructor(options: RuleOptions) {
@@ -70,11 +89,20 @@ export class ReadingRules {
     this.#samples = sample.map(parseSample);
     this.#obeysAnnotations = podAnnotations;
     const lists = [include, exclude, rateLimit, redact, sample];
-    this.#isEmpty = !podAnnotations && lists.every(({ length }) => length === 0);
+    this.#resolve =
+      options.rules === undefined
+        ? undefined
+        : compileRules(JSON.parse(options.rules) as readonly Rule[]);
+    this.#isEmpty =
+      !podAnnotations && options.rules === undefined && lists.every(({ length }) => length === 0);
   }
 
   /** A log without names is under no rule. */
-  of(names: ContainerNames | undefined, annotations: () => Annotations | undefined): ReadingRule {
+  of(
+    names: ContainerNames | undefined,
+    annotations: () => Annotations | undefined,
+    podTexts: () => PodTexts | undefined = () => undefined,
+  ): ReadingRule {
     if (this.#isEmpty || names === undefined) return noRule;
     const matches = (glob: ContainerGlob) => glob(names);
     const annotated = this.#obeysAnnotations ? (annotations() ?? {}) : {};
@@ -85,8 +113,23 @@ export class ReadingRules {
       isExcluded: !isIncluded || this.#exclude.some(matches) || own.isExcluded,
       joinStackTraces: own.joinStackTraces,
       bytesPerSecond: smaller(rate, own.bytesPerSecond),
-      records: this.#recordRule(names, annotated),
+      ...this.#shape(names, annotated, podTexts),
     };
+  }
+
+  #shape(
+    names: ContainerNames,
+    annotated: Annotations,
+    podTexts: () => PodTexts | undefined,
+  ): Pick<ReadingRule, 'records' | 'template'> {
+    const records = this.#recordRule(names, annotated);
+    if (this.#resolve === undefined) return { records, template: undefined };
+    const resolved = this.#resolve({ ...names, ...(podTexts() ?? noPodTexts) });
+    const { steps, firstLine, template } = resolved;
+    if (steps === undefined && firstLine === undefined) return { records, template };
+    const { redact, shares } = records ?? { redact: [], shares: undefined };
+    const looking = { ...(steps !== undefined && { steps }), ...(firstLine && { firstLine }) };
+    return { records: { redact, shares, ...looking }, template };
   }
 
   #recordRule(names: ContainerNames, annotated: Annotations): RecordRule | undefined {
@@ -103,7 +146,7 @@ export class ReadingRules {
 function ruleOf(
   annotations: Annotations,
   { container }: ContainerNames,
-): Omit<ReadingRule, 'records'> {
+): Omit<ReadingRule, 'records' | 'template'> {
   const excluded = (annotations['tailship.dev/exclude'] ?? '')
     .split(',')
     .map((part) => part.trim());

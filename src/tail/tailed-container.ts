@@ -10,7 +10,13 @@ import type { Chain } from './chain.ts';
 import { ContainerMeter } from './container-meter.ts';
 import type { IdleWatch } from './idle-watch.ts';
 import { Pace } from './pace.ts';
-import { noRule, type Annotations, type ReadingRule } from './reading-rules.ts';
+import {
+  noPodTexts,
+  noRule,
+  type Annotations,
+  type PodTexts,
+  type ReadingRule,
+} from './reading-rules.ts';
 import { addSource, createContainerCounter, type ContainerTotals } from './totals.ts';
 
 export class TailedContainer {
@@ -19,7 +25,9 @@ export class TailedContainer {
   readonly meter = new ContainerMeter();
   readonly #totals = createContainerCounter();
   #template: EntryTemplate;
+  #base: EntryTemplate;
   #annotations: Annotations | undefined;
+  #podTexts: PodTexts;
   #rule: ReadingRule = noRule;
   #pace: Pace | undefined;
   #awaitsLabels: boolean;
@@ -35,17 +43,25 @@ export class TailedContainer {
     known: {
       readonly template: EntryTemplate;
       readonly annotations?: Annotations | undefined;
+      readonly podTexts?: PodTexts | undefined;
       readonly awaitsLabels?: boolean;
     },
   ) {
     this.chain = chain;
     this.containerLog = containerLog;
+    this.#base = known.template;
     this.#template = known.template;
     this.#annotations = known.annotations;
+    this.#podTexts = known.podTexts ?? noPodTexts;
     this.#awaitsLabels = known.awaitsLabels ?? false;
   }
 
-  /** Replaced when the labels of the pod change; a plan under way keeps its own. */
+  /** Before rules have changed it. */
+  get base(): EntryTemplate {
+    return this.#base;
+  }
+
+  /** Replaced when the labels of the pod or the rules change; a plan under way keeps its own. */
   get template(): EntryTemplate {
     return this.#template;
   }
@@ -53,6 +69,11 @@ export class TailedContainer {
   /** Of its pod; kept when the API server has forgotten the pod. */
   get annotations(): Annotations | undefined {
     return this.#annotations;
+  }
+
+  /** Of its pod, for rules; kept as long as its annotations. */
+  get podTexts(): PodTexts {
+    return this.#podTexts;
   }
 
   get totals(): ContainerTotals {
@@ -93,22 +114,27 @@ export class TailedContainer {
     return this.#idleWatch;
   }
 
-  /** The labels of its pod changed: takes the template that holds them, from the next plan on. */
-  relabel(template: EntryTemplate): void {
-    this.#template = template;
+  /** The labels of its pod changed: takes the template that holds them; `obey` follows. */
+  relabel(base: EntryTemplate): void {
+    this.#base = base;
   }
 
-  annotate(annotations: Annotations | undefined): void {
+  annotate(annotations: Annotations | undefined, podTexts: PodTexts): void {
     this.#annotations = annotations;
+    this.#podTexts = podTexts;
   }
 
   stopAwaitingLabels(): void {
     this.#awaitsLabels = false;
   }
 
-  /** Takes a rule over, from the next plan on; no `bytesPerSecond`: as fast as possible. */
-  obey(rule: ReadingRule, bytesPerSecond: number | undefined): void {
+  /**
+   * Takes a rule over, and what it makes of the template, from the next plan on; no
+   * `bytesPerSecond`: as fast as possible.
+   */
+  obey(rule: ReadingRule, template: EntryTemplate, bytesPerSecond: number | undefined): void {
     this.#rule = rule;
+    this.#template = template;
     this.#pace = bytesPerSecond === undefined ? undefined : new Pace(bytesPerSecond, this.#pace);
   }
 

@@ -123,9 +123,9 @@ function makeDeleted(readBytes: number): Chain {
 
 async function keep(spooler: Spooler, chain: Chain): Promise<void> {
   const { log: containerLog, workload, annotations } = source();
-  const template = restoreTemplate({ project: 'p' }, workload);
+  const base = restoreTemplate({ project: 'p' }, workload);
   spooler.orphans.sweep();
-  await spooler.orphans.keepAll([{ containerLog, annotations, template, chain }], 60_000);
+  await spooler.orphans.keepAll([{ containerLog, annotations, base, chain }], 60_000);
 }
 
 /** What another run finds and reads; the copies are removed when it is read. */

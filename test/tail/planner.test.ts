@@ -144,7 +144,7 @@ test('a flood that is always at risk does not starve the quiet either', () => {
 
 test('a chain with a pace is read no faster', () => {
   const chain = makeContainer('own', 300_000);
-  chain.obey(noRule, 10_000);
+  chain.obey(noRule, chain.base, 10_000);
   const first = planner.take([chain], 0, nowMs);
   const bytes = first?.parts[0]?.cut.bytes ?? 0;
   finish(first);

@@ -17,9 +17,13 @@ export type PodFacts = {
   readonly labels: string;
   /** Those under `tailship.dev/`; undefined where there are none. */
   readonly annotations: Texts | undefined;
+  /** What rules may ask for: all labels as they are, and all annotations that are not long. */
+  readonly texts: PodTexts;
   /** Labels that had no room. */
   readonly labelsCut: number;
 };
+
+export type PodTexts = { readonly labels: Texts; readonly annotations: Texts };
 
 type Texts = Readonly<Record<string, string>>;
 type Owner = { readonly kind: string; readonly name: string };
@@ -60,6 +64,7 @@ export function describePod(object: unknown): PodFacts | undefined {
     namespace,
     pod: name,
     annotations: ownAnnotations(annotations),
+    texts: { labels: boundedTexts(labels), annotations: boundedTexts(annotations) },
     ...boundedText(members),
   };
 }
@@ -70,6 +75,17 @@ function ownAnnotations(annotations: Texts): Texts | undefined {
     ([key, value]) => key.startsWith('tailship.dev/') && value.length <= annotationLengthMax,
   );
   return own.length === 0 ? undefined : Object.fromEntries(own);
+}
+
+/** Those that are not long, as many as fit. */
+function boundedTexts(texts: Texts): Texts {
+  let room: number = limits.podTextsCharactersMax;
+  const kept = Object.entries(texts).filter(([key, value]) => {
+    const isShort = value.length <= annotationLengthMax && key.length + value.length <= room;
+    if (isShort) room -= key.length + value.length;
+    return isShort;
+  });
+  return Object.fromEntries(kept);
 }
 
 /** As many members as fit, in their order. */

@@ -107,5 +107,8 @@ export class PodTable {
 }
 
 function isSame(a: PodFacts, b: PodFacts): boolean {
-  return a.labels === b.labels && JSON.stringify(a.annotations) === JSON.stringify(b.annotations);
+  return (
+    a.labels === b.labels &&
+    JSON.stringify([a.annotations, a.texts]) === JSON.stringify([b.annotations, b.texts])
+  );
 }

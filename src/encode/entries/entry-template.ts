@@ -18,6 +18,8 @@ export type EntryTemplate = {
   readonly logName: Readonly<Record<Stream, string>>;
   /** Members of the entry's labels, without braces: `"k8s-pod/app":"web"`. */
   readonly labels: string;
+  /** Whose log its entries are in, and so its bodies; undefined: the project of the node. */
+  readonly project?: string;
 };
 
 /** As it is written down beside the files of a deleted container; `resource` is the object. */
@@ -64,25 +66,35 @@ export function storedTemplate({ resource, labels }: EntryTemplate): StoredTempl
   return { resource: resource.slice(resourceName.length, -1), labels };
 }
 
-function logNameMember(project: string, stream: Stream): string {
-  return `"logName":${JSON.stringify(`projects/${project}/logs/${stream}`)},`;
+/** `"logName":"…",` of a log whose id is not escaped yet. */
+export function logNameMember(project: string, id: string): string {
+  return `"logName":${JSON.stringify(`projects/${project}/logs/${encodeURIComponent(id)}`)},`;
+}
+
+/** `"resource":{…},`. */
+export function resourceMember(resource: object): string {
+  return `${resourceName}${JSON.stringify(resource)},`;
 }
 
 /**
  * A request body up to its first entry. Its labels are merged into every entry, so it may hold
  * those of a container only when the request holds no other; logName and resource fill in where an
- * entry has none.
+ * entry has none, `logName` being that of the log `stdout` if not given.
  */
 export function requestHead(
   { project, node }: NodeIdentity,
-  { resource, labels }: Pick<EntryTemplate, 'resource' | 'labels'>,
+  {
+    resource,
+    labels,
+    project: ownProject = project,
+    logName = logNameMember(ownProject, 'stdout'),
+  }: Pick<EntryTemplate, 'resource' | 'labels' | 'project'> & { readonly logName?: string },
 ): Uint8Array {
   const nodeLabel =
     node === '' ? '' : `"compute.googleapis.com/resource_name":${JSON.stringify(node)}`;
   const members = [nodeLabel, labels].filter((text) => text !== '').join(',');
   // Not a slice of Buffer's pool: an encoder would be sent the whole slab with it.
   return encoder.encode(
-    `{"partialSuccess":true,${logNameMember(project, 'stdout')}${resource}` +
-      `"labels":{${members}},"entries":[`,
+    `{"partialSuccess":true,${logName}${resource}` + `"labels":{${members}},"entries":[`,
   );
 }

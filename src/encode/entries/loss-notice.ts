@@ -27,7 +27,8 @@ const causes: Record<LossNotice['reason'], string> = {
 export function lossBody(identity: NodeIdentity, notices: readonly LossNotice[]): Uint8Array {
   const [first] = notices;
   if (first === undefined) return new Uint8Array();
-  const head = requestHead(identity, { resource: first.template.resource, labels: '' });
+  const { resource, project } = first.template;
+  const head = requestHead(identity, { resource, labels: '', ...(project && { project }) });
   return Buffer.concat([head, Buffer.from(`${notices.map(entryOf).join(',\n')}]}`)]);
 }
 

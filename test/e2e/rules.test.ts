@@ -1,0 +1,96 @@
+// What rules make of the records, with the whole agent.
+
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { runOnce } from '../support/agent-process.ts';
+import { entriesOf, type Shown } from '../support/agent-status.ts';
+import { fakePod, FakeApiServer } from '../support/fake-api-server.ts';
+import { type Scene, useScene } from '../support/scene.ts';
+
+let scratch: Scene['scratch'];
+let emulator: Scene['emulator'];
+let kubelet: Scene['kubelet'];
+let agent: Scene['agent'];
+useScene(6, (scene) => ({ scratch, emulator, kubelet, agent } = scene));
+
+type RuledEntry = Shown & {
+  readonly logName: string;
+  readonly labels?: Readonly<Record<string, string>>;
+};
+
+function startContainer(pod = 'web-0', namespace = 'shop') {
+  return kubelet.startPod({ namespace, pod, containers: ['app'] }).container();
+}
+
+function writeRules(yaml: string): string[] {
+  const config = path.join(scratch.path, 'tailship.yaml');
+  writeFileSync(config, yaml);
+  return [`--config=${config}`];
+}
+
+async function shipped(): Promise<RuledEntry[]> {
+  return (await entriesOf(emulator.url)) as RuledEntry[];
+}
+
+describe('what all entries of a container share', () => {
+  test('labels, project, log name and resource are those of its rules', async () => {
+    startContainer().write(['one', '{"message":"two","n":1}', '{"severity":"ERROR"}']);
+    startContainer('db-0', 'data').write(['three']);
+    const flags = writeRules(`
+rules:
+  - match: 'shop/*/*'
+    labels: { team: core, tier: front }
+    project: other-project
+    logName: shop/app
+  - match: { pod: web-0 }
+    labels: { tier: back }
+    resource: { cluster_name: elsewhere }
+`);
+    expect((await runOnce({ ...agent, flags })).code).toBe(0);
+    const entries = await shipped();
+    const ofShop = entries.filter(({ resource }) => resource.labels['pod_name'] === 'web-0');
+    expect(ofShop).toHaveLength(3);
+    for (const entry of ofShop) {
+      expect(entry.logName).toBe('projects/other-project/logs/shop%2Fapp');
+      expect(entry.labels).toMatchObject({ team: 'core', tier: 'back' });
+      expect(entry.resource.labels['cluster_name']).toBe('elsewhere');
+    }
+    const [other] = entries.filter(({ resource }) => resource.labels['pod_name'] === 'db-0');
+    expect(other?.logName).toMatch(/\/logs\/stdout$/);
+    expect(other?.logName).not.toContain('other-project');
+    expect(other?.labels).not.toHaveProperty('team');
+  });
+
+  test('labels may be those of the pod, and rules may ask for its labels', async () => {
+    const server = new FakeApiServer();
+    const url = await server.listen();
+    const labels = { app: 'web', 'app.kubernetes.io/part-of': 'store' };
+    const annotations = { 'example.com/owner': 'ann' };
+    const pod = fakePod(1, { node: 'gke-blue-pool-1-7f3a', labels, annotations });
+    server.put(pod);
+    const { name, uid } = pod.metadata;
+    kubelet
+      .startPod({ namespace: 'shop', pod: name, uid, containers: ['app'] })
+      .container()
+      .write(['one']);
+    const flags = writeRules(`
+kubernetesApi: ${url}
+rules:
+  - match: { labels: { app: 'w*' } }
+    labels:
+      part: { podLabel: app.kubernetes.io/part-of }
+      owner: { annotation: example.com/owner }
+      none: { podLabel: absent }
+      some: { annotation: absent, default: x }
+  - match: { labels: { app: db } }
+    labels: { wrong: 'yes' }
+`);
+    expect((await runOnce({ ...agent, flags })).code).toBe(0);
+    await server.close();
+    const [entry] = await shipped();
+    expect(entry?.labels).toMatchObject({ part: 'store', owner: 'ann', some: 'x' });
+    expect(Object.keys(entry?.labels ?? {})).not.toContain('none');
+    expect(Object.keys(entry?.labels ?? {})).not.toContain('wrong');
+  });
+});
