@@ -93,8 +93,7 @@ export function requestHead(
   const nodeLabel =
     node === '' ? '' : `"compute.googleapis.com/resource_name":${JSON.stringify(node)}`;
   const members = [nodeLabel, labels].filter((text) => text !== '').join(',');
+  const defaults = `${logName}${resource}"labels":{${members}},`;
   // Not a slice of Buffer's pool: an encoder would be sent the whole slab with it.
-  return encoder.encode(
-    `{"partialSuccess":true,${logName}${resource}` + `"labels":{${members}},"entries":[`,
-  );
+  return encoder.encode(`{"partialSuccess":true,${defaults}"entries":[`);
 }
