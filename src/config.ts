@@ -270,7 +270,9 @@ export const limits = {
   redactStepNanos: 30,
   redactStartMs: 250,
   /** The same of one record at most: the other containers wait for it. */
-  redactMsMax: 2_000,
+  redactMsMax: 1_000,
+  /** Characters times instructions that are searched without looking at the clock: 70 ms. */
+  redactStepsAtOnceMax: 3_000_000,
   // ── rules
   ...ruleLimits,
   // ── commit

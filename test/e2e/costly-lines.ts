@@ -28,12 +28,21 @@ export const costlyKinds = {
   ],
   'lines of one byte': () => ['F x'],
   'lines that a pattern is slow on': () => [`F ${'ab1'.repeat(5_000)}@x`],
+  'a megabyte that a pattern is slow on': () => split(`${randomLetters()} c`),
 } as const satisfies Record<string, () => string[]>;
 
-/** Of nearly as many steps as are taken: it looks far ahead at each character. */
-export const slowPattern = '[a-z0-9]{400}@x';
+/** Of nearly as many steps as are taken: each looks far ahead at each character. */
+export const slowPatterns = {
+  'lines that a pattern is slow on': '[a-z0-9]{400}@x',
+  'a megabyte that a pattern is slow on': '[ab]*a[ab]{550}c',
+} as const satisfies Partial<Record<keyof typeof costlyKinds, string>>;
 
 export type CostlyKind = keyof typeof costlyKinds;
+
+/** No automaton has states enough for what follows of what. */
+function randomLetters(): string {
+  return Array.from({ length: 1_000_000 }, () => (Math.random() < 0.5 ? 'a' : 'b')).join('');
+}
 
 function pairs(count: number, pair: (index: number) => string): string {
   return Array.from({ length: count }, (_, index) => pair(index)).join(',');

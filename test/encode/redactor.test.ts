@@ -1,5 +1,6 @@
 // What the patterns of `--redact` leave of a record.
 
+import { threadCpuUsage } from 'node:process';
 import { describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
@@ -226,5 +227,57 @@ describe('a tenant’s text', () => {
 
   test('cannot make the search exponential', () => {
     expect(cost('a', totalBytes, '(a+)+$|a{30}')).toBeLessThan(10_000);
+  });
+
+  /** Milliseconds of CPU for one record. */
+  function costOf(text: string, ...patterns: string[]): { ms: number; left: string } {
+    const redactor = createRedactor(patterns);
+    const before = threadCpuUsage();
+    const left = redactor.redact(text)?.text ?? text;
+    const { user, system } = threadCpuUsage(before);
+    return { ms: (user + system) / 1e3, left };
+  }
+
+  // No engine of re2js is quick with these: too many states for its automaton.
+  const slowPatterns = ['[ab]*a[ab]{550}c', '(?:a|b)*a[ab]{500}$'];
+  const random = randomFrom(seedOfRun());
+  const letters = Array.from({ length: limits.lineBytesMax }, () => (random() < 0.5 ? 'a' : 'b'));
+
+  test.each(slowPatterns)(
+    'of a megabyte takes a second, then it is hidden whole: %s',
+    (pattern) => {
+      const text = `${letters.join('')} c`;
+      const { ms, left } = costOf(text, pattern);
+      expect(left).toBe(hidden);
+      expect(ms).toBeLessThan(limits.redactMsMax * 2);
+    },
+  );
+
+  test('in thousands of strings of one object takes no longer', () => {
+    const piece = letters.slice(0, 200).join('');
+    const strings = Array.from({ length: 4_500 }, (_, index) => `\\n${piece}${index}c`);
+    const text = `{"a":["${strings.join('","')}"]}`;
+    const patterns = Array.from({ length: 5 }, (_, index) => `[ab]*a[ab]{10${index}}d|${index}cx`);
+    expect(costOf(text, ...patterns).ms).toBeLessThan(limits.redactMsMax * 2);
+  });
+
+  test('that took too long leaves the time that the next one needs', () => {
+    const redactor = createRedactor(['[ab]*a[ab]{550}c', 'key=\\S+']);
+    expect(redactor.redact(`${letters.join('')} c`)?.text).toBe(hidden);
+    expect(redactor.redact('nothing')).toBeUndefined();
+    const next = Array.from({ length: 100 }, () => redactor.redact('a key=x b')?.text);
+    expect(next.at(-1)).toBe(`a ${hidden} b`);
+  });
+
+  test.each([
+    ['user=jane@example.com', '\\w+@[\\w.]+', `user=${hidden}`],
+    ['"PassWord": 😀x', '(?i)(password|token)["\': =]+[^\\s"\',]+', `"${hidden}`],
+    ['card 4111 1111 1111 1111.', '\\b(?:\\d[ -]?){13,16}\\b', `card ${hidden}.`],
+  ])('of a megabyte is searched as a short one is: %s', (secret, pattern, expected) => {
+    const filler = 'some words of no interest 12 34 '.repeat(15_000);
+    const text = `${secret}\n${filler}${secret}\n${filler}${secret}`;
+    expect(redact(secret, pattern)).toBe(expected);
+    expect(redact(text, pattern)).toBe(`${expected}\n${filler}${expected}\n${filler}${expected}`);
+    expect(redact(filler, pattern)).toBe(filler);
   });
 });

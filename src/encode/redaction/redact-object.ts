@@ -33,8 +33,8 @@ export type Redacted = {
   readonly mayBeObject: boolean;
 };
 
-/** Where any pattern matches, in order and apart from each other; undefined: too much to find. */
-export type Search = (text: string) => readonly Range[] | undefined;
+/** Where any pattern matches, in order and apart from each other. */
+export type Search = (text: string) => readonly Range[];
 
 /** A key or a scalar; strings with their quotes. */
 type Token = Range & {
@@ -90,16 +90,16 @@ function borderNear(token: Token | undefined, offset: number, side: 'start' | 'e
   return units[index] === offset || side === 'start' ? units[index]! : units[index + 1]!;
 }
 
-/** The matches in what a string means, as ranges of the text; undefined: too much to find. */
-function meantRanges(text: string, token: Token, search: Search): readonly Range[] | undefined {
+/** The matches in what a string means, as ranges of the text. */
+function meantRanges(text: string, token: Token, search: Search): readonly Range[] {
   const { start, end, units } = token;
   if (units === undefined) {
     const base = start + 1;
     const found = search(text.slice(base, end - 1));
-    return found?.map((range) => ({ start: base + range.start, end: base + range.end }));
+    return found.map((range) => ({ start: base + range.start, end: base + range.end }));
   }
   const found = search(JSON.parse(text.slice(start, end)) as string);
-  return found?.map((range) => ({ start: units[range.start]!, end: units[range.end]! }));
+  return found.map((range) => ({ start: units[range.start]!, end: units[range.end]! }));
 }
 
 /** The tokens that each range touches; both are in order. */
@@ -119,18 +119,16 @@ function masked(text: string, ranges: readonly Range[]): string {
   return applyEdits(text, edits);
 }
 
-/** What is to be hidden, in no order; undefined: too much to find. */
+/** What is to be hidden, in no order. */
 function hiddenRanges(
   text: string,
   { tokens, ranges }: { tokens: readonly Token[]; ranges: readonly Range[] },
   search: Search,
-): Range[] | undefined {
+): Range[] {
   const written: Range[] = [];
   const meant = new Map<Token, readonly Range[]>();
-  const look = (token: Token): boolean => {
-    const found = meant.get(token) ?? meantRanges(text, token, search);
-    if (found !== undefined) meant.set(token, found);
-    return found !== undefined;
+  const look = (token: Token): void => {
+    if (!meant.has(token)) meant.set(token, meantRanges(text, token, search));
   };
   /** Whether a match runs on past the string that it began in and that has it as its own. */
   const isOverrun = ({ start, end }: Range, first: Token | undefined): boolean =>
@@ -138,9 +136,9 @@ function hiddenRanges(
     end >= first.end &&
     meant.get(first)?.some((own) => own.start === start) === true;
   let hasOverruns = false;
-  const add = (found: readonly Range[]): boolean => {
+  const add = (found: readonly Range[]): void => {
     for (const { range, touched } of touching(found, tokens)) {
-      for (const token of touched) if (token.isString && !look(token)) return false;
+      for (const token of touched) if (token.isString) look(token);
       const [first, last] = [touched[0], touched.at(-1)];
       if (isOverrun(range, first)) {
         hasOverruns = true;
@@ -149,15 +147,13 @@ function hiddenRanges(
       const start = borderNear(first, range.start, 'start');
       written.push({ start, end: borderNear(last, range.end, 'end') });
     }
-    return true;
   };
-  if (!add(ranges)) return undefined;
+  add(ranges);
   if (hasOverruns) {
     // They may have run over other matches, which are found when they cannot begin any more.
-    const others = search(masked(text, [...meant.values()].flat()));
-    if (others === undefined || !add(others)) return undefined;
+    add(search(masked(text, [...meant.values()].flat())));
   }
-  for (const token of tokens) if (token.units !== undefined && !look(token)) return undefined;
+  for (const token of tokens) if (token.units !== undefined) look(token);
   return [...written, ...[...meant.values()].flat()];
 }
 
@@ -235,7 +231,6 @@ export function redactObject(
   search: Search,
 ): Redacted | undefined {
   const hidden = hiddenRanges(text, { tokens, ranges }, search);
-  if (hidden === undefined) return redactedWhole;
   if (hidden.length === 0) return undefined;
   const edits = editsOf(text, united(hidden), tokens);
   const areApart = edits.every(({ start }, index) => start >= (edits[index - 1]?.end ?? 0));

@@ -5,15 +5,16 @@
 //                 (redact-object.ts)
 //
 // The invariant: nothing that a pattern matches is left, whatever the others match; where matches
-// cannot be hidden one by one, the whole record is. A tenant's text costs a bounded time: a search
-// is linear, and all searches of a task together have an allowance of CPU time. When it is spent,
-// every record that matches is hidden as a whole.
+// cannot be hidden one by one, the whole record is. A tenant's text costs a bounded time: all
+// searches of a task together have an allowance of CPU time, and one record never more than a
+// second. When it is spent, the record is hidden as a whole.
 
 import { threadCpuUsage } from 'node:process';
 
 import { limits } from '../../config.ts';
 import { compileRe2, type Re2Pattern } from '../../re2-pattern.ts';
 import { applyEdits } from '../json/object-scan.ts';
+import { endableText, SearchSpent } from './endable-text.ts';
 import {
   keysAndScalars,
   redactedText,
@@ -38,58 +39,61 @@ function threadCpuMs(): number {
 /** The time that a source's searches may take, which grows with what is searched. */
 function createAllowance() {
   let leftMs: number = limits.redactStartMs;
-  let startMs = 0;
+  let startMs: number | undefined;
   let startCpuMs = 0;
   return {
-    begin(steps: number) {
+    /** Before a search; the first one of a record starts the clock. */
+    grant(steps: number) {
       leftMs = Math.min(leftMs + (steps * limits.redactStepNanos) / 1e6, limits.redactMsMax);
+      if (startMs !== undefined) return;
       startMs = performance.now();
       startCpuMs = threadCpuMs();
     },
     /** The clock is cheap; only CPU time counts, so that a busy machine changes nothing. */
-    isSpent: () => performance.now() - startMs > leftMs && threadCpuMs() - startCpuMs > leftMs,
-    end() {
-      leftMs -= threadCpuMs() - startCpuMs;
+    isSpent: () =>
+      startMs !== undefined &&
+      performance.now() - startMs > leftMs &&
+      threadCpuMs() - startCpuMs > leftMs,
+    endRecord() {
+      if (startMs !== undefined) leftMs = Math.max(0, leftMs - (threadCpuMs() - startCpuMs));
+      startMs = undefined;
     },
   };
 }
 
 type Allowance = ReturnType<typeof createAllowance>;
 
-/** Adds the matches of one pattern; false when they take too long to find. */
+/** A text and what of it is searched how. */
+type Searched = {
+  readonly text: string;
+  /** Of a record that takes long, its searches can be ended at any character. */
+  readonly isLong: boolean;
+  readonly allowance: Allowance;
+};
+
+/** Adds the matches of one pattern. @throws SearchSpent when they take too long to find. */
 function findAll(
   pattern: Re2Pattern,
-  text: string,
-  { ranges, allowance }: { ranges: Range[]; allowance: Allowance },
-): boolean {
+  { text, isLong, allowance }: Searched,
+  ranges: Range[],
+): void {
+  const steps = text.length * pattern.programSize();
+  const searched = isLong ? endableText(text, allowance.isSpent) : text;
+  if (isLong) allowance.grant(steps);
   // A search for a match's ends takes ten times as long as one that only says whether there is any.
-  if (!pattern.test(text)) return true;
-  allowance.begin(text.length * pattern.programSize());
-  const matcher = pattern.matcher(text);
-  let isSpent = allowance.isSpent();
-  while (!isSpent && matcher.find()) {
+  if (!pattern.test(searched)) return;
+  if (!isLong) allowance.grant(steps);
+  const matcher = pattern.matcher(searched);
+  for (;;) {
+    if (allowance.isSpent()) throw new SearchSpent();
+    if (!matcher.find()) return;
     const [start, end] = [matcher.start(), matcher.end()];
     if (end > start) ranges.push({ start, end });
-    isSpent = allowance.isSpent();
   }
-  allowance.end();
-  return !isSpent;
-}
-
-function createSearch(patterns: readonly Re2Pattern[]): Search {
-  const allowance = createAllowance();
-  return (text) => {
-    const ranges: Range[] = [];
-    for (const pattern of patterns) {
-      if (!findAll(pattern, text, { ranges, allowance })) return undefined;
-    }
-    return united(ranges);
-  };
 }
 
 function redact(text: string, search: Search): Redacted | undefined {
   const ranges = search(text);
-  if (ranges === undefined) return redactedWhole;
   const mayHide = ranges.length > 0 || text.includes('\\');
   const tokens = mayHide ? keysAndScalars(text) : undefined;
   if (tokens !== undefined) return redactObject(text, { tokens, ranges }, search);
@@ -100,6 +104,27 @@ function redact(text: string, search: Search): Redacted | undefined {
 
 /** A redactor for the records of one source in one task. */
 export function createRedactor(patterns: readonly string[]): Redactor {
-  const search = createSearch(patterns.map(compileRe2));
-  return { redact: (text) => redact(text, search) };
+  const all = patterns.map(compileRe2);
+  let stepsPerUnit = 0;
+  for (const pattern of all) stepsPerUnit += pattern.programSize();
+  const allowance = createAllowance();
+  let isLong = false;
+  const search: Search = (text) => {
+    const ranges: Range[] = [];
+    for (const pattern of all) findAll(pattern, { text, isLong, allowance }, ranges);
+    return united(ranges);
+  };
+  return {
+    redact(text) {
+      isLong = text.length * stepsPerUnit > limits.redactStepsAtOnceMax;
+      try {
+        return redact(text, search);
+      } catch (error) {
+        if (!(error instanceof SearchSpent)) throw error;
+        return redactedWhole;
+      } finally {
+        allowance.endRecord();
+      }
+    },
+  };
 }
