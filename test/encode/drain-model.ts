@@ -51,7 +51,8 @@ function takeApart(content: Buffer, format: ModelFormat): { pieces: Piece[]; hol
         start++;
         holeBytes++;
       }
-      if (content[start] === 0x0a) start++;
+      const after = content.subarray(start, start + 2).toString('latin1');
+      start += ['\r\n', '\r'].includes(after) ? after.length : after.startsWith('\n') ? 1 : 0;
       continue;
     }
     const newline = content.indexOf(0x0a, start);

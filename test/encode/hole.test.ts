@@ -109,8 +109,27 @@ describe('a hole', () => {
     }
   });
 
-  test('before a newline leaves no line', () => {
-    expect(drain(`${good}${zeros(64)}\n${after}`).texts).toEqual(['good', 'after the gap']);
+  test.each(['\n', '\r\n'])('before the line end %j leaves no line, however it is cut', (end) => {
+    for (const size of [1, 64, limits.readBytes - good.length - 1, limits.readBytes]) {
+      const log = `${good}${zeros(size)}${end}${after}`;
+      expect(drain(log).texts).toEqual(['good', 'after the gap']);
+      for (let cut = good.length + size; cut <= good.length + size + end.length; cut += 1) {
+        const { texts, holeBytes, start } = drainInSpans(log, cut);
+        expect(texts).toEqual(['good', 'after the gap']);
+        expect({ holeBytes, start }).toEqual({ holeBytes: size, start: log.length });
+      }
+    }
+    expect(drain(`${good}${zeros(64)}\r`).texts).toEqual(['good']);
+    const open = drain(`${good}${zeros(64)}\r`, { segment: { ended: false } });
+    const start = open.consumed;
+    const flushed = { flushFirst: true, segment: { start, ended: false } };
+    expect(drain(`${good}${zeros(64)}\r`, flushed)).toMatchObject({
+      texts: [],
+      consumed: start + 1,
+    });
+  });
+
+  test('before the rest of a line leaves that rest', () => {
     const { texts } = drain(`${good}${zeros(64)}rest of a line\n${after}`);
     expect(texts).toEqual(['good', 'rest of a line', 'after the gap']);
   });

@@ -433,7 +433,8 @@ function addHoles(random: Random, lines: Pieces): Buffer {
     for (let count = 1 + random.below(3); count > 0; count--) {
       const at = random.pick([0, pieces.length, random.below(pieces.length + 1)]);
       const torn = pieces[at]?.subarray(0, random.below(40)) ?? Buffer.alloc(0);
-      const part = random.pick([Buffer.alloc(0), torn, Buffer.from('\n')]);
+      const end = Buffer.from(random.pick(['\n', '\r\n', '\r']));
+      const part = random.pick([Buffer.alloc(0), torn, end]);
       const order = random.oneIn(2) ? [part, hole(random)] : [hole(random), part];
       pieces.splice(at, 0, ...order);
     }

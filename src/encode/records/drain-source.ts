@@ -22,6 +22,7 @@ import { readBytesAt } from './timed-line.ts';
 import { bodyIsFull, takeText, takeWholeLine, timeIsUnknown } from './take-line.ts';
 
 const newline = 0x0a;
+const carriageReturn = 0x0d;
 /**
  * Why a source was left: all is read, the body is full or late, the file has other bytes before the
  * position, or an errno code.
@@ -111,7 +112,7 @@ function findNewline(run: SourceRun, chunk: Chunk): number {
 
 /**
  * Skips the zeros at the chunk's start: a line begins there, or would go on after it was cut. What
- * follows them begins a line, of which nothing is left when it is a newline.
+ * follows them begins a line, of which nothing is left when it is a line's end.
  */
 function skipHole(run: SourceRun, chunk: Chunk): void {
   const { memory } = run.body;
@@ -119,8 +120,13 @@ function skipHole(run: SourceRun, chunk: Chunk): void {
   if (end > chunk.from && run.holeStart === noHole) run.holeStart = run.fileBase + chunk.from;
   chunk.from = end;
   if (run.holeStart === noHole || end === chunk.filled) return;
+  const isReturn = memory[end] === carriageReturn;
+  const isCut = isReturn && end + 1 === chunk.filled;
+  if (isCut && !chunk.isLast) return; // The newline may follow.
   endHole(run, run.fileBase + end);
-  if (memory[end] === newline) chunk.from++;
+  if (isCut) chunk.from = end + 1;
+  else if (memory[end] === newline) chunk.from = end + 1;
+  else if (isReturn && memory[end + 1] === newline) chunk.from = end + 2;
 }
 
 /** Takes the line at the chunk's start by the reference. */
@@ -213,7 +219,9 @@ function endOfSegment(
 ): number {
   const offset = run.fileBase + chunk.from;
   if (run.holeStart === noHole) return offset;
-  if (stop !== 'end' || !(segment.ended || isHoleOver(segment))) return run.holeStart;
+  // A line that waits for its end follows the hole.
+  const isOver = chunk.from < chunk.filled || segment.ended || isHoleOver(segment);
+  if (stop !== 'end' || !isOver) return run.holeStart;
   endHole(run, offset);
   return offset;
 }
