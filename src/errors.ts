@@ -111,6 +111,11 @@ export const errorTable = {
     advice:
       'Something answered that is not Cloud Logging: a proxy, a login page, another service. Check --endpoint, --proxy and what is in between; lines stay in their files until then.',
   },
+  SHIP_UNKNOWN_REASON: {
+    retryable: true,
+    advice:
+      "The API refuses entries for a reason that this version does not know: read it in the agent's log, and update tailship. The entries are sent again until they are taken; those of others go on.",
+  },
   SHIP_STOPPED: {
     retryable: true,
     advice: 'Nothing: the agent was stopping; the same entries are sent after the next start.',

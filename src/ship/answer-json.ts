@@ -8,8 +8,11 @@
 /** What the API says about one entry: a google.rpc.Code and its message. */
 export type EntryError = { readonly code: number; readonly text: string };
 
-/** Whom an error blames; `undefined` when it does not say. */
-export type Blame = 'caller' | 'quota' | undefined;
+/**
+ * Whom an error blames; `unknown`: its reason is none that says something of the caller or of an
+ * entry. `undefined` when it does not say.
+ */
+export type Blame = 'caller' | 'quota' | 'unknown' | undefined;
 
 /** The API's JSON error. */
 export type ApiError = {
@@ -47,10 +50,14 @@ const googleDomain = /(?:^|\.)googleapis\.com$/;
 const callerReason =
   /(?:^|_)(?:ACCESS|ACCOUNT|API_?KEY|AUTH|AUTHENTICATION|AUTHORIZATION|BILLING|BLOCKED|CALLER|CERTIFICATE|CLIENT|CONSUMER|CREDENTIALS?|DENIED|DISABLED|FORBIDDEN|IAM|LOCATION|MTLS|OAUTH|ORG|ORGANIZATION|ORIGIN|PERMISSIONS?|POLICY|PROJECT|REFERRER|REGION|RESTRICTIONS?|SCOPES?|SECURITY|SERVICE|SESSION|SUSPENDED|SYSTEM_PARAMETER|TENANT|TERMS|TLS|TOKEN|TOS|UNAUTHORIZED|USER|VPC)(?:_|$)/;
 const quotaReason = /(?:^|_)(?:RATE_?LIMIT|QUOTA|RESOURCE_EXHAUSTED|LIMIT_EXCEEDED)(?:_|$)/;
+/** The parts of a LogEntry, and what may be wrong with them. */
+const contentReason =
+  /(?:^|_)(?:ARGUMENTS?|ENTRY|ENTRIES|FIELDS?|HTTP_REQUEST|INSERT_ID|JSON|LABELS?|LOG_?NAMES?|MESSAGE|OUT_OF_RANGE|PAYLOAD|SEVERITY|SIZE|TIMESTAMP|TOO_(?:BIG|LARGE|LONG|OLD)|UTF_?8)(?:_|$)/;
 /** `reason` of the older form. */
 const callerReasonOld =
   /^(?:access|account|api|auth|billing|consumer|forbidden$|insufficient|key[A-Z]|project|required$|suspended|user[A-Z])/;
 const quotaReasonOld = /^(?:dailyLimit|quota|rateLimit|servingLimit|userRateLimit)/;
+const contentReasonOld = /^(?:badRequest$|fieldError|invalid|outOfRange|parse|too[A-Z]|upload)/;
 
 /** Returns undefined when the body is anything else (HTML, empty, cut, of another service). */
 export function parseApiError(text: string, entryCount: number): ApiError | undefined {
@@ -104,6 +111,7 @@ function parseObject(text: string): object | undefined {
 }
 
 function blameOf(details: readonly unknown[], oldErrors: readonly unknown[]): Blame {
+  let isUnknown = false;
   for (const detail of details) {
     const type = textOf(member(detail, '@type')).split('.').at(-1);
     if (type === 'QuotaFailure') return 'quota';
@@ -115,13 +123,15 @@ function blameOf(details: readonly unknown[], oldErrors: readonly unknown[]): Bl
     const domain = textOf(member(detail, 'domain'));
     const isBeforeEntries = domain !== entryDomain && googleDomain.test(domain);
     if (isBeforeEntries || callerReason.test(reason)) return 'caller';
+    isUnknown ||= !contentReason.test(reason);
   }
   for (const error of oldErrors) {
     const reason = textOf(member(error, 'reason'));
     if (quotaReasonOld.test(reason)) return 'quota';
     if (member(error, 'domain') === 'usageLimits' || callerReasonOld.test(reason)) return 'caller';
+    isUnknown ||= reason !== '' && !contentReasonOld.test(reason);
   }
-  return undefined;
+  return isUnknown ? 'unknown' : undefined;
 }
 
 function entryErrors(places: readonly unknown[], entryCount: number): Map<number, EntryError> {

@@ -17,6 +17,8 @@ export type AnswerFacts = {
    * others. `error`: the API's JSON error. `foreign`: anything else, or a body past its bounds.
    */
   readonly body: 'success' | 'entries' | 'error' | 'foreign';
+  /** The error says which fields of which entries are to blame. */
+  readonly isOfFields: boolean;
   /** Name of a google.rpc.Code; empty when the answer has none. */
   readonly rpc: string;
   readonly blame: Blame;
@@ -130,8 +132,17 @@ export const answerTable: readonly AnswerRow[] = [
     effect: { ...foreign, fate: 'halved', pace: 'slow' },
   },
   {
+    name: 'unknown reason',
+    answer:
+      '400 with a reason that is not known to be about entries, and no `fieldViolations` of entries',
+    matches: ({ status, rpc, blame, isOfFields }) =>
+      status === 400 && contentRpc.has(rpc) && blame === 'unknown' && !isOfFields,
+    effect: { ...slow, fate: 'suspected', code: 'SHIP_UNKNOWN_REASON' },
+  },
+  {
     name: 'content refused',
-    answer: "400 with the API's JSON error and `INVALID_ARGUMENT`, `OUT_OF_RANGE` or no status",
+    answer:
+      "400 with the API's JSON error and `INVALID_ARGUMENT`, `OUT_OF_RANGE` or no status, and no reason but of the content",
     matches: ({ status, body, rpc }) => status === 400 && body === 'error' && contentRpc.has(rpc),
     effect: { fate: 'refused' },
   },

@@ -13,7 +13,7 @@ import { rowOf } from './answer-table.ts';
 export type { EntryError } from './answer-json.ts';
 export { RpcCode } from './answer-json.ts';
 
-/** A complete HTTP answer; `text` is empty when its body was not read to the end. */
+/** A complete HTTP answer; `text` is empty when its body was not read to the end, or is encoded. */
 export type Answer = {
   readonly status: number;
   readonly retryAfter: string | undefined;
@@ -34,7 +34,7 @@ export type Failure = {
   readonly retryAfterMs: number;
   /** The connection, or what stands behind it, is suspect: go on with a new one. */
   readonly renew: boolean;
-  /** A 400 that is not the API's: it may be a sick proxy, or it may be the body. */
+  /** A 400 that is not known to be about entries: it may be a sick proxy, or it may be the body. */
   readonly odd: boolean;
   /** A 413 that is not the API's: something on the way takes less than this. */
   readonly oversized: boolean;
@@ -112,7 +112,7 @@ type Heard = {
 };
 
 function factsOf({ status, text }: Answer, entryCount: number): Heard {
-  const plain = { status, rpc: '', blame: undefined };
+  const plain = { status, rpc: '', blame: undefined, isOfFields: false };
   const none: ReadonlyMap<number, EntryError> = new Map();
   if (isEmptyObject(text)) {
     const body = status < 300 ? 'success' : 'foreign';
@@ -130,7 +130,8 @@ function factsOf({ status, text }: Answer, entryCount: number): Heard {
   // The HTTP status of a partial success is that of one entry, so any status may carry it.
   const body = error.refused.size > 0 ? 'entries' : 'error';
   const { status: rpc, blame, refused } = error;
-  return { facts: { status, body, rpc, blame }, error, entries: refused };
+  const isOfFields = error.misshapen.size > 0;
+  return { facts: { status, body, rpc, blame, isOfFields }, error, entries: refused };
 }
 
 type Kept = Extract<AnswerEffect, { readonly code: ErrorCode }>;

@@ -21,7 +21,7 @@ export type TransportOptions = {
   readonly random: () => number;
 };
 
-/** A complete answer, or one whose body went past its bounds: then `text` is empty. */
+/** A complete answer; `text` is empty when its body went past its bounds, or is encoded. */
 export type HttpAnswer = Answer & {
   /** The server's Date header. */
   readonly date: string | undefined;
@@ -111,6 +111,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   #retryAfter: string | undefined;
   #date: string | undefined;
   #chunks: Buffer[] = [];
+  /** Its body is what it says: no other encoding was asked for. */
+  #isIdentity = true;
   #bodyBytes = 0;
   #bodyBytesMax: number;
 
@@ -137,6 +139,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#status = status;
     this.#retryAfter = firstOf(headers['retry-after']);
     this.#date = firstOf(headers['date']);
+    const encoding = firstOf(headers['content-encoding'])?.trim().toLowerCase() ?? '';
+    this.#isIdentity = encoding === '' || encoding === 'identity';
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -159,7 +163,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     const [first] = this.#chunks;
     const isOne = first !== undefined && this.#chunks.length === 1;
     const text = isOne ? first.toString('utf8') : Buffer.concat(this.#chunks).toString('utf8');
-    this.#settle(this.#answer(text));
+    this.#settle(this.#answer(this.#isIdentity ? text : ''));
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {

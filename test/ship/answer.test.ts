@@ -233,6 +233,16 @@ const examples: Readonly<
       [413, '{"message":"no"}'],
     ],
   },
+  'unknown reason': {
+    verdict: { kind: 'failed', code: 'SHIP_UNKNOWN_REASON', pace: 'slow', odd: true },
+    answers: [
+      [400, blaming('NOBODY_KNOWS_IT', 'logging.googleapis.com')],
+      [400, blaming('NOBODY_KNOWS_IT', '')],
+      [400, blaming('INVALID_BUCKET', 'logging.googleapis.com', 'OUT_OF_RANGE')],
+      [400, blaming('', 'logging.googleapis.com')],
+      [400, older('nobodyKnowsIt')],
+    ],
+  },
   'content refused': {
     verdict: { kind: 'refused', code: 3 },
     answers: [
@@ -240,6 +250,7 @@ const examples: Readonly<
       [400, errorText(400, 'OUT_OF_RANGE')],
       [400, errorText(400, '')],
       [400, blaming('INVALID_LOG_NAME', 'logging.googleapis.com')],
+      [400, blaming('LOG_ENTRY_TOO_LARGE', 'logging.googleapis.com')],
       [400, older('badRequest')],
       [400, older('invalid')],
       [400, errorText(400, 'INVALID_ARGUMENT', 'm', detail('BadRequest'))],

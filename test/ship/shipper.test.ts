@@ -7,6 +7,17 @@ import { apiError, makeBatch, partialErrors } from './fake-api.ts';
 import { openApi, openShipper, readLetters } from './open-shipper.ts';
 import { eventually } from '../support/eventually.ts';
 
+type Answer = [name: string, send: (response: ServerResponse) => void];
+
+const unknownReason = JSON.stringify({
+  error: {
+    code: 400,
+    message: 'no',
+    status: 'INVALID_ARGUMENT',
+    details: [{ reason: 'NOBODY_KNOWS_IT', domain: 'logging.googleapis.com' }],
+  },
+});
+
 const range = (count: number): string[] => Array.from({ length: count }, (_, index) => `e${index}`);
 
 /** A 200 as these bytes, then the end of the connection. */
@@ -90,11 +101,15 @@ describe('a request', () => {
 });
 
 describe('an answer', () => {
-  test.each<[string, (response: ServerResponse) => void]>([
+  test.each<Answer>([
     ['200 with a page', (response) => response.end('<html><title>Log in</title>')],
     ['200 with nothing', (response) => response.end()],
     ['200 with JSON of another service', (response) => response.end('{"status":"ok"}')],
     ['200 that is compressed', (response) => sendZipped(response)],
+    ...['br', 'x-unknown', 'identity, br'].map((encoding): Answer => [
+      `200 with {}, of which it says that it is ${encoding}`,
+      (response) => response.writeHead(200, { 'content-encoding': encoding }).end('{}'),
+    ]),
     ['200 that is cut by its length', (response) => sendRaw(response, 'content-length: 1', '{}')],
     ['200 whose end never comes', (response) => cutOff(response, 'content-length: 100', '{}')],
     [
@@ -340,13 +355,17 @@ describe('a 400 without details', () => {
     expect(await shipper.ship(makeBatch(10))).toMatchObject({ accepted: 10, deadLettered: 0 });
   });
 
-  test.each([400, 413])(
-    '%i that is not the API’s isolates an entry and keeps it: only the API condemns',
-    async (status) => {
+  test.each([
+    [400, 'SHIP_FOREIGN_ANSWER', '<html>blocked'],
+    [413, 'SHIP_FOREIGN_ANSWER', '<html>blocked'],
+    [400, 'SHIP_UNKNOWN_REASON', unknownReason],
+  ])(
+    '%i with %s isolates an entry and keeps it: only what the API says of it condemns it',
+    async (status, code, text) => {
       let isBlocked = true;
       const api = await openApi((request, response) => {
         if (!isBlocked || !request.ids.includes('e2')) return api.accept(request, response);
-        response.writeHead(status).end('<html>blocked');
+        response.writeHead(status).end(text);
       });
       const { shipper, stateDir, lines } = await openShipper(api.url, {
         limits: { shipOddAnswersMax: 2 },
@@ -355,7 +374,7 @@ describe('a 400 without details', () => {
       await eventually(() => expect(shipper.counters.acceptedEntries).toBe(5));
       const seen = api.requests.length;
       await eventually(() => expect(api.requests.length).toBeGreaterThan(seen + 5));
-      expect(lines.map(({ code }) => code)).toContain('SHIP_FOREIGN_ANSWER');
+      expect(lines.map((line) => line.code)).toContain(code);
       expect(() => readLetters(stateDir)).toThrow('ENOENT');
       isBlocked = false;
       expect(await shipped).toMatchObject({ accepted: 6, deadLettered: 0 });
