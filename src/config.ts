@@ -276,10 +276,7 @@ export const limits = {
   // ── rules
   ...ruleLimits,
   // ── commit
-  /**
-   * A state directory that could not be written is tried again after this long at first, and at
-   * most.
-   */
+  /** A state directory that could not be written is tried again after this, first and at most. */
   stateRetryMsMin: 1_000,
   stateRetryMsMax: 30_000,
   // ── ship
@@ -339,6 +336,8 @@ export const limits = {
   shipRefusalStreakMax: 256,
   /** The slowest pace of refusals then. */
   shipRefusalPaceMs: 1_000,
+  /** --output writes lines of so many bytes at a time, or one that is longer. */
+  shipOutputBytes: 512 * KiB,
   // ── migrate: what another agent's file may be, which others than root may write
   /** A pos file has some hundred bytes a position; SQLite keeps as much. */
   migrateBytesMax: 32 * MiB,

@@ -15,12 +15,21 @@ export type Control = {
   readonly log: Log;
   /** Writes one line to stdout; the line end is added. */
   readonly write: (line: string) => void;
+  /** For what is no line of a command: the entries of --output stdout. */
+  readonly standardOutput?: () => StandardOutput;
   /** stdout is a terminal, and the user has not said NO_COLOR. */
   readonly hasColours?: boolean;
   /** Where long work says how far it is; not stdout, which belongs to results. */
   readonly progress?: ProgressSink;
   /** undefined where the configuration stays as it was at the start. */
   readonly reload?: ReloadControl;
+};
+
+/** The part of process.stdout that is used. */
+export type StandardOutput = {
+  readonly fd: number;
+  readonly isTTY?: boolean;
+  readonly write: (bytes: Uint8Array, done: (error?: Error | null) => void) => unknown;
 };
 
 /** How a command takes over a changed configuration. */

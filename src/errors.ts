@@ -125,6 +125,11 @@ export const errorTable = {
     advice:
       'The API refuses the entry itself: it is in dead-letter.ndjson in --state-dir, with the reason.',
   },
+  OUTPUT_UNWRITABLE: {
+    retryable: true,
+    advice:
+      'Free space for, or correct, the --output that is named: a path that can be written, a stdout that is read. Where it takes the place of the endpoint, lines stay in their files until then.',
+  },
   CREDENTIALS_MISSING: {
     retryable: false,
     advice:

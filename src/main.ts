@@ -56,6 +56,7 @@ const exitCode = await runCli({
   outputClosed: outputClosed.signal,
   reloads,
   writeOut: (line) => void process.stdout.write(`${line}\n`),
+  standardOutput: () => process.stdout,
   writeError: (line) => void process.stderr.write(`${line}\n`),
   terminalSize: () => (process.stdout.isTTY ? process.stdout : undefined),
   terminalInput: () => (process.stdin.isTTY ? process.stdin : undefined),

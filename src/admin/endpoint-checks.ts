@@ -30,8 +30,11 @@ const clockWarnMs = 5_000;
 /** Google refuses the signed requests for tokens of a clock that is further off. */
 const clockFailMs = 300_000;
 
-/** All checks beyond the machine; sends at most one request to the endpoint. */
+/** All checks beyond the machine; sends at most one request to the endpoint, if it is used. */
 export async function checkEndpoint(config: Config, probes: EndpointProbes): Promise<Finding[]> {
+  if (!config.output.includes('endpoint')) {
+    return [ok('output', `${config.output.join(' and ')}; no endpoint is asked`)];
+  }
   const findings = [checkCredentialsFile(config), checkPlainText(config)].flat();
   let identity: NodeIdentity;
   try {

@@ -8,15 +8,17 @@ import type { Control } from '../control.ts';
 import { createEncoderPool, type EncoderPool } from '../encode/encoder-pool.ts';
 import { AgentError } from '../errors.ts';
 import { Fleet } from '../fleet.ts';
-import { findNodeIdentity, type NodeIdentity } from '../host/node-identity.ts';
+import { findNodeIdentity, localIdentity, type NodeIdentity } from '../host/node-identity.ts';
 import { memoryWarning, slotCountFor } from '../host/sizing.ts';
 import type { Config } from '../options/options.ts';
+import { withoutFeedback } from '../output-target.ts';
 import { Pipeline } from '../pipeline.ts';
 import { refusePlainHttp } from '../ship/plain-http.ts';
-import { createShipper, type Shipper } from '../ship/shipper.ts';
+import type { Shipper } from '../ship/shipper.ts';
 import type { PlanContext } from '../tail/planner.ts';
 import { Spooler } from '../tail/spooler.ts';
 import { untilAborted } from '../until-aborted.ts';
+import { openShipper } from './open-shipper.ts';
 
 /** The stages, joined, before anything is looked for. */
 export type Agent = {
@@ -34,16 +36,15 @@ export type Agent = {
 
 /**
  * undefined: stopped before it knew where it runs.
- * @throws AgentError STATE_LOCKED, CREDENTIALS_MISSING, METADATA_UNAVAILABLE, CONFIG_INVALID.
+ * @throws AgentError STATE_LOCKED, CREDENTIALS_MISSING, METADATA_UNAVAILABLE, CONFIG_INVALID,
+ * OUTPUT_UNWRITABLE.
  */
 export async function makeAgent(config: Config, control: Control): Promise<Agent | undefined> {
-  const { log, signal } = control;
+  const { log } = control;
   if (config.format === 'raw' && config.rawPath.length === 0) {
     throw new AgentError('CONFIG_INVALID', '--format raw needs --raw-path: which files?');
   }
-  refusePlainHttp(new URL(config.endpoint), '--endpoint', config.allowPlainHttp);
-  const search = { retryForMs: limits.metadataStartMs, signal, log };
-  const nodeIdentity = await untilAborted(findNodeIdentity(config, search), signal);
+  const nodeIdentity = await identityOf(config, control);
   if (nodeIdentity === undefined) return undefined;
   const tooSmall = memoryWarning(config);
   if (tooSmall !== undefined) log.warn(undefined, tooSmall);
@@ -53,11 +54,8 @@ export async function makeAgent(config: Config, control: Control): Promise<Agent
     encoderCount: config.workers,
     slotCount: slotCountFor(config),
   });
-  const shipper = await createShipper(
-    { ...config, endpoint: new URL(config.endpoint), project: nodeIdentity.project },
-    { log },
-  );
-  const fleet = new Fleet(config, { nodeIdentity, store, log });
+  const shipper = await openShipper(config, nodeIdentity.project, control);
+  const fleet = new Fleet(withoutFeedback(config), { nodeIdentity, store, log });
   const spooler = new Spooler({
     directory: config.stateDir,
     roots: fleet.roots,
@@ -74,6 +72,15 @@ export async function makeAgent(config: Config, control: Control): Promise<Agent
   );
   const startedAtMs = Date.now();
   return { config, nodeIdentity, encoder, shipper, store, pipeline, fleet, spooler, startedAtMs };
+}
+
+/** Asks nobody where nothing is sent. */
+async function identityOf(config: Config, control: Control): Promise<NodeIdentity | undefined> {
+  const { log, signal } = control;
+  if (!config.output.includes('endpoint')) return localIdentity(config);
+  refusePlainHttp(new URL(config.endpoint), '--endpoint', config.allowPlainHttp);
+  const search = { retryForMs: limits.metadataStartMs, signal, log };
+  return untilAborted(findNodeIdentity(config, search), signal);
 }
 
 export function planContext(config: Config, nodeIdentity: NodeIdentity): PlanContext {

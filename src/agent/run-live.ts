@@ -9,6 +9,7 @@ import type { PodMetadata } from '../discover/pods/pod-metadata.ts';
 import { createConntrackWatch } from '../host/node-pressure.ts';
 import { ConfigReloader } from '../options/config-reloader.ts';
 import type { Config } from '../options/options.ts';
+import { withoutFeedback } from '../output-target.ts';
 import type { AgentReport, ShownAgent } from '../status/agent-status.ts';
 import { createCatchUp } from '../status/catch-up.ts';
 import { createHeartbeat, type Heartbeat } from '../status/heartbeat.ts';
@@ -147,7 +148,7 @@ function startReloading(
 ): ConfigReloader | undefined {
   if (reload === undefined) return undefined;
   const apply = (config: Config) => {
-    agent.fleet.configure(config);
+    agent.fleet.configure(withoutFeedback(config));
     agent.pipeline.configure(planContext(config, agent.nodeIdentity));
     pods?.setWait(config.metadataWaitMs);
     reload.setLogLevel(config.logLevel);

@@ -29,7 +29,7 @@ export async function runOnce(agent: Agent, control: Control): Promise<number> {
     agent.store.flush();
     agent.spooler.orphans.sweep();
     const stoppedBy = isComplete ? undefined : stopReason(control);
-    control.write(JSON.stringify(onceSummary(agent, stoppedBy)));
+    tellSummary(agent, stoppedBy, control);
     if (nothing !== undefined) {
       // Links that lead nowhere are of pods just gone, or refused and reported; no link at all is a
       // directory that is not the right one.
@@ -41,6 +41,13 @@ export async function runOnce(agent: Agent, control: Control): Promise<number> {
     pods?.close();
     await logs?.discovery.close();
   }
+}
+
+/** On stdout, unless the entries are there. */
+function tellSummary(agent: Agent, stoppedBy: string | undefined, control: Control): void {
+  const summary = onceSummary(agent, stoppedBy);
+  if (!agent.config.output.includes('stdout')) control.write(JSON.stringify(summary));
+  else control.log.info(undefined, `${summary.entries} entries are written`, summary);
 }
 
 function exitCodeOf({ fleet }: Agent, stoppedBy: string | undefined, { log }: Control): number {

@@ -8,7 +8,7 @@ import { type Flags, parseFlags } from './argv.ts';
 import { type Command, commands, type ConfigKey, options } from '../options/options.ts';
 import { ConfigProblems, problemTexts } from '../options/config-problems.ts';
 import { loadConfig, type LoadedConfig } from '../options/config-loader.ts';
-import type { Control } from '../control.ts';
+import type { Control, StandardOutput } from '../control.ts';
 import { AgentError, errorTable, isSystemError } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { splitManifestWords } from './manifest-words.ts';
@@ -37,6 +37,8 @@ export type Invocation = {
   /** Text as it is to stderr; undefined when that is no terminal. */
   readonly writeTerminal?: (text: string) => void;
   readonly writeOut: (line: string) => void;
+  /** stdout for more than lines; opened when it is asked for. */
+  readonly standardOutput?: () => StandardOutput;
   readonly writeError: (line: string) => void;
 };
 
@@ -225,6 +227,7 @@ function createControl(
     signal: invocation.signal,
     log,
     write: invocation.writeOut,
+    ...(invocation.standardOutput && { standardOutput: invocation.standardOutput }),
     hasColours: invocation.terminalSize() !== undefined && wantsColours(invocation),
     progress: { writeLine: (line) => log.info(undefined, line), writeTerminal },
     ...(invocation.reloads && {

@@ -66,16 +66,13 @@ export async function findNodeIdentity(
   config: IdentityOptions,
   search: IdentitySearch = { retryForMs: 0 },
 ): Promise<NodeIdentity> {
+  if (isEmulated(config)) return localIdentity(config);
   const given = {
     project: config.project,
     location: config.location,
     cluster: config.cluster,
     node: config.node,
   };
-  if (isEmulated(config)) {
-    const { project = 'local-project', location = '', cluster = '', node = hostname() } = given;
-    return { project, location, cluster, node };
-  }
   const missing = (Object.keys(given) as Key[]).filter((key) => given[key] === undefined);
   if (missing.length === 0) return given as NodeIdentity;
   const ask: Ask = (path) => askPatiently(config, { path, missing, search });
@@ -85,6 +82,12 @@ export async function findNodeIdentity(
   const cluster = given.cluster ?? (await ask(clusterAttribute)) ?? '';
   const location = given.location ?? (await ask(locationAttribute)) ?? (await askZone(ask));
   const node = given.node ?? (await askNode(config)) ?? hostname();
+  return { project, location, cluster, node };
+}
+
+/** What the configuration says, and stand-ins for the rest. */
+export function localIdentity(given: Pick<Config, Key>): NodeIdentity {
+  const { project = 'local-project', location = '', cluster = '', node = hostname() } = given;
   return { project, location, cluster, node };
 }
 

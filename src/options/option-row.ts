@@ -27,6 +27,7 @@ export type OptionRow = {
     | 'rates'
     | 'redactions'
     | 'samples'
+    | 'outputs'
     /** A list in the YAML file, or the path of a file with one; kept as JSON once checked. */
     | 'rules'
     | 'url'
@@ -65,6 +66,7 @@ export const listKinds: ReadonlySet<OptionRow['kind']> = new Set([
   'rates',
   'redactions',
   'samples',
+  'outputs',
 ]);
 
 /** What a template may name; the page puts a container's values in. */

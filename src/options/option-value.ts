@@ -6,6 +6,7 @@ import { byteUnits } from '../byte-units.ts';
 import { globText, parseGlob, parseRate, rateText } from '../container-glob.ts';
 import { type HostPort, type OptionRow, templateNames } from './option-row.ts';
 import { AgentError } from '../errors.ts';
+import { outputText, parseOutput } from '../output-target.ts';
 import { parseRedaction, parseSample, redactionText, sampleText } from '../record-rule.ts';
 
 export type OptionValue = string | number | boolean | readonly string[] | HostPort | undefined;
@@ -24,6 +25,7 @@ export function parseOptionValue(row: OptionRow, written: unknown, origin: strin
   if (row.kind === 'globs') return parseTexts(written, parseGlob, wrong);
   if (row.kind === 'rates') return parseTexts(written, parseRate, wrong);
   if (row.kind === 'samples') return parseTexts(written, parseSample, wrong);
+  if (row.kind === 'outputs') return parseOutputs(written, wrong);
   if (row.kind === 'redactions') return parseRedactions(written, wrong);
   if (row.kind === 'boolean') return parseBoolean(written, wrong);
   if (row.kind === 'count') return parseQuantity(row, written, { '': 1 }, wrong);
@@ -58,6 +60,7 @@ export function allowedText(row: OptionRow): string {
   if (row.kind === 'rates') return rateText;
   if (row.kind === 'samples') return sampleText;
   if (row.kind === 'redactions') return redactionText;
+  if (row.kind === 'outputs') return outputText;
   return row.kind;
 }
 
@@ -122,6 +125,10 @@ function parseTexts(
   const parts = Array.isArray(written) ? written : [written];
   const texts = parts.flatMap((part: unknown) => asText(part, wrong).split(',').map(trimmed));
   return checked(texts, check, wrong);
+}
+
+function parseOutputs(written: unknown, wrong: Wrong): readonly string[] {
+  return Object.freeze(parseTexts(written, parseOutput, wrong).map(parseOutput));
 }
 
 /** A pattern may hold commas. */

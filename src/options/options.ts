@@ -162,6 +162,13 @@ export const options = {
   },
   ...podOptions,
   // ── where it is sent
+  output: {
+    kind: 'outputs',
+    default: ['endpoint'],
+    commands: ['run', 'check'],
+    placeholder: 'OUTPUT',
+    help: 'Where entries go: endpoint, stdout (NDJSON), file:PATH, or several of them.',
+  },
   endpoint: {
     kind: 'url',
     default: 'https://logging.googleapis.com',
@@ -357,7 +364,7 @@ type ValueOf<Row extends OptionRow> = Row['kind'] extends 'boolean'
     ? Choice
     : Row['kind'] extends 'count' | 'bytes' | 'milliseconds' | 'amount'
       ? number
-      : Row['kind'] extends 'paths' | 'globs' | 'rates' | 'redactions' | 'samples'
+      : Row['kind'] extends 'paths' | 'globs' | 'rates' | 'redactions' | 'samples' | 'outputs'
         ? readonly string[]
         : Row['kind'] extends 'hostPort'
           ? HostPort | undefined
