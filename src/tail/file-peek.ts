@@ -23,6 +23,11 @@ export function peekFile(fd: number, offset: number, length: number): Uint8Array
   return scratch.subarray(0, filled);
 }
 
+/** Whether the file is so long: of logs that begin alike, its length may be all that tells. */
+export function reaches(fd: number | undefined, size: number): boolean {
+  return fd === undefined || size === 0 || peekFile(fd, size - 1, 1).length === 1;
+}
+
 /** The hash of the bytes before `offset`; undefined when the file is shorter. */
 export function positionHashAt(fd: number, offset: number): number | undefined {
   const length = positionBytesOf(offset);

@@ -16,7 +16,7 @@ import type { FileHead, FileIdentity, FileOwner } from './file-identity.ts';
 import { FileLife } from './file-life.ts';
 import { FileSize } from './file-size.ts';
 import type { FileName } from './file-name.ts';
-import { hashIfReadable, positionHashAt } from './file-peek.ts';
+import { hashIfReadable, positionHashAt, reaches } from './file-peek.ts';
 import { IdentityWatch } from './identity-watch.ts';
 import { InodeFacts, type ListedStats } from './inode-facts.ts';
 import { openLogFile } from './open-log-file.ts';
@@ -299,7 +299,7 @@ export class LogFile {
   /** Compares what was just read of it, or is to be read next; false when it is another log's. */
   verify(): boolean {
     try {
-      this.#replaced ||= this.#bytesChanged();
+      this.#replaced ||= this.#bytesChanged() || !reaches(this.fd, this.size);
     } catch (error) {
       if (!isSystemError(error)) throw error; // What a task could read of a failing disk counts.
     }
