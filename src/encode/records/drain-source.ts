@@ -9,20 +9,17 @@ import type { Segment, Source, SourceResult } from '../drain-task.ts';
 import type { EncodeContext } from '../entries/entry.ts';
 import { beforeZeros, pastZeros } from './hole.ts';
 import { stopDone } from '../kernel/layout.ts';
-import { openLookAhead } from './look-ahead.ts';
-import { noteStart, openLookBack } from './look-back.ts';
 import { flushOpen } from './open-record.ts';
-import { compact, openSegment, readChunk } from './read-chunk.ts';
-import type { Chunk } from './read-chunk.ts';
+import { ChunkReader } from './read-chunk.ts';
 import { createRedactor } from '../redaction/redactor.ts';
-import { consumedOf, zeroTally, positionHashOf, skipSource, talliedOf } from './source-result.ts';
-import { endHole, noHole, openRecords, returnTo, softEnd } from './source-run.ts';
+import { consumedOf, skipSource } from './source-result.ts';
+import { openRecords, returnTo, softEnd } from './source-run.ts';
 import type { Encoder, BytePosition, SourceRun } from './source-run.ts';
+import { Tally } from './tally.ts';
 import { readBytesAt } from './timed-line.ts';
 import { bodyIsFull, takeText, takeWholeLine, timeIsUnknown } from './take-line.ts';
 
 const newline = 0x0a;
-const carriageReturn = 0x0d;
 /**
  * Why a source was left: all is read, the body is full or late, the file has other bytes before the
  * position, or an errno code.
@@ -43,16 +40,10 @@ function openRun(encoder: Encoder, body: GrowingBody, task: SourceTask): SourceR
   const isPlain = !source.joinStackTraces && recordRule === undefined;
   const mayUseKernel = source.format === 'cri' && isPlain;
   const kernel = mayUseKernel && encoder.kernel?.setTemplates(context) ? encoder.kernel : undefined;
-  const tally = { ...zeroTally, redacted: 0, sampledOut: 0, holeBytes: 0 };
-  encoder.severityCounts.fill(0);
+  const tally = new Tally(encoder.severityCounts);
   const [partials, traces] = [new Map(), new Map()];
-  const [segment] = source.segments;
-  const look = {
-    lookBack: openLookBack(segment!, source.format),
-    lookAhead: openLookAhead(segment!, source.format),
-  };
-  const start = { segment: 0, fileBase: 0, inMidLine: false, holeStart: noHole };
-  return { encoder, body, source, context, tally, kernel, partials, traces, ...look, ...start };
+  const reader = new ChunkReader(encoder, source);
+  return { encoder, body, source, context, tally, kernel, partials, traces, reader };
 }
 
 /** Bits of the streams whose next line goes on with a partial one: 1 stdout, 2 stderr. */
@@ -62,25 +53,23 @@ function heldStreams(run: SourceRun): number {
 }
 
 /** Encodes lines with the kernel; whether it came to the chunk's end. */
-function encodeByKernel(run: SourceRun, chunk: Chunk): boolean {
-  const { kernel, body, tally } = run;
+function encodeByKernel(run: SourceRun): boolean {
+  const { kernel, body, tally, reader } = run;
   if (kernel === undefined) return false;
   const reason = kernel.encodeLines({
-    position: chunk.from,
-    end: chunk.filled,
+    position: reader.from,
+    end: reader.filled,
     out: body.out,
     softEnd: softEnd(run),
-    offset: run.fileBase + chunk.from,
+    offset: reader.offset,
     heldStreams: heldStreams(run),
   });
-  const { lines, lastLine } = kernel.result;
-  chunk.from = kernel.result.position;
-  body.extend(kernel.result.out, lines);
+  const { position, out, lines, lastLine } = kernel.result;
+  reader.advanceTo(position, false);
+  body.extend(out, lines);
   if (lines > 0) {
-    tally.entries += lines;
-    tally.lines += lines;
-    tally.fastLines += lines;
-    noteStart(run.lookBack, run.fileBase + lastLine);
+    tally.addFastLines(lines);
+    reader.lookBack.noteStart(reader.offsetOf(lastLine));
   }
   return reason === stopDone;
 }
@@ -99,104 +88,82 @@ function cutEnd(memory: Buffer, from: number): number {
  * Where the line ends that ends at `lineEnd`: without the zeros at the end of a file, where its
  * newline never came.
  */
-function endOfLine(memory: Buffer, { from, filled }: Chunk, lineEnd: number): number {
+function endOfLine(memory: Buffer, { from, filled }: ChunkReader, lineEnd: number): number {
   return lineEnd < filled ? lineEnd : beforeZeros(memory, from, lineEnd);
 }
 
 /** The end of the line at `from`: its newline, or the chunk's end when there is none. */
-function findNewline(run: SourceRun, chunk: Chunk): number {
+function findNewline({ memory }: GrowingBody, { from, filled }: ChunkReader): number {
   // The byte past the chunk is ours: without it, the search would run on through the memory.
-  run.body.memory[chunk.filled] = newline;
-  return run.body.memory.indexOf(newline, chunk.from);
-}
-
-/**
- * Skips the zeros at the chunk's start: a line begins there, or would go on after it was cut. What
- * follows them begins a line, of which nothing is left when it is a line's end.
- */
-function skipHole(run: SourceRun, chunk: Chunk): void {
-  const { memory } = run.body;
-  const end = pastZeros(memory, chunk.from, chunk.filled);
-  if (end > chunk.from && run.holeStart === noHole) run.holeStart = run.fileBase + chunk.from;
-  chunk.from = end;
-  if (run.holeStart === noHole || end === chunk.filled) return;
-  const isReturn = memory[end] === carriageReturn;
-  const isCut = isReturn && end + 1 === chunk.filled;
-  if (isCut && !chunk.isLast) return; // The newline may follow.
-  endHole(run, run.fileBase + end);
-  if (isCut) chunk.from = end + 1;
-  else if (memory[end] === newline) chunk.from = end + 1;
-  else if (isReturn && memory[end + 1] === newline) chunk.from = end + 2;
+  memory[filled] = newline;
+  return memory.indexOf(newline, from);
 }
 
 /** Takes the line at the chunk's start by the reference. */
-function takeNext(run: SourceRun, chunk: Chunk): 'taken' | 'full' | 'incomplete' {
-  const { memory } = run.body;
-  const lineEnd = findNewline(run, chunk);
-  const isTooLong = lineEnd - chunk.from > limits.lineBytesMax;
-  if (lineEnd === chunk.filled && !isTooLong && !chunk.isLast) return 'incomplete';
-  const isWhole = !isTooLong && (lineEnd < chunk.filled || !chunk.isFlushed);
-  const end = isTooLong ? cutEnd(memory, chunk.from) : endOfLine(memory, chunk, lineEnd);
+function takeNext(run: SourceRun): 'taken' | 'full' | 'incomplete' {
+  const { body, reader } = run;
+  const { from, filled, isMidLine, isLast, isFlushed } = reader;
+  const lineEnd = findNewline(body, reader);
+  const isTooLong = lineEnd - from > limits.lineBytesMax;
+  if (lineEnd === filled && !isTooLong && !isLast) return 'incomplete';
+  const isWhole = !isTooLong && (lineEnd < filled || !isFlushed);
+  const end = isTooLong ? cutEnd(body.memory, from) : endOfLine(body.memory, reader, lineEnd);
   // At the end of its file it may have been flushed before: then it must have that id again.
-  const atEnd = chunk.isFlushed ? 'flushed' : 'undecided';
-  const incomplete = isTooLong ? 'cut' : lineEnd < chunk.filled ? undefined : atEnd;
-  const take = run.inMidLine ? takeText : takeWholeLine;
+  const atEnd = isFlushed ? 'flushed' : 'undecided';
+  const incomplete = isTooLong ? 'cut' : lineEnd < filled ? undefined : atEnd;
+  const take = isMidLine ? takeText : takeWholeLine;
   // A cut or flush may have fallen right before the newline: then nothing is left to send.
-  const isEmptyRest = run.inMidLine && end === chunk.from;
-  const taken = isEmptyRest ? end : take(run, { from: chunk.from, end, incomplete });
+  const isEmptyRest = isMidLine && end === from;
+  const taken = isEmptyRest ? end : take(run, { from, end, incomplete });
   if (taken === bodyIsFull) return 'full';
   if (taken === timeIsUnknown) return 'incomplete';
-  if (!run.inMidLine) run.tally.lines++;
-  run.inMidLine = !isWhole && taken === end;
-  chunk.from = taken === lineEnd ? Math.min(taken + 1, chunk.filled) : taken;
+  if (!isMidLine) run.tally.addLine();
+  const next = taken === lineEnd ? Math.min(taken + 1, filled) : taken;
+  reader.advanceTo(next, !isWhole && taken === end);
   return 'taken';
 }
 
 /** Encodes the chunk as far as possible; `end` when nothing more of it can be taken. */
-function encodeChunk(run: SourceRun, chunk: Chunk): 'end' | 'full' | 'late' {
+function encodeChunk(run: SourceRun): 'end' | 'full' | 'late' {
+  const { body, tally, reader } = run;
   for (;;) {
-    skipHole(run, chunk);
-    if (chunk.from === chunk.filled) return 'end';
-    if (!run.inMidLine && encodeByKernel(run, chunk)) return 'end';
-    if (run.body.memory[chunk.from] === 0) continue;
-    if (run.body.out >= softEnd(run)) return 'full';
-    const outcome = takeNext(run, chunk);
+    tally.addHole(reader.skipHole());
+    if (reader.from === reader.filled) return 'end';
+    if (!reader.isMidLine && encodeByKernel(run)) return 'end';
+    if (body.memory[reader.from] === 0) continue;
+    if (body.out >= softEnd(run)) return 'full';
+    const outcome = takeNext(run);
     if (outcome === 'full') return 'full';
     if (outcome === 'incomplete') return 'end';
     // Only between two records: then something was taken, and nothing is begun twice.
-    if (!hasOpen(run) && run.body.isLate()) return 'late';
+    if (!hasOpen(run) && body.isLate()) return 'late';
   }
 }
 
-function hasOpen({ traces, partials, inMidLine }: SourceRun): boolean {
-  return inMidLine || traces.size > 0 || partials.size > 0;
+function hasOpen({ traces, partials, reader }: SourceRun): boolean {
+  return reader.isMidLine || traces.size > 0 || partials.size > 0;
 }
 
-function isAt(run: SourceRun, chunk: Chunk, start: number): boolean {
-  return run.segment === 0 && run.fileBase + chunk.from === start;
-}
-
-/** Reads and encodes one segment. */
-function drainSegment(run: SourceRun, segment: Segment, chunk: Chunk): Stop {
+/** Reads and encodes the reader's segment. */
+function drainSegment(run: SourceRun): Stop {
+  const { source, reader } = run;
   for (;;) {
     let isEnd: boolean | 'replaced' = false;
     try {
-      isEnd = readChunk(run, segment, chunk);
+      isEnd = reader.read();
     } catch (error) {
       return { code: (error as NodeJS.ErrnoException).code ?? 'UNKNOWN' };
     }
     if (isEnd === 'replaced') return isEnd;
-    chunk.isLast = isEnd && segment.ended;
-    let outcome = encodeChunk(run, chunk);
+    let outcome = encodeChunk(run);
     if (outcome !== 'end') return outcome;
-    if (isEnd && run.source.flushFirst && isAt(run, chunk, segment.start)) {
-      chunk.isLast = true;
-      chunk.isFlushed = true;
-      outcome = encodeChunk(run, chunk);
+    if (isEnd && source.flushFirst && reader.isAtStart) {
+      reader.flush();
+      outcome = encodeChunk(run);
       if (outcome !== 'end') return outcome;
     }
     if (isEnd) return 'end';
-    compact(run, chunk);
+    reader.compact();
   }
 }
 
@@ -212,17 +179,13 @@ function isHoleOver({ fd, end }: Segment): boolean {
 }
 
 /** Where the next task has to start, if nothing is open: a hole at the end may still be filled. */
-function endOfSegment(
-  run: SourceRun,
-  segment: Segment,
-  { chunk, stop }: { readonly chunk: Chunk; readonly stop: Stop },
-): number {
-  const offset = run.fileBase + chunk.from;
-  if (run.holeStart === noHole) return offset;
+function endOfSegment({ reader, tally }: SourceRun, stop: Stop): number {
+  const { segment, offset, holeStart } = reader;
+  if (holeStart === undefined) return offset;
   // A line that waits for its end follows the hole.
-  const isOver = chunk.from < chunk.filled || segment.ended || isHoleOver(segment);
-  if (stop !== 'end' || !isOver) return run.holeStart;
-  endHole(run, offset);
+  const isOver = reader.from < reader.filled || segment.ended || isHoleOver(segment);
+  if (stop !== 'end' || !isOver) return holeStart;
+  tally.addHole(reader.endHole());
   return offset;
 }
 
@@ -238,9 +201,10 @@ function drainSegments(run: SourceRun): Left {
   const ends: number[] = [];
   let position: BytePosition = { segment: 0, offset: 0 };
   for (const [index, segment] of run.source.segments.entries()) {
-    const chunk = openSegment(run, index);
-    const stop = drainSegment(run, segment, chunk);
-    const offset = endOfSegment(run, segment, { chunk, stop });
+    run.reader.open(index);
+    run.kernel?.setIdPrefix(segment.idPrefix);
+    const stop = drainSegment(run);
+    const offset = endOfSegment(run, stop);
     position = { segment: index, offset };
     if (stop !== 'end') return { position, stop, ends };
     ends.push(offset);
@@ -278,9 +242,9 @@ export function drainSource(encoder: Encoder, body: GrowingBody, task: SourceTas
   const consumed = consumedOf(source, next, left.ends);
   return {
     consumed,
-    positionHashes: consumed.map((end, index) => positionHashOf(run, index, end)),
+    positionHashes: consumed.map((end, index) => run.reader.hashBefore(index, end)),
     ...(left.stop === 'replaced' && { replaced: left.position.segment }),
-    ...talliedOf(run),
+    ...run.tally.answer(),
     readError: typeof left.stop === 'object' ? left.stop.code : undefined,
     more: left.stop === 'full' || left.stop === 'late',
   };

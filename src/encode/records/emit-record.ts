@@ -50,13 +50,11 @@ function append(run: SourceRun, record: WholeRecord, encoded: EncodedRecord): bo
   const { entries, isRedacted } = encoded;
   const severity = severityIndex(encoded.severity);
   if (!isWanted(run, record, severity)) {
-    run.tally.sampledOut++;
+    run.tally.addSampledOut();
     return true;
   }
   if (!run.body.append(entries)) return false;
-  run.tally.entries += entries.length;
-  if (isRedacted) run.tally.redacted += entries.length;
-  run.encoder.severityCounts[severity]! += entries.length;
+  run.tally.addEntries(entries.length, severity, isRedacted);
   return true;
 }
 
@@ -93,10 +91,10 @@ function emitByKernel(run: SourceRun, partial: OpenPartial): boolean {
   const { offset } = partial.position;
   const { out, softEnd } = body;
   kernel.encodeLines({ position, end: end + 1, out, softEnd, offset, heldStreams: 0 });
-  kernel.setIdPrefix(idPrefixOf(run, run.segment));
+  kernel.setIdPrefix(run.reader.segment.idPrefix);
   if (kernel.result.lines === 0) return false;
   body.extend(kernel.result.out, 1);
-  run.tally.entries++;
+  run.tally.addFastJoin();
   return true;
 }
 

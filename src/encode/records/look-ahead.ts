@@ -9,23 +9,7 @@ import { headerBytesMax, readBytesAt, timedLineIn } from './timed-line.ts';
 import type { TimedLine } from './timed-line.ts';
 import { limits } from '../../config.ts';
 
-/** What is known of the lines ahead in one file. Offsets are of the file. */
-export type LookAhead = {
-  readonly fd: number;
-  readonly format: LineFormat;
-  /** Nothing will be appended to the file. */
-  readonly isWhole: boolean;
-  /** What was found last. */
-  found: TimedLine | undefined;
-  /** Up to here, there is none after the offsets that were asked for. */
-  noneUntil: number;
-};
-
 const newline = 0x0a;
-
-export function openLookAhead({ fd, ended }: Segment, format: LineFormat): LookAhead {
-  return { fd, format, isWhole: ended, found: undefined, noneUntil: 0 };
-}
 
 /** `time` is undefined where no line has one, or the one that has is not written yet. */
 export type TimeAhead = { readonly isKnown: boolean; readonly time: string | undefined };
@@ -45,27 +29,44 @@ function findIn(bytes: Buffer, limit: number, format: LineFormat): TimedLine | u
   return undefined;
 }
 
-/**
- * The time of the first such line from `offset` of the file on, where a line ends. It is looked for
- * up to the end of the block of `lookAheadBytes` after the one of `offset`: so each block is read
- * twice, however many lines ask.
- */
-export function timeAfter(ahead: LookAhead, offset: number): TimeAhead {
-  const { fd, format } = ahead;
-  const block = limits.lookAheadBytes;
-  const limit = (Math.floor(offset / block) + 2) * block;
-  if (ahead.found !== undefined && ahead.found.at >= offset) {
-    return ahead.found.at < limit ? { isKnown: true, time: ahead.found.time } : noTime;
+/** What is known of the lines ahead in one file. Offsets are of the file. */
+export class LookAhead {
+  readonly #fd: number;
+  readonly #format: LineFormat;
+  /** Nothing will be appended to the file. */
+  readonly #isWhole: boolean;
+  /** What was found last. */
+  #found: TimedLine | undefined;
+  /** Up to here, there is none after the offsets that were asked for. */
+  #noneUntil = 0;
+
+  constructor({ fd, ended }: Pick<Segment, 'fd' | 'ended'>, format: LineFormat) {
+    this.#fd = fd;
+    this.#format = format;
+    this.#isWhole = ended;
   }
-  if (ahead.noneUntil === limit) return noTime;
-  const length = limit - offset + headerBytesMax;
-  const bytes = readBytesAt(fd, offset, length);
-  const line = findIn(bytes, limit - offset, format);
-  if (line !== undefined) {
-    ahead.found = { ...line, at: offset + line.at };
-    return { isKnown: true, time: line.time };
+
+  /**
+   * The time of the first such line from `offset` of the file on, where a line ends. It is looked
+   * for up to the end of the block of `lookAheadBytes` after the one of `offset`: so each block is
+   * read twice, however many lines ask.
+   */
+  timeAfter(offset: number): TimeAhead {
+    const block = limits.lookAheadBytes;
+    const limit = (Math.floor(offset / block) + 2) * block;
+    if (this.#found !== undefined && this.#found.at >= offset) {
+      return this.#found.at < limit ? { isKnown: true, time: this.#found.time } : noTime;
+    }
+    if (this.#noneUntil === limit) return noTime;
+    const length = limit - offset + headerBytesMax;
+    const bytes = readBytesAt(this.#fd, offset, length);
+    const line = findIn(bytes, limit - offset, this.#format);
+    if (line !== undefined) {
+      this.#found = { ...line, at: offset + line.at };
+      return { isKnown: true, time: line.time };
+    }
+    if (bytes.length < length && !this.#isWhole) return unknownTime;
+    this.#noneUntil = limit;
+    return noTime;
   }
-  if (bytes.length < length && !ahead.isWhole) return unknownTime;
-  ahead.noneUntil = limit;
-  return noTime;
 }

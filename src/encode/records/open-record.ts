@@ -38,14 +38,13 @@ function joinTrace(
   trace: OpenTrace,
   { content, state }: { content: Uint8Array; state: TraceState },
 ): boolean {
-  const bytes = newline.length + content.length;
+  const bytes = trace.bytes + newline.length + content.length;
   trace.lines.push(Buffer.from(content));
   if (state === traceStart && !emitTrace(run, trace)) {
     trace.lines.pop();
     return false;
   }
-  trace.bytes += bytes;
-  trace.state = state;
+  if (state !== traceStart) run.traces.set(trace.stream, { ...trace, bytes, state });
   return true;
 }
 
@@ -112,21 +111,16 @@ export function takeLine(run: SourceRun, line: FormatLine): boolean {
   }
   const open = run.partials.get(stream);
   if (open === undefined && !line.partial) return takeRecord(run, line);
-  const partial = open ?? { position, time, stream, mark: markAt(run, position), bytes: 0 };
-  run.body.memory.set(content, joinStart(run, stream) + partial.bytes);
-  partial.bytes += content.length;
-  run.partials.set(stream, partial);
-  if (line.partial) return true;
-  if (
-    line.incomplete === undefined
+  const begun = open ?? { position, time, stream, mark: markAt(run, position), bytes: 0 };
+  run.body.memory.set(content, joinStart(run, stream) + begun.bytes);
+  const partial = { ...begun, bytes: begun.bytes + content.length };
+  if (!line.partial) {
+    return line.incomplete === undefined
       ? endPartial(run, partial)
-      : cutPartial(run, partial, line.incomplete)
-  ) {
-    return true;
+      : cutPartial(run, partial, line.incomplete);
   }
-  partial.bytes -= content.length;
-  if (open === undefined) run.partials.delete(stream);
-  return false;
+  run.partials.set(stream, partial);
+  return true;
 }
 
 /**

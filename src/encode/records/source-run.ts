@@ -11,9 +11,9 @@ import type { Stream } from '../entries/entry-template.ts';
 import type { Source } from '../drain-task.ts';
 import type { Kernel } from '../kernel.ts';
 import type { EncodeContext } from '../entries/entry.ts';
-import type { LookAhead } from './look-ahead.ts';
-import type { LookBack } from './look-back.ts';
 import type { TraceState } from '../traces/stack-trace.ts';
+import type { ChunkReader } from './read-chunk.ts';
+import type { Tally, TallyMark } from './tally.ts';
 
 /** An encoder's own part of the shared memory; addresses. */
 export type Encoder = {
@@ -36,22 +36,11 @@ export type Encoder = {
 /** A byte of a source. */
 export type BytePosition = { readonly segment: number; readonly offset: number };
 
-export type Tally = {
-  lines: number;
-  entries: number;
-  fastLines: number;
-  malformedLines: number;
-  redacted: number;
-  sampledOut: number;
-  holeBytes: number;
-};
-
 /** A position where no record was open, and what the body held there. */
 export type Mark = {
   readonly position: BytePosition;
   readonly body: BodyMark;
-  readonly tally: Tally;
-  readonly severityCounts: Uint32Array;
+  readonly tally: TallyMark;
 };
 
 /** The facts that a joined record takes from its first line. */
@@ -64,13 +53,13 @@ type RecordStart = {
 };
 
 /** Partial lines; their content is in the stream's join. */
-export type OpenPartial = RecordStart & { bytes: number };
+export type OpenPartial = RecordStart & { readonly bytes: number };
 
 /** Lines that are, or may become, a stack trace. */
 export type OpenTrace = RecordStart & {
   readonly lines: Buffer[];
-  bytes: number;
-  state: TraceState;
+  readonly bytes: number;
+  readonly state: TraceState;
 };
 
 export type SourceRun = {
@@ -83,29 +72,8 @@ export type SourceRun = {
   readonly kernel: Kernel | undefined;
   readonly partials: Map<Stream, OpenPartial>;
   readonly traces: Map<Stream, OpenTrace>;
-  /** The segment that is read now. */
-  segment: number;
-  /** File offset of address 0. */
-  fileBase: number;
-  /** The next byte is inside a line whose beginning was cut off or flushed. */
-  inMidLine: boolean;
-  lookBack: LookBack;
-  lookAhead: LookAhead;
-  /**
-   * File offset of the zeros before the next byte, where a line should begin; `noHole` if there are
-   * none.
-   */
-  holeStart: number;
+  readonly reader: ChunkReader;
 };
-
-export const noHole = -1;
-
-/** Counts the hole that ends at `offset`. */
-export function endHole(run: SourceRun, offset: number): void {
-  run.tally.holeBytes += offset - run.holeStart;
-  run.holeStart = noHole;
-  run.inMidLine = false;
-}
 
 /** The most bytes that one byte of content can become: `\u0000`. */
 const escapedBytesMax = 6;
@@ -145,14 +113,11 @@ export function softEnd(run: SourceRun): number {
 export function markAt(run: SourceRun, position: BytePosition): Mark {
   const [earliest] = openRecords(run);
   if (earliest !== undefined) return earliest.mark;
-  const { body, tally, encoder } = run;
-  const severityCounts = encoder.severityCounts.slice();
-  return { position, body: body.mark(), tally: { ...tally }, severityCounts };
+  return { position, body: run.body.mark(), tally: run.tally.mark() };
 }
 
 /** Cuts the body back to a mark. */
 export function returnTo(run: SourceRun, mark: Mark): void {
   run.body.returnTo(mark.body);
-  Object.assign(run.tally, mark.tally);
-  run.encoder.severityCounts.set(mark.severityCounts);
+  run.tally.returnTo(mark.tally);
 }

@@ -9,8 +9,6 @@ import { parseDockerLine } from './docker-line.ts';
 import { emitText } from './emit-record.ts';
 import type { Incomplete } from './emit-record.ts';
 import { tornAt } from './hole.ts';
-import { timeAfter } from './look-ahead.ts';
-import { noteLine, timeBefore } from './look-back.ts';
 import { takeLine } from './open-record.ts';
 import type { FormatLine } from './open-record.ts';
 import type { SourceRun } from './source-run.ts';
@@ -32,7 +30,7 @@ const carriageReturn = 0x0d;
 
 /** When a line without a time of its own was read: the first time, if it was read before. */
 function readTimeOf(run: SourceRun, offset: number): string {
-  const { lineTimes, fallbackTime } = run.source.segments[run.segment]!;
+  const { lineTimes, fallbackTime } = run.reader.segment;
   return lineTimes?.find(({ end }) => offset < end)?.time ?? fallbackTime;
 }
 
@@ -42,23 +40,24 @@ function readTimeOf(run: SourceRun, offset: number): string {
  */
 function borrowedTime(run: SourceRun, offset: number, next: number): string | undefined {
   if (run.source.format === 'raw') return readTimeOf(run, offset);
-  const before = timeBefore(run.lookBack, offset);
+  const before = run.reader.lookBack.timeBefore(offset);
   if (before !== undefined) return before;
-  const { fallbackTime } = run.source.segments[run.segment]!;
-  const { isKnown, time } = timeAfter(run.lookAhead, next);
+  const { fallbackTime } = run.reader.segment;
+  const { isKnown, time } = run.reader.lookAhead.timeAfter(next);
   return isKnown || run.source.flushFirst ? (time ?? fallbackTime) : undefined;
 }
 
 /** Takes bytes that are no line of the file's format. */
 export function takeText(run: SourceRun, { from, end, incomplete }: Piece): Taken {
-  const offset = run.fileBase + from;
-  const time = borrowedTime(run, offset, run.fileBase + end);
+  const { reader } = run;
+  const offset = reader.offsetOf(from);
+  const time = borrowedTime(run, offset, reader.offsetOf(end));
   if (time === undefined) return timeIsUnknown;
   const isReturn =
     incomplete === undefined && end > from && run.body.memory[end - 1] === carriageReturn;
   const isTaken = emitText(run, {
     content: run.body.memory.subarray(from, isReturn ? end - 1 : end),
-    position: { segment: run.segment, offset },
+    position: { segment: reader.index, offset },
     time,
     stream: 'stdout',
     incomplete,
@@ -69,7 +68,7 @@ export function takeText(run: SourceRun, { from, end, incomplete }: Piece): Take
 /** The line that a piece is; undefined when it is none of the file's format. */
 function parseLine(run: SourceRun, { from, end, incomplete }: Piece): FormatLine | undefined {
   const bytes = run.body.memory.subarray(from, end);
-  const position = { segment: run.segment, offset: run.fileBase + from };
+  const position = { segment: run.reader.index, offset: run.reader.offsetOf(from) };
   if (run.source.format === 'docker') {
     const line = parseDockerLine(bytes, 0, bytes.length);
     return line && { ...line, position, incomplete };
@@ -100,11 +99,11 @@ export function takeWholeLine(run: SourceRun, piece: Piece): Taken {
   const line = parseLine(run, piece);
   if (line !== undefined) {
     if (!takeLine(run, line)) return bodyIsFull;
-    noteLine(run.lookBack, { at: line.position.offset, time: line.time });
+    run.reader.lookBack.noteLine({ at: line.position.offset, time: line.time });
     return piece.end;
   }
   const torn = tornAt(run.body.memory, piece.from, piece.end);
   const taken = takeText(run, torn === -1 ? piece : { ...piece, end: torn, incomplete: undefined });
-  if (taken > timeIsUnknown) run.tally.malformedLines++;
+  if (taken > timeIsUnknown) run.tally.addMalformedLine();
   return taken;
 }
