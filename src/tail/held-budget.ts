@@ -15,7 +15,7 @@ export type HeldBudget = {
 
 type Held = { readonly chain: Chain; readonly file: LogFile; readonly sinceMs: number };
 
-/** Lets go of deleted files until the rest is within the budget; those that a task reads stay. */
+/** Lets go of deleted files until the rest is within the budget. */
 export function fitHeldFiles(
   containers: Iterable<{ readonly chain: Chain }>,
   budget: HeldBudget,
@@ -34,8 +34,9 @@ export function fitHeldFiles(
   for (const { chain, file, sinceMs } of held) {
     const isOld = nowMs - sinceMs > budget.ageMaxMs;
     if (!isOld && bytes <= budget.bytesMax) break;
-    const freed = heldBytesOf(file);
-    if (chain.abandon(file, isOld ? 'held_age' : 'held_bytes')) bytes -= freed;
+    // One that a task reads goes at the next look; no younger one is to go in its place.
+    bytes -= heldBytesOf(file);
+    chain.abandon(file, isOld ? 'held_age' : 'held_bytes');
   }
 }
 

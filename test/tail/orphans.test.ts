@@ -112,6 +112,7 @@ function read(chain: Chain, bytes = 1e9): string {
 
 /** A pod whose log was read in part, and that was deleted some seconds ago. */
 function makeDeleted(readBytes: number): Chain {
+  mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, '0.log'), text);
   const chain = makeChain();
   chain.look(nowMs);
@@ -216,6 +217,23 @@ describe('a copy of a deleted file', () => {
     expect(chain.files[0]?.fd).not.toBe(fd);
     chain.close();
     expect(await readAfterRestart()).toBe(text.slice(5_000));
+  });
+
+  test('past the budget waits while a task reads it: no younger one is dropped in its place', () => {
+    const [older, younger] = [makeDeleted(0), makeDeleted(0)];
+    const fit = () =>
+      fitHeldFiles(
+        [older, younger].map((chain) => ({ chain })),
+        { bytesMax: text.length, ageMaxMs: 1e9 },
+        nowMs,
+      );
+    older.startDrain();
+    fit();
+    expect(lost).toEqual([]);
+    older.discardDrain();
+    fit();
+    expect(lost).toEqual([{ reason: 'held_bytes', bytes: text.length }]);
+    expect(read(younger)).toBe(text);
   });
 
   test('counts with what it stores against the budget, and is dropped past it', async () => {
