@@ -10,7 +10,7 @@ export default defineConfig({
     experimental: { viteModuleRunner: false },
     pool: 'forks',
     maxWorkers: 2,
-    // Tests wait for conditions; this only ends the ones that would wait for ever. Shared machines are
+    // Tests wait for conditions; this only ends the ones that would never end. Shared machines are
     // slow at times, and a slow test is no failed one.
     testTimeout: 300_000,
     hookTimeout: 120_000,

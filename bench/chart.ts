@@ -50,7 +50,7 @@ export type Bar = { readonly label: string; readonly value: number; readonly isO
 
 /**
  * Bars from the cheapest to the dearest on a logarithmic scale, because they lie up to a thousand
- * times apart; the value and its multiple of ours stand beside each.
+ * times apart; the value and its multiple of ours are beside each.
  */
 export function drawBars(title: string, unit: string, bars: readonly Bar[]): string {
   const sorted = bars.filter(({ value }) => value > 0).toSorted((a, b) => a.value - b.value);

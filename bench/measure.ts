@@ -84,7 +84,7 @@ function collect(child: ChildProcess, stream: 2 | 3): () => string {
   let text = '';
   const readable = child.stdio[stream] as NodeJS.ReadableStream;
   readable.setEncoding('utf8');
-  // The last 64 KiB are enough: the times stand at the end, and so does the reason of a failure.
+  // The last 64 KiB are enough: the times are at the end, and so does the reason of a failure.
   readable.on('data', (piece: string) => (text = (text + piece).slice(-65_536)));
   return () => text;
 }

@@ -72,7 +72,7 @@ const { values: option, positionals } = parseArgs({
   },
 });
 
-/** Room for the log files of a scenario, to choose where they stand. */
+/** Room for the log files of a scenario, to choose where they are. */
 const logBytes = 2 ** 31;
 
 function readCounts(text: string | undefined): number[] | undefined {

@@ -65,7 +65,7 @@ export const errorTable = {
   FILE_HOLE: {
     retryable: false,
     advice:
-      'Zeros stand in a log file where lines should begin, and are not shipped: a power loss before it leaves them, or a truncation under a program that does not append. Lines that were there are lost; those after it arrive.',
+      'A log file has zeros where lines should begin; they are not shipped: a power loss before it leaves them, or a truncation under a program that does not append. Lines that were there are lost; those after it arrive.',
   },
   LINES_LOST: {
     retryable: false,

@@ -64,7 +64,7 @@ describe('--redact', () => {
     return config.redact;
   }
 
-  test('takes commas as they stand', async () => {
+  test('takes commas as they are', async () => {
     expect(await load(['*=a{1,2}', 'shop=b, c'])).toEqual(['*=a{1,2}', 'shop=b, c']);
     const variable = { TAILSHIP_REDACT: '*=a{1,2}' };
     const { config } = await loadConfig({ command: 'run', flags: {}, environment: variable });

@@ -23,7 +23,7 @@ const stages = ['discover', 'tail', 'encode', 'ship', 'commit'] as const;
 const grounds = ['options', 'host'] as const;
 /** What the stages and the configuration both know: what a rule is. */
 const shared = 'rules';
-/** Folders that stand beside the flow: nothing but the wiring imports them. */
+/** Folders beside the flow: nothing but the wiring imports them. */
 const besides = ['admin', 'emulator'] as const;
 /** What may know several stages: the agent in its parts, what it says of itself, the commands. */
 const wiringFolders = ['agent', 'status', 'command'] as const;
@@ -238,7 +238,7 @@ describe('the house style', () => {
     expect(found.map(({ name }) => name).filter((name) => !topLevel.has(name))).toEqual([]);
   });
 
-  test('src/ holds only the stages, what stands beside them, and files', () => {
+  test('src/ holds only the stages, what is beside them, and files', () => {
     const known = new Set<string>([shared, ...grounds, ...stages, ...besides, ...wiringFolders]);
     expect(
       sources.filter((file) => {

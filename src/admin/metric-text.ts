@@ -68,7 +68,7 @@ export const metricTable: Readonly<Record<string, Metric>> = {
   tailship_retries_total: counter('Requests that were sent again.', ({ retries }) => retries),
   // ── what was lost
   tailship_dead_lettered_total: counters(
-    'Entries that the API refused for good; they stand in dead-letter.ndjson.',
+    'Entries that the API refused for good; they are in dead-letter.ndjson.',
     'reason',
     ({ deadLetteredByReason }) => deadLetteredByReason,
   ),

@@ -218,7 +218,7 @@ function createControl(
     get level() {
       return logLevel;
     },
-    // A line of progress may stand where this one is to begin.
+    // A line of progress may be where this one is to begin.
     write: (line) => invocation.writeError(writeTerminal === undefined ? line : clearLine + line),
     readable: invocation.isErrorTerminal,
     coloured: invocation.isErrorTerminal && wantsColours(invocation),

@@ -154,7 +154,7 @@ export function commandHelpText(command: Command): string {
     '',
     ...(keys.length > 0
       ? [
-          'Options (each also as the variable and the key of the YAML file that stand under it):',
+          'Options (each also as the variable and the key of the YAML file below it):',
           ...keys.flatMap((key) => optionLines(key, command)),
           '',
         ]

@@ -42,11 +42,11 @@ export const RpcCode = {
 
 /**
  * The one service that looks at entries. ErrorInfo of another domain of Google comes from what
- * stands before it: the front end (`googleapis.com`), IAM, Service Usage.
+ * is before it: the front end (`googleapis.com`), IAM, Service Usage.
  */
 const entryDomain = 'logging.googleapis.com';
 const googleDomain = /(?:^|\.)googleapis\.com$/;
-/** The subjects of google.api.ErrorReason: whoever calls, for whom, and what they may. */
+/** The subjects of google.api.ErrorReason: the caller, for whom it calls, and what it may do. */
 const callerReason =
   /(?:^|_)(?:ACCESS|ACCOUNT|API_?KEY|AUTH|AUTHENTICATION|AUTHORIZATION|BILLING|BLOCKED|CALLER|CERTIFICATE|CLIENT|CONSUMER|CREDENTIALS?|DENIED|DISABLED|FORBIDDEN|IAM|LOCATION|MTLS|OAUTH|ORG|ORGANIZATION|ORIGIN|PERMISSIONS?|POLICY|PROJECT|REFERRER|REGION|RESTRICTIONS?|SCOPES?|SECURITY|SERVICE|SESSION|SUSPENDED|SYSTEM_PARAMETER|TENANT|TERMS|TLS|TOKEN|TOS|UNAUTHORIZED|USER|VPC)(?:_|$)/;
 const quotaReason = /(?:^|_)(?:RATE_?LIMIT|QUOTA|RESOURCE_EXHAUSTED|LIMIT_EXCEEDED)(?:_|$)/;

@@ -32,7 +32,7 @@ export type Failure = {
   readonly pace: 'normal' | 'slow' | 'throttled';
   /** The least wait that the answer asks for, 0 if none. */
   readonly retryAfterMs: number;
-  /** The connection, or what stands behind it, is suspect: go on with a new one. */
+  /** The connection, or what is behind it, is suspect: go on with a new one. */
   readonly renew: boolean;
   /** A 400 that is not known to be about entries: it may be a sick proxy, or it may be the body. */
   readonly odd: boolean;

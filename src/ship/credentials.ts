@@ -37,7 +37,7 @@ export type Credentials = {
   token(): Promise<string | undefined>;
   /** The API refused this token (401): it is not handed out again unless its issuer insists. */
   refuse(token: string): void;
-  /** Rejects whoever waits for a token now. */
+  /** Rejects the callers that wait for a token now. */
   stop(reason: AgentError): void;
 };
 

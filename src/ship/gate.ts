@@ -44,7 +44,7 @@ const spacingForgottenMs = 10;
 export class Gate {
   readonly #options: GateOptions;
   readonly #waiters: Waiter[] = [];
-  /** Whoever lets others go first. */
+  /** Those that let others go first. */
   readonly #lateWaiters: Waiter[] = [];
   #ticketsSinceLate = 0;
   #ticketCount = 0;

@@ -2,7 +2,7 @@
 // costs 21 MB, is loaded for the first token.
 //
 // Invariants: the file is read for every token, so a key that was rotated in place is used at once;
-// no error repeats what stands in the file, or what an issuer sent.
+// no error repeats what is in the file, or what an issuer sent.
 
 import { readFileSync } from 'node:fs';
 import type { AuthClient, gaxios } from 'google-auth-library';

@@ -47,7 +47,7 @@ export class Transport {
     this.#path = `${options.endpoint.pathname.replace(/\/+$/, '')}/v2/entries:write`;
   }
 
-  /** Sends `body` as it stands in its memory; it must stay valid until the answer. */
+  /** Sends `body` as it is in its memory; it must stay valid until the answer. */
   post(body: Uint8Array, headers: Record<string, string>): Promise<HttpAnswer | NoAnswer> {
     const { dispatcher } = this.#current();
     const exchange = new Exchange(this.#options.limits);

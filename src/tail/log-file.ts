@@ -110,7 +110,7 @@ export class LogFile {
     return this.#position;
   }
 
-  /** Another log's bytes stand where this one's were. */
+  /** Another log's bytes are where this one's were. */
   get replaced(): boolean {
     return this.#replaced;
   }
@@ -251,7 +251,7 @@ export class LogFile {
 
   /**
    * Looks at the size again. `truncated` when the file is no longer the one whose bytes were read:
-   * it has become shorter, or other bytes stand before the position. Where all that was there had
+   * it has become shorter, or other bytes are before the position. Where all that was there had
    * been read, what was appended is not compared here: the task that reads it does so first.
    */
   refresh(nowMs: number): 'same' | 'grown' | 'truncated' {
@@ -311,7 +311,7 @@ export class LogFile {
     return offset > 0 && offset >= this.#beginning.comparedBytes;
   }
 
-  /** Whether other bytes stand where it was read; its beginning tells while little was. */
+  /** Whether other bytes are where it was read; its beginning tells while little was. */
   #bytesChanged(fd = this.fd): boolean {
     if (fd === undefined) return false;
     const { offset, hash } = this.#position;

@@ -80,7 +80,7 @@ export class OwnDirectory {
     // What changed while it was read is found by the next one, unless one is due anyway.
     if (listing.stats !== undefined && !this.mustList) this.#note(listing.stats, nowMs);
     this.#tornInARow = listing.isTorn ? this.#tornInARow + 1 : 0;
-    // Whoever changes it all the time must not keep what is gone from being noticed.
+    // A writer that changes it all the time must not keep what is gone from being noticed.
     if (listing.isTorn && this.#tornInARow < limits.tornListingsMax) this.relist();
     return listing;
   }

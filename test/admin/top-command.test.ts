@@ -254,7 +254,7 @@ describe('runTop()', () => {
     const { code, input } = await runOnTerminal((drawn) => {
       screen = drawn;
     });
-    await until('the first table stands there', () => screen.includes('cart-0'));
+    await until('the first table is there', () => screen.includes('cart-0'));
     input.push('/web\r');
     await until('the search is over', () => !screen.includes('cart-0') && screen.includes('web-0'));
     input.push('q');
@@ -266,7 +266,7 @@ describe('runTop()', () => {
     const { code, input } = await runOnTerminal((drawn) => {
       screen = drawn;
     });
-    await until('the first table stands there', () => screen.includes('cart-0'));
+    await until('the first table is there', () => screen.includes('cart-0'));
     const port = Number(new URL(server.url).port);
     await server.close();
     await until('the trouble is told', () => screen.includes('no answer for'));

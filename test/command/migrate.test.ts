@@ -312,7 +312,7 @@ describe('migrate --from fluentd', () => {
 });
 
 describe('migrate --from fluent-bit', () => {
-  test('reads rows that stand in the log beside the database alone', async () => {
+  test('reads rows that are only in the log beside the database', async () => {
     const [main, resolved] = startContainers('main', 'resolved') as [FakeContainer, FakeContainer];
     main.writeNext(30);
     resolved.writeNext(30);

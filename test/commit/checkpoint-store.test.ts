@@ -267,7 +267,7 @@ test('a leftover log without its store, and one of another store, do no harm', (
   expect(all(second, 2)).toEqual([checkpoint(1, 1)]);
 });
 
-test('a store that turns out corrupt while the agent runs is set aside and written anew from memory', () => {
+test('a store that turns out corrupt while the agent runs is set aside and written again from memory', () => {
   const stateDir = temporaryDirectory();
   const log = rememberingLog();
   const first = open(stateDir);

@@ -1,4 +1,4 @@
-// What every set of manifests of deploy/ must keep, whoever rendered it: valid for the API, and in
+// What every set of manifests of deploy/ must keep, whatever rendered it: valid for the API, and in
 // step with this code's flags, paths, ports and limits.
 
 import { expect, onTestFinished, test } from 'vitest';

@@ -104,7 +104,7 @@ test(
 
 type Cgroup = { readonly procs: string };
 
-/** Version 1 and version 2: where the limit of a memory cgroup stands. */
+/** Version 1 and version 2: where the limit of a memory cgroup is. */
 const hierarchies = [
   { root: '/sys/fs/cgroup/memory', limit: 'memory.limit_in_bytes' },
   { root: '/sys/fs/cgroup', limit: 'memory.max' },

@@ -79,8 +79,8 @@ describe('run --once', () => {
     const again = await runOnce(agentOf(kubelet));
     expect(again.code).toBe(0);
     expect(again.summary).toMatchObject({ lines: 0, bytes: 0, entries: 0, batches: 0 });
-    const anew = await runOnce(agentOf(kubelet, 'other-state'));
-    expect(anew.summary['entries']).toBe(before.distinctEntries);
+    const second = await runOnce(agentOf(kubelet, 'other-state'));
+    expect(second.summary['entries']).toBe(before.distinctEntries);
     const after = await emulator.stats();
     expect(after.distinctEntries).toBe(before.distinctEntries);
     expect(after.entries).toBe(2 * before.entries);

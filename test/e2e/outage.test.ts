@@ -50,7 +50,7 @@ function writeAll(lines: number): void {
 const allArrived = () => expectExactlyOnce({ kubelet, emulator });
 
 describe('a pod that is deleted while its last lines are on their way', () => {
-  test('is forgotten when they are answered for', async () => {
+  test('is forgotten when they are acknowledged', async () => {
     const admin = await withAdmin();
     // Quick looks: many of them find no news before the answer comes.
     startAgent([...admin.flags, '--flush-interval-ms=50']);
@@ -148,7 +148,7 @@ describe('a fault of the endpoint', () => {
       return status !== undefined && status.ship.consecutiveFailures > 0;
     });
     emulator = await startEmulatorProcess(port);
-    // What had been answered stands in the emulator that is gone: the rest must come to this one.
+    // What had been answered is in the emulator that is gone: the rest must come to this one.
     await until('the rest came', async () => (await emulator.stats()).distinctEntries === 600);
     const verdict = await verifyShipped(emulator.url, kubelet.account());
     expect(verdict).toMatchObject({ lost: 30, doubled: 0, outOfOrder: 0, altered: 0, unknown: 0 });

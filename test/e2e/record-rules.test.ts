@@ -74,13 +74,13 @@ describe('--redact', () => {
 });
 
 describe('--sample', () => {
-  test('ships the same lines whoever reads them, and counts the others', async () => {
+  test('ships the same lines whatever reads them, and counts the others', async () => {
     startContainer().writeNext(600);
     const flags = ['--sample=shop:INFO=0.5'];
     const admin = await withAdmin();
     const running = startAgentProcess({ ...agent, flags: [...flags, ...admin.flags] });
     await until('all is read', async () => (await admin.status())?.lines === 600);
-    await until('all is answered for', async () => (await admin.status())?.behindBytes === 0);
+    await until('all is acknowledged', async () => (await admin.status())?.behindBytes === 0);
     const status = await admin.status();
     expect(status?.entries).toBe(600 - (status?.sampledOut ?? 0));
     expect(status).toMatchObject({ lostBytesByReason: {}, readErrors: 0 });

@@ -137,7 +137,7 @@ describe('rotation', () => {
 });
 
 describe('truncation', () => {
-  test('copytruncate makes it begin anew, again and again', async () => {
+  test('copytruncate makes it start over, again and again', async () => {
     const pod = start();
     for (let round = 0; round < 4; round += 1) {
       await settle(pod);

@@ -1,4 +1,4 @@
-// FakeKubelet against the kubelet's own rules: what stands on disk, by name and byte, after each
+// FakeKubelet against the kubelet's own rules: what is on disk, by name and byte, after each
 // step.
 
 import fs from 'node:fs';

@@ -204,7 +204,7 @@ describe('random entries', () => {
       if (violationsOf(logEntrySchema, entry, '').length > 0) continue;
       const quick = canonicalEntry(entry);
       const bySchema = canonicalEntry(entry, 'schema');
-      // renderEntry() writes the time anew and drops empty maps.
+      // renderEntry() writes the time again and drops empty maps.
       for (const shown of [quick, bySchema]) {
         delete shown['timestamp'];
         for (const part of [shown, (shown['resource'] ?? {}) as JsonObject]) {

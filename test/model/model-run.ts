@@ -232,7 +232,7 @@ function podOf(world: World, container: FakeContainer): FakePod {
 async function restartContainer(world: World): Promise<void> {
   const container = pick(world, () => true);
   if (container === undefined) return;
-  // What a dead run left open waits for its end as long as partials may, and here that is for ever.
+  // What a dead run left open waits for its end as long as partials may, and here that is longer than the test.
   container.writeNext(0);
   if (container.restart > 0) await makeRoom(world);
   world.inGap.delete(container);
@@ -358,7 +358,7 @@ async function settle(world: World): Promise<number> {
       });
     },
   );
-  // The rest of a record whose beginning was deleted unread stands alone.
+  // The rest of a record whose beginning was deleted unread is alone.
   const unknown = world.tolerated > 0 ? 0 : verdict.unknown;
   assert(isExactlyOnce({ ...verdict, unknown }), JSON.stringify(verdict, undefined, 1));
   assert(

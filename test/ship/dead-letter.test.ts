@@ -39,7 +39,7 @@ test('is rotated once, and counts what the rotation drops', () => {
   let dropped = 0;
   let written = 0;
   for (let round = 0; round < 40; round += 1) {
-    // Opened anew each time, as after restarts.
+    // Opened again each time, as after restarts.
     const counts = openFile(stateDir, bytesMax).append([
       letter(`a${round}`, 300),
       letter('b', 300),

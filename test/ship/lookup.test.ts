@@ -62,7 +62,7 @@ test('gives a single address to those who ask for one', async () => {
   expect(found).toEqual(['10.0.0.1', 4]);
 });
 
-test('uses what it knows, for ever, when the resolver fails, hangs or finds nothing', async () => {
+test('uses what it knows, without end, when the resolver fails, hangs or finds nothing', async () => {
   let resolve = (): Promise<LookupAddress[]> => Promise.resolve(addresses);
   const { ask, advance } = openLookup(() => resolve());
   await ask();

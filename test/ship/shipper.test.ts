@@ -35,7 +35,7 @@ function sendZipped(response: ServerResponse): void {
 }
 
 describe('a request', () => {
-  test('carries the bytes of shared memory as they stand, to entries:write under the base path', async () => {
+  test('carries the bytes of shared memory as they are, to entries:write under the base path', async () => {
     const api = await openApi();
     const { shipper } = await openShipper(new URL('gateway/logging/', api.url), {
       quotaProject: 'payer',
@@ -304,7 +304,7 @@ describe('a 400 without details', () => {
       } else response.end('{}');
     };
 
-  test('is bisected: the poison stands alone in the end, at every position', async () => {
+  test('is bisected: the poison is alone in the end, at every position', async () => {
     for (const entryCount of [1, 2, 3, 5, 8]) {
       for (let poison = 0; poison < entryCount; poison += 1) {
         const api = await openApi(refuseIf((id) => id === `e${poison}`));

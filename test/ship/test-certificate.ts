@@ -1,5 +1,5 @@
-// A self-signed certificate for 127.0.0.1, `localhost` and `logging.test`, made anew by each test
-// run, so that no key stands in the repository and none ever expires.
+// A self-signed certificate for 127.0.0.1, `localhost` and `logging.test`, made by each test
+// run, so that no key is in the repository and none ever expires.
 
 import { generateKeyPairSync, sign } from 'node:crypto';
 

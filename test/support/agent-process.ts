@@ -177,7 +177,7 @@ function start(
   return child;
 }
 
-/** Settings of whoever runs the tests must not be the agent's. */
+/** Settings of the user who runs the tests must not reach the agent. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const entries = Object.entries(process.env);
   return Object.fromEntries(entries.filter(([name]) => !/^(TAILSHIP_|VITEST|GOOGLE_)/.test(name)));
@@ -215,7 +215,7 @@ export async function until<T>(
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
-    if (performance.now() > endMs) throw new Error(`waited in vain until ${what}`);
+    if (performance.now() > endMs) throw new Error(`waited too long until ${what}`);
     await sleep(options.everyMs ?? 50);
   }
 }

@@ -113,7 +113,7 @@ export class FakeApiServer {
     this.#tell({ type: 'DELETED', pod: stored.pod, version: this.#version });
   }
 
-  /** Whoever asks for a version before now gets 410 from now on, as after a restart. */
+  /** A request for a version before now gets 410 from now on, as after a restart. */
   forgetHistory(): void {
     // As if other nodes' pods had changed meanwhile.
     this.#version += 1_000;

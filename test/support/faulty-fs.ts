@@ -1,7 +1,7 @@
 // Makes the n-th call of the file system fail, and watches over the descriptors meanwhile.
 //
 // Invariant: a close that is told to fail closes all the same, as on Linux; `restore` brings the
-// real functions back, for whoever imported them by name too.
+// real functions back, also where they were imported by name.
 
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';

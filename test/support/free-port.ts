@@ -1,6 +1,6 @@
 // A port for a server that another process opens later.
 //
-// Invariant: it lies below the range from which the kernel gives ports to whoever asks for any, so
+// Invariant: it lies below the range from which the kernel gives ports when any will do, so
 // that no other test's server or connection takes it in between.
 
 import { once } from 'node:events';

@@ -301,7 +301,7 @@ describe('a file', () => {
     expect(take(chain)).toBe(line('b') + line('c', 1));
   });
 
-  test('that is written anew at the same length is noticed by its time and first line', () => {
+  test('that is rewritten at the same length is noticed by its time and first line', () => {
     writeFileSync(path('0.log'), line('a'));
     const chain = makeChain();
     take(chain);
@@ -363,7 +363,7 @@ describe('a directory', () => {
     rmSync(outside, { recursive: true });
   });
 
-  test('that becomes a file, or is made anew, is no reason to stop', () => {
+  test('that becomes a file, or is made again, is no reason to stop', () => {
     writeFileSync(path('0.log'), line('a'));
     const chain = makeChain();
     appendFileSync(path('0.log'), line('b'));

@@ -103,7 +103,7 @@ const textOf = (cut: ChainCut): string =>
     })
     .join('|');
 
-/** Takes everything of a cut as drained and answered for. */
+/** Takes everything of a cut as drained and acknowledged. */
 function take(chain: Chain, bytesMax = 1e9): string {
   const cut = chain.cut(bytesMax, nowMs);
   const text = textOf(cut);

@@ -20,7 +20,7 @@ test('Lag counts from the look that found the oldest byte that waits', () => {
   expect(lag.sinceMs).toBeUndefined();
 });
 
-test('Lag takes what was lost as answered for', () => {
+test('Lag takes what was lost as acknowledged', () => {
   const lag = new Lag();
   lag.look({ behind: 100, inFlight: 0, committed: 0 }, 1_000);
   lag.look({ behind: 200, inFlight: 0, committed: 0 }, 2_000);

@@ -70,7 +70,7 @@ function makeChain(name: string, files: Readonly<Record<string, Uint8Array | str
 const line = (text: string, second = 0) =>
   `2024-03-05T14:07:${String(second).padStart(2, '0')}.000000001Z stdout F ${text}\n`;
 
-/** What nameless files in the state directory take, whoever holds them here. */
+/** What nameless files in the state directory take, whichever object holds them. */
 function spoolBytes(): number {
   let bytes = 0;
   for (const fd of readdirSync('/proc/self/fd')) {

@@ -69,7 +69,7 @@ export function startDemoNode(options: DemoNodeOptions): DemoNode {
       isStatic: namespace === 'kube-system',
     }),
   );
-  // A busy container stands in the list several times, and so gets several shares.
+  // A busy container is in the list several times, and so gets several shares.
   const shares = steady.flatMap((pod, index) =>
     Array.from({ length: pods[index]?.[4] ?? 1 }, () => pod.container()),
   );

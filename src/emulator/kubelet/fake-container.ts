@@ -133,7 +133,7 @@ export class FakeContainer {
     this.#openLive();
   }
 
-  /** Ends the run: no line is written any more, an open record stays a P for ever. */
+  /** Ends the run: no line is written any more, an open record remains a P. */
   kill(): void {
     if (!this.isRunning) return;
     fs.closeSync(this.#fd);
@@ -304,7 +304,7 @@ export class FakeContainer {
     this.#moveRange(logPath, this.#rotatedPath);
   }
 
-  /** ReopenContainerLog: the runtime opens the live path anew. */
+  /** ReopenContainerLog: the runtime opens the live path again. */
   rotateFinish(): void {
     fs.closeSync(this.#fd);
     this.#frame.clock.advance(1);

@@ -20,7 +20,7 @@ export type Stream = 'stdout' | 'stderr';
  */
 export type LineTemplate = {
   readonly stream: Stream;
-  /** Owned by whoever writes at the moment: the holes hold the last line's values. */
+  /** Owned by the caller that writes at the moment: the holes hold the last line's values. */
   readonly bytes: Buffer;
   /** Hole of an RFC 3339 time in UTC with nine digits; 0 when there is none. */
   readonly timeStart: number;
@@ -163,7 +163,7 @@ function singleLine(random: Random, kind: LineKind, bytes: number | undefined): 
 }
 
 /**
- * Makes a template of a line in which ‹seq› and ‹time› mark the holes; the time stands before the
+ * Makes a template of a line in which ‹seq› and ‹time› mark the holes; the time comes before the
  * number.
  */
 function cut(stream: Stream, line: string): LineTemplate {

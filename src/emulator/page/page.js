@@ -11,7 +11,7 @@ import { createHistogram } from './histogram.js';
 const intervalMs = 1000;
 const answerWithinMs = 10_000;
 const limit = 200;
-/** Further down than this the list stands still. */
+/** Further down than this the list does not move. */
 const readingPixels = 240;
 
 /** @param {string} id @returns {any} */

@@ -1,5 +1,5 @@
 // The protocol buffer types that a write request is made of, as a table: the emulator validates
-// with what stands here.
+// with what is here.
 //
 // log-entry-schema.ts turns it into descriptors. Everything but `discoveryFields` must equal the
 // protos that Google packs into `@google-cloud/logging-api`; a test compares the two, so a new

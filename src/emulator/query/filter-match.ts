@@ -108,7 +108,7 @@ const orderings: Readonly<Record<string, (comparison: number) => boolean>> = {
 };
 
 /**
- * How a value stands to `text`: negative, zero, positive, or undefined when the two cannot be
+ * How a value compares to `text`: negative, zero, positive, or undefined when the two cannot be
  * compared.
  */
 function compileOrder(
@@ -156,7 +156,7 @@ function parseFilterInstant(text: string): Instant {
 }
 
 function compilePattern(text: string): RegExp {
-  // The language is RE2, where flags stand in front.
+  // The language is RE2, where flags come first.
   const flags = /^\(\?([ims]+)\)/.exec(text);
   try {
     return new RegExp(text.slice(flags?.[0].length ?? 0), `u${flags?.[1] ?? ''}`);

@@ -9,7 +9,7 @@ import { invalidArgument } from '../protocol/api-error.ts';
 const operators = ['!=', '>=', '<=', '=~', '!~', '=', '>', '<', ':'] as const;
 export type Operator = (typeof operators)[number];
 
-/** What stands right of an operator: `x`, `"x"`, or `("x" OR "y")`. */
+/** What is right of an operator: `x`, `"x"`, or `("x" OR "y")`. */
 export type ValueTree =
   | { readonly kind: 'value'; readonly text: string }
   | { readonly kind: 'and' | 'or'; readonly terms: readonly ValueTree[] }

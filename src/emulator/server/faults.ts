@@ -152,7 +152,7 @@ export function holdsPattern(json: Buffer, pattern: string): boolean {
 export class Faults {
   #armed: ArmedRule[] = [];
 
-  /** Replaces all rules; times and counts start anew. */
+  /** Replaces all rules; times and counts start over. */
   set(rules: readonly FaultRule[]): void {
     this.#armed = rules.map((rule) => ({
       rule,

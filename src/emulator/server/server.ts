@@ -2,7 +2,7 @@
 // own development.
 //
 // startEmulator() is called by emulator-command.ts, the demo and tests. This file is the routes;
-// the rules of a write stand in write-request.ts, of reading in list-request.ts, of going wrong on
+// the rules of a write are in write-request.ts, of reading in list-request.ts, of going wrong on
 // purpose in faults.ts. Invariant: a request is stored whole or not at all, and only after its last
 // byte has come.
 
@@ -231,7 +231,7 @@ class EmulatorServer {
     }
   }
 
-  /** The page for browsers, the greeting for whoever asks with curl. */
+  /** The page for browsers, the greeting for requests of curl. */
   async #page(request: IncomingMessage, path: string): Promise<Answer> {
     if (request.method !== 'GET') return notFound(path);
     if (path === '/' && request.headers.accept?.includes('text/html') !== true) {

@@ -1,6 +1,6 @@
 // The default store: a million entries of 250 bytes in 170 MB, mostly columns and blocks.
 //
-// An entry's JSON goes into compressed blocks (entry-blocks.ts); its key and place stand in typed
+// An entry's JSON goes into compressed blocks (entry-blocks.ts); its key and place are in typed
 // columns, so that finding repeats and sorting touch no block. server.ts opens it.
 //
 //   columns   seconds nanos idStart idLength block start end parent log defaults received hash

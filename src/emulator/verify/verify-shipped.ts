@@ -23,7 +23,7 @@ export type Verdict = {
   readonly lostByKubelet: number;
   /** Entries beyond the first that hold a line. */
   readonly doubled: number;
-  /** Entries that stand after a later line of their container. */
+  /** Entries that come after a later line of their container. */
   readonly outOfOrder: number;
   /** Entries whose stream, severity or payload is not the line's. */
   readonly altered: number;

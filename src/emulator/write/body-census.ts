@@ -130,7 +130,7 @@ export function takeCensus(root: unknown, checkStrings: boolean): ValueCensus {
 export type RepeatedKey = { readonly key: string; readonly path: readonly (string | number)[] };
 
 /**
- * The first key that stands twice in one object, with the object's place; for bodies that
+ * The first key that is twice in one object, with the object's place; for bodies that
  * JSON.parse accepts.
  */
 export function findRepeatedKey(bytes: Buffer): RepeatedKey | undefined {

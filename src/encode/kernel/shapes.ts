@@ -207,7 +207,7 @@ function setGlue(node: usize, start: usize, end: usize): void {
 
 /**
  * Fills in what becomes of the glue at `start` that begins the member `index`, when `kept` members
- * stand before it.
+ * come before it.
  */
 function setBreak(node: usize, start: usize, index: u32, kept: u32, area: usize): bool {
   const keyStart = member(index, memberKeyStart, area);

@@ -86,7 +86,7 @@ describe.skipIf(whyNoBrowser !== '')(`the page of the emulator${whyNoBrowser}`, 
     expect(JSON.parse(await page.locator('.json').innerText())).toEqual(shown);
   });
 
-  test('stands still when the tail is stopped, and counts what is new', async () => {
+  test('does not move when the tail is stopped, and counts what is new', async () => {
     const { emulator, write } = await openScene(10);
     const page = await open(`${emulator.url}/`);
     await untilCount(page, '10 entries');
