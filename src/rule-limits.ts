@@ -19,6 +19,8 @@ export const ruleLimits = {
   ruleTimeFormatCharactersMax: 128,
   /** A longer text is not parsed, and counts as a miss: groups take many times a search. */
   ruleParseCharactersMax: 64 * 1_024,
+  /** Bytes of a line in which the pattern of first lines is looked for. */
+  firstLineBytesMax: 4_096,
   /** Fields that one parse finds. */
   ruleFieldsMax: 512,
   /** Places where the JSON object after a prefix may begin. */

@@ -37,7 +37,7 @@ const apart = [
 ] as const;
 /** Rooms of a folder, each of which knows only those before it: JSON knows no entry, a record does. */
 const rooms = {
-  encode: ['json', 'redaction', 'traces', 'entries', 'records'],
+  encode: ['json', 'redaction', 'traces', 'entries', 'rules', 'records'],
   emulator: ['protocol', 'store', 'write', 'query', 'page', 'server', 'kubelet', 'verify'],
 } as const;
 /** Fixed borders between planner, drain, shipper and store; every stage may import them. */

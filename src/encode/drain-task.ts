@@ -50,6 +50,13 @@ export type Segment = {
 /** How the lines of a file are written. */
 export type LineFormat = 'cri' | 'docker' | 'raw';
 
+/** Records of one container that a rule could not treat, and that it left out. */
+export type RuleCount = {
+  readonly name: string;
+  readonly misses: number;
+  readonly dropped: number;
+};
+
 /** What is done to the records of a container before they are shipped. */
 export type RecordRule = {
   /** Regular expressions (RE2): what they match is replaced. */
@@ -129,6 +136,8 @@ export type SourceResult = {
   readonly redacted?: number;
   /** Records that the rule left out; absent when there are none. */
   readonly sampledOut?: number;
+  /** What rules could not treat or left out; absent when there is nothing. */
+  readonly rules?: readonly RuleCount[];
   /** Zeros where a line should have begun; absent when there are none. */
   readonly holeBytes?: number;
   /** A read failed with this errno code; what was read before it counts. */

@@ -211,7 +211,7 @@ export function readTime(written: WrittenValue): TimeAction {
 function readTimeFormat(written: WrittenValue): string {
   const text = written.text();
   if (text.includes('%') && text.length <= limits.ruleTimeFormatCharactersMax) {
-    for (const [directive, letter = ''] of text.matchAll(/%[-0_^]?(.?)/g)) {
+    for (const [directive, letter = ''] of text.matchAll(/%[-0_^]?\d?(.?)/g)) {
       if (letter === '' || !directives.includes(letter)) {
         written.note(`has ${directive}, which is not understood`);
       }

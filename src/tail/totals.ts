@@ -7,6 +7,9 @@ import { severityIndex, severityNames } from '../log-severity.ts';
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
+/** Records that a rule could not treat, and that it left out. */
+export type RuleTotals = { readonly misses: number; readonly dropped: number };
+
 /** What one container has had shipped; bytes are of its files. */
 export type ContainerTotals = {
   readonly lines: number;
@@ -27,6 +30,8 @@ export type Totals = ContainerTotals & {
   readonly redacted: number;
   /** Records. */
   readonly sampledOut: number;
+  /** By the name of the rule. */
+  readonly rules: ReadonlyMap<string, RuleTotals>;
   /** Zeros in the files where lines should have begun. */
   readonly holeBytes: number;
   readonly readErrors: number;
@@ -40,7 +45,8 @@ export type ContainerCounter = Writable<Omit<ContainerTotals, 'severities'>> & {
 };
 
 /** The sums of the agent as their owner holds them. */
-export type Counter = Writable<Omit<Totals, keyof ContainerTotals>> & ContainerCounter;
+export type Counter = Writable<Omit<Totals, keyof ContainerTotals | 'rules'>> &
+  ContainerCounter & { readonly rules: Map<string, RuleTotals> };
 
 export function createContainerCounter(): ContainerCounter {
   return { lines: 0, bytes: 0, entries: 0, severities: severityNames.map(() => 0) };
@@ -56,6 +62,7 @@ export function createCounter(): Counter {
     malformedLines: 0,
     redacted: 0,
     sampledOut: 0,
+    rules: new Map(),
     holeBytes: 0,
     readErrors: 0,
     drainCpuMicros: 0,
@@ -80,5 +87,10 @@ export function addDetails(sums: Counter, source: SourceResult): void {
   sums.redacted += source.redacted ?? 0;
   sums.sampledOut += source.sampledOut ?? 0;
   sums.holeBytes += source.holeBytes ?? 0;
+  for (const { name, misses, dropped } of source.rules ?? []) {
+    const before = sums.rules.get(name);
+    const missed = (before?.misses ?? 0) + misses;
+    sums.rules.set(name, { misses: missed, dropped: (before?.dropped ?? 0) + dropped });
+  }
   if (source.readError !== undefined) sums.readErrors += 1;
 }

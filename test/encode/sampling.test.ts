@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { insertIdOf } from '../../src/encode/entries/insert-id.ts';
-import { isKept } from '../../src/encode/records/sampling.ts';
+import { isKept } from '../../src/encode/rules/sampling.ts';
 
 const idPrefix = '0123456789abcdefghijkl';
 const count = 20_000;

@@ -3,21 +3,19 @@
 
 import { nameOf } from './names.js';
 import { bytesText, countText, durationText, moneyText, shareText } from './numbers.js';
-import { minutesText, severityBar } from './severities.js';
+import { errorShare, severityBar } from './severities.js';
 
 const rowsMax = 300;
 /** A lag of more than this is worth a colour; files are looked at each second. */
 const lateSeconds = 10;
 /** So is a part of errors of more than this. */
-export const manyErrors = 0.05;
+const manyErrors = 0.05;
 
 /**
  * @typedef {{ namespace: string, pod: string, container: string, lines: number, bytes: number,
- *   entries: number, linesPerSecond: number, bytesPerSecond: number,
- *   shippedLinesPerSecond: number, shippedBytesPerSecond: number,
- *   writtenBytes: number, writtenLines: number, behindBytes: number,
+ *   entries: number, linesPerSecond: number, bytesPerSecond: number, behindBytes: number,
  *   behindSeconds: number, lostBytes?: number, chargedBytes: number, costPerMonth: number,
- *   costSeconds: number, severities: Record<string, number>, errorShares: (number | null)[],
+ *   severities: Record<string, number>,
  *   files: { name: string, offset: number, readOffset: number, size: number,
  *     isRotated?: boolean, isDeleted?: boolean }[] }} Workload
  * `from` is the width of window that the column needs.
@@ -35,22 +33,22 @@ const columns = [
   },
   {
     title: 'Bytes/s',
-    hint: 'written to its log files, shipped or not; the bar is its share',
+    hint: 'of its log files; the bar is its share',
     value: ({ bytesPerSecond }) => bytesPerSecond,
     text: ({ bytesPerSecond }) => bytesText(bytesPerSecond),
   },
   {
     title: 'Lines/s',
-    hint: 'written to its log files, shipped or not',
+    hint: 'of its log files',
     from: 'wide',
     value: ({ linesPerSecond }) => linesPerSecond,
     text: ({ linesPerSecond }) => countText(linesPerSecond),
   },
   {
     title: 'Errors',
-    hint: 'part of its newest entries that are ERROR or above; the bar is of all severities since the agent started',
-    value: ({ errorShares }) => errorShares[0] ?? 0,
-    text: ({ errorShares }) => shareText(errorShares[0] ?? 0),
+    hint: 'part of its entries that are ERROR or above, since the agent started; the bar is of all severities',
+    value: ({ severities }) => errorShare(severities),
+    text: ({ severities }) => shareText(errorShare(severities)),
   },
   {
     title: 'Behind',
@@ -74,7 +72,7 @@ const columns = [
   },
   {
     title: 'Cost/month',
-    hint: 'estimate, at the rate of the last 15 minutes or of its life',
+    hint: 'estimate, at the rate of the last minutes',
     value: ({ costPerMonth }) => costPerMonth,
     text: ({ costPerMonth }) => moneyText(costPerMonth),
   },
@@ -239,7 +237,6 @@ function cellOf(column, workload, total) {
     cell.append(shareBar(workload.bytesPerSecond / total));
   }
   if (column.title === 'Errors' && workload.entries > 0) {
-    cell.title = minutesText(workload.errorShares);
     cell.append(severityBar(workload.severities));
   }
   return cell;

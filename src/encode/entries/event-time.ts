@@ -16,6 +16,11 @@ export type TimeFields = {
   readonly time: string | undefined;
 };
 
+/** Fields of which only `time` is there. */
+export function ofTime(time: string): TimeFields {
+  return { timestamp: undefined, timestampSeconds: undefined, timestampNanos: undefined, time };
+}
+
 export type EventTime = {
   /** What the entry's timestamp is. */
   readonly text: string;

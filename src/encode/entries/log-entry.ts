@@ -7,11 +7,11 @@ import type { Severity } from '../../log-severity.ts';
 import type { Stream } from './entry-template.ts';
 import { noSpecialFields, writeEntry } from './entry.ts';
 import type { EncodeContext, Entry } from './entry.ts';
-import { acceptedTime } from './event-time.ts';
+import { acceptedTime, ofTime, readEventTime } from './event-time.ts';
 import { fitEntry } from './fit-entry.ts';
-import { scanObject } from '../json/object-scan.ts';
+import { scanObject, type JsonObject } from '../json/object-scan.ts';
 import { parseKlog } from './klog.ts';
-import { joinLabels, labelOf, originalTime } from './labels.ts';
+import { joinLabels, labelOf, labelRoom, originalTime } from './labels.ts';
 import type { Label } from './labels.ts';
 import { severityOfStream } from './severity.ts';
 import { redactedText, redactedWhole } from '../redaction/redact-object.ts';
@@ -52,7 +52,7 @@ const smallBytesMax = Math.floor((limits.entryBytesMax - 4 * limits.entryReserve
 const openBrace = 0x7b;
 
 /** Whether the first byte past JSON white space is a brace; nothing else can be an object. */
-function mayBeObject(content: Uint8Array): boolean {
+export function mayBeObject(content: Uint8Array): boolean {
   for (let at = 0; at < content.length; at++) {
     const byte = content[at];
     if (byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d) continue;
@@ -102,6 +102,8 @@ type Content = {
   readonly text: string;
   readonly mayBeObject: boolean;
   readonly isRedacted: boolean;
+  /** At most; those of the record if not given. */
+  readonly bytes?: number;
 };
 
 function readContent(record: RecordInput, context: EncodeContext): Content {
@@ -120,11 +122,11 @@ function readContent(record: RecordInput, context: EncodeContext): Content {
 
 function finish(
   entry: Entry,
-  { record, text, isRedacted }: Content,
+  { record, text, isRedacted, bytes = record.content.length }: Content,
   context: EncodeContext,
 ): EncodedRecord {
   const { severity } = entry;
-  if (record.content.length + context.labels.length <= smallBytesMax) {
+  if (bytes + context.labels.length <= smallBytesMax) {
     return { severity, entries: [writeEntry(entry, context)], isRedacted };
   }
   const fallback = {
@@ -159,4 +161,60 @@ export function encodeText(record: RecordInput, context: EncodeContext): Encoded
   const content = readContent(record, context);
   const entry = textEntry({ ...record, stream: 'stdout' }, content.text, context);
   return finish({ ...entry, severity: 'DEFAULT' }, content, context);
+}
+
+/** What rules made of a record. */
+export type Shape = {
+  /** Its text, or that of the object. */
+  readonly text: string;
+  readonly object: JsonObject | undefined;
+  readonly severity: Severity | undefined;
+  /** RFC 3339. */
+  readonly eventTime: string | undefined;
+  readonly labels: readonly Label[];
+};
+
+type ShapedRecord = {
+  readonly record: RecordInput;
+  /** It is no line of its file's format. */
+  readonly isText: boolean;
+  readonly shape: Shape;
+  readonly isRedacted: boolean;
+};
+
+function shapedEntry({ record, isText, shape }: ShapedRecord, context: EncodeContext): Entry {
+  const { text, object, severity, eventTime } = shape;
+  const labels = shape.labels.slice(0, Math.max(0, labelRoom(context) - 2));
+  if (object !== undefined) {
+    const marks = [...marksOf(record), ...labels];
+    const facts = { ...record, marks, eventTime };
+    const entry = readSpecialFields(object, facts, context);
+    return severity === undefined ? entry : { ...entry, severity };
+  }
+  const plain = isText ? undefined : klogEntry(record, text, context);
+  const entry = plain ?? textEntry(record, text, context);
+  const raw = eventTime === undefined ? undefined : JSON.stringify(eventTime);
+  const time =
+    raw === undefined ? undefined : readEventTime(ofTime(raw), record.time, context.readAt);
+  const own = [...labels, ...originalTime(time?.refused)];
+  return {
+    ...entry,
+    timestamp: time?.text ?? entry.timestamp,
+    severity: severity ?? (isText ? 'DEFAULT' : entry.severity),
+    labels: joinLabels(entry.labels, own),
+  };
+}
+
+/** The entries of a record as rules have shaped it. */
+export function encodeShape(shaped: ShapedRecord, context: EncodeContext): EncodedRecord {
+  const { isText, shape, isRedacted } = shaped;
+  const record = isText ? { ...shaped.record, stream: 'stdout' as const } : shaped.record;
+  const entry = shapedEntry({ ...shaped, record }, context);
+  const isIdHidden = isRedacted && entry.insertId.includes(redactedText);
+  const insertId = isIdHidden ? JSON.stringify(record.insertId) : entry.insertId;
+  // Three bytes of UTF-8 are the most that one UTF-16 unit takes.
+  const bytes = shape.text.length * 3;
+  const { text } = shape;
+  const content = { record, text, mayBeObject: true, isRedacted, bytes };
+  return finish({ ...entry, insertId }, content, context);
 }

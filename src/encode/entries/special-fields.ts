@@ -6,7 +6,7 @@
 import type { Severity } from '../../log-severity.ts';
 import type { Stream } from './entry-template.ts';
 import type { EncodeContext, Entry } from './entry.ts';
-import { readEventTime } from './event-time.ts';
+import { ofTime, readEventTime } from './event-time.ts';
 import type { TimeFields } from './event-time.ts';
 import type { JsonObject, Member } from '../json/object-scan.ts';
 import { canonicalString, rawMember, rawValue, stringValue } from '../json/json-text.ts';
@@ -71,6 +71,8 @@ export type LineFacts = {
   readonly insertId: string;
   /** Labels that the agent adds to this entry. */
   readonly marks: readonly Label[];
+  /** RFC 3339: the time that a rule read, which wins over those of the record. */
+  readonly eventTime?: string | undefined;
 };
 
 /** The raw value of a special member, or undefined. */
@@ -150,9 +152,13 @@ function takeLabels(source: Fields, countMax: number): readonly Label[] {
 /** The time of the entry; a time that the API would refuse becomes a label. */
 function takeTime(
   source: Fields,
-  lineTime: string,
+  { time: lineTime, eventTime }: LineFacts,
   readAt: Instant,
 ): { text: string; marks: readonly Label[] } {
+  if (eventTime !== undefined) {
+    const { text, refused } = readEventTime(ofTime(JSON.stringify(eventTime)), lineTime, readAt);
+    return { text, marks: originalTime(refused) };
+  }
   const time = readEventTime(
     {
       timestamp: peek(source, 'timestamp'),
@@ -200,7 +206,7 @@ export function readSpecialFields(
     const name = specialKeys.get(member.key);
     if (name !== undefined) source.found.set(name, member);
   }
-  const time = takeTime(source, line.time, context.readAt);
+  const time = takeTime(source, line, context.readAt);
   const allMarks = [...line.marks, ...time.marks];
   const own = takeLabels(source, labelRoom(context) - allMarks.length);
   const names = new Set(own.map((label) => label.key));

@@ -4,14 +4,16 @@
 // The invariant: what it reports as consumed is in the body, and nothing else of the source is.
 
 import { limits } from '../../config.ts';
+import { compileRe2 } from '../../re2-pattern.ts';
 import type { GrowingBody } from '../growing-body.ts';
-import type { Segment, Source, SourceResult } from '../drain-task.ts';
+import type { RecordRule, Segment, Source, SourceResult } from '../drain-task.ts';
 import type { EncodeContext } from '../entries/entry.ts';
 import { beforeZeros, pastZeros } from './hole.ts';
 import { stopDone } from '../kernel/layout.ts';
 import { flushOpen } from './open-record.ts';
 import { ChunkReader } from './read-chunk.ts';
 import { createRedactor } from '../redaction/redactor.ts';
+import { openRecordRules } from '../rules/ruled-record.ts';
 import { consumedOf, skipSource } from './source-result.ts';
 import { openRecords, returnTo, softEnd } from './source-run.ts';
 import type { Encoder, BytePosition, SourceRun } from './source-run.ts';
@@ -31,6 +33,13 @@ type SourceTask = Pick<EncodeContext, 'traceParent' | 'readAt' | 'requestLabels'
   readonly source: Source;
 };
 
+function compileFirstLines({ stdout, stderr }: NonNullable<RecordRule['firstLine']>) {
+  return {
+    ...(stdout !== undefined && { stdout: compileRe2(stdout) }),
+    ...(stderr !== undefined && { stderr: compileRe2(stderr) }),
+  };
+}
+
 function openRun(encoder: Encoder, body: GrowingBody, task: SourceTask): SourceRun {
   const { source, ...shared } = task;
   const { resource, logName, labels, recordRule } = source;
@@ -40,10 +49,13 @@ function openRun(encoder: Encoder, body: GrowingBody, task: SourceTask): SourceR
   const isPlain = !source.joinStackTraces && recordRule === undefined;
   const mayUseKernel = source.format === 'cri' && isPlain;
   const kernel = mayUseKernel && encoder.kernel?.setTemplates(context) ? encoder.kernel : undefined;
-  const tally = new Tally(encoder.severityCounts);
+  const rules = recordRule?.steps === undefined ? undefined : openRecordRules(recordRule.steps);
+  const firstLine = recordRule?.firstLine && compileFirstLines(recordRule.firstLine);
+  const tally = new Tally(encoder.severityCounts, rules?.names);
   const [partials, traces] = [new Map(), new Map()];
   const reader = new ChunkReader(encoder, source);
-  return { encoder, body, source, context, tally, kernel, partials, traces, reader };
+  const ruled = { rules, firstLine };
+  return { encoder, body, source, context, tally, kernel, ...ruled, partials, traces, reader };
 }
 
 /** Bits of the streams whose next line goes on with a partial one: 1 stdout, 2 stderr. */

@@ -6,7 +6,9 @@ import type { Stream } from '../entries/entry-template.ts';
 import { incompleteInsertId, insertIdOf } from '../entries/insert-id.ts';
 import { encodeRecord, encodeText } from '../entries/log-entry.ts';
 import type { EncodedRecord, RecordInput } from '../entries/log-entry.ts';
-import { isKept } from './sampling.ts';
+import type { RecordRules } from '../rules/record-rules.ts';
+import { encodeRuled } from '../rules/ruled-record.ts';
+import { isKept } from '../rules/sampling.ts';
 import type { OpenPartial, BytePosition, SourceRun } from './source-run.ts';
 
 /** `undecided` is a record that has all that can be said now, so it gets no mark. */
@@ -58,13 +60,33 @@ function append(run: SourceRun, record: WholeRecord, encoded: EncodedRecord): bo
   return true;
 }
 
+/** A record that rules shape, or leave out. */
+function emitRuled(
+  run: SourceRun,
+  record: WholeRecord,
+  { rules, isText }: { readonly rules: RecordRules; readonly isText: boolean },
+): boolean {
+  const { segment, offset } = record.position;
+  const sampleId = () => insertIdOf(idPrefixOf(run, segment), offset);
+  const input = { record: inputOf(run, record), isText, sampleId };
+  const { encoded, effects } = encodeRuled(input, rules, run.context);
+  if (encoded !== undefined && !append(run, record, encoded)) return false;
+  run.tally.addMisses(effects.misses);
+  if (effects.droppedBy !== undefined) run.tally.addDropped(effects.droppedBy);
+  return true;
+}
+
 /** A record of the file's format. */
 export function emitRecord(run: SourceRun, record: WholeRecord): boolean {
+  const { rules } = run;
+  if (rules !== undefined) return emitRuled(run, record, { rules, isText: false });
   return append(run, record, encodeRecord(inputOf(run, record), run.context));
 }
 
 /** A line, or part of one, that is not of the file's format. */
 export function emitText(run: SourceRun, record: WholeRecord): boolean {
+  const { rules } = run;
+  if (rules !== undefined) return emitRuled(run, record, { rules, isText: true });
   return append(run, record, encodeText(inputOf(run, record), run.context));
 }
 

@@ -8,6 +8,8 @@ import { emitJoin, emitRecord, joinContent, joinStart } from './emit-record.ts';
 import type { Incomplete, WholeRecord } from './emit-record.ts';
 import { markAt, openBytes, openRecords, softEnd } from './source-run.ts';
 import type { Mark, OpenPartial, OpenTrace, SourceRun } from './source-run.ts';
+import type { Stream } from '../entries/entry-template.ts';
+import type { Re2Pattern } from '../../re2-pattern.ts';
 import { traceStart, traceStep } from '../traces/stack-trace.ts';
 import type { TraceState } from '../traces/stack-trace.ts';
 
@@ -16,6 +18,8 @@ export type FormatLine = WholeRecord & { readonly partial: boolean };
 
 const newline = Buffer.from('\n');
 const utf8 = new TextDecoder();
+/** A record of several lines that goes on until the next first one. */
+const traceOpen: TraceState = 'exception';
 
 /** A trace has one id whether it was flushed, ended by the line after it, or by the log's end. */
 function emitTrace(run: SourceRun, trace: OpenTrace): boolean {
@@ -48,8 +52,46 @@ function joinTrace(
   return true;
 }
 
+/** The pattern of the lines that begin a record; undefined where each line is one. */
+function firstLineOf({ firstLine }: SourceRun, stream: Stream): Re2Pattern | undefined {
+  return firstLine?.[stream];
+}
+
+/** Whether a record begins at the line. Only its beginning is looked at: a tenant writes it. */
+function isFirstLine(pattern: Re2Pattern, content: Uint8Array): boolean {
+  return pattern.test(utf8.decode(content.subarray(0, limits.firstLineBytesMax)));
+}
+
+/** Joins a line that does not match to the record before it; one that matches ends that record. */
+function takeMultiline(
+  run: SourceRun,
+  record: WholeRecord,
+  { pattern, mark }: { readonly pattern: Re2Pattern; readonly mark: Mark | undefined },
+): boolean {
+  const { content, stream, position, time, incomplete } = record;
+  const open = run.traces.get(stream);
+  const isFirst = isFirstLine(pattern, content);
+  if (open !== undefined && !isFirst && incomplete === undefined && hasRoomFor(open, content)) {
+    return joinTrace(run, open, { content, state: traceOpen });
+  }
+  if (open !== undefined && !emitTrace(run, open)) return false;
+  if (incomplete !== undefined) return emitRecord(run, record);
+  run.traces.set(stream, {
+    position,
+    time,
+    stream,
+    mark: mark ?? markAt(run, position),
+    lines: [Buffer.from(content)],
+    bytes: content.length,
+    state: traceOpen,
+  });
+  return true;
+}
+
 /** A record that has all its lines; `mark` is that of its first one, when it had several. */
 function takeRecord(run: SourceRun, record: WholeRecord, mark?: Mark): boolean {
+  const pattern = firstLineOf(run, record.stream);
+  if (pattern !== undefined) return takeMultiline(run, record, { pattern, mark });
   if (!run.source.joinStackTraces) return emitRecord(run, record);
   const { content, stream, position, time, incomplete } = record;
   const text = utf8.decode(content);
@@ -77,7 +119,8 @@ function takeRecord(run: SourceRun, record: WholeRecord, mark?: Mark): boolean {
 }
 
 function endPartial(run: SourceRun, partial: OpenPartial): boolean {
-  const isTaken = run.source.joinStackTraces
+  const isJoined = run.source.joinStackTraces || firstLineOf(run, partial.stream) !== undefined;
+  const isTaken = isJoined
     ? takeRecord(run, { ...partial, content: joinContent(run, partial) }, partial.mark)
     : emitJoin(run, partial, undefined);
   if (isTaken) run.partials.delete(partial.stream);

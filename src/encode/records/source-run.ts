@@ -11,6 +11,8 @@ import type { Stream } from '../entries/entry-template.ts';
 import type { Source } from '../drain-task.ts';
 import type { Kernel } from '../kernel.ts';
 import type { EncodeContext } from '../entries/entry.ts';
+import type { Re2Pattern } from '../../re2-pattern.ts';
+import type { RecordRules } from '../rules/record-rules.ts';
 import type { TraceState } from '../traces/stack-trace.ts';
 import type { ChunkReader } from './read-chunk.ts';
 import type { Tally, TallyMark } from './tally.ts';
@@ -70,6 +72,10 @@ export type SourceRun = {
   readonly tally: Tally;
   /** The kernel, where it may encode this source. */
   readonly kernel: Kernel | undefined;
+  /** Where they match, a line begins a record; undefined where each line is one. */
+  readonly firstLine: Partial<Record<Stream, Re2Pattern>> | undefined;
+  /** The rules that look into its records. */
+  readonly rules: RecordRules | undefined;
   readonly partials: Map<Stream, OpenPartial>;
   readonly traces: Map<Stream, OpenTrace>;
   readonly reader: ChunkReader;

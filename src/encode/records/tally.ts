@@ -2,7 +2,7 @@
 // too.
 
 import { severityIndex } from '../../log-severity.ts';
-import type { SourceResult } from '../drain-task.ts';
+import type { RuleCount, SourceResult } from '../drain-task.ts';
 
 type Counts = {
   lines: number;
@@ -18,6 +18,7 @@ type Counts = {
 export type TallyMark = {
   readonly counts: Readonly<Counts>;
   readonly severityCounts: Uint32Array;
+  readonly ruleCounts: Uint32Array | undefined;
 };
 
 /** What every answer counts. */
@@ -27,9 +28,14 @@ export class Tally {
   readonly #counts: Counts = { ...zeroTally, redacted: 0, sampledOut: 0, holeBytes: 0 };
   /** The kernel counts here, too. */
   readonly #severityCounts: Uint32Array;
+  readonly #ruleNames: readonly string[];
+  /** Of each rule: the records that it could not treat, and those that it left out. */
+  readonly #ruleCounts: Uint32Array | undefined;
 
-  constructor(severityCounts: Uint32Array) {
+  constructor(severityCounts: Uint32Array, ruleNames: readonly string[] = []) {
     this.#severityCounts = severityCounts.fill(0);
+    this.#ruleNames = ruleNames;
+    this.#ruleCounts = ruleNames.length === 0 ? undefined : new Uint32Array(2 * ruleNames.length);
   }
 
   /** Lines that the kernel has made entries; their severities it has counted. */
@@ -63,17 +69,29 @@ export class Tally {
     this.#counts.sampledOut++;
   }
 
+  /** A record that the rules at these places could not treat. */
+  addMisses(places: readonly number[]): void {
+    for (const place of places) this.#ruleCounts![2 * place]! += 1;
+  }
+
+  /** A record that the rule at this place has left out. */
+  addDropped(place: number): void {
+    this.#ruleCounts![2 * place + 1]! += 1;
+  }
+
   addHole(bytes: number): void {
     this.#counts.holeBytes += bytes;
   }
 
   mark(): TallyMark {
-    return { counts: { ...this.#counts }, severityCounts: this.#severityCounts.slice() };
+    const severityCounts = this.#severityCounts.slice();
+    return { counts: { ...this.#counts }, severityCounts, ruleCounts: this.#ruleCounts?.slice() };
   }
 
-  returnTo({ counts, severityCounts }: TallyMark): void {
+  returnTo({ counts, severityCounts, ruleCounts }: TallyMark): void {
     Object.assign(this.#counts, counts);
     this.#severityCounts.set(severityCounts);
+    if (ruleCounts !== undefined) this.#ruleCounts?.set(ruleCounts);
   }
 
   /**
@@ -84,7 +102,19 @@ export class Tally {
     const { redacted, sampledOut, holeBytes, ...counts } = this.#counts;
     const isPlain = this.#severityCounts[severityIndex('INFO')] === counts.entries;
     const severities = isPlain ? undefined : [...this.#severityCounts];
-    if (redacted === 0 && sampledOut === 0 && holeBytes === 0) return { ...counts, severities };
-    return { ...counts, severities, redacted, sampledOut, holeBytes };
+    const hasNone = redacted === 0 && sampledOut === 0 && holeBytes === 0;
+    const rules = this.#countsByRule();
+    if (hasNone && rules.length === 0) return { ...counts, severities };
+    const ruled = rules.length > 0 && { rules };
+    return { ...counts, severities, redacted, sampledOut, holeBytes, ...ruled };
+  }
+
+  #countsByRule(): RuleCount[] {
+    const counts = this.#ruleCounts;
+    if (counts === undefined) return [];
+    return this.#ruleNames.flatMap((name, place) => {
+      const [misses = 0, dropped = 0] = counts.subarray(2 * place, 2 * place + 2);
+      return misses + dropped === 0 ? [] : [{ name, misses, dropped }];
+    });
   }
 }

@@ -9,11 +9,10 @@
 // searches of a task together have an allowance of CPU time, and one record never more than a
 // second. When it is spent, the record is hidden as a whole.
 
-import { threadCpuUsage } from 'node:process';
-
 import { limits } from '../../config.ts';
 import { compileRe2, type Re2Pattern } from '../../re2-pattern.ts';
 import { applyEdits } from '../json/object-scan.ts';
+import { createAllowance, type Allowance } from './allowance.ts';
 import { endableText, SearchSpent } from './endable-text.ts';
 import {
   keysAndScalars,
@@ -30,38 +29,6 @@ export type Redactor = {
   /** undefined: there is nothing to hide. */
   redact(text: string): Redacted | undefined;
 };
-
-function threadCpuMs(): number {
-  const { user, system } = threadCpuUsage();
-  return (user + system) / 1e3;
-}
-
-/** The time that a source's searches may take, which grows with what is searched. */
-function createAllowance() {
-  let leftMs: number = limits.redactStartMs;
-  let startMs: number | undefined;
-  let startCpuMs = 0;
-  return {
-    /** Before a search; the first one of a record starts the clock. */
-    grant(steps: number) {
-      leftMs = Math.min(leftMs + (steps * limits.redactStepNanos) / 1e6, limits.redactMsMax);
-      if (startMs !== undefined) return;
-      startMs = performance.now();
-      startCpuMs = threadCpuMs();
-    },
-    /** The clock is cheap; only CPU time counts, so that a busy machine changes nothing. */
-    isSpent: () =>
-      startMs !== undefined &&
-      performance.now() - startMs > leftMs &&
-      threadCpuMs() - startCpuMs > leftMs,
-    endRecord() {
-      if (startMs !== undefined) leftMs = Math.max(0, leftMs - (threadCpuMs() - startCpuMs));
-      startMs = undefined;
-    },
-  };
-}
-
-type Allowance = ReturnType<typeof createAllowance>;
 
 /** A text and what of it is searched how. */
 type Searched = {

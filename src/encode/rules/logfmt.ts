@@ -1,0 +1,88 @@
+// Parses logfmt: `level=info msg="it is \"up\"" debug`. The invariant: linear in the text; a text
+// whose first word is no `key=value` is none, or every sentence would be a list of keys.
+
+import { limits } from '../../config.ts';
+import type { Members } from './rule-payload.ts';
+
+const equals = 0x3d;
+const quote = 0x22;
+const backslash = 0x5c;
+const space = 0x20;
+
+/** Past the word that begins at `start`: up to white space. */
+function wordEnd(text: string, start: number): number {
+  let at = start;
+  while (at < text.length && text.charCodeAt(at) > space) at++;
+  return at;
+}
+
+/** Past the key at `start`; a quote ends it. */
+function keyEnd(text: string, start: number): number {
+  let at = start;
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code <= space || code === equals || code === quote) break;
+  }
+  return at;
+}
+
+/** Past the string at `start`; -1 when it has no end. Negative otherwise: it has escapes. */
+function stringEnd(text: string, start: number): { end: number; isPlain: boolean } {
+  let isPlain = true;
+  for (let at = start + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === quote) return { end: at + 1, isPlain };
+    if (code === backslash) {
+      at++;
+      isPlain = false;
+    } else if (code < space) isPlain = false;
+  }
+  return { end: -1, isPlain };
+}
+
+const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r' };
+
+/** The JSON string of what is between quotes, escaped in whatever way. */
+function rewritten(quoted: string): string {
+  try {
+    return JSON.stringify((JSON.parse(quoted) as string).toWellFormed());
+  } catch {
+    const inner = quoted.slice(1, -1);
+    const meant = inner.replaceAll(/\\([^])/g, (_, letter: string) => escapes[letter] ?? letter);
+    return JSON.stringify(meant);
+  }
+}
+
+/** Its fields as JSON strings; undefined when it is no logfmt. */
+export function parseLogfmt(text: string): Members | undefined {
+  const members: Members = new Map();
+  const { length } = text;
+  let at = 0;
+  for (;;) {
+    while (at < length && text.charCodeAt(at) <= space) at++;
+    if (at === length) break;
+    const end = keyEnd(text, at);
+    const code = text.charCodeAt(end);
+    if (end === at || code === quote || members.size >= limits.ruleFieldsMax) return undefined;
+    const key = text.slice(at, end);
+    at = end;
+    if (code !== equals) {
+      if (members.size === 0) return undefined;
+      members.set(key, '"true"');
+      continue;
+    }
+    if (text.charCodeAt(at + 1) === quote) {
+      const string = stringEnd(text, at + 1);
+      const isWhole = string.end === length || text.charCodeAt(string.end) <= space;
+      if (string.end === -1 || !isWhole) return undefined;
+      const quoted = text.slice(at + 1, string.end);
+      members.set(key, string.isPlain ? quoted : rewritten(quoted));
+      at = string.end;
+    } else {
+      const valueEnd = wordEnd(text, at + 1);
+      members.set(key, JSON.stringify(text.slice(at + 1, valueEnd)));
+      at = valueEnd;
+    }
+  }
+  return members.size === 0 ? undefined : members;
+}

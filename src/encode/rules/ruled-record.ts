@@ -1,0 +1,122 @@
+// Encodes a record that rules shape: the rules first, then the reference encoder as for any other
+// record of that kind.
+//
+// Invariant: a record whose shape cannot be sent is shipped as it was written, and is a miss of the
+// last rule that changed it.
+
+import { limits } from '../../config.ts';
+import type { NamedSteps } from '../../rules/resolve-rules.ts';
+import type { EncodeContext } from '../entries/entry.ts';
+import {
+  encodeRecord,
+  encodeShape,
+  encodeText,
+  mayBeObject,
+  type EncodedRecord,
+  type RecordInput,
+  type Shape,
+} from '../entries/log-entry.ts';
+import type { Redacted } from '../redaction/redact-object.ts';
+import {
+  createRecordRules,
+  defaultSeverity,
+  type RecordRules,
+  type RuledRecord,
+  type RuleEffects,
+} from './record-rules.ts';
+import { membersOf, RulePayload } from './rule-payload.ts';
+
+const utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
+
+/** By the JSON of the rules: they are the same for most containers and all tasks. */
+const compiledRules = new Map<string, RecordRules>();
+
+/** The rules of a source, from their JSON; each source of a task begins with them anew. */
+export function openRecordRules(steps: string): RecordRules {
+  let rules = compiledRules.get(steps);
+  if (rules === undefined) {
+    if (compiledRules.size >= limits.ruleListsKept) compiledRules.clear();
+    rules = createRecordRules(JSON.parse(steps) as readonly NamedSteps[]);
+    compiledRules.set(steps, rules);
+  }
+  rules.begin();
+  return rules;
+}
+
+/** What a record becomes under rules. */
+export type RuledResult = {
+  /** undefined: a rule left it out. */
+  readonly encoded: EncodedRecord | undefined;
+  readonly effects: RuleEffects;
+};
+
+export type RuledInput = {
+  readonly record: RecordInput;
+  /** It is no line of its file's format. */
+  readonly isText: boolean;
+  readonly sampleId: () => string;
+};
+
+function openRecord({ record, isText, sampleId }: RuledInput, content: Redacted): RuledRecord {
+  const { text } = content;
+  const stream = isText ? 'stdout' : record.stream;
+  const isObject = !isText && content.mayBeObject;
+  return {
+    text,
+    stream,
+    time: record.time,
+    payload: new RulePayload(text, isObject ? membersOf(text) : undefined),
+    sampleId,
+    streamSeverity: defaultSeverity(stream, isText),
+    severity: undefined,
+    eventTime: undefined,
+    labels: [],
+    isRedacted: false,
+  };
+}
+
+/** What the encoder is given; undefined when that cannot be sent. */
+function shapeOf(ruled: RuledRecord, bytesMax: number): Shape | undefined {
+  const { payload, severity, eventTime, labels } = ruled;
+  const { text } = payload;
+  const object = text === undefined ? payload.toObject() : undefined;
+  const shaped = text ?? object?.text;
+  if (shaped === undefined || shaped.length > bytesMax) return undefined;
+  return { text: shaped, object, severity, eventTime, labels };
+}
+
+/** Searches the fields again that a rule took out of a text: escapes may have hidden matches. */
+function redactAgain(ruled: RuledRecord, { redactor }: EncodeContext): void {
+  const text = redactor === undefined ? undefined : ruled.payload.toObject()?.text;
+  const redacted = text === undefined ? undefined : redactor?.redact(text);
+  if (redacted === undefined) return;
+  const members = redacted.mayBeObject ? membersOf(redacted.text) : undefined;
+  ruled.payload.replace(members ?? new Map([['message', JSON.stringify(redacted.text)]]));
+  ruled.isRedacted = true;
+}
+
+/** Carries the rules out, and encodes what they leave. */
+export function encodeRuled(
+  input: RuledInput,
+  rules: RecordRules,
+  context: EncodeContext,
+): RuledResult {
+  const { record, isText } = input;
+  const written = utf8.decode(record.content);
+  const redacted = context.redactor?.redact(written);
+  const content = redacted ?? { text: written, mayBeObject: mayBeObject(record.content) };
+  const ruled = openRecord(input, content);
+  if (redacted !== undefined) ruled.isRedacted = true;
+  const effects = rules.apply(ruled);
+  if (effects.droppedBy !== undefined) return { encoded: undefined, effects };
+  if (ruled.payload.text === undefined) redactAgain(ruled, context);
+  const shape = shapeOf(ruled, Math.max(record.content.length, limits.lineBytesMax));
+  if (shape === undefined) {
+    const last = effects.applied.at(-1) ?? 0;
+    if (!effects.misses.includes(last)) effects.misses.push(last);
+    const plain = { ...record, ...(ruled.isRedacted && { content: Buffer.from('[REDACTED]') }) };
+    return { encoded: (isText ? encodeText : encodeRecord)(plain, context), effects };
+  }
+  const encoded = encodeShape({ record, isText, shape, isRedacted: ruled.isRedacted }, context);
+  return { encoded, effects };
+}

@@ -1,0 +1,99 @@
+// What the numbers and names of log libraries mean as severities.
+
+import { severityNames, type Severity } from '../../log-severity.ts';
+import type { SeverityAction, SeverityMapName } from '../../rules/rule.ts';
+import { parseLevel, parseSeverity } from '../entries/severity.ts';
+
+/** The severity of the greatest number that is not above; in ascending order. */
+type Steps = readonly (readonly [from: number, Severity])[];
+
+// pino and bunyan let a program have levels of its own between theirs.
+const pino: Steps = [
+  [1, 'DEBUG'],
+  [30, 'INFO'],
+  [40, 'WARNING'],
+  [50, 'ERROR'],
+  [60, 'CRITICAL'],
+];
+const python: Steps = [
+  [0, 'DEFAULT'],
+  [1, 'DEBUG'],
+  [20, 'INFO'],
+  [30, 'WARNING'],
+  [40, 'ERROR'],
+  [50, 'CRITICAL'],
+];
+/** Those of Log4j 1 and logback grow with the severity, those of Log4j 2 shrink. */
+const log4j: Steps = [
+  [1, 'CRITICAL'],
+  [200, 'ERROR'],
+  [300, 'WARNING'],
+  [400, 'INFO'],
+  [500, 'DEBUG'],
+  [5_000, 'DEBUG'],
+  [20_000, 'INFO'],
+  [30_000, 'WARNING'],
+  [40_000, 'ERROR'],
+  [50_000, 'CRITICAL'],
+];
+/** RFC 5424. */
+const syslog: Steps = [
+  [0, 'EMERGENCY'],
+  [1, 'ALERT'],
+  [2, 'CRITICAL'],
+  [3, 'ERROR'],
+  [4, 'WARNING'],
+  [5, 'NOTICE'],
+  [6, 'INFO'],
+  [7, 'DEBUG'],
+];
+const numbers: Readonly<Record<SeverityMapName, Steps>> = {
+  pino,
+  bunyan: pino,
+  log4j,
+  syslog,
+  python,
+};
+/** Where the names differ from what `parseSeverity` understands. */
+const names: Readonly<Record<string, Severity>> = {
+  panic: 'EMERGENCY',
+  silly: 'DEBUG',
+  verbose: 'DEBUG',
+  all: 'DEBUG',
+};
+
+function ofNumber(value: number, steps: Steps): Severity | undefined {
+  return steps.findLast(([from]) => value >= from)?.[1];
+}
+
+/** The severity of a syslog priority. */
+export function severityOfPriority(priority: number): Severity {
+  return syslog[priority & 7]?.[1] ?? 'DEFAULT';
+}
+
+function ofOwnMap(text: string, map: Readonly<Record<string, Severity>>): Severity | undefined {
+  if (Object.hasOwn(map, text)) return map[text];
+  const lower = text.toLowerCase();
+  const key = Object.keys(map).find((known) => known.toLowerCase() === lower);
+  if (key !== undefined) return map[key];
+  return Object.hasOwn(map, '*') ? map['*'] : undefined;
+}
+
+/** A longer text is no name; it also bounds the work on what a tenant writes. */
+const textCharactersMax = 64;
+
+/** What a field's text means; undefined when it means nothing. */
+export function mappedSeverity(text: string, map: SeverityAction['map']): Severity | undefined {
+  if (text.length > textCharactersMax) return undefined;
+  if (typeof map === 'object') return ofOwnMap(text, map);
+  const word = text.trim();
+  if (map === undefined) return parseLevel(word);
+  if (/^\d{1,6}(?:\.0+)?$/.test(word)) return ofNumber(Number(word), numbers[map]);
+  const lower = word.toLowerCase();
+  return Object.hasOwn(names, lower) ? names[lower] : parseSeverity(word);
+}
+
+/** The place of `severity` in `severityNames`. */
+export function placeOf(severity: Severity): number {
+  return severityNames.indexOf(severity);
+}
