@@ -187,3 +187,12 @@ export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
 export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error;
 }
+
+/** The code and text of an error and of the first error below it, which names the system call. */
+export function networkErrorText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error.cause;
+  const code = 'code' in error ? String(error.code) : '';
+  const text = error.message.includes(code) ? error.message : `${code}: ${error.message}`;
+  return first instanceof Error ? `${text} (${first.message})` : text;
+}

@@ -1,5 +1,7 @@
 // Waiting that a signal to stop ends.
 
+import { setTimeout as sleep } from 'node:timers/promises';
+
 /** What `work` resolves to, or undefined as soon as `signal` is aborted; rejects as `work` does. */
 export async function untilAborted<Result>(
   work: Promise<Result>,
@@ -17,4 +19,10 @@ export async function untilAborted<Result>(
   } finally {
     signal.removeEventListener('abort', end);
   }
+}
+
+/** Resolves after `ms`, or as soon as `signal` is aborted. */
+export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  const options = signal === undefined ? {} : { signal };
+  await sleep(Math.max(ms, 0), undefined, options).catch(() => undefined);
 }

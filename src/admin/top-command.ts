@@ -5,7 +5,6 @@
 // rollouts. Node's readline gives the keys; cli-truncate and string-width measure what they draw,
 // which is all that a library of widgets would be used for.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReadStream } from 'node:tty';
 import { styleText } from 'node:util';
 import type { Config } from '../options/options.ts';
@@ -14,6 +13,7 @@ import { AgentError } from '../errors.ts';
 import { openKeyboard } from './keyboard.ts';
 import { valueText } from '../options/option-value.ts';
 import { printable } from '../printable.ts';
+import { pause } from '../until-aborted.ts';
 import type { AgentStatus } from './admin-source.ts';
 import { durationText } from '../number-text.ts';
 import { cutLine } from './top-layout.ts';
@@ -96,11 +96,6 @@ async function look(url: string): Promise<Look> {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new AgentError('ADMIN_UNREACHABLE', `${url}: ${reason}`, { cause: error });
   }
-}
-
-/** Waits; an abort ends it early. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => undefined);
 }
 
 type Asked = { readonly url: string; readonly first: Look };

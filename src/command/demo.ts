@@ -26,6 +26,7 @@ import type { Emulator } from '../emulator/server/server.ts';
 import { accountLines } from '../emulator/kubelet/log-account.ts';
 import { isExactlyOnce, verifyShipped } from '../emulator/verify/verify-shipped.ts';
 import { hasCode } from '../errors.ts';
+import { pause } from '../until-aborted.ts';
 
 const linesPerSecond = 300;
 const reportEveryMs = 5_000;
@@ -270,12 +271,4 @@ async function ended(agent: ChildProcess | undefined): Promise<number | string |
     await once(agent, 'exit');
   }
   return agent.exitCode ?? agent.signalCode ?? undefined;
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(Math.max(ms, 0), undefined, { signal });
-  } catch {
-    // The signal: the caller looks at it.
-  }
 }

@@ -1,9 +1,8 @@
 // A random wait before the agent starts. When a rollout or a power cut starts hundreds of agents at
 // once, each asks the API server for its pods and Google for a token: the wait spreads that.
 
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import type { Config } from '../options/options.ts';
+import { pause } from '../until-aborted.ts';
 
 /** Ends at the signal at the latest; nothing is opened or locked yet. `random` is in [0, 1). */
 export async function delayStart(
@@ -13,5 +12,5 @@ export async function delayStart(
 ): Promise<void> {
   const waitMs = once ? 0 : random() * startJitterMs;
   if (waitMs === 0) return;
-  await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+  await pause(waitMs, signal);
 }

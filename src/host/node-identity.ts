@@ -3,7 +3,6 @@
 // needs neither.
 
 import { hostname } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { backoffMs } from '../backoff.ts';
 import { limits } from '../config.ts';
@@ -11,6 +10,7 @@ import { AgentError, hasCode } from '../errors.ts';
 import { getMetadata, metadataUrl } from '../gce-metadata.ts';
 import type { Log } from '../log.ts';
 import { isLoopback } from '../loopback.ts';
+import { pause } from '../until-aborted.ts';
 import { flagOf } from '../options/config-loader.ts';
 import { type Config, options } from '../options/options.ts';
 
@@ -128,8 +128,7 @@ async function askPatiently(
       const text = `the metadata server ${config.metadataHost}: ${problem}`;
       search.log?.warn('METADATA_UNAVAILABLE', text);
     }
-    const { signal } = search;
-    await sleep(waitMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+    await pause(waitMs, search.signal);
   }
 }
 

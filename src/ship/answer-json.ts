@@ -5,6 +5,8 @@
 // google/rpc/error_details.proto, google/api/error_reason.proto, WriteLogEntriesPartialErrors of
 // google/logging/v2; `errors[]` is the older form of the same.
 
+import { listOf, member, textOf } from '../json-value.ts';
+
 /** What the API says about one entry: a google.rpc.Code and its message. */
 export type EntryError = { readonly code: number; readonly text: string };
 
@@ -175,18 +177,4 @@ function fieldErrors(details: readonly unknown[], entryCount: number): Map<numbe
 function indexOf(digits: string, entryCount: number): number | undefined {
   const index = /^\d{1,9}$/.test(digits) ? Number(digits) : Number.NaN;
   return index < entryCount ? index : undefined;
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function member(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
-    ? (value as Record<string, unknown>)[key]
-    : undefined;
 }

@@ -5,11 +5,12 @@
 // those that were refused: numbers and repeated members survive as they are.
 
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { limits } from '../config.ts';
 import { hasCode } from '../errors.ts';
+import { isObject, textOf } from '../json-value.ts';
 
 /** What a line of a dead-letter file says. */
 export type LetterSummary = {
@@ -166,31 +167,13 @@ export function newestLetters(stateDir: string, countMax: number, tailBytes: num
 }
 
 function sizeOf(path: string): number {
-  try {
-    const fd = openSync(path, 'r');
-    try {
-      return fstatSync(fd).size;
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return 0;
-    throw error;
-  }
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function containerOf(resource: LetterDefaults['resource']): string {
   const labels = isObject(resource?.labels) ? resource.labels : {};
   const names = ['namespace_name', 'pod_name', 'container_name'].map((key) => textOf(labels[key]));
   return names.every((name) => name === '') ? '' : names.join('/');
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 const quote = 0x22;

@@ -7,7 +7,7 @@
 
 import type { Dispatcher } from 'undici';
 import type { ErrorCode } from '../errors.ts';
-import { hasCode } from '../errors.ts';
+import { hasCode, networkErrorText } from '../errors.ts';
 import type { Answer } from './answer.ts';
 import { asBuffer } from './body.ts';
 import type { ShipLimits } from './ship-limits.ts';
@@ -173,7 +173,10 @@ class Exchange implements Dispatcher.DispatchHandler {
   /** Ends the exchange without a complete answer. */
   fail(error: unknown): void {
     const late = hasCode(error, 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT');
-    this.#settle({ code: late ? 'SHIP_TIMEOUT' : 'SHIP_UNREACHABLE', text: describe(error) });
+    this.#settle({
+      code: late ? 'SHIP_TIMEOUT' : 'SHIP_UNREACHABLE',
+      text: networkErrorText(error),
+    });
   }
 
   /** From here on the answer has `shipAnswerMs`, unless the whole exchange has less left. */
@@ -207,15 +210,4 @@ class Exchange implements Dispatcher.DispatchHandler {
 
 function firstOf(header: string | string[] | undefined): string | undefined {
   return Array.isArray(header) ? header[0] : header;
-}
-
-/** The code and text of an error and of the first error below it, which names the system call. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const first = error instanceof AggregateError ? error.errors[0] : error.cause;
-  const text =
-    'code' in error && !error.message.includes(String(error.code))
-      ? `${String(error.code)}: ${error.message}`
-      : error.message;
-  return first instanceof Error ? `${text} (${first.message})` : text;
 }

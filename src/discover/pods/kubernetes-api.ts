@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import type { Dispatcher } from 'undici';
 import Pool from 'undici/lib/dispatcher/pool.js';
 import { limits } from '../../config.ts';
-import { AgentError, hasCode } from '../../errors.ts';
+import { AgentError, hasCode, networkErrorText } from '../../errors.ts';
 import { version } from '../../version.ts';
 
 export type KubernetesApiOptions = {
@@ -66,7 +66,7 @@ export class KubernetesApi {
     } catch (error) {
       // The next request gets new connections and reads the certificates again.
       this.#drop();
-      throw error instanceof AgentError ? error : unavailable(describe(error), error);
+      throw error instanceof AgentError ? error : unavailable(networkErrorText(error), error);
     }
   }
 
@@ -169,11 +169,4 @@ function readIfThere(path: string): string | undefined {
 
 function unavailable(text: string, cause?: unknown): AgentError {
   return new AgentError('POD_METADATA_UNAVAILABLE', text, { cause });
-}
-
-/** undici wraps what the system said. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const first = error instanceof AggregateError ? error.errors[0] : error.cause;
-  return first instanceof Error ? `${error.message} (${first.message})` : error.message;
 }

@@ -6,6 +6,7 @@
 // bytes: the encoder cannot leave any of it out, and the API takes 64 labels an entry.
 
 import { limits } from '../../config.ts';
+import { isObject } from '../../json-value.ts';
 
 /** What is kept of a pod; the pod itself is not. */
 export type PodFacts = {
@@ -153,5 +154,5 @@ function textsOf(written: unknown): Texts {
 }
 
 function asRecord(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  return isObject(value) ? value : {};
 }

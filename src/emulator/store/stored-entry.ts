@@ -7,6 +7,7 @@
 
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { fromJson, toBinary, toJson } from '@bufbuild/protobuf';
+import { isObject } from '../../json-value.ts';
 import type { RequestDefaults, StoredEntry } from './entry-store.ts';
 import { logEntrySchema, registry } from '../protocol/log-entry-schema.ts';
 import { discoveryFields, jsonNameOf, severityNumbers } from '../protocol/log-entry-types.ts';
@@ -73,7 +74,7 @@ const copiers: ReadonlyMap<string, Copier> = new Map<string, Copier>([
   ['traceSampled', (value) => typeof value === 'boolean'],
   ['severity', (value) => typeof value === 'string' && Object.hasOwn(severityNumbers, value)],
   ['labels', isStringMap],
-  ['jsonPayload', (value) => typeof value === 'object' && value !== null && !Array.isArray(value)],
+  ['jsonPayload', isObject],
   [
     'resource',
     (value) => {

@@ -10,15 +10,12 @@
 
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { ScalarType } from '@bufbuild/protobuf';
+import { isObject } from '../../json-value.ts';
 import { parseInstant } from '../protocol/timestamp.ts';
 
 type Check = (value: unknown) => boolean;
 
 const compiled = new Map<DescMessage, Check>();
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 function isInt32(value: unknown): boolean {
   return typeof value === 'number' && (value | 0) === value;
