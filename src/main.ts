@@ -3,7 +3,7 @@
 // imported by tailship.js.
 
 import './node-version.js';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import module from 'node:module';
 import { totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -11,12 +11,11 @@ import { fileURLToPath } from 'node:url';
 /** As Node itself ends after an uncaught error. */
 const exitFault = 1;
 
-restartWithCompileCache();
-const { runCli } = await import('./command/cli.ts');
-const { createLog } = await import('./log.ts');
-if (!process.stderr.isTTY) structureStderr();
-
+// Before the modules are loaded: until a handler is there, a signal to stop may be lost.
 const stop = new AbortController();
+if (hasMissedStop()) stop.abort('SIGTERM');
+else restartWithCompileCache();
+
 const outputClosed = new AbortController();
 
 const reloads = new EventTarget();
@@ -33,6 +32,10 @@ for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     stop.abort(name);
   });
 }
+
+const { runCli } = await import('./command/cli.ts');
+const { createLog } = await import('./log.ts');
+if (!process.stderr.isTTY) structureStderr();
 
 // The agent of a demo that was killed has no demo left to run for.
 if (process.channel !== undefined) process.on('disconnect', () => stop.abort('disconnect'));
@@ -84,6 +87,19 @@ function structureStderr(): void {
     log.error(undefined, `tailship ends by a fault of its own: ${message}`, { stack });
     process.exit(exitFault);
   });
+}
+
+/**
+ * The kernel protects the first process of a container from signals that it does not handle.
+ * Node's own handler of SIGTERM works once and then raises it again without one; that it is gone
+ * tells that one came. The kubelet sends no other until it kills.
+ */
+function hasMissedStop(): boolean {
+  if (process.pid !== 1) return false;
+  const sigtermBit = 1n << 14n;
+  const [, caught] =
+    /^SigCgt:\s+([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+  return caught !== undefined && (BigInt(`0x${caught}`) & sigtermBit) === 0n;
 }
 
 /** SIGHUP has two meanings: read the configuration again, and: the user has closed the terminal. */

@@ -91,8 +91,8 @@ export function planContext(config: Config, nodeIdentity: NodeIdentity): PlanCon
 
 /** Releases what `makeAgent` took, and saves the positions. */
 export async function closeAgent({ encoder, fleet, store }: Agent): Promise<void> {
-  fleet.close();
   store.flush();
   store.close();
   await encoder.close();
+  fleet.close(); // Last: a task that was not waited for may have been reading until now.
 }

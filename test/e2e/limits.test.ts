@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { makeScratch, runOnce, startAgentProcess, until } from '../support/agent-process.ts';
 import type { AgentOptions, AgentProcess } from '../support/agent-process.ts';
-import { descriptorsOf, entriesOf, withAdmin } from '../support/agent-status.ts';
+import { descriptorsOf, entriesOf, holdsOpen, withAdmin } from '../support/agent-status.ts';
 import { type Scene, useScene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
 
@@ -160,16 +160,18 @@ describe('positions that do not fit', () => {
   );
 });
 
-describe('a state directory', () => {
-  const under = (options: string) => [
-    'unshare',
-    '--mount',
-    ...shell(`mount -t tmpfs -o ${options} tmpfs "$TAILSHIP_TEST_STATE"`),
-  ];
-  const mayMount =
-    spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
+const mayMount =
+  isRoot && spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
 
-  test.skipIf(!isRoot || !mayMount).each([
+/** A file system of its own for the state directory, which only the agent sees. */
+function underTmpfs(options: string): string[] {
+  fs.mkdirSync(agentOptions.stateDir);
+  const mount = `mount -t tmpfs -o ${options} tmpfs '${agentOptions.stateDir}'`;
+  return ['unshare', '--mount', ...shell(mount)];
+}
+
+describe('a state directory', () => {
+  test.skipIf(!mayMount).each([
     { what: 'is read-only', mount: 'ro' },
     { what: 'is full', mount: 'size=4k,nr_inodes=2' },
   ])('that $what costs readiness, not lines', async ({ mount }) => {
@@ -181,12 +183,7 @@ describe('a state directory', () => {
     await container?.rotate();
     writeAll(100);
     const admin = await withAdmin();
-    fs.mkdirSync(agentOptions.stateDir);
-    const [first = '', ...rest] = under(mount);
-    const words = rest.map((word) =>
-      word.replace('"$TAILSHIP_TEST_STATE"', `'${agentOptions.stateDir}'`),
-    );
-    const agent = startAgent({ flags: admin.flags, under: [first, ...words] });
+    const agent = startAgent({ flags: admin.flags, under: underTmpfs(mount) });
     await until(
       'the plain files came',
       async () => (await emulator.stats()).distinctEntries >= 200,
@@ -198,6 +195,27 @@ describe('a state directory', () => {
     await until('new lines came', async () => (await emulator.stats()).distinctEntries >= 220);
     expect(await agent.stop()).toBe(0);
   });
+});
+
+describe('a small state directory', () => {
+  // Needs root, to mount a real one.
+  test.skipIf(!mayMount)(
+    'that deleted files do not fit into is told, and they are read where they are',
+    async () => {
+      startPods(3);
+      writeAll(8_000);
+      await emulator.setFaults({ mode: 'status', status: 503 });
+      const agent = startAgent({ under: underTmpfs('size=1m') });
+      const isOpen = () => kubelet.pods.every(({ directory }) => holdsOpen(agent.pid, directory));
+      await until('all logs are open', isOpen);
+      for (const pod of kubelet.pods) pod.delete();
+      await until('it is told', () => /held open only: ENOSPC/.test(agent.log.join('\n')));
+      await emulator.setFaults({});
+      await expectExactlyOnce({ kubelet, emulator }, { deletedToo: true });
+      expect(agent.log.join('\n')).not.toMatch(/LINES_LOST/);
+      expect(await agent.stop()).toBe(0);
+    },
+  );
 });
 
 describe('what a pod may plant', () => {

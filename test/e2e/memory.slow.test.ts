@@ -1,8 +1,6 @@
 // Memory under an outage: what the agent holds does not grow with what waits in the files, and it
 // fits into a real memory cgroup.
 
-import { spawnSync } from 'node:child_process';
-import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
@@ -18,6 +16,7 @@ import {
 } from '../support/agent-process.ts';
 import type { EmulatorProcess } from '../support/agent-process.ts';
 import { rssOf, withAdmin } from '../support/agent-status.ts';
+import { makeMemoryCgroup } from '../support/memory-cgroup.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
 
 const seconds = Number(process.env['TAILSHIP_OUTAGE_SECONDS'] ?? 30);
@@ -102,44 +101,14 @@ test(
   },
 );
 
-type Cgroup = { readonly procs: string };
-
-/** Version 1 and version 2: where the limit of a memory cgroup is. */
-const hierarchies = [
-  { root: '/sys/fs/cgroup/memory', limit: 'memory.limit_in_bytes' },
-  { root: '/sys/fs/cgroup', limit: 'memory.max' },
-];
-
-/** A memory cgroup, of whichever version the machine lets us make one. */
-function makeCgroup(bytesMax: number): Cgroup | undefined {
-  for (const { root, limit } of hierarchies) {
-    const directory = path.join(root, `tailship-test-${process.pid}`);
-    try {
-      fs.mkdirSync(directory);
-      fs.writeFileSync(path.join(directory, limit), String(bytesMax));
-      return {
-        procs: path.join(directory, 'cgroup.procs'),
-      };
-    } catch {
-      spawnSync('rmdir', [directory]);
-    }
-  }
-  return undefined;
-}
-
-const cgroup = makeCgroup(200 * mebibyte);
-afterAll(() =>
-  until('the cgroup is empty', () => {
-    if (cgroup !== undefined) spawnSync('rmdir', [path.dirname(cgroup.procs)]);
-    return cgroup === undefined || !fs.existsSync(cgroup.procs);
-  }),
-);
+const cgroup = makeMemoryCgroup(200 * mebibyte);
+afterAll(() => cgroup?.remove());
 
 test.skipIf(cgroup === undefined)(
   'an outage is survived in a cgroup of 200 MiB',
   { timeout: 900_000 },
   async () => {
-    const under = ['sh', '-c', `echo $$ > ${cgroup?.procs}; exec "$0" "$@"`];
+    const { under = [] } = cgroup ?? {};
     const stateDir = path.join(scratch.path, 'state');
     const agent = startAgentProcess({ kubelet, stateDir, endpoint: emulator.url, under });
     const samples = await outage(agent.pid);

@@ -1,7 +1,9 @@
 // SIGTERM at every stage of a run: whatever it waits for, it ends within the grace period, says what
 // is left, and the next run ships the rest exactly once.
 
+import { spawnSync } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -11,6 +13,7 @@ import {
 } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
 import { runOnce, startAgentProcess, startCommand, until } from '../support/agent-process.ts';
@@ -161,6 +164,86 @@ function unpacks(pid: number): boolean {
     return false; // A descriptor that was closed since it was listed.
   }
 }
+
+/** A command line; empty when the process has ended. */
+function wordsOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+describe('SIGTERM while it starts', () => {
+  const stateHas = (name: string) => existsSync(path.join(scene.agent.stateDir, name));
+  const moments: Record<string, (pid: number) => boolean> = {
+    'it is started': () => true,
+    'it has become itself with its flags': (pid) => wordsOf(pid).includes('--max-semi-space-size'),
+    'its directory is there': () => stateHas(''),
+    'its positions are there': () => stateHas('') && readdirSync(scene.agent.stateDir).length > 0,
+  };
+  const inBetween = [20, 90, 160];
+
+  async function expectQuietEnd(isTime: (pid: number) => boolean | Promise<boolean>) {
+    fill();
+    const agent = startAgentProcess(scene.agent);
+    await until('the moment', () => isTime(agent.pid), { everyMs: 1 });
+    const { code, ms } = await stopped(agent);
+    // Before its first line has run, the signal itself ends it.
+    expect([0, null]).toContain(code);
+    expect(ms).toBeLessThan(slackMs);
+    for (const line of agent.log) expect(JSON.parse(line)).toMatchObject({ severity: 'INFO' });
+    const names = stateHas('') ? readdirSync(scene.agent.stateDir) : [];
+    expect(names.filter((name) => /tmp|corrupt|spool/.test(name))).toEqual([]);
+    expect((await runOnce(scene.agent)).code).toBe(0);
+    await expectExactlyOnce(scene);
+  }
+
+  test.each(Object.entries(moments))('ends it quietly when %s', async (_, isTime) => {
+    await expectQuietEnd(isTime);
+  });
+
+  test.each(inBetween)('ends it quietly after %i ms, wherever it is by then', async (ms) => {
+    await expectQuietEnd(() => sleep(ms, true));
+  });
+});
+
+describe('as the first process of a container', () => {
+  const under = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  const isAllowed = spawnSync(under[0] ?? '', [...under.slice(1), 'true']).status === 0;
+
+  function firstChildOf(pid: number): number | undefined {
+    const [first] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ');
+    return Number(first) || undefined;
+  }
+
+  /** By then it has a handler: at first it is Node's own. */
+  function handlesSigterm(pid: number): boolean {
+    const [, caught = '0'] =
+      /^SigCgt:\s+([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return (BigInt(`0x${caught}`) & (1n << 14n)) !== 0n;
+  }
+
+  // Needs root, for a namespace of processes.
+  test.skipIf(!isAllowed)('it hears a SIGTERM that comes before its first line runs', async () => {
+    fill();
+    const cache = path.join(scene.scratch.path, 'cache');
+    const agent = startAgentProcess({
+      ...scene.agent,
+      // As in the image; without it, it becomes itself again once.
+      under: ['env', `NODE_COMPILE_CACHE=${cache}`, ...under],
+    });
+    const pid = await until('it is forked', () => firstChildOf(agent.pid), { everyMs: 1 });
+    await until('Node starts', () => wordsOf(pid).includes('main.ts') && handlesSigterm(pid), {
+      everyMs: 1,
+    });
+    process.kill(pid, 'SIGTERM');
+    await until('it has ended', () => !agent.isRunning(), { withinMs: slackMs });
+    expect(agent.warnings()).toEqual([]);
+    expect((await runOnce(scene.agent)).code).toBe(0);
+    await expectExactlyOnce(scene);
+  });
+});
 
 describe('SIGTERM while the metadata server is waited for', () => {
   test.each([

@@ -38,6 +38,13 @@ export function rssOf(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
 }
 
+/** Resident bytes of its own: without the pages of files, which are Node's binary and its maps. */
+export function ownRssOf(pid: number): number {
+  const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
+  const fileKiB = Number(/^RssFile:\s+(\d+) kB/m.exec(status)?.[1] ?? 0);
+  return rssOf(pid) - fileKiB * 1024;
+}
+
 /** Whether a process holds a log under this directory open, deleted or not. */
 export function holdsOpen(pid: number, directory: string): boolean {
   try {

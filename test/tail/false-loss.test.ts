@@ -1,5 +1,4 @@
-// What is told as lost is lost: bytes that can still be read, here or from a copy, or that were
-// told before, are not.
+// What is told as lost is lost, and told once: not what can still be read, here or from a copy.
 
 import {
   appendFileSync,
@@ -193,5 +192,19 @@ test('what was cut off while no agent ran is read from its copy, and not lost', 
   const chain = makeChain();
   expect(await readUntil(chain, 'two')).toContain(line('two', 1));
   expect(losses).toEqual([]);
+  chain.close();
+});
+
+test.each([
+  { what: 'alone', remove: () => rmSync(path(`${rotated}.gz`)) },
+  { what: 'with its pod', remove: () => rmSync(join(directory, '..'), { recursive: true }) },
+])('a .gz that is deleted $what before it is unpacked is counted, by its length', ({ remove }) => {
+  writeFileSync(path('0.log'), line('live', 30));
+  writeFileSync(path(`${rotated}.gz`), gzipSync(line('one') + line('two', 1)));
+  const chain = makeChain();
+  remove();
+  for (let times = 0; times < 3; times += 1) look(chain);
+  const bytes = line('one').length + line('two', 1).length;
+  expect(losses).toEqual([{ reason: 'deleted', bytes }]);
   chain.close();
 });
