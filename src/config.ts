@@ -2,6 +2,7 @@
 // options/options.ts. Workers load this file, so it holds nothing else.
 
 import { KiB, MiB } from './byte-units.ts';
+import { nodeLogLimits } from './node-log-limits.ts';
 import { ruleLimits } from './rule-limits.ts';
 
 /** Sizes in bytes, times in milliseconds. */
@@ -187,6 +188,7 @@ export const limits = {
    * first must not cost its checkpoints.
    */
   unclaimedKeptMs: 600_000,
+  ...nodeLogLimits,
   // ── encode
   /**
    * CPU time of a task, after which it begins no record that the kernel cannot encode. Others wait

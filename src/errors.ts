@@ -72,6 +72,11 @@ export const errorTable = {
     advice:
       'Log files were deleted before they could be shipped: look for an outage or a flood before it; raise --held-bytes-max, --held-age-max-ms or the size and count of the files that the kubelet keeps.',
   },
+  JOURNAL_UNREADABLE: {
+    retryable: true,
+    advice:
+      'Give the agent the right to read the journal (DAC_READ_SEARCH, and the mounts of --journal-dir); of a damaged file what can be read is shipped, and journald goes on in another.',
+  },
   SHIP_UNREACHABLE: {
     retryable: true,
     advice:

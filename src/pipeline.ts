@@ -39,6 +39,13 @@ type PipelineOptions = {
   readonly takeLosses: (countMax: number) => LossNotice[];
 };
 
+/** Where the plans of node logs come from. */
+export type NodePlans = {
+  take(slot: number, nowMs: number): Plan | undefined;
+  /** Containers have left it no room for too long. */
+  isOverdue(nowMs: number): boolean;
+};
+
 type Range = {
   readonly chain: Chain;
   readonly file: LogFile;
@@ -57,6 +64,7 @@ export class Pipeline {
   #shipments = 0;
   #spoolLookMs = 0;
   #isShippingNotices = false;
+  #nodePlans: NodePlans | undefined;
   #stopped = false;
   #settled: (() => void) | undefined;
 
@@ -69,6 +77,11 @@ export class Pipeline {
   /** From the next plan on; the ones under way keep theirs. */
   configure(context: PlanContext): void {
     this.#planner.configure(context);
+  }
+
+  /** From now on what containers leave room for is theirs. */
+  addNodePlans(plans: NodePlans): void {
+    this.#nodePlans = plans;
   }
 
   /** Rejects when an encoder fails, which only a bug makes it do. */
@@ -116,7 +129,7 @@ export class Pipeline {
     while (!this.#stopped && this.#drains < this.#options.workers) {
       const slot = this.#stages.encoder.takeSlot();
       if (slot === undefined) return;
-      const plan = this.#planner.take(this.#options.plannable(), slot, steadyNowMs());
+      const plan = this.#takePlan(slot, steadyNowMs());
       if (plan === undefined) {
         this.#stages.encoder.freeSlot(slot);
         this.#spoolNext();
@@ -127,6 +140,17 @@ export class Pipeline {
       this.#carry(plan).catch(this.#fail);
     }
     if (this.idle) this.#settled?.();
+  }
+
+  /** Containers first: node logs matter less. */
+  #takePlan(slot: number, nowMs: number): Plan | undefined {
+    const overdue =
+      this.#nodePlans?.isOverdue(nowMs) === true ? this.#nodePlans.take(slot, nowMs) : undefined;
+    return (
+      overdue ??
+      this.#planner.take(this.#options.plannable(), slot, nowMs) ??
+      this.#nodePlans?.take(slot, nowMs)
+    );
   }
 
   readonly #fail = (error: unknown): void => this.#failure.reject(error);
@@ -164,6 +188,7 @@ export class Pipeline {
         this.#totals.retries += outcome.retries;
         this.#totals.deadLettered += outcome.deadLettered;
         this.#commit(ranges);
+        plan.node?.acknowledged();
       } catch (error) {
         if (!this.#stopped) throw error; // Given up at the end of the grace period: read again by the next run.
       } finally {
@@ -174,6 +199,7 @@ export class Pipeline {
     } else {
       encoder.freeSlot(plan.task.slot);
       this.#commit(ranges);
+      plan.node?.acknowledged();
     }
     this.pump();
   }
@@ -182,6 +208,7 @@ export class Pipeline {
   async #ship(plan: Plan, { bodyBytes, entries, sources }: DrainResult): Promise<ShipOutcome> {
     const { encoder, shipper } = this.#stages;
     const { slot } = plan.task;
+    const { node } = plan;
     const heldUp: TailedContainer[] = [];
     let isReleased = false;
     const release = (): void => {
@@ -192,10 +219,13 @@ export class Pipeline {
       return await shipper.ship({
         body: encoder.slotView(slot, bodyBytes),
         entryCount: entries,
-        sources: plan.parts.map(({ container }, index) => ({
-          container,
-          entryCount: sources[index]?.entries ?? 0,
-        })),
+        sources:
+          node === undefined
+            ? plan.parts.map(({ container }, index) => ({
+                container,
+                entryCount: sources[index]?.entries ?? 0,
+              }))
+            : [{ container: node, entryCount: entries }],
         onReleased: () => {
           release();
           this.pumpSoon();
@@ -235,6 +265,8 @@ export class Pipeline {
       }
       this.#count(container, source, bytes);
     }
+    const own = plan.node?.drained(result, nowMs);
+    if (own !== undefined) addSource(this.#totals, own, 0);
     this.#planner.learnExpansion(bytesInAll, result.bodyBytes);
     return ranges;
   }

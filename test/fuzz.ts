@@ -1,6 +1,6 @@
 // Looks for logs that the kernel and the reference encode differently, or the drain and its model,
 // for a given time: `npm run fuzz -- --seconds N --seed S`. A difference is shrunk and kept in
-// test/encode/fuzz-cases, which kernel.test.ts repeats.
+// test/encode/fuzz-cases, which kernel.test.ts repeats. A tenth of the time goes to mutated journals.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -17,9 +17,12 @@ import {
 import { modelDrain } from './encode/drain-model.ts';
 import type { ModelFormat } from './encode/drain-model.ts';
 import { generateDockerLog, generateLog, seededRandom } from './encode/line-generator.ts';
+import { fuzzJournals } from './journal/journal-fuzz.ts';
 
 const casesFolder = path.join(import.meta.dirname, 'encode/fuzz-cases');
 const linesPerLog = 60;
+/** Of the time. */
+const journalShare = 0.1;
 
 /** One log that is drained, and how. */
 type Case = { readonly seed: number; readonly format: ModelFormat; readonly readBytes: number };
@@ -138,4 +141,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000_000) },
   },
 });
-process.exitCode = fuzz({ seconds: Number(values.seconds), seed: Number(values.seed) }) ? 0 : 1;
+const seconds = Number(values.seconds);
+const seed = Number(values.seed);
+console.log(fuzzJournals({ seconds: seconds * journalShare, seed }));
+process.exitCode = fuzz({ seconds: seconds * (1 - journalShare), seed }) ? 0 : 1;

@@ -157,7 +157,7 @@ describe('run', () => {
     await emulator.close();
     expect(modules.some((url) => url.endsWith('/src/agent/run-agent.ts'))).toBe(true);
     const unwanted =
-      /\/src\/(?:emulator|help|demo)|\/src\/admin\/(?:check|top|status-page)|\/node_modules\/(?:yaml|google-auth-library|@google-cloud|prom-client|@kubernetes)\//;
+      /\/src\/(?:emulator|help|demo|journal)|\/journal\/|\/src\/admin\/(?:check|top|status-page)|\/node_modules\/(?:yaml|google-auth-library|@google-cloud|prom-client|@kubernetes)\//;
     expect(modules.filter((url) => unwanted.test(url))).toEqual([]);
   });
 

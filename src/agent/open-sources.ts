@@ -12,6 +12,7 @@ import type { Config } from '../options/options.ts';
 import { nothingToRead } from '../status/run-lines.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import { isRotationOf } from '../tail/file-name.ts';
+import type { JournalSource } from '../tail/journal/journal-source.ts';
 import type { Agent } from './make-agent.ts';
 
 /** Raw files have no links. */
@@ -40,6 +41,27 @@ export async function openPods(agent: Agent, control: Control): Promise<PodMetad
   });
   fleet.usePods(pods);
   return pods;
+}
+
+/** Reads the journal, where that is asked for; loads nothing otherwise. */
+export async function openNodeLogs(
+  { config, nodeIdentity, pipeline, store }: Agent,
+  { log }: Control,
+): Promise<JournalSource | undefined> {
+  if (config.nodeLogs === 'off') return undefined;
+  const { JournalSource: Source } = await import('../tail/journal/journal-source.ts');
+  const journal = new Source(
+    {
+      directories: config.journalDir,
+      units: config.nodeUnits,
+      takesOthers: config.nodeJournal,
+      readsPriority: config.nodeSeverity === 'priority',
+      from: config.nodeFrom,
+    },
+    { nodeIdentity, store, report: (code, text) => log.warn(code, text) },
+  );
+  pipeline.addNodePlans(journal);
+  return journal;
 }
 
 /** Gives the fleet the logs that it finds, from now on until `close`. */

@@ -16,13 +16,15 @@ import { createHeartbeat, type Heartbeat } from '../status/heartbeat.ts';
 import { tellStart, tellStop } from '../status/run-lines.ts';
 import { createSummaryLog } from '../status/summary-log.ts';
 import { steadyNowMs } from '../steady-clock.ts';
+import type { JournalSource } from '../tail/journal/journal-source.ts';
 import { type Agent, planContext } from './make-agent.ts';
-import { findLogs, type LogSearch, openPods } from './open-sources.ts';
+import { findLogs, type LogSearch, openNodeLogs, openPods } from './open-sources.ts';
 import { stopGracefully } from './stop-agent.ts';
 
 /** What runs beside the ticks. */
 type Company = {
   readonly pods: PodMetadata | undefined;
+  readonly journal: JournalSource | undefined;
   readonly logs: LogSearch;
   readonly reloader: ConfigReloader | undefined;
 };
@@ -31,14 +33,16 @@ type Company = {
 export async function runLive(agent: Agent, control: Control): Promise<number> {
   const pods = await openPods(agent, control);
   agent.fleet.restoreOrphans(agent.spooler.orphans, steadyNowMs());
+  const journal = await openNodeLogs(agent, control);
   const logs = findLogs(agent, control);
   const reloader = startReloading(agent, pods, control);
   try {
-    await liveUntilStopped(agent, { pods, logs, reloader }, control);
+    await liveUntilStopped(agent, { pods, journal, logs, reloader }, control);
     return 0;
   } finally {
     reloader?.close();
     pods?.close();
+    journal?.close();
     await logs.discovery.close();
   }
 }
@@ -46,7 +50,7 @@ export async function runLive(agent: Agent, control: Control): Promise<number> {
 async function liveUntilStopped(agent: Agent, company: Company, control: Control): Promise<void> {
   const { log, signal } = control;
   const { fleet, pipeline, spooler, store } = agent;
-  const { logs, pods, reloader } = company;
+  const { journal, logs, pods, reloader } = company;
   const heartbeat = createHeartbeat(agent.config.flushIntervalMs);
   let stopping = false;
   const shown: ShownAgent = {
@@ -68,7 +72,7 @@ async function liveUntilStopped(agent: Agent, company: Company, control: Control
     tellStart(log, agent, admin?.url);
   });
   const { promise: stopped, resolve: stop, reject: fail } = Promise.withResolvers<void>();
-  const tick = createTick(agent, { heartbeat, control, observe, fail });
+  const tick = createTick(agent, { heartbeat, journal, control, observe, fail });
   pipeline.failure.catch(fail);
   const timer = setInterval(tick, agent.config.flushIntervalMs);
   tick();
@@ -94,6 +98,7 @@ async function liveUntilStopped(agent: Agent, company: Company, control: Control
 
 type TickParts = {
   readonly heartbeat: Heartbeat;
+  readonly journal: JournalSource | undefined;
   readonly control: Control;
   /** undefined without an admin server. */
   readonly observe: (() => void) | undefined;
@@ -101,7 +106,10 @@ type TickParts = {
 };
 
 /** What is to be done once per flush interval; it never throws. */
-function createTick(agent: Agent, { heartbeat, control, observe, fail }: TickParts): () => void {
+function createTick(
+  agent: Agent,
+  { heartbeat, journal, control, observe, fail }: TickParts,
+): () => void {
   const { fleet, pipeline, spooler, store } = agent;
   const summarize = createSummaryLog(control.log);
   const watchConntrack = createConntrackWatch(control.log);
@@ -110,6 +118,7 @@ function createTick(agent: Agent, { heartbeat, control, observe, fail }: TickPar
     try {
       heartbeat.begin();
       fleet.tick(steadyNowMs());
+      journal?.look(steadyNowMs());
       spooler.orphans.keep(() => fleet.all(), fail);
       pipeline.pump();
       heartbeat.spent('tail');

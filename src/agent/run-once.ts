@@ -6,7 +6,8 @@ import { onceSummary } from '../status/run-lines.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import { untilAborted } from '../until-aborted.ts';
 import type { Agent } from './make-agent.ts';
-import { findLogs, type LogSearch, openPods } from './open-sources.ts';
+import { findLogs, type LogSearch, openNodeLogs, openPods } from './open-sources.ts';
+import type { JournalSource } from '../tail/journal/journal-source.ts';
 import { stopGracefully } from './stop-agent.ts';
 
 /** Resolves to the exit code. @throws AgentError CONTAINERS_MISSING. */
@@ -14,6 +15,7 @@ export async function runOnce(agent: Agent, control: Control): Promise<number> {
   const { signal } = control;
   const pods = await openPods(agent, control);
   let logs: LogSearch | undefined;
+  let journal: JournalSource | undefined;
   try {
     if (pods !== undefined) {
       // It reads once only: what is known then is all there will be.
@@ -21,6 +23,8 @@ export async function runOnce(agent: Agent, control: Control): Promise<number> {
       pods.setWait(0);
     }
     agent.fleet.restoreOrphans(agent.spooler.orphans, steadyNowMs());
+    journal = await openNodeLogs(agent, control);
+    journal?.look(steadyNowMs());
     if (!signal.aborted) logs = findLogs(agent, control);
     const nothing = await untilAborted(logs?.listed ?? Promise.resolve(undefined), signal);
     const isComplete = !signal.aborted && (await shipAll(agent, control));
@@ -39,6 +43,7 @@ export async function runOnce(agent: Agent, control: Control): Promise<number> {
     return exitCodeOf(agent, stoppedBy, control);
   } finally {
     pods?.close();
+    journal?.close();
     await logs?.discovery.close();
   }
 }

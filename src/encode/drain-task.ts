@@ -91,6 +91,52 @@ export type Source = EntryTemplate & {
   readonly recordRule?: RecordRule;
 };
 
+/** Entries of one journal file, in the order of their sequence numbers. */
+export type JournalSegment = {
+  readonly fd: number;
+  /** Entries up to this one were handled before; 0: from the first on. */
+  readonly afterSeqnum: number;
+  /** Where the last task has ended: an offset, and how many entries there are before it. */
+  readonly hint?: { readonly offset: number; readonly entriesBefore: number } | undefined;
+  /** At most so many are looked at. */
+  readonly entriesMax: number;
+  /** Little is left: reading it in large blocks would cost more than it. */
+  readonly isFew: boolean;
+  /**
+   * The last entries that were read of other files: where the file holds a copy of one, made when
+   * journald moved from /run to /var, what comes before it was read.
+   */
+  readonly twins: readonly { readonly hash: number; readonly realtimeMicros: number }[];
+  /** Globs of the units that are shipped, each to the log of its name. */
+  readonly units: readonly string[];
+  /** Whether all else is shipped, to the log `node-journal`. */
+  readonly takesOthers: boolean;
+  /** Whether the severity follows from PRIORITY. */
+  readonly readsPriority: boolean;
+  readonly project: string;
+};
+
+/** What became of a journal segment. */
+export type JournalResult = Pick<SourceResult, 'lines' | 'entries' | 'severities' | 'readError'> & {
+  /** The last entry that was handled, shipped or not; `afterSeqnum` if none was. */
+  readonly lastSeqnum: number;
+  readonly lastHash: number;
+  readonly lastRealtimeMicros: number;
+  readonly hint: JournalSegment['hint'];
+  /** Nothing is left of the entries that the file had. */
+  readonly isAtEnd: boolean;
+  /** Entries that the file had. */
+  readonly entryCount: number;
+  /** Of the entries in the body. */
+  readonly bytes: number;
+  /** Entries that could not be read and were passed over. */
+  readonly corruptEntries: number;
+  /** Fields that were left out or cut. */
+  readonly incompleteFields: number;
+  /** A twin may follow: nothing was handled. */
+  readonly awaitsTwin: boolean;
+};
+
 export type DrainTask = {
   /**
    * Which slot of the shared memory to fill; it belongs to the task until it answers, then to the
@@ -102,6 +148,8 @@ export type DrainTask = {
    */
   readonly head: Uint8Array;
   readonly sources: readonly Source[];
+  /** Instead of `sources`: entries of the node's journal. */
+  readonly journal?: JournalSegment;
   /**
    * `projects/P`: for traces that become resource names; undefined leaves 32 hex digits bare
    * (`--trace-format bare`).
@@ -152,6 +200,7 @@ export type DrainResult = {
   readonly entries: number;
   /** In the order of `task.sources`. Sources after the body was full have consumed nothing. */
   readonly sources: readonly SourceResult[];
+  readonly journal?: JournalResult;
   /** CPU time that the task took in its thread, microseconds. */
   readonly cpuMicros: number;
 };

@@ -64,9 +64,11 @@ export function drainTask(encoder: Encoder, layout: SharedLayout, task: DrainTas
   return { bodyBytes, entries: body.entries, sources, cpuMicros: user + system };
 }
 
-let own: { readonly encoder: Encoder; readonly layout: SharedLayout } | undefined;
+type Thread = { readonly encoder: Encoder; readonly layout: SharedLayout };
 
-function startThread(): { readonly encoder: Encoder; readonly layout: SharedLayout } {
+let own: Thread | undefined;
+
+function startThread(): Thread {
   const { memory, layout, started } = workerData as EncoderSetup;
   const index = Atomics.add(new Int32Array(started), 0, 1);
   assert(index < layout.encoderCount);
@@ -74,7 +76,15 @@ function startThread(): { readonly encoder: Encoder; readonly layout: SharedLayo
 }
 
 /** Piscina's entry. */
-export default function drain(task: DrainTask): DrainResult {
+export default function drain(task: DrainTask): DrainResult | Promise<DrainResult> {
   own ??= startThread();
-  return drainTask(own.encoder, own.layout, task);
+  return task.journal === undefined
+    ? drainTask(own.encoder, own.layout, task)
+    : drainJournal(own, task);
+}
+
+/** Loads the reader of journals with the first task that needs it. */
+async function drainJournal(thread: Thread, task: DrainTask): Promise<DrainResult> {
+  const { drainJournalTask } = await import('./journal/drain-journal.ts');
+  return drainJournalTask(thread.encoder.memory, thread.layout, task);
 }

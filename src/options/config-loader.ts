@@ -76,6 +76,7 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
         : problems.attempt(() => parseOptionValue(rowOf(key), value, where));
   }
   problems.throwIfAny();
+  applyFrom(values, origins);
   applyNoProxy(values, origins, input.environment);
   await checkRedactions(values, origins);
   if (rowOf('kubernetesApi').commands.includes(input.command)) {
@@ -210,6 +211,20 @@ async function readRuleFile(file: string, where: string): Promise<unknown> {
   const { rules } = await parseYaml(file);
   if (Array.isArray(rules)) return rules;
   throw new AgentError('CONFIG_INVALID', `${where} names ${file}, which has no list of \`rules\``);
+}
+
+/**
+ * Node logs begin at their end, unless the user says where to begin; `--once` would ship nothing.
+ */
+function applyFrom(
+  values: Partial<Record<ConfigKey, OptionValue>>,
+  origins: Partial<Record<ConfigKey, ConfigOrigin>>,
+): void {
+  if (origins.nodeFrom !== 'default') return;
+  const source = origins.from === 'default' ? 'once' : 'from';
+  if (origins[source] === 'default' || values[source] === false) return;
+  values.nodeFrom = source === 'once' ? 'start' : values.from;
+  origins.nodeFrom = origins[source] ?? 'default';
 }
 
 /**

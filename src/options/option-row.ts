@@ -24,6 +24,8 @@ export type OptionRow = {
     | 'path'
     | 'paths'
     | 'globs'
+    /** Names with `*` and `?`. */
+    | 'names'
     | 'rates'
     | 'redactions'
     | 'samples'
@@ -63,6 +65,7 @@ export type OptionRow = {
 export const listKinds: ReadonlySet<OptionRow['kind']> = new Set([
   'paths',
   'globs',
+  'names',
   'rates',
   'redactions',
   'samples',

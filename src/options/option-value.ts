@@ -23,6 +23,7 @@ export function parseOptionValue(row: OptionRow, written: unknown, origin: strin
 
   if (row.kind === 'paths') return parsePaths(written, wrong);
   if (row.kind === 'globs') return parseTexts(written, parseGlob, wrong);
+  if (row.kind === 'names') return parseTexts(written, checkName, wrong);
   if (row.kind === 'rates') return parseTexts(written, parseRate, wrong);
   if (row.kind === 'samples') return parseTexts(written, parseSample, wrong);
   if (row.kind === 'outputs') return parseOutputs(written, wrong);
@@ -57,6 +58,7 @@ export function allowedText(row: OptionRow): string {
   if (row.kind === 'bytes') return `a number of bytes ${range}, also as 64Ki or 2Mi`;
   if (row.kind === 'milliseconds') return `a number of milliseconds ${range}, also as 5s or 1m`;
   if (row.kind === 'globs') return globText;
+  if (row.kind === 'names') return nameText;
   if (row.kind === 'rates') return rateText;
   if (row.kind === 'samples') return sampleText;
   if (row.kind === 'redactions') return redactionText;
@@ -70,6 +72,13 @@ export function valueText(value: OptionValue): string {
   if (typeof value !== 'object') return String(value);
   if (!('host' in value)) return value.join(',');
   return `${value.host.includes(':') ? `[${value.host}]` : value.host}:${value.port}`;
+}
+
+const nameText = 'a name such as kubelet.service, with * and ?';
+
+/** Characters of a unit's name. */
+function checkName(text: string): void {
+  if (!/^[A-Za-z0-9:_.\\@*?-]{1,255}$/.test(text)) throw new RangeError(nameText);
 }
 
 type Wrong = (allowed: string) => AgentError;

@@ -6,6 +6,7 @@ import { GiB, KiB } from '../byte-units.ts';
 import { limits } from '../config.ts';
 import { adminOptions } from './admin-options.ts';
 import { agentCommands, type HostPort, type OptionRow } from './option-row.ts';
+import { nodeLogOptions } from './node-log-options.ts';
 import { podOptions } from './pod-options.ts';
 
 export { commands, type Command, type HostPort, type OptionRow } from './option-row.ts';
@@ -122,6 +123,7 @@ export const options = {
     foreignVariables: ['POD_NAME'],
     help: 'Pod of the agent, whose own log is read slowly; the host name if not given.',
   },
+  ...nodeLogOptions,
   // ── state
   stateDir: {
     kind: 'path',
@@ -358,13 +360,15 @@ export const options = {
 
 export type ConfigKey = keyof typeof options;
 
+type ListKind = 'paths' | 'globs' | 'names' | 'rates' | 'redactions' | 'samples' | 'outputs';
+
 type ValueOf<Row extends OptionRow> = Row['kind'] extends 'boolean'
   ? boolean
   : Row extends { readonly choices: readonly (infer Choice)[] }
     ? Choice
     : Row['kind'] extends 'count' | 'bytes' | 'milliseconds' | 'amount'
       ? number
-      : Row['kind'] extends 'paths' | 'globs' | 'rates' | 'redactions' | 'samples' | 'outputs'
+      : Row['kind'] extends ListKind
         ? readonly string[]
         : Row['kind'] extends 'hostPort'
           ? HostPort | undefined

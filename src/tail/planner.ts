@@ -2,7 +2,7 @@
 // more than one body.
 
 import { limits } from '../config.ts';
-import type { DrainTask, Source } from '../encode/drain-task.ts';
+import type { DrainResult, DrainTask, Source, SourceResult } from '../encode/drain-task.ts';
 import { requestHead, type EntryTemplate } from '../encode/entries/entry-template.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
 import type { ChainCut } from './chain.ts';
@@ -15,7 +15,23 @@ export type PlanPart = {
   readonly servedBefore: number;
 };
 
-export type Plan = { readonly task: DrainTask; readonly parts: readonly PlanPart[] };
+/** A source of the node that is no container: it is told what became of its plan. */
+export type NodePart = {
+  /** What the encoder made of it; returns what is to be counted. */
+  drained(
+    result: DrainResult,
+    nowMs: number,
+  ): Pick<SourceResult, 'lines' | 'entries' | 'severities'> | undefined;
+  /** All of it was accepted, or set aside. */
+  acknowledged(): void;
+};
+
+export type Plan = {
+  readonly task: DrainTask;
+  readonly parts: readonly PlanPart[];
+  /** Whose plan it is, when it is no containers'. */
+  readonly node?: NodePart;
+};
 
 export type PlanContext = {
   readonly nodeIdentity: NodeIdentity;

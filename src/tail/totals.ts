@@ -71,7 +71,11 @@ export function createCounter(): Counter {
 }
 
 /** Adds what a task made of `bytes` of a container's files. */
-export function addSource(sums: ContainerCounter, source: SourceResult, bytes: number): void {
+export function addSource(
+  sums: ContainerCounter,
+  source: Pick<SourceResult, 'lines' | 'entries' | 'severities'>,
+  bytes: number,
+): void {
   sums.lines += source.lines;
   sums.bytes += bytes;
   sums.entries += source.entries;

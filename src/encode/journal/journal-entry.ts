@@ -1,0 +1,117 @@
+// Writes the LogEntry of one journal entry.
+//
+// Invariant: its insertId is made of the entry's sequence number and the id of its numbering, so an
+// entry that is read again is the same entry, and ids sort in the order of the journal.
+
+import type { JournalEntry } from '../../journal/journal-file.ts';
+import type { JournalField } from '../../journal/journal-fields.ts';
+import { limits } from '../../config.ts';
+import type { Severity } from '../../log-severity.ts';
+import type { EntryTemplate } from '../entries/entry-template.ts';
+import { noSpecialFields, writeEntry, type Entry } from '../entries/entry.ts';
+import { fitEntry } from '../entries/fit-entry.ts';
+import { instantOf, isMoreThanADayAfter, type Instant } from '../rfc3339.ts';
+
+const seqnumDigits = 11;
+/** Protobuf makes no payload of strings larger by more than this. */
+const growthMax = 2;
+
+/** By PRIORITY, the severities of syslog. */
+const severityByPriority: readonly Severity[] = [
+  'EMERGENCY',
+  'ALERT',
+  'CRITICAL',
+  'ERROR',
+  'WARNING',
+  'NOTICE',
+  'INFO',
+  'DEBUG',
+];
+
+/** What the entries of one task have in common. */
+export type JournalContext = {
+  readonly seqnumId: string;
+  readonly readAt: Instant;
+  readonly readsPriority: boolean;
+};
+
+/** RFC 3339 of microseconds; the second's text is kept, because neighbours share it. */
+class MicrosecondClock {
+  #second = -1;
+  #text: string | undefined;
+
+  /** undefined: the API refuses such a time. */
+  textOf(micros: number, readAt: Instant): string | undefined {
+    const second = Math.floor(micros / 1e6);
+    if (second !== this.#second) {
+      this.#second = second;
+      const instant = instantOf(second, 0);
+      const isRefused = instant === undefined || isMoreThanADayAfter(instant, readAt);
+      this.#text = isRefused ? undefined : instant.text.slice(0, -1);
+    }
+    return this.#text && `${this.#text}.${String(micros - second * 1e6).padStart(6, '0')}Z`;
+  }
+}
+
+export class JournalEntryWriter {
+  readonly #context: JournalContext;
+  readonly #clock = new MicrosecondClock();
+
+  constructor(context: JournalContext) {
+    this.#context = context;
+  }
+
+  /** JSON texts: one, or several when the entry is larger than the API takes. */
+  write(
+    { seqnum, realtimeMicros, fields }: JournalEntry,
+    payload: string,
+    template: EntryTemplate,
+  ): { readonly severity: Severity; readonly entries: readonly string[] } {
+    const { seqnumId, readAt, readsPriority } = this.#context;
+    const severity = readsPriority ? severityOf(fields) : 'DEFAULT';
+    const insertId = seqnumId + seqnum.toString(36).padStart(seqnumDigits, '0');
+    const entry: Entry = {
+      ...noSpecialFields,
+      payload: { kind: 'json', json: payload },
+      stream: 'stdout',
+      timestamp: this.#clock.textOf(realtimeMicros, readAt) ?? readAt.text,
+      severity,
+      insertId: `"${insertId}"`,
+      labels: '',
+      sourceLocation: readsPriority ? sourceLocationOf(fields) : '',
+    };
+    if (payload.length * growthMax < limits.entryBytesMax) {
+      return { severity, entries: [writeEntry(entry, template)] };
+    }
+    const context = { ...template, requestLabels: 0, traceParent: undefined, readAt };
+    const asText = (): Entry => ({
+      ...entry,
+      payload: { kind: 'text', json: JSON.stringify(payload) },
+    });
+    const parts = fitEntry(entry, { context, insertId, asText });
+    return { severity, entries: parts.map((part) => writeEntry(part, template)) };
+  }
+}
+
+/** The first value of a field, as JSON text. */
+function jsonOf(fields: readonly JournalField[], wanted: string): string | undefined {
+  return fields.find(({ name }) => name === wanted)?.json;
+}
+
+function severityOf(fields: readonly JournalField[]): Severity {
+  const priority = jsonOf(fields, 'PRIORITY');
+  return severityByPriority[Number(priority?.slice(1, -1) || '-1')] ?? 'DEFAULT';
+}
+
+function sourceLocationOf(fields: readonly JournalField[]): string {
+  const file = jsonOf(fields, 'CODE_FILE');
+  if (file === undefined) return '';
+  const line = jsonOf(fields, 'CODE_LINE');
+  const name = jsonOf(fields, 'CODE_FUNC');
+  // The API takes a line as an int64 in a string, and nothing else.
+  const isNumber = line !== undefined && /^"\d{1,18}"$/.test(line);
+  const members = [`"file":${file}`];
+  if (isNumber) members.push(`"line":${line}`);
+  if (name !== undefined) members.push(`"function":${name}`);
+  return `{${members.join(',')}}`;
+}

@@ -1,0 +1,135 @@
+// The fields of journal entries, as JSON text. Fields are shared between entries, so each is
+// written once per task and looked up by its offset after that. Invariant: a field that cannot be
+// read throws and is never guessed.
+
+import { zstdDecompressSync } from 'node:zlib';
+
+import { JournalCorrupt, type JournalBytes } from './journal-bytes.ts';
+import { unpackLz4Block } from './lz4-block.ts';
+
+const dataType = 1;
+const payloadAt = { regular: 64, compact: 72 } as const;
+const compression = { xz: 1, lz4: 2, zstd: 4 } as const;
+const equals = 0x3d;
+const nameBytesMax = 64;
+/** A field's bytes that are kept; the rest is cut. An entry holds 256 KB. */
+const fieldBytesMax = 1024 * 1024;
+const cachedFieldsMax = 16_384;
+/** Longer ones are hardly shared, and would fill the cache. */
+const cachedBytesMax = 512;
+
+export type JournalField = {
+  readonly name: string;
+  /** A small number per name, for telling repeated names without comparing strings. */
+  readonly nameIndex: number;
+  /** The value as a JSON string, with its quotes. */
+  readonly json: string;
+  /** `"NAME":"value"`. */
+  readonly member: string;
+  /** Not shown: `__CURSOR` and its kind are addresses, not content. */
+  readonly isHidden: boolean;
+};
+
+export class JournalFields {
+  readonly #file: JournalBytes;
+  readonly #payloadAt: number;
+  readonly #fields = new Map<number, JournalField>();
+  readonly #names = new Map<string, number>();
+  #incomplete = 0;
+
+  constructor(file: JournalBytes, isCompact: boolean) {
+    this.#file = file;
+    this.#payloadAt = isCompact ? payloadAt.compact : payloadAt.regular;
+  }
+
+  /** Fields that were cut at 1 MiB, or that only XZ could unpack. */
+  get incomplete(): number {
+    return this.#incomplete;
+  }
+
+  /** How many names there are so far: every `nameIndex` is below it. */
+  get nameCount(): number {
+    return this.#names.size;
+  }
+
+  /** @throws JournalCorrupt; the system's error. */
+  at(offset: number): JournalField {
+    const known = this.#fields.get(offset);
+    if (known !== undefined) return known;
+    const file = this.#file;
+    const head = file.seek(offset, this.#payloadAt);
+    const flags = file.bytes[head + 1] ?? 0;
+    const size = file.uint64(head + 8);
+    if (file.bytes[head] !== dataType || size < this.#payloadAt) {
+      throw new JournalCorrupt(`no field at ${offset}`);
+    }
+    const field = this.#parse(offset + this.#payloadAt, size - this.#payloadAt, flags);
+    if (size <= cachedBytesMax) {
+      if (this.#fields.size >= cachedFieldsMax) this.#fields.clear();
+      this.#fields.set(offset, field);
+    }
+    return field;
+  }
+
+  #parse(offset: number, length: number, flags: number): JournalField {
+    const file = this.#file;
+    if (flags === 0) {
+      const kept = Math.min(length, fieldBytesMax);
+      if (kept < length) this.#incomplete += 1;
+      const start = file.seek(offset, kept);
+      return this.#field(file.bytes, start, start + kept);
+    }
+    if (length > fieldBytesMax) return this.#marked('a compressed field over 1 MiB is left out');
+    const start = file.seek(offset, length);
+    const packed = file.bytes.subarray(start, start + length);
+    if (flags === compression.zstd) {
+      const whole = unpackZstd(packed);
+      if (whole === undefined) return this.#marked('a field over 1 MiB is left out');
+      return this.#field(whole, 0, whole.length);
+    }
+    if (flags === compression.lz4 && length > 8) {
+      const unpacked = file.uint64(start);
+      if (unpacked > fieldBytesMax) return this.#marked('a field over 1 MiB is left out');
+      const whole = unpackLz4Block(packed.subarray(8), unpacked);
+      return this.#field(whole, 0, whole.length);
+    }
+    if (flags === compression.xz) return this.#marked('a field compressed with XZ is left out');
+    throw new JournalCorrupt(`an unknown compression at ${offset}`);
+  }
+
+  /** Says in the entry itself that something is missing; its name is packed with it. */
+  #marked(text: string): JournalField {
+    this.#incomplete += 1;
+    return this.#named('TAILSHIP_INCOMPLETE', JSON.stringify(text));
+  }
+
+  #field(bytes: Buffer, start: number, end: number): JournalField {
+    const equalsAt = bytes.indexOf(equals, start);
+    if (equalsAt <= start || equalsAt >= end || equalsAt - start > nameBytesMax) {
+      throw new JournalCorrupt('a field has no name');
+    }
+    const json = JSON.stringify(bytes.toString('utf8', equalsAt + 1, end));
+    return this.#named(bytes.toString('utf8', start, equalsAt), json);
+  }
+
+  #named(name: string, json: string): JournalField {
+    let nameIndex = this.#names.get(name);
+    if (nameIndex === undefined) {
+      nameIndex = this.#names.size;
+      this.#names.set(name, nameIndex);
+    }
+    const member = `${JSON.stringify(name)}:${json}`;
+    return { name, nameIndex, json, member, isHidden: name.startsWith('__') };
+  }
+}
+
+/** undefined: longer than a field may be. */
+function unpackZstd(packed: Buffer): Buffer | undefined {
+  try {
+    return zstdDecompressSync(packed, { maxOutputLength: fieldBytesMax });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ERR_BUFFER_TOO_LARGE') return undefined;
+    throw new JournalCorrupt('a zstd frame is torn', { cause: error });
+  }
+}

@@ -1,0 +1,155 @@
+// One journal file as the main thread sees it: its header, how much of it was handled, and its
+// descriptor while there is something to read.
+//
+// Invariant: a descriptor that a task reads is not closed; what was handled is compared with the
+// count of entries in the header, so a look costs one small read.
+
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+
+import { limits } from '../../config.ts';
+import { isSystemError } from '../../errors.ts';
+import { JournalBytes } from '../../journal/journal-bytes.ts';
+import { JournalFile } from '../../journal/journal-file.ts';
+import { readJournalHeader, type JournalHeader } from '../../journal/journal-header.ts';
+import type { JournalResult, JournalSegment } from '../../encode/drain-task.ts';
+
+const blockBytes = 4096;
+
+export class JournalSourceFile {
+  /** Later directories are read first: journald moves from /run to /var. */
+  readonly directoryIndex: number;
+  #path: string;
+  #fd: number | undefined;
+  #header: JournalHeader;
+  /** Entries of the header when all of them had been handled; -1: never. */
+  #handledCount = -1;
+  #hint: JournalSegment['hint'];
+  #isGone = false;
+  #areTwinsPassed = false;
+  #awaitsTwinSinceMs: number | undefined;
+
+  /** Opens the file. @throws JournalCorrupt, JournalUnknown, the system's error. */
+  constructor(path: string, directoryIndex: number) {
+    this.#path = path;
+    this.directoryIndex = directoryIndex;
+    this.#fd = openFile(path);
+    try {
+      this.#header = headerOf(this.#fd);
+    } catch (error) {
+      closeSync(this.#fd);
+      throw error;
+    }
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  get header(): JournalHeader {
+    return this.#header;
+  }
+
+  get isOpen(): boolean {
+    return this.#fd !== undefined;
+  }
+
+  /** Deleted: what the descriptor still holds is read. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** Its writer may append to it. */
+  get isLive(): boolean {
+    return !this.#isGone && !this.#header.isArchived && !this.#path.endsWith('~');
+  }
+
+  get hint(): JournalSegment['hint'] {
+    return this.#hint;
+  }
+
+  /** The copies of what was read in other files have been looked for. */
+  get areTwinsPassed(): boolean {
+    return this.#areTwinsPassed;
+  }
+
+  rename(path: string): void {
+    this.#path = path;
+    this.#isGone = false;
+  }
+
+  /** Entries after a position that were not handled; an estimate, for numbers may be missing. */
+  unreadAfter(seqnum: number): number {
+    const { entryCount, headSeqnum, tailSeqnum } = this.#header;
+    if (this.#handledCount === entryCount || tailSeqnum <= seqnum) return 0;
+    return Math.min(entryCount, tailSeqnum - Math.max(seqnum, headSeqnum - 1));
+  }
+
+  /** Reads the header again where it may have changed. @throws as the constructor. */
+  look(): void {
+    if (this.isLive && this.#fd !== undefined) this.#header = headerOf(this.#fd);
+  }
+
+  /** Makes sure that it is open; false when it no longer can be. */
+  open(): boolean {
+    if (this.#fd !== undefined) return true;
+    if (this.#isGone) return false;
+    try {
+      this.#fd = openFile(this.#path);
+      const { fileId } = headerOf(this.#fd);
+      if (fileId === this.#header.fileId) return true;
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+    }
+    this.close();
+    return false;
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+
+  get fd(): number | undefined {
+    return this.#fd;
+  }
+
+  /** Its name is gone from the directory. */
+  lose(): void {
+    this.#isGone = true;
+  }
+
+  /** Another file is gone: its entries may be copied to this one. */
+  expectTwins(): void {
+    this.#areTwinsPassed = false;
+  }
+
+  /** Takes over how far a task has come. */
+  advance(result: JournalResult, nowMs: number): void {
+    if (result.awaitsTwin) {
+      this.#awaitsTwinSinceMs ??= nowMs;
+      this.#areTwinsPassed = nowMs - this.#awaitsTwinSinceMs > limits.journalTwinWaitMs;
+      return;
+    }
+    this.#awaitsTwinSinceMs = undefined;
+    this.#areTwinsPassed = true;
+    this.#hint = result.hint;
+    if (result.isAtEnd) this.#handledCount = result.entryCount;
+  }
+
+  /** For a look at some of its entries on this thread. */
+  read<Found>(look: (file: JournalFile) => Found): Found | undefined {
+    if (this.#fd === undefined) return undefined;
+    const { size } = fstatSync(this.#fd);
+    return look(new JournalFile(this.#fd, { size, blockBytes }));
+  }
+}
+
+/** Not a link, and no pipe: opening one would wait for its writer. */
+function openFile(path: string): number {
+  return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+}
+
+function headerOf(fd: number): JournalHeader {
+  const { size } = fstatSync(fd);
+  return readJournalHeader(new JournalBytes(fd, { size, blockBytes: 512 }));
+}

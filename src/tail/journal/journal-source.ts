@@ -1,0 +1,281 @@
+// The node's journal as a source of plans: one body at a time, from the oldest unread entry on.
+//
+// Invariants: a position moves on the answer; entries of one numbering are shipped in their order;
+// one body is under way at most, so the journal takes one slot and never delays containers by more.
+
+import { requestHead, resourceMember } from '../../encode/entries/entry-template.ts';
+import { limits } from '../../config.ts';
+import type { DrainResult, JournalResult, JournalSegment } from '../../encode/drain-task.ts';
+import { isSystemError } from '../../errors.ts';
+import type { NodeIdentity } from '../../host/node-identity.ts';
+import { JournalCorrupt } from '../../journal/journal-bytes.ts';
+import type { EntryHead } from '../../journal/journal-file.ts';
+import type { NodePart, Plan } from '../planner.ts';
+import { JournalListing } from './journal-listing.ts';
+import { JournalPositions, type JournalPosition, type PositionStore } from './journal-positions.ts';
+import type { JournalSourceFile } from './journal-source-file.ts';
+
+export type JournalOptions = {
+  /** Later ones are read first. */
+  readonly directories: readonly string[];
+  /** Globs. */
+  readonly units: readonly string[];
+  /** Everything else and the kernel too. */
+  readonly takesOthers: boolean;
+  readonly readsPriority: boolean;
+  /** Where a first start begins: with the last boot, or at the end. */
+  readonly from: 'start' | 'end';
+};
+
+export type JournalSetup = {
+  readonly nodeIdentity: NodeIdentity;
+  readonly store: PositionStore;
+  readonly report: (code: 'JOURNAL_UNREADABLE' | 'LINES_LOST', text: string) => void;
+};
+
+export type JournalCounters = {
+  /** Shipped. */
+  readonly entries: number;
+  /** Could not be read and were passed over. */
+  readonly corruptEntries: number;
+  /** Left out or cut. */
+  readonly incompleteFields: number;
+  /** Deleted before they were read; as many as the file's header counts. */
+  readonly lostEntries: number;
+};
+
+export class JournalSource implements NodePart {
+  readonly #options: JournalOptions;
+  readonly #setup: JournalSetup;
+  readonly #listing: JournalListing;
+  readonly #positions: JournalPositions;
+  readonly #counters = { entries: 0, corruptEntries: 0, incompleteFields: 0, lostEntries: 0 };
+  #hasBegun = false;
+  #underWay: JournalSourceFile | undefined;
+  #result: JournalResult | undefined;
+  /** Since when there is something to read that no plan has taken. */
+  #waitsSinceMs: number | undefined;
+
+  constructor(options: JournalOptions, setup: JournalSetup) {
+    this.#options = options;
+    this.#setup = setup;
+    this.#positions = new JournalPositions(setup.store);
+    this.#listing = new JournalListing(options.directories, (path, reason) =>
+      setup.report('JOURNAL_UNREADABLE', `${path}: ${reason}`),
+    );
+  }
+
+  get counters(): JournalCounters {
+    return this.#counters;
+  }
+
+  get fileCount(): number {
+    return this.#listing.fileCount;
+  }
+
+  /** Entries that were not acknowledged yet; an estimate. */
+  get behindEntries(): number {
+    let sum = 0;
+    for (const file of this.#listing.files) sum += this.#unreadOf(file);
+    return sum;
+  }
+
+  /** Looks for new entries and files. */
+  look(nowMs: number): void {
+    const isChanged = this.#listing.look(nowMs);
+    if (!this.#hasBegun) this.#begin();
+    if (isChanged) this.#keepStep();
+    if (this.#waitsSinceMs === undefined && this.#underWay === undefined && this.#next()) {
+      this.#waitsSinceMs = nowMs;
+    }
+  }
+
+  /** Containers have left no room for too long. */
+  isOverdue(nowMs: number): boolean {
+    return this.#waitsSinceMs !== undefined && nowMs - this.#waitsSinceMs > limits.nodeLogsWaitMs;
+  }
+
+  /** The next body; undefined when there is nothing to read, or one is under way. */
+  take(slot: number): Plan | undefined {
+    if (this.#underWay !== undefined) return undefined;
+    const file = this.#next();
+    const { fd } = file ?? {};
+    if (file === undefined || fd === undefined) return undefined;
+    const { nodeIdentity } = this.#setup;
+    const { project, location, cluster, node } = nodeIdentity;
+    const labels = { project_id: project, location, cluster_name: cluster, node_name: node };
+    const resource = resourceMember({ type: 'k8s_node', labels });
+    // Node logs have no labels, so that of the node's name is left out.
+    const head = requestHead({ ...nodeIdentity, node: '' }, { resource, labels: '' });
+    const journal = this.#segmentOf(file, fd);
+    const task = { slot, head, sources: [], journal, traceParent: undefined, readAtMs: Date.now() };
+    this.#underWay = file;
+    this.#waitsSinceMs = undefined;
+    return { task, parts: [], node: this };
+  }
+
+  drained({ journal: result }: DrainResult, nowMs: number): JournalResult | undefined {
+    const file = this.#underWay;
+    if (file === undefined || result === undefined) return undefined;
+    this.#result = result;
+    file.advance(result, nowMs);
+    this.#counters.entries += result.entries;
+    this.#counters.corruptEntries += result.corruptEntries;
+    this.#counters.incompleteFields += result.incompleteFields;
+    if (result.readError !== undefined) {
+      this.#setup.report('JOURNAL_UNREADABLE', `${file.path}: ${result.readError}`);
+    }
+    return result;
+  }
+
+  acknowledged(): void {
+    const file = this.#underWay;
+    if (file !== undefined && this.#result !== undefined) {
+      this.#positions.acknowledge(file, this.#result);
+    }
+    this.#underWay = undefined;
+    this.#result = undefined;
+    this.#fitDescriptors();
+  }
+
+  close(): void {
+    this.#listing.close();
+  }
+
+  #segmentOf(file: JournalSourceFile, fd: number): JournalSegment {
+    const { units, takesOthers, readsPriority } = this.#options;
+    const unread = this.#unreadOf(file);
+    return {
+      fd,
+      afterSeqnum: this.#positions.of(file.header.seqnumId).seqnum,
+      hint: file.hint,
+      entriesMax: Math.min(unread + limits.journalFewEntries, limits.journalEntriesPerTask),
+      isFew: unread <= limits.journalFewEntries,
+      twins: file.areTwinsPassed ? [] : this.#twins(),
+      units,
+      takesOthers,
+      readsPriority,
+      project: this.#setup.nodeIdentity.project,
+    };
+  }
+
+  #twins(): JournalSegment['twins'] {
+    return [...this.#positions.all()].filter(({ hash }) => hash !== 0);
+  }
+
+  #unreadOf(file: JournalSourceFile): number {
+    return file.unreadAfter(this.#positions.of(file.header.seqnumId).seqnum);
+  }
+
+  /** What is deleted comes first, then what may be moved, then the oldest. */
+  #next(): JournalSourceFile | undefined {
+    let first: JournalSourceFile | undefined;
+    for (const file of this.#listing.files) {
+      if (this.#unreadOf(file) === 0) continue;
+      if (first === undefined || rank(file, first) < 0) first = file;
+    }
+    if (first === undefined || first.open()) return first;
+    this.#lose(first);
+    return undefined;
+  }
+
+  /** Only a first start may leave entries out. */
+  #begin(): void {
+    this.#hasBegun = true;
+    if (!this.#positions.isFirstStart) return;
+    this.#positions.noteStart();
+    const files = [...this.#listing.files].toSorted(newestFirst);
+    const [newest] = files;
+    const isFromBoot = this.#options.from === 'start' && newest !== undefined;
+    const lastBoot = isFromBoot ? lastHeadOf(newest)?.bootId : undefined;
+    const starts = new Map<string, { position: JournalPosition; path: string }>();
+    for (const file of files) {
+      const { path, header } = file;
+      const first = lastBoot === undefined ? undefined : firstOfBoot(file, lastBoot);
+      if (first !== undefined) {
+        const position = { seqnum: first - 1, hash: 0, realtimeMicros: 0 };
+        starts.set(header.seqnumId, { position, path });
+      } else if (!starts.has(header.seqnumId)) {
+        starts.set(header.seqnumId, { position: endOf(file), path });
+      }
+    }
+    for (const [id, { position, path }] of starts) this.#positions.set(id, position, path);
+  }
+
+  /** After files came or went: what cannot be read any more is lost, what was copied is not new. */
+  #keepStep(): void {
+    for (const file of this.#listing.files) {
+      file.expectTwins();
+      if (!file.isGone || file === this.#underWay) continue;
+      if (this.#unreadOf(file) === 0) this.#listing.drop(file);
+      else if (!file.isOpen) this.#lose(file);
+    }
+    this.#fitDescriptors();
+  }
+
+  #lose(file: JournalSourceFile): void {
+    const lost = this.#unreadOf(file);
+    this.#counters.lostEntries += lost;
+    this.#listing.drop(file);
+    if (lost === 0) return;
+    const text = `${file.path}: up to ${lost} entries of the journal were deleted before they were read`;
+    this.#setup.report('LINES_LOST', text);
+  }
+
+  /** Opens what is read next, so that it outlives a vacuum, and closes what was read. */
+  #fitDescriptors(): void {
+    const unread: JournalSourceFile[] = [];
+    for (const file of this.#listing.files) {
+      if (file === this.#underWay) continue;
+      if (this.#unreadOf(file) > 0) unread.push(file);
+      else if (file.isGone) this.#listing.drop(file);
+      else if (!file.isLive) file.close();
+    }
+    for (const [index, file] of unread.toSorted(rank).entries()) {
+      if (index < limits.journalOpenFilesMax) file.open();
+      else if (!file.isLive && !file.isGone) file.close();
+    }
+  }
+}
+
+function rank(a: JournalSourceFile, b: JournalSourceFile): number {
+  return (
+    Number(b.isGone) - Number(a.isGone) ||
+    b.directoryIndex - a.directoryIndex ||
+    a.header.headRealtimeMicros - b.header.headRealtimeMicros ||
+    a.header.headSeqnum - b.header.headSeqnum
+  );
+}
+
+function newestFirst(a: JournalSourceFile, b: JournalSourceFile): number {
+  return (
+    b.header.headRealtimeMicros - a.header.headRealtimeMicros ||
+    b.header.headSeqnum - a.header.headSeqnum
+  );
+}
+
+function lastHeadOf(file: JournalSourceFile): EntryHead | undefined {
+  return attempt(() => file.read((journal) => journal.lastHead()));
+}
+
+function firstOfBoot(file: JournalSourceFile, bootId: string): number | undefined {
+  return attempt(() => file.read((journal) => journal.firstOfLastBoot(bootId)))?.seqnum;
+}
+
+function endOf(file: JournalSourceFile): JournalPosition {
+  const { tailSeqnum } = file.header;
+  const last = lastHeadOf(file);
+  if (last === undefined) return { seqnum: tailSeqnum, hash: 0, realtimeMicros: 0 };
+  const { seqnum, twinHash: hash, realtimeMicros } = last;
+  return { seqnum: Math.max(seqnum, tailSeqnum), hash, realtimeMicros };
+}
+
+/** undefined: the file is corrupt there. */
+function attempt<Found>(look: () => Found): Found | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (!(error instanceof JournalCorrupt) && !isSystemError(error)) throw error;
+    return undefined;
+  }
+}
