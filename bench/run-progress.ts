@@ -40,7 +40,7 @@ export function createRunProgress(name: string): RunProgress {
     const sum = Math.min(planned, done + begun);
     progress.update(sum, planned - sum);
   };
-  const clock = setInterval(draw, drawIntervalMs).unref();
+  const timer = setInterval(draw, drawIntervalMs).unref();
   return {
     plan: (runs) => {
       planned += runs;
@@ -54,7 +54,7 @@ export function createRunProgress(name: string): RunProgress {
       console.log(sentence);
     },
     end: () => {
-      clearInterval(clock);
+      clearInterval(timer);
       progress.end();
     },
   };

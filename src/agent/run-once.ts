@@ -84,12 +84,12 @@ function tellProgress({ pipeline, fleet }: Agent, control: Control): () => void 
   const sink = progressSink(control);
   const progress = createProgress({ ...sink, name: 'shipping' });
   const intervalMs = sink.writeTerminal === undefined ? lineIntervalMs : terminalIntervalMs;
-  const clock = setInterval(
+  const timer = setInterval(
     () => progress.update(pipeline.totals.bytes, fleet.unreadBytes),
     intervalMs,
   );
   return () => {
-    clearInterval(clock);
+    clearInterval(timer);
     progress.end();
   };
 }

@@ -51,10 +51,10 @@ export function startRawDiscovery(
     }
   };
   scan();
-  const clock = setInterval(scan, options.scanIntervalMs);
+  const timer = setInterval(scan, options.scanIntervalMs);
   return {
     scan,
-    close: async () => clearInterval(clock),
+    close: async () => clearInterval(timer),
   };
 }
 

@@ -25,7 +25,7 @@ export type CredentialOptions = {
   readonly allowPlainHttp?: boolean | undefined;
   readonly limits: Pick<ShipLimits, 'shipTokenMs' | 'shipBackoffBaseMs' | 'shipBackoffMaxMs'>;
   /** Monotonic milliseconds. */
-  readonly clock: () => number;
+  readonly nowMs: () => number;
   readonly random: () => number;
 };
 
@@ -92,7 +92,7 @@ export class CachedToken implements Credentials {
   }
 
   async token(): Promise<string> {
-    const nowMs = this.#options.clock();
+    const nowMs = this.#options.nowMs();
     if (nowMs >= this.#refreshAtMs) {
       this.#pending ??= this.#refresh();
       // In the last fifth of its life the token serves on while the next one is fetched.
@@ -127,7 +127,7 @@ export class CachedToken implements Credentials {
         this.#breakOff = reject;
         this.#fetchToken().then(resolve, reject);
       });
-      const nowMs = this.#options.clock();
+      const nowMs = this.#options.nowMs();
       const lifeMs = issued.lifeMs >= lifeMinMs ? issued.lifeMs : lifeMinMs;
       this.#token = issued.token;
       this.#expiresAtMs = nowMs + lifeMs;
@@ -137,7 +137,7 @@ export class CachedToken implements Credentials {
     } catch (error) {
       assert(error instanceof AgentError, 'a FetchToken rejects with an AgentError');
       this.#failureCount += 1;
-      const { limits, clock, random } = this.#options;
+      const { limits, nowMs, random } = this.#options;
       // Only a valid token makes waiting possible; without one the gate spaces the requests, and so
       // the refreshes.
       const waitMs = backoffMs(this.#failureCount, {
@@ -146,7 +146,7 @@ export class CachedToken implements Credentials {
         random,
       });
       this.#refreshAtMs =
-        this.#token === undefined ? 0 : Math.min(clock() + waitMs, this.#expiresAtMs);
+        this.#token === undefined ? 0 : Math.min(nowMs() + waitMs, this.#expiresAtMs);
       return error;
     } finally {
       this.#pending = undefined;

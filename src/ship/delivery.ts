@@ -92,7 +92,7 @@ function park(delivery: Delivery, stage: Stage): void {
 }
 
 async function pause(piece: Piece, delivery: Delivery, stage: Stage): Promise<void> {
-  const waitMs = piece.notBeforeMs - stage.clock();
+  const waitMs = piece.notBeforeMs - stage.nowMs();
   if (waitMs > 0) await stage.gate.sleep(waitMs);
   // When everything is refused the fault is rather in the configuration or the clock: slow down, so
   // that little is dead-lettered before someone looks; the files keep the rest. An entry that was

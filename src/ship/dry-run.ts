@@ -27,7 +27,7 @@ export type DryRunAnswer = {
 
 /** In characters; the reason is at the beginning. */
 const textMax = 2_000;
-const shared = { limits, clock: () => performance.now(), random: Math.random };
+const shared = { limits, nowMs: () => performance.now(), random: Math.random };
 type Shared = typeof shared;
 
 /** The options of the agent that say where and as whom to send. */

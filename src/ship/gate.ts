@@ -23,7 +23,7 @@ export type GateOptions = {
   readonly concurrency: number;
   readonly limits: ShipLimits;
   /** Monotonic milliseconds. */
-  readonly clock: () => number;
+  readonly nowMs: () => number;
   readonly random: () => number;
   /** Told of the second failure in a row, of a change of its code, and of the end of the outage. */
   readonly onFailing: (failure: Failure) => void;
@@ -165,21 +165,21 @@ export class Gate {
       const spacingMs = 1_000 / (1_000 / this.#spacingMs + this.#options.limits.shipRateStep);
       this.#spacingMs = spacingMs < spacingForgottenMs ? 0 : spacingMs;
       // Not the old pace once more: after two minutes of 429 that were another 30 s of silence.
-      const nextMs = this.#options.clock() + this.#spacingMs;
+      const nextMs = this.#options.nowMs() + this.#spacingMs;
       this.#notBeforeMs = Math.min(this.#notBeforeMs, nextMs);
     }
     if (this.#failureCount === 0) return;
-    const outageMs = this.#options.clock() - this.#failingSinceMs;
+    const outageMs = this.#options.nowMs() - this.#failingSinceMs;
     this.#failureCount = 0;
     // The others follow within one base back-off: many nodes recover at the same moment.
     const jitterMs = this.#options.random() * this.#options.limits.shipBackoffBaseMs;
-    this.#notBeforeMs = Math.max(this.#notBeforeMs, this.#options.clock() + jitterMs);
+    this.#notBeforeMs = Math.max(this.#notBeforeMs, this.#options.nowMs() + jitterMs);
     if (this.#toldCode !== undefined) this.#options.onRecovered(this.#toldCode, outageMs);
     this.#toldCode = undefined;
   }
 
   #fail(failure: Failure): void {
-    const nowMs = this.#options.clock();
+    const nowMs = this.#options.nowMs();
     this.#epoch += 1;
     if (this.#failureCount === 0) this.#failingSinceMs = nowMs;
     this.#failureCount += 1;
@@ -198,7 +198,7 @@ export class Gate {
     while (this.#waiters.length + this.#lateWaiters.length > 0 && this.#stopped === undefined) {
       const failing = this.#failureCount > 0;
       if (this.#ticketCount >= this.#options.concurrency || (failing && this.#probing)) return;
-      const nowMs = this.#options.clock();
+      const nowMs = this.#options.nowMs();
       if (nowMs < this.#notBeforeMs) {
         clearTimeout(this.#timer);
         // One more millisecond, because a timer may fire a fraction too early by this clock.

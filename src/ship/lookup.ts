@@ -21,7 +21,7 @@ export type LookupOptions = {
    * `shipConnectMs` a name that was never resolved fails.
    */
   readonly limits: Pick<ShipLimits, 'shipDnsTtlMs' | 'shipDnsSlowMs' | 'shipConnectMs'>;
-  readonly clock: () => number;
+  readonly nowMs: () => number;
   readonly resolve?: Resolve;
 };
 
@@ -77,7 +77,7 @@ export class CachedLookup {
   /** The addresses, each call beginning with another one. */
   async #addresses(hostname: string): Promise<LookupAddress[]> {
     const known = this.#known.get(hostname);
-    if (known === undefined || this.#options.clock() >= known.freshUntilMs) {
+    if (known === undefined || this.#options.nowMs() >= known.freshUntilMs) {
       const { limits } = this.#options;
       const query = this.#query(hostname);
       if (known === undefined) await within(query, limits.shipConnectMs, hostname);
@@ -105,7 +105,7 @@ export class CachedLookup {
   async #ask(hostname: string): Promise<void> {
     const addresses = await (this.#options.resolve ?? resolveBySystem)(hostname);
     if (addresses.length === 0) return;
-    const freshUntilMs = this.#options.clock() + this.#options.limits.shipDnsTtlMs;
+    const freshUntilMs = this.#options.nowMs() + this.#options.limits.shipDnsTtlMs;
     const turn = this.#known.get(hostname)?.turn ?? 0;
     this.#known.set(hostname, { addresses, freshUntilMs, turn });
   }

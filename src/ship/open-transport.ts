@@ -22,13 +22,13 @@ export type TransportSetup = {
   readonly lookup: CachedLookup;
   readonly limits: ShipLimits;
   /** Monotonic milliseconds. */
-  readonly clock: () => number;
+  readonly nowMs: () => number;
   readonly random: () => number;
 };
 
 /** Rejects with CONFIG_INVALID when the CA file cannot be read. */
 export async function openTransport(setup: TransportSetup): Promise<Transport> {
-  const { endpoint, proxy, caFile, limits, clock, random } = setup;
+  const { endpoint, proxy, caFile, limits, nowMs, random } = setup;
   const options: DispatcherOptions = {
     connections: setup.connections,
     ca: caFile === undefined ? undefined : readCertificates(caFile),
@@ -40,7 +40,7 @@ export async function openTransport(setup: TransportSetup): Promise<Transport> {
     const { openProxied } = await import('./proxied-dispatcher.ts');
     open = () => openProxied(proxy, options);
   }
-  return new Transport({ endpoint, open, limits, clock, random });
+  return new Transport({ endpoint, open, limits, nowMs, random });
 }
 
 /** Node's own certificates and the ones in the file: a list given to TLS replaces Node's. */

@@ -46,7 +46,7 @@ export type Stage = {
   /** Epoch milliseconds. */
   readonly now: () => number;
   /** Monotonic milliseconds. */
-  readonly clock: () => number;
+  readonly nowMs: () => number;
   readonly limits: ShipLimits;
   /** Entries refused one by one since the last entry that was accepted, over all batches. */
   refusalStreak: number;

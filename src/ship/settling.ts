@@ -97,7 +97,7 @@ function comeAgain(
     // Denied entries alone would be a request that is forbidden as a whole.
     hasWitness: denials > 0,
     isSuspect: from.isSuspect || denials > 0,
-    notBeforeMs: stage.clock() + waitMs,
+    notBeforeMs: stage.nowMs() + waitMs,
   });
 }
 
@@ -184,7 +184,7 @@ function settleUnread(piece: Piece, failure: Failure, delivery: Delivery, stage:
   const { body, starts } = locate(delivery);
   stage.onKept(failure, entryBytes(body, starts, index).length);
   const attempts = piece.attempts + 1;
-  const notBeforeMs = stage.clock() + stage.gate.backoffMs(attempts, 'slow');
+  const notBeforeMs = stage.nowMs() + stage.gate.backoffMs(attempts, 'slow');
   delivery.pieces.push({ ...piece, attempts, oddAnswers: 0, isSuspect: true, notBeforeMs });
   suspect([index], delivery, stage);
   delivery.keptInRow += 1;
@@ -199,7 +199,7 @@ function isOfOne(piece: Piece, delivery: Delivery): boolean {
 
 /** Most likely nothing of them passes: one at a time finds out when that has changed. */
 function delaySuspects(waitMs: number, { pieces }: Delivery, stage: Stage): void {
-  const dueMs = stage.clock() + waitMs;
+  const dueMs = stage.nowMs() + waitMs;
   for (const [at, piece] of pieces.entries()) {
     if (!piece.isSuspect) continue;
     pieces[at] = { ...piece, notBeforeMs: Math.max(piece.notBeforeMs, dueMs) };

@@ -120,7 +120,7 @@ export async function createShipper(options: ShipOptions, hooks: ShipHooks): Pro
 }
 
 /** Waits and ages must not jump when the machine's clock is set. */
-function clock(): number {
+function nowMs(): number {
   return performance.now();
 }
 
@@ -129,16 +129,16 @@ async function createStage(options: ShipOptions, hooks: ShipHooks): Promise<Stag
   const { now = Date.now, random = Math.random } = hooks;
   const { resolve } = options;
   const counters = createCounters();
-  const lookup = new CachedLookup({ limits, clock, ...(resolve !== undefined && { resolve }) });
+  const lookup = new CachedLookup({ limits, nowMs, ...(resolve !== undefined && { resolve }) });
   const credentials = createCredentials({
     ...options,
     credentialsFile: options.credentialsFile,
     metadataHost: options.metadataHost ?? '169.254.169.254',
     limits,
-    clock,
+    nowMs,
     random,
   });
-  const transport = await openTransport({ ...options, lookup, limits, clock, random });
+  const transport = await openTransport({ ...options, lookup, limits, nowMs, random });
   return {
     gate: createGate({ options, limits, hooks }),
     transport,
@@ -147,9 +147,9 @@ async function createStage(options: ShipOptions, hooks: ShipHooks): Promise<Stag
     witness: new Witness({
       bytesMax: limits.shipWitnessBytesMax,
       ageMaxMs: limits.shipWitnessMs,
-      clock,
+      nowMs,
     }),
-    suspects: new Suspects(limits.shipSuspectMs, clock),
+    suspects: new Suspects(limits.shipSuspectMs, nowMs),
     parkedBodies: new ParkedBodies(limits.shipParkedBytesMax),
     gzip: options.gzip,
     headers: headersFor(options),
@@ -164,7 +164,7 @@ async function createStage(options: ShipOptions, hooks: ShipHooks): Promise<Stag
       hooks.log.warn(code, `an entry of ${bytes} bytes is kept and sent again: ${text}`);
     },
     now,
-    clock,
+    nowMs,
     limits,
     refusalStreak: 0,
   };
@@ -182,7 +182,7 @@ function createGate({ options, limits, hooks }: Parts): Gate {
   return new Gate({
     concurrency: options.connections,
     limits,
-    clock,
+    nowMs,
     random: hooks.random ?? Math.random,
     onFailing: (failure) => {
       const level = failure.code === 'SHIP_THROTTLED' ? 'warn' : 'error';

@@ -3,22 +3,22 @@
 
 export class Suspects {
   readonly #forMs: number;
-  readonly #clock: () => number;
+  readonly #nowMs: () => number;
   /** Weak: a container that is gone is forgotten. */
   readonly #untilMs = new WeakMap<object, number>();
 
-  /** `clock` is monotonic; a container is suspect for `forMs` after its last refused entry. */
-  constructor(forMs: number, clock: () => number) {
+  /** `nowMs` is monotonic; a container is suspect for `forMs` after its last refused entry. */
+  constructor(forMs: number, nowMs: () => number) {
     this.#forMs = forMs;
-    this.#clock = clock;
+    this.#nowMs = nowMs;
   }
 
   add(container: object): void {
-    this.#untilMs.set(container, this.#clock() + this.#forMs);
+    this.#untilMs.set(container, this.#nowMs() + this.#forMs);
   }
 
   has(container: object): boolean {
     const untilMs = this.#untilMs.get(container);
-    return untilMs !== undefined && this.#clock() < untilMs;
+    return untilMs !== undefined && this.#nowMs() < untilMs;
   }
 }

@@ -17,7 +17,7 @@ export type TransportOptions = {
   /** Makes a pool of connections to the endpoint. */
   readonly open: () => Dispatcher;
   readonly limits: ShipLimits;
-  readonly clock: () => number;
+  readonly nowMs: () => number;
   readonly random: () => number;
 };
 
@@ -87,7 +87,7 @@ export class Transport {
   }
 
   #current(): Generation {
-    const nowMs = this.#options.clock();
+    const nowMs = this.#options.nowMs();
     if (this.#generation !== undefined && nowMs >= this.#generation.retireAtMs) this.renew();
     this.#generation ??= {
       dispatcher: this.#options.open(),

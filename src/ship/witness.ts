@@ -14,7 +14,7 @@ export type WitnessOptions = {
   /** An older one is replaced at the next chance. */
   readonly ageMaxMs: number;
   /** Monotonic milliseconds. */
-  readonly clock: () => number;
+  readonly nowMs: () => number;
 };
 
 type Head = {
@@ -47,7 +47,7 @@ export class Witness {
 
   /** Takes the first entry of an accepted body, unless a young one is known. */
   consider({ body, entryCount }: Pick<Batch, 'body' | 'entryCount'>): void {
-    if (this.#options.clock() < this.#freshUntilMs) return;
+    if (this.#options.nowMs() < this.#freshUntilMs) return;
     this.take(body, entryStarts(body, entryCount), 0);
   }
 
@@ -56,7 +56,7 @@ export class Witness {
     const bytes = entryBytes(body, starts, index);
     if (bytes.length > this.#options.bytesMax) return;
     this.#entry = selfContained(Buffer.from(bytes), headOf(body, starts));
-    this.#freshUntilMs = this.#options.clock() + this.#options.ageMaxMs;
+    this.#freshUntilMs = this.#options.nowMs() + this.#options.ageMaxMs;
   }
 
   /** The API refuses it by now: the next accepted body gives another. */

@@ -14,8 +14,8 @@ const attacks: Readonly<Record<string, (socket: ReturnType<typeof connect>) => v
   hold: () => undefined,
   drip: (socket) => {
     socket.write('GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ');
-    const clock = setInterval(() => socket.write('x'), dripMs);
-    socket.once('close', () => clearInterval(clock));
+    const timer = setInterval(() => socket.write('x'), dripMs);
+    socket.once('close', () => clearInterval(timer));
   },
   idle: (socket) => {
     socket.resume().write(status);

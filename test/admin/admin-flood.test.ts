@@ -127,7 +127,7 @@ test('answers that nobody reads take bounded memory', async () => {
 
 test('a probe that comes while the event loop is busy learns of the ticks that are due', async () => {
   let tickedAtMs = performance.now();
-  const clock = setInterval(() => (tickedAtMs = performance.now()), 10);
+  const timer = setInterval(() => (tickedAtMs = performance.now()), 10);
   const ageMaxMs = 50;
   source.liveness = () => [{ name: 'clock', ok: performance.now() - tickedAtMs < ageMaxMs }];
   const socket = connect(Number(new URL(server.url).port), '127.0.0.1').setEncoding('latin1');
@@ -138,7 +138,7 @@ test('a probe that comes while the event loop is busy learns of the ticks that a
   const endMs = performance.now() + 4 * ageMaxMs;
   while (performance.now() < endMs); // Busy.
   const [answer] = (await once(socket, 'data')) as [string];
-  clearInterval(clock);
+  clearInterval(timer);
   socket.destroy();
   expect(answer).toContain('HTTP/1.1 200');
 });

@@ -26,7 +26,7 @@ import { eventually } from '../support/eventually.ts';
 /** A token of `lifeMs`, with a clock that the test turns. */
 function openToken(fetchToken: FetchToken): { token: CachedToken; advance: (ms: number) => void } {
   let nowMs = 0;
-  const options = makeOptions({ clock: () => nowMs, random: () => 0 });
+  const options = makeOptions({ nowMs: () => nowMs, random: () => 0 });
   const advance = (ms: number): void => {
     nowMs += ms;
   };

@@ -17,7 +17,7 @@ test('after a success the next request goes at the new pace, not at the old one 
       shipSlowBackoffMaxMs: unhurriedMs,
       shipRateStep: 100,
     },
-    clock: () => performance.now(),
+    nowMs: () => performance.now(),
     random: () => 0,
     onFailing: () => undefined,
     onRecovered: () => undefined,

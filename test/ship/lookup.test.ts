@@ -19,7 +19,7 @@ function openLookup(resolve: () => Promise<LookupAddress[]>): {
   let nowMs = 0;
   const cached = new CachedLookup({
     limits: { shipDnsTtlMs: 1_000, shipDnsSlowMs: 20, shipConnectMs: 40 },
-    clock: () => nowMs,
+    nowMs: () => nowMs,
     resolve,
   });
   const ask = (): Promise<string[]> =>

@@ -22,7 +22,7 @@ export function makeOptions(more: Partial<CredentialOptions> = {}): CredentialOp
     credentialsFile: undefined,
     metadataHost: '127.0.0.1:1',
     limits: tokenLimits(100),
-    clock: () => performance.now(),
+    nowMs: () => performance.now(),
     random: Math.random,
     ...more,
   };

@@ -20,7 +20,7 @@ export class PodTable {
   readonly #rows = new Map<string, Row>();
   readonly #keptMs: number;
   readonly #changed: (facts: PodFacts) => void;
-  readonly #clock: () => number;
+  readonly #nowMs: () => number;
   #listing = 0;
 
   /**
@@ -29,11 +29,11 @@ export class PodTable {
   constructor(
     keptMs: number,
     changed: (facts: PodFacts) => void,
-    clock: () => number = () => performance.now(),
+    nowMs: () => number = () => performance.now(),
   ) {
     this.#keptMs = keptMs;
     this.#changed = changed;
-    this.#clock = clock;
+    this.#nowMs = nowMs;
   }
 
   get size(): number {
@@ -53,7 +53,7 @@ export class PodTable {
   }
 
   endListing(): void {
-    const nowMs = this.#clock();
+    const nowMs = this.#nowMs();
     for (const row of this.#rows.values()) {
       if (row.listing !== this.#listing) row.deletedAtMs ??= nowMs;
     }
@@ -82,7 +82,7 @@ export class PodTable {
     this.seen(object);
     const facts = describePod(object);
     const row = facts === undefined ? undefined : this.#rows.get(facts.uid);
-    const nowMs = this.#clock();
+    const nowMs = this.#nowMs();
     if (row !== undefined) row.deletedAtMs = nowMs;
     this.#expire(nowMs);
   }
