@@ -123,9 +123,9 @@ function createLimiter(print: (line: Line, repeats: number) => void, nowMs: () =
     before.delete(key);
     const isPrinted = hasRoom(line.code);
     // Past the last place, texts that differ are counted under their code alone.
-    const place = present.size < limits.logKeysMax ? key : (line.code ?? '');
-    const shared = present.get(place)?.heldBack ?? 0;
-    present.set(place, { line, heldBack: isPrinted ? shared : shared + heldBack + 1 });
+    const countedAs = present.size < limits.logKeysMax ? key : (line.code ?? '');
+    const shared = present.get(countedAs)?.heldBack ?? 0;
+    present.set(countedAs, { line, heldBack: isPrinted ? shared : shared + heldBack + 1 });
     if (isPrinted) print(line, heldBack);
   };
 

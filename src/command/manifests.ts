@@ -115,8 +115,8 @@ function addTakeOver(
   const [own] = spec.containers;
   if (own === undefined) throw new Error('deploy/base has no container');
   const slash = file.lastIndexOf('/');
-  const place = '/host/positions';
-  const words = [...own.args.slice(1), '--from', agent, place + file.slice(slash)];
+  const mountPath = '/host/positions';
+  const words = [...own.args.slice(1), '--from', agent, mountPath + file.slice(slash)];
   const mounts = own.volumeMounts.filter(({ name }) => name !== 'net-stat' && name !== 'key');
   const container = {
     name: 'migrate',
@@ -126,7 +126,7 @@ function addTakeOver(
     securityContext: own.securityContext,
     resources: own.resources,
     // The directory, because a file that is not there would hold up the pod.
-    volumeMounts: [...mounts, { name: 'old-positions', mountPath: place, readOnly: true }],
+    volumeMounts: [...mounts, { name: 'old-positions', mountPath, readOnly: true }],
   };
   document.setIn([...podPath, 'initContainers'], document.createNode([container]));
   const hostPath = { path: file.slice(0, slash) || '/', type: 'Directory' };

@@ -267,8 +267,8 @@ function columnsOf(key: CheckpointKey): [string, string, number, string, string]
 function encodeRow(checkpoint: Checkpoint): (string | number)[] {
   const { offset, positionHash = -1, size = -1, device, inode, bornMs, fileName } = checkpoint;
   const readTimes = checkpoint.readTimes.map(encodeReadTime).join();
-  const place = [offset, positionHash, size, device, inode, bornMs, fileName, readTimes];
-  const columns = [...columnsOf(checkpoint), ...place];
+  const values = [offset, positionHash, size, device, inode, bornMs, fileName, readTimes];
+  const columns = [...columnsOf(checkpoint), ...values];
   return [...columns, checksumOf(columns)];
 }
 

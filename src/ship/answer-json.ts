@@ -90,11 +90,11 @@ export function parseSuccess(
   const answer = parseObject(text);
   if (answer === undefined) return undefined;
   if (Object.keys(answer).length === 0) return new Map();
-  const places = [answer, ...Object.values(answer)].flatMap((place) => [
-    place,
-    ...listOf(member(place, 'details')),
+  const parts = [answer, ...Object.values(answer)].flatMap((part) => [
+    part,
+    ...listOf(member(part, 'details')),
   ]);
-  const errors = entryErrors(places, entryCount);
+  const errors = entryErrors(parts, entryCount);
   return errors.size > 0 ? errors : undefined;
 }
 
@@ -136,10 +136,10 @@ function blameOf(details: readonly unknown[], oldErrors: readonly unknown[]): Bl
   return isUnknown ? 'unknown' : undefined;
 }
 
-function entryErrors(places: readonly unknown[], entryCount: number): Map<number, EntryError> {
+function entryErrors(parts: readonly unknown[], entryCount: number): Map<number, EntryError> {
   const errors = new Map<number, EntryError>();
-  for (const place of places) {
-    const perEntry = member(place, 'logEntryErrors');
+  for (const part of parts) {
+    const perEntry = member(part, 'logEntryErrors');
     if (typeof perEntry !== 'object' || perEntry === null) continue;
     for (const [key, status] of Object.entries(perEntry)) {
       const index = indexOf(key, entryCount);

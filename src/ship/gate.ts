@@ -90,8 +90,8 @@ export class Gate {
         return;
       }
       const waiters = turn === 'late' ? this.#lateWaiters : this.#waiters;
-      const place = waiters.findIndex((waiter) => waiter.order > order);
-      waiters.splice(place < 0 ? waiters.length : place, 0, { order, resolve, reject });
+      const index = waiters.findIndex((waiter) => waiter.order > order);
+      waiters.splice(index < 0 ? waiters.length : index, 0, { order, resolve, reject });
       this.#pump();
     });
   }

@@ -48,10 +48,10 @@ export class ParkedBodies {
     const copy = bodyOf(body, starts, kept);
     this.#bytes += copy.length - freedBytes;
     if (freedBytes > copy.length) this.#freedCount += 1;
-    const places = new Map(Array.from(kept, (index, place) => [index, place] as const));
-    const placeOf = (index: number): number => places.get(index) ?? 0;
+    const newIndexes = new Map(Array.from(kept, (index, newIndex) => [index, newIndex] as const));
+    const newIndexOf = (index: number): number => newIndexes.get(index) ?? 0;
     for (const [at, piece] of pieces.entries()) {
-      pieces[at] = { ...piece, indexes: indexesOf(piece).map(placeOf) };
+      pieces[at] = { ...piece, indexes: indexesOf(piece).map(newIndexOf) };
     }
     return { body: copy, starts: entryStarts(copy, kept.length), kept };
   }

@@ -48,8 +48,8 @@ function settlePartial(
   const denied: number[] = [];
   const letters = { refused: [] as Named[], denied: [] as Named[] };
   const indexes = indexesOf(piece);
-  for (const [place, { code, text }] of errors) {
-    const index = indexes[place] ?? 0;
+  for (const [at, { code, text }] of errors) {
+    const index = indexes[at] ?? 0;
     if (code === RpcCode.resourceExhausted && again.length === 0) stage.gate.throttle();
     if (isRetryableEntryCode(code)) again.push(index);
     // Rights may be on their way (IAM takes minutes to spread), but where the same request's other
@@ -74,10 +74,10 @@ function considerWitness(
   delivery: Delivery,
   stage: Stage,
 ): void {
-  const place = indexes.findIndex((_, at) => !errors.has(at));
-  if (place < 0 || stage.witness.isKnown) return;
+  const accepted = indexes.findIndex((_, at) => !errors.has(at));
+  if (accepted < 0 || stage.witness.isKnown) return;
   const { body, starts } = locate(delivery);
-  stage.witness.take(body, starts, indexes[place] ?? 0);
+  stage.witness.take(body, starts, indexes[accepted] ?? 0);
 }
 
 function comeAgain(
@@ -148,16 +148,16 @@ function settleBlamed(
   stage: Stage,
 ): void {
   const indexes = indexesOf(piece);
-  const rest = indexes.filter((_, place) => !blamed.has(place));
+  const rest = indexes.filter((_, at) => !blamed.has(at));
   if (rest.length > 0) {
     const again = { ...firstPiece(rest.length, rest), isSuspect: piece.isSuspect };
     const isSlow = blamed.size < namedShareMin * piece.count && rest.length > 1;
     if (isSlow) cutAt(again, rest.length >>> 1, delivery.pieces);
     else delivery.pieces.push(again);
   }
-  const letters = Array.from(blamed, ([place, error]) => ({
+  const letters = Array.from(blamed, ([at, error]) => ({
     ...error,
-    index: indexes[place] ?? 0,
+    index: indexes[at] ?? 0,
   }));
   deadLetter('refused', letters, delivery, stage);
 }

@@ -41,8 +41,8 @@ export function tellStart(log: Log, parts: RunParts, pageUrl: string | undefined
   }
   const found = pluralText(containers, 'container');
   const taken = pluralText(positions, 'saved position');
-  const places = config.output.map((name) => (name === 'endpoint' ? config.endpoint : name));
-  const endpoint = places.join(' and ');
+  const outputs = config.output.map((name) => (name === 'endpoint' ? config.endpoint : name));
+  const endpoint = outputs.join(' and ');
   log.info(undefined, `tailship ${version} ships ${found} to ${endpoint}, ${taken} taken up`, {
     version,
     endpoint,

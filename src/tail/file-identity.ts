@@ -101,14 +101,14 @@ export function identifyFile(
   instance = head.time === undefined ? instanceOf(head, birth) : '',
 ): FileIdentity {
   const { time } = head;
-  const place = instance === '' && time !== undefined ? base36(time.nanoseconds) : instance;
+  const timeText = instance === '' && time !== undefined ? base36(time.nanoseconds) : instance;
   const ownerHash = createHash('sha256')
     .update(JSON.stringify([owner.podUid, owner.container, owner.restartCount]))
     .digest();
   return {
     fingerprint: instance === '' ? head.fingerprint : head.lineHash,
     instance,
-    idPrefix: base36(ownerHash.readBigUInt64BE(0), 10) + place,
+    idPrefix: base36(ownerHash.readBigUInt64BE(0), 10) + timeText,
     fallbackTime:
       time !== undefined && isOnCalendar(time)
         ? time.text
@@ -118,11 +118,11 @@ export function identifyFile(
 
 /** The instance of the log that follows in the same file, or beside one that has this place. */
 export function instanceAfter({ idPrefix }: Pick<FileIdentity, 'idPrefix'>): string {
-  let place = 0n;
+  let value = 0n;
   for (const digit of idPrefix.slice(-placeDigits)) {
-    place = place * 36n + BigInt(Number.parseInt(digit, 36));
+    value = value * 36n + BigInt(Number.parseInt(digit, 36));
   }
-  return base36(place + 1n);
+  return base36(value + 1n);
 }
 
 /** Births sort; within a millisecond, and where none is known, a hash keeps the files apart. */

@@ -102,12 +102,12 @@ export class Listing {
       yield;
     }
     // A file is removed after it was packed: until then its `.gz` may be half of it.
-    const places = new Set(this.#files.map(({ name }) => placeOf(name)));
-    this.#files.push(...compressed.filter(({ name }) => !places.has(placeOf(name))));
+    const plain = new Set(this.#files.map(({ name }) => rotationOf(name)));
+    this.#files.push(...compressed.filter(({ name }) => !plain.has(rotationOf(name))));
   }
 }
 
-function placeOf({ restartCount, rotation }: FileName): string {
+function rotationOf({ restartCount, rotation }: FileName): string {
   return `${restartCount}/${rotation}`;
 }
 

@@ -29,7 +29,7 @@ export function openLogFile(path: string, roots: readonly string[]): OpenedLogFi
   try {
     const stats = fstatSync(fd);
     if (!stats.isFile()) throw new AgentError('LINK_REFUSED', `${path} is no regular file`);
-    const real = placeOf(fd);
+    const real = pathOf(fd);
     if (!isUnder(dirname(real), roots)) {
       throw new AgentError('LINK_REFUSED', `${path} leads to ${real}, outside every log root`);
     }
@@ -53,7 +53,7 @@ export function openOwnDirectory(path: string): number {
     if (!fstatSync(fd).isDirectory()) {
       throw new AgentError('LINK_REFUSED', `${path} is no directory`);
     }
-    const real = placeOf(fd);
+    const real = pathOf(fd);
     if (real !== path) throw elsewhere(path, real);
     return fd;
   } catch (error) {
@@ -62,7 +62,7 @@ export function openOwnDirectory(path: string): number {
   }
 }
 
-function placeOf(fd: number): string {
+function pathOf(fd: number): string {
   return readlinkSync(`/proc/self/fd/${fd}`);
 }
 

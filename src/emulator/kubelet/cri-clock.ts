@@ -89,11 +89,11 @@ export function createCriClock(options: ClockOptions): CriClock {
   function printFraction(): number {
     let length = 1;
     let rest = nanos;
-    for (let place = 9; place > 0; place -= 1) {
+    for (let index = 9; index > 0; index -= 1) {
       const next = Math.floor(rest / 10);
       const digit = rest - next * 10;
-      fraction[place] = 0x30 + digit;
-      if (digit !== 0 && length === 1) length = place + 1;
+      fraction[index] = 0x30 + digit;
+      if (digit !== 0 && length === 1) length = index + 1;
       rest = next;
     }
     return length === 1 ? 0 : length;
@@ -105,8 +105,8 @@ export function createCriClock(options: ClockOptions): CriClock {
     const length = keepsZeros ? fractionBytes : significant;
     const start = end - zone.length - length - secondsBytes;
     target.set(localSeconds, start);
-    for (let place = 0; place < length; place += 1) {
-      target[start + secondsBytes + place] = fraction[place] ?? 0;
+    for (let index = 0; index < length; index += 1) {
+      target[start + secondsBytes + index] = fraction[index] ?? 0;
     }
     target.set(zone, end - zone.length);
     return start;

@@ -103,9 +103,9 @@ export function putSeq(template: LineTemplate, seq: number): void {
   if (seqStart === 0) return;
   const pad = bytes[seqStart - 1] === 0x3d ? 0x30 : 0x20;
   let rest = seq;
-  for (let place = seqStart + seqBytes - 1; place >= seqStart; place -= 1) {
+  for (let at = seqStart + seqBytes - 1; at >= seqStart; at -= 1) {
     const next = Math.floor(rest / 10);
-    bytes[place] = rest === 0 ? pad : 0x30 + rest - next * 10;
+    bytes[at] = rest === 0 ? pad : 0x30 + rest - next * 10;
     rest = next;
   }
 }

@@ -74,8 +74,8 @@ function writeRound(containers: readonly FakeContainer[], count: number, turn: n
   const share = Math.floor(count / containers.length);
   const rest = count - share * containers.length;
   for (const [index, container] of containers.entries()) {
-    const place = (index - turn + containers.length * 2) % containers.length;
-    const own = share + (place < rest ? 1 : 0);
+    const turnIndex = (index - turn + containers.length * 2) % containers.length;
+    const own = share + (turnIndex < rest ? 1 : 0);
     if (own > 0 && container.isRunning) container.writeNext(own);
   }
   return containers.length === 0 ? 0 : (turn + rest) % containers.length;

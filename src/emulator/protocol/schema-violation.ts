@@ -28,10 +28,10 @@ export function schemaError(violations: readonly Violation[]): ApiError {
 }
 
 export function unknownName(key: string, path: string, reason = 'Cannot find field.'): Violation {
-  const place = path === '' ? '' : ` at '${path}'`;
+  const location = path === '' ? '' : ` at '${path}'`;
   return {
     field: path,
-    description: `Invalid JSON payload received. Unknown name "${key}"${place}: ${reason}`,
+    description: `Invalid JSON payload received. Unknown name "${key}"${location}: ${reason}`,
   };
 }
 
@@ -51,19 +51,19 @@ function joined(path: string, name: string): string {
 /**
  * `['entries', 3, 'jsonPayload', 'a']` as `entries[3].json_payload.a`: fields by their proto names.
  */
-export function placeOf(root: DescMessage, path: readonly (string | number)[]): string {
+export function locationOf(root: DescMessage, path: readonly (string | number)[]): string {
   let desc: DescMessage | undefined = root;
-  let place = '';
+  let location = '';
   for (const step of path) {
     if (typeof step === 'number') {
-      place += `[${step}]`;
+      location += `[${step}]`;
       continue;
     }
     const field: DescField | undefined = desc?.fields.find((one) => one.jsonName === step);
-    place = joined(place, field?.name ?? step);
+    location = joined(location, field?.name ?? step);
     desc = field?.message;
   }
-  return place;
+  return location;
 }
 
 /** Every violation of `json` as a message of type `desc`; empty when it is valid. */
@@ -132,9 +132,9 @@ function walkField(field: DescField, value: JsonValue, path: string, found: Viol
       return;
     }
     for (const [index, element] of value.entries()) {
-      const place = `${path}[${index}]`;
-      if (field.listKind === 'message') walkMessage(field.message, element, place, found);
-      else if (typeof element !== 'string') found.push(invalidValue(place, 'TYPE_STRING', element));
+      const item = `${path}[${index}]`;
+      if (field.listKind === 'message') walkMessage(field.message, element, item, found);
+      else if (typeof element !== 'string') found.push(invalidValue(item, 'TYPE_STRING', element));
     }
     return;
   }

@@ -129,7 +129,7 @@ export class MemoryStore implements EntryStore {
       }
       slot = (slot + 1) & mask;
     }
-    const place = this.#blocks.append(entry.json);
+    const span = this.#blocks.append(entry.json);
     const index = this.#count;
     columns.seconds[index] = seconds;
     columns.nanos[index] = nanos;
@@ -137,9 +137,9 @@ export class MemoryStore implements EntryStore {
     columns.receivedNanos[index] = entry.receiveTime.nanos;
     columns.idStart[index] = idStart;
     columns.idLength[index] = idLength;
-    columns.block[index] = place.block;
-    columns.start[index] = place.start;
-    columns.end[index] = place.start + entry.json.length;
+    columns.block[index] = span.block;
+    columns.start[index] = span.start;
+    columns.end[index] = span.start + entry.json.length;
     columns.parent[index] = parent;
     columns.log[index] = this.#logs.numberOf(entry.logName);
     columns.defaults[index] = this.#defaults.numberOf(entry.defaults);
@@ -319,12 +319,12 @@ export class MemoryStore implements EntryStore {
   /** Reads block by block: entries of one page may lie in any order, and a block takes 0.1 ms. */
   #entriesAt(indexes: Uint32Array): StoredEntry[] {
     const { block } = this.#columns;
-    const places = Uint32Array.from(indexes.keys());
-    const blockOf = (place: number) => block[indexes[place] as number] as number;
-    places.sort((left, right) => blockOf(left) - blockOf(right));
+    const order = Uint32Array.from(indexes.keys());
+    const blockOf = (at: number) => block[indexes[at] as number] as number;
+    order.sort((left, right) => blockOf(left) - blockOf(right));
     const page = new Map<number, StoredEntry>();
-    for (const place of places) page.set(place, this.#entryAt(indexes[place] as number));
-    return Array.from(indexes.keys(), (place) => page.get(place) as StoredEntry);
+    for (const at of order) page.set(at, this.#entryAt(indexes[at] as number));
+    return Array.from(indexes.keys(), (at) => page.get(at) as StoredEntry);
   }
 
   #entryAt(index: number): StoredEntry {

@@ -17,7 +17,12 @@ import { parseLogName } from './log-name.ts';
 import { logEntrySchema, writeRequestSchema } from '../protocol/log-entry-schema.ts';
 import { plainShapeOf } from './plain-shape.ts';
 import type { Violation } from '../protocol/schema-violation.ts';
-import { placeOf, schemaError, unknownName, violationsOf } from '../protocol/schema-violation.ts';
+import {
+  locationOf,
+  schemaError,
+  unknownName,
+  violationsOf,
+} from '../protocol/schema-violation.ts';
 import { estimateSize, memberOf, mergeDefaults } from '../store/stored-entry.ts';
 import type { Instant } from '../protocol/timestamp.ts';
 import { parseInstant } from '../protocol/timestamp.ts';
@@ -109,9 +114,9 @@ function checkCensus(body: Buffer, root: unknown, scan: BodyScan): void {
   if (census.keyCount !== scan.keyCount) {
     const repeated = findRepeatedKey(body);
     if (repeated !== undefined) {
-      const place = placeOf(writeRequestSchema, repeated.path);
+      const location = locationOf(writeRequestSchema, repeated.path);
       const reason = `Repeated map key: '${repeated.key}' is already set.`;
-      throw schemaError([unknownName(repeated.key, place, reason)]);
+      throw schemaError([unknownName(repeated.key, location, reason)]);
     }
   }
 }
