@@ -35,8 +35,13 @@ type PipelineOptions = {
   /** Replaced by `configure`; the node stays the same. */
   readonly context: PlanContext;
   readonly workers: number;
+  /** Bodies that there can be at once. */
+  readonly slots: number;
   readonly plannable: () => Iterable<TailedContainer>;
-  readonly takeLosses: (countMax: number) => LossNotice[];
+  readonly takeLosses: (
+    countMax: number,
+    isBusy: (project: string | undefined) => boolean,
+  ) => LossNotice[];
 };
 
 /** Where the plans of node logs come from. */
@@ -58,12 +63,15 @@ export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #planner: Planner;
   readonly #failure = Promise.withResolvers<never>();
+  /** Bodies under way by project. */
+  readonly #bodies = new Map<string | undefined, number>();
   #inFlightBytes = 0;
   #drains = 0;
   #drainTurnMs = 0;
   #shipments = 0;
   #spoolLookMs = 0;
-  #isShippingNotices = false;
+  /** Projects that a body of notices is on its way to. */
+  readonly #noticesTo = new Set<string | undefined>();
   #nodePlans: NodePlans | undefined;
   #stopped = false;
   #settled: (() => void) | undefined;
@@ -137,6 +145,7 @@ export class Pipeline {
       }
       this.#drains += 1;
       this.#drainTurnMs = performance.now();
+      this.#noteBody(plan, 1);
       this.#carry(plan).catch(this.#fail);
     }
     if (this.idle) this.#settled?.();
@@ -148,9 +157,24 @@ export class Pipeline {
       this.#nodePlans?.isOverdue(nowMs) === true ? this.#nodePlans.take(slot, nowMs) : undefined;
     return (
       overdue ??
-      this.#planner.take(this.#options.plannable(), slot, nowMs) ??
+      this.#planner.take(this.#options.plannable(), slot, nowMs, this.#mayBegin) ??
       this.#nodePlans?.take(slot, nowMs)
     );
+  }
+
+  /**
+   * Where entries go to several projects, those of one never take all slots, and one that fails has
+   * one body under way: its files keep the rest.
+   */
+  readonly #mayBegin = (project: string | undefined): boolean => {
+    if (!this.#planner.hasOtherProjects) return true;
+    const ofAll = Math.max(1, this.#options.slots - 1);
+    const ofProject = this.#stages.shipper.bodiesMax(project);
+    return (this.#bodies.get(project) ?? 0) < Math.min(ofAll, ofProject);
+  };
+
+  #noteBody({ project }: Plan, change: 1 | -1): void {
+    this.#bodies.set(project, (this.#bodies.get(project) ?? 0) + change);
   }
 
   readonly #fail = (error: unknown): void => this.#failure.reject(error);
@@ -167,6 +191,12 @@ export class Pipeline {
   }
 
   async #carry(plan: Plan): Promise<void> {
+    await this.#deliver(plan);
+    this.#noteBody(plan, -1);
+    this.pump();
+  }
+
+  async #deliver(plan: Plan): Promise<void> {
     const { encoder } = this.#stages;
     const result = await encoder.run(plan.task);
     this.#drains -= 1;
@@ -174,7 +204,6 @@ export class Pipeline {
     if (!verifyFiles(plan)) {
       for (const { container } of plan.parts) container.chain.discardDrain();
       encoder.freeSlot(plan.task.slot);
-      this.pump();
       return;
     }
     const ranges = this.#advance(plan, result);
@@ -201,7 +230,6 @@ export class Pipeline {
       this.#commit(ranges);
       plan.node?.acknowledged();
     }
-    this.pump();
   }
 
   /** The slot is free when this settles, or sooner if the body moved to memory of its own. */
@@ -219,6 +247,8 @@ export class Pipeline {
       return await shipper.ship({
         body: encoder.slotView(slot, bodyBytes),
         entryCount: entries,
+        project: plan.project,
+        givesWay: () => this.#planner.hasOtherProjects,
         sources:
           node === undefined
             ? plan.parts.map(({ container }, index) => ({
@@ -299,25 +329,29 @@ export class Pipeline {
     if (timed.length > 0) this.#stages.store.flush();
   }
 
-  /** Ships the notices of lost bytes, one body at a time. */
+  /** Ships the notices of lost bytes, one body at a time to each project. */
   #shipNotices(): void {
-    if (this.#isShippingNotices || this.#stopped) return;
-    const notices = this.#options.takeLosses(limits.lossNoticesPerRequestMax);
-    if (notices.length === 0) return;
-    this.#isShippingNotices = true;
-    this.#shipLosses(notices).catch(this.#fail);
+    const isBusy = (project: string | undefined) => this.#noticesTo.has(project);
+    while (!this.#stopped) {
+      const notices = this.#options.takeLosses(limits.lossNoticesPerRequestMax, isBusy);
+      const [first] = notices;
+      if (first === undefined) return;
+      const { project } = first.template;
+      this.#noticesTo.add(project);
+      this.#shipLosses(notices, project).catch(this.#fail);
+    }
   }
 
-  async #shipLosses(notices: readonly LossNotice[]): Promise<void> {
+  async #shipLosses(notices: readonly LossNotice[], project: string | undefined): Promise<void> {
     const body = lossBody(this.#options.context.nodeIdentity, notices);
     this.#shipments += 1;
     try {
-      await this.#stages.shipper.ship({ body, entryCount: notices.length });
+      await this.#stages.shipper.ship({ body, entryCount: notices.length, project });
     } catch (error) {
       if (!this.#stopped) throw error;
     } finally {
       this.#shipments -= 1;
-      this.#isShippingNotices = false;
+      this.#noticesTo.delete(project);
     }
     this.pump();
   }

@@ -85,6 +85,8 @@ export type PlaceStatus = {
 export type ShipStatus = {
   /** 0 while the endpoint is healthy. */
   readonly consecutiveFailures: number;
+  /** Of other projects that entries go to, those that fail. */
+  readonly failuresByProject?: Readonly<Record<string, number>>;
   readonly lastErrorCode?: string;
   /** RFC 3339. */
   readonly lastErrorAt?: string;

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import type { Config } from '../options/options.ts';
 import { AgentError, type ErrorCode, errorTable } from '../errors.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
+import type { Rule } from '../rules/rule.ts';
 import { isLoopback } from '../loopback.ts';
 import { durationText } from '../number-text.ts';
 import { fail, type Finding, ok, reasonOf, warn } from './finding.ts';
@@ -30,7 +31,10 @@ const clockWarnMs = 5_000;
 /** Google refuses the signed requests for tokens of a clock that is further off. */
 const clockFailMs = 300_000;
 
-/** All checks beyond the machine; sends at most one request to the endpoint, if it is used. */
+/**
+ * All checks beyond the machine; sends one request to the endpoint for each project, if
+ * it is used.
+ */
 export async function checkEndpoint(config: Config, probes: EndpointProbes): Promise<Finding[]> {
   if (!config.output.includes('endpoint')) {
     return [ok('output', `${config.output.join(' and ')}; no endpoint is asked`)];
@@ -43,13 +47,37 @@ export async function checkEndpoint(config: Config, probes: EndpointProbes): Pro
     return [...findings, failure('identity', error, 'METADATA_UNAVAILABLE')];
   }
   findings.push(checkIdentity(identity));
-  try {
-    const answer = await probes.sendDryRun(config, identity.project);
-    findings.push(judgeAnswer(config, answer), ...judgeClock(answer));
-  } catch (error) {
-    findings.push(failure('dry run', error, 'SHIP_UNREACHABLE', config.endpoint));
+  findings.push(...(await checkProject(config, identity.project, probes)));
+  for (const project of projectsOf(config)) {
+    if (project === identity.project) continue;
+    const ofProject = await checkProject(config, project, probes);
+    findings.push(...ofProject.filter(({ name }) => name !== 'clock').map(namedAfter(project)));
   }
   return findings;
+}
+
+/** One dry run. */
+async function checkProject(
+  config: Config,
+  project: string,
+  probes: EndpointProbes,
+): Promise<Finding[]> {
+  try {
+    const answer = await probes.sendDryRun(config, project);
+    return [judgeAnswer(config, answer), ...judgeClock(answer)];
+  } catch (error) {
+    return [failure('dry run', error, 'SHIP_UNREACHABLE', config.endpoint)];
+  }
+}
+
+/** The projects that rules name. */
+function projectsOf({ rules = '[]' }: Config): Set<string> {
+  const named = (JSON.parse(rules) as readonly Rule[]).map(({ template }) => template.project);
+  return new Set(named.filter((project) => project !== undefined));
+}
+
+function namedAfter(project: string): (finding: Finding) => Finding {
+  return (finding) => ({ ...finding, name: `${finding.name}, ${project}` });
 }
 
 function failure(name: string, error: unknown, otherwise: ErrorCode, where = ''): Finding {

@@ -75,6 +75,12 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'code',
     ({ requestsByCode }) => requestsByCode,
   ),
+  tailship_project_failures: {
+    type: 'gauge',
+    help: 'Requests in a row that failed for another project than that of the node.',
+    read: ({ ship: { failuresByProject = {} } }) =>
+      Object.entries(failuresByProject).map(([project, value]) => ({ labels: { project }, value })),
+  },
   tailship_retries_total: counter('Requests that were sent again.', ({ retries }) => retries),
   // ── what was lost
   tailship_dead_lettered_total: counters(

@@ -50,9 +50,10 @@ export async function makeAgent(config: Config, control: Control): Promise<Agent
   if (tooSmall !== undefined) log.warn(undefined, tooSmall);
   mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
   const store = openCheckpointStore(config.stateDir, log);
+  const slots = slotCountFor(config);
   const encoder = createEncoderPool({
     encoderCount: config.workers,
-    slotCount: slotCountFor(config),
+    slotCount: slots,
   });
   const shipper = await openShipper(config, nodeIdentity.project, control);
   const fleet = new Fleet(withoutFeedback(config), { nodeIdentity, store, log });
@@ -66,8 +67,9 @@ export async function makeAgent(config: Config, control: Control): Promise<Agent
     {
       context: planContext(config, nodeIdentity),
       workers: config.workers,
+      slots,
       plannable: () => fleet.plannable(),
-      takeLosses: (countMax) => fleet.losses.take(countMax),
+      takeLosses: (countMax, isBusy) => fleet.losses.take(countMax, isBusy),
     },
   );
   const startedAtMs = Date.now();

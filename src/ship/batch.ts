@@ -11,6 +11,10 @@ export type Batch = {
   /** A complete body; entries joined by `,\n`, no other raw newline. */
   readonly body: Uint8Array;
   readonly entryCount: number;
+  /** Whose logs the entries are in; undefined: the project of the node. */
+  readonly project?: string | undefined;
+  /** Asked after a failure: whether others need the memory of `body` meanwhile. */
+  readonly givesWay?: () => boolean;
   /** Whose entries these are, in their order; without it all count as one container's. */
   readonly sources?: readonly BatchSource[];
   /** Told once when the memory of `body` is not needed any more, if that is before the end. */

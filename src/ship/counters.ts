@@ -25,6 +25,8 @@ export type ShipCounters = {
   lastSuccessMs: number | undefined;
   /** 0 while the endpoint is healthy. */
   consecutiveFailures: number;
+  /** The same of other projects than the node's, those that fail. */
+  readonly failuresByProject: Record<string, number>;
   lastError:
     | { readonly code: ErrorCode; readonly text: string; readonly timeMs: number }
     | undefined;
@@ -43,6 +45,7 @@ export function createCounters(): ShipCounters {
     inFlight: 0,
     lastSuccessMs: undefined,
     consecutiveFailures: 0,
+    failuresByProject: {},
     lastError: undefined,
   };
 }

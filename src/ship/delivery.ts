@@ -37,8 +37,8 @@ export async function deliver(batch: Batch, order: number, stage: Stage): Promis
         continue;
       }
       await pause(piece, delivery, stage);
-      const verdict = await verdictOn(piece, delivery, stage);
-      settle(verdict, piece, delivery, stage);
+      const { verdict, piece: sent } = await verdictOn(piece, delivery, stage);
+      settle(verdict, sent, delivery, stage);
       if (delivery.pieces.length > 0) park(delivery, stage);
     }
   } finally {
@@ -91,6 +91,14 @@ function park(delivery: Delivery, stage: Stage): void {
   delivery.batch.onReleased?.();
 }
 
+/** Parks what is left, `piece` included, which is another one then. */
+function parkWith(piece: Piece, delivery: Delivery, stage: Stage): Piece {
+  const { pieces } = delivery;
+  pieces.push(piece);
+  park(delivery, stage);
+  return pieces.pop() ?? piece;
+}
+
 async function pause(piece: Piece, delivery: Delivery, stage: Stage): Promise<void> {
   const waitMs = piece.notBeforeMs - stage.nowMs();
   if (waitMs > 0) await stage.gate.sleep(waitMs);
@@ -119,7 +127,12 @@ async function isWitnessAccepted(delivery: Delivery, stage: Stage): Promise<bool
  * Sends the piece until the API says something about its entries, or something on the way that the
  * piece is to be cut for.
  */
-async function verdictOn(piece: Piece, delivery: Delivery, stage: Stage): Promise<Verdict> {
+async function verdictOn(
+  first: Piece,
+  delivery: Delivery,
+  stage: Stage,
+): Promise<{ readonly verdict: Verdict; readonly piece: Piece }> {
+  let piece = first;
   let wire: Uint8Array | undefined;
   let hasWitness = false;
   for (;;) {
@@ -134,11 +147,15 @@ async function verdictOn(piece: Piece, delivery: Delivery, stage: Stage): Promis
     const shipment = { wire, entryCount, isSuspect, outcome: delivery.outcome };
     const verdict = await sendWithTicket(ticket, shipment, stage);
     if (verdict.kind !== 'failed') {
-      return hasWitness ? withoutWitness(verdict, piece, { delivery, stage }) : verdict;
+      if (!hasWitness) return { verdict, piece };
+      return { verdict: withoutWitness(verdict, piece, { delivery, stage }), piece };
     }
-    if (verdict.oversized || verdict.odd) return verdict;
+    if (verdict.oversized || verdict.odd) return { verdict, piece };
     // It may be some containers' entries that are forbidden, and not all.
     if (verdict.code === 'SHIP_FORBIDDEN') piece.hasWitness = true;
+    if (delivery.isParked || delivery.batch.givesWay?.() !== true) continue;
+    piece = parkWith(piece, delivery, stage);
+    wire = undefined;
   }
 }
 

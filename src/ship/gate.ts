@@ -55,6 +55,7 @@ export class Gate {
    */
   #epoch = 0;
   #failureCount = 0;
+  #hasAnswered = false;
   #failingSinceMs = 0;
   #toldCode: ErrorCode | undefined;
   #notBeforeMs = 0;
@@ -68,6 +69,11 @@ export class Gate {
 
   constructor(options: GateOptions) {
     this.#options = options;
+  }
+
+  /** A request was answered since the last failure. */
+  get isProven(): boolean {
+    return this.#hasAnswered && this.#failureCount === 0;
   }
 
   /** Failures in a row; 0 while the endpoint is healthy. */
@@ -161,6 +167,7 @@ export class Gate {
   }
 
   #succeed(): void {
+    this.#hasAnswered = true;
     if (this.#spacingMs > 0) {
       const spacingMs = 1_000 / (1_000 / this.#spacingMs + this.#options.limits.shipRateStep);
       this.#spacingMs = spacingMs < spacingForgottenMs ? 0 : spacingMs;

@@ -58,6 +58,10 @@ export class OutputShipper implements Shipper {
     return { accepted: entryCount, deadLettered: 0, requests: 0, retries: 0, wireBytes };
   }
 
+  bodiesMax(project: string | undefined): number {
+    return this.#endpoint?.bodiesMax(project) ?? Number.POSITIVE_INFINITY;
+  }
+
   async stop(graceMs: number): Promise<void> {
     this.#stopping.abort();
     const graceOver = sleep(graceMs, undefined, { ref: false });

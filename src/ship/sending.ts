@@ -39,6 +39,8 @@ export type Stage = {
   readonly headers: (token: string | undefined) => Record<string, string>;
   /** Keeps the refused entries; never throws. */
   readonly deadLetter: (reason: RefusalReason, letters: readonly DeadLetter[]) => void;
+  /** How many requests in a row have failed. */
+  readonly noteFailures: (count: number) => void;
   /** After any failure of the endpoint. */
   readonly onFailure: (failure: Failure) => void;
   /** An entry of so many bytes is kept although what answered does not take it. */
@@ -80,7 +82,7 @@ export async function sendWithTicket(
     return verdict;
   } finally {
     stage.gate.leave(ticket, outcome);
-    stage.counters.consecutiveFailures = stage.gate.failureCount;
+    stage.noteFailures(stage.gate.failureCount);
   }
 }
 

@@ -22,6 +22,7 @@ import type { Resolve } from './lookup.ts';
 import { openTransport } from './open-transport.ts';
 import { ParkedBodies } from './parked-bodies.ts';
 import type { ShipOutcome, Stage } from './sending.ts';
+import { ProjectStages } from './project-stages.ts';
 import type { ShipLimits } from './ship-limits.ts';
 import { Suspects } from './suspects.ts';
 import { Witness } from './witness.ts';
@@ -82,6 +83,11 @@ export type Shipper = {
    * rejects.
    */
   stop(graceMs: number): Promise<void>;
+  /**
+   * How many bodies of a project may be under way while there are others: one, unless the last was
+   * accepted.
+   */
+  bodiesMax(project: string | undefined): number;
   readonly counters: ShipCounters;
 };
 
@@ -91,11 +97,16 @@ export type Shipper = {
  */
 export async function createShipper(options: ShipOptions, hooks: ShipHooks): Promise<Shipper> {
   const stage = await createStage(options, hooks);
+  const parts = { options, limits: stage.limits, hooks };
+  const { host } = options.endpoint;
+  const stages = new ProjectStages(stage, options.project, (project) =>
+    createGate(parts, `project ${project} at ${host}`),
+  );
   const underWay = new Set<Promise<unknown>>();
   let order = 0;
   const ship = async (batch: Batch): Promise<ShipOutcome> => {
     order += 1;
-    const delivery = deliver(batch, order, stage);
+    const delivery = deliver(batch, order, stages.of(batch.project));
     underWay.add(delivery);
     try {
       return await delivery;
@@ -105,7 +116,7 @@ export async function createShipper(options: ShipOptions, hooks: ShipHooks): Pro
   };
   const stop = async (graceMs: number): Promise<void> => {
     const reason = new AgentError('SHIP_STOPPED', 'the agent is stopping');
-    stage.gate.stop(reason);
+    stages.stop(reason);
     let timer: NodeJS.Timeout | undefined;
     const graceOver = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, graceMs);
@@ -116,7 +127,9 @@ export async function createShipper(options: ShipOptions, hooks: ShipHooks): Pro
     await stage.transport.destroy(reason);
     await Promise.allSettled(underWay);
   };
-  return { ship, stop, counters: stage.counters };
+  const bodiesMax = (project: string | undefined): number =>
+    stages.of(project).gate.isProven ? Number.POSITIVE_INFINITY : 1;
+  return { ship, stop, bodiesMax, counters: stage.counters };
 }
 
 /** Waits and ages must not jump when the machine's clock is set. */
@@ -140,7 +153,7 @@ async function createStage(options: ShipOptions, hooks: ShipHooks): Promise<Stag
   });
   const transport = await openTransport({ ...options, lookup, limits, nowMs, random });
   return {
-    gate: createGate({ options, limits, hooks }),
+    gate: createGate({ options, limits, hooks }, options.endpoint.host),
     transport,
     credentials,
     counters,
@@ -154,6 +167,9 @@ async function createStage(options: ShipOptions, hooks: ShipHooks): Promise<Stag
     gzip: options.gzip,
     headers: headersFor(options),
     deadLetter: createDeadLetters({ options, limits, hooks }, counters),
+    noteFailures: (count) => {
+      counters.consecutiveFailures = count;
+    },
     onFailure: (failure: Failure) => {
       counters.lastError = { code: failure.code, text: failure.text, timeMs: now() };
       if (!failure.renew) return;
@@ -177,8 +193,8 @@ type Parts = {
   readonly hooks: ShipHooks;
 };
 
-function createGate({ options, limits, hooks }: Parts): Gate {
-  const { host } = options.endpoint;
+/** `where` it leads is for the log. */
+function createGate({ options, limits, hooks }: Parts, where: string): Gate {
   return new Gate({
     concurrency: options.connections,
     limits,
@@ -186,11 +202,11 @@ function createGate({ options, limits, hooks }: Parts): Gate {
     random: hooks.random ?? Math.random,
     onFailing: (failure) => {
       const level = failure.code === 'SHIP_THROTTLED' ? 'warn' : 'error';
-      hooks.log[level](failure.code, `sending to ${host} fails, trying on: ${failure.text}`);
+      hooks.log[level](failure.code, `sending to ${where} fails, trying on: ${failure.text}`);
     },
     onRecovered: (code, outageMs) => {
       const seconds = Math.round(outageMs / 1_000);
-      hooks.log.info(code, `sending to ${host} recovered after ${seconds} s`);
+      hooks.log.info(code, `sending to ${where} recovered after ${seconds} s`);
     },
   });
 }

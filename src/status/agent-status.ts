@@ -246,6 +246,7 @@ function shipStatus({ shipper }: ShownAgent): ShipPart {
     },
     ship: {
       consecutiveFailures: counters.consecutiveFailures,
+      failuresByProject: { ...counters.failuresByProject },
       ...(lastError !== undefined && {
         lastErrorCode: lastError.code,
         lastErrorAt: new Date(lastError.timeMs).toISOString(),

@@ -78,8 +78,18 @@ export class LossLedger {
     this.#notices.push({ template, path, idPrefix, reason, offset, bytes, atMs: Date.now() });
   }
 
-  /** Notices that were not taken before, the oldest first. */
-  take(countMax: number): LossNotice[] {
-    return this.#notices.splice(0, countMax);
+  /**
+   * Notices that were not taken before, the oldest first: those of one project, the first that is
+   * not busy.
+   */
+  take(countMax: number, isBusy: (project: string | undefined) => boolean): LossNotice[] {
+    const first = this.#notices.find(({ template }) => !isBusy(template.project));
+    if (first === undefined) return [];
+    const { project } = first.template;
+    const isTaken = ({ template }: LossNotice) => template.project === project;
+    const taken = this.#notices.filter(isTaken).slice(0, countMax);
+    const left = new Set(taken);
+    this.#notices.splice(0, Infinity, ...this.#notices.filter((notice) => !left.has(notice)));
+    return taken;
   }
 }

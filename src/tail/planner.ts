@@ -31,6 +31,8 @@ export type Plan = {
   readonly parts: readonly PlanPart[];
   /** Whose plan it is, when it is no containers'. */
   readonly node?: NodePart;
+  /** Whose logs the entries are in; undefined: the project of the node. */
+  readonly project?: string | undefined;
 };
 
 export type PlanContext = {
@@ -43,6 +45,9 @@ export type PlanContext = {
   readonly partialFlushMs: number;
 };
 
+/** Whether a body of this project may be begun; undefined: the node's own. */
+type MayBegin = (project: string | undefined) => boolean;
+
 /** A plan of fewer bytes says little: it is mostly the head of its request. */
 const expansionBytesMin = 64 * 1024;
 
@@ -50,11 +55,17 @@ export class Planner {
   #context: PlanContext;
   #turn = 0;
   #planCount = 0;
+  #hasOtherProjects = false;
   /** Recent ratio of body bytes to log bytes. Planning more than one body is wasted work. */
   #expansion = 1;
 
   constructor(context: PlanContext) {
     this.#context = context;
+  }
+
+  /** Entries go to other projects than the node's, too: what one refuses must not delay others. */
+  get hasOtherProjects(): boolean {
+    return this.#hasOtherProjects;
   }
 
   /** From the next plan on; the ones under way keep theirs. */
@@ -67,14 +78,21 @@ export class Planner {
    * chain with half a body or more gets the whole body: its resource and labels then appear once in
    * the request. The others share one, a quantum each.
    */
-  take(candidates: Iterable<TailedContainer>, slot: number, nowMs: number): Plan | undefined {
+  take(
+    candidates: Iterable<TailedContainer>,
+    slot: number,
+    nowMs: number,
+    mayBegin: MayBegin = () => true,
+  ): Plan | undefined {
     const batchBytesMax = this.#context.batchBytesMax / this.#expansion;
     const parts: PlanPart[] = [];
     let bytes = 0;
     for (const container of this.#inTurn(candidates, nowMs)) {
       const { chain, template } = container;
       // One project's entries must not wait for the answers to another's.
-      if (parts.length > 0 && template.project !== parts[0]?.container.template.project) continue;
+      const [first] = parts;
+      if (first !== undefined && template.project !== first.container.template.project) continue;
+      if (first === undefined && !mayBegin(template.project)) continue;
       const room = batchBytesMax - bytes;
       if (room <= 0) break;
       const large = chain.readable(nowMs) >= batchBytesMax / 2;
@@ -93,7 +111,10 @@ export class Planner {
       bytes += cut.bytes;
       if (large) break;
     }
-    return parts.length === 0 ? undefined : { task: this.#makeTask(parts, slot, nowMs), parts };
+    const [first] = parts;
+    if (first === undefined) return undefined;
+    const { project } = first.container.template;
+    return { task: this.#makeTask(parts, slot, nowMs), parts, project };
   }
 
   /**
@@ -114,7 +135,11 @@ export class Planner {
   #inTurn(candidates: Iterable<TailedContainer>, nowMs: number): TailedContainer[] {
     const { partialFlushMs } = this.#context;
     const ready: TailedContainer[] = [];
-    for (const each of candidates) if (isReady(each, nowMs, partialFlushMs)) ready.push(each);
+    for (const each of candidates) {
+      if (!isReady(each, nowMs, partialFlushMs)) continue;
+      ready.push(each);
+      if (each.template.project !== undefined) this.#hasOtherProjects = true;
+    }
     const isRiskFirst = this.#planCount % 2 === 0;
     this.#planCount += 1;
     const riskOf = ({ chain }: TailedContainer) => (isRiskFirst ? Number(chain.atRisk) : 0);

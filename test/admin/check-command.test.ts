@@ -158,6 +158,18 @@ describe('checkEndpoint()', () => {
     });
   });
 
+  test('sends one to each project that rules name', async () => {
+    const template = { project: 'other' };
+    const rules = JSON.stringify([{ template }, { template: {} }, { template }]);
+    answer = { ...answer, status: 403, body: '{"error":{"message":"the reason"}}' };
+    const findings = notOk(await findingsOf({ rules }));
+    expect(findings.map(({ name }) => name)).toEqual(['dry run', 'dry run, other']);
+    expect(bodies).toMatchObject([
+      { entries: [{ logName: 'projects/p/logs/tailship-check' }] },
+      { entries: [{ logName: 'projects/other/logs/tailship-check' }] },
+    ]);
+  });
+
   test.each<[number, string, string]>([
     [401, 'SHIP_UNAUTHENTICATED', '{"error":{"message":"the reason"}}'],
     [403, 'SHIP_FORBIDDEN', '{"error":{"message":"the reason"}}'],

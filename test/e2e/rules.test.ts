@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { runOnce } from '../support/agent-process.ts';
+import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
 import { entriesOf, type Shown } from '../support/agent-status.ts';
 import { fakePod, FakeApiServer } from '../support/fake-api-server.ts';
 import { type Scene, useScene } from '../support/scene.ts';
@@ -92,5 +92,51 @@ rules:
     expect(entry?.labels).toMatchObject({ part: 'store', owner: 'ann', some: 'x' });
     expect(Object.keys(entry?.labels ?? {})).not.toContain('none');
     expect(Object.keys(entry?.labels ?? {})).not.toContain('wrong');
+  });
+});
+
+describe('several projects', () => {
+  const rules = `
+rules:
+  - { match: denied, project: denied-project }
+  - { match: other, project: other-project }
+`;
+
+  test.each([
+    ['a 403', { mode: 'status', status: 403 } as const],
+    ['a used-up quota', { mode: 'status', status: 429, retryAfterSeconds: 30 } as const],
+  ])('%s of one delays no other', async (_, fault) => {
+    await emulator.setFaults({ ...fault, pattern: 'of denied' });
+    const denied = ['a', 'b', 'c', 'd'].map((pod) => startContainer(pod, 'denied'));
+    const write = (round: number) => {
+      for (const container of denied) {
+        container.write(Array.from({ length: 1_500 }, () => `${'x'.repeat(400)} of denied`));
+      }
+      startContainer(`o${round}`, 'other').write([`round ${round} of other`]);
+      startContainer(`s${round}`).write([`round ${round} of shop`]);
+    };
+    const texts = async () => (await shipped()).map(({ textPayload = '' }) => textPayload);
+    const hasCome = async (text: string) => (await texts()).some((each) => each.endsWith(text));
+    write(1);
+    startAgentProcess({ ...agent, flags: [...writeRules(rules), '--flush-interval-ms=100'] });
+    for (const round of [1, 2]) {
+      if (round > 1) write(round);
+      await until(
+        `round ${round} came`,
+        async () =>
+          (await hasCome(`round ${round} of other`)) && (await hasCome(`round ${round} of shop`)),
+      );
+    }
+    expect(await hasCome('of denied')).toBe(false);
+  });
+
+  test('what was refused comes when the project takes it', async () => {
+    await emulator.setFaults({ mode: 'status', status: 403, pattern: 'of denied', times: 2 });
+    startContainer('a', 'denied').write(['one of denied']);
+    startContainer().write(['one of shop']);
+    expect((await runOnce({ ...agent, flags: writeRules(rules) })).code).toBe(0);
+    const entries = await shipped();
+    const projects = entries.map(({ logName }) => logName.split('/')[1]);
+    expect(new Set(projects)).toEqual(new Set(['acme-logs-42', 'denied-project']));
   });
 });
