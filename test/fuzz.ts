@@ -35,12 +35,14 @@ function drainAll(content: Buffer, { format, readBytes }: Case): Record<string, 
   const { entries, holeBytes } = drainFile(content, { format, readBytes });
   const drained = [...entries, `holes: ${holeBytes}`];
   if (format === 'docker') return { drained, model: expected };
-  const { fast, slow, severities } = drainBoth(content, readBytes);
+  const both = [false, true].map((joinStackTraces) =>
+    drainBoth(content, { readBytes, joinStackTraces }),
+  );
   return {
     drained,
     model: expected,
-    fast: [...fast, String(severities.fast)],
-    slow: [...slow, String(severities.slow)],
+    fast: both.flatMap(({ fast, severities }) => [...fast, String(severities.fast)]),
+    slow: both.flatMap(({ slow, severities }) => [...slow, String(severities.slow)]),
   };
 }
 

@@ -28,11 +28,12 @@ export function createEncoder(
   { useKernel = true, readBytes = limits.readBytes }: EncoderOptions = {},
 ): Encoder {
   const area = areaAddress(index);
+  const joins = { stdout: joinAddress(index, 0), stderr: joinAddress(index, 1) };
   return {
     memory: Buffer.from(memory.buffer),
-    kernel: useKernel ? createKernel(memory, area) : undefined,
+    kernel: useKernel ? createKernel(memory, area, joins) : undefined,
     window: windowAddress(index),
-    joins: { stdout: joinAddress(index, 0), stderr: joinAddress(index, 1) },
+    joins,
     readBytes,
     severityCounts: new Uint32Array(memory.buffer, area + severityCounts, severityCount),
   };

@@ -10,6 +10,7 @@ import { limits } from '../config.ts';
 import { severityNames } from '../log-severity.ts';
 import * as layout from './kernel/layout.ts';
 import type { EncodeContext } from './entries/entry.ts';
+import type { Stream } from './entries/entry-template.ts';
 
 /** Where to read and write, as addresses of the shared memory. */
 export type KernelCall = {
@@ -21,7 +22,7 @@ export type KernelCall = {
   readonly softEnd: number;
   /** File offset of `position`. */
   readonly offset: number;
-  /** Streams whose lines are handed back, because an earlier one is partial: 1 stdout, 2 stderr. */
+  /** Streams with an open record, whose lines are handed back: 1 stdout, 2 stderr. */
   readonly heldStreams: number;
 };
 
@@ -30,6 +31,7 @@ export type KernelResult = {
   position: number;
   out: number;
   lines: number;
+  entries: number;
   /** The last line that was encoded, 0 if none. */
   lastLine: number;
 };
@@ -37,8 +39,11 @@ export type KernelResult = {
 export type Kernel = {
   /** Result of the last `encodeLines`; the same object each time. */
   readonly result: KernelResult;
-  /** Sets what surrounds the payload; false if it is too long for the kernel. */
-  setTemplates(context: EncodeContext): boolean;
+  /**
+   * Sets what surrounds the payload; false if it is too long for the kernel. With
+   * `joinsTraces`, lines that may begin a stack trace are handed back.
+   */
+  setTemplates(context: EncodeContext, joinsTraces: boolean): boolean;
   /** Sets the first 22 characters of the insertIds. */
   setIdPrefix(idPrefix: string): void;
   /** Encodes lines until one is not the kernel's; returns a stop reason of kernel/layout.ts. */
@@ -93,20 +98,27 @@ function secondText(seconds: number): string {
 /** Copies run in steps of this many bytes and may read past a template. */
 const paddingBytes = 16;
 
-/** The kernel over `memory`, with its state in the area at `area`. */
-export function createKernel(memory: WebAssembly.Memory, area: number): Kernel {
+/** The kernel over `memory`, with its state in the area at `area`; it joins lines in `joins`. */
+export function createKernel(
+  memory: WebAssembly.Memory,
+  area: number,
+  joins: Readonly<Record<Stream, number>>,
+): Kernel {
   const module = new WebAssembly.Module(readFileSync(new URL('kernel.wasm', import.meta.url)));
   const instance = new WebAssembly.Instance(module, { env: { memory } });
   const exported = instance.exports as unknown as KernelExports;
   const bytes = Buffer.from(memory.buffer, area, layout.areaBytes);
   const words = new Int32Array(memory.buffer, area, layout.areaBytes / 4);
-  const result: KernelResult = { position: 0, out: 0, lines: 0, lastLine: 0 };
+  const result: KernelResult = { position: 0, out: 0, lines: 0, entries: 0, lastLine: 0 };
   let idPrefixSet = '';
   exported.prepare(area);
+  words[layout.joinStarts / 4] = joins.stdout;
+  words[layout.joinStarts / 4 + 1] = joins.stderr;
 
   return {
     result,
-    setTemplates(source) {
+    setTemplates(source, joinsTraces) {
+      words[layout.joinsTraces / 4] = joinsTraces ? 1 : 0;
       const { seconds } = source.readAt;
       bytes.write(secondText(seconds), layout.readingSecond, 'latin1');
       bytes.write(secondText(seconds + 43_200), layout.halfDayLater, 'latin1');
@@ -148,6 +160,7 @@ export function createKernel(memory: WebAssembly.Memory, area: number): Kernel {
       result.position = words[layout.resultPosition / 4]!;
       result.out = words[layout.resultOut / 4]!;
       result.lines = words[layout.resultLines / 4]!;
+      result.entries = words[layout.resultEntries / 4]!;
       result.lastLine = words[layout.resultLastLine / 4]!;
       return reason;
     },

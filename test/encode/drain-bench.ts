@@ -85,10 +85,16 @@ export function drainHere(sources: readonly Source[], run: DrainRun = {}): Drain
  * Entries of one CRI file with the kernel, and without it: their bytes, one character each, and
  * their counts by severity.
  */
-export function drainBoth(content: Buffer, readBytes = limits.readBytes) {
+export function drainBoth(
+  content: Buffer,
+  {
+    readBytes = limits.readBytes,
+    joinStackTraces = false,
+  }: { readonly readBytes?: number | undefined; readonly joinStackTraces?: boolean } = {},
+) {
   const files = openFiles([content]);
   try {
-    const sources = [{ ...plainSource, segments: files.segments() }];
+    const sources = [{ ...plainSource, joinStackTraces, segments: files.segments() }];
     const fast = drainHere(sources, { readBytes, encoding: 'latin1' });
     const slow = drainHere(sources, { readBytes, encoding: 'latin1', useKernel: false });
     const severities = {

@@ -11,8 +11,8 @@ import { generateLog, seededRandom } from './line-generator.ts';
 const seed = Number(process.env['TAILSHIP_SEED'] ?? Date.now() % 1_000_000);
 const cases = path.join(import.meta.dirname, 'fuzz-cases');
 
-function expectSame(content: Buffer, readBytes?: number): void {
-  const { fast, slow, severities } = drainBoth(content, readBytes);
+function expectSame(content: Buffer, readBytes?: number, joinStackTraces = false): void {
+  const { fast, slow, severities } = drainBoth(content, { readBytes, joinStackTraces });
   for (const [index, entry] of slow.entries()) expect(fast[index]).toBe(entry);
   expect(fast.length).toBe(slow.length);
   expect(severities).toEqual({ fast: countSeverities(slow), slow: countSeverities(slow) });
@@ -22,7 +22,8 @@ describe('the kernel', () => {
   test(`writes what the reference writes for random lines, seed ${seed}`, () => {
     const random = seededRandom(seed);
     for (let round = 0; round < 300; round++) {
-      expectSame(generateLog(random, 60).bytes, random.pick([300, 4_096, 128 * 1024]));
+      const { bytes } = generateLog(random, 60);
+      expectSame(bytes, random.pick([300, 4_096, 128 * 1024]), random.oneIn(3));
     }
   });
 
@@ -36,6 +37,37 @@ describe('the kernel', () => {
     expect(JSON.parse(entries[0]!)).toMatchObject({ labels: { team: 'own' } });
     expect(entries[0]).not.toContain('agent');
     expect(result.sources[0]?.fastLines).toBe(0);
+  });
+
+  test('joins the partial lines of one stream alone, where they follow each other', () => {
+    const line = (content: string) => `2024-03-05T14:07:21Z stdout ${content}\n`;
+    const pairs = (count: number) =>
+      `${line('P one, ')}${line('P two, ')}${line('F three')}`.repeat(count);
+    const files = openFiles([`${pairs(50)}${line('P {"a":')}${line('F 1}\r')}`]);
+    const { entries, result } = drainHere([{ ...plainSource, segments: files.segments() }]);
+    files.close();
+    expect(entries).toHaveLength(51);
+    expect(entries[49]).toContain('"textPayload":"one, two, three"');
+    expect(entries[50]).toContain('"jsonPayload":{"a":1}');
+    expect(result.sources[0]).toMatchObject({ lines: 152, entries: 51, fastLines: 152 });
+  });
+
+  test('encodes all lines but those of stack traces alone, where traces are joined', () => {
+    const contents = [
+      'plain Errors',
+      'Error: x',
+      '    at a (b.js:1:1)',
+      '{"message":"Error: y"}',
+      'end',
+    ];
+    const text = contents.map((content) => `2024-03-05T14:07:21Z stdout F ${content}\n`).join('');
+    const files = openFiles([text]);
+    const source = { ...plainSource, joinStackTraces: true, segments: files.segments() };
+    const { entries, result } = drainHere([source]);
+    files.close();
+    expect(entries).toHaveLength(4);
+    // The line after a trace is the one that ends it.
+    expect(result.sources[0]).toMatchObject({ lines: 5, entries: 4, fastLines: 2 });
   });
 
   test('writes what the reference writes for every case that the fuzzer found', () => {

@@ -2,6 +2,7 @@
 // tests and the fuzzer feed to the kernel and the reference. The same seed gives the same lines.
 
 import { message } from './message-generator.ts';
+import { traceLines } from './trace-lines.ts';
 
 export type Random = {
   /** An integer of `[0, limit)`. */
@@ -190,6 +191,7 @@ const keys = [
 ];
 
 function text(random: Random): string {
+  if (random.oneIn(8)) return random.pick(traceLines);
   const count = random.below(6);
   let built = '';
   for (let index = 0; index < count; index++) {

@@ -8,10 +8,13 @@
 import { copyTemplate, writeBase36Pairs, writeEnvelope } from './envelope';
 import { pastSpace } from './json';
 import { beginTimes, headerStream, headerTimeEnd, parseHeader } from './header';
+import { joinedContent, joinedLast, joinedLines, joinLines } from './joined-lines';
 import {
   backslashVector,
   labelRoom,
   quoteVector,
+  joinsTraces,
+  resultEntries,
   resultLastLine,
   resultLines,
   resultOut,
@@ -25,6 +28,7 @@ import {
   stopKlog,
   stopLong,
   stopTag,
+  stopTrace,
   textHead,
 } from './layout';
 import { setLabelRules } from './json-special';
@@ -39,6 +43,7 @@ import {
   structureNone,
 } from './structured-line';
 import { escapedOut, escapeText } from './text';
+import { mayBeginTrace } from './trace-words';
 
 let area: usize = 0;
 
@@ -109,12 +114,63 @@ function encodeStructured(
   return encodeKlogLine(line, timeEnd, content, dateEnd, stream, offset, out, area);
 }
 
+/** The newline that ends a record whose lines were joined; 0 for a line. */
+let joinedEnd: usize = 0;
+
+/** The content of the line or the lines at `line`, or a stop reason. */
 // @ts-ignore: decorator
 @inline
-function writeResults(position: usize, out: usize, lines: u32, lastLine: usize): void {
+function findContent(line: usize, end: usize, held: u32): usize {
+  const content = parseHeader(line, area);
+  if (content <= <usize>stopLong) {
+    if (content != stopTag || ((held >> headerStream) & 1) != 0) return content;
+    joinedEnd = joinLines(line, end, area);
+    return joinedEnd == 0 ? content : joinedContent;
+  }
+  if (content > end) return stopIncomplete;
+  return ((held >> headerStream) & 1) == 0 ? content : stopTag;
+}
+
+// @ts-ignore: decorator
+@inline
+function copyTextHead(to: usize, stream: u32): usize {
+  return copyTemplate(to, area + textHead + <usize>(stream << 3));
+}
+
+/**
+ * Whether the line may begin a stack trace; `newline` is what `encodeStructured` returned. An
+ * object is a record of its own, whatever trace it holds.
+ */
+function isTraceBegun(content: usize, newline: usize): bool {
+  if (newline != structureNone && load<u8>(pastSpace(content)) == 0x7b) return false;
+  return mayBeginTrace(content);
+}
+
+function handBackReason(content: usize, newline: usize): u32 {
+  if (newline != structureHandedBack) return stopTrace;
+  return load<u8>(pastSpace(content)) == 0x7b ? stopJson : stopKlog;
+}
+
+// @ts-ignore: decorator
+@inline
+function countEntry(severity: u32): void {
+  const counted = area + <usize>(severity << 2);
+  store<u32>(counted, load<u32>(counted, severityCounts) + 1, severityCounts);
+}
+
+// @ts-ignore: decorator
+@inline
+function writeResults(
+  position: usize,
+  out: usize,
+  lines: u32,
+  entries: u32,
+  lastLine: usize,
+): void {
   store<u32>(area, <u32>position, resultPosition);
   store<u32>(area, <u32>out, resultOut);
   store<u32>(area, lines, resultLines);
+  store<u32>(area, entries, resultEntries);
   store<u32>(area, <u32>lastLine, resultLastLine);
 }
 
@@ -132,26 +188,23 @@ export function encodeLines(
   held: u32,
 ): u32 {
   const fileBase = <u64>(<i64>base);
-  let lines: u32 = 0;
+  const mayTrace = load<u32>(area, joinsTraces) != 0;
+  let entries: u32 = 0;
+  // Lines without an entry of their own, and where the last record of several lines began.
+  let linesJoined: u32 = 0;
+  let lastJoined: usize = 1;
   let lastLine: usize = 0;
   let reason: u32 = stopDone;
+  joinedEnd = 0;
   store<u8>(end, 10);
   while (position < end) {
     if (out >= softEnd) {
       reason = stopFull;
       break;
     }
-    const content = parseHeader(position, area);
+    const content = findContent(position, end, held);
     if (content <= <usize>stopLong) {
       reason = <u32>content;
-      break;
-    }
-    if (content > end) {
-      reason = stopIncomplete;
-      break;
-    }
-    if (((held >> headerStream) & 1) != 0) {
-      reason = stopTag;
       break;
     }
     const stream = headerStream;
@@ -160,16 +213,12 @@ export function encodeLines(
     let severity = (streamSeverities >> (stream << 3)) & 0xff;
     let lineOut: usize = 0;
     let newline = encodeStructured(position, timeEnd, content, stream, severity, offset, out);
-    if (newline == structureHandedBack) {
-      reason = load<u8>(pastSpace(content)) == 0x7b ? stopJson : stopKlog;
+    if (newline == structureHandedBack || (mayTrace && isTraceBegun(content, newline))) {
+      reason = handBackReason(content, newline);
       break;
     }
     if (newline == structureNone) {
-      newline = escapeText(
-        content,
-        copyTemplate(out, area + textHead + <usize>(stream << 3)),
-        area,
-      );
+      newline = escapeText(content, copyTextHead(out, stream), area);
       if (newline <= <usize>stopLong) {
         reason = <u32>newline;
         break;
@@ -180,16 +229,23 @@ export function encodeLines(
       severity = structuredSeverity;
     }
     if (newline >= end) {
-      reason = stopIncomplete;
-      break;
+      if (joinedEnd == 0) {
+        reason = stopIncomplete;
+        break;
+      }
+      // It was that of the join, which is behind the chunk.
+      newline = joinedEnd;
+      joinedEnd = 0;
+      lastJoined = position;
+      linesJoined += joinedLines - 1;
     }
-    const counted = area + <usize>(severity << 2);
-    store<u32>(counted, load<u32>(counted, severityCounts) + 1, severityCounts);
+    countEntry(severity);
     out = lineOut;
     lastLine = position;
-    lines++;
+    entries++;
     position = newline + 1;
   }
-  writeResults(position, out, lines, lastLine);
+  if (lastJoined == lastLine) lastLine = joinedLast;
+  writeResults(position, out, entries + linesJoined, entries, lastLine);
   return reason;
 }

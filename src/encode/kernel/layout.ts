@@ -18,6 +18,9 @@ export const resultLastLine = 12;
 export const severityCounts = 16;
 export const severityCount = 9;
 
+/** i32 result: entries, fewer than lines where lines were joined. */
+export const resultEntries = 52;
+
 /**
  * Templates, each an i32 address and an i32 length; per stream stdout, then stderr 8 bytes later.
  */
@@ -36,6 +39,12 @@ export const jsonBytesMax = 112;
 export const labelRoom = 116;
 /** Labels of more bytes are the reference's: it knows how much of them the API takes. */
 export const labelsBytesMax = 512;
+
+/** i32: 1 if lines may be joined to stack traces. */
+export const joinsTraces = 56;
+
+/** i32 of each stream: where the content of partial lines is joined. */
+export const joinStarts = 120;
 
 /** 24 bytes: `YYYY-MM-DDTHH:MM:SS` that was last found valid. */
 export const cachedSecond = 128;
@@ -105,6 +114,8 @@ export const stopTag = 4;
 export const stopJson = 5;
 export const stopKlog = 6;
 export const stopLong = 7;
+/** The line may begin a stack trace. */
+export const stopTrace = 8;
 
 /** JSON of fewer bytes, with the source's labels, has no exact size to be estimated. */
 export const jsonContentMax = 40_000;

@@ -8,6 +8,7 @@ import { compileRe2 } from '../../re2-pattern.ts';
 import type { GrowingBody } from '../growing-body.ts';
 import type { RecordRule, Segment, Source, SourceResult } from '../drain-task.ts';
 import type { EncodeContext } from '../entries/entry.ts';
+import type { Stream } from '../entries/entry-template.ts';
 import { beforeZeros, pastZeros } from './hole.ts';
 import { stopDone } from '../kernel/layout.ts';
 import { flushOpen } from './open-record.ts';
@@ -46,9 +47,10 @@ function openRun(encoder: Encoder, body: GrowingBody, task: SourceTask): SourceR
   const redact = recordRule?.redact ?? [];
   const redactor = redact.length === 0 ? undefined : createRedactor(redact);
   const context = { resource, logName, labels, ...shared, redactor };
-  const isPlain = !source.joinStackTraces && recordRule === undefined;
-  const mayUseKernel = source.format === 'cri' && isPlain;
-  const kernel = mayUseKernel && encoder.kernel?.setTemplates(context) ? encoder.kernel : undefined;
+  const { joinStackTraces } = source;
+  const mayUseKernel = source.format === 'cri' && recordRule === undefined;
+  const usesKernel = mayUseKernel && encoder.kernel?.setTemplates(context, joinStackTraces);
+  const kernel = usesKernel ? encoder.kernel : undefined;
   const rules = recordRule?.steps === undefined ? undefined : openRecordRules(recordRule.steps);
   const firstLine = recordRule?.firstLine && compileFirstLines(recordRule.firstLine);
   const tally = new Tally(encoder.severityCounts, rules?.names);
@@ -58,10 +60,11 @@ function openRun(encoder: Encoder, body: GrowingBody, task: SourceTask): SourceR
   return { encoder, body, source, context, tally, kernel, ...ruled, partials, traces, reader };
 }
 
-/** Bits of the streams whose next line goes on with a partial one: 1 stdout, 2 stderr. */
-function heldStreams(run: SourceRun): number {
-  const { partials } = run;
-  return (partials.has('stdout') ? 1 : 0) | (partials.has('stderr') ? 2 : 0);
+/** Bits of the streams whose next line may go on with an open record: 1 stdout, 2 stderr. */
+function heldStreams({ partials, traces }: SourceRun): number {
+  if (partials.size === 0 && traces.size === 0) return 0;
+  const isHeld = (stream: Stream) => partials.has(stream) || traces.has(stream);
+  return (isHeld('stdout') ? 1 : 0) | (isHeld('stderr') ? 2 : 0);
 }
 
 /** Encodes lines with the kernel; whether it came to the chunk's end. */
@@ -76,11 +79,11 @@ function encodeByKernel(run: SourceRun): boolean {
     offset: reader.offset,
     heldStreams: heldStreams(run),
   });
-  const { position, out, lines, lastLine } = kernel.result;
+  const { position, out, lines, entries, lastLine } = kernel.result;
   reader.advanceTo(position, false);
-  body.extend(out, lines);
+  body.extend(out, entries);
   if (lines > 0) {
-    tally.addFastLines(lines);
+    tally.addFastLines(lines, entries);
     reader.lookBack.noteStart(reader.offsetOf(lastLine));
   }
   return reason === stopDone;

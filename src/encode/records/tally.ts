@@ -38,11 +38,11 @@ export class Tally {
     this.#ruleCounts = ruleNames.length === 0 ? undefined : new Uint32Array(2 * ruleNames.length);
   }
 
-  /** Lines that the kernel has made entries; their severities it has counted. */
-  addFastLines(count: number): void {
-    this.#counts.entries += count;
-    this.#counts.lines += count;
-    this.#counts.fastLines += count;
+  /** Lines that the kernel has made entries, some of several; their severities it has counted. */
+  addFastLines(lines: number, entries: number): void {
+    this.#counts.entries += entries;
+    this.#counts.lines += lines;
+    this.#counts.fastLines += lines;
   }
 
   /** A record of several lines that the kernel has made an entry, and counted by severity. */
