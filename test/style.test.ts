@@ -24,7 +24,7 @@ const grounds = ['options', 'host'] as const;
 /** What every folder may know: what a rule is, and what a journal file looks like. */
 const shared = ['rules', 'journal'] as const;
 /** Folders beside the flow: nothing but the wiring imports them. */
-const besides = ['admin', 'emulator'] as const;
+const besides = ['admin', 'convert', 'emulator'] as const;
 /** What may know several stages: the agent in its parts, what it says of itself, the commands. */
 const wiringFolders = ['agent', 'status', 'command'] as const;
 const wiringFiles = new Set(

@@ -12,7 +12,7 @@ import type { Control, StandardOutput } from '../control.ts';
 import { AgentError, errorTable, isSystemError } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { splitManifestWords } from './manifest-words.ts';
-import { splitMigrationWords } from './migration-source.ts';
+import { foreignAgents, splitMigrationWords } from './migration-source.ts';
 import { chosenOperand, splitOperands } from './operands.ts';
 import { nearest } from '../options/nearest.ts';
 import { printable } from '../printable.ts';
@@ -108,7 +108,7 @@ function optionsCommand(command: Command): Command {
 function flagWordsOf(command: Command, words: readonly string[]): readonly string[] {
   if (command === 'migrate') return splitMigrationWords(words).rest;
   if (command === 'manifests') return splitManifestWords(words).rest;
-  if (command === 'dead-letters' || command === 'completion') return splitOperands(words).rest;
+  if (/^(?:dead-letters|completion|convert)$/.test(command)) return splitOperands(words).rest;
   return words;
 }
 
@@ -183,6 +183,12 @@ const runners: Readonly<Record<Command, Runner>> = {
     const { operands } = splitOperands(words.slice(1));
     write(completionScript(chosenOperand('completion', operands, shells)));
     return exitDone;
+  },
+  convert: async (_loaded, { write }, { words, writeError }) => {
+    const { runConvert } = await import('./convert-command.ts');
+    const { operands } = splitOperands(words.slice(1));
+    const agent = chosenOperand('convert', operands, foreignAgents);
+    return runConvert(agent, operands.slice(1), { write, writeError });
   },
   migrate: async ({ config }, control, invocation) => {
     const { runMigrate } = await import('./migrate.ts');

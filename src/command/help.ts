@@ -98,17 +98,30 @@ const commandTexts: Readonly<Record<Command, CommandText>> = {
       'tailship completion fish > ~/.config/fish/completions/tailship.fish',
     ],
   },
+  convert: {
+    summary: 'print the configuration of fluentd or Fluent Bit as one of tailship',
+    usage: 'fluentd|fluent-bit FILE...',
+    about:
+      "Reads configuration files with what they include, or the YAML of a ConfigMap or of a chart's values that\n" +
+      'holds them, and prints YAML for --config. Comments at its end say what was taken over, what changes and\n' +
+      'what has no equivalent, with file and line; stderr repeats the last two. Nothing is written or sent.',
+    examples: [
+      'tailship convert fluentd fluent.conf > tailship.yaml',
+      'kubectl get configmap fluent-bit -o yaml > cm.yaml && tailship convert fluent-bit cm.yaml',
+    ],
+  },
   migrate: {
     summary: 'take over the positions of fluentd or Fluent Bit',
     usage: '--from fluentd|fluent-bit FILE [options]',
     about:
       'Reads the pos file of fluentd or the database of Fluent Bit, and saves for each container of this\n' +
       'node how far it was read, so that the switch neither loses nor repeats lines. Run it when the other\n' +
-      'agent has stopped and before `tailship run`; a second time it changes nothing. FILE is not changed,\n' +
-      'and if there is none, nothing is taken over. Prints a one-line JSON summary.',
+      'agent has stopped and before `tailship run`; a second time it changes nothing. FILE may also be the\n' +
+      "agent's configuration (.conf, .yaml), which names that file. FILE is not changed; if it does not\n" +
+      'exist, that is an error unless --missing-ok is given. Prints a one-line JSON summary.',
     examples: [
       'tailship migrate --from fluentd /var/log/fluentd-containers.log.pos --dry-run',
-      'tailship migrate --from fluent-bit /var/log/flb_kube.db',
+      'tailship migrate --from fluent-bit /fluent-bit/etc/fluent-bit.conf',
     ],
   },
 };

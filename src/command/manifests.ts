@@ -123,6 +123,8 @@ function addTakeOver(
     image,
     imagePullPolicy: own.imagePullPolicy,
     args: ['migrate', ...words],
+    // Nodes that come later never had the other agent.
+    env: [{ name: 'TAILSHIP_MISSING_OK', value: 'true' }],
     securityContext: own.securityContext,
     resources: own.resources,
     // The directory, because a file that is not there would hold up the pod.

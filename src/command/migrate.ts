@@ -20,14 +20,11 @@ import type { Control } from '../control.ts';
 import { parseContainerName } from '../discover/container-name.ts';
 import { startDiscovery } from '../discover/discovery.ts';
 import { closeDescriptor } from '../descriptor.ts';
-import { AgentError, hasCode } from '../errors.ts';
+import { AgentError } from '../errors.ts';
 import { Fleet } from '../fleet.ts';
-import {
-  type ForeignPosition,
-  type ForeignPositions,
-  readForeignPositions,
-} from './foreign-positions.ts';
+import type { ForeignPosition, ForeignPositions } from './foreign-positions.ts';
 import type { MigrationSource } from './migration-source.ts';
+import { readPositions } from './position-files.ts';
 import type { Config } from '../options/options.ts';
 import { unpackCompressed } from '../tail/gz-spool.ts';
 import type { LogFile } from '../tail/log-file.ts';
@@ -101,21 +98,6 @@ export async function runMigrate(
   }
   control.write(JSON.stringify(summary));
   return 0;
-}
-
-/** undefined when there is no file: a node that never had the other agent has nothing to tell. */
-async function readPositions(
-  config: Config,
-  { log }: Control,
-  { agent, file }: MigrationSource,
-): Promise<ForeignPositions | undefined> {
-  try {
-    return await readForeignPositions(agent, file, config.stateDir);
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT')) throw error;
-    log.warn(undefined, `${file} does not exist: no position is taken over`);
-    return undefined;
-  }
 }
 
 function emptySummary(found: ForeignPositions, dryRun: boolean): MigrationSummary {

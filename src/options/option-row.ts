@@ -8,6 +8,7 @@ export const commands = [
   'top',
   'dead-letters',
   'migrate',
+  'convert',
   'bench',
   'manifests',
   'completion',

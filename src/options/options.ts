@@ -326,6 +326,12 @@ export const options = {
     commands: ['migrate'],
     help: 'Say what would be taken over, and save nothing.',
   },
+  missingOk: {
+    kind: 'boolean',
+    default: false,
+    commands: ['migrate'],
+    help: 'Take it for nothing to take over when the file of positions does not exist.',
+  },
   // ── operating it
   ...adminOptions,
   intervalMs: {

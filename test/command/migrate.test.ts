@@ -247,10 +247,38 @@ describe('migrate --from fluentd', () => {
     expect(await shipped()).toEqual({ main: lineNumbers(1, 10) });
   });
 
+  test('finds the file in the configuration, also within a ConfigMap', async () => {
+    const [container] = startContainers('main') as [FakeContainer];
+    container.writeNext(10);
+    const posFile = scratchFile('containers.pos');
+    writePosFile(posFile, [positionOf(kubelet, container)]);
+    const source = `<source>\n  @type tail\n  path /var/log/containers/*.log\n  pos_file ${posFile}\n</source>`;
+    writeFileSync(scratchFile('in.conf'), source);
+    writeFileSync(scratchFile('fluent.conf'), '@include in.conf\n');
+    const text = `kind: ConfigMap\ndata:\n  in.conf: |\n${source.replaceAll(/^/gm, '    ')}\n`;
+    writeFileSync(scratchFile('map.yaml'), text);
+    for (const name of ['fluent.conf', 'map.yaml']) {
+      const { code, summary } = await migrate('fluentd', scratchFile(name), '--dry-run');
+      expect({ code, summary }).toMatchObject({ code: 0, summary: { filesResumed: 1 } });
+    }
+    writeFileSync(scratchFile('in.conf'), source.replace('containers.pos', 'wrong.pos'));
+    const wrong = await migrate('fluentd', scratchFile('fluent.conf'));
+    expect(wrong.code).toBe(2);
+    expect(wrong.error).toMatch(/wrong\.pos does not exist; .* has containers\.pos/);
+    writeFileSync(scratchFile('none.conf'), '<match **>\n  @type null\n</match>\n');
+    const none = await migrate('fluentd', scratchFile('none.conf'));
+    expect(none).toMatchObject({ code: 2 });
+    expect(none.error).toContain('names no pos_file');
+  });
+
   test('says that there is no file, and refuses one of another kind', async () => {
+    writeFileSync(scratchFile('other.pos'), '');
     const missing = await migrate('fluentd', scratchFile('none'));
-    expect(missing.code).toBe(0);
-    expect(missing.error).toContain('does not exist: no position is taken over');
+    expect(missing.code).toBe(2);
+    expect(missing.error).toMatch(/CONFIG_INVALID: .*none does not exist; .* has other\.pos/);
+    const allowed = await migrate('fluentd', scratchFile('none'), '--missing-ok');
+    expect(allowed.code).toBe(0);
+    expect(allowed.error).toContain('no position is taken over');
     const wrong = scratchFile('wrong');
     writeFileSync(wrong, '<source>\n  @type tail\n</source>\n');
     const refused = await migrate('fluentd', wrong);

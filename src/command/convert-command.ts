@@ -1,0 +1,40 @@
+// `tailship convert`: prints the configuration of another agent as one of tailship, and says on
+// stderr what became of it.
+
+import { convertConfiguration, headings, noteText } from '../convert/convert.ts';
+import type { Note, NoteKind } from '../convert/draft.ts';
+import { AgentError } from '../errors.ts';
+import { pluralText } from '../number-text.ts';
+import { printable } from '../printable.ts';
+import type { ForeignAgent } from './migration-source.ts';
+
+export type ConvertOutput = {
+  readonly write: (line: string) => void;
+  readonly writeError: (line: string) => void;
+};
+
+/** Returns the exit code. Throws CONFIG_INVALID for a file that is no such configuration. */
+export async function runConvert(
+  agent: ForeignAgent,
+  files: readonly string[],
+  { write, writeError }: ConvertOutput,
+): Promise<number> {
+  if (files.length === 0) {
+    throw new AgentError('CONFIG_INVALID', `tailship convert ${agent} needs the files: FILE…`);
+  }
+  const { yaml, notes } = await convertConfiguration(agent, files);
+  write(yaml.trimEnd());
+  for (const line of summaryLines(notes)) writeError(printable(line));
+  return 0;
+}
+
+function summaryLines(notes: readonly Note[]): string[] {
+  const of = (kind: NoteKind) => notes.filter((note) => note.kind === kind);
+  const lines = [`${pluralText(of('taken').length, 'directive')} taken over`];
+  for (const kind of ['changed', 'none'] as const) {
+    const found = of(kind);
+    if (found.length > 0) lines.push(`${headings[kind]}:`);
+    lines.push(...found.map((note) => `  ${noteText(note)}`));
+  }
+  return lines;
+}

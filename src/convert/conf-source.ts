@@ -1,0 +1,124 @@
+// The texts of a configuration: files as they are, and those that a ConfigMap or the values of a
+// Helm chart hold.
+//
+// Invariant: what is returned looks like the agent's configuration; a file without any such text
+// is refused.
+
+import { readFileSync, statSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+
+import { limits } from '../config.ts';
+import { AgentError } from '../errors.ts';
+
+export type ForeignSyntax = 'fluentd' | 'fluent-bit';
+
+export type ConfSource = {
+  /** `FILE`, or `FILE:KEY` of a text within YAML. */
+  readonly name: string;
+  readonly text: string;
+  /** Line of the file that the text begins in. */
+  readonly firstLine: number;
+  /** Where includes are looked for; undefined within YAML. */
+  readonly directory: string | undefined;
+};
+
+const looks: Readonly<Record<ForeignSyntax, RegExp>> = {
+  fluentd: /^\s*(?:<(?:source|match|filter|label|system|worker|workers)\b[^>\n]*>|@include\s)/m,
+  'fluent-bit':
+    /^\s*\[(?:service|input|filter|output|parser|multiline_parser|custom|plugins|upstream|node|stream_task)\]\s*$|^\s*@(?:include|set)\s/im,
+};
+const yamlBeginning =
+  /^(?:service|pipeline|parsers|multiline_parsers|includes|env|customs|plugins)\s*:/m;
+
+/** The texts of all files. Throws CONFIG_INVALID for a file that holds none. */
+export async function readConfSources(
+  syntax: ForeignSyntax,
+  files: readonly string[],
+): Promise<ConfSource[]> {
+  const sources: ConfSource[] = [];
+  for (const file of files) {
+    const text = readText(file);
+    const plain = { name: file, text, firstLine: 1, directory: dirname(file) };
+    const inner = mayHoldTexts(file, text) ? await textsWithin(syntax, file, text) : [];
+    if (inner.length > 0) sources.push(...inner);
+    else if (looksLike(syntax, text)) sources.push(plain);
+    else throw new AgentError('CONFIG_INVALID', `${file} is no configuration of ${syntax}`);
+  }
+  return sources;
+}
+
+/** Of a file that is included: undefined when it cannot be read. */
+export function readIncluded(file: string): ConfSource | undefined {
+  try {
+    return { name: file, text: readText(file), firstLine: 1, directory: dirname(file) };
+  } catch (error) {
+    if (error instanceof AgentError) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a text is YAML that Fluent Bit reads. */
+export function isYamlConfiguration(text: string): boolean {
+  return yamlBeginning.test(text) && !looks['fluent-bit'].test(text);
+}
+
+function looksLike(syntax: ForeignSyntax, text: string): boolean {
+  return looks[syntax].test(text) || (syntax === 'fluent-bit' && isYamlConfiguration(text));
+}
+
+function readText(file: string): string {
+  let text: string;
+  try {
+    const stats = statSync(file);
+    if (!stats.isFile()) throw new Error('it is no regular file');
+    if (stats.size > limits.migrateBytesMax) throw new Error(`it has ${stats.size} bytes`);
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new AgentError('CONFIG_INVALID', `${file} cannot be read: ${reason}`, { cause: error });
+  }
+  if (text.includes('\0')) throw new AgentError('CONFIG_INVALID', `${file} is no text`);
+  return text.replace(/^\uFEFF/, '').replaceAll(/\r\n?/g, '\n');
+}
+
+/** ConfigMaps, and the values of charts. */
+function mayHoldTexts(file: string, text: string): boolean {
+  const isJson = file.endsWith('.json') && text.trimStart().startsWith('{');
+  return isJson || /\.ya?ml$/.test(file) || /^(?:apiVersion|kind)\s*:/m.test(text);
+}
+
+async function textsWithin(
+  syntax: ForeignSyntax,
+  file: string,
+  text: string,
+): Promise<ConfSource[]> {
+  const { LineCounter, parseAllDocuments, visit, isPair, isScalar } = await import('yaml');
+  const lines = new LineCounter();
+  const documents = parseAllDocuments(text, { lineCounter: lines, logLevel: 'silent' });
+  const found: ConfSource[] = [];
+  if (!Array.isArray(documents)) return found;
+  for (const document of documents) {
+    visit(document, {
+      Scalar(key, node, path) {
+        if (key !== 'value' || typeof node.value !== 'string') return;
+        if (!looksLike(syntax, node.value)) return;
+        const pair = path.at(-1);
+        const name = isPair(pair) && isScalar(pair.key) ? String(pair.key.value) : 'text';
+        const isBlock = node.type === 'BLOCK_LITERAL' || node.type === 'BLOCK_FOLDED';
+        const line = lines.linePos(node.range?.[0] ?? 0).line;
+        found.push({
+          name: `${file}:${name}`,
+          text: node.value.replaceAll(/\r\n?/g, '\n'),
+          firstLine: line + Number(isBlock),
+          directory: undefined,
+        });
+      },
+    });
+  }
+  return found;
+}
+
+/** The file within a path or a ConfigMap, by which an include names it. */
+export function fileNameOf({ name, directory }: ConfSource): string {
+  return directory === undefined ? name.slice(name.lastIndexOf(':') + 1) : basename(name);
+}

@@ -1,0 +1,110 @@
+// What a conversion has so far: options, rules, and a note for each directive that counts.
+//
+// Invariant: what is taken in is valid. An option or an action that tailship would refuse becomes a
+// note with the reason, so the result can always be loaded.
+
+import { AgentError } from '../errors.ts';
+import { listKinds } from '../options/option-row.ts';
+import { parseOptionValue } from '../options/option-value.ts';
+import { options, type ConfigKey, type OptionRow } from '../options/options.ts';
+import { parseRules } from '../rules/parse-rules.ts';
+import type { Place } from './section.ts';
+
+/** `taken`: it means the same. `changed`: it works otherwise. `none`: it has no equivalent. */
+export type NoteKind = 'taken' | 'changed' | 'none';
+
+export type Note = Place & {
+  readonly kind: NoteKind;
+  readonly subject: string;
+  readonly text: string;
+};
+
+export type DraftRule = { readonly place: Place; readonly rule: Readonly<Record<string, unknown>> };
+
+/** A position file that the configuration names. */
+export type NamedPositionFile = Place & { readonly path: string };
+
+/** undefined: all containers. */
+export type RuleGlobs = readonly string[] | undefined;
+
+export class Draft {
+  readonly #options = new Map<ConfigKey, unknown>();
+  readonly #rules: DraftRule[] = [];
+  readonly #notes: Note[] = [];
+  readonly #positionFiles: NamedPositionFile[] = [];
+
+  get options(): ReadonlyMap<ConfigKey, unknown> {
+    return this.#options;
+  }
+
+  get rules(): readonly DraftRule[] {
+    return this.#rules;
+  }
+
+  get notes(): readonly Note[] {
+    return this.#notes;
+  }
+
+  get positionFiles(): readonly NamedPositionFile[] {
+    return this.#positionFiles;
+  }
+
+  note(kind: NoteKind, { file, line }: Place, subject: string, text: string): void {
+    this.#notes.push({ kind, file, line, subject, text });
+  }
+
+  addPositionFile({ file, line }: Place, path: string): void {
+    this.#positionFiles.push({ file, line, path });
+  }
+
+  /** A list grows; of other options the first value counts. */
+  setOption(key: ConfigKey, value: unknown, place: Place, subject: string): void {
+    const row: OptionRow = options[key];
+    try {
+      parseOptionValue(row, value, key);
+    } catch (error) {
+      if (!(error instanceof AgentError)) throw error;
+      this.note('none', place, subject, error.message);
+      return;
+    }
+    const before = this.#options.get(key);
+    if (listKinds.has(row.kind)) {
+      const values = [before ?? [], value].flat();
+      this.#options.set(key, [...new Set(values)]);
+    } else if (before === undefined) this.#options.set(key, value);
+    else if (before !== value) {
+      this.note('changed', place, subject, `${key} is ${shown(before)} already`);
+      return;
+    }
+    this.note('taken', place, subject, `${key}: ${shown(value)}`);
+  }
+
+  /** One rule of those actions that are valid; the others become notes. */
+  addRule(
+    globs: RuleGlobs,
+    actions: Readonly<Record<string, unknown>>,
+    place: Place,
+    subject: string,
+  ): void {
+    const match = globs === undefined ? {} : { match: globs.length === 1 ? globs[0] : globs };
+    const kept: Record<string, unknown> = {};
+    for (const [key, value] of Object.entries(actions)) {
+      const { problems } = parseRules([{ ...match, [key]: value }]);
+      const [problem] = problems;
+      if (problem === undefined) kept[key] = value;
+      else this.note('none', place, subject, `${key} ${problem.text}`);
+    }
+    if (Object.keys(kept).length === 0) return;
+    const whole = parseRules([...this.#rules.map(({ rule }) => rule), { ...match, ...kept }]);
+    if (whole.problems.length > 0) {
+      this.note('none', place, subject, whole.problems[0]?.text ?? '');
+      return;
+    }
+    this.#rules.push({ place, rule: { ...match, ...kept } });
+    this.note('taken', place, subject, `a rule: ${Object.keys(kept).join(', ')}`);
+  }
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+}

@@ -1,0 +1,75 @@
+// Which containers a tag pattern means: from the tags of the sources that read container logs.
+
+import type { Draft, RuleGlobs } from './draft.ts';
+import { alternatives, globsOfLogName, meets } from './foreign-pattern.ts';
+
+type TaggedSource = {
+  readonly tag: string;
+  /** undefined: it reads no container logs. */
+  readonly globs: readonly string[] | undefined;
+};
+
+/** Containers, or the reason why there are none. */
+export type Route = { readonly globs: RuleGlobs } | { readonly reason: string };
+
+/** What the parts of a configuration go into. */
+export type Taking = { readonly draft: Draft; readonly routes: EventRoutes };
+
+const everything = '*';
+
+export class EventRoutes {
+  readonly #sources: TaggedSource[] = [];
+  /** Tags are made anew somewhere, so one that is unknown may be of containers. */
+  #isRetagged = false;
+
+  addSource(tag: string, globs: readonly string[] | undefined): void {
+    this.#sources.push({ tag, globs });
+  }
+
+  /** What has this prefix loses it on the way. */
+  removePrefix(prefix: string): void {
+    for (const { tag, globs } of this.#sources.slice()) {
+      if (tag.startsWith(`${prefix}.`)) this.addSource(tag.slice(prefix.length + 1), globs);
+    }
+  }
+
+  retag(): void {
+    this.#isRetagged = true;
+  }
+
+  /** Of patterns with blanks between them, any of which matches. */
+  of(argument: string): Route {
+    const patterns = argument
+      .split(/\s+/)
+      .filter((part) => part !== '')
+      .flatMap(alternatives);
+    const routes = (patterns.length === 0 ? ['**'] : patterns).map((one) => this.#ofOne(one));
+    const found = routes.flatMap((globs) => globs ?? []);
+    if (found.length === 0) return { reason: `no container log has the tag ${argument}` };
+    return { globs: found.includes(everything) ? undefined : [...new Set(found)] };
+  }
+
+  #ofOne(pattern: string): readonly string[] | undefined {
+    const [, name] = /containers\.(.+)$/.exec(pattern) ?? [];
+    if (name !== undefined && !/^\*+$/.test(name)) return globsOfLogName(name);
+    const met = this.#sources.filter(({ tag }) => meets(pattern, tag));
+    const globs = met.flatMap((source) => source.globs ?? []);
+    if (globs.length > 0) return globs;
+    if (met.length > 0) return undefined;
+    const areNone = !this.#sources.some((source) => source.globs !== undefined);
+    return areNone || this.#isRetagged ? [everything] : undefined;
+  }
+}
+
+/** Globs of the containers of a path of log files; undefined where it is of no containers. */
+export function globsOfPath(path: string): readonly string[] | undefined {
+  const [, name] = /(?:^|\/)containers\/(?:[^/]*\/)*([^/]+)$/.exec(path) ?? [];
+  if (name === undefined) return undefined;
+  if (/^\*(?:\.log\*?)?$/.test(name) || /docker\/containers\//.test(path)) return [everything];
+  return globsOfLogName(name) ?? [everything];
+}
+
+/** Whether the globs are all containers. */
+export function areAll(globs: readonly string[]): boolean {
+  return globs.includes(everything);
+}

@@ -1,0 +1,107 @@
+// Fluent Bit's service, inputs and outputs as options of tailship; filters are in
+// fluent-bit-filters.ts.
+
+import type { Draft } from './draft.ts';
+import { areAll, EventRoutes, globsOfPath, type Taking } from './event-routes.ts';
+import { addBitFilter } from './fluent-bit-filters.ts';
+import { takeMultiline, type Parsers } from './multiline-parsers.ts';
+import { directivesOf, isComputed, isOn, sectionsOf, valueOf, type Section } from './section.ts';
+import { takeStackdriver } from './stackdriver-output.ts';
+import { listOf, takeExclusions, takeLogLevel, takePositionFile, unneeded } from './tail-input.ts';
+
+/** Takes a whole configuration into the draft. */
+export function takeFluentBit(root: Section, draft: Draft): void {
+  const routes = new EventRoutes();
+  // Files of parsers are included by a section, [SERVICE].
+  const all = root.sections.flatMap((section) => [section, ...section.sections]);
+  const named = (name: string) => byName(all.filter((section) => section.name === name));
+  const parsers: Parsers = { lines: named('PARSER'), multiline: named('MULTILINE_PARSER') };
+  for (const input of sectionsOf(root, 'INPUT')) takeInput(input, parsers, { draft, routes });
+  for (const section of root.sections) {
+    if (section.name === 'SERVICE') takeService(section, draft);
+    else if (section.name === 'FILTER') addBitFilter(section, parsers, { draft, routes });
+    else if (section.name === 'OUTPUT') takeOutput(section, { draft, routes });
+    else if (!/^(?:INPUT|(?:MULTILINE_)?PARSER)$/.test(section.name)) {
+      draft.note('none', section, `[${section.name}]`, 'has no equivalent');
+    }
+  }
+}
+
+function byName(sections: readonly Section[]): ReadonlyMap<string, Section> {
+  return new Map(sections.map((section) => [valueOf(section, 'name') ?? '', section]));
+}
+
+function takeService(service: Section, draft: Draft): void {
+  const address: { host: string; port: string; isServed: boolean } = {
+    host: '0.0.0.0',
+    port: '2020',
+    isServed: false,
+  };
+  for (const directive of service.directives) {
+    const { value } = directive;
+    const key = directive.key.toLowerCase();
+    if (isComputed(value)) draft.note('none', directive, key, `${value} is computed`);
+    else if (key === 'flush') {
+      const ms = Math.round(Number(value) * 1_000);
+      draft.setOption('flushIntervalMs', ms, directive, key);
+    } else if (key === 'grace') {
+      draft.setOption('graceMs', Math.round(Number(value) * 1_000), directive, key);
+    } else if (key === 'log_level') takeLogLevel(directive, draft);
+    else if (key === 'http_server') address.isServed = isOn(value);
+    else if (key === 'http_listen') address.host = value;
+    else if (key === 'http_port') address.port = value;
+    else if (key === 'health_check') {
+      draft.note('changed', directive, key, '/livez and /readyz of --admin-address');
+    } else if (/^(?:storage|scheduler|daemon|parsers_file|coro|dns|hot|hc_|config)/.test(key)) {
+      draft.note('changed', directive, key, 'not needed');
+    } else draft.note('none', directive, key, value);
+  }
+  if (!address.isServed) return;
+  const { host, port } = address;
+  const text = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  draft.setOption('adminAddress', text, service, 'HTTP_Server');
+}
+
+function takeInput(input: Section, parsers: Parsers, { draft, routes }: Taking): void {
+  const name = (valueOf(input, 'name') ?? '').toLowerCase();
+  const subject = `input ${name}`;
+  const tag = valueOf(input, 'tag') ?? name;
+  const paths = directivesOf(input, 'path').flatMap(({ value }) => listOf(value));
+  const globs = name === 'tail' ? paths.flatMap((path) => globsOfPath(path) ?? []) : [];
+  routes.addSource(tag, globs.length === 0 ? undefined : globs);
+  if (globs.length === 0) {
+    draft.note('none', input, subject, `${paths.join(', ')} only container logs are read`.trim());
+    return;
+  }
+  draft.note('taken', input, subject, `${paths.join(', ')}: the container logs of the node`);
+  if (!areAll(globs)) draft.setOption('include', globs, input, 'Path');
+  takePositionFile(input, 'DB', draft);
+  takeExclusions(input, 'Exclude_Path', draft);
+  const [head] = directivesOf(input, 'Read_from_Head');
+  if (head !== undefined) {
+    draft.setOption('from', isOn(head.value) ? 'start' : 'end', head, head.key);
+  }
+  const multiline = directivesOf(input, 'multiline.parser');
+  for (const directive of multiline) {
+    for (const each of listOf(directive.value)) {
+      const site = { draft, place: directive, subject: 'multiline.parser' };
+      takeMultiline(each, parsers, { ...site, globs: areAll(globs) ? undefined : globs });
+    }
+  }
+  for (const { place, subject: key, text } of unneeded(input)) {
+    draft.note('changed', place, key, text);
+  }
+}
+
+function takeOutput(output: Section, { draft, routes }: Taking): void {
+  const name = (valueOf(output, 'name') ?? '').toLowerCase();
+  const pattern = valueOf(output, 'match') ?? '*';
+  const subject = `output ${name}`;
+  const route = routes.of(pattern);
+  const globs = 'globs' in route ? route.globs : undefined;
+  if (name === 'stackdriver') takeStackdriver(output, { draft, subject, globs });
+  else if (name === 'stdout') draft.setOption('output', 'stdout', output, subject);
+  else if (name === 'null' && globs !== undefined) {
+    draft.setOption('exclude', globs, output, subject);
+  } else draft.note('none', output, subject, 'entries go to Cloud Logging, --output for looking');
+}

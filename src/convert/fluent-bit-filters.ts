@@ -1,0 +1,155 @@
+// Fluent Bit's filters as rules.
+
+import type { Taking } from './event-routes.ts';
+import { takeMultiline, type Parsers } from './multiline-parsers.ts';
+import {
+  addChanges,
+  addGrep,
+  addParser,
+  isConstant,
+  noChanges,
+  pathOf,
+  type FilterSite,
+  type LineFormat,
+} from './record-filters.ts';
+import { directivesOf, isOn, valueOf, type Section } from './section.ts';
+import { listOf } from './tail-input.ts';
+
+type AddFilter = (section: Section, site: FilterSite, parsers: Parsers) => void;
+
+/** Takes one filter into the draft. */
+export function addBitFilter(section: Section, parsers: Parsers, { draft, routes }: Taking): void {
+  const name = (valueOf(section, 'name') ?? '').toLowerCase();
+  const pattern = valueOf(section, 'match') ?? '*';
+  const subject = `filter ${name} ${pattern}`;
+  const [regex] = directivesOf(section, 'match_regex');
+  const route = regex === undefined ? routes.of(pattern) : { reason: 'Match_Regex: write match' };
+  if ('reason' in route) {
+    draft.note('none', section, subject, route.reason);
+    return;
+  }
+  const site = { draft, place: section, subject, globs: route.globs };
+  const add = filters[name];
+  if (add === undefined) draft.note('none', section, subject, 'has no equivalent');
+  else add(section, site, parsers);
+}
+
+const filters: Readonly<Record<string, AddFilter>> = {
+  kubernetes: takeKubernetes,
+  grep: addGreps,
+  parser: addParsers,
+  modify: addModify,
+  record_modifier: addRecordModifier,
+  multiline: (section, site, parsers) => {
+    for (const { value } of directivesOf(section, 'multiline.parser')) {
+      for (const name of listOf(value)) takeMultiline(name, parsers, site);
+    }
+  },
+  stdout: (section, { draft, subject }) => {
+    draft.note('changed', section, subject, 'tailship run --output endpoint,stdout prints entries');
+  },
+};
+
+const usualKubernetes =
+  /^(?:https:\/\/kubernetes\.default(?:\.svc)?(?:\.cluster\.local)?(?::443)?\/?|\/var\/run\/secrets\/kubernetes\.io\/serviceaccount\/(?:token|ca\.crt))$/;
+const kubernetesOptions = {
+  kube_url: 'kubernetesApi',
+  kube_ca_file: 'kubernetesCaFile',
+  kube_token_file: 'kubernetesTokenFile',
+} as const;
+
+function takeKubernetes(section: Section, { draft, subject }: FilterSite): void {
+  draft.note('taken', section, subject, 'namespace, pod and container, and the labels of the pod');
+  for (const directive of section.directives) {
+    const { value } = directive;
+    const key = directive.key.toLowerCase();
+    const option = kubernetesOptions[key as keyof typeof kubernetesOptions];
+    if (option !== undefined) {
+      if (!usualKubernetes.test(value)) draft.setOption(option, value, directive, key);
+    } else if (/^k8s-logging\.(?:parser|exclude)$/.test(key) && isOn(value)) {
+      draft.setOption('podAnnotations', true, directive, key);
+    } else if (key === 'labels' && !isOn(value)) {
+      draft.setOption('kubernetesMetadata', 'off', directive, key);
+    } else if (key === 'merge_log') {
+      draft.note('taken', directive, key, 'a line of JSON is the payload');
+    } else if (key === 'merge_log_key' && value !== '') {
+      const text = `the fields are at the top of the payload, not in ${value}`;
+      draft.note('changed', directive, key, text);
+    } else if (key === 'keep_log' && isOn(value)) {
+      draft.note('changed', directive, key, 'the text of a line of JSON is not kept beside it');
+    } else if (key === 'annotations' && isOn(value)) {
+      draft.note('changed', directive, key, 'an annotation becomes a label by rules: labels');
+    }
+  }
+}
+
+function addGreps(section: Section, site: FilterSite): void {
+  const isOr = valueOf(section, 'logical_op')?.toLowerCase() === 'or';
+  const kept = directivesOf(section, 'regex');
+  for (const place of [...kept, ...directivesOf(section, 'exclude')]) {
+    const [, key = '', pattern = ''] = /^(\S+)\s+(.*)$/s.exec(place.value) ?? [];
+    const verb = place.key.toLowerCase() === 'regex' ? 'keep' : 'drop';
+    if (pattern === '') site.draft.note('none', place, place.key, place.value);
+    else addGrep({ ...site, place }, verb, { key, pattern });
+  }
+  if (isOr && kept.length > 1) {
+    site.draft.note('changed', section, site.subject, 'all Regex must hold now: make one of them');
+  }
+}
+
+function addParsers(section: Section, site: FilterSite, { lines }: Parsers): void {
+  const names = directivesOf(section, 'parser').map(({ value }) => value);
+  const formats = names.map((name): LineFormat => {
+    const own = lines.get(name);
+    if (own === undefined) return { format: name };
+    return {
+      format: valueOf(own, 'format') ?? name,
+      pattern: valueOf(own, 'regex'),
+      timeKey: valueOf(own, 'time_key'),
+      timeFormat: valueOf(own, 'time_format'),
+      types: valueOf(own, 'types'),
+    };
+  });
+  const keepsOthers = isOn(valueOf(section, 'reserve_data'));
+  addParser(site, { key: valueOf(section, 'key_name'), formats, keepsOthers });
+}
+
+function addModify(section: Section, site: FilterSite): void {
+  const { draft, subject } = site;
+  const [condition] = directivesOf(section, 'condition');
+  if (condition !== undefined) {
+    draft.note('none', condition, subject, `a condition: ${condition.value}`);
+    return;
+  }
+  const { set, rename, remove } = noChanges();
+  for (const place of section.directives) {
+    const key = place.key.toLowerCase();
+    const [, name = '', value = ''] = /^("[^"]*"|\S+)\s*(.*)$/s.exec(place.value) ?? [];
+    const path = pathOf(name.replaceAll('"', ''));
+    if (key === 'rename' || key === 'hard_rename') rename[path] = value.replaceAll('"', '');
+    else if (key === 'remove') remove.push(path);
+    else if (key === 'set' || key === 'add') {
+      if (isConstant({ ...site, place }, path, value)) set[path] = value;
+      const text = `${path} is set if it is there, too`;
+      if (key === 'add') draft.note('changed', place, subject, text);
+    } else if (!/^(?:name|match|alias|log_level)$/.test(key)) {
+      draft.note('none', place, subject, `${place.key} ${place.value}`);
+    }
+  }
+  addChanges(site, { set, rename, remove });
+}
+
+function addRecordModifier(section: Section, site: FilterSite): void {
+  const { set, rename, remove } = noChanges();
+  for (const place of section.directives) {
+    const key = place.key.toLowerCase();
+    const [, name = '', value = ''] = /^(\S+)\s*(.*)$/s.exec(place.value) ?? [];
+    if (key === 'record') {
+      if (isConstant({ ...site, place }, name, value)) set[name] = value;
+    } else if (key === 'remove_key') remove.push(pathOf(name));
+    else if (!/^(?:name|match|alias|log_level)$/.test(key)) {
+      site.draft.note('none', place, site.subject, `${place.key} ${place.value}`);
+    }
+  }
+  addChanges(site, { set, rename, remove });
+}

@@ -1,0 +1,126 @@
+// fluentd's sources and matches as options of tailship; filters are in fluentd-filters.ts.
+
+import type { Draft } from './draft.ts';
+import { areAll, EventRoutes, globsOfPath, type Taking } from './event-routes.ts';
+import { addFluentdFilter } from './fluentd-filters.ts';
+import { takeStackdriver } from './stackdriver-output.ts';
+import { directivesOf, isOn, sectionsOf, typeOf, valueOf, type Section } from './section.ts';
+import {
+  listOf,
+  takeExclusions,
+  takeFlush,
+  takeLogLevel,
+  takePositionFile,
+  unneeded,
+} from './tail-input.ts';
+
+/** Takes a whole configuration into the draft. */
+export function takeFluentd(root: Section, draft: Draft): void {
+  const routes = new EventRoutes();
+  const flat = flatten(root);
+  for (const section of flat) {
+    const type = typeOf(section);
+    if (section.name === 'source') takeSource(section, type, { draft, routes });
+    const prefix = valueOf(section, 'remove_tag_prefix');
+    if (section.name === 'match' && prefix !== undefined) routes.removePrefix(prefix);
+    if (/^(?:record_reformer|rewrite_tag_filter|concat)$/.test(type)) routes.retag();
+  }
+  for (const section of flat) {
+    const type = typeOf(section);
+    if (section.name === 'filter') addFluentdFilter(section, type, { draft, routes });
+    else if (section.name === 'match') takeMatch(section, type, { draft, routes });
+    else if (section.name === 'system') takeSystem(section, draft);
+    else if (section.name !== 'source') {
+      draft.note('none', section, `<${section.name}>`, 'has no equivalent');
+    }
+  }
+}
+
+/** The sections that events pass, without the labels and workers around them. */
+function flatten(section: Section): Section[] {
+  return section.sections.flatMap((each) => {
+    const isAround = each.name === 'label' || each.name === 'worker';
+    if (isAround) return flatten(each);
+    const type = typeOf(each);
+    const isCopy = each.name === 'match' && /^(?:copy|roundrobin)$/.test(type);
+    if (!isCopy) return [each];
+    return sectionsOf(each, 'store').map((store) => ({
+      ...store,
+      name: 'match',
+      argument: each.argument,
+    }));
+  });
+}
+
+function takeSource(source: Section, type: string, { draft, routes }: Taking): void {
+  const subject = `source ${type}`;
+  const tag = valueOf(source, 'tag') ?? '';
+  if (type === 'tail') {
+    takeTail(source, { draft, routes });
+    return;
+  }
+  routes.addSource(tag === '' ? 'system' : tag, undefined);
+  if (/^(?:prometheus|monitor_agent)/.test(type)) {
+    draft.note('changed', source, subject, 'metrics are at /metrics of --admin-address');
+  } else draft.note('none', source, subject, 'only container logs are read');
+}
+
+function takeTail(source: Section, { draft, routes }: Taking): void {
+  const subject = 'source tail';
+  const paths = directivesOf(source, 'path').flatMap(({ value }) => listOf(value));
+  const globs = paths.flatMap((path) => globsOfPath(path) ?? []);
+  const tag = valueOf(source, 'tag') ?? '*';
+  routes.addSource(tag, globs.length === 0 ? undefined : globs);
+  if (globs.length === 0) {
+    const text = `${paths.join(', ').slice(0, 200)}: only container logs are read`;
+    draft.note('none', source, subject, text);
+    return;
+  }
+  draft.note('taken', source, subject, `${paths.join(', ')}: the container logs of the node`);
+  if (!areAll(globs)) draft.setOption('include', globs, source, 'path');
+  takePositionFile(source, 'pos_file', draft);
+  takeExclusions(source, 'exclude_path', draft);
+  const head = directivesOf(source, 'read_from_head')[0];
+  if (head !== undefined) {
+    draft.setOption('from', isOn(head.value) ? 'start' : 'end', head, 'read_from_head');
+  }
+  for (const { place, subject: key, text } of unneeded(source)) {
+    draft.note('changed', place, key, text);
+  }
+}
+
+function takeSystem(section: Section, draft: Draft): void {
+  const level = directivesOf(section, 'log_level')[0];
+  if (level !== undefined) takeLogLevel(level, draft);
+  draft.note('changed', section, '<system>', 'workers and buffers are not needed');
+}
+
+/** Plugins that pass events on, which tailship has no need of. */
+const passing = new Set(['relabel', 'route', 'label', 'rewrite_tag_filter', 'record_reformer']);
+
+function takeMatch(match: Section, type: string, { draft, routes }: Taking): void {
+  const subject = `match ${match.argument} ${type}`.trim();
+  if (type === 'google_cloud') {
+    const route = routes.of(match.argument);
+    takeStackdriver(match, { draft, subject, globs: 'globs' in route ? route.globs : undefined });
+  } else if (type === 'detect_exceptions') {
+    draft.setOption('joinStackTraces', true, match, subject);
+    const flush = directivesOf(match, 'multiline_flush_interval')[0];
+    if (flush !== undefined) takeFlush(flush, draft);
+  } else if (type === 'null') takeNull(match, subject, { draft, routes });
+  else if (type === 'stdout') draft.setOption('output', 'stdout', match, subject);
+  else if (passing.has(type)) {
+    const isForm = type === 'record_reformer';
+    if (isForm) addFluentdFilter(match, 'record_transformer', { draft, routes });
+    else draft.note('changed', match, subject, 'events are not routed; all are shipped');
+  } else draft.note('none', match, subject, 'entries go to Cloud Logging, --output for looking');
+}
+
+function takeNull(match: Section, subject: string, { draft, routes }: Taking): void {
+  const isOwn = /^(?:fluent(?:d)?\.|\*\*fluent)/.test(match.argument);
+  const route = isOwn ? { reason: 'the own log of fluentd' } : routes.of(match.argument);
+  if ('reason' in route) draft.note('taken', match, subject, route.reason);
+  else if (route.globs === undefined) {
+    draft.note('none', match, subject, 'it would drop the logs of all containers');
+  } else draft.setOption('exclude', route.globs, match, subject);
+}

@@ -1,0 +1,208 @@
+// fluentd's filters as rules.
+
+import type { Taking } from './event-routes.ts';
+import { re2Of } from './foreign-pattern.ts';
+import {
+  addChanges,
+  addGrep,
+  addParser,
+  isConstant,
+  noChanges,
+  pathOf,
+  type FilterSite,
+  type LineFormat,
+} from './record-filters.ts';
+import { directivesOf, sectionsOf, valueOf, isOn, type Section } from './section.ts';
+
+type AddFilter = (section: Section, site: FilterSite) => void;
+
+/** Takes one filter into the draft. */
+export function addFluentdFilter(section: Section, type: string, { draft, routes }: Taking): void {
+  const subject = `filter ${section.argument} ${type}`;
+  const route = routes.of(section.argument);
+  if ('reason' in route) {
+    draft.note('none', section, subject, route.reason);
+    return;
+  }
+  const site = { draft, place: section, subject, globs: route.globs };
+  const add = filters[type];
+  if (add === undefined) draft.note('none', section, subject, 'has no equivalent');
+  else add(section, site);
+}
+
+const filters: Readonly<Record<string, AddFilter>> = {
+  kubernetes_metadata: takeMetadata,
+  kubernetes: takeMetadata,
+  concat: addConcat,
+  grep: addGreps,
+  parser: (section, site) => {
+    addParser(site, {
+      key: valueOf(section, 'key_name'),
+      formats: formatsOf(section),
+      keepsOthers: isOn(valueOf(section, 'reserve_data')),
+    });
+  },
+  record_transformer: addTransformer,
+  record_modifier: addTransformer,
+  record_reformer: addTransformer,
+  rename_key: addRenames,
+  sampling: (section, site) => addSampling(valueOf(section, 'interval'), site),
+  sampling_filter: (section, site) => addSampling(valueOf(section, 'interval'), site),
+  detect_exceptions: (section, { draft, subject }) => {
+    draft.setOption('joinStackTraces', true, section, subject);
+  },
+  stdout: (section, { draft, subject }) => {
+    draft.note('changed', section, subject, 'tailship run --output endpoint,stdout prints entries');
+  },
+  prometheus: (section, { draft, subject }) => {
+    draft.note('changed', section, subject, 'metrics are at /metrics of --admin-address');
+  },
+};
+
+function takeMetadata(section: Section, { draft, subject }: FilterSite): void {
+  draft.note('taken', section, subject, 'namespace, pod and container, and the labels of the pod');
+}
+
+function addConcat(section: Section, site: FilterSite): void {
+  const { draft, subject } = site;
+  const start = valueOf(section, 'multiline_start_regexp');
+  if (start === undefined) {
+    const isPartial = section.directives.some(({ key }) => /partial|multiline_end/.test(key));
+    if (isPartial) draft.note('taken', section, subject, 'lines that the runtime cut are joined');
+    else draft.note('none', section, subject, 'records are joined by their first line only');
+    return;
+  }
+  draft.addRule(site.globs, { firstLine: re2Of(start) }, section, subject);
+  for (const place of directivesOf(section, 'flush_interval', 'continuous_line_regexp')) {
+    draft.note('changed', place, place.key, 'see --partial-flush-ms');
+  }
+}
+
+function addGreps(section: Section, site: FilterSite): void {
+  // What is to be kept comes first, as in the plugin: all of it must hold.
+  for (const [name, verb] of [
+    ['regexp', 'keep'],
+    ['exclude', 'drop'],
+  ] as const) {
+    for (const each of deepSections(section, name)) {
+      const key = valueOf(each, 'key') ?? 'log';
+      const pattern = valueOf(each, 'pattern') ?? '';
+      if (pattern !== '') addGrep({ ...site, place: each }, verb, { key, pattern });
+    }
+    for (const place of section.directives) {
+      if (!new RegExp(`^${name}\\d+$`).test(place.key)) continue;
+      const [, key = '', pattern = ''] = /^(\S+)\s+(.*)$/s.exec(place.value) ?? [];
+      if (pattern !== '') addGrep({ ...site, place }, verb, { key, pattern });
+    }
+  }
+  for (const or of sectionsOf(section, 'or')) {
+    if (sectionsOf(or, 'regexp').length < 2) continue;
+    site.draft.note(
+      'changed',
+      or,
+      site.subject,
+      'all of <or> must hold now: make one pattern of it',
+    );
+  }
+  for (const and of sectionsOf(section, 'and')) {
+    if (sectionsOf(and, 'exclude').length < 2) continue;
+    site.draft.note(
+      'changed',
+      and,
+      site.subject,
+      'any of <and> drops now: write one rule yourself',
+    );
+  }
+}
+
+function deepSections(section: Section, name: string): Section[] {
+  const inner = sectionsOf(section, 'and', 'or').flatMap((each) => sectionsOf(each, name));
+  return [...sectionsOf(section, name), ...inner];
+}
+
+/** The formats of a filter or source: `<parse>`, several `<pattern>`, or `format` of old. */
+function formatsOf(section: Section): LineFormat[] {
+  const [parse = section] = sectionsOf(section, 'parse');
+  const format =
+    (parse === section ? undefined : valueOf(parse, '@type')) ?? valueOf(parse, 'format');
+  const patterns = [...sectionsOf(parse, 'pattern'), ...sectionsOf(section, 'pattern')];
+  if (/^multi_?format$/.test(format ?? '') && patterns.length > 0) {
+    return patterns.map((pattern) => formatOf(pattern, valueOf(pattern, 'format', '@type')));
+  }
+  return [formatOf(parse, format)];
+}
+
+function formatOf(section: Section, format = 'none'): LineFormat {
+  return {
+    format,
+    pattern: valueOf(section, 'expression', 'regexp'),
+    timeKey: valueOf(section, 'time_key'),
+    timeFormat: valueOf(section, 'time_format'),
+    types: valueOf(section, 'types'),
+  };
+}
+
+/** `${record["a"]}`, also with digs and fallbacks left out. */
+const fieldPattern = /^\$\{\s*record((?:\[\s*['"][^'"]+['"]\s*\])+)\s*\}$/;
+const gsubPattern = /\.gsub\(\s*\/((?:[^/\\]|\\.)*)\/([imx]*)\s*,\s*(?:"([^"]*)"|'([^']*)')\s*\)/g;
+
+function addTransformer(section: Section, site: FilterSite): void {
+  const { set, rename, remove } = noChanges();
+  const redact: { pattern: string; with: string }[] = [];
+  const removed = (valueOf(section, 'remove_keys') ?? '').split(',').map((key) => key.trim());
+  for (const record of sectionsOf(section, 'record')) {
+    for (const place of record.directives) {
+      const { key, value } = place;
+      const [, digs] = fieldPattern.exec(value) ?? [];
+      const gsubs = [...value.matchAll(gsubPattern)];
+      if (digs !== undefined) rename[pathOf(digs)] = key;
+      else if (gsubs.length > 0) {
+        for (const [, pattern = '', flags = '', double, single] of gsubs) {
+          redact.push({ pattern: re2Of(`/${pattern}/${flags}`), with: textOf(double ?? single) });
+        }
+      } else if (key.endsWith('local_resource_id')) {
+        site.draft.note('taken', place, key, 'the names of the container are in the resource');
+      } else if (isConstant({ ...site, place }, key, value)) set[key] = value;
+    }
+  }
+  for (const [from, to] of Object.entries(rename)) {
+    // Both fields were there before; now the old one has gone.
+    if (removed.includes(from)) continue;
+    site.draft.note('changed', section, site.subject, `${from} is moved to ${to}, not copied`);
+  }
+  for (const key of removed) if (key !== '' && !(pathOf(key) in rename)) remove.push(pathOf(key));
+  addChanges(site, { set, rename, remove });
+  if (redact.length > 0) site.draft.addRule(site.globs, { redact }, section, site.subject);
+  for (const each of sectionsOf(section, 'replace')) {
+    const pattern = re2Of(valueOf(each, 'expression') ?? '');
+    const text = textOf(valueOf(each, 'replace'));
+    site.draft.addRule(site.globs, { redact: { pattern, with: text } }, each, site.subject);
+  }
+  for (const place of directivesOf(section, 'keep_keys', 'renew_record', 'whitelist_keys')) {
+    site.draft.note('none', place, place.key, 'fields are removed by name');
+  }
+  for (const place of directivesOf(section, 'tag')) {
+    site.draft.note('taken', place, 'tag', 'entries have the names of their container, not tags');
+  }
+}
+
+/** Ruby's `\1` as `$1`. */
+function textOf(text = ''): string {
+  return text.replaceAll('$', '$$$$').replaceAll(/\\+(\d)/g, '$$$1');
+}
+
+function addRenames(section: Section, site: FilterSite): void {
+  const changes = noChanges();
+  for (const place of section.directives.filter(({ key }) => /^rename_rule\d+$/.test(key))) {
+    const [, from, to] = /^\^?([\w.-]+)\$?\s+([\w.-]+)$/.exec(place.value) ?? [];
+    if (from === undefined || to === undefined) {
+      site.draft.note('none', place, place.key, `${place.value}: fields are renamed by name`);
+    } else changes.rename[from] = to;
+  }
+  addChanges(site, changes);
+}
+
+function addSampling(interval: string | undefined, site: FilterSite): void {
+  const share = 1 / Number(interval ?? Number.NaN);
+  site.draft.addRule(site.globs, { sample: Number(share.toFixed(9)) }, site.place, site.subject);
+}

@@ -1,0 +1,43 @@
+// Fluent Bit's multiline parsers: those that it brings along, and the first line of one's own.
+
+import { re2Of } from './foreign-pattern.ts';
+import type { FilterSite } from './record-filters.ts';
+import { directivesOf, type Section } from './section.ts';
+
+/** The parsers that the configuration defines, by name. */
+export type Parsers = {
+  readonly lines: ReadonlyMap<string, Section>;
+  readonly multiline: ReadonlyMap<string, Section>;
+};
+
+/** The runtime's, those of stack traces, or one of the configuration's own. */
+export function takeMultiline(name: string, { multiline }: Parsers, site: FilterSite): void {
+  const { draft, place, subject, globs } = site;
+  if (/^(?:cri|docker)$/.test(name)) {
+    draft.note('taken', place, subject, `${name}: lines that the runtime cut are joined`);
+    return;
+  }
+  if (/^(?:java|python|go|ruby)$/.test(name)) {
+    draft.setOption('joinStackTraces', true, place, `${subject} ${name}`);
+    return;
+  }
+  const own = multiline.get(name);
+  const start = own && startOf(own);
+  if (start === undefined) draft.note('none', place, subject, `${name} is not known here`);
+  else draft.addRule(globs, { firstLine: re2Of(start) }, place, `${subject} ${name}`);
+}
+
+/** The pattern of `start_state`: `rule "start_state" "/^\d/" "cont"`, or the same of YAML. */
+function startOf(parser: Section): string | undefined {
+  for (const { value } of [...directivesOf(parser, 'rule'), ...directivesOf(parser, 'rules')]) {
+    const [, pattern] = /^"start_state"\s+"((?:[^"\\]|\\.)*)"/.exec(value) ?? [];
+    if (pattern !== undefined) return pattern;
+    try {
+      const rule = JSON.parse(value) as { readonly state?: unknown; readonly regex?: unknown };
+      if (rule.state === 'start_state' && typeof rule.regex === 'string') return rule.regex;
+    } catch {
+      // The classic form of another state.
+    }
+  }
+  return undefined;
+}

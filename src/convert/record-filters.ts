@@ -1,0 +1,229 @@
+// Filters that both agents have, as rules: grep, parser, and the setting, renaming and removing of
+// fields.
+
+import type { Draft, RuleGlobs } from './draft.ts';
+import { namesOf, re2Of } from './foreign-pattern.ts';
+import { isComputed, type Place } from './section.ts';
+
+/** Where a filter is, what it is called, and which containers it is for. */
+export type FilterSite = {
+  readonly draft: Draft;
+  readonly place: Place;
+  readonly subject: string;
+  readonly globs: RuleGlobs;
+};
+
+/** Fields that hold the line itself. */
+const textKeys = new Set(['log', 'message', 'msg', 'textpayload', '@message']);
+
+/** `$.kubernetes.pod_name`, `$kubernetes['pod_name']`, `http.status` as a path. */
+export function pathOf(key: string): string {
+  return key
+    .replace(/^\$\.?/, '')
+    .replaceAll(/\[['"]?([^\]'"]+)['"]?\]/g, '.$1')
+    .replace(/^\./, '');
+}
+
+function isText(path: string): boolean {
+  return textKeys.has(path.toLowerCase()) && path !== 'msg';
+}
+
+/** One condition of grep. Of several that are kept, all must hold: each is a rule of its own. */
+export function addGrep(
+  site: FilterSite,
+  verb: 'drop' | 'keep',
+  { key, pattern }: { readonly key: string; readonly pattern: string },
+): void {
+  const path = pathOf(key);
+  const re2 = re2Of(pattern);
+  const [, part] = /^kubernetes\.(namespace_name|pod_name|container_name)$/.exec(path) ?? [];
+  if (part !== undefined) addContainerGrep(site, verb, { part, pattern: re2 });
+  else if (path.startsWith('kubernetes.')) {
+    site.draft.note(
+      'none',
+      site.place,
+      site.subject,
+      `${key}: write match.labels of a rule yourself`,
+    );
+  } else {
+    const condition = isText(path) ? re2 : { field: path, pattern: re2 };
+    site.draft.addRule(site.globs, { [verb]: condition }, site.place, site.subject);
+  }
+}
+
+function addContainerGrep(
+  { draft, place, subject, globs }: FilterSite,
+  verb: 'drop' | 'keep',
+  { part, pattern }: { readonly part: string; readonly pattern: string },
+): void {
+  const names = namesOf(pattern);
+  if (names === undefined || globs !== undefined) {
+    draft.note('none', place, subject, `${part} ${pattern}: write include or exclude yourself`);
+    return;
+  }
+  const prefix = { namespace_name: '', pod_name: '*/', container_name: '*/*/' }[part] ?? '';
+  const key = verb === 'drop' ? 'exclude' : 'include';
+  draft.setOption(
+    key,
+    names.map((name) => `${prefix}${name}`),
+    place,
+    subject,
+  );
+}
+
+/** Formats of the parsers that agents bring along, by their names. */
+const formatNames: Readonly<Record<string, string>> = {
+  json: 'json',
+  logfmt: 'logfmt',
+  nginx: 'nginx',
+  'k8s-nginx-ingress': 'nginx',
+  apache: 'apache',
+  apache2: 'apache',
+  syslog: 'syslog',
+  'syslog-rfc3164': 'syslog',
+  'syslog-rfc3164-local': 'syslog',
+  'syslog-rfc5424': 'syslog',
+};
+
+/** Parsers of the runtime's own lines, which tailship reads by itself. */
+const runtimeNames = new Set(['docker', 'cri', 'containerd', 'docker-daemon', 'cri-log', 'none']);
+
+/** How lines are parsed. */
+export type LineFormat = {
+  readonly format: string;
+  readonly pattern?: string | undefined;
+  readonly timeKey?: string | undefined;
+  readonly timeFormat?: string | undefined;
+  readonly types?: string | undefined;
+};
+
+/** The rules' `parse` for a format; `lines` when it is what tailship does anyway. */
+function parseOf({ format, pattern, types }: LineFormat): unknown {
+  const name = format.toLowerCase();
+  if (runtimeNames.has(name)) return 'lines';
+  const known = formatNames[name];
+  if (known !== undefined) return known;
+  const text = name === 'regex' || name === 'regexp' ? pattern : format;
+  if (text === undefined || (!text.startsWith('/') && pattern === undefined)) return undefined;
+  const regex = re2Of(text);
+  // The header of klog: severity, date, pid, source.
+  if (/\?<(?:severity|level)>/.test(regex) && /\?<(?:pid|source)>/.test(regex)) return 'klog';
+  const typed = typesOf(types);
+  if (typed === undefined) return { regex };
+  return { format: 'regex', pattern: regex, types: typed };
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  integer: 'integer',
+  int: 'integer',
+  float: 'float',
+  bool: 'boolean',
+  boolean: 'boolean',
+};
+
+/** `code:integer,size:float` or `code:integer size:float`, or the same as JSON. */
+function typesOf(text: string | undefined): Record<string, string> | undefined {
+  const pairs = (text ?? '').replaceAll(/[{}"]/g, '').split(/[\s,]+/);
+  const types: Record<string, string> = {};
+  for (const pair of pairs) {
+    const [key = '', type = ''] = pair.split(':');
+    const known = typeNames[type.trim()];
+    if (key !== '' && known !== undefined) types[key.trim()] = known;
+  }
+  return Object.keys(types).length === 0 ? undefined : types;
+}
+
+export type ParserFilter = {
+  /** The field that is parsed. */
+  readonly key: string | undefined;
+  readonly formats: readonly LineFormat[];
+  readonly keepsOthers: boolean;
+};
+
+export function addParser(site: FilterSite, { key, formats, keepsOthers }: ParserFilter): void {
+  const { draft, place, subject } = site;
+  const path = pathOf(key ?? 'log');
+  const actions = formats.map((each) => ({ ...each, parse: parseOf(each) }));
+  for (const { format, parse } of actions) {
+    const text = `${format} has no equivalent, or is defined in a file that is not given`;
+    if (parse === undefined) draft.note('none', place, subject, text);
+  }
+  // JSON objects, and klog's lines, are read without a rule.
+  const own = new Set<unknown>(isText(path) ? ['lines', 'json', 'klog'] : ['lines']);
+  const wanted = actions.filter(({ parse }) => parse !== undefined && !own.has(parse));
+  if (wanted.length === 0) {
+    if (actions.some(({ parse }) => own.has(parse))) {
+      draft.note('taken', place, subject, 'JSON, klog and the lines of the runtime are understood');
+    }
+    return;
+  }
+  const fielded = wanted.map(({ parse }) => (isText(path) ? parse : withField(parse, path)));
+  const timed = wanted.find(hasTime);
+  const time = timed === undefined ? {} : { time: timeOf(timed) };
+  site.draft.addRule(
+    site.globs,
+    { parse: fielded.length === 1 ? fielded[0] : fielded, ...time },
+    place,
+    subject,
+  );
+  if (!keepsOthers) draft.note('changed', place, subject, 'the other fields of the record stay');
+}
+
+/** A parser's time counts where it has one; a rule would miss each record that has none. */
+function hasTime({ timeKey, pattern }: LineFormat): boolean {
+  if (timeKey === undefined) return false;
+  return pattern === undefined || pattern.includes(`<${timeKey}>`);
+}
+
+function withField(parse: unknown, field: string): unknown {
+  if (typeof parse === 'string') return { [parse]: { field } };
+  if (typeof parse === 'object' && parse !== null && 'regex' in parse) {
+    return { format: 'regex', pattern: parse.regex, field };
+  }
+  return { ...(parse as object), field };
+}
+
+function timeOf({ timeKey, timeFormat }: LineFormat): unknown {
+  return { from: timeKey, ...(timeFormat !== undefined && { format: timeFormat }) };
+}
+
+/** What is to be set, renamed and removed, before it is one rule. */
+export type FieldChanges = {
+  readonly set: Record<string, unknown>;
+  readonly rename: Record<string, string>;
+  readonly remove: string[];
+};
+
+export function noChanges(): FieldChanges {
+  return { set: {}, rename: {}, remove: [] };
+}
+
+/** Fields that mean something to Cloud Logging. */
+const severityKeys = new Set(['severity', 'logging.googleapis.com/severity']);
+
+/** One rule of all changes; a field that is renamed to a special one is that field of the entry. */
+export function addChanges(site: FilterSite, { set, rename, remove }: FieldChanges): void {
+  const actions: Record<string, unknown> = {};
+  const others: Record<string, string> = {};
+  for (const [from, to] of Object.entries(rename)) {
+    if (isText(to) && !isText(from)) actions['message'] = { from };
+    else if (severityKeys.has(to)) actions['severity'] = { from };
+    else if (isText(to) && isText(from)) continue; // `log` is the text already.
+    else others[from] = to;
+  }
+  if (Object.keys(others).length > 0) actions['rename'] = others;
+  if (remove.length > 0) actions['remove'] = remove;
+  if (Object.keys(set).length > 0) actions['set'] = set;
+  if (Object.keys(actions).length > 0) {
+    site.draft.addRule(site.globs, actions, site.place, site.subject);
+  } else if (Object.keys(rename).length > 0) {
+    site.draft.note('taken', site.place, site.subject, 'the text of a line is the message already');
+  }
+}
+
+/** Whether a value is one text for all records; tells when it is not. */
+export function isConstant(site: FilterSite, key: string, value: string): boolean {
+  if (!isComputed(value) && !/\$\{/.test(value)) return true;
+  site.draft.note('none', site.place, site.subject, `${key} is computed: ${value.slice(0, 80)}`);
+  return false;
+}

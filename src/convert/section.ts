@@ -1,0 +1,66 @@
+// A configuration of fluentd or Fluent Bit as a tree: sections of directives, each with its file
+// and line.
+
+export type Place = {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+};
+
+export type Directive = Place & { readonly key: string; readonly value: string };
+
+export type Section = Place & {
+  /** `filter`, `INPUT`. */
+  readonly name: string;
+  /** What stands behind the name: fluentd's tag pattern or label. */
+  readonly argument: string;
+  readonly directives: readonly Directive[];
+  readonly sections: readonly Section[];
+};
+
+/** A section while it is read. */
+export type GrowingSection = Section & {
+  readonly directives: Directive[];
+  readonly sections: Section[];
+};
+
+/** Tells of a line that is not understood. */
+export type ReportOdd = (place: Place, text: string) => void;
+
+export function newSection(name: string, argument: string, { file, line }: Place): GrowingSection {
+  return { name, argument, file, line, directives: [], sections: [] };
+}
+
+function isKey(directive: Directive, key: string): boolean {
+  return directive.key.toLowerCase() === key.toLowerCase();
+}
+
+/** All directives with one of the keys, whatever their case. */
+export function directivesOf(section: Section, ...keys: readonly string[]): Directive[] {
+  return section.directives.filter((each) => keys.some((key) => isKey(each, key)));
+}
+
+/** The value of the first directive with one of the keys. */
+export function valueOf(section: Section, ...keys: readonly string[]): string | undefined {
+  return directivesOf(section, ...keys)[0]?.value;
+}
+
+export function sectionsOf(section: Section, ...names: readonly string[]): Section[] {
+  const wanted = names.map((name) => name.toLowerCase());
+  return section.sections.filter(({ name }) => wanted.includes(name.toLowerCase()));
+}
+
+/** Whether a directive says yes, in any of the words of the two agents. */
+export function isOn(value: string | undefined): boolean {
+  return value !== undefined && /^(?:on|true|yes|1)?$/i.test(value);
+}
+
+/** Whether the other agent computes the value when it starts: of Ruby, or of its environment. */
+export function isComputed(value: string): boolean {
+  return /#\{|\{\{|\$\{(?!record|tag|time|hostname)/.test(value);
+}
+
+/** `@type` of a plugin of fluentd. */
+export function typeOf(section: Section): string {
+  return (valueOf(section, '@type', 'type') ?? '').toLowerCase();
+}
