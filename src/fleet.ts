@@ -21,6 +21,8 @@ import {
 import { shapeTemplate } from './encode/entries/shape-template.ts';
 import type { Log } from './log.ts';
 import { Chain } from './tail/chain.ts';
+import { addWritten, type Written } from './tail/container-meter.ts';
+import { HeldBackNotices } from './tail/held-back-notices.ts';
 import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
 import { LossLedger } from './tail/loss-ledger.ts';
 import { OpenFiles, openFilesMax } from './tail/open-files.ts';
@@ -57,7 +59,8 @@ export class Fleet {
   readonly #logs = new Map<string, ContainerLog>();
   #rules: ReadingRules;
   #pods: PodMetadata | undefined;
-  #noticesAtMs: number | undefined;
+  #writtenByGone: Written = { bytes: 0, lines: 0 };
+  readonly #heldBackNotices = new HeldBackNotices();
   #forgetsAtMs: number | undefined;
 
   constructor(
@@ -84,6 +87,7 @@ export class Fleet {
       roots: this.roots,
       openFiles: this.#openFiles,
       once: config.once,
+      startedAtMs: Date.now(),
       from: () => this.#from,
       listUntilMs: () => this.#listUntilMs,
       lookup: (podUid, container) => store.lookup(podUid, container),
@@ -290,7 +294,7 @@ export class Fleet {
     this.wakeList.tick(nowMs, this.#partialFlushMs);
     fitHeldFiles(this.#containers.values(), this.#heldBudget, nowMs);
     this.#forgetUnclaimed(nowMs);
-    this.#noteHeldBack(nowMs);
+    this.#heldBackNotices.tick(this.#containers.values(), this.losses, nowMs);
     this.#dropEnded();
   }
 
@@ -300,22 +304,9 @@ export class Fleet {
       const { chain, containerLog, rule } = container;
       if (!(chain.isFinished || rule.isExcluded) || chain.draining || chain.isCopying) continue;
       chain.close();
+      this.#writtenByGone = addWritten(this.#writtenByGone, container.written);
       this.wakeList.remove(container);
       this.#containers.delete(keyOf(containerLog));
-    }
-  }
-
-  /** Once a minute, in the log of each container that writes faster than it may be read. */
-  #noteHeldBack(nowMs: number): void {
-    this.#noticesAtMs ??= nowMs + limits.heldBackNoticeMs;
-    if (nowMs < this.#noticesAtMs) return;
-    this.#noticesAtMs = nowMs + limits.heldBackNoticeMs;
-    for (const { chain, rule, template } of this.#containers.values()) {
-      const { live, unread } = chain;
-      if (rule.bytesPerSecond === undefined || live === undefined) continue;
-      if (unread > Math.max(rule.bytesPerSecond, limits.pacedBytesMin)) {
-        this.losses.enterHeldBack(live, unread, template);
-      }
     }
   }
 
@@ -368,6 +359,13 @@ export class Fleet {
   /** Unread bytes of the containers with a rate limit. */
   get heldBackBytes(): number {
     return this.#sum(({ chain, rule }) => (rule.bytesPerSecond === undefined ? 0 : chain.unread));
+  }
+
+  /** By all containers since the start, those that are gone among them. */
+  get written(): Written {
+    let sum = this.#writtenByGone;
+    for (const { written } of this.#containers.values()) sum = addWritten(sum, written);
+    return sum;
   }
 
   #sum(valueOf: (container: TailedContainer) => number): number {

@@ -27,20 +27,37 @@ export type FileStatus = {
   readonly isDeleted?: boolean;
 };
 
+/** See `WorkloadStatus`. */
+export type ErrorShares = readonly (number | null)[];
+
 /** One container. */
 export type WorkloadStatus = {
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;
-  /** Totals since the agent started. */
+  /** Totals since the agent started, of what was taken into request bodies. */
   readonly lines: number;
   readonly bytes: number;
   readonly entries: number;
   /** Entries by severity (`INFO`) in the order of their ranks, those with none left out. */
   readonly severities: Readonly<Record<string, number>>;
-  /** Of the last seconds, as long as the agent samples; see `historyIntervalMs`. */
+  /**
+   * By how much its files grew since the agent watches them, shipped or not. Lines that are not
+   * read yet are guessed by the recent bytes per line.
+   */
+  readonly writtenBytes: number;
+  readonly writtenLines: number;
+  /** Written in the last ten seconds, shipped or not. */
   readonly linesPerSecond: number;
   readonly bytesPerSecond: number;
+  /** Taken into request bodies in the last ten seconds. */
+  readonly shippedLinesPerSecond: number;
+  readonly shippedBytesPerSecond: number;
+  /**
+   * Parts of its entries that are ERROR or above, 0 to 1: of the last seconds in which there were
+   * any, of 1, 5 and 15 minutes; null where there were none.
+   */
+  readonly errorShares: ErrorShares;
   /** In the files, but not committed. */
   readonly behindBytes: number;
   /** Age of the oldest line that is not committed; 0 when there is none. */
@@ -49,8 +66,13 @@ export type WorkloadStatus = {
    * Estimate of what Cloud Logging charges for, bytes since the start: lines and their metadata.
    */
   readonly chargedBytes: number;
-  /** Estimate in US dollars, if the last minutes were the month; the free amount is ignored. */
+  /**
+   * Estimate in US dollars, if what was written in the last `costSeconds` were written all the
+   * month; the free amount is ignored.
+   */
   readonly costPerMonth: number;
+  /** A quarter of an hour, or less for a container that is younger. */
+  readonly costSeconds: number;
   /** Of its files, since the start: they can no longer be read; absent when there are none. */
   readonly lostBytes?: number;
   /** Oldest first. */
@@ -106,6 +128,11 @@ export type AgentStatus = {
   readonly lines: number;
   readonly bytes: number;
   readonly entries: number;
+  /** By how much the files grew since the agent watches them: what was there before is left out. */
+  readonly writtenBytes: number;
+  readonly writtenLines: number;
+  /** Of all containers, as those of `WorkloadStatus`. */
+  readonly errorShares: ErrorShares;
   /** By severity: `DEFAULT`, `DEBUG` and so on, all nine. */
   readonly entriesBySeverity: Readonly<Record<string, number>>;
   readonly batches: number;

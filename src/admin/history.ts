@@ -6,8 +6,15 @@
 export const historyNames = [
   /** Milliseconds since 1970. */
   'atMs',
+  /** Written, and taken into request bodies. */
+  'writtenLines',
+  'writtenBytes',
   'lines',
   'bytes',
+  /** Entries, and those that are ERROR or above. */
+  'entries',
+  'errors',
+  'lostBytes',
   'behindBytes',
   'behindSeconds',
   'inFlightBytes',
@@ -33,7 +40,7 @@ export type History = {
   readonly after: (afterMs: number) => HistoryColumns;
 };
 
-/** An empty ring of `samplesMax`. Memory: 80 bytes a sample. */
+/** An empty ring of `samplesMax`. Memory: 120 bytes a sample. */
 export function createHistory(samplesMax = historySamplesMax): History {
   const width = historyNames.length;
   const ring = new Float64Array(samplesMax * width);

@@ -2,17 +2,23 @@
 // because prom-client costs 4.3 MB of RSS at the first scrape (measured, Node 26.10), and every
 // node is scraped.
 
-import type { AgentStatus, WorkloadStatus } from './admin-source.ts';
+import type { AgentStatus } from './admin-source.ts';
+import {
+  containerSeriesMax,
+  oldest,
+  ratioSamples,
+  restName,
+  shippedBytes,
+  sum,
+  topAndRest,
+  topBy,
+  worstRatios,
+  type Labels,
+  type Sample,
+} from './container-series.ts';
 
 /** Format of https://prometheus.io/docs/instrumenting/exposition_formats/, version 0.0.4. */
 export const metricContentType = 'text/plain; version=0.0.4; charset=utf-8';
-
-/** Containers that have series of their own; the others are added up as `(rest)`. */
-const containerSeriesMax = 50;
-const restName = '(rest)';
-
-type Labels = Readonly<Record<string, string>>;
-type Sample = { readonly labels: Labels; readonly value: number };
 
 type Metric = {
   readonly type: 'counter' | 'gauge';
@@ -35,6 +41,19 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'severity',
     ({ entriesBySeverity }) => entriesBySeverity,
   ),
+  tailship_written_bytes_total: counter(
+    'By how much the log files grew while the agent watched them, shipped or not.',
+    ({ writtenBytes }) => writtenBytes,
+  ),
+  tailship_written_lines_total: counter(
+    'Lines of these bytes; guessed by the recent length of lines until they are read.',
+    ({ writtenLines }) => writtenLines,
+  ),
+  tailship_error_ratio: {
+    type: 'gauge',
+    help: 'Part of the entries of the last minutes that are ERROR or above.',
+    read: ({ errorShares }) => ratioSamples({}, errorShares),
+  },
   tailship_fast_path_lines_total: counter(
     'Lines that the kernel alone encoded.',
     ({ fastPathLines }) => fastPathLines,
@@ -154,12 +173,22 @@ export const metricTable: Readonly<Record<string, Metric>> = {
   tailship_container_lines_total: {
     type: 'counter',
     help: `Lines by container, of the ${containerSeriesMax} with most bytes.`,
-    read: ({ workloads }) => topByBytes(workloads, ({ lines }) => lines),
+    read: ({ workloads }) => topBy(workloads, shippedBytes, ({ lines }) => lines),
   },
   tailship_container_bytes_total: {
     type: 'counter',
     help: `Bytes of the log files by container, of the ${containerSeriesMax} with most.`,
-    read: ({ workloads }) => topByBytes(workloads, ({ bytes }) => bytes),
+    read: ({ workloads }) => topBy(workloads, shippedBytes),
+  },
+  tailship_container_written_bytes_total: {
+    type: 'counter',
+    help: `By how much the log files grew, of the ${containerSeriesMax} that grew most.`,
+    read: ({ workloads }) => topBy(workloads, ({ writtenBytes }) => writtenBytes),
+  },
+  tailship_container_error_ratio: {
+    type: 'gauge',
+    help: `Part of the entries of the last minutes that are ERROR or above, of the ${containerSeriesMax} containers with the largest.`,
+    read: ({ workloads }) => worstRatios(workloads),
   },
   tailship_container_behind_bytes: {
     type: 'gauge',
@@ -278,80 +307,6 @@ function gauges(help: string, label: string, read: ReadMany): Metric {
 
 function samplesOf(label: string, values: Readonly<Record<string, number>>): Sample[] {
   return Object.entries(values).map(([name, value]) => ({ labels: { [label]: name }, value }));
-}
-
-function labelsOf({ namespace, pod, container }: WorkloadStatus): Labels {
-  return { namespace, pod, container };
-}
-
-type Value = (workload: WorkloadStatus) => number;
-
-/**
- * Largest first. Pods of one name that follow each other are one, as two series would be an error.
- */
-function ranked(workloads: readonly WorkloadStatus[], value: Value): WorkloadStatus[] {
-  return namedOnce(workloads).toSorted((left, right) => value(right) - value(left));
-}
-
-/** The four metrics of one text ask the same. */
-const named = new WeakMap<readonly WorkloadStatus[], readonly WorkloadStatus[]>();
-
-function namedOnce(workloads: readonly WorkloadStatus[]): readonly WorkloadStatus[] {
-  const known = named.get(workloads);
-  if (known !== undefined) return known;
-  const byName = new Map<string, WorkloadStatus>();
-  for (const workload of workloads) {
-    const { namespace, pod, container } = workload;
-    const name = `${namespace}/${pod}/${container}`;
-    const same = byName.get(name);
-    byName.set(name, same === undefined ? workload : joined(same, workload));
-  }
-  const fresh = [...byName.values()];
-  named.set(workloads, fresh);
-  return fresh;
-}
-
-function joined(left: WorkloadStatus, right: WorkloadStatus): WorkloadStatus {
-  return {
-    ...right,
-    lines: left.lines + right.lines,
-    bytes: left.bytes + right.bytes,
-    behindBytes: left.behindBytes + right.behindBytes,
-    behindSeconds: Math.max(left.behindSeconds, right.behindSeconds),
-  };
-}
-
-/**
- * Sums of the containers with most bytes since the start. There is no rest among them: a container
- * that leaves the list would make it jump back; the total less these is the rest.
- */
-function topByBytes(workloads: readonly WorkloadStatus[], value: Value): Sample[] {
-  return ranked(workloads, ({ bytes }) => bytes)
-    .slice(0, containerSeriesMax)
-    .map((workload) => ({ labels: labelsOf(workload), value: value(workload) }));
-}
-
-/** The containers with most of it, those with none left out, and the others together. */
-function topAndRest(
-  workloads: readonly WorkloadStatus[],
-  value: Value,
-  join: (left: number, right: number) => number,
-): Sample[] {
-  const order = ranked(workloads, value);
-  const own = order.slice(0, containerSeriesMax).filter((workload) => value(workload) > 0);
-  const rest = order.slice(own.length).map(value).reduce(join, 0);
-  return [
-    ...own.map((workload) => ({ labels: labelsOf(workload), value: value(workload) })),
-    { labels: { namespace: '', pod: '', container: restName }, value: rest },
-  ];
-}
-
-function sum(left: number, right: number): number {
-  return left + right;
-}
-
-function oldest(left: number, right: number): number {
-  return Math.max(left, right);
 }
 
 /** The body of /metrics. */

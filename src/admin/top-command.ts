@@ -1,5 +1,4 @@
-// `tailship top`: a live table per workload of a running agent, from its /api/status. The rates are
-// differences of two answers, so that they are of just the time between.
+// `tailship top`: a live table per workload of a running agent, from its /api/status.
 //
 // An agent that goes away while it is watched is polled until it is back, because people watch
 // rollouts. Node's readline gives the keys; cli-truncate and string-width measure what they draw,
@@ -25,6 +24,7 @@ import {
   topScreen,
   viewed,
   type Look,
+  type TopRow,
   type TopTable,
   type TopView,
 } from './top-table.ts';
@@ -214,10 +214,21 @@ class Screen {
       ...headlines.map((line) => styled(style, line)),
       this.#trouble === '' ? '' : styled(style, fit(this.#trouble)),
       styled(inverse, fit(head).padEnd(size.columns)),
-      ...rows.map(fit),
+      ...rows.map((row) => this.#drawRow(row, size.columns)),
     ].slice(0, Math.max(1, size.rows - 2));
     drawn.push(styled(dim, fit(last)));
     this.#control.write(toTop + drawn.map((line) => line + clearToLineEnd).join('\n') + clearBelow);
+  }
+
+  #drawRow({ text, alarms }: TopRow, columns: number): string {
+    let drawn = cutLine(text, columns);
+    if (this.#control.hasColours !== true) return drawn;
+    // From the right, so that what is before stays where it is.
+    for (const [start, end] of alarms.toReversed()) {
+      if (end > columns) continue;
+      drawn = drawn.slice(0, start) + styled(boldRed, text.slice(start, end)) + drawn.slice(end);
+    }
+    return drawn;
   }
 
   close(): void {

@@ -2,43 +2,68 @@
 // text. Pure: it draws what it is given.
 
 import { printable } from '../printable.ts';
-import type { AgentStatus, WorkloadStatus } from './admin-source.ts';
+import type { AgentStatus, ErrorShares, WorkloadStatus } from './admin-source.ts';
 import { bytesText, countText, durationText, moneyText } from '../number-text.ts';
 import { fitTable, wrapParts, type LayoutColumn } from './top-layout.ts';
 
 /** One look at the agent. */
 export type Look = { readonly status: AgentStatus; readonly atMs: number };
 
-/** What changed per second since the look before. Sorted by bytes per second, then bytes behind. */
+/**
+ * Rates are the agent's, of what is written, so that page and `top` say the same; the CPU is of
+ * the time between two looks. Sorted by bytes per second, then bytes behind.
+ */
 export type TopTable = {
   readonly status: AgentStatus;
   readonly seconds: number;
   readonly linesPerSecond: number;
   readonly bytesPerSecond: number;
+  readonly shippedBytesPerSecond: number;
   /** CPU seconds per second. */
   readonly cores: number;
   readonly workloads: readonly TopWorkload[];
 };
 
-/** A workload, with the part of the entries between the looks that are ERROR or above, 0 to 1. */
+/** A workload, with the part of its newest entries that are ERROR or above, 0 to 1. */
 export type TopWorkload = WorkloadStatus & { readonly errorShare: number };
 
 type Column = LayoutColumn & {
   readonly value: (workload: TopWorkload) => number | string;
   readonly text: (workload: TopWorkload) => string;
+  /** Whether its cell is to be seen at once. */
+  readonly isAlarming?: (workload: TopWorkload) => boolean;
 };
 
-const errorNames = new Set(['ERROR', 'CRITICAL', 'ALERT', 'EMERGENCY']);
+/** A part of errors of more than this is worth a colour. */
+const manyErrors = 0.05;
 
 /** In the order of the keys 1 to 9 and 0. */
 export const topColumns: readonly Column[] = [
   number('BYTES/S', ({ bytesPerSecond }) => bytesPerSecond, bytesText),
   { ...number('LINES/S', ({ linesPerSecond }) => linesPerSecond, countText), dispensable: 2 },
-  number('ERR%', ({ errorShare }) => errorShare, percentText),
+  {
+    ...number('ERR%', ({ errorShare }) => errorShare, percentText),
+    isAlarming: ({ errorShare }) => errorShare > manyErrors,
+  },
   number('BEHIND', ({ behindBytes }) => behindBytes, bytesText),
   { ...number('LAG', ({ behindSeconds }) => behindSeconds, durationText), dispensable: 1 },
   { ...number('TOTAL', ({ bytes }) => bytes, bytesText), dispensable: 4 },
+  {
+    ...name('ERR 1/5/15M', ({ errorShares }) => windowsText(errorShares)),
+    value: ({ errorShares }) => errorShares[3] ?? 0,
+    isNumber: true,
+    dispensable: 5,
+  },
   { ...number('$/MONTH', ({ costPerMonth }) => costPerMonth, moneyText), dispensable: 3 },
+  {
+    ...number(
+      'LOST',
+      ({ lostBytes = 0 }) => lostBytes,
+      (bytes) => (bytes === 0 ? '0' : bytesText(bytes)),
+    ),
+    isAlarming: ({ lostBytes = 0 }) => lostBytes > 0,
+    dispensable: 1,
+  },
   { ...name('NAMESPACE', ({ namespace }) => namespace), widthMin: 10 },
   { ...name('POD', ({ pod }) => pod), widthMin: 20 },
   { ...name('CONTAINER', ({ container }) => container), widthMin: 12 },
@@ -77,49 +102,32 @@ function percentText(share: number): string {
   return percent < 0.1 ? '<0.1' : percent.toFixed(percent < 9.95 ? 1 : 0);
 }
 
-/** The table between two looks. A restart of the agent between them counts from its start. */
+/** The table of a look, and of the CPU since the one before; a restarted agent counts from 0. */
 export function compareLooks(before: Look, now: Look): TopTable {
+  const { status } = now;
   const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1000);
-  const isSame = before.status.startedAt === now.status.startedAt;
-  const old = isSame ? before.status : undefined;
-  const perSecond = (value: number, earlier = 0): number => Math.max(0, value - earlier) / seconds;
-  const oldByKey = new Map(old?.workloads.map((workload) => [keyOf(workload), workload]));
-  const workloads = now.status.workloads.map((workload) => {
-    const earlier = oldByKey.get(keyOf(workload));
-    return {
-      ...workload,
-      bytesPerSecond: perSecond(workload.bytes, earlier?.bytes),
-      linesPerSecond: perSecond(workload.lines, earlier?.lines),
-      errorShare: errorShareOf(workload, earlier),
-    };
-  });
+  const isSame = before.status.startedAt === status.startedAt;
+  const cpuSeconds = (look: Look): number => sumOf(look.status.cpuSecondsByStage);
+  const moreCpu = cpuSeconds(now) - (isSame ? cpuSeconds(before) : 0);
+  const workloads = status.workloads.map((workload) => ({
+    ...workload,
+    errorShare: workload.errorShares[0] ?? 0,
+  }));
   workloads.sort(
     (left, right) =>
       right.bytesPerSecond - left.bytesPerSecond || right.behindBytes - left.behindBytes,
   );
+  const total = (rateOf: (workload: WorkloadStatus) => number): number =>
+    workloads.reduce((sum, workload) => sum + rateOf(workload), 0);
   return {
-    status: now.status,
+    status,
     seconds,
-    linesPerSecond: perSecond(now.status.lines, old?.lines),
-    bytesPerSecond: perSecond(now.status.bytes, old?.bytes),
-    cores: perSecond(
-      sumOf(now.status.cpuSecondsByStage),
-      old === undefined ? 0 : sumOf(old.cpuSecondsByStage),
-    ),
+    linesPerSecond: total(({ linesPerSecond }) => linesPerSecond),
+    bytesPerSecond: total(({ bytesPerSecond }) => bytesPerSecond),
+    shippedBytesPerSecond: total(({ shippedBytesPerSecond }) => shippedBytesPerSecond),
+    cores: Math.max(0, moreCpu) / seconds,
     workloads,
   };
-}
-
-/** Of the entries since `earlier`; 0 when there are none. */
-function errorShareOf(now: WorkloadStatus, earlier: WorkloadStatus | undefined): number {
-  let entries = 0;
-  let errors = 0;
-  for (const [severity, count] of Object.entries(now.severities)) {
-    const more = Math.max(0, count - (earlier?.severities[severity] ?? 0));
-    entries += more;
-    if (errorNames.has(severity)) errors += more;
-  }
-  return entries === 0 ? 0 : errors / entries;
 }
 
 function keyOf({ namespace, pod, container }: WorkloadStatus): string {
@@ -151,14 +159,22 @@ export type TopScreen = {
   readonly headlines: readonly string[];
   readonly isTroubled: boolean;
   readonly head: string;
-  readonly rows: readonly string[];
+  readonly rows: readonly TopRow[];
+};
+
+/** A line, and the ranges `[start, end)` of its cells that are to be seen at once. */
+export type TopRow = {
+  readonly text: string;
+  readonly alarms: readonly (readonly [number, number])[];
 };
 
 /** The table for a terminal of so many columns; without them, as wide as it is. */
 export function topScreen(table: TopTable, view: TopView, columns?: number): TopScreen {
-  const cells = viewed(table, view).map((workload) => topColumns.map(({ text }) => text(workload)));
+  const shown = viewed(table, view);
+  const cells = shown.map((workload) => topColumns.map(({ text }) => text(workload)));
   const titles = topColumns.map(({ title }) => title);
-  const [head = '', ...rows] = fitTable(topColumns, [titles, ...cells], columns);
+  const [head = '', ...lines] = fitTable(topColumns, [titles, ...cells], columns);
+  const rows = lines.map((text, at) => ({ text, alarms: alarmsOf(text, head, shown[at]) }));
   const headlines = headlineParts(table).flatMap((parts) => wrapParts(parts, columns));
   const { checks, ship, lostBytesByReason } = table.status;
   const isTroubled =
@@ -166,10 +182,31 @@ export function topScreen(table: TopTable, view: TopView, columns?: number): Top
   return { headlines, isTroubled, head, rows: rows.slice(view.skipped) };
 }
 
+/** Numbers stand at the right below their titles, and before all names. */
+function alarmsOf(
+  line: string,
+  head: string,
+  workload: TopWorkload | undefined,
+): (readonly [number, number])[] {
+  const ranges: (readonly [number, number])[] = [];
+  for (const { title, isAlarming } of topColumns) {
+    const at = head.indexOf(title);
+    if (at === -1 || workload === undefined || isAlarming?.(workload) !== true) continue;
+    const end = at + title.length;
+    ranges.push([line.lastIndexOf('  ', end - 1) + 2, end]);
+  }
+  return ranges;
+}
+
 /** The table as text, headlines first, the head of the columns the fourth line. */
 export function topLines(table: TopTable, view: TopView = firstView): string[] {
   const { headlines, head, rows } = topScreen(table, view);
-  return [...headlines, '', head, ...rows];
+  return [...headlines, '', head, ...rows.map(({ text }) => text)];
+}
+
+/** Of 1, 5 and 15 minutes: `2.4/1.0/<0.1`. */
+function windowsText([, ...shares]: ErrorShares): string {
+  return shares.map((share) => percentText(share ?? 0)).join('/');
 }
 
 function headlineParts({ status, ...table }: TopTable): string[][] {
@@ -182,6 +219,8 @@ function headlineParts({ status, ...table }: TopTable): string[][] {
     failed.length === 0 ? 'ready' : `NOT READY: ${failed.join(', ')}`,
     `${countText(table.linesPerSecond)} lines/s`,
     `${bytesText(table.bytesPerSecond)}/s`,
+    `shipped ${bytesText(table.shippedBytesPerSecond)}/s`,
+    `errors ${windowsText(status.errorShares)} %`,
     `behind ${bytesText(status.behindBytes)}, ${durationText(status.behindSeconds)}`,
     `in flight ${bytesText(status.inFlightBytes)}`,
     `CPU ${(table.cores * 100).toFixed(1)} %`,

@@ -28,7 +28,8 @@ import { overLimitOf } from './over-limit.ts';
 import { createPressureReader, type Pressure } from '../host/node-pressure.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import { heldBytesOf } from '../tail/held-budget.ts';
-import { costPerMonth } from '../tail/container-meter.ts';
+import { chargedOf, costPerMonth } from '../tail/container-meter.ts';
+import { errorCount, ErrorMeter } from '../tail/error-meter.ts';
 import type { TailedContainer } from '../tail/tailed-container.ts';
 import type { RuleTotals, Totals } from '../tail/totals.ts';
 import { version } from '../version.ts';
@@ -63,6 +64,7 @@ export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
   const history = createHistory();
   const readPressure = createPressureReader();
   let rssBytes = memoryUsage.rss();
+  const errors = new ErrorMeter(steadyNowMs());
   let dueMs = 0;
   let adminMicros = 0;
   const observe = (): void => {
@@ -73,6 +75,7 @@ export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
       const sample = sampleOf(agent);
       rssBytes = sample.rssBytes;
       history.add(sample);
+      errors.sample(agent.pipeline.totals, sample.atMs);
     } catch (error) {
       // A fault of the status must not stop the shipping.
       log.error(undefined, `the status failed: ${String(error)}`);
@@ -83,7 +86,7 @@ export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
   const source: AdminSource = {
     liveness: () => liveness(agent),
     readiness: () => readiness(agent),
-    status: () => statusOf(agent, { adminMicros, rssBytes, pressure: readPressure() }),
+    status: () => statusOf(agent, { adminMicros, rssBytes, pressure: readPressure(), errors }),
     history: history.after,
     deadLetters: () => letterStatus(agent.config),
     spent: (micros) => {
@@ -144,12 +147,18 @@ function reasonUnreadable(directory: string): string | undefined {
 function sampleOf({ fleet, nodeIdentity, pipeline, shipper }: ShownAgent): Sample {
   const nowMs = steadyNowMs();
   for (const container of fleet.all()) container.meter.sample(container, nodeIdentity, nowMs);
+  const written = fleet.written;
   const { requestsByCode, deadLetteredByReason } = shipper.counters;
   const { user, system } = cpuUsage();
   return {
     atMs: nowMs,
+    writtenLines: written.lines,
+    writtenBytes: written.bytes,
     lines: pipeline.totals.lines,
     bytes: pipeline.totals.bytes,
+    entries: pipeline.totals.entries,
+    errors: errorCount(pipeline.totals),
+    lostBytes: sumOf(fleet.losses.bytesByReason),
     behindBytes: fleet.behindBytes,
     behindSeconds: behindSecondsOf(fleet.all(), nowMs),
     inFlightBytes: pipeline.inFlightBytes,
@@ -166,14 +175,19 @@ type Known = {
   /** Of the last sample. */
   readonly rssBytes: number;
   readonly pressure: Pressure;
+  readonly errors: ErrorMeter;
 };
 
-function statusOf(agent: ShownAgent, { adminMicros, rssBytes, pressure }: Known): AgentStatus {
+function statusOf(
+  agent: ShownAgent,
+  { adminMicros, rssBytes, pressure, errors }: Known,
+): AgentStatus {
   const { config, fleet, heartbeat, pipeline, nodeIdentity, spooler } = agent;
   const { totals } = pipeline;
   const { wakeList } = fleet;
   const { lagMs, savedAgeMs } = heartbeat.read();
   const nowMs = steadyNowMs();
+  const { written } = fleet;
   const workloads = [...fleet.all()].map((container) => workloadStatus(agent, container, nowMs));
   return {
     version,
@@ -184,6 +198,9 @@ function statusOf(agent: ShownAgent, { adminMicros, rssBytes, pressure }: Known)
     lines: totals.lines,
     bytes: totals.bytes,
     entries: totals.entries,
+    writtenBytes: written.bytes,
+    writtenLines: Math.round(written.lines),
+    errorShares: errors.shares(totals, nowMs),
     entriesBySeverity: bySeverity(totals.severities),
     batches: totals.batches,
     ...shipStatus(agent),
@@ -277,7 +294,8 @@ function workloadStatus(
   tailed: TailedContainer,
   nowMs: number,
 ): WorkloadStatus {
-  const { chain, containerLog, lostBytes, meter, totals } = tailed;
+  const { chain, containerLog, lostBytes, meter, totals, written } = tailed;
+  const { rates } = meter;
   const { namespace, pod, container } = containerLog.name ?? {
     namespace: '',
     pod: '',
@@ -291,12 +309,18 @@ function workloadStatus(
     bytes: totals.bytes,
     entries: totals.entries,
     severities: presentOf(totals.severities),
-    linesPerSecond: meter.linesPerSecond,
-    bytesPerSecond: meter.bytesPerSecond,
+    writtenBytes: written.bytes,
+    writtenLines: Math.round(written.lines),
+    linesPerSecond: rates.writtenLines,
+    bytesPerSecond: rates.writtenBytes,
+    shippedLinesPerSecond: rates.shippedLines,
+    shippedBytesPerSecond: rates.shippedBytes,
+    errorShares: meter.errorShares(tailed, nowMs),
     behindBytes: chain.behindBytes,
     behindSeconds: behindSecondsOf([tailed], nowMs),
-    chargedBytes: meter.chargedBytes(tailed, nodeIdentity),
-    costPerMonth: costPerMonth(meter.chargedBytesPerSecond, config.pricePerGib),
+    chargedBytes: chargedOf(totals, tailed, nodeIdentity),
+    costPerMonth: costPerMonth(rates.chargedBytes, config.pricePerGib),
+    costSeconds: rates.chargedSeconds,
     ...(lostBytes > 0 && { lostBytes }),
     files: chain.files.map((file) => ({
       name: file.path.slice(file.path.lastIndexOf('/') + 1),

@@ -17,6 +17,9 @@ import type { LossReason, TailSetup } from './tail-setup.ts';
 
 export type { ChainCut } from './chain-cut.ts';
 
+/** After so many, all files were looked at. */
+const backlogLooksMax = 10;
+
 export class Chain {
   readonly location: LogLocation;
   readonly #files: ChainFiles;
@@ -32,6 +35,9 @@ export class Chain {
   #flushedAtMs: number | undefined;
   /** Acknowledged since the start. */
   #committedBytes = 0;
+  /** What its files held when the agent began to watch them. */
+  #backlogBytes = 0;
+  #backlogLooks = 0;
 
   constructor(location: LogLocation, setup: TailSetup) {
     this.location = location;
@@ -101,6 +107,11 @@ export class Chain {
     return bytes;
   }
 
+  /** Bytes since the start that were written and not lost, up to the last look. */
+  get keptBytes(): number {
+    return this.#committedBytes + this.behindBytes - this.#backlogBytes;
+  }
+
   /**
    * Milliseconds since the epoch of the look that found the oldest byte that is not acknowledged;
    * undefined when all are.
@@ -149,8 +160,22 @@ export class Chain {
     if (this.#settleEnds(nowMs)) news = true;
     this.#files.dropFinished(nowMs);
     if (news) this.#waiting = false;
+    if (this.#backlogLooks < backlogLooksMax) this.#measureBacklog();
     this.#measureLag(nowMs);
     return news;
+  }
+
+  /** What is older than the agent was there before it watched. */
+  #measureBacklog(): void {
+    const { startedAtMs = Number.POSITIVE_INFINITY } = this.#setup;
+    let bytes = this.#committedBytes;
+    for (const { bornMs, committed, size } of this.files) {
+      if (bornMs < startedAtMs) bytes += Math.max(0, size - committed);
+    }
+    this.#backlogBytes = bytes;
+    // A look takes in no more files than this when time is short.
+    const isWhole = this.files.length < limits.filesLookedAtOnceMax;
+    this.#backlogLooks = isWhole ? backlogLooksMax : this.#backlogLooks + 1;
   }
 
   #measureLag(nowMs: number): void {

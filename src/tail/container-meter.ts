@@ -1,12 +1,16 @@
 // The rates and the cost of one container, sampled with the history, so that one look at the agent
 // suffices to see which container floods it.
 //
-// The cost is an estimate: Cloud Logging charges for the size of a LogEntry, which is neither that
-// of the line nor that of the request.
+// Invariant: rates and cost are of what was written, whether or not it could be shipped. Bytes are
+// exact; lines are guessed by the container's recent bytes per line until they are read. The cost
+// is an estimate: Cloud Logging charges for the size of a LogEntry, which is neither that of the
+// line nor that of the request.
 
 import { GiB } from '../byte-units.ts';
 import type { EntryTemplate } from '../encode/entries/entry-template.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
+import { ErrorMeter } from './error-meter.ts';
+import { RecentSums } from './recent-sums.ts';
 import type { ContainerTotals } from './totals.ts';
 
 /** Per line of a log file: time, stream, tag, three spaces and the line end, none of it charged. */
@@ -15,78 +19,134 @@ const criHeaderBytes = 46;
 const entryFieldBytes = 58;
 /** Label key that carries the node's name into every entry. */
 const nodeLabelBytes = 'compute.googleapis.com/resource_name'.length + 4;
-/** The cost follows the rate of about this time. */
-const costHorizonSeconds = 300;
+/** Rates are of about this time: writers and looks come in bursts. */
+const rateMs = 10_000;
+/** How long the lines were in this time tells how many there are in bytes that are not read yet. */
+const shapeMs = 60_000;
+/** The cost is smoothed over this time. */
+const costMs = 900_000;
+/** What a container wrote before it is this old is no rate to go by. */
+const youngSeconds = 5;
+/** Of a container of which nothing was read so far. */
+const usualShape: Shape = { lines: 1, bytes: 200, entries: 1 };
 /** 730 hours, as price lists count. */
 const monthSeconds = 2_628_000;
 
 /** What is measured: a container. */
 type Measured = {
-  readonly totals: Omit<ContainerTotals, 'severities'>;
+  readonly totals: ContainerTotals;
   readonly template: EntryTemplate;
+  /** By how much its files grew since the agent watches them. */
+  readonly grownBytes: number;
+};
+
+/** What was read, as an example of what is written. */
+type Shape = { readonly lines: number; readonly bytes: number; readonly entries: number };
+
+/** Since the start. */
+export type Written = { readonly bytes: number; readonly lines: number };
+
+export function addWritten(left: Written, right: Written): Written {
+  return { bytes: left.bytes + right.bytes, lines: left.lines + right.lines };
+}
+
+/** Per second, of the last seconds; `charged`: by Cloud Logging, of the last quarter of an hour. */
+export type ContainerRates = {
+  readonly writtenBytes: number;
+  readonly writtenLines: number;
+  readonly shippedBytes: number;
+  readonly shippedLines: number;
+  readonly chargedBytes: number;
+  /** What the last is the mean of; less than a quarter of an hour for what is younger. */
+  readonly chargedSeconds: number;
+};
+
+const noRates: ContainerRates = {
+  writtenBytes: 0,
+  writtenLines: 0,
+  shippedBytes: 0,
+  shippedLines: 0,
+  chargedBytes: 0,
+  chargedSeconds: 0,
 };
 
 export class ContainerMeter {
-  #linesPerSecond = 0;
-  #bytesPerSecond = 0;
-  #chargedBytesPerSecond = 0;
-  #chargedBytes = 0;
-  #sampledAtMs: number | undefined;
-  #ageSeconds = 0;
-  #lines = 0;
-  #bytes = 0;
-  #entries = 0;
+  readonly #recent: RecentSums;
+  readonly #errors: ErrorMeter;
+  #written: Written = { bytes: 0, lines: 0 };
+  #grownBytes = 0;
+  #rates = noRates;
+  #shape = usualShape;
 
-  /** Of the stretch between the last two samples. */
-  get linesPerSecond(): number {
-    return this.#linesPerSecond;
+  /** `startMs`: when the container was found. */
+  constructor(startMs: number) {
+    this.#recent = new RecentSums(4, startMs);
+    this.#errors = new ErrorMeter(startMs);
   }
 
-  /** Of the stretch between the last two samples. */
-  get bytesPerSecond(): number {
-    return this.#bytesPerSecond;
+  /** As of the last sample. */
+  get rates(): ContainerRates {
+    return this.#rates;
   }
 
-  /** What Cloud Logging charges for of the last minutes, estimated. */
-  get chargedBytesPerSecond(): number {
-    return this.#chargedBytesPerSecond;
+  /** Since the start, up to the last look at its files. */
+  written({ grownBytes }: Pick<Measured, 'grownBytes'>): Written {
+    const more = Math.max(0, grownBytes - this.#grownBytes);
+    const { bytes, lines } = this.#written;
+    return { bytes: bytes + more, lines: lines + (more * this.#shape.lines) / this.#shape.bytes };
   }
 
-  /** The same since the start. */
-  chargedBytes(measured: Measured, nodeIdentity: NodeIdentity): number {
-    return this.#chargedBytes + this.#chargedSince(measured, nodeIdentity);
+  /** As `ErrorMeter.shares()`. */
+  errorShares({ totals }: Pick<Measured, 'totals'>, nowMs: number): (number | null)[] {
+    return this.#errors.shares(totals, nowMs);
   }
 
   /** Takes a sample. */
   sample(measured: Measured, nodeIdentity: NodeIdentity, nowMs: number): void {
-    const { lines, bytes, entries } = measured.totals;
-    const charged = this.#chargedSince(measured, nodeIdentity);
-    const seconds = (nowMs - (this.#sampledAtMs ?? nowMs)) / 1_000;
-    const [moreLines, moreBytes] = [lines - this.#lines, bytes - this.#bytes];
-    this.#lines = lines;
-    this.#bytes = bytes;
-    this.#entries = entries;
-    this.#sampledAtMs = nowMs;
-    this.#ageSeconds += seconds;
-    this.#chargedBytes += charged;
-    if (seconds <= 0) return;
-    // A plain mean while the container is young, then one that forgets.
-    const share = Math.max(seconds / this.#ageSeconds, 1 - Math.exp(-seconds / costHorizonSeconds));
-    this.#linesPerSecond = moreLines / seconds;
-    this.#bytesPerSecond = moreBytes / seconds;
-    this.#chargedBytesPerSecond += share * (charged / seconds - this.#chargedBytesPerSecond);
+    const { totals, grownBytes } = measured;
+    const { lines, bytes, entries } = totals;
+    const sums = [0, lines, bytes, entries];
+    this.#shape = this.#shapeOf(totals, nowMs, sums);
+    this.#written = this.written(measured);
+    this.#grownBytes = grownBytes;
+    sums[0] = this.#written.bytes;
+    const last = this.#recent.since(rateMs, nowMs, sums);
+    const long = this.#recent.since(costMs, nowMs, sums);
+    const seconds = Math.max(youngSeconds, last.seconds);
+    const writtenBytes = (last.sums[0] ?? 0) / seconds;
+    const chargedPerByte = chargedOf(this.#shape, measured, nodeIdentity) / this.#shape.bytes;
+    this.#rates = {
+      writtenBytes,
+      writtenLines: (writtenBytes * this.#shape.lines) / this.#shape.bytes,
+      shippedLines: (last.sums[1] ?? 0) / seconds,
+      shippedBytes: (last.sums[2] ?? 0) / seconds,
+      chargedBytes: ((long.sums[0] ?? 0) / Math.max(youngSeconds, long.seconds)) * chargedPerByte,
+      chargedSeconds: Math.min(long.seconds, costMs / 1_000),
+    };
+    this.#recent.add(nowMs, sums);
+    this.#errors.sample(totals, nowMs);
   }
 
-  /** Bytes of LogEntries since the last sample that Cloud Logging would charge for, nearly. */
-  #chargedSince({ totals, template }: Measured, { project, node }: NodeIdentity): number {
-    const lines = totals.lines - this.#lines;
-    const bytes = totals.bytes - this.#bytes;
-    const logNameBytes = `projects/${project}/logs/stdout`.length;
-    const labelBytes = template.labels.length + (node === '' ? 0 : nodeLabelBytes + node.length);
-    const entryBytes = template.resource.length + logNameBytes + labelBytes + entryFieldBytes;
-    const entries = totals.entries - this.#entries;
-    return Math.max(0, bytes - lines * criHeaderBytes) + entries * entryBytes;
+  /** What was read last: of a minute, of a quarter of an hour, or ever. */
+  #shapeOf(totals: ContainerTotals, nowMs: number, sums: readonly number[]): Shape {
+    for (const spanMs of [shapeMs, costMs]) {
+      const [, lines = 0, bytes = 0, entries = 0] = this.#recent.since(spanMs, nowMs, sums).sums;
+      if (lines > 0 && bytes > 0) return { lines, bytes, entries };
+    }
+    return totals.lines > 0 && totals.bytes > 0 ? totals : usualShape;
   }
+}
+
+/** Bytes of LogEntries that Cloud Logging would charge for, nearly. */
+export function chargedOf(
+  { lines, bytes, entries }: Shape,
+  { template }: Pick<Measured, 'template'>,
+  { project, node }: NodeIdentity,
+): number {
+  const logNameBytes = `projects/${project}/logs/stdout`.length;
+  const labelBytes = template.labels.length + (node === '' ? 0 : nodeLabelBytes + node.length);
+  const entryBytes = template.resource.length + logNameBytes + labelBytes + entryFieldBytes;
+  return Math.max(0, bytes - lines * criHeaderBytes) + entries * entryBytes;
 }
 
 /** US dollars of a month at this rate; the free amount is ignored. */

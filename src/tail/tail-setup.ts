@@ -55,6 +55,8 @@ export type TailSetup = {
    * Of `performance.now()`: when listings of large directories pause until the next tick.
    */
   listUntilMs(): number;
+  /** Of the agent, milliseconds since the epoch: files that are older come with a backlog. */
+  readonly startedAtMs?: number;
   /** Of all restarts. */
   lookup(podUid: string, container: string): readonly KnownOffset[];
   /** Everything before the offset counts as acknowledged for later runs. */

@@ -7,8 +7,9 @@ import type { ContainerLog } from '../discover/discovery.ts';
 import type { SourceResult } from '../encode/drain-task.ts';
 import type { EntryTemplate } from '../encode/entries/entry-template.ts';
 import type { Chain } from './chain.ts';
-import { ContainerMeter } from './container-meter.ts';
+import { ContainerMeter, type Written } from './container-meter.ts';
 import type { IdleWatch } from './idle-watch.ts';
+import { steadyNowMs } from '../steady-clock.ts';
 import { Pace } from './pace.ts';
 import {
   noPodTexts,
@@ -22,7 +23,7 @@ import { addSource, createContainerCounter, type ContainerTotals } from './total
 export class TailedContainer {
   readonly chain: Chain;
   readonly containerLog: ContainerLog;
-  readonly meter = new ContainerMeter();
+  readonly meter = new ContainerMeter(steadyNowMs());
   readonly #totals = createContainerCounter();
   #template: EntryTemplate;
   #base: EntryTemplate;
@@ -97,6 +98,15 @@ export class TailedContainer {
   /** Bytes since the start that can never be read. */
   get lostBytes(): number {
     return this.#lostBytes;
+  }
+
+  /** By how much its files grew since the agent watches them, as of the last look. */
+  get grownBytes(): number {
+    return this.chain.keptBytes + this.#lostBytes;
+  }
+
+  get written(): Written {
+    return this.meter.written(this);
   }
 
   /** Entries that were refused hold its batches up: what is read next would only wait behind. */

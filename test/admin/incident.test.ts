@@ -1,40 +1,25 @@
 // An incident as it happens: one pod floods, the API throttles, one entry is poison. What metrics,
 // page and `top` say is held against what was written.
 
-import { execFile } from 'node:child_process';
-import path from 'node:path';
-import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { AgentStatus } from '../../src/admin/admin-source.ts';
-import type { TopTable } from '../../src/admin/top-table.ts';
-import type { FakeContainer } from '../../src/emulator/kubelet/fake-container.ts';
-import { createFakeKubelet, type FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import { accountLines } from '../../src/emulator/kubelet/log-account.ts';
-import {
-  makeScratch,
-  startAgentProcess,
-  startEmulatorProcess,
-  stopAll,
-  until,
-  type AgentProcess,
-  type EmulatorProcess,
-} from '../support/agent-process.ts';
-import { freePort } from '../support/free-port.ts';
+import { makeScratch, stopAll, until } from '../support/agent-process.ts';
 import { entriesOf } from '../support/agent-status.ts';
 import { useBrowser, whyNoBrowser } from '../support/browser.ts';
+import {
+  containerOf,
+  get,
+  metricsOf,
+  startIncident,
+  statusOf,
+  topOf,
+  type Incident,
+} from '../support/incident.ts';
 
-const mainFile = path.resolve(import.meta.dirname, '../../src/main.ts');
 /** Two minutes among the slow tests. */
 const throttledMs = process.env['TAILSHIP_SLOW'] === '1' ? 120_000 : 4_000;
 const floodLines = 20_000;
 const pods = ['cart', 'checkout', 'frontend'] as const;
-
-type Incident = {
-  readonly kubelet: FakeKubelet;
-  readonly emulator: EmulatorProcess;
-  readonly agent: AgentProcess;
-  readonly adminUrl: string;
-};
 
 let scratch: ReturnType<typeof makeScratch>;
 
@@ -47,52 +32,7 @@ afterEach(async () => {
   scratch.remove();
 });
 
-async function startIncident(): Promise<Incident> {
-  const emulator = await startEmulatorProcess();
-  const kubelet = createFakeKubelet({ root: path.join(scratch.path, 'log'), seed: 9 });
-  for (const pod of pods) {
-    kubelet.startPod({ namespace: 'shop', pod, containers: [{ name: 'api', kind: 'text' }] });
-  }
-  const port = await freePort();
-  const agent = startAgentProcess({
-    kubelet,
-    stateDir: path.join(scratch.path, 'state'),
-    endpoint: emulator.url,
-    flags: [`--admin-address=127.0.0.1:${port}`, '--price-per-gib=0.5'],
-  });
-  const incident = { kubelet, emulator, agent, adminUrl: `http://127.0.0.1:${port}` };
-  await until('the agent answers', async () => (await get(incident, '/livez')).includes('ok'));
-  return incident;
-}
-
-async function get({ adminUrl }: Incident, where: string): Promise<string> {
-  const answer = await fetch(adminUrl + where).catch(() => undefined);
-  return answer === undefined ? '' : await answer.text();
-}
-
-async function status(incident: Incident): Promise<AgentStatus> {
-  return JSON.parse(await get(incident, '/api/status')) as AgentStatus;
-}
-
-/** Values of /metrics by series. */
-async function metrics(incident: Incident): Promise<Record<string, number>> {
-  const lines = (await get(incident, '/metrics')).split('\n').filter((line) => /^\w/.test(line));
-  return Object.fromEntries(
-    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]),
-  );
-}
-
-async function top({ adminUrl }: Incident): Promise<TopTable> {
-  const words = [mainFile, 'top', '--once', '--json', `--admin-address=${new URL(adminUrl).host}`];
-  const { stdout } = await promisify(execFile)(process.execPath, words);
-  return JSON.parse(stdout) as TopTable;
-}
-
-function containerOf(kubelet: FakeKubelet, pod: (typeof pods)[number]): FakeContainer {
-  const container = kubelet.containers[pods.indexOf(pod)];
-  if (container === undefined) throw new Error(`${pod} has no container`);
-  return container;
-}
+const start = (): Promise<Incident> => startIncident({ root: scratch.path, pods });
 
 /** The flood while the API throttles; resolves as soon as the agent has met the 429s. */
 async function flood(incident: Incident): Promise<void> {
@@ -102,29 +42,29 @@ async function flood(incident: Incident): Promise<void> {
     { mode: 'partial', pattern: 'a poisonous line' },
   ]);
   for (const container of kubelet.containers) container.writeNext(200);
-  containerOf(kubelet, 'cart').write(['a poisonous line']);
+  containerOf({ kubelet }, 'cart').write(['a poisonous line']);
   for (let round = 0; round < 10; round += 1) {
-    containerOf(kubelet, 'checkout').writeNext(floodLines / 10);
+    containerOf({ kubelet }, 'checkout').writeNext(floodLines / 10);
   }
   await until(
     'the API throttles',
-    async () => (await status(incident)).ship.consecutiveFailures > 0,
+    async () => (await statusOf(incident)).ship.consecutiveFailures > 0,
   );
 }
 
 async function isOver(incident: Incident): Promise<boolean> {
-  const { behindBytes, inFlightBytes, lines } = await status(incident);
+  const { behindBytes, inFlightBytes, lines } = await statusOf(incident);
   const written = accountLines(incident.kubelet.account());
   return lines >= written && behindBytes === 0 && inFlightBytes === 0;
 }
 
 describe('an incident', () => {
   test('is shown by metrics, status and top with the figures of what was written', async () => {
-    const incident = await startIncident();
+    const incident = await start();
     const { kubelet } = incident;
     await flood(incident);
 
-    const during = await metrics(incident);
+    const during = await metricsOf(incident);
     expect(during['tailship_behind_bytes']).toBeGreaterThan(0);
     expect(during['tailship_behind_seconds']).toBeGreaterThan(0);
     expect(during['tailship_in_flight_bytes']).toBeGreaterThan(0);
@@ -132,12 +72,12 @@ describe('an incident', () => {
     expect(await get(incident, '/readyz')).toMatch(/\nok\n$/);
     expect(await get(incident, '/livez')).toBe('ok clock\nok worker\nok\n');
 
-    const flooding = await top(incident);
+    const flooding = await topOf(incident);
     const first = flooding.status.workloads.toSorted((a, b) => b.behindBytes - a.behindBytes)[0];
     expect(first).toMatchObject({ namespace: 'shop', pod: 'checkout', container: 'api' });
 
     await until('all is shipped', () => isOver(incident), { withinMs: throttledMs * 2 + 120_000 });
-    const after = await metrics(incident);
+    const after = await metricsOf(incident);
     const written = accountLines(kubelet.account());
     expect(written).toBe(floodLines + 3 * 200 + 1);
     const shown = await entriesOf(incident.emulator.url);
@@ -148,6 +88,7 @@ describe('an incident', () => {
       'tailship_entries_by_severity_total{severity="INFO"}': infos.length + 1,
       'tailship_entries_by_severity_total{severity="ERROR"}': written - 1 - infos.length,
       tailship_bytes_total: kubelet.containers.reduce((sum, one) => sum + one.fileBytes, 0),
+      tailship_written_bytes_total: kubelet.containers.reduce((sum, one) => sum + one.fileBytes, 0),
       tailship_behind_bytes: 0,
       tailship_behind_seconds: 0,
       tailship_in_flight_bytes: 0,
@@ -157,7 +98,7 @@ describe('an incident', () => {
     });
     for (const pod of pods) {
       const series = `{namespace="shop",pod="${pod}",container="api"}`;
-      const container = containerOf(kubelet, pod);
+      const container = containerOf({ kubelet }, pod);
       expect(after[`tailship_container_lines_total${series}`]).toBe(container.account.lines);
       expect(after[`tailship_container_bytes_total${series}`]).toBe(container.fileBytes);
     }
@@ -166,13 +107,13 @@ describe('an incident', () => {
   });
 
   test('is charged about what the entries weigh', async () => {
-    const incident = await startIncident();
+    const incident = await start();
     for (const container of incident.kubelet.containers) container.writeNext(500);
     await until('all is shipped', () => isOver(incident));
     const shown = await (await fetch(`${incident.emulator.url}/emulator/entries`)).text();
     // As protobuf, keys are a byte and quotes are none: JSON weighs about a quarter more.
     const weight = shown.length * 0.77;
-    const { workloads } = await status(incident);
+    const { workloads } = await statusOf(incident);
     const charged = workloads.reduce((sum, { chargedBytes }) => sum + chargedBytes, 0);
     expect(charged / weight).toBeGreaterThan(0.75);
     expect(charged / weight).toBeLessThan(1.33);
@@ -182,7 +123,7 @@ describe('an incident', () => {
     const { open } = useBrowser();
 
     test('is answered while it lasts, and when it is over', async () => {
-      const incident = await startIncident();
+      const incident = await start();
       await flood(incident);
       const page = await open(`${incident.adminUrl}/`);
       await page.waitForSelector('#rows tr[data-key]');
@@ -206,7 +147,7 @@ describe('an incident', () => {
       expect(facts.replaceAll('\n', ' ')).toContain(
         `Lines ${(floodLines + 200).toLocaleString('en')}`,
       );
-      const size = containerOf(incident.kubelet, 'checkout').fileBytes.toLocaleString('en');
+      const size = containerOf(incident, 'checkout').fileBytes.toLocaleString('en');
       expect(await page.locator('.files').innerText()).toContain(`all ${size} bytes acknowledged`);
     });
   });

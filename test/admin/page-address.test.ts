@@ -164,7 +164,9 @@ describe.skipIf(whyNoBrowser !== '')(`the page's drawer${whyNoBrowser}`, () => {
         const behindSeconds = Math.max(0, Math.min(step - 9, 24 - step)) * 6;
         const workloads = status.workloads.map((workload) => ({
           ...workload,
-          bytes,
+          writtenBytes: bytes,
+          // Half of it is shipped.
+          bytes: bytes / 2,
           behindSeconds,
         }));
         return { ...status, version: String(looks), workloads };
@@ -183,7 +185,10 @@ describe.skipIf(whyNoBrowser !== '')(`the page's drawer${whyNoBrowser}`, () => {
     }
     step -= 1;
     const output = page.locator('.drawer .plot output').first();
-    await until('the newest rate is told', async () => (await output.innerText()) === '5.0 kB/s');
+    await until(
+      'the newest rate is told',
+      async () => (await output.innerText()).trim() === 'written 5.0 kB/s shipped 2.5 kB/s',
+    );
     expect(await page.locator('.drawer .plot h4').allInnerTexts()).toEqual(['Bytes', 'Lag']);
     await page.evaluate('document.getElementById("version").textContent = "0.1.0"');
     await saveScreenshot(page, { directory: screenshots, name: 'agent-detail' });
@@ -191,7 +196,7 @@ describe.skipIf(whyNoBrowser !== '')(`the page's drawer${whyNoBrowser}`, () => {
     if (over === null) throw new Error('there is no plot');
     await page.mouse.move(over.x + over.width / 2, over.y + 10);
     await until('hovering tells the flood', async () =>
-      /^400 kB\/s +08:22:\d\d$/.test(await output.innerText()),
+      /^written 400 kB\/s shipped 200 kB\/s +08:22:\d\d$/.test(await output.innerText()),
     );
   });
 });

@@ -66,12 +66,18 @@ function workloadOf([namespace, pod, container, rate]: (typeof names)[number]): 
     bytes: lines * lineBytes,
     entries: lines,
     severities: severitiesOf(lines, pod),
-    linesPerSecond,
-    bytesPerSecond: linesPerSecond * lineBytes,
+    writtenLines: Math.round(lines + behindBytes / lineBytes),
+    writtenBytes: lines * lineBytes + behindBytes,
+    linesPerSecond: rate,
+    bytesPerSecond: rate * lineBytes,
+    shippedLinesPerSecond: linesPerSecond,
+    shippedBytesPerSecond: linesPerSecond * lineBytes,
+    errorShares: errorSharesOf(lines, pod),
     behindBytes,
     behindSeconds: isFlooding ? lagSeconds : behindBytes > 0 ? 0.2 + random.below(400) / 10 : 0,
     chargedBytes: lines * (lineBytes + 300),
-    costPerMonth: (linesPerSecond * (lineBytes + 300) * 2_628_000 * 0.5) / 1024 ** 3,
+    costPerMonth: (rate * (lineBytes + 300) * 2_628_000 * 0.5) / 1024 ** 3,
+    costSeconds: 900,
     files: [
       ...(rate > 500 ? older : []),
       { name: '0.log', offset, readOffset: isFlooding ? 0 : size, size },
@@ -101,10 +107,29 @@ function severitiesOf(lines: number, pod: string): Record<string, number> {
   return Object.fromEntries(ranked.filter(([, count]) => count > 0));
 }
 
+/** The failing ones fail more and more. */
+function errorSharesOf(lines: number, pod: string): (number | null)[] {
+  if (lines === 0) return [null, null, null, null];
+  const { ERROR = 0, CRITICAL = 0 } = severitiesOf(lines, pod);
+  const share = (ERROR + CRITICAL) / lines;
+  return [1, 0.9, 0.8, 0.7].map((part) => share * part);
+}
+
 function createSceneHistory(nowMs: number) {
   const history = createHistory();
   const random = createRandom(7);
-  const sums = { lines: 0, bytes: 0, failedRequests: 0, deadLettered: 0, cpuSeconds: 0 };
+  const sums = {
+    writtenLines: 0,
+    writtenBytes: 0,
+    lines: 0,
+    bytes: 0,
+    entries: 0,
+    errors: 0,
+    lostBytes: 0,
+    failedRequests: 0,
+    deadLettered: 0,
+    cpuSeconds: 0,
+  };
   const seconds = historyIntervalMs / 1_000;
   for (let at = 0; at < historySamplesMax; at += 1) {
     const phase = throttled.findLastIndex(({ start }) => at >= start);
@@ -119,6 +144,10 @@ function createSceneHistory(nowMs: number) {
     const written = (isFlooding ? 12_400 : 3_300) * (0.92 + random.below(160) / 1_000);
     const passed = throttledShares[phase] ?? 1;
     const shipped = isThrottled ? written * passed : isCatchingUp ? written * 2.6 : written;
+    sums.writtenLines += Math.round(written * seconds);
+    sums.writtenBytes += Math.round(written * seconds * 262);
+    sums.entries += Math.round(shipped * seconds);
+    sums.errors += Math.round(shipped * seconds * (isFlooding ? 0.11 : 0.012));
     sums.lines += Math.round(shipped * seconds);
     sums.bytes += Math.round(shipped * seconds * 262);
     sums.cpuSeconds += (shipped * 2.1 + 1_800 + random.below(900)) * 1e-6 * seconds;
@@ -155,6 +184,7 @@ export function createScene(nowMs: number): AdminSource & { status: () => AgentS
       { name: 'state', ok: true },
     ],
     lines: 318_442_107,
+    errorShares: [0.11, 0.108, 0.07, 0.03],
     requestsByCode: { 200: 41_002, 429: 71 },
     deadLetteredByReason: { refused: 1, too_large: 0, denied: 0 },
     droppedByReason: { dead_letter_evicted: 0 },

@@ -42,6 +42,7 @@ describe.skipIf(whyNoBrowser !== '')(`the page${whyNoBrowser}`, () => {
       expect.stringMatching(/^Up \d/),
       '3 m 10 s',
       'checkout-5d8f7c9b4-m7wzp',
+      '11 %',
       '1 dead letter',
       expect.stringMatching(/^\$\d.* a month$/),
     ]);

@@ -16,61 +16,54 @@ import {
   type SampleSource,
 } from './status-fixture.ts';
 
-function grown(status: AgentStatus, bytes: readonly number[]): AgentStatus {
-  const total = bytes.reduce((sum, more) => sum + more, 0);
+/** With these rates, of what is written. */
+function writing(status: AgentStatus, bytesPerSecond: readonly number[]): AgentStatus {
   return {
     ...status,
-    bytes: status.bytes + total,
-    lines: status.lines + 20,
     cpuSecondsByStage: { drain: 0.35, main: 0.6 },
     workloads: status.workloads.map((workload, index) => ({
       ...workload,
-      bytes: workload.bytes + (bytes[index] ?? 0),
-      // The first writes nothing but INFO in between, the second an ALERT among four.
-      severities: {
-        ...workload.severities,
-        INFO: (workload.severities['INFO'] ?? 0) + 3,
-        ...(index === 1 && { ALERT: 1 }),
-      },
+      bytesPerSecond: bytesPerSecond[index] ?? 0,
+      linesPerSecond: (bytesPerSecond[index] ?? 0) / 10,
+      ...(index === 0 && { errorShares: [0, 0.024, 0.0004, null], lostBytes: 9 }),
     })),
   };
 }
 
 describe('compareLooks()', () => {
-  test('gives rates per second and puts the busiest first', () => {
-    const now = { status: grown(sampleStatus, [100, 3_900]), atMs: 12_000 };
+  test('puts first what writes most, whatever is shipped of it', () => {
+    const now = { status: writing(sampleStatus, [100, 3_900]), atMs: 12_000 };
     const table = compareLooks({ status: sampleStatus, atMs: 10_000 }, now);
-    expect(table).toMatchObject({ seconds: 2, bytesPerSecond: 2_000, linesPerSecond: 10 });
+    expect(table).toMatchObject({
+      seconds: 2,
+      bytesPerSecond: 4_000,
+      linesPerSecond: 400,
+      shippedBytesPerSecond: 1_000,
+    });
     expect(table.cores).toBeCloseTo(0.1);
     expect(table.workloads.map(({ pod, bytesPerSecond }) => [pod, bytesPerSecond])).toEqual([
-      ['web-0', 1_950],
-      ['cart-0', 50],
+      ['web-0', 3_900],
+      ['cart-0', 100],
     ]);
   });
 
-  test('counts from the start of an agent that was started again between', () => {
-    const restarted = { ...sampleStatus, startedAt: '2026-01-03T00:00:00.000Z', bytes: 500 };
+  test('counts the CPU from the start of an agent that was started again between', () => {
+    const restarted = { ...sampleStatus, startedAt: '2026-01-03T00:00:00.000Z' };
     const before = { status: sampleStatus, atMs: 0 };
-    expect(compareLooks(before, { status: restarted, atMs: 1_000 }).bytesPerSecond).toBe(500);
-  });
-
-  test('counts a workload that is new from its start', () => {
-    const before = { status: { ...sampleStatus, workloads: [] }, atMs: 0 };
-    const table = compareLooks(before, { status: sampleStatus, atMs: 1_000 });
-    expect(table.workloads[0]?.bytesPerSecond).toBe(150_000);
+    expect(compareLooks(before, { status: restarted, atMs: 1_000 }).cores).toBe(0.75);
   });
 });
 
 describe('topLines()', () => {
   test('shows how the agent is, and aligns the columns', () => {
-    const now = { status: grown(sampleStatus, [100, 3_900]), atMs: 1_000 };
+    const now = { status: writing(sampleStatus, [100, 3_900]), atMs: 1_000 };
     expect(topLines(compareLooks({ status: sampleStatus, atMs: 0 }, now))).toEqual([
-      'tailship 1.2.3   NOT READY: state   20 lines/s   4.0 kB/s   behind 5.0 kB, 1.5 s   in flight 2.0 kB   CPU 20.0 %   RSS 80 MB',
+      'tailship 1.2.3   NOT READY: state   400 lines/s   4.0 kB/s   shipped 1.0 kB/s   errors 20/10/5.0 %   behind 5.0 kB, 1.5 s   in flight 2.0 kB   CPU 20.0 %   RSS 80 MB',
       'answers 200: 6, 429: 2, SHIP_TIMEOUT: 1   retries 3   dead letters 4   dropped 2   lost 9 B   about $25 a month',
       '',
-      'BYTES/S  LINES/S  ERR%  BEHIND    LAG   TOTAL  $/MONTH  NAMESPACE  POD     CONTAINER',
-      ' 3.9 kB        0    25     0 B  0.0 s   54 kB      $12  shop       web-0   <b>&"',
-      '  100 B        0     0  5.0 kB  1.5 s  150 kB      $12  shop       cart-0  app',
+      'BYTES/S  LINES/S  ERR%  BEHIND    LAG   TOTAL  ERR 1/5/15M  $/MONTH  LOST  NAMESPACE  POD     CONTAINER',
+      ' 3.9 kB      390     0     0 B  0.0 s   50 kB        0/0/0      $12     0  shop       web-0   <b>&"',
+      '  100 B       10     0  5.0 kB  1.5 s  150 kB   2.4/<0.1/0      $12   9 B  shop       cart-0  app',
     ]);
   });
 
@@ -85,7 +78,7 @@ describe('topLines()', () => {
         .map((line) => /(cart|web)-0/.exec(line)?.[0] ?? '');
     expect(podsOf({ sortedBy: 5 })).toEqual(['cart-0', 'web-0']);
     expect(podsOf({ sortedBy: 5, isAscending: true })).toEqual(['web-0', 'cart-0']);
-    expect(podsOf({ sortedBy: 8, isAscending: true })).toEqual(['cart-0', 'web-0']);
+    expect(podsOf({ sortedBy: 10, isAscending: true })).toEqual(['cart-0', 'web-0']);
     expect(podsOf({ search: 'WEB' })).toEqual(['web-0']);
     expect(podsOf({ skipped: 1 })).toEqual(['web-0']);
   });
@@ -104,9 +97,9 @@ describe('nextView()', () => {
     expect(byLag).toMatchObject({ sortedBy: 4, isAscending: false });
     expect(nextView(byLag, '5', 9)).toMatchObject({ sortedBy: 4, isAscending: true });
     expect(nextView(byLag, 'r', 9)).toMatchObject({ sortedBy: 4, isAscending: true });
-    expect(nextView(byLag, '9', 9)).toMatchObject({ sortedBy: 8, isAscending: true });
+    expect(nextView(byLag, '9', 9)).toMatchObject({ sortedBy: 8, isAscending: false });
     expect(nextView(byLag, '0', 9)).toMatchObject({ sortedBy: 9, isAscending: true });
-    expect(nextView(firstView, 'left', 9)).toMatchObject({ sortedBy: 9 });
+    expect(nextView(firstView, 'left', 9)).toMatchObject({ sortedBy: 11, isAscending: true });
     expect(nextView(firstView, 'right', 9)).toMatchObject({ sortedBy: 1 });
   });
 

@@ -1,51 +1,109 @@
 import { describe, expect, test } from 'vitest';
 import { createTemplate } from '../../src/encode/entries/entry-template.ts';
-import { ContainerMeter, costPerMonth } from '../../src/tail/container-meter.ts';
+import { severityIndex, severityNames, type Severity } from '../../src/log-severity.ts';
+import { chargedOf, ContainerMeter, costPerMonth } from '../../src/tail/container-meter.ts';
 
 const nodeIdentity = { project: 'acme', location: 'europe-west4', cluster: 'blue', node: 'node-1' };
 const names = { namespace: 'shop', pod: 'cart-0', container: 'app' };
 const template = createTemplate(nodeIdentity, names, '');
+const lineBytes = 200;
 
-function measured(lines: number, bytes: number) {
-  return { totals: { lines, bytes, entries: lines }, template };
+/** A container that writes and is read as a test says, with samples of each five seconds. */
+function createContainer() {
+  const meter = new ContainerMeter(0);
+  const severities = severityNames.map(() => 0);
+  let written = 0;
+  let read = 0;
+  let atMs = 0;
+  const measured = () => ({
+    totals: { lines: read, bytes: read * lineBytes, entries: read, severities },
+    template,
+    grownBytes: written * lineBytes,
+  });
+  return {
+    meter,
+    shares: () => meter.errorShares(measured(), atMs),
+    runFor: (
+      seconds: number,
+      rates: { written: number; read?: number; severity?: Severity },
+    ): ContainerMeter['rates'] => {
+      for (let second = 5; second <= seconds; second += 5) {
+        atMs += 5_000;
+        written += rates.written * 5;
+        const more = (rates.read ?? rates.written) * 5;
+        read += more;
+        severities[severityIndex(rates.severity ?? 'INFO')]! += more;
+        meter.sample(measured(), nodeIdentity, atMs);
+      }
+      return meter.rates;
+    },
+    writtenLines: () => meter.written(measured()).lines,
+  };
 }
 
 describe('ContainerMeter', () => {
-  test('gives the rates between the last two samples', () => {
-    const meter = new ContainerMeter();
-    meter.sample(measured(100, 20_000), nodeIdentity, 0);
-    meter.sample(measured(150, 30_000), nodeIdentity, 5_000);
-    expect([meter.linesPerSecond, meter.bytesPerSecond]).toEqual([10, 2_000]);
-    meter.sample(measured(170, 34_000), nodeIdentity, 15_000);
-    expect([meter.linesPerSecond, meter.bytesPerSecond]).toEqual([2, 400]);
+  test('gives the rates of what is written, whatever is shipped of it', () => {
+    const { runFor, writtenLines } = createContainer();
+    expect(runFor(60, { written: 10 })).toMatchObject({
+      writtenBytes: 2_000,
+      writtenLines: 10,
+      shippedBytes: 2_000,
+      shippedLines: 10,
+    });
+    expect(runFor(600, { written: 4_000, read: 0 })).toMatchObject({
+      writtenBytes: 800_000,
+      writtenLines: 4_000,
+      shippedBytes: 0,
+    });
+    expect(runFor(60, { written: 10, read: 40_000 })).toMatchObject({
+      writtenBytes: 2_000,
+      writtenLines: 10,
+      shippedBytes: 8_000_000,
+    });
+    expect(writtenLines()).toBeCloseTo(60 * 10 + 600 * 4_000 + 60 * 10);
   });
 
-  test('charges up to now, whenever the last sample was', () => {
-    const meter = new ContainerMeter();
-    const charged = meter.chargedBytes(measured(10, 2_000), nodeIdentity);
-    expect(charged).toBeGreaterThan(2_000);
-    meter.sample(measured(10, 2_000), nodeIdentity, 0);
-    expect(meter.chargedBytes(measured(10, 2_000), nodeIdentity)).toBe(charged);
+  test('costs what is written in a quarter of an hour, without a backlog', () => {
+    const { runFor } = createContainer();
+    const quiet = runFor(120, { written: 35 });
+    expect(quiet.chargedSeconds).toBe(120);
+    const charged = chargedOf(
+      { lines: 1, bytes: lineBytes, entries: 1 },
+      { template },
+      nodeIdentity,
+    );
+    expect(quiet.chargedBytes).toBeCloseTo(35 * charged);
+    const behind = createContainer();
+    const catchingUp = behind.runFor(120, { written: 35, read: 40_000 });
+    expect(catchingUp.chargedBytes / quiet.chargedBytes).toBeCloseTo(1);
   });
 
   test('follows a flood within minutes, and forgets it as slowly', () => {
-    const meter = new ContainerMeter();
-    let lines = 0;
-    let atMs = 0;
-    const runFor = (seconds: number, linesPerSecond: number): number => {
-      const startMs = atMs;
-      for (let second = 5; second <= seconds; second += 5) {
-        lines += 5 * linesPerSecond;
-        atMs = startMs + second * 1_000;
-        meter.sample(measured(lines, lines * 200), nodeIdentity, atMs);
-      }
-      return meter.chargedBytesPerSecond;
-    };
-    const quiet = runFor(600, 10);
-    const flooded = runFor(600, 1_000);
-    expect(flooded).toBeGreaterThan(quiet * 80);
-    expect(flooded).toBeLessThanOrEqual(quiet * 101);
-    expect(runFor(1_800, 10)).toBeLessThan(quiet * 2);
+    const { runFor } = createContainer();
+    const quiet = runFor(900, { written: 10 }).chargedBytes;
+    const half = runFor(450, { written: 1_000 });
+    expect(half.chargedBytes / quiet).toBeCloseTo(50, -1);
+    expect(half.chargedSeconds).toBe(900);
+    expect(runFor(480, { written: 1_000 }).chargedBytes / quiet).toBeCloseTo(100);
+    expect(runFor(930, { written: 10 }).chargedBytes / quiet).toBeCloseTo(1);
+  });
+
+  test('shows an outburst of errors at once, and what it is of a minute and more', () => {
+    const { runFor, shares } = createContainer();
+    expect(shares()).toEqual([null, null, null, null]);
+    runFor(100, { written: 2_000 });
+    expect(shares()).toEqual([0, 0, 0, 0]);
+    runFor(15, { written: 10, severity: 'ERROR' });
+    expect(shares()[0]).toBe(1);
+    expect(shares()[1]).toBeLessThan(0.01);
+    runFor(45, { written: 10, severity: 'CRITICAL' });
+    expect(shares().slice(0, 2)).toEqual([1, 1]);
+    expect(shares()[2]).toBeLessThan(0.01);
+    // When nothing more is written, the last minute still tells.
+    runFor(15, { written: 0 });
+    expect(shares().slice(0, 2)).toEqual([1, 1]);
+    runFor(930, { written: 0 });
+    expect(shares()).toEqual([null, null, null, null]);
   });
 });
 

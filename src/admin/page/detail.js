@@ -5,7 +5,7 @@ import { copyButton } from './copy.js';
 import { logsLinkFor } from './logs-link.js';
 import { bytesText, countText, durationText, moneyText, shareText } from './numbers.js';
 import { createPlots } from './plots.js';
-import { severityBar, sharesOf } from './severities.js';
+import { minutesText, severityBar, sharesOf } from './severities.js';
 
 /** @typedef {import('./workloads.js').Workload} Workload */
 /** @typedef {import('./plots.js').Columns} Columns */
@@ -24,7 +24,7 @@ function make(name, className, ...children) {
 export function createDetail(drawer) {
   // The plots stay where they are, with the value under the pointer; what is around them is new.
   const [above, area, below] = [make('div', ''), make('div', 'plots'), make('div', '')];
-  const trend = make('section', '', make('h3', '', 'Shipped since this page was opened'), area);
+  const trend = make('section', '', make('h3', '', 'Since this page was opened'), area);
   drawer.append(above, trend, below);
   const plots = createPlots(area, ['Bytes', 'Lag'], 'h4');
   return {
@@ -91,9 +91,14 @@ function actionsOf({ workload, place, logsLink }) {
 /** @param {Workload} workload */
 function factsOf(workload) {
   const facts = [
-    ['Lines/s', countText(workload.linesPerSecond)],
-    ['Bytes/s', bytesText(workload.bytesPerSecond)],
-    ['Cost/month', moneyText(workload.costPerMonth)],
+    ['Lines/s written', countText(workload.linesPerSecond)],
+    ['Bytes/s written', bytesText(workload.bytesPerSecond)],
+    ['Bytes/s shipped', bytesText(workload.shippedBytesPerSecond)],
+    ['Errors', minutesText(workload.errorShares)],
+    [
+      'Cost/month',
+      `${moneyText(workload.costPerMonth)}, as in the last ${durationText(workload.costSeconds)}`,
+    ],
     ['Behind', bytesText(workload.behindBytes)],
     ['Lag', durationText(workload.behindSeconds)],
     ['Charged so far', bytesText(workload.chargedBytes)],

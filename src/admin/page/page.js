@@ -6,10 +6,11 @@ import { dateText, switchZone, timeText, zoneName } from './clock.js';
 import { createDetail } from './detail.js';
 import { createLetterList } from './letters.js';
 import { cutMiddle } from './names.js';
-import { bytesText, countText, durationText, moneyText } from './numbers.js';
+import { bytesText, countText, durationText, moneyText, shareText } from './numbers.js';
 import { createPlots } from './plots.js';
+import { minutesText } from './severities.js';
 import { createWorkloadSamples } from './workload-samples.js';
-import { createWorkloadTable, keyOf } from './workloads.js';
+import { createWorkloadTable, keyOf, manyErrors } from './workloads.js';
 
 /** Two samples of the agent: each look costs it as much as some thousand lines. */
 const intervalMs = 10_000;
@@ -90,12 +91,14 @@ function show() {
   showAlive();
   showBehind();
   showBusiest();
+  showErrors();
   showLost();
   showCost();
   plots.show(samples);
   table.show(workloads);
   element('price').textContent =
-    `Costs are estimates at ${moneyText(pricePerGib)} per GiB and the rate of the last minutes; the amount that ` +
+    `Costs are estimates at ${moneyText(pricePerGib)} per GiB, as if what was written in the last ` +
+    `${durationText(costSpan())} were written all the month; the amount that ` +
     'Cloud Logging gives free each month, and exclusion filters, are not taken off.';
   if (detail.open) redrawDetail();
 }
@@ -186,6 +189,20 @@ function showBusiest() {
   answer('busiest', isFlood ? 'warn' : 'good', name, rest, keyOf(first));
 }
 
+function showErrors() {
+  const { errorShares } = status;
+  const [share] = errorShares;
+  const isBad = (share ?? 0) > manyErrors;
+  const text = share == null ? 'None' : shareText(share);
+  answer('errors', isBad ? 'bad' : 'good', share === 0 ? 'None' : text, minutesText(errorShares));
+}
+
+/** Seconds that the cost of most workloads is extrapolated from. */
+function costSpan() {
+  const spans = status.workloads.map((/** @type {any} */ { costSeconds }) => costSeconds);
+  return Math.max(0, ...spans);
+}
+
 function showLost() {
   const named = (
     /** @type {Record<string, number>} */ counts,
@@ -217,10 +234,18 @@ function showCost() {
     (/** @type {number} */ sum, /** @type {any} */ { costPerMonth }) => sum + costPerMonth,
     0,
   );
-  const lines = recently('lines');
+  const shipped = recently('lines');
   const perLine =
-    lines > 0 ? `${((recently('cpuSeconds') / lines) * 1e6).toFixed(1)} µs CPU a line` : 'no line';
-  answer('cost', '', `${moneyText(perMonth)} a month`, `${countText(lines)} lines/s, ${perLine}`);
+    shipped > 0
+      ? `${((recently('cpuSeconds') / shipped) * 1e6).toFixed(1)} µs CPU a line`
+      : 'no line shipped';
+  answer(
+    'cost',
+    '',
+    `${moneyText(perMonth)} a month`,
+    `as in the last ${durationText(costSpan())}; ` +
+      `${countText(recently('writtenLines'))} lines/s, ${perLine}`,
+  );
 }
 
 /** @param {Record<string, number>} counts */

@@ -4,7 +4,7 @@
 // Sums come in, rates go out: the difference of two samples by their distance in time.
 
 import { timeText } from './clock.js';
-import { bytesText, countText, durationText } from './numbers.js';
+import { bytesText, countText, durationText, shareText } from './numbers.js';
 
 /** The axis takes the shortest that holds what there is: 1, 5 or 15 minutes. */
 const windowsSeconds = [60, 300, 900];
@@ -12,54 +12,76 @@ const windowsSeconds = [60, 300, 900];
 /**
  * @typedef {Record<string, number[]>} Columns samples of the agent, columns of equal length
  * `least` is what the axis reaches at least: next to nothing is not to look like a mountain.
- * @typedef {{ title: string, color: string, least: number, steps?: number[],
- *   text: (value: number) => string, values: (columns: Columns) => (number | null)[] }} PlotKind
+ * @typedef {{ name: string, color: string, values: (columns: Columns) => (number | null)[] }} Line
+ * The first of the lines is filled, and named only where there are others.
+ * @typedef {{ title: string, least: number, steps?: number[],
+ *   text: (value: number) => string, lines: readonly Line[] }} PlotKind
  */
 
 /** @type {readonly PlotKind[]} */
 const kinds = [
   {
     title: 'Lines',
-    color: '--blue',
     least: 10,
     text: (value) => `${countText(value)}/s`,
-    values: (columns) => rates(columns, 'lines'),
+    lines: [
+      { name: 'written', color: '--blue', values: (columns) => rates(columns, 'writtenLines') },
+      { name: 'shipped', color: '--amber', values: (columns) => rates(columns, 'lines') },
+    ],
   },
   {
     title: 'Bytes',
-    color: '--teal',
     least: 1000,
     text: (value) => `${bytesText(value)}/s`,
-    values: (columns) => rates(columns, 'bytes'),
+    lines: [
+      { name: 'written', color: '--teal', values: (columns) => rates(columns, 'writtenBytes') },
+      { name: 'shipped', color: '--amber', values: (columns) => rates(columns, 'bytes') },
+    ],
   },
   {
     title: 'CPU per line',
-    color: '--green',
     least: 1,
     text: (value) => `${value < 9.95 ? value.toFixed(1) : countText(value)} µs`,
-    values: (columns) => quotients(columns, 'cpuSeconds', 'lines', 1e6),
+    lines: [
+      {
+        name: '',
+        color: '--green',
+        values: (columns) => quotients(columns, 'cpuSeconds', 'lines', 1e6),
+      },
+    ],
   },
   {
     title: 'Lag',
-    color: '--amber',
     least: 2,
     steps: [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 86_400],
     text: durationText,
-    values: (columns) => columns['behindSeconds'] ?? [],
+    lines: [{ name: '', color: '--amber', values: (columns) => columns['behindSeconds'] ?? [] }],
   },
   {
     title: 'In flight',
-    color: '--violet',
     least: 100_000,
     text: bytesText,
-    values: (columns) => columns['inFlightBytes'] ?? [],
+    lines: [{ name: '', color: '--violet', values: (columns) => columns['inFlightBytes'] ?? [] }],
   },
   {
     title: 'Failed requests',
-    color: '--red',
     least: 1,
     text: (value) => `${countText(value)}/s`,
-    values: (columns) => rates(columns, 'failedRequests'),
+    lines: [{ name: '', color: '--red', values: (columns) => rates(columns, 'failedRequests') }],
+  },
+  {
+    title: 'Errors',
+    least: 0.05,
+    text: shareText,
+    lines: [
+      { name: '', color: '--red', values: (columns) => quotients(columns, 'errors', 'entries', 1) },
+    ],
+  },
+  {
+    title: 'Lost',
+    least: 1000,
+    text: (value) => `${bytesText(value)}/s`,
+    lines: [{ name: '', color: '--red', values: (columns) => rates(columns, 'lostBytes') }],
   },
 ];
 
@@ -105,7 +127,7 @@ class Plot {
   #output;
   /** @type {any} */
   #chart;
-  /** @type {(number | null)[]} */
+  /** Of each line. @type {(number | null)[][]} */
   #values = [];
   /** @type {number[]} */
   #times = [];
@@ -130,9 +152,9 @@ class Plot {
   /** @param {Columns} columns */
   show(columns) {
     this.#times = (columns['atMs'] ?? []).map((ms) => ms / 1000);
-    this.#values = this.#kind.values(columns);
+    this.#values = this.#kind.lines.map(({ values }) => values(columns));
     if (this.#chart === undefined) this.redraw();
-    else this.#chart.setData([this.#times, this.#values]);
+    else this.#chart.setData([this.#times, ...this.#values]);
     this.#tell(this.#chart.cursor.idx);
   }
 
@@ -140,7 +162,6 @@ class Plot {
   redraw() {
     this.#chart?.destroy();
     const { clientWidth: width, clientHeight: height } = this.#area;
-    const color = colorOf(this.#kind.color);
     const faint = colorOf('--faint');
     const grid = { stroke: colorOf('--line-soft'), width: 1 };
     const axis = {
@@ -193,12 +214,18 @@ class Plot {
       ],
       series: [
         {},
-        { stroke: color, width: 1.6, fill: `${color}22`, points: { show: false }, spanGaps: false },
+        ...this.#kind.lines.map((line, at) => ({
+          stroke: colorOf(line.color),
+          width: 1.6,
+          ...(at === 0 && { fill: `${colorOf(line.color)}22` }),
+          points: { show: false },
+          spanGaps: false,
+        })),
       ],
       hooks: { setCursor: [(/** @type {any} */ chart) => this.#tell(chart.cursor.idx)] },
     };
     // @ts-expect-error: uPlot is a global of uplot.js.
-    this.#chart = new uPlot(options, [this.#times, this.#values], this.#area);
+    this.#chart = new uPlot(options, [this.#times, ...this.#values], this.#area);
   }
 
   #windowSeconds() {
@@ -218,10 +245,17 @@ class Plot {
 
   /** The value under the cursor, or the newest. @param {number | null | undefined} index */
   #tell(index) {
-    const at = index ?? this.#values.length - 1;
-    const value = this.#values[at];
+    const at = index ?? this.#times.length - 1;
+    const { lines, text } = this.#kind;
+    const parts = lines.map(({ name, color }, line) => {
+      const value = this.#values[line]?.[at];
+      const part = document.createElement('span');
+      if (lines.length > 1) part.style.color = colorOf(color);
+      part.textContent = [name, value == null ? '–' : text(value)].filter(Boolean).join(' ');
+      return part;
+    });
     const time = index == null ? '' : `  ${timeText(this.#times[at] ?? 0)}`;
-    this.#output.textContent = (value == null ? '–' : this.#kind.text(value)) + time;
+    this.#output.replaceChildren(...parts.flatMap((part) => [part, ' ']), time);
   }
 
   #resize() {

@@ -2,8 +2,6 @@
 
 import { shareText } from './numbers.js';
 
-const errorNames = ['ERROR', 'CRITICAL', 'ALERT', 'EMERGENCY'];
-
 /** @typedef {Readonly<Record<string, number>>} Severities entries by severity, in the order of
  *   their ranks */
 /** @typedef {{ name: string, count: number, share: number }} SeverityShare */
@@ -21,11 +19,13 @@ export function sharesOf(severities) {
     .toReversed();
 }
 
-/** The part that is ERROR or above, 0 to 1. @param {Severities} severities */
-export function errorShare(severities) {
-  return sharesOf(severities)
-    .filter(({ name }) => errorNames.includes(name))
-    .reduce((sum, { share }) => sum + share, 0);
+/**
+ * `2.4 % in 1 minute, 1.0 % in 5, 0 in 15`: parts that are ERROR or above.
+ * @param {readonly (number | null)[]} shares
+ */
+export function minutesText([, minute, five, fifteen]) {
+  const text = (/** @type {number | null | undefined} */ share) => shareText(share ?? 0);
+  return `${text(minute)} in 1 minute, ${text(five)} in 5, ${text(fifteen)} in 15`;
 }
 
 /**

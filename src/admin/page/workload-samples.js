@@ -10,7 +10,14 @@ import { keyOf } from './workloads.js';
 const samplesMax = 90;
 /** A look sooner than this makes no rate worth drawing. */
 const apartMsMin = 1000;
-const names = /** @type {const} */ (['lines', 'bytes', 'behindBytes', 'behindSeconds']);
+const names = /** @type {const} */ ([
+  'writtenLines',
+  'writtenBytes',
+  'lines',
+  'bytes',
+  'behindBytes',
+  'behindSeconds',
+]);
 
 export function createWorkloadSamples() {
   /** @type {Map<string, Columns>} */

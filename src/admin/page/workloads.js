@@ -3,19 +3,21 @@
 
 import { nameOf } from './names.js';
 import { bytesText, countText, durationText, moneyText, shareText } from './numbers.js';
-import { errorShare, severityBar } from './severities.js';
+import { minutesText, severityBar } from './severities.js';
 
 const rowsMax = 300;
 /** A lag of more than this is worth a colour; files are looked at each second. */
 const lateSeconds = 10;
 /** So is a part of errors of more than this. */
-const manyErrors = 0.05;
+export const manyErrors = 0.05;
 
 /**
  * @typedef {{ namespace: string, pod: string, container: string, lines: number, bytes: number,
- *   entries: number, linesPerSecond: number, bytesPerSecond: number, behindBytes: number,
+ *   entries: number, linesPerSecond: number, bytesPerSecond: number,
+ *   shippedLinesPerSecond: number, shippedBytesPerSecond: number,
+ *   writtenBytes: number, writtenLines: number, behindBytes: number,
  *   behindSeconds: number, lostBytes?: number, chargedBytes: number, costPerMonth: number,
- *   severities: Record<string, number>,
+ *   costSeconds: number, severities: Record<string, number>, errorShares: (number | null)[],
  *   files: { name: string, offset: number, readOffset: number, size: number,
  *     isRotated?: boolean, isDeleted?: boolean }[] }} Workload
  * `from` is the width of window that the column needs.
@@ -33,22 +35,22 @@ const columns = [
   },
   {
     title: 'Bytes/s',
-    hint: 'of its log files; the bar is its share',
+    hint: 'written to its log files, shipped or not; the bar is its share',
     value: ({ bytesPerSecond }) => bytesPerSecond,
     text: ({ bytesPerSecond }) => bytesText(bytesPerSecond),
   },
   {
     title: 'Lines/s',
-    hint: 'of its log files',
+    hint: 'written to its log files, shipped or not',
     from: 'wide',
     value: ({ linesPerSecond }) => linesPerSecond,
     text: ({ linesPerSecond }) => countText(linesPerSecond),
   },
   {
     title: 'Errors',
-    hint: 'part of its entries that are ERROR or above, since the agent started; the bar is of all severities',
-    value: ({ severities }) => errorShare(severities),
-    text: ({ severities }) => shareText(errorShare(severities)),
+    hint: 'part of its newest entries that are ERROR or above; the bar is of all severities since the agent started',
+    value: ({ errorShares }) => errorShares[0] ?? 0,
+    text: ({ errorShares }) => shareText(errorShares[0] ?? 0),
   },
   {
     title: 'Behind',
@@ -72,7 +74,7 @@ const columns = [
   },
   {
     title: 'Cost/month',
-    hint: 'estimate, at the rate of the last minutes',
+    hint: 'estimate, at the rate of the last 15 minutes or of its life',
     value: ({ costPerMonth }) => costPerMonth,
     text: ({ costPerMonth }) => moneyText(costPerMonth),
   },
@@ -237,6 +239,7 @@ function cellOf(column, workload, total) {
     cell.append(shareBar(workload.bytesPerSecond / total));
   }
   if (column.title === 'Errors' && workload.entries > 0) {
+    cell.title = minutesText(workload.errorShares);
     cell.append(severityBar(workload.severities));
   }
   return cell;

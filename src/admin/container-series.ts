@@ -1,0 +1,112 @@
+// The series of single containers in /metrics.
+//
+// Invariant: a metric has at most `containerSeriesMax` containers, whatever runs on the node, and a
+// counter's series never falls.
+
+import type { ErrorShares, WorkloadStatus } from './admin-source.ts';
+
+/** Containers that have series of their own. */
+export const containerSeriesMax = 50;
+/** Of the other containers together. */
+export const restName = '(rest)';
+
+export type Labels = Readonly<Record<string, string>>;
+export type Sample = { readonly labels: Labels; readonly value: number };
+
+function labelsOf({ namespace, pod, container }: WorkloadStatus): Labels {
+  return { namespace, pod, container };
+}
+
+type Value = (workload: WorkloadStatus) => number;
+
+/**
+ * Largest first. Pods of one name that follow each other are one, as two series would be an error.
+ */
+function ranked(workloads: readonly WorkloadStatus[], value: Value): WorkloadStatus[] {
+  return namedOnce(workloads).toSorted((left, right) => value(right) - value(left));
+}
+
+/** The four metrics of one text ask the same. */
+const named = new WeakMap<readonly WorkloadStatus[], readonly WorkloadStatus[]>();
+
+function namedOnce(workloads: readonly WorkloadStatus[]): readonly WorkloadStatus[] {
+  const known = named.get(workloads);
+  if (known !== undefined) return known;
+  const byName = new Map<string, WorkloadStatus>();
+  for (const workload of workloads) {
+    const { namespace, pod, container } = workload;
+    const name = `${namespace}/${pod}/${container}`;
+    const same = byName.get(name);
+    byName.set(name, same === undefined ? workload : joined(same, workload));
+  }
+  const fresh = [...byName.values()];
+  named.set(workloads, fresh);
+  return fresh;
+}
+
+function joined(left: WorkloadStatus, right: WorkloadStatus): WorkloadStatus {
+  return {
+    ...right,
+    lines: left.lines + right.lines,
+    bytes: left.bytes + right.bytes,
+    writtenBytes: left.writtenBytes + right.writtenBytes,
+    behindBytes: left.behindBytes + right.behindBytes,
+    behindSeconds: Math.max(left.behindSeconds, right.behindSeconds),
+  };
+}
+
+/**
+ * Sums of the containers with most since the start. There is no rest among them: a container
+ * that leaves the list would make it jump back; the total less these is the rest.
+ */
+export function topBy(workloads: readonly WorkloadStatus[], rank: Value, value = rank): Sample[] {
+  return ranked(workloads, rank)
+    .slice(0, containerSeriesMax)
+    .map((workload) => ({ labels: labelsOf(workload), value: value(workload) }));
+}
+
+export function shippedBytes({ bytes }: WorkloadStatus): number {
+  return bytes;
+}
+
+/** In the order of `ErrorShares`, of which the first is for those who look at a screen. */
+const ratioWindows = ['', '1m', '5m', '15m'];
+
+/** A window without entries has no errors. */
+export function ratioSamples(labels: Labels, shares: ErrorShares): Sample[] {
+  return ratioWindows
+    .map((window, at) => ({ labels: { ...labels, window }, value: shares[at] ?? 0 }))
+    .slice(1);
+}
+
+/** Containers without an error are left out. */
+export function worstRatios(workloads: readonly WorkloadStatus[]): Sample[] {
+  const worst: Value = ({ errorShares }) => Math.max(...errorShares.map((share) => share ?? 0));
+  return ranked(workloads, worst)
+    .slice(0, containerSeriesMax)
+    .filter((workload) => worst(workload) > 0)
+    .flatMap((workload) => ratioSamples(labelsOf(workload), workload.errorShares));
+}
+
+/** The containers with most of it, those with none left out, and the others together. */
+export function topAndRest(
+  workloads: readonly WorkloadStatus[],
+  value: Value,
+  join: (left: number, right: number) => number,
+): Sample[] {
+  const order = ranked(workloads, value);
+  const own = order.slice(0, containerSeriesMax).filter((workload) => value(workload) > 0);
+  const rest = order.slice(own.length).map(value).reduce(join, 0);
+  return [
+    ...own.map((workload) => ({ labels: labelsOf(workload), value: value(workload) })),
+    { labels: { namespace: '', pod: '', container: restName }, value: rest },
+  ];
+}
+
+export function sum(left: number, right: number): number {
+  return left + right;
+}
+
+export function oldest(left: number, right: number): number {
+  return Math.max(left, right);
+}

@@ -1,0 +1,25 @@
+// Says in the log of each container that writes faster than it may be read that it is held back.
+//
+// Invariant: at most one notice of a container in `heldBackNoticeMs`.
+
+import { limits } from '../config.ts';
+import type { LossLedger } from './loss-ledger.ts';
+import type { TailedContainer } from './tailed-container.ts';
+
+export class HeldBackNotices {
+  #dueMs: number | undefined;
+
+  /** To be called at each tick. */
+  tick(containers: Iterable<TailedContainer>, losses: LossLedger, nowMs: number): void {
+    this.#dueMs ??= nowMs + limits.heldBackNoticeMs;
+    if (nowMs < this.#dueMs) return;
+    this.#dueMs = nowMs + limits.heldBackNoticeMs;
+    for (const { chain, rule, template } of containers) {
+      const { live, unread } = chain;
+      if (rule.bytesPerSecond === undefined || live === undefined) continue;
+      if (unread > Math.max(rule.bytesPerSecond, limits.pacedBytesMin)) {
+        losses.enterHeldBack(live, unread, template);
+      }
+    }
+  }
+}

@@ -1,0 +1,190 @@
+// What page, `top` and metrics say of rates, errors and costs in the bad hour, held against what
+// was written: a flood while the API throttles, an outburst of errors, a restart with a backlog.
+
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
+import { makeScratch, stopAll, until } from '../support/agent-process.ts';
+import { useBrowser, whyNoBrowser } from '../support/browser.ts';
+import {
+  bytesOnDisk,
+  containerOf,
+  metricsOf,
+  startIncident,
+  statusOf,
+  topOf,
+  topRows,
+  workloadOf,
+  type Incident,
+} from '../support/incident.ts';
+
+const pods = ['cart', 'checkout', 'frontend', 'ledger', 'search', 'fraud', 'mail', 'report'];
+const flooder = 'checkout';
+
+let scratch: ReturnType<typeof makeScratch>;
+
+beforeEach(() => {
+  scratch = makeScratch();
+});
+
+afterEach(async () => {
+  await stopAll();
+  scratch.remove();
+});
+
+/** Writes until the test is over, or the result is called. */
+function write(incident: Incident, pod: string, linesPerSecond: number): () => Promise<unknown> {
+  const stop = new AbortController();
+  const container = containerOf(incident, pod);
+  const { signal } = stop;
+  const containers = () => [container];
+  const done = writeAtRate({ linesPerSecond, seconds: 1e4, containers, tickMs: 50, signal });
+  const end = () => {
+    stop.abort();
+    return done;
+  };
+  onTestFinished(async () => void (await end()));
+  return end;
+}
+
+/** Whether a rate is that of what `pod` writes, as its files say over the same seconds. */
+async function knowsTheRate(incident: Incident, pod: string): Promise<boolean> {
+  const container = containerOf(incident, pod);
+  const before = { bytes: bytesOnDisk(container), atMs: performance.now() };
+  const shown = (await workloadOf(incident, pod)).writtenBytes;
+  const { bytesPerSecond } = await until('ten seconds were measured', async () => {
+    const workload = await workloadOf(incident, pod);
+    return performance.now() - before.atMs > 10_500 && workload.writtenBytes > shown
+      ? workload
+      : undefined;
+  });
+  const seconds = (performance.now() - before.atMs) / 1_000;
+  const rate = (bytesOnDisk(container) - before.bytes) / seconds;
+  return Math.abs(bytesPerSecond / rate - 1) < 0.05;
+}
+
+describe('a flood while the API answers 429', () => {
+  const { open } = whyNoBrowser === '' ? useBrowser() : { open: undefined };
+
+  test('is first with its true rate on the page, in top and in the metrics', async () => {
+    const incident = await startIncident({
+      root: scratch.path,
+      pods,
+      prepare: (_, emulator) => emulator.setFaults({ mode: 'status', status: 429 }),
+    });
+    // Another wrote much, and was shipped, before.
+    const endFlood = write(incident, flooder, 4_000);
+    for (const pod of pods.slice(2)) write(incident, pod, 20);
+    await until('the API throttles', async () => {
+      return (await statusOf(incident)).ship.consecutiveFailures > 0;
+    });
+    await until('the rate is the true one', () => knowsTheRate(incident, flooder));
+
+    const table = await topOf(incident);
+    expect(table.workloads[0]).toMatchObject({ pod: flooder, container: 'api' });
+    expect((await topRows(incident))[0]).toContain(flooder);
+    if (open !== undefined) {
+      const page = await open(`${incident.adminUrl}/`);
+      await page.waitForSelector('#rows tr[data-key]');
+      const first = page.locator('#rows tr').first();
+      expect(await first.getAttribute('data-key')).toBe(`shop/${flooder}/api`);
+      expect(await page.textContent('#busiest strong')).toBe(flooder);
+      const outputs = await page.locator('#plots .plot output').allInnerTexts();
+      expect(outputs[1]).toMatch(/written \d.*shipped/);
+    }
+
+    await containerOf(incident, flooder).rotate();
+    await endFlood();
+    const written = bytesOnDisk(containerOf(incident, flooder));
+    const series = `{namespace="shop",pod="${flooder}",container="api"}`;
+    await until('all that was written is counted', async () => {
+      const metrics = await metricsOf(incident);
+      return metrics[`tailship_container_written_bytes_total${series}`] === written;
+    });
+    const during = await workloadOf(incident, flooder);
+    expect(during.bytes).toBeLessThan(written);
+    expect(during.costPerMonth).toBeGreaterThan(100);
+    await incident.emulator.setFaults([]);
+    const lines = containerOf(incident, flooder).account.lines;
+    await until('all is shipped', async () => {
+      return (await workloadOf(incident, flooder)).behindBytes === 0;
+    });
+    const after = await workloadOf(incident, flooder);
+    expect(after.writtenBytes).toBe(written);
+    expect(after.bytes).toBe(written);
+    expect(after.writtenLines / lines).toBeCloseTo(1, 1);
+  });
+});
+
+describe('an outburst of errors', () => {
+  const { open } = whyNoBrowser === '' ? useBrowser() : { open: undefined };
+
+  test('is red at once on the page and in top, whatever was written before', async () => {
+    const incident = await startIncident({ root: scratch.path, pods });
+    const quiet = containerOf(incident, 'cart');
+    const info = Array.from({ length: 1_000 }, () => '{"severity":"INFO","message":"served"}');
+    for (let round = 0; round < 50; round += 1) quiet.write(info);
+    await until('all is shipped', async () => {
+      return (await workloadOf(incident, 'cart')).entries === 50_000;
+    });
+    expect((await workloadOf(incident, 'cart')).errorShares[0]).toBe(0);
+    const timer = setInterval(
+      () => quiet.write(['{"severity":"ERROR","message":"no connection"}']),
+      200,
+    );
+    onTestFinished(() => clearInterval(timer));
+
+    const page = await open?.(`${incident.adminUrl}/`);
+    const startMs = performance.now();
+    await until('top says so', async () => / 100 /.test((await topRows(incident))[0] ?? ''));
+    const seconds = (performance.now() - startMs) / 1_000;
+    // Ages are of the agent's samples; a loaded machine is late.
+    expect(seconds).toBeLessThan(40);
+    expect((await statusOf(incident)).errorShares[0]).toBe(1);
+    const metrics = await metricsOf(incident);
+    const of = '{namespace="shop",pod="cart",container="api",window="1m"}';
+    expect(metrics[`tailship_container_error_ratio${of}`]).toBeGreaterThan(0);
+    if (page === undefined) return;
+    const cell = page.locator('tr[data-key="shop/cart/api"] td.errors');
+    await until('the page says so', async () => {
+      return (await cell.count()) === 1 && (await cell.innerText()).startsWith('100 %');
+    });
+    expect(await page.textContent('#errors strong')).toBe('100 %');
+    expect(await page.locator('#errors.bad').count()).toBe(1);
+  });
+});
+
+describe('a restart with a backlog', () => {
+  test('costs what is written now, and counts nothing as written that was there', async () => {
+    const incident = await startIncident({
+      root: scratch.path,
+      pods,
+      prepare: (kubelet) => {
+        for (let round = 0; round < 20; round += 1) {
+          containerOf({ kubelet }, 'ledger').writeNext(10_000);
+        }
+      },
+    });
+    const ledger = containerOf(incident, 'ledger');
+    const backlog = bytesOnDisk(ledger);
+    const end = write(incident, 'ledger', 35);
+    await until('the backlog is shipped', async () => {
+      return (await workloadOf(incident, 'ledger')).bytes >= backlog;
+    });
+    await until('it was watched for a while', async () => {
+      return (await workloadOf(incident, 'ledger')).costSeconds > 15;
+    });
+    await end();
+    const written = bytesOnDisk(ledger) - backlog;
+    const workload = await until('all is counted', async () => {
+      const now = await workloadOf(incident, 'ledger');
+      return now.bytes === backlog + written ? now : undefined;
+    });
+    expect(workload.writtenBytes).toBe(written);
+    expect((await metricsOf(incident))['tailship_written_bytes_total']).toBe(written);
+    const chargedPerByte = workload.chargedBytes / workload.bytes;
+    const perSecond = (written / workload.costSeconds) * chargedPerByte;
+    const cost = ((perSecond * 2_628_000) / 1024 ** 3) * 0.5;
+    expect(workload.costPerMonth / cost).toBeGreaterThan(0.75);
+    expect(workload.costPerMonth / cost).toBeLessThan(1.34);
+  });
+});

@@ -1,0 +1,108 @@
+// A node in an incident: fake kubelet, emulator and agent as processes of their own, and what
+// page, metrics and `top` say of them.
+
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import type { AgentStatus, WorkloadStatus } from '../../src/admin/admin-source.ts';
+import type { TopTable } from '../../src/admin/top-table.ts';
+import type { FakeContainer } from '../../src/emulator/kubelet/fake-container.ts';
+import { createFakeKubelet, type FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import {
+  startAgentProcess,
+  startEmulatorProcess,
+  until,
+  type AgentProcess,
+  type EmulatorProcess,
+} from './agent-process.ts';
+import { freePort } from './free-port.ts';
+
+const mainFile = path.resolve(import.meta.dirname, '../../src/main.ts');
+
+export type Incident = {
+  readonly kubelet: FakeKubelet;
+  readonly emulator: EmulatorProcess;
+  readonly agent: AgentProcess;
+  readonly adminUrl: string;
+};
+
+type IncidentOptions = {
+  readonly root: string;
+  readonly pods: readonly string[];
+  readonly flags?: readonly string[];
+  /** Before the agent starts. */
+  readonly prepare?: (kubelet: FakeKubelet, emulator: EmulatorProcess) => unknown;
+};
+
+export async function startIncident(options: IncidentOptions): Promise<Incident> {
+  const { root, pods, flags = [] } = options;
+  const emulator = await startEmulatorProcess();
+  const kubelet = createFakeKubelet({ root: path.join(root, 'log'), seed: 9, writeMode: 'batch' });
+  for (const pod of pods) {
+    kubelet.startPod({ namespace: 'shop', pod, containers: [{ name: 'api', kind: 'text' }] });
+  }
+  await options.prepare?.(kubelet, emulator);
+  const port = await freePort();
+  const agent = startAgentProcess({
+    kubelet,
+    stateDir: path.join(root, 'state'),
+    endpoint: emulator.url,
+    flags: [`--admin-address=127.0.0.1:${port}`, '--price-per-gib=0.5', ...flags],
+  });
+  const incident = { kubelet, emulator, agent, adminUrl: `http://127.0.0.1:${port}` };
+  await until('the agent has found its containers', async () => {
+    const text = await get(incident, '/api/status');
+    return text !== '' && (JSON.parse(text) as AgentStatus).workloads.length === pods.length;
+  });
+  return incident;
+}
+
+export async function get({ adminUrl }: Incident, where: string): Promise<string> {
+  const answer = await fetch(adminUrl + where).catch(() => undefined);
+  return answer === undefined ? '' : await answer.text();
+}
+
+export async function statusOf(incident: Incident): Promise<AgentStatus> {
+  return JSON.parse(await get(incident, '/api/status')) as AgentStatus;
+}
+
+export async function workloadOf(incident: Incident, pod: string): Promise<WorkloadStatus> {
+  const found = (await statusOf(incident)).workloads.find((workload) => workload.pod === pod);
+  if (found === undefined) throw new Error(`${pod} is not shown`);
+  return found;
+}
+
+/** Values of /metrics by series. */
+export async function metricsOf(incident: Incident): Promise<Record<string, number>> {
+  const lines = (await get(incident, '/metrics')).split('\n').filter((line) => /^\w/.test(line));
+  return Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]),
+  );
+}
+
+export async function topOf({ adminUrl }: Incident): Promise<TopTable> {
+  return JSON.parse(await runTop(adminUrl, '--json')) as TopTable;
+}
+
+/** The rows of `top` as a script sees them, the busiest first. */
+export async function topRows({ adminUrl }: Incident): Promise<string[]> {
+  return (await runTop(adminUrl)).trim().split('\n').slice(4);
+}
+
+async function runTop(adminUrl: string, ...flags: string[]): Promise<string> {
+  const words = [mainFile, 'top', '--once', `--admin-address=${new URL(adminUrl).host}`, ...flags];
+  return (await promisify(execFile)(process.execPath, words)).stdout;
+}
+
+export function containerOf({ kubelet }: Pick<Incident, 'kubelet'>, pod: string): FakeContainer {
+  const container = kubelet.containers.find(({ account }) => account.pod === pod);
+  if (container === undefined) throw new Error(`${pod} has no container`);
+  return container;
+}
+
+/** Bytes of all files of a container, none of them compressed. */
+export function bytesOnDisk({ directory }: FakeContainer): number {
+  const names = fs.readdirSync(directory);
+  return names.reduce((sum, name) => sum + fs.statSync(path.join(directory, name)).size, 0);
+}
