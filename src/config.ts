@@ -95,10 +95,7 @@ export const limits = {
   identityBytes: 128 * KiB,
   /** A file that holds less, and no time yet, is waited for this long. */
   identityWaitMs: 2_000,
-  /**
-   * A directory whose time is younger than this when it is listed is listed again: its clock is
-   * coarse.
-   */
+  /** A listed directory whose time is younger is listed again: its clock is coarse. */
   mtimeGrainMs: 2_000,
   /** Between two such listings; with hundreds of files, each costs a millisecond and more. */
   relistMs: 500,
@@ -181,6 +178,8 @@ export const limits = {
   lossNoticesMax: 1_000,
   /** Containers whose losses are kept apart. */
   lossContainersMax: 1_000,
+  /** Losses that the page lists. */
+  lossEventsMax: 50,
   /** Losses that one request tells of. */
   lossNoticesPerRequestMax: 100,
   /**

@@ -24,6 +24,8 @@ import { Chain } from './tail/chain.ts';
 import { addWritten, type Written } from './tail/container-meter.ts';
 import { HeldBackNotices } from './tail/held-back-notices.ts';
 import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
+import { shownNames } from './tail/container-names.ts';
+import { lossWords } from './tail/loss-event.ts';
 import { LossLedger } from './tail/loss-ledger.ts';
 import { OpenFiles, openFilesMax } from './tail/open-files.ts';
 import type { OrphanSource } from './tail/orphan-copy.ts';
@@ -112,8 +114,8 @@ export class Fleet {
         location.container === container,
     );
     loser?.lose(bytes);
-    this.losses.enter(loss, loser?.template, loser?.containerLog.name);
-    this.#log.warn('LINES_LOST', `${file.path}: ${bytes} bytes (${reason})`);
+    this.losses.enter(loss, loser?.template, loser && shownNames(loser.containerLog));
+    this.#log.error('LINES_LOST', `${file.path}: ${bytes} bytes: ${lossWords[reason]}`);
   }
 
   /** Whether positions of it are stored. */

@@ -11,6 +11,7 @@ import type { EncoderPool } from './encode/encoder-pool.ts';
 import { lossBody } from './encode/entries/loss-notice.ts';
 import { limits } from './config.ts';
 import type { Log } from './log.ts';
+import type { RefusalReason } from './ship/answer.ts';
 import type { Shipper, ShipOutcome } from './ship/shipper.ts';
 import { steadyNowMs } from './steady-clock.ts';
 import type { LogFile } from './tail/log-file.ts';
@@ -42,6 +43,8 @@ type PipelineOptions = {
     countMax: number,
     isBusy: (project: string | undefined) => boolean,
   ) => LossNotice[];
+  /** Called for each entry that is refused for good. */
+  readonly refused: (container: TailedContainer, reason: RefusalReason) => void;
 };
 
 /** Where the plans of node logs come from. */
@@ -265,6 +268,10 @@ export class Pipeline {
           if (container === undefined) return;
           heldUp.push(container);
           container.holdUp();
+        },
+        onRefused: (source, reason) => {
+          const container = plan.parts[source]?.container;
+          if (container !== undefined) this.#options.refused(container, reason);
         },
       });
     } finally {

@@ -75,6 +75,8 @@ export type WorkloadStatus = {
   readonly costSeconds: number;
   /** Of its files, since the start: they can no longer be read; absent when there are none. */
   readonly lostBytes?: number;
+  /** Entries since the start that Cloud Logging refused for good; absent when there are none. */
+  readonly refusedEntries?: number;
   /** Oldest first. */
   readonly files: readonly FileStatus[];
 };
@@ -85,6 +87,24 @@ export type ContainerLossStatus = {
   readonly pod: string;
   readonly container: string;
   readonly lostBytes: number;
+  readonly bytesByReason?: Readonly<Record<string, number>>;
+};
+
+/** Something that is not in Cloud Logging, and will not be by itself. */
+export type LossEventStatus = {
+  /** RFC 3339, of the first and, where it went on, of the last of it. */
+  readonly time: string;
+  readonly lastTime?: string;
+  /** Absent where the container is not known. */
+  readonly namespace?: string;
+  readonly pod?: string;
+  readonly container?: string;
+  /** As in the label of the metrics, and in words. */
+  readonly reason: string;
+  readonly why: string;
+  /** Neither where nobody knows how much it was. */
+  readonly bytes?: number;
+  readonly entries?: number;
 };
 
 /** Log files or links of a pod that are not read, because there are too many of them. */
@@ -150,6 +170,8 @@ export type AgentStatus = {
   readonly lostBytesByReason: Readonly<Record<string, number>>;
   /** Containers that have lost bytes, also those that are gone by now. */
   readonly lostByContainer?: readonly ContainerLossStatus[];
+  /** The newest losses, newest first. */
+  readonly losses?: readonly LossEventStatus[];
   /** Pods with more log files or links than are read. */
   readonly overLimit?: readonly OverLimitStatus[];
   /**

@@ -3,7 +3,7 @@
 // Invariant: a metric has at most `containerSeriesMax` containers, whatever runs on the node, and a
 // counter's series never falls.
 
-import type { ErrorShares, WorkloadStatus } from './admin-source.ts';
+import type { AgentStatus, ErrorShares, WorkloadStatus } from './admin-source.ts';
 
 /** Containers that have series of their own. */
 export const containerSeriesMax = 50;
@@ -50,6 +50,7 @@ function joined(left: WorkloadStatus, right: WorkloadStatus): WorkloadStatus {
     lines: left.lines + right.lines,
     bytes: left.bytes + right.bytes,
     writtenBytes: left.writtenBytes + right.writtenBytes,
+    refusedEntries: (left.refusedEntries ?? 0) + (right.refusedEntries ?? 0),
     behindBytes: left.behindBytes + right.behindBytes,
     behindSeconds: Math.max(left.behindSeconds, right.behindSeconds),
   };
@@ -67,6 +68,29 @@ export function topBy(workloads: readonly WorkloadStatus[], rank: Value, value =
 
 export function shippedBytes({ bytes }: WorkloadStatus): number {
   return bytes;
+}
+
+type LossFigures = Pick<AgentStatus, 'lostByContainer' | 'lostBytesByReason'>;
+
+/**
+ * A container keeps the series that its first loss gave it. What has none is `(rest)`, with a 0 of
+ * each reason from the start: the sum over all is what was lost.
+ */
+export function lostSamples({ lostByContainer = [], lostBytesByReason }: LossFigures): Sample[] {
+  const rest: Record<string, number> = { ...lostBytesByReason };
+  const own = lostByContainer.slice(0, containerSeriesMax).flatMap((lost) => {
+    const { namespace, pod, container, bytesByReason = {} } = lost;
+    return Object.entries(bytesByReason).map(([reason, value]) => {
+      rest[reason] = (rest[reason] ?? 0) - value;
+      return { labels: { namespace, pod, container, reason }, value };
+    });
+  });
+  const noNames = { namespace: '', pod: '', container: restName };
+  const others = Object.entries(rest).map(([reason, value]) => ({
+    labels: { ...noNames, reason },
+    value,
+  }));
+  return [...own, ...others];
 }
 
 /** In the order of `ErrorShares`, of which the first is for those who look at a screen. */

@@ -5,6 +5,7 @@
 import type { AgentStatus } from './admin-source.ts';
 import {
   containerSeriesMax,
+  lostSamples,
   oldest,
   ratioSamples,
   restName,
@@ -112,11 +113,17 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'reason',
     ({ droppedByReason }) => droppedByReason,
   ),
-  tailship_lost_bytes_total: counters(
-    'Bytes of log files that can no longer be read.',
-    'reason',
-    ({ lostBytesByReason }) => lostBytesByReason,
-  ),
+  tailship_lost_bytes_total: {
+    type: 'counter',
+    help: `Bytes of log files that can no longer be read, of the first ${containerSeriesMax} containers that lost any; ${restName} is the others' sum.`,
+    read: lostSamples,
+  },
+  tailship_container_dead_lettered_total: {
+    type: 'counter',
+    help: `Entries that the API refused for good, of the ${containerSeriesMax} containers with most.`,
+    read: ({ workloads }) =>
+      topBy(workloads, ({ refusedEntries = 0 }) => refusedEntries).filter(({ value }) => value > 0),
+  },
   tailship_over_limit: {
     type: 'gauge',
     help: 'Log files and links of a pod that are not read, because there are too many of them.',

@@ -16,6 +16,7 @@ export const pageTable: PageTable = {
   '/detail.js': own('detail.js'),
   '/letters.js': own('letters.js'),
   '/logs-link.js': own('logs-link.js'),
+  '/losses.js': own('losses.js'),
   '/names.js': own('names.js'),
   '/numbers.js': own('numbers.js'),
   '/plots.js': own('plots.js'),

@@ -2,7 +2,7 @@
 // text. Pure: it draws what it is given.
 
 import { printable } from '../printable.ts';
-import type { AgentStatus, ErrorShares, WorkloadStatus } from './admin-source.ts';
+import type { AgentStatus, ErrorShares, LossEventStatus, WorkloadStatus } from './admin-source.ts';
 import { bytesText, countText, durationText, moneyText } from '../number-text.ts';
 import { fitTable, wrapParts, type LayoutColumn } from './top-layout.ts';
 
@@ -56,13 +56,10 @@ export const topColumns: readonly Column[] = [
   },
   { ...number('$/MONTH', ({ costPerMonth }) => costPerMonth, moneyText), dispensable: 3 },
   {
-    ...number(
-      'LOST',
-      ({ lostBytes = 0 }) => lostBytes,
-      (bytes) => (bytes === 0 ? '0' : bytesText(bytes)),
-    ),
-    isAlarming: ({ lostBytes = 0 }) => lostBytes > 0,
-    dispensable: 1,
+    ...name('LOST', lostText),
+    value: ({ lostBytes = 0, refusedEntries = 0 }) => lostBytes + refusedEntries,
+    isNumber: true,
+    isAlarming: ({ lostBytes = 0, refusedEntries = 0 }) => lostBytes + refusedEntries > 0,
   },
   { ...name('NAMESPACE', ({ namespace }) => namespace), widthMin: 10 },
   { ...name('POD', ({ pod }) => pod), widthMin: 20 },
@@ -204,6 +201,25 @@ export function topLines(table: TopTable, view: TopView = firstView): string[] {
   return [...headlines, '', head, ...rows.map(({ text }) => text)];
 }
 
+/** `9 B`, `3 refused`, `9 B, 3 refused`. */
+function lostText({ lostBytes = 0, refusedEntries = 0 }: WorkloadStatus): string {
+  const bytes = lostBytes > 0 ? [bytesText(lostBytes)] : [];
+  const refused = refusedEntries > 0 ? [`${countText(refusedEntries)} refused`] : [];
+  return [...bytes, ...refused].join(', ') || '0';
+}
+
+/** The newest loss that is not only refused and kept: `lost 9 B of shop/web-0/app: …`. */
+function newestLoss({ losses = [], lostBytesByReason, droppedByReason }: AgentStatus): string[] {
+  const isGone = ({ reason }: LossEventStatus): boolean =>
+    reason in lostBytesByReason || reason in droppedByReason || reason === 'missed';
+  const loss = losses.find(isGone);
+  if (loss === undefined) return [];
+  const { namespace = '', pod = '', container = '', bytes = 0, entries = 0 } = loss;
+  const amount = bytes > 0 ? bytesText(bytes) : entries > 0 ? `${countText(entries)} entries` : '?';
+  const whose = [namespace, pod, container].filter((text) => text !== '').join('/');
+  return [`LOST ${amount} of ${whose || 'unknown containers'} at ${loss.time}: ${loss.why}`];
+}
+
 /** Of 1, 5 and 15 minutes: `2.4/1.0/<0.1`. */
 function windowsText([, ...shares]: ErrorShares): string {
   return shares.map((share) => percentText(share ?? 0)).join('/');
@@ -235,5 +251,7 @@ function headlineParts({ status, ...table }: TopTable): string[][] {
     `lost ${bytesText(sumOf(status.lostBytesByReason))}`,
     `about ${moneyText(cost)} a month`,
   ];
-  return [first, second].map((parts) => parts.map(printable));
+  return [first, second, newestLoss(status)]
+    .filter((parts) => parts.length > 0)
+    .map((parts) => parts.map(printable));
 }

@@ -15,6 +15,7 @@ import { withoutFeedback } from '../output-target.ts';
 import { Pipeline } from '../pipeline.ts';
 import { refusePlainHttp } from '../ship/plain-http.ts';
 import type { Shipper } from '../ship/shipper.ts';
+import { shownNames } from '../tail/container-names.ts';
 import type { PlanContext } from '../tail/planner.ts';
 import { Spooler } from '../tail/spooler.ts';
 import { untilAborted } from '../until-aborted.ts';
@@ -70,6 +71,10 @@ export async function makeAgent(config: Config, control: Control): Promise<Agent
       slots,
       plannable: () => fleet.plannable(),
       takeLosses: (countMax, isBusy) => fleet.losses.take(countMax, isBusy),
+      refused: (container, reason) => {
+        container.refuse();
+        fleet.losses.note(reason, shownNames(container.containerLog), { bytes: 0, entries: 1 });
+      },
     },
   );
   const startedAtMs = Date.now();

@@ -1,8 +1,10 @@
 // Where the agent learns what there is to read: the containers directory (or raw files), and the
 // API server for the labels of pods.
 
+import { basename } from 'node:path';
+
 import type { Control } from '../control.ts';
-import type { ContainerName } from '../discover/container-name.ts';
+import { parseContainerName, type ContainerName } from '../discover/container-name.ts';
 import { startDiscovery, type Discovery, type DiscoveryEvents } from '../discover/discovery.ts';
 import type { PodMetadata } from '../discover/pods/pod-metadata.ts';
 import { startRawDiscovery } from '../discover/raw-discovery.ts';
@@ -76,8 +78,13 @@ export function findLogs({ config, fleet }: Agent, { log: agentLog }: Control): 
     },
     removed: (log) => fleet.removeLink(log),
     refused: (linkPath, reason) => agentLog.warn('LINK_REFUSED', `${linkPath}: ${reason}`),
-    missed: (linkPath) =>
-      agentLog.warn('LINES_LOST', `${linkPath} came and went before it could be read`),
+    missed: (linkPath) => {
+      fleet.losses.note('missed', parseContainerName(basename(linkPath), ''), {
+        bytes: 0,
+        entries: 0,
+      });
+      agentLog.error('LINES_LOST', `${linkPath} came and went before it could be read`);
+    },
     degraded: (reason) => agentLog.warn('WATCH_DEGRADED', reason),
     crowded: (directory) =>
       agentLog.warn('OVER_LIMIT', `${directory}: its links are more than are read`),

@@ -1,5 +1,7 @@
 // What the ship stage is given: a complete request body, and whose entries it holds.
 
+import type { RefusalReason } from './answer.ts';
+
 /** The entries of one container within a body. */
 export type BatchSource = {
   /** The same object for the same container. */
@@ -24,4 +26,6 @@ export type Batch = {
    * only wait behind them.
    */
   readonly onHeldUp?: (source: number) => void;
+  /** Told that an entry of this source (its index) was refused for good. */
+  readonly onRefused?: (source: number, reason: RefusalReason) => void;
 };

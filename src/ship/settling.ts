@@ -236,6 +236,8 @@ function deadLetter(
     entry: entryBytes(body, starts, index),
   });
   stage.deadLetter(reason, refused.map(letterOf));
+  const { onRefused } = delivery.batch;
+  for (const { index } of refused) onRefused?.(sourceOf(index, delivery), reason);
   suspect(
     refused.map(({ index }) => index),
     delivery,

@@ -19,15 +19,18 @@ import type { Pipeline } from '../pipeline.ts';
 import type { Shipper } from '../ship/shipper.ts';
 import type { Spooler } from '../tail/spooler.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
+import { createGivenUp } from './given-up.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import { letterStatus } from './letter-status.ts';
 import { severityNames } from '../log-severity.ts';
 import type { Log } from '../log.ts';
 import { logsLinkOf } from './logs-link.ts';
+import { lossStatus } from './loss-status.ts';
 import { overLimitOf } from './over-limit.ts';
 import { createPressureReader, type Pressure } from '../host/node-pressure.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import { heldBytesOf } from '../tail/held-budget.ts';
+import { shownNames } from '../tail/container-names.ts';
 import { chargedOf, costPerMonth } from '../tail/container-meter.ts';
 import { errorCount, ErrorMeter } from '../tail/error-meter.ts';
 import type { TailedContainer } from '../tail/tailed-container.ts';
@@ -65,6 +68,7 @@ export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
   const readPressure = createPressureReader();
   let rssBytes = memoryUsage.rss();
   const errors = new ErrorMeter(steadyNowMs());
+  const noteGivenUp = createGivenUp(agent.fleet.losses, log);
   let dueMs = 0;
   let adminMicros = 0;
   const observe = (): void => {
@@ -75,6 +79,7 @@ export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
       const sample = sampleOf(agent);
       rssBytes = sample.rssBytes;
       history.add(sample);
+      noteGivenUp(agent.shipper.counters);
       errors.sample(agent.pipeline.totals, sample.atMs);
     } catch (error) {
       // A fault of the status must not stop the shipping.
@@ -206,6 +211,7 @@ function statusOf(
     ...shipStatus(agent),
     lostBytesByReason: fleet.losses.bytesByReason,
     lostByContainer: fleet.losses.containers,
+    losses: lossStatus(fleet.losses),
     overLimit: overLimitOf(fleet.all(), agent.discovery?.overByPod ?? new Map()),
     refusedByKind: {
       link: agent.discovery?.counters?.refused ?? 0,
@@ -294,17 +300,10 @@ function workloadStatus(
   tailed: TailedContainer,
   nowMs: number,
 ): WorkloadStatus {
-  const { chain, containerLog, lostBytes, meter, totals, written } = tailed;
+  const { chain, containerLog, lostBytes, meter, refusedEntries, totals, written } = tailed;
   const { rates } = meter;
-  const { namespace, pod, container } = containerLog.name ?? {
-    namespace: '',
-    pod: '',
-    container: containerLog.linkPath,
-  };
   return {
-    namespace,
-    pod,
-    container,
+    ...shownNames(containerLog),
     lines: totals.lines,
     bytes: totals.bytes,
     entries: totals.entries,
@@ -322,6 +321,7 @@ function workloadStatus(
     costPerMonth: costPerMonth(rates.chargedBytes, config.pricePerGib),
     costSeconds: rates.chargedSeconds,
     ...(lostBytes > 0 && { lostBytes }),
+    ...(refusedEntries > 0 && { refusedEntries }),
     files: chain.files.map((file) => ({
       name: file.path.slice(file.path.lastIndexOf('/') + 1),
       offset: file.committed,

@@ -1,11 +1,13 @@
-// What was lost so far: the sums, and the notices that are still to be sent.
+// What was lost so far: the sums, the newest events, and the notices that are still to be sent.
 //
-// Invariant: every lost byte is in the sums; a notice may be missing when there are very many.
+// Invariant: every lost byte is in the sums; an event or a notice may be missing when there are
+// very many.
 
 import { limits } from '../config.ts';
 import type { EntryTemplate } from '../encode/entries/entry-template.ts';
 import { lossReasons, type Loss, type LossReason } from './tail-setup.ts';
 import type { ContainerNames } from './container-names.ts';
+import type { LossCause, LossEvent } from './loss-event.ts';
 
 /** Bytes `[offset, offset + bytes)` of one file that will never be shipped, or not yet. */
 export type LossNotice = {
@@ -20,8 +22,14 @@ export type LossNotice = {
   readonly atMs: number;
 };
 
-/** Bytes since the start; kept when the container is long gone. */
-export type ContainerLoss = ContainerNames & { readonly lostBytes: number };
+/** Since the start; kept when the container is long gone. */
+export type ContainerLoss = ContainerNames & {
+  readonly lostBytes: number;
+  readonly bytesByReason: Readonly<Partial<Record<LossReason, number>>>;
+};
+
+/** What goes on is one event. */
+const sameEventMs = 60_000;
 
 /** Where in which file. */
 type LossPlace = Loss['file'];
@@ -33,6 +41,7 @@ export class LossLedger {
   >;
   readonly #containers = new Map<string, ContainerLoss>();
   readonly #notices: LossNotice[] = [];
+  readonly #events: LossEvent[] = [];
 
   /** Bytes since the start. */
   get bytesByReason(): Readonly<Record<LossReason, number>> {
@@ -44,22 +53,59 @@ export class LossLedger {
     return [...this.#containers.values()];
   }
 
+  /** The newest, oldest first. */
+  get events(): readonly LossEvent[] {
+    return this.#events;
+  }
+
   /** Adds a loss; without a template it is only counted, no notice is sent. */
   enter(
     { file, reason, bytes }: Loss,
     template: EntryTemplate | undefined,
     names: ContainerNames | undefined,
   ): void {
-    if (names !== undefined) this.#enterContainer(names, bytes);
+    if (names !== undefined) this.#enterContainer(names, reason, bytes);
+    this.note(reason, names, { bytes, entries: 0 });
     this.#bytesByReason[reason] += bytes;
     if (template !== undefined) this.#notify(file, reason, bytes, template);
   }
 
-  #enterContainer({ namespace, pod, container }: ContainerNames, bytes: number): void {
+  #enterContainer(
+    { namespace, pod, container }: ContainerNames,
+    reason: LossReason,
+    bytes: number,
+  ): void {
     const key = `${namespace}/${pod}/${container}`;
-    const lostBytes = this.#containers.get(key)?.lostBytes;
-    if (lostBytes === undefined && this.#containers.size >= limits.lossContainersMax) return;
-    this.#containers.set(key, { namespace, pod, container, lostBytes: (lostBytes ?? 0) + bytes });
+    const before = this.#containers.get(key);
+    if (before === undefined && this.#containers.size >= limits.lossContainersMax) return;
+    const { lostBytes = 0, bytesByReason = {} } = before ?? {};
+    this.#containers.set(key, {
+      namespace,
+      pod,
+      container,
+      lostBytes: lostBytes + bytes,
+      bytesByReason: { ...bytesByReason, [reason]: (bytesByReason[reason] ?? 0) + bytes },
+    });
+  }
+
+  /** Notes an event; what is counted elsewhere is not added to the sums. */
+  note(
+    cause: LossCause,
+    names: ContainerNames | undefined,
+    { bytes, entries }: Pick<LossEvent, 'bytes' | 'entries'>,
+  ): void {
+    const nowMs = Date.now();
+    const index = this.#events.findLastIndex(
+      (event) => event.cause === cause && isSame(event.names, names),
+    );
+    const before = this.#events[index];
+    if (before !== undefined && nowMs - before.lastAtMs < sameEventMs) {
+      const sums = { bytes: before.bytes + bytes, entries: before.entries + entries };
+      this.#events[index] = { ...before, ...sums, lastAtMs: nowMs };
+      return;
+    }
+    this.#events.push({ atMs: nowMs, lastAtMs: nowMs, names, cause, bytes, entries });
+    if (this.#events.length > limits.lossEventsMax) this.#events.shift();
   }
 
   /** Notes for a container's own log that its rate limit holds it back; nothing is lost by it. */
@@ -92,4 +138,13 @@ export class LossLedger {
     this.#notices.splice(0, Infinity, ...this.#notices.filter((notice) => !left.has(notice)));
     return taken;
   }
+}
+
+function isSame(left: ContainerNames | undefined, right: ContainerNames | undefined): boolean {
+  if (left === undefined || right === undefined) return left === right;
+  return (
+    left.namespace === right.namespace &&
+    left.pod === right.pod &&
+    left.container === right.container
+  );
 }

@@ -33,6 +33,7 @@ export class TailedContainer {
   #pace: Pace | undefined;
   #awaitsLabels: boolean;
   #lostBytes = 0;
+  #refusedEntries = 0;
   #heldUpBatches = 0;
   #servedAt = 0;
   #quietLooks = 0;
@@ -109,6 +110,11 @@ export class TailedContainer {
     return this.meter.written(this);
   }
 
+  /** Entries since the start that Cloud Logging refused for good. */
+  get refusedEntries(): number {
+    return this.#refusedEntries;
+  }
+
   /** Entries that were refused hold its batches up: what is read next would only wait behind. */
   get isHeldUp(): boolean {
     return this.#heldUpBatches > 0;
@@ -160,6 +166,11 @@ export class TailedContainer {
 
   lose(bytes: number): void {
     this.#lostBytes += bytes;
+  }
+
+  /** An entry of it is set aside: Cloud Logging does not take it. */
+  refuse(): void {
+    this.#refusedEntries += 1;
   }
 
   /** Refused entries hold one more of its batches up. */

@@ -94,7 +94,7 @@ describe('an incident', () => {
       tailship_in_flight_bytes: 0,
       'tailship_dead_lettered_total{reason="refused"}': 1,
       'tailship_dropped_total{reason="dead_letter_unwritten"}': 0,
-      'tailship_lost_bytes_total{reason="truncated"}': 0,
+      'tailship_lost_bytes_total{namespace="",pod="",container="(rest)",reason="truncated"}': 0,
     });
     for (const pod of pods) {
       const series = `{namespace="shop",pod="${pod}",container="api"}`;

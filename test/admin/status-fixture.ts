@@ -28,6 +28,7 @@ export const sampleWorkload: WorkloadStatus = {
   chargedBytes: 300_000,
   costPerMonth: 12.34,
   costSeconds: 900,
+  refusedEntries: 2,
   files: [{ name: '0.log', offset: 150_000, readOffset: 152_000, size: 155_000 }],
 };
 
@@ -54,6 +55,15 @@ export const sampleStatus: AgentStatus = {
   deadLetteredByReason: { refused: 4 },
   droppedByReason: { dead_letter_evicted: 2 },
   lostBytesByReason: { truncated: 9 },
+  lostByContainer: [
+    {
+      namespace: 'shop',
+      pod: 'cart-0',
+      container: 'app',
+      lostBytes: 5,
+      bytesByReason: { truncated: 5 },
+    },
+  ],
   overLimit: [{ namespace: 'shop', pod: 'cart-0', kind: 'files', count: 30 }],
   refusedByKind: { link: 16, path: 17 },
   malformedLines: 8,
@@ -102,6 +112,7 @@ export const sampleStatus: AgentStatus = {
       behindBytes: 0,
       behindSeconds: 0,
       errorShares: [0, 0, 0, 0],
+      refusedEntries: 0,
       files: [],
     },
   ],

@@ -61,9 +61,9 @@ describe('topLines()', () => {
       'tailship 1.2.3   NOT READY: state   400 lines/s   4.0 kB/s   shipped 1.0 kB/s   errors 20/10/5.0 %   behind 5.0 kB, 1.5 s   in flight 2.0 kB   CPU 20.0 %   RSS 80 MB',
       'answers 200: 6, 429: 2, SHIP_TIMEOUT: 1   retries 3   dead letters 4   dropped 2   lost 9 B   about $25 a month',
       '',
-      'BYTES/S  LINES/S  ERR%  BEHIND    LAG   TOTAL  ERR 1/5/15M  $/MONTH  LOST  NAMESPACE  POD     CONTAINER',
-      ' 3.9 kB      390     0     0 B  0.0 s   50 kB        0/0/0      $12     0  shop       web-0   <b>&"',
-      '  100 B       10     0  5.0 kB  1.5 s  150 kB   2.4/<0.1/0      $12   9 B  shop       cart-0  app',
+      'BYTES/S  LINES/S  ERR%  BEHIND    LAG   TOTAL  ERR 1/5/15M  $/MONTH            LOST  NAMESPACE  POD     CONTAINER',
+      ' 3.9 kB      390     0     0 B  0.0 s   50 kB        0/0/0      $12               0  shop       web-0   <b>&"',
+      '  100 B       10     0  5.0 kB  1.5 s  150 kB   2.4/<0.1/0      $12  9 B, 2 refused  shop       cart-0  app',
     ]);
   });
 

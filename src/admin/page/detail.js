@@ -2,6 +2,7 @@
 // they are, oldest first. It is drawn again at each answer while it is open; only its plots stay.
 
 import { copyButton } from './copy.js';
+import { lostText } from './losses.js';
 import { logsLinkFor } from './logs-link.js';
 import { bytesText, countText, durationText, moneyText, shareText } from './numbers.js';
 import { createPlots } from './plots.js';
@@ -41,7 +42,7 @@ export function createDetail(drawer) {
         ...severitiesOf(workload),
         make('h3', '', length === 1 ? '1 file' : `${length} files, oldest first`),
         filesOf(workload),
-        legend(),
+        legend(workload),
       );
       // Two samples make a rate.
       trend.hidden = (samples['atMs'] ?? []).length < 2;
@@ -105,7 +106,7 @@ function factsOf(workload) {
     ['Lines', countText(workload.lines)],
     ['Entries', countText(workload.entries)],
     ['Bytes', bytesText(workload.bytes)],
-    ...(workload.lostBytes === undefined ? [] : [['Lost', bytesText(workload.lostBytes)]]),
+    ...(lostText(workload) === '' ? [] : [['Lost', lostText(workload)]]),
   ];
   const pairs = facts.map(([name = '', value = '']) =>
     make('div', '', make('dt', '', name), make('dd', '', value)),
@@ -134,7 +135,8 @@ function severitiesOf({ severities }) {
 }
 
 /** @param {Workload} workload */
-function filesOf({ files }) {
+function filesOf({ files, ...workload }) {
+  const isWhole = lostText(workload) === '';
   const rows = files.map(({ name, offset, readOffset, size, isRotated, isDeleted }) => {
     const state = isDeleted ? 'deleted, held open' : isRotated ? 'rotated' : 'live';
     const bar = make(
@@ -148,7 +150,7 @@ function filesOf({ files }) {
       size === 0
         ? 'empty'
         : left === 0
-          ? `all ${countText(size)} bytes acknowledged`
+          ? `all ${countText(size)} bytes ${isWhole ? 'acknowledged' : 'done with, except for what was lost'}`
           : `acknowledged ${countText(offset)}, read ${countText(readOffset)} of ${countText(size)} bytes`;
     bar.title = text;
     return make(
@@ -169,11 +171,13 @@ function part(className, bytes, size) {
   return node;
 }
 
-function legend() {
+/** @param {Workload} workload */
+function legend(workload) {
+  const done = lostText(workload) === '' ? 'in Cloud Logging' : 'done with, some of it lost';
   return make(
     'p',
     'legend',
-    make('span', '', make('i', 'committed'), 'in Cloud Logging'),
+    make('span', '', make('i', 'committed'), done),
     make('span', '', make('i', 'read'), 'on its way'),
     make('span', '', make('i', ''), 'not read yet'),
   );

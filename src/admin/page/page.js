@@ -5,6 +5,7 @@ import { readAddress, writeAddress } from './address.js';
 import { dateText, switchZone, timeText, zoneName } from './clock.js';
 import { createDetail } from './detail.js';
 import { createLetterList } from './letters.js';
+import { bannerLines, drawLosses, recentLosses } from './losses.js';
 import { cutMiddle } from './names.js';
 import { bytesText, countText, durationText, moneyText, shareText } from './numbers.js';
 import { createPlots } from './plots.js';
@@ -127,21 +128,29 @@ function pill(text, state) {
 
 function showHealth() {
   const failed = failedChecks();
+  const losses = recentLosses(status.losses ?? []);
   const { consecutiveFailures, lastErrorCode } = status.ship;
   const lines = failed.map(
     (/** @type {any} */ { name, reason }) => `${name}: ${reason ?? 'fails'}`,
   );
+  lines.push(...bannerLines(losses));
   if (consecutiveFailures > 0) {
     lines.push(
       `Sending fails (${lastErrorCode}), ${consecutiveFailures} in a row. The lines stay in their files.`,
     );
   }
+  const isBad = failed.length > 0 || losses.length > 0;
   const alarm = element('alarm');
   alarm.hidden = lines.length === 0;
   alarm.textContent = lines.join('\n');
-  alarm.className = failed.length > 0 ? 'alarm' : 'alarm warn';
+  alarm.className = isBad ? 'alarm' : 'alarm warn';
+  const troubles = [
+    losses.length > 0 ? 'lines lost' : '',
+    consecutiveFailures > 0 ? 'sending fails' : '',
+  ].filter(Boolean);
+  const ready = ['ready', ...troubles].join(', ');
   if (failed.length > 0) pill('not ready', 'bad');
-  else if (consecutiveFailures > 0) pill('ready, sending fails', 'warn');
+  else if (troubles.length > 0) pill(ready, isBad ? 'bad' : 'warn');
   else pill('live and ready', 'good');
 }
 
@@ -204,29 +213,23 @@ function costSpan() {
 }
 
 function showLost() {
-  const named = (
-    /** @type {Record<string, number>} */ counts,
-    /** @type {(n: number) => string} */ text,
-  ) =>
-    Object.entries(counts)
-      .filter(([, count]) => count > 0)
-      .map(([reason, count]) => `${text(count)} ${reason.replaceAll('_', ' ')}`);
-  const dropped = named(status.droppedByReason, countText);
-  const bytes = named(status.lostBytesByReason, bytesText);
-  const letters = named(status.deadLetteredByReason, countText);
-  const lost = [...dropped, ...bytes];
+  const { deadLetteredByReason, droppedByReason, lostBytesByReason, losses = [] } = status;
+  const bytes = sumOf(lostBytesByReason);
+  const dropped = sumOf(droppedByReason);
+  const letters = sumOf(deadLetteredByReason);
+  const letterText =
+    letters === 0 ? '' : `${countText(letters)} dead ${letters === 1 ? 'letter' : 'letters'}`;
+  const droppedText = `${countText(dropped)} ${dropped === 1 ? 'entry' : 'entries'}`;
+  const lost = [bytes > 0 ? bytesText(bytes) : '', dropped > 0 ? droppedText : ''].filter(Boolean);
   if (lost.length > 0) {
-    answer('lost', 'bad', lost.join(', '), letters.join(', ') || 'no dead letter');
-  } else if (letters.length > 0) {
-    const count = sumOf(status.deadLetteredByReason);
-    const noun = count === 1 ? 'dead letter' : 'dead letters';
-    answer(
-      'lost',
-      'warn',
-      `${countText(count)} ${noun}`,
-      `${letters.join(', ')}; kept in dead-letter.ndjson`,
+    const newest = losses.find(
+      (/** @type {any} */ { bytes: some = 0, reason }) => some > 0 || reason in droppedByReason,
     );
+    answer('lost', 'bad', lost.join(', '), [newest?.why, letterText].filter(Boolean).join('; '));
+  } else if (letters > 0) {
+    answer('lost', 'warn', letterText, 'refused by Cloud Logging; kept in dead-letter.ndjson');
   } else answer('lost', 'good', 'Nothing', `${countText(status.lines)} lines since the start`);
+  drawLosses(element('losses'), losses);
 }
 
 function showCost() {

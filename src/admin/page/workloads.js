@@ -1,6 +1,7 @@
 // The table of workloads: sorted, searched, walked by keys. page.js gives it the workloads of each
 // answer of the agent, and reports which one is to be opened.
 
+import { lostText } from './losses.js';
 import { nameOf } from './names.js';
 import { bytesText, countText, durationText, moneyText, shareText } from './numbers.js';
 import { minutesText, severityBar } from './severities.js';
@@ -16,7 +17,7 @@ export const manyErrors = 0.05;
  *   entries: number, linesPerSecond: number, bytesPerSecond: number,
  *   shippedLinesPerSecond: number, shippedBytesPerSecond: number,
  *   writtenBytes: number, writtenLines: number, behindBytes: number,
- *   behindSeconds: number, lostBytes?: number, chargedBytes: number, costPerMonth: number,
+ *   behindSeconds: number, lostBytes?: number, refusedEntries?: number, chargedBytes: number, costPerMonth: number,
  *   costSeconds: number, severities: Record<string, number>, errorShares: (number | null)[],
  *   files: { name: string, offset: number, readOffset: number, size: number,
  *     isRotated?: boolean, isDeleted?: boolean }[] }} Workload
@@ -71,6 +72,12 @@ const columns = [
     from: 'wide',
     value: ({ bytes }) => bytes,
     text: ({ bytes }) => bytesText(bytes),
+  },
+  {
+    title: 'Lost',
+    hint: 'since the agent started: bytes of its files that can no longer be read, entries that Cloud Logging refused',
+    value: ({ lostBytes = 0, refusedEntries = 0 }) => lostBytes + refusedEntries,
+    text: (workload) => lostText(workload) || '0',
   },
   {
     title: 'Cost/month',
@@ -233,6 +240,7 @@ function cellOf(column, workload, total) {
   if (value === 0) cell.classList.add('zero');
   if (column.title === 'Lag' && workload.behindSeconds > lateSeconds) cell.classList.add('late');
   if (column.title === 'Errors' && Number(value) > manyErrors) cell.classList.add('errors');
+  if (column.title === 'Lost' && value !== 0) cell.classList.add('errors');
   if (column.title !== 'Workload') cell.textContent = column.text(workload);
   else cell.append(nameOf(workload));
   if (column.title === 'Bytes/s' && total > 0) {
