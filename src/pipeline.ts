@@ -298,7 +298,8 @@ export class Pipeline {
       for (const [at, file] of cut.files.entries()) {
         const segment = cut.segments[at];
         if (segment === undefined || file.offset <= segment.start) continue;
-        ranges.push({ chain, file, drained: file.begin(segment) });
+        const isFlushed = plan.task.sources[index]?.flushFirst === true;
+        ranges.push({ chain, file, drained: file.begin(segment, isFlushed) });
       }
       this.#count(container, source, bytes);
     }
@@ -328,7 +329,7 @@ export class Pipeline {
 
   /**
    * Before it is sent: lines that have no time but that of reading get the same one when they are
-   * sent again, after a kill at any moment.
+   * sent again, and what was flushed is flushed again, after a kill at any moment.
    */
   #saveReadTimes(ranges: readonly Range[]): void {
     const timed = ranges.filter(({ file }) => file.position.readTimes.length > 0);

@@ -312,16 +312,17 @@ function decodeColumns(row: Readonly<Record<string, unknown>>) {
   };
 }
 
-function encodeReadTime({ end, atMs, hash }: ReadTime): string {
-  return hash === undefined ? `${end}:${atMs}` : `${end}:${atMs}:${hash}`;
+function encodeReadTime({ end, atMs, hash, isFlushed }: ReadTime): string {
+  const words = [end, atMs, hash ?? '', isFlushed ? 'flushed' : ''];
+  return words.join(':').replace(/:{1,2}$/, '');
 }
 
 function decodeReadTimes(text: string): Checkpoint['readTimes'] {
   if (text === '') return [];
   return text.split(',').map((pair) => {
-    const [end, atMs, hash] = pair.split(':');
-    const known = hash === undefined ? undefined : Number(hash);
-    return { end: Number(end), atMs: Number(atMs), hash: known };
+    const [end, atMs, hash = '', flushed] = pair.split(':');
+    const known = hash === '' ? undefined : Number(hash);
+    return { end: Number(end), atMs: Number(atMs), hash: known, isFlushed: flushed === 'flushed' };
   });
 }
 

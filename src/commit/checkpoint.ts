@@ -18,6 +18,8 @@ export type ReadTime = {
   readonly atMs: number;
   /** Of up to 256 bytes before `end`; undefined where it is not known. */
   readonly hash: number | undefined;
+  /** The last record before `end` was sent though it may go on there. */
+  readonly isFlushed: boolean;
 };
 
 /** Everything before `offset`, in bytes of the uncompressed file, is acknowledged. */
@@ -32,6 +34,9 @@ export type Checkpoint = CheckpointKey & {
   readonly inode: number;
   readonly bornMs: number;
   readonly fileName: string;
-  /** With `--format raw`: when the lines behind the offset were read that may have been sent. */
+  /**
+   * Of what may have been sent behind the offset: with `--format raw` all of it, else what was
+   * flushed.
+   */
   readonly readTimes: readonly ReadTime[];
 };

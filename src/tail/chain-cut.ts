@@ -45,7 +45,9 @@ export function cutSegments(chain: readonly LogFile[], options: CutOptions): Cha
     }
     if (bytes >= bytesMax || !options.open(file)) break;
     if (file.unread === 0) continue; // It was read before: only its identity shows that.
-    const end = Math.min(file.size, file.offset + bytesMax - bytes);
+    // What was flushed, and perhaps sent, is read again without what follows it by now.
+    const last = file.position.flushedEnd ?? file.size;
+    const end = Math.min(file.size, last, file.offset + bytesMax - bytes);
     segments.push(segmentOf(file, end));
     files.push(file);
     bytes += end - file.offset;

@@ -15,7 +15,7 @@ import type { LogLocation } from './log-location.ts';
 import type { FoundOrphan } from './orphan-copy.ts';
 import { OwnDirectory } from './own-directory.ts';
 import { Positions } from './resume.ts';
-import { continues, isSameIdentity, mayBePackOf } from './same-log.ts';
+import { continues, isSameIdentity, mayBePackOf, truncation } from './same-log.ts';
 import type { LossReason, TailSetup } from './tail-setup.ts';
 
 export class ChainFiles {
@@ -326,14 +326,17 @@ export class ChainFiles {
   #replaceTruncated(index: number): void {
     const old = this.#list[index];
     if (old === undefined) return;
-    const text = `${old.path} was truncated at ${old.offset} of ${old.size} bytes`;
-    this.#setup.report('FILE_TRUNCATED', text);
+    const { size, offset, path } = old;
     const fresh = new LogFile(old, this.#setup);
     fresh.takeDescriptorFrom(old);
-    this.lose(old, 'truncated'); // What was cut off cannot be read any more.
+    this.#setup.report('FILE_TRUNCATED', truncation({ path, size, offset }, fresh.size));
+    const isIdentified = fresh.identify();
+    // What it still holds may be its own, and is read again; what was cut off cannot be read.
+    const keptBytes = fresh.size < size && continues(fresh, old) ? fresh.size : 0;
+    this.lose(old, 'truncated', keptBytes);
     this.relist(); // It may have been copied before.
     this.#list.splice(index + 1, 0, fresh);
-    if (fresh.identify()) this.#positions.resume(fresh);
+    if (isIdentified) this.#positions.resume(fresh);
   }
 
   /** Closes what is finished; forgets what is no longer on the disk. */
@@ -360,11 +363,11 @@ export class ChainFiles {
     }
   }
 
-  /** Gives up what is unread of a file, unless another one holds the same bytes. */
-  lose(file: LogFile, reason: LossReason): void {
+  /** Gives up what is unread past `keptBytes`, unless another file holds the same bytes. */
+  lose(file: LogFile, reason: LossReason, keptBytes = 0): void {
     const isElsewhere = this.#list.some((other) => other !== file && isSameIdentity(other, file));
     if (isElsewhere) file.dropUnread();
-    else file.giveUp(reason);
+    else file.giveUp(reason, { keptBytes });
   }
 
   /** Reports what the operating system or the rules for links say; throws anything else. */

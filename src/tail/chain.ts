@@ -333,12 +333,15 @@ export class Chain {
   }
 
   /**
-   * Whether its first unread record has waited too long for its end. A second flush would find the
-   * same bytes.
+   * Whether its first unread record has waited too long for its end, or did so in an earlier run. A
+   * second flush would find the same bytes.
    */
   isFlushDue(nowMs: number, partialFlushMs: number): boolean {
     const sinceMs = this.#stuckSinceMs;
-    if (sinceMs === undefined || nowMs - sinceMs < partialFlushMs) return false;
+    if (sinceMs === undefined) return false;
+    const first = this.files.find(({ unread }) => unread > 0);
+    const isRepeated = first?.position.flushedEnd !== undefined;
+    if (!isRepeated && nowMs - sinceMs < partialFlushMs) return false;
     return this.#flushedAtMs === undefined || this.#flushedAtMs < sinceMs;
   }
 

@@ -183,10 +183,10 @@ export class LogFile {
     this.spool.setNeeded(false);
   }
 
-  /** Takes what is unread as lost, of at least `sizeMin`. What is on its way counts as it comes. */
-  giveUp(reason: LossReason, sizeMin = 0): void {
+  /** Takes what is unread past `keptBytes` as lost; it had `sizeMin` bytes at least. */
+  giveUp(reason: LossReason, { keptBytes = 0, sizeMin = 0 } = {}): void {
     this.#size.set(Math.max(this.size, sizeMin));
-    const bytes = this.unread;
+    const bytes = this.size - Math.max(this.offset, keptBytes);
     if (bytes > 0) this.#setup.lost({ file: this, reason, bytes });
     this.dropUnread();
   }
@@ -380,10 +380,11 @@ export class LogFile {
     assert(this.committed <= this.offset && this.offset <= this.size, 'a position is in the file');
   }
 
-  /** Puts what a task has drained from `segment` on its way. */
-  begin({ start, fallbackTime }: Pick<Segment, 'start' | 'fallbackTime'>): DrainedRange {
-    const isTimed = this.format !== 'raw';
-    return this.#position.begin(start, isTimed ? undefined : Date.parse(fallbackTime));
+  /** Puts what a task has drained from `segment` on its way; flushed: before its end came. */
+  begin(segment: Pick<Segment, 'start' | 'fallbackTime'>, isFlushed = false): DrainedRange {
+    const isKept = isFlushed || this.format === 'raw';
+    const read = { atMs: Date.parse(segment.fallbackTime), isFlushed };
+    return this.#position.begin(segment.start, isKept ? read : undefined);
   }
 
   /** Returns by how many bytes `committed` moved. */

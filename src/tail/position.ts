@@ -46,7 +46,7 @@ export class Position {
     return this.#committed;
   }
 
-  /** Of the lines behind `committed` that may have been sent, oldest first. */
+  /** Of what may have been sent behind `committed`, oldest first. */
   get readTimes(): readonly ReadTime[] {
     return this.#readTimes;
   }
@@ -78,16 +78,21 @@ export class Position {
     this.#hash = hash;
   }
 
+  /** Where a record ends that was flushed there and may have been sent, if it is read next. */
+  get flushedEnd(): number | undefined {
+    return this.#readTimes.find(({ end, isFlushed }) => isFlushed && end > this.#offset)?.end;
+  }
+
   /**
-   * Puts what was drained from `start` on its way; `readAtMs` is the time that lines got which have
-   * none of their own.
+   * Puts what was drained from `start` on its way; `read` says what must be the same should it be
+   * sent again.
    */
-  begin(start: number, readAtMs: number | undefined): DrainedRange {
+  begin(start: number, read: Pick<ReadTime, 'atMs' | 'isFlushed'> | undefined): DrainedRange {
     this.#lowWater ??= createLowWater(start);
     const end = this.#offset;
     const marked = this.#readTimes.at(-1)?.end ?? start;
-    if (readAtMs !== undefined && end > marked) {
-      this.#readTimes = [...this.#readTimes, { end, atMs: readAtMs, hash: this.#hash }];
+    if (read !== undefined && end > marked) {
+      this.#readTimes = [...this.#readTimes, { ...read, end, hash: this.#hash }];
     }
     this.#begun.push({ end, hash: this.#hash });
     return { lowWater: this.#lowWater, ticket: this.#lowWater.begin(start, end) };

@@ -14,7 +14,15 @@ import { parseFileName, sameRotation } from './file-name.ts';
 import type { ListedFile } from './listing.ts';
 import type { LogFile } from './log-file.ts';
 import type { LogLocation } from './log-location.ts';
-import { holds, isBornAt, isCopyOf, isFileOf, isSameIdentity, provenEnd } from './same-log.ts';
+import {
+  holds,
+  isBornAt,
+  isCopyOf,
+  isFileOf,
+  isSameIdentity,
+  provenEnd,
+  truncation,
+} from './same-log.ts';
 import type { KnownOffset, LossReason, TailSetup } from './tail-setup.ts';
 
 /** What a stored position is to a file; `lost`: the file is the same, its bytes are others. */
@@ -32,6 +40,8 @@ export class Positions {
   readonly #forgetsLater = new Map<LogFile, number>();
   #listings = 0;
   #isListed = false;
+  /** What a start found shorter than it was, or with other bytes, and what was unread of it. */
+  #truncated: { readonly file: LogFile; readonly known: KnownOffset }[] = [];
   /** Of the first listing, whose files are met in several looks when they are many. */
   readonly #firstFrom: 'start' | 'end';
 
@@ -91,11 +101,25 @@ export class Positions {
     if (head === undefined || identity === undefined) return;
     if (predecessor !== undefined) return this.#begin(file, predecessor.identity);
     const { known, lost } = this.#find(file, head);
-    if (known !== undefined) return this.#goOn(file, head, known);
+    if (known !== undefined) {
+      const isShorter = file.size < (known.size ?? 0) && isFileOf(file, known);
+      if (isShorter) this.#noteTruncated(file, known, file.size);
+      this.#goOn(file, head, known);
+      if (isShorter) this.#setup.remember(file.checkpoint());
+      return;
+    }
     if (lost === undefined) return this.#begin(file, undefined);
-    const text = `${file.path} does not hold the ${lost.offset} bytes any more that were read of it`;
-    this.#setup.report('FILE_TRUNCATED', text);
+    this.#noteTruncated(file, lost, 0);
     this.#begin(file, { idPrefix: lost.instance === '' ? head.formerPlace : lost.instance });
+  }
+
+  /** Reports it; what was unread past `keptBytes` is told when its copy could have been found. */
+  #noteTruncated(file: LogFile, known: KnownOffset, keptBytes: number): void {
+    const size = known.size ?? known.offset;
+    const before = { path: file.path, size, offset: known.offset };
+    this.#setup.report('FILE_TRUNCATED', truncation(before, file.size));
+    const offset = Math.max(provenEnd(known), keptBytes);
+    if (offset < size) this.#truncated.push({ file, known: { ...known, offset } });
   }
 
   #find(
@@ -214,7 +238,7 @@ export class Positions {
   forget(file: LogFile, isCopyAwaited: boolean): void {
     if (file.identity === undefined) return;
     const isCopied = file.replaced || isCopyAwaited;
-    if (file.identity.instance !== '' && (isCopied || this.#files().some(isUnknownPack))) {
+    if (isCopied || this.#files().some(isUnknownPack)) {
       this.#forgetsLater.set(file, this.#listings + (isCopied ? 1 : 0));
       return;
     }
@@ -241,14 +265,30 @@ export class Positions {
    * bytes were unread is known up to the last look that an agent took.
    */
   forgetVanished(): void {
-    const { liveName, restartCount: own } = this.#location;
+    const { podUid, container, liveName, restartCount: own } = this.#location;
     // Kubelets before 1.14 gave each restart a name, and so a chain, of its own.
     const holdsAllRestarts = /^\d+\.log$/.test(liveName);
     for (const known of this.stored) {
       const { restartCount } = known;
       if (this.#isThere(known) || !(holdsAllRestarts || restartCount === own)) continue;
-      this.#lose(known, 'deleted');
+      const isCut = this.#truncated.some((each) => isSameKey(each.known, known));
+      if (isCut) this.#setup.forget({ podUid, container, restartCount }, known);
+      else this.#lose(known, 'deleted');
     }
+    for (const { file, known } of this.#truncated) {
+      if (!this.#isCopied(file, known)) this.#tell(known, 'truncated');
+    }
+    this.#truncated = [];
+  }
+
+  /** Whether another file may hold what was cut off. */
+  #isCopied(file: LogFile, known: KnownOffset): boolean {
+    return this.#files().some(
+      (other) =>
+        other !== file &&
+        other.size >= (known.size ?? 0) &&
+        other.head?.lineHash === file.head?.lineHash,
+    );
   }
 
   /**
@@ -274,10 +314,14 @@ export class Positions {
 
   /** What was unread at the last look that an agent took; the position is of no use any more. */
   #lose(known: KnownOffset, reason: LossReason): void {
+    const { podUid, container } = this.#location;
+    this.#setup.forget({ podUid, container, restartCount: known.restartCount }, known);
+    this.#tell(known, reason);
+  }
+
+  #tell({ restartCount, fileName, offset, size }: KnownOffset, reason: LossReason): void {
     const { podUid, container, directory } = this.#location;
-    const { restartCount, fileName, offset, size } = known;
     const owner = { podUid, container, restartCount };
-    this.#setup.forget(owner, known);
     const bytes = Math.max(0, (size ?? offset) - offset);
     if (bytes === 0) return;
     const file = { path: join(directory, fileName), owner, offset, identity: undefined };
@@ -292,6 +336,14 @@ function isByContent(head: FileHead, known: KnownOffset): boolean {
 
 function hasKey({ identity }: LogFile, known: KnownOffset): boolean {
   return identity?.fingerprint === known.fingerprint && identity.instance === known.instance;
+}
+
+function isSameKey(a: KnownOffset, b: KnownOffset): boolean {
+  return (
+    a.restartCount === b.restartCount &&
+    a.fingerprint === b.fingerprint &&
+    a.instance === b.instance
+  );
 }
 
 /** A `.gz` that is known only when it is unpacked. */

@@ -51,6 +51,16 @@ export function continues(file: LogFile, known: LogFile): boolean {
   return hash === undefined || positionHashAt(file.fd, offset) === hash;
 }
 
+/** What is known of a file that was truncated, in words. */
+export function truncation(
+  { path, size, offset }: Pick<LogFile, 'path' | 'size' | 'offset'>,
+  left: number,
+): string {
+  const read = `${offset} bytes had been read`;
+  if (left < size) return `${path} has ${left} bytes, and had ${size}: ${read}`;
+  return `${path} holds other bytes than those that it had: ${read}`;
+}
+
 /** Whether `other` holds the same bytes as far as `file` goes. */
 export function isCopyOf(file: LogFile, other: LogFile): boolean {
   if (file.fd === undefined || other.fd === undefined || other.inode === file.inode) return false;

@@ -153,7 +153,7 @@ export class Spooler {
     this.#options.report('FILE_UNREADABLE', `${file.path}: ${String(error)}`);
     if (error instanceof SpoolOverflow) {
       const isAlone = [...this.#spools.values()].every((spool) => spool.chain === chain);
-      if (isAlone) return file.giveUp('not_unpacked', error.bytes);
+      if (isAlone) return file.giveUp('not_unpacked', { sizeMin: error.bytes });
     } else if (isBroken(error)) {
       if (this.#tries.fail(file.path, sizeOf(file.path))) file.giveUp('not_unpacked');
       return;

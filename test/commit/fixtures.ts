@@ -33,7 +33,10 @@ export function checkpoint(
     positionHash: index % 7 === 0 ? undefined : index * 100_003,
     size: index % 7 === 0 ? undefined : offset,
     bornMs: 1_700_000_000_000.25 + index,
-    readTimes: index % 3 === 0 ? [] : [{ end: offset, atMs: 1_700_000_000_000 + index, hash: 7 }],
+    readTimes: [
+      { end: offset, atMs: 1_700_000_000_000 + index, hash: 7, isFlushed: false },
+      { end: offset + 9, atMs: 1_700_000_000_001, hash: undefined, isFlushed: index % 2 === 0 },
+    ].slice(index % 3),
     device: 2049,
     inode: 262_144 + index,
     fileName: `${index % 5}.log`,

@@ -105,9 +105,13 @@ describe('lines without a time of their own', () => {
 });
 
 describe('a last line without its newline', () => {
-  test.each(formats)(
-    '%s: is one entry, flushed before a kill and read again after',
-    async (format) => {
+  const cases = formats.flatMap((format) => [
+    { format, after: 'its file was rotated' },
+    { format, after: 'its end was written' },
+  ]);
+  test.each(cases)(
+    '$format: is one entry, flushed before a kill and read again after $after',
+    async ({ format, after }) => {
       const log = new Log(node, format);
       fs.writeFileSync(log.live, log.line('a-0'));
       const agent = startAgent(log, ['--partial-flush-ms=100']);
@@ -118,8 +122,10 @@ describe('a last line without its newline', () => {
       agent.signal('SIGKILL');
       await agent.ended;
       await node.emulator.setFaults({});
-      fs.renameSync(log.live, log.path(format === 'cri' ? '.20260305-140705' : '.1'));
-      fs.writeFileSync(log.live, log.lines('b', 3));
+      if (after === 'its file was rotated') {
+        fs.renameSync(log.live, log.path(format === 'cri' ? '.20260305-140705' : '.1'));
+        fs.writeFileSync(log.live, log.lines('b', 3));
+      } else fs.appendFileSync(log.live, `\n${log.lines('b', 3)}`);
       await once(log);
       expect(await shown(node)).toEqual([...names('a', 2), ...names('b', 3)]);
     },

@@ -17,14 +17,14 @@ test.each(seeds)('seed %i: every line arrives once', { timeout }, async (seed) =
 });
 
 const walks = seeds.flatMap((seed) => [
-  { seed, formats: 'cri and docker', isRaw: false },
-  { seed, formats: 'raw', isRaw: true },
+  { seed, formats: 'cri and docker' as const },
+  { seed, formats: 'raw' as const },
 ]);
 test.each(walks)(
   'seed $seed, $formats: logs that begin alike are told apart',
   { timeout },
-  async ({ seed, isRaw }) => {
-    const result = await walkFiles({ seed, steps, isRaw });
+  async ({ seed, formats }) => {
+    const result = await walkFiles({ seed, steps, formats });
     process.stdout.write(`${JSON.stringify(result)}\n`);
     expect(result.rotations).toBeGreaterThan(0);
   },
