@@ -21,6 +21,7 @@ import {
 import { shapeTemplate } from './encode/entries/shape-template.ts';
 import type { Log } from './log.ts';
 import { Chain } from './tail/chain.ts';
+import { keyOf, ownerOf } from './tail/container-key.ts';
 import { addWritten, type Written } from './tail/container-meter.ts';
 import { HeldBackNotices } from './tail/held-back-notices.ts';
 import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
@@ -36,6 +37,7 @@ import { realRoots } from './real-roots.ts';
 import { steadyNowMs } from './steady-clock.ts';
 import type { Loss, TailSetup } from './tail/tail-setup.ts';
 import { TailedContainer } from './tail/tailed-container.ts';
+import { UnknownParsers } from './tail/unknown-parsers.ts';
 import { WakeList } from './tail/wake.ts';
 import type { NodeIdentity } from './host/node-identity.ts';
 
@@ -44,6 +46,7 @@ export class Fleet {
   readonly wakeList: WakeList;
   readonly losses = new LossLedger();
   readonly refusals = new Refusals();
+  readonly unknownParsers = new UnknownParsers();
   readonly #setup: TailSetup;
   readonly #store: CheckpointStore;
   readonly #log: Log;
@@ -224,6 +227,11 @@ export class Fleet {
       () => container.annotations,
       () => container.podTexts,
     );
+    const { unknownParser: parser } = rule;
+    if (parser !== undefined && this.unknownParsers.note(parser, keyOf(container.containerLog))) {
+      const text = `an annotation asks for the parser ${JSON.stringify(parser.slice(0, 100))}, which is not known`;
+      this.#log.warn(undefined, `${text}; the lines are shipped as they are`);
+    }
     const template = shapeTemplate(container.base, this.#nodeIdentity.project, rule.template);
     const own = name?.pod === this.#ownPod ? limits.ownLogBytesPerSecond : Number.POSITIVE_INFINITY;
     const bytesPerSecond = Math.min(own, rule.bytesPerSecond ?? Number.POSITIVE_INFINITY);
@@ -380,21 +388,4 @@ export class Fleet {
     this.wakeList.close();
     for (const { chain } of this.#containers.values()) chain.close();
   }
-}
-
-/**
- * A CRI container's restarts share their directory and so their chain; other logs have one each.
- */
-function keyOf(containerLog: ContainerLog): string {
-  return /^\d+\.log$/.test(containerLog.fileName)
-    ? containerLog.directory
-    : `${containerLog.directory}/${containerLog.fileName}`;
-}
-
-/** Whose positions they are, in the store. */
-function ownerOf({ name, directory, fileName }: ContainerLog): {
-  podUid: string;
-  container: string;
-} {
-  return { podUid: name?.podUid ?? `path:${directory}`, container: name?.container ?? fileName };
 }

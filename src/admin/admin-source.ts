@@ -178,6 +178,8 @@ export type AgentStatus = {
    * `link`: in the containers directory; `path`: a log or its directory. They lead where they must
    * not; each is counted once for each reason.
    */
+  /** Containers whose annotations name a parser that is not known. */
+  readonly unknownParsers?: number;
   readonly refusedByKind?: Readonly<Record<string, number>>;
   readonly malformedLines: number;
   /** Entries in which a pattern of `--redact` matched. */

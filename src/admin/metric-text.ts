@@ -137,6 +137,12 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'kind',
     ({ refusedByKind = {} }) => refusedByKind,
   ),
+  tailship_unknown_parsers_total: {
+    type: 'counter',
+    help: 'Containers whose annotations name a parser that is not known.',
+    read: ({ unknownParsers }) =>
+      unknownParsers === undefined ? [] : [{ labels: {}, value: unknownParsers }],
+  },
   tailship_read_errors_total: counter('Reads that failed.', ({ readErrors }) => readErrors),
   // ── what is still to do
   tailship_behind_bytes: gauge(

@@ -3,6 +3,7 @@
 
 import type { Draft, RuleGlobs } from './draft.ts';
 import { namesOf, re2Of } from './foreign-pattern.ts';
+import { parserNamed } from '../known-parsers.ts';
 import { isComputed, type Place } from './section.ts';
 
 /** Where a filter is, what it is called, and which containers it is for. */
@@ -71,23 +72,6 @@ function addContainerGrep(
   );
 }
 
-/** Formats of the parsers that agents bring along, by their names. */
-const formatNames: Readonly<Record<string, string>> = {
-  json: 'json',
-  logfmt: 'logfmt',
-  nginx: 'nginx',
-  'k8s-nginx-ingress': 'nginx',
-  apache: 'apache',
-  apache2: 'apache',
-  syslog: 'syslog',
-  'syslog-rfc3164': 'syslog',
-  'syslog-rfc3164-local': 'syslog',
-  'syslog-rfc5424': 'syslog',
-};
-
-/** Parsers of the runtime's own lines, which tailship reads by itself. */
-const runtimeNames = new Set(['docker', 'cri', 'containerd', 'docker-daemon', 'cri-log', 'none']);
-
 /** How lines are parsed. */
 export type LineFormat = {
   readonly format: string;
@@ -97,11 +81,10 @@ export type LineFormat = {
   readonly types?: string | undefined;
 };
 
-/** The rules' `parse` for a format; `lines` when it is what tailship does anyway. */
+/** The rules' `parse` for a format; `own` when it is what tailship does anyway. */
 function parseOf({ format, pattern, types }: LineFormat): unknown {
   const name = format.toLowerCase();
-  if (runtimeNames.has(name)) return 'lines';
-  const known = formatNames[name];
+  const known = name === 'json' ? 'json' : parserNamed(name);
   if (known !== undefined) return known;
   const text = name === 'regex' || name === 'regexp' ? pattern : format;
   if (text === undefined || (!text.startsWith('/') && pattern === undefined)) return undefined;
@@ -149,7 +132,7 @@ export function addParser(site: FilterSite, { key, formats, keepsOthers }: Parse
     if (parse === undefined) draft.note('none', place, subject, text);
   }
   // JSON objects, and klog's lines, are read without a rule.
-  const own = new Set<unknown>(isText(path) ? ['lines', 'json', 'klog'] : ['lines']);
+  const own = new Set<unknown>(isText(path) ? ['own', 'json', 'klog'] : ['own']);
   const wanted = actions.filter(({ parse }) => parse !== undefined && !own.has(parse));
   if (wanted.length === 0) {
     if (actions.some(({ parse }) => own.has(parse))) {

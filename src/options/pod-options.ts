@@ -96,6 +96,6 @@ export const podOptions = {
     isHot: true,
     default: false,
     commands: ['run', 'check'],
-    help: 'Obey tailship.dev/exclude, join-stack-traces, rate-limit and sample, annotations of the pods.',
+    help: 'Obey annotations of the pods: tailship.dev/exclude, join-stack-traces, rate-limit, sample; fluentbit.io/parser, exclude.',
   },
 } as const satisfies Record<string, OptionRow>;

@@ -213,6 +213,7 @@ function statusOf(
     lostByContainer: fleet.losses.containers,
     losses: lossStatus(fleet.losses),
     overLimit: overLimitOf(fleet.all(), agent.discovery?.overByPod ?? new Map()),
+    unknownParsers: fleet.unknownParsers.count,
     refusedByKind: {
       link: agent.discovery?.counters?.refused ?? 0,
       path: fleet.refusals.count,

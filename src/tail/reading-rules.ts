@@ -18,12 +18,14 @@ import {
 } from '../record-rule.ts';
 import {
   compileRules,
+  type NamedSteps,
   type ResolvedRules,
   type RuledContainer,
   type TemplateChange,
   type Texts,
 } from '../rules/resolve-rules.ts';
 import type { Rule } from '../rules/rule.ts';
+import { agentWishes, type AgentWishes } from './agent-annotations.ts';
 import type { ContainerNames } from './container-names.ts';
 
 /** What holds for one container. */
@@ -38,6 +40,8 @@ export type ReadingRule = {
   readonly records: RecordRule | undefined;
   /** undefined: entries are as they are without rules. */
   readonly template: TemplateChange | undefined;
+  /** What an annotation asks for, and nobody here knows. */
+  readonly unknownParser: string | undefined;
 };
 
 export type Annotations = Readonly<Record<string, string>>;
@@ -53,6 +57,7 @@ export const noRule: ReadingRule = Object.freeze({
   bytesPerSecond: undefined,
   records: undefined,
   template: undefined,
+  unknownParser: undefined,
 });
 
 type Rate = { readonly glob: ContainerGlob; readonly bytesPerSecond: number };
@@ -107,25 +112,27 @@ export class ReadingRules {
     const matches = (glob: ContainerGlob) => glob(names);
     const annotated = this.#obeysAnnotations ? (annotations() ?? {}) : {};
     const own = ruleOf(annotated, names);
+    const wishes = agentWishes(annotated, names.container);
     const isIncluded = this.#include.length === 0 || this.#include.some(matches);
     const rate = this.#rates.find(({ glob }) => glob(names))?.bytesPerSecond;
     return {
-      isExcluded: !isIncluded || this.#exclude.some(matches) || own.isExcluded,
+      isExcluded: !isIncluded || this.#exclude.some(matches) || own.isExcluded || wishes.isExcluded,
       joinStackTraces: own.joinStackTraces,
       bytesPerSecond: smaller(rate, own.bytesPerSecond),
-      ...this.#shape(names, annotated, podTexts),
+      ...this.#shape(names, { annotated, wishes }, podTexts),
+      unknownParser: wishes.unknownParser,
     };
   }
 
   #shape(
     names: ContainerNames,
-    annotated: Annotations,
+    { annotated, wishes }: { readonly annotated: Annotations; readonly wishes: AgentWishes },
     podTexts: () => PodTexts | undefined,
   ): Pick<ReadingRule, 'records' | 'template'> {
     const records = this.#recordRule(names, annotated);
-    if (this.#resolve === undefined) return { records, template: undefined };
-    const resolved = this.#resolve({ ...names, ...(podTexts() ?? noPodTexts) });
-    const { steps, firstLine, template } = resolved;
+    const resolved = this.#resolve?.({ ...names, ...(podTexts() ?? noPodTexts) });
+    const { firstLine, template } = resolved ?? {};
+    const steps = joinedSteps(resolved?.steps, wishes);
     if (steps === undefined && firstLine === undefined) return { records, template };
     const { redact, shares } = records ?? { redact: [], shares: undefined };
     const looking = { ...(steps !== undefined && { steps }), ...(firstLine && { firstLine }) };
@@ -146,7 +153,7 @@ export class ReadingRules {
 function ruleOf(
   annotations: Annotations,
   { container }: ContainerNames,
-): Omit<ReadingRule, 'records' | 'template'> {
+): Omit<ReadingRule, 'records' | 'template' | 'unknownParser'> {
   const excluded = (annotations['tailship.dev/exclude'] ?? '')
     .split(',')
     .map((part) => part.trim());
@@ -156,6 +163,13 @@ function ruleOf(
     joinStackTraces: join === 'true' ? true : join === 'false' ? false : undefined,
     bytesPerSecond: annotatedRate(annotations['tailship.dev/rate-limit']),
   };
+}
+
+/** The operator's rules come first. */
+function joinedSteps(steps: string | undefined, wishes: AgentWishes): string | undefined {
+  if (wishes.steps.length === 0) return steps;
+  const own = JSON.parse(steps ?? '[]') as readonly NamedSteps[];
+  return JSON.stringify([...own, ...wishes.steps]);
 }
 
 function annotatedRate(text: string | undefined): number | undefined {

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { FakePod } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
+import { entriesOf, withAdmin } from '../support/agent-status.ts';
 import { fakePod, FakeApiServer } from '../support/fake-api-server.ts';
 import { type Scene, useScene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
@@ -142,6 +143,46 @@ describe('annotations of the pods', () => {
       await until('some came', async () => ((await shippedByPod())[metadata.name] ?? 0) > 0);
       server.put(fakePod(1, { node }));
       await expectExactlyOnce({ kubelet, emulator });
+    } finally {
+      await server.close();
+    }
+  });
+
+  test('of Fluent Bit parse, hide, and are told once where a parser is not known', async () => {
+    const server = new FakeApiServer();
+    const node = 'gke-blue-pool-1-7f3a';
+    const url = await server.listen();
+    try {
+      const wishes: Record<string, string>[] = [
+        { 'fluentbit.io/parser_stdout-app': 'logfmt' },
+        { 'fluentbit.io/exclude': 'true' },
+        { 'fluentbit.io/parser': 'of-mine' },
+        { 'fluentbit.io/parser': 'of-mine' },
+      ];
+      const pods = wishes.map((annotations, at) => fakePod(at, { node, annotations }));
+      for (const pod of pods) server.put(pod);
+      const admin = await withAdmin();
+      const flags = [`--kubernetes-api=${url}`, '--pod-annotations', '--metadata-wait-ms=30s'];
+      const running = startAgentProcess({ ...agent, flags: [...flags, ...admin.flags] });
+      for (const { metadata } of pods) {
+        const pod = startPod(metadata.name, 0, { uid: metadata.uid });
+        pod
+          .container()
+          .write([
+            { text: 'level=warn msg="a b" n=1' },
+            { text: 'level=warn msg=c', stream: 'stderr' },
+          ]);
+      }
+      const all = await until('all came', async () => {
+        const entries = await entriesOf(emulator.url);
+        return entries.length === 6 ? entries : undefined;
+      });
+      const [parsed] = all.filter(({ jsonPayload }) => jsonPayload !== undefined);
+      expect(parsed?.jsonPayload).toMatchObject({ msg: 'a b', n: '1' });
+      expect(await shippedByPod()).not.toHaveProperty(pods[1]?.metadata.name ?? '');
+      const told = running.warnings().filter((line) => line.includes('of-mine'));
+      expect(told).toHaveLength(1);
+      expect((await admin.status())?.unknownParsers).toBe(2);
     } finally {
       await server.close();
     }

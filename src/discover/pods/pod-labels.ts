@@ -16,7 +16,7 @@ export type PodFacts = {
   readonly pod: string;
   /** Members of the entries' labels, without braces; may be ''. */
   readonly labels: string;
-  /** Those under `tailship.dev/`; undefined where there are none. */
+  /** Those that ask something of a log agent; undefined where there are none. */
   readonly annotations: Texts | undefined;
   /** What rules may ask for: all labels as they are, and all annotations that are not long. */
   readonly texts: PodTexts;
@@ -70,10 +70,13 @@ export function describePod(object: unknown): PodFacts | undefined {
   };
 }
 
+/** Ours, and those of Fluent Bit that are understood. */
+const ownKey = /^(?:tailship\.dev\/|fluentbit\.io\/(?:parser|exclude))/;
+
 /** What a pod asks of tailship. */
 function ownAnnotations(annotations: Texts): Texts | undefined {
   const own = Object.entries(annotations).filter(
-    ([key, value]) => key.startsWith('tailship.dev/') && value.length <= annotationLengthMax,
+    ([key, value]) => ownKey.test(key) && value.length <= annotationLengthMax,
   );
   return own.length === 0 ? undefined : Object.fromEntries(own);
 }
