@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 const writer = '/usr/lib/systemd/systemd-journal-remote';
@@ -94,4 +95,24 @@ export function journalctl(file: string): Record<string, unknown>[] {
   const printed = execFileSync('journalctl', words, { maxBuffer: 1 << 30, encoding: 'utf8' });
   const lines = printed.trim().split('\n');
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+/**
+ * Gives a file other numbers, as if it followed `by` entries of the numbering `seqnumId`, or had one
+ * of its own: journald goes on counting from file to file, systemd-journal-remote does not.
+ */
+export function renumber(file: string, { by, seqnumId }: { by: number; seqnumId: string }): void {
+  const bytes = readFileSync(file);
+  Buffer.from(seqnumId, 'hex').copy(bytes, 72);
+  const add = (at: number) => bytes.writeBigUInt64LE(bytes.readBigUInt64LE(at) + BigInt(by), at);
+  add(160);
+  add(168);
+  const last = Number(bytes.readBigUInt64LE(136));
+  for (let at = Number(bytes.readBigUInt64LE(88)); at <= last;) {
+    if (bytes[at] === 3) add(at + 16);
+    at += Math.ceil(Number(bytes.readBigUInt64LE(at + 8)) / 8) * 8;
+  }
+  // Two files may be copies of one, but never are one.
+  randomBytes(16).copy(bytes, 24);
+  writeFileSync(file, bytes);
 }

@@ -99,7 +99,7 @@ export class JournalListing {
     }
     for (const [id, file] of this.#files) {
       if (seen.has(id) || file.isGone) continue;
-      file.lose();
+      this.#try(file.path, () => file.lose());
       isChanged = true;
     }
     return isChanged;
@@ -110,7 +110,7 @@ export class JournalListing {
     const file = this.#files.get(this.#idsByInode.get(inodeOf(path) ?? '') ?? '');
     if (file === undefined) return undefined;
     if (file.path === path || file.isOpen) {
-      file.rename(path);
+      this.#try(path, () => file.rename(path));
       return { file, isKnown: true };
     }
     // The inode may be another file's by now.
@@ -154,12 +154,14 @@ export class JournalListing {
   }
 
   #lookAtFiles(): void {
-    for (const file of this.#files.values()) {
-      try {
-        file.look();
-      } catch (error) {
-        this.#fail(file.path, error);
-      }
+    for (const file of this.#files.values()) this.#try(file.path, () => file.look());
+  }
+
+  #try(path: string, look: () => void): void {
+    try {
+      look();
+    } catch (error) {
+      this.#fail(path, error);
     }
   }
 }

@@ -14,6 +14,8 @@ import { readJournalHeader, type JournalHeader } from '../../journal/journal-hea
 import type { JournalResult, JournalSegment } from '../../encode/drain-task.ts';
 
 const blockBytes = 4096;
+/** journald has left such a file, whatever its header says. */
+const archivedName = /@[^/]*$|~$/;
 
 export class JournalSourceFile {
   /** Later directories are read first: journald moves from /run to /var. */
@@ -60,7 +62,7 @@ export class JournalSourceFile {
 
   /** Its writer may append to it. */
   get isLive(): boolean {
-    return !this.#isGone && !this.#header.isArchived && !this.#path.endsWith('~');
+    return !this.#isGone && !this.#header.isArchived && !archivedName.test(this.#path);
   }
 
   get hint(): JournalSegment['hint'] {
@@ -73,6 +75,8 @@ export class JournalSourceFile {
   }
 
   rename(path: string): void {
+    // The last entries before it was left are in no header that was read before.
+    if (path !== this.#path) this.look();
     this.#path = path;
     this.#isGone = false;
   }
@@ -115,6 +119,7 @@ export class JournalSourceFile {
 
   /** Its name is gone from the directory. */
   lose(): void {
+    this.look();
     this.#isGone = true;
   }
 
