@@ -14,6 +14,7 @@ import { checkPressure, linuxPressurePlaces } from './cgroup-checks.ts';
 import { checkEndpoint, type EndpointProbes } from './endpoint-checks.ts';
 import { type Finding, warn } from './finding.ts';
 import { checkHost, linuxLimitFiles } from './host-checks.ts';
+import { checkJournal } from './journal-checks.ts';
 import { checkOtherAgents } from './other-agents.ts';
 
 /** Checks, prints, returns the exit code. */
@@ -26,6 +27,7 @@ export async function runCheck(
   const findings = [
     ...warnings.map((text) => warn('environment', text, 'Correct or unset the variable.')),
     ...checkHost(config, linuxLimitFiles),
+    ...checkJournal(config),
     ...checkOtherAgents(config, '/', Date.now()),
     ...checkPressure(loaded, linuxPressurePlaces),
     ...(await checkEndpoint(config, probes)),

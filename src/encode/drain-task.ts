@@ -131,6 +131,8 @@ export type JournalResult = Pick<SourceResult, 'lines' | 'entries' | 'severities
   readonly bytes: number;
   /** Entries that could not be read and were passed over. */
   readonly corruptEntries: number;
+  /** Entries at the end that could not be read; they may be under way. */
+  readonly corruptTail: number;
   /** Fields that were left out or cut. */
   readonly incompleteFields: number;
   /** A twin may follow: nothing was handled. */

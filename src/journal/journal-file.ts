@@ -59,6 +59,7 @@ export class JournalFile {
   readonly #itemBytes: number;
   readonly #entryItemBytes: number;
   #corruptEntries = 0;
+  #corruptTail = 0;
   #hint: ArrayHint | undefined;
 
   /** @throws JournalCorrupt, JournalUnknown, the system's error. */
@@ -76,6 +77,11 @@ export class JournalFile {
     return this.#corruptEntries;
   }
 
+  /** Entries at the end of what was read that could not be: they may be under way. */
+  get corruptTail(): number {
+    return this.#corruptTail;
+  }
+
   /** The array of the last entry that was read. */
   get hint(): ArrayHint | undefined {
     return this.#hint;
@@ -85,7 +91,6 @@ export class JournalFile {
   read(range: JournalRange, accept: (entry: JournalEntry) => boolean): void {
     let array = this.#arrayOf(range);
     let last = range.afterSeqnum;
-    let corrupt = 0;
     while (array !== undefined) {
       this.#hint = array;
       let index = this.#firstAfter(array, range.afterSeqnum);
@@ -93,11 +98,11 @@ export class JournalFile {
         const offset = this.#itemAt(array, index);
         if (offset === 0) return; // Not linked yet.
         const entry = this.#try(() => this.#entryAt(offset));
-        if (entry === undefined) corrupt += 1;
+        if (entry === undefined) this.#corruptTail += 1;
         if (entry === undefined || entry.seqnum <= last) continue;
         last = entry.seqnum;
-        this.#corruptEntries += corrupt;
-        corrupt = 0;
+        this.#corruptEntries += this.#corruptTail;
+        this.#corruptTail = 0;
         if (!accept(entry)) return;
       }
       array = this.#nextArray(array);

@@ -51,6 +51,7 @@ export function drainJournalTask(
     progress.entryCount = file.header.entryCount;
     if (!skipTwins(file, segment, progress)) drainFile(file, { task, segment, body, progress });
     progress.corruptEntries = file.corruptEntries;
+    progress.corruptTail = file.corruptTail;
     progress.incompleteFields = file.fields.incomplete;
   } catch (error) {
     // What was handled before it counts; of the rest nothing can be read.
@@ -76,6 +77,7 @@ function noProgress({ afterSeqnum, hint }: JournalSegment): Progress {
     bytes: 0,
     severities: severityNames.map(() => 0),
     corruptEntries: 0,
+    corruptTail: 0,
     incompleteFields: 0,
     awaitsTwin: false,
     readError: undefined,

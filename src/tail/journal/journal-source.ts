@@ -120,11 +120,13 @@ export class JournalSource implements NodePart {
     this.#result = result;
     file.advance(result, nowMs);
     this.#counters.entries += result.entries;
-    this.#counters.corruptEntries += result.corruptEntries;
     this.#counters.incompleteFields += result.incompleteFields;
-    if (result.readError !== undefined) {
-      this.#setup.report('JOURNAL_UNREADABLE', `${file.path}: ${result.readError}`);
-    }
+    // What the writer has left will not be mended.
+    const tail = result.isAtEnd && !file.isLive ? result.corruptTail : 0;
+    const corrupt = result.corruptEntries + tail;
+    this.#counters.corruptEntries += corrupt;
+    const reason = result.readError ?? (corrupt > 0 ? `${corrupt} entries are damaged` : undefined);
+    if (reason !== undefined) this.#setup.report('JOURNAL_UNREADABLE', `${file.path}: ${reason}`);
     return result;
   }
 
