@@ -135,6 +135,21 @@ export type ShipStatus = {
   readonly lastSuccessAt?: string;
 };
 
+/** Of the node's journal. */
+export type JournalStatus = {
+  readonly files: number;
+  /** Shipped. */
+  readonly entries: number;
+  /** Not acknowledged yet; numbers may be missing, so it is an estimate. */
+  readonly behindEntries: number;
+  /** Deleted before they were read. */
+  readonly lostEntries: number;
+  /** Damaged, and passed over. */
+  readonly corruptEntries: number;
+  /** Left out or cut. */
+  readonly incompleteFields: number;
+};
+
 /** Everything that can be known of a running agent. Totals count from its start. */
 export type AgentStatus = {
   readonly version: string;
@@ -155,6 +170,8 @@ export type AgentStatus = {
   readonly errorShares: ErrorShares;
   /** By severity: `DEFAULT`, `DEBUG` and so on, all nine. */
   readonly entriesBySeverity: Readonly<Record<string, number>>;
+  /** undefined: node logs are off. */
+  readonly journal?: JournalStatus;
   readonly batches: number;
   /** Request bodies as they were sent. */
   readonly sentBytes: number;

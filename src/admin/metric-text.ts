@@ -55,6 +55,22 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     help: 'Part of the entries of the last minutes that are ERROR or above.',
     read: ({ errorShares }) => ratioSamples({}, errorShares),
   },
+  tailship_journal_entries_total: counter(
+    "Entries of the node's journal that were shipped; a part of tailship_entries_total.",
+    ({ journal }) => journal?.entries,
+  ),
+  tailship_journal_behind_entries: gauge(
+    "Entries of the node's journal that are not acknowledged yet, about.",
+    ({ journal }) => journal?.behindEntries,
+  ),
+  tailship_journal_lost_entries_total: counter(
+    "Entries of the node's journal that were deleted before they were read, about.",
+    ({ journal }) => journal?.lostEntries,
+  ),
+  tailship_journal_damaged_entries_total: counter(
+    "Entries of the node's journal that cannot be read and were passed over.",
+    ({ journal }) => journal?.corruptEntries,
+  ),
   tailship_fast_path_lines_total: counter(
     'Lines that the kernel alone encoded.',
     ({ fastPathLines }) => fastPathLines,

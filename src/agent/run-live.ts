@@ -57,6 +57,7 @@ async function liveUntilStopped(agent: Agent, company: Company, control: Control
     ...agent,
     heartbeat,
     pods,
+    journal,
     discovery: logs.discovery,
     reloader,
     get config() {

@@ -25,11 +25,12 @@ export function manifestsText(own: ManifestWords, flags: Flags): string {
     resources: readonly string[];
   };
   const documents = resources.flatMap((name) => parseAllDocuments(readText(`base/${name}`)));
+  let hasNodeLogs = false;
   for (const document of documents as Document[]) {
     const kind = document.get('kind') as string;
     if (!clusterKinds.has(kind)) document.setIn(['metadata', 'namespace'], namespace);
-    if (kind === 'ConfigMap') setConfig(document, own, flags);
-    if (kind === 'DaemonSet') setDaemonSet(document, own);
+    if (kind === 'ConfigMap') hasNodeLogs = setConfig(document, own, flags);
+    if (kind === 'DaemonSet') setDaemonSet(document, own, hasNodeLogs);
   }
   return documents.map((document) => `---\n${String(document).replace(/^---\n/, '')}`).join('');
 }
@@ -42,8 +43,11 @@ function readYaml(name: string): unknown {
   return parse(readText(name));
 }
 
-/** The options that were written, as they were: run has judged them, and judges them again. */
-function setConfig(document: Document, own: ManifestWords, flags: Flags): void {
+/**
+ * The options that were written, as they were: run has judged them, and judges them again. Returns
+ * whether node logs are shipped.
+ */
+function setConfig(document: Document, own: ManifestWords, flags: Flags): boolean {
   const { config: file, ...raw } = flags;
   const written = withNumbers(raw);
   const values = parse(document.getIn(['data', 'tailship.yaml']) as string) as object;
@@ -62,6 +66,7 @@ function setConfig(document: Document, own: ManifestWords, flags: Flags): void {
     throw new AgentError('CONFIG_INVALID', text);
   }
   document.setIn(['data', 'tailship.yaml'], stringify(mixed));
+  return mixed['nodeLogs'] === 'auto';
 }
 
 /** In a file a number is a number, not the text that a flag is. */
@@ -82,7 +87,7 @@ function gkeConfig(): { readonly exclude?: readonly string[] } {
   return parse(patch.data['tailship.yaml']) as { exclude: string[] };
 }
 
-function setDaemonSet(document: Document, own: ManifestWords): void {
+function setDaemonSet(document: Document, own: ManifestWords, hasNodeLogs: boolean): void {
   const containers = document.getIn([...podPath, 'containers']) as { items: unknown[] };
   for (const index of containers.items.keys()) {
     document.setIn([...podPath, 'containers', index, 'image'], own.image);
@@ -95,6 +100,7 @@ function setDaemonSet(document: Document, own: ManifestWords): void {
       document.setIn([...podPath, 'nodeSelector', label], value);
     }
   }
+  if (hasNodeLogs) addNodeLogMounts(document);
   if (own.keySecret !== undefined) {
     const mount = { name: 'key', mountPath: keyDir, readOnly: true };
     document.addIn([...podPath, 'containers', 0, 'volumeMounts'], mount);
@@ -104,6 +110,25 @@ function setDaemonSet(document: Document, own: ManifestWords): void {
   }
   if (own.takeOver !== undefined) addTakeOver(document, own.image, own.takeOver);
 }
+
+/** Those of the component. */
+function addNodeLogMounts(document: Document): void {
+  const patch = readYaml('components/node-logs/daemonset-patch.yaml') as {
+    spec: { template: { spec: NodeLogPatch } };
+  };
+  const { containers, volumes } = patch.spec.template.spec;
+  for (const volume of volumes) {
+    document.addIn([...podPath, 'volumes'], document.createNode(volume));
+  }
+  for (const mount of containers[0]?.volumeMounts ?? []) {
+    document.addIn([...podPath, 'containers', 0, 'volumeMounts'], document.createNode(mount));
+  }
+}
+
+type NodeLogPatch = {
+  readonly containers: readonly { readonly volumeMounts: readonly object[] }[];
+  readonly volumes: readonly object[];
+};
 
 /** An init container with the agent's own configuration, mounts and rights. */
 function addTakeOver(

@@ -33,6 +33,7 @@ import { heldBytesOf } from '../tail/held-budget.ts';
 import { shownNames } from '../tail/container-names.ts';
 import { chargedOf, costPerMonth } from '../tail/container-meter.ts';
 import { errorCount, ErrorMeter } from '../tail/error-meter.ts';
+import type { JournalSource } from '../tail/journal/journal-source.ts';
 import type { TailedContainer } from '../tail/tailed-container.ts';
 import type { RuleTotals, Totals } from '../tail/totals.ts';
 import { version } from '../version.ts';
@@ -50,6 +51,8 @@ export type ShownAgent = {
   readonly heartbeat: Heartbeat;
   readonly discovery: ShownDiscovery | undefined;
   readonly pods: PodMetadata | undefined;
+  /** undefined: node logs are off. */
+  readonly journal?: JournalSource | undefined;
   readonly reloader: ConfigReloader | undefined;
   readonly stopping: boolean;
 };
@@ -207,6 +210,7 @@ function statusOf(
     writtenLines: Math.round(written.lines),
     errorShares: errors.shares(totals, nowMs),
     entriesBySeverity: bySeverity(totals.severities),
+    ...(agent.journal !== undefined && { journal: agent.journal.status }),
     batches: totals.batches,
     ...shipStatus(agent),
     lostBytesByReason: fleet.losses.bytesByReason,

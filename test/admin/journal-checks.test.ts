@@ -36,7 +36,9 @@ test('warns where there is no journal, and of one that is lost at a reboot', () 
   expect(check()).toMatchObject([{ level: 'warn', text: expect.stringContaining('memory only') }]);
   addFile('var');
   addFile('var', 'user-1000.journal');
-  expect(check()).toMatchObject([{ level: 'ok', text: expect.stringContaining('2 journal files') }]);
+  expect(check()).toMatchObject([
+    { level: 'ok', text: expect.stringContaining('2 journal files') },
+  ]);
 });
 
 test('fails where the journal cannot be read', () => {

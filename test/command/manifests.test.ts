@@ -57,7 +57,14 @@ const place = [
   '--location',
   'your-location',
 ];
-const key = await call('--image', image, '--key-secret', 'tailship-key', ...place);
+const key = await call(
+  '--image',
+  image,
+  '--key-secret',
+  'tailship-key',
+  ...place,
+  '--node-logs=auto',
+);
 const takeOver = '--take-over=fluentd=/var/log/fluentd-containers.log.pos';
 const fluentd = await call('--image', image, '--gke', takeOver);
 

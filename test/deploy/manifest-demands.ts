@@ -1,6 +1,7 @@
 // What every set of manifests of deploy/ must keep, whatever rendered it: valid for the API, and in
 // step with this code's flags, paths, ports and limits.
 
+import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 
 import { startAdmin } from '../../src/admin/admin-server.ts';
@@ -49,7 +50,8 @@ export function testManifests(manifests: readonly Manifest[]): void {
       const isRaw = config.format === 'raw';
       const roots = isRaw ? config.rawPath : [config.containersDir, config.logRoot[0] ?? ''];
       const credentials = config.credentialsFile === undefined ? [] : [config.credentialsFile];
-      for (const file of [...roots, ...credentials]) {
+      const journals = config.nodeLogs === 'off' ? [] : config.journalDir;
+      for (const file of [...roots, ...credentials, ...journals]) {
         expect(mountUnder(pod, container, file), file).toMatchObject({ readOnly: true });
       }
       const state = mountUnder(pod, container, config.stateDir);
@@ -61,7 +63,10 @@ export function testManifests(manifests: readonly Manifest[]): void {
         const isOwn = mounted?.includes(name) === true;
         if (!isOwn || hostPath === undefined || hostPath.path.startsWith('/proc/')) continue;
         // The same path inside and outside, or the links would lead nowhere.
-        expect([config.containersDir, ...config.logRoot, config.stateDir]).toContain(hostPath.path);
+        const parents =
+          config.nodeLogs === 'off' ? [] : config.journalDir.map((dir) => path.dirname(dir));
+        const read = [config.containersDir, ...config.logRoot, ...parents];
+        expect([...read, config.stateDir]).toContain(hostPath.path);
         expect(mountUnder(pod, container, hostPath.path)?.volume.hostPath).toEqual(hostPath);
       }
     }

@@ -146,7 +146,7 @@ describe.skipIf(!hasSystemd)('the journal', () => {
     }
     const read = readAll();
     expect(read).toEqual(lines(16 * 5));
-    expect(source.counters.lostEntries).toBe(4 * 5);
+    expect(source.status.lostEntries).toBe(4 * 5);
     expect(reports.some((text) => text.startsWith('LINES_LOST'))).toBe(true);
   });
 

@@ -43,6 +43,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if .Values.credentials.existingSecret -}}
 {{- $_ := set $config "credentialsFile" (printf "/etc/tailship-key/%s" .Values.credentials.key) -}}
 {{- end -}}
+{{- if .Values.nodeLogs -}}{{- $_ := set $config "nodeLogs" "auto" -}}{{- end -}}
 {{- if ne .Values.stateDir "/var/lib/tailship" -}}{{- $_ := set $config "stateDir" .Values.stateDir -}}{{- end -}}
 {{- if ne (join "," .Values.logRoots) "/var/log/pods" -}}{{- $_ := set $config "logRoot" .Values.logRoots -}}{{- end -}}
 {{- toYaml (mergeOverwrite $config (deepCopy .Values.config)) -}}

@@ -33,7 +33,10 @@ export type JournalSetup = {
   readonly report: (code: 'JOURNAL_UNREADABLE' | 'LINES_LOST', text: string) => void;
 };
 
-export type JournalCounters = {
+export type JournalStatus = {
+  readonly files: number;
+  /** Not acknowledged yet; numbers may be missing, so it is an estimate. */
+  readonly behindEntries: number;
   /** Shipped. */
   readonly entries: number;
   /** Could not be read and were passed over. */
@@ -65,12 +68,9 @@ export class JournalSource implements NodePart {
     );
   }
 
-  get counters(): JournalCounters {
-    return this.#counters;
-  }
-
-  get fileCount(): number {
-    return this.#listing.fileCount;
+  get status(): JournalStatus {
+    const { fileCount: files } = this.#listing;
+    return { files, behindEntries: this.behindEntries, ...this.#counters };
   }
 
   /** Entries that were not acknowledged yet; an estimate. */
