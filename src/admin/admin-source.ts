@@ -2,6 +2,7 @@
 // src/admin, which prints. agent-status.ts implements AdminSource; nothing here runs unless a
 // request comes, so that being observable costs next to nothing.
 
+import type { RuleText } from '../rules/rule-text.ts';
 import type { Throttling } from '../host/node-pressure.ts';
 import type { HistoryColumns } from './history.ts';
 
@@ -77,6 +78,8 @@ export type WorkloadStatus = {
   readonly lostBytes?: number;
   /** Entries since the start that Cloud Logging refused for good; absent when there are none. */
   readonly refusedEntries?: number;
+  /** The rules that it has, in their order; absent when there are none. */
+  readonly rules?: readonly RuleText[];
   /** Oldest first. */
   readonly files: readonly FileStatus[];
 };

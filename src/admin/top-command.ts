@@ -86,6 +86,11 @@ function statusUrl({ adminAddress }: Config): string {
   return `http://${valueText({ host, port: adminAddress.port })}/api/status`;
 }
 
+/** What a running agent says of itself. @throws AgentError ADMIN_UNREACHABLE. */
+export async function fetchStatus(config: Config): Promise<AgentStatus> {
+  return (await look(statusUrl(config))).status;
+}
+
 async function look(url: string): Promise<Look> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(requestTimeoutMs) });

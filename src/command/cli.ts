@@ -104,11 +104,18 @@ function optionsCommand(command: Command): Command {
   return command === 'manifests' ? 'run' : command;
 }
 
+const operandCommands: ReadonlySet<Command> = new Set([
+  'dead-letters',
+  'completion',
+  'convert',
+  'rules',
+]);
+
 /** Commands that take words besides flags. */
 function flagWordsOf(command: Command, words: readonly string[]): readonly string[] {
   if (command === 'migrate') return splitMigrationWords(words).rest;
   if (command === 'manifests') return splitManifestWords(words).rest;
-  if (/^(?:dead-letters|completion|convert)$/.test(command)) return splitOperands(words).rest;
+  if (operandCommands.has(command)) return splitOperands(words).rest;
   return words;
 }
 
@@ -200,6 +207,12 @@ const runners: Readonly<Record<Command, Runner>> = {
     const { own, rest } = splitManifestWords(words.slice(1));
     control.write(manifestsText(own, parseFlags('run', rest)).trimEnd());
     return exitDone;
+  },
+  rules: async ({ config }, control, { words }) => {
+    const { ruleVerbs, runRules } = await import('./rules-command.ts');
+    const { operands } = splitOperands(words.slice(1));
+    const verb = chosenOperand('rules', operands, ruleVerbs);
+    return runRules(config, control, { verb, operands: operands.slice(1) });
   },
   top: async ({ config }, control, { signal, outputClosed, terminalInput, terminalSize }) => {
     const { runTop } = await import('../admin/top-command.ts');

@@ -6,6 +6,7 @@ import { commands, type Command, type ConfigKey } from '../options/options.ts';
 import { deadLetterVerbs } from './dead-letters.ts';
 import { commandSummary } from './help.ts';
 import { foreignAgents } from './migration-source.ts';
+import { ruleVerbs } from './rules-command.ts';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 type Shell = (typeof shells)[number];
@@ -14,6 +15,7 @@ type Shell = (typeof shells)[number];
 const operands: Partial<Record<Command, readonly string[]>> = {
   'dead-letters': deadLetterVerbs,
   completion: shells,
+  rules: ruleVerbs,
 };
 
 /** What may follow a flag. */

@@ -89,6 +89,20 @@ const commandTexts: Readonly<Record<Command, CommandText>> = {
       'tailship dead-letters show 1f0a3c9d2b --json',
     ],
   },
+  rules: {
+    summary: 'try rules on lines, and say which rules a running container has',
+    usage: 'test --rules FILE --input FILE|- | explain POD [options]',
+    about:
+      'test encodes the lines of --input without the rules and with them, and prints both as a diff, which\n' +
+      'rules did something, and what a line costs. A line may be as in a log file, or its text alone. Every\n' +
+      'rule is tried, unless --namespace, --pod and --container say whose lines they are. explain asks the\n' +
+      'agent at --admin-address which rules the containers of a pod have, and why.',
+    examples: [
+      'tailship rules test --rules rules.yaml --input app.log --namespace shop',
+      'echo "level=warn msg=hi" | tailship rules test --rules rules.yaml --input -',
+      'tailship rules explain shop/web-0',
+    ],
+  },
   completion: {
     summary: 'completion of commands, options and values for a shell',
     usage: 'bash|zsh|fish',

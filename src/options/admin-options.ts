@@ -10,7 +10,7 @@ export const adminOptions = {
     kind: 'hostPort',
     default: localAdminAddress,
     mayBeOff: true,
-    commands: ['run', 'demo', 'check', 'top'],
+    commands: ['run', 'demo', 'check', 'top', 'rules'],
     placeholder: 'HOST:PORT',
     help: 'Where /livez, /readyz, /metrics, /api/status and the page are served, or `off`.',
   },

@@ -12,6 +12,7 @@ export const commands = [
   'bench',
   'manifests',
   'completion',
+  'rules',
 ] as const;
 export type Command = (typeof commands)[number];
 

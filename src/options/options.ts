@@ -16,7 +16,17 @@ export const options = {
   config: {
     kind: 'path',
     default: undefined,
-    commands: ['run', 'check', 'demo', 'top', 'emulator', 'migrate', 'bench', 'dead-letters'],
+    commands: [
+      'run',
+      'check',
+      'demo',
+      'top',
+      'emulator',
+      'migrate',
+      'bench',
+      'dead-letters',
+      'rules',
+    ],
     placeholder: 'FILE',
     help: 'YAML file of options; flags and variables win over it.',
   },
@@ -59,23 +69,23 @@ export const options = {
   pod: {
     kind: 'text',
     default: undefined,
-    commands: ['run', 'check'],
+    commands: ['run', 'check', 'rules'],
     placeholder: 'NAME',
-    help: 'With --format raw: pod_name of the entries.',
+    help: 'With --format raw, and of rules test: pod_name of the entries.',
   },
   namespace: {
     kind: 'text',
     default: undefined,
-    commands: ['run', 'check'],
+    commands: ['run', 'check', 'rules'],
     placeholder: 'NAME',
-    help: 'With --format raw: namespace_name of the entries.',
+    help: 'With --format raw, and of rules test: namespace_name of the entries.',
   },
   container: {
     kind: 'text',
     default: undefined,
-    commands: ['run', 'check'],
+    commands: ['run', 'check', 'rules'],
     placeholder: 'NAME',
-    help: 'With --format raw: container_name of the entries.',
+    help: 'With --format raw, and of rules test: container_name of the entries.',
   },
   joinStackTraces: {
     kind: 'boolean',
@@ -96,7 +106,7 @@ export const options = {
   once: {
     kind: 'boolean',
     default: false,
-    commands: ['run', 'top'],
+    commands: ['run', 'top', 'rules'],
     help: 'run: ship what is there, print a one-line JSON summary, exit. top: print one table, exit.',
   },
   heldBytesMax: {
@@ -345,7 +355,7 @@ export const options = {
   json: {
     kind: 'boolean',
     default: false,
-    commands: ['check', 'top', 'bench', 'dead-letters'],
+    commands: ['check', 'top', 'bench', 'dead-letters', 'rules'],
     help: 'Print JSON instead of text.',
   },
   verbose: {
@@ -359,7 +369,7 @@ export const options = {
     isHot: true,
     default: 'info',
     choices: ['debug', 'info', 'warn', 'error'],
-    commands: ['run', 'demo', 'emulator', 'check', 'migrate', 'bench', 'dead-letters'],
+    commands: ['run', 'demo', 'emulator', 'check', 'migrate', 'bench', 'dead-letters', 'rules'],
     help: 'Least severity of the log on stderr.',
   },
 } as const satisfies Record<string, OptionRow>;

@@ -87,9 +87,16 @@ export const podOptions = {
     kind: 'rules',
     isHot: true,
     default: undefined,
-    commands: ['run', 'check'],
+    commands: ['run', 'check', 'rules'],
     placeholder: 'FILE',
     help: 'YAML file with a list of rules that shape records; or the list itself, in the file of --config.',
+  },
+  input: {
+    kind: 'text',
+    default: undefined,
+    commands: ['rules'],
+    placeholder: 'FILE',
+    help: 'rules test: lines to try the rules on, of a log file or plain; - is stdin.',
   },
   podAnnotations: {
     kind: 'boolean',

@@ -36,6 +36,7 @@ import { errorCount, ErrorMeter } from '../tail/error-meter.ts';
 import type { JournalSource } from '../tail/journal/journal-source.ts';
 import type { TailedContainer } from '../tail/tailed-container.ts';
 import type { RuleTotals, Totals } from '../tail/totals.ts';
+import { ruleText } from '../rules/rule-text.ts';
 import { version } from '../version.ts';
 
 /** The parts of an agent that are shown; what is not readonly there may be replaced. */
@@ -307,6 +308,7 @@ function workloadStatus(
 ): WorkloadStatus {
   const { chain, containerLog, lostBytes, meter, refusedEntries, totals, written } = tailed;
   const { rates } = meter;
+  const { matching } = tailed.rule;
   return {
     ...shownNames(containerLog),
     lines: totals.lines,
@@ -327,6 +329,7 @@ function workloadStatus(
     costSeconds: rates.chargedSeconds,
     ...(lostBytes > 0 && { lostBytes }),
     ...(refusedEntries > 0 && { refusedEntries }),
+    ...(matching !== undefined && matching.length > 0 && { rules: matching.map(ruleText) }),
     files: chain.files.map((file) => ({
       name: file.path.slice(file.path.lastIndexOf('/') + 1),
       offset: file.committed,

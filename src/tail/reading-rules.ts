@@ -42,6 +42,8 @@ export type ReadingRule = {
   readonly template: TemplateChange | undefined;
   /** What an annotation asks for, and nobody here knows. */
   readonly unknownParser: string | undefined;
+  /** The rules that it has. */
+  readonly matching?: readonly Rule[];
 };
 
 export type Annotations = Readonly<Record<string, string>>;
@@ -128,15 +130,15 @@ export class ReadingRules {
     names: ContainerNames,
     { annotated, wishes }: { readonly annotated: Annotations; readonly wishes: AgentWishes },
     podTexts: () => PodTexts | undefined,
-  ): Pick<ReadingRule, 'records' | 'template'> {
+  ): Pick<ReadingRule, 'records' | 'template' | 'matching'> {
     const records = this.#recordRule(names, annotated);
     const resolved = this.#resolve?.({ ...names, ...(podTexts() ?? noPodTexts) });
-    const { firstLine, template } = resolved ?? {};
+    const { firstLine, template, matching = [] } = resolved ?? {};
     const steps = joinedSteps(resolved?.steps, wishes);
-    if (steps === undefined && firstLine === undefined) return { records, template };
+    if (steps === undefined && firstLine === undefined) return { records, template, matching };
     const { redact, shares } = records ?? { redact: [], shares: undefined };
     const looking = { ...(steps !== undefined && { steps }), ...(firstLine && { firstLine }) };
-    return { records: { redact, shares, ...looking }, template };
+    return { records: { redact, shares, ...looking }, template, matching };
   }
 
   #recordRule(names: ContainerNames, annotated: Annotations): RecordRule | undefined {
@@ -153,7 +155,7 @@ export class ReadingRules {
 function ruleOf(
   annotations: Annotations,
   { container }: ContainerNames,
-): Omit<ReadingRule, 'records' | 'template' | 'unknownParser'> {
+): Omit<ReadingRule, 'records' | 'template' | 'matching' | 'unknownParser'> {
   const excluded = (annotations['tailship.dev/exclude'] ?? '')
     .split(',')
     .map((part) => part.trim());

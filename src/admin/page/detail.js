@@ -40,6 +40,7 @@ export function createDetail(drawer) {
       const { length } = workload.files;
       below.replaceChildren(
         ...severitiesOf(workload),
+        ...rulesOf(workload),
         make('h3', '', length === 1 ? '1 file' : `${length} files, oldest first`),
         filesOf(workload),
         legend(workload),
@@ -112,6 +113,15 @@ function factsOf(workload) {
     make('div', '', make('dt', '', name), make('dd', '', value)),
   );
   return make('dl', 'facts', ...pairs);
+}
+
+/** The rules that it has, and why. @param {Workload} workload */
+function rulesOf({ rules = [] }) {
+  if (rules.length === 0) return [];
+  const rows = rules.map(({ name, does, why }) =>
+    make('li', '', make('span', 'name', name), make('span', '', does), make('span', 'faint', why)),
+  );
+  return [make('h3', '', 'Rules'), make('ul', 'rules', ...rows)];
 }
 
 /** Shares by severity, as soon as there is an entry. @param {Workload} workload */

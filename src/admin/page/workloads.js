@@ -19,6 +19,7 @@ export const manyErrors = 0.05;
  *   writtenBytes: number, writtenLines: number, behindBytes: number,
  *   behindSeconds: number, lostBytes?: number, refusedEntries?: number, chargedBytes: number, costPerMonth: number,
  *   costSeconds: number, severities: Record<string, number>, errorShares: (number | null)[],
+ *   rules?: { name: string, does: string, why: string }[],
  *   files: { name: string, offset: number, readOffset: number, size: number,
  *     isRotated?: boolean, isDeleted?: boolean }[] }} Workload
  * `from` is the width of window that the column needs.

@@ -6,10 +6,10 @@ import type { Stream } from '../entries/entry-template.ts';
 import { incompleteInsertId, insertIdOf } from '../entries/insert-id.ts';
 import { encodeRecord, encodeText } from '../entries/log-entry.ts';
 import type { EncodedRecord, RecordInput } from '../entries/log-entry.ts';
-import type { RecordRules } from '../rules/record-rules.ts';
+import type { RecordRules, RuleEffects } from '../rules/record-rules.ts';
 import { encodeRuled } from '../rules/ruled-record.ts';
 import { isKept } from '../rules/sampling.ts';
-import type { OpenPartial, BytePosition, SourceRun } from './source-run.ts';
+import type { OpenPartial, BytePosition, RuleOutcome, SourceRun } from './source-run.ts';
 
 /** `undecided` is a record that has all that can be said now, so it gets no mark. */
 export type Incomplete = 'cut' | 'flushed' | 'undecided' | undefined;
@@ -60,6 +60,15 @@ function append(run: SourceRun, record: WholeRecord, encoded: EncodedRecord): bo
   return true;
 }
 
+function outcomeOf(rules: RecordRules, effects: RuleEffects): RuleOutcome {
+  const nameOf = (place: number) => rules.names[place] ?? '';
+  return {
+    applied: effects.applied.map(nameOf),
+    missed: effects.misses.map(nameOf),
+    droppedBy: effects.droppedBy === undefined ? undefined : nameOf(effects.droppedBy),
+  };
+}
+
 /** A record that rules shape, or leave out. */
 function emitRuled(
   run: SourceRun,
@@ -72,6 +81,7 @@ function emitRuled(
   const { encoded, effects } = encodeRuled(input, rules, run.context);
   if (encoded !== undefined && !append(run, record, encoded)) return false;
   run.tally.addMisses(effects.misses);
+  run.encoder.onRuled?.(input.record.insertId, outcomeOf(rules, effects));
   if (effects.droppedBy !== undefined) run.tally.addDropped(effects.droppedBy);
   return true;
 }

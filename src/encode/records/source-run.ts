@@ -33,6 +33,15 @@ export type Encoder = {
    * area, where the kernel counts too; everything else of the tally does not.
    */
   readonly severityCounts: Uint32Array;
+  /** Told what rules did to a record, by its insertId: for trials. */
+  readonly onRuled?: (insertId: string, outcome: RuleOutcome) => void;
+};
+
+/** Names of rules. */
+export type RuleOutcome = {
+  readonly applied: readonly string[];
+  readonly missed: readonly string[];
+  readonly droppedBy: string | undefined;
 };
 
 /** A byte of a source. */

@@ -1,0 +1,27 @@
+// A rule in few words: why a container has it, and what it does.
+
+import type { Rule } from './rule.ts';
+
+export type RuleText = {
+  readonly name: string;
+  /** What of the rule's match is there. */
+  readonly why: string;
+  /** Its actions. */
+  readonly does: string;
+};
+
+export function ruleText({ name, match, firstLine, steps, template }: Rule): RuleText {
+  const labels = Object.entries(match.podLabels).map(([key, glob]) => `label ${key}=${glob}`);
+  const why = [
+    ...match.containers,
+    ...labels,
+    ...(match.stream === undefined ? [] : [match.stream]),
+  ];
+  const actions = Object.keys({ ...steps, ...template }).filter((key) => key !== 'stream');
+  const does = [...(firstLine === undefined ? [] : ['firstLine']), ...actions];
+  return {
+    name,
+    why: why.length === 0 ? 'all containers' : why.join(', '),
+    does: does.length === 0 ? 'nothing' : does.join(', '),
+  };
+}
