@@ -112,7 +112,7 @@ export const limits = {
    */
   listNamesCheap: 1_000,
   relistMsPerName: 0.02,
-  /** Listings in a row during which the directory changed; the next counts, whatever changes. */
+  /** Listings in a row that are to be repeated; the next counts, whatever changes. */
   tornListingsMax: 10,
   /** Files of a container that are opened in one look even if the time of the tick is up. */
   filesLookedAtOnceMax: 32,

@@ -7,9 +7,9 @@
 
 import { limits } from '../config.ts';
 import { AgentError, hasCode, isSystemError } from '../errors.ts';
-import { compareFileNames, type FileName } from './file-name.ts';
+import { compareFileNames } from './file-name.ts';
 import { GzTries, learnCompressed } from './gz-tries.ts';
-import { FileIndex, type ListedFile } from './listing.ts';
+import { FileIndex, isOnlyCompressed, nameOfVanished, type ListedFile } from './listing.ts';
 import { LogFile } from './log-file.ts';
 import type { LogLocation } from './log-location.ts';
 import type { FoundOrphan } from './orphan-copy.ts';
@@ -118,14 +118,14 @@ export class ChainFiles {
       const listing = this.#directory.look(nowMs, this.#setup.listUntilMs());
       if (listing === undefined) return false;
       this.#noteOverLimit(listing.overLimit);
-      const news = this.#adoptListing(listing.files, nowMs, !this.#directory.mustList);
+      const news = this.#adoptListing(listing.files, nowMs);
       if (!this.#directory.mustList) this.#positions.endListing();
       if (!this.#isListed && listing.overLimit === 0) this.#forgetVanished();
       return news;
     } catch (error) {
       if (!hasCode(error, 'ENOENT', 'ENOTDIR')) this.report(error, this.#directory.path);
       const news = this.directoryGone && !wasGone;
-      if (news) this.#adoptListing([], nowMs, true);
+      if (news) this.#adoptListing([], nowMs);
       return news;
     }
   }
@@ -138,8 +138,8 @@ export class ChainFiles {
     this.#overLimit = count;
   }
 
-  /** Repairs the chain to a listing; what a whole one lacks is gone. True when there is news. */
-  #adoptListing(listed: readonly ListedFile[], nowMs: number, isWhole: boolean): boolean {
+  /** Repairs the chain to a listing of the directory. True when a file came or went. */
+  #adoptListing(listed: readonly ListedFile[], nowMs: number): boolean {
     let news = this.#identifyOpen(nowMs);
     const seen = new Set<LogFile>();
     const admitted = new Set<LogFile>();
@@ -165,7 +165,7 @@ export class ChainFiles {
         continue;
       }
       const file = this.#admit(each, known, seen);
-      // A `.gz` that cannot be read at this look may hold what is unread of it.
+      // What is unread of it may be in a `.gz` that could not be read yet.
       if (file === undefined && known !== undefined && this.#directory.mustList) seen.add(known);
       if (file === undefined) continue;
       if (!seen.has(file)) admitted.add(file);
@@ -176,26 +176,30 @@ export class ChainFiles {
       if (seen.has(file)) continue;
       if (!file.unlinked) news = true;
       const isLive = file.name.rotation === '';
-      file.noteUnlinked(isLive ? this.#nameVanished(file, admitted) : file.name, nowMs);
-      const { isBusy, keptBytes } = file.spool;
-      const isHere = file.fd !== undefined || isBusy || keptBytes !== undefined;
-      if (isWhole && !isHere && file.unread > 0) this.lose(file, 'deleted');
+      const before = isLive ? this.#list.filter((other) => !admitted.has(other)) : [];
+      file.noteUnlinked(isLive ? nameOfVanished(file, before) : file.name, nowMs);
+      if (this.#isGone(file)) this.lose(file, 'deleted');
     }
     this.#list.sort((a, b) => compareFileNames(a.name, b.name));
     return news || this.#isCopyAwaited;
   }
 
   /**
-   * The name of a live file that was rotated and deleted between two looks: after every rotation
-   * that was known by then, before those that this listing has shown first.
+   * Whether what is unread of a file that a listing lacks is gone for good. One that is to be
+   * repeated may lack it because it was renamed or packed meanwhile, or could not be opened; and
+   * what is not known yet may be what it was renamed to.
    */
-  #nameVanished(file: LogFile, admitted: ReadonlySet<LogFile>): FileName {
-    const known = this.#list
-      .filter((other) => !admitted.has(other) && compareFileNames(other.name, file.name) < 0)
-      .filter(({ owner }) => owner.restartCount === file.owner.restartCount)
-      .map(({ name }) => name.rotation);
-    const last = known.toSorted().at(-1);
-    return { ...file.name, rotation: last === undefined ? '!' : `${last}~` };
+  #isGone(file: LogFile): boolean {
+    const { isBusy, keptBytes } = file.spool;
+    const isHere = file.fd !== undefined || isBusy || keptBytes !== undefined;
+    if (isHere || file.unread === 0) return false;
+    if (this.directoryGone) return true;
+    const isUnknown = ({ identity, unread }: LogFile) => identity === undefined && unread > 0;
+    if (this.#list.some((other) => !other.unlinked && isUnknown(other))) {
+      this.relist();
+      return false;
+    }
+    return file.life.noteMissed() || !this.#directory.mustList;
   }
 
   /**
@@ -329,11 +333,13 @@ export class ChainFiles {
     const { size, offset, path } = old;
     const fresh = new LogFile(old, this.#setup);
     fresh.takeDescriptorFrom(old);
-    this.#setup.report('FILE_TRUNCATED', truncation({ path, size, offset }, fresh.size));
+    const text = truncation({ path, size, offset }, fresh.size);
+    const reason = old.life.isReused ? 'deleted' : 'truncated';
+    if (reason === 'truncated') this.#setup.report('FILE_TRUNCATED', text);
     const isIdentified = fresh.identify();
     // What it still holds may be its own, and is read again; what was cut off cannot be read.
     const keptBytes = fresh.size < size && continues(fresh, old) ? fresh.size : 0;
-    this.lose(old, 'truncated', keptBytes);
+    this.lose(old, reason, keptBytes);
     this.relist(); // It may have been copied before.
     this.#list.splice(index + 1, 0, fresh);
     if (isIdentified) this.#positions.resume(fresh);
@@ -376,12 +382,6 @@ export class ChainFiles {
     const code = error instanceof AgentError ? error.code : 'FILE_UNREADABLE';
     this.#setup.report(code, `${path}: ${error.message}`);
   }
-}
-
-/** A file that was closed before it was read to its end, and of which only the `.gz` is left. */
-function isOnlyCompressed(known: LogFile, { name }: ListedFile): boolean {
-  if (!name.compressed || known.name.compressed) return false;
-  return known.fd === undefined && known.unread > 0;
 }
 
 /** Makes one of a known file and the same log as it was found again. */

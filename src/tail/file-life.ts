@@ -10,6 +10,8 @@ export class FileLife {
   #supersededAtMs: number | undefined;
   #unlinkedAtMs: number | undefined;
   #ended = false;
+  #missed = 0;
+  #isReused = false;
 
   /** Since when nothing is expected to be appended any more. */
   get supersededAtMs(): number | undefined {
@@ -26,6 +28,15 @@ export class FileLife {
     return this.#ended;
   }
 
+  /** Its inode number is another file's. */
+  get isReused(): boolean {
+    return this.#isReused;
+  }
+
+  noteReused(): void {
+    this.#isReused = true;
+  }
+
   noteGrowth(nowMs: number): void {
     this.#grownAtMs = nowMs;
   }
@@ -37,6 +48,13 @@ export class FileLife {
 
   noteLinked(): void {
     this.#unlinkedAtMs = undefined;
+    this.#missed = 0;
+  }
+
+  /** A listing lacks it; true when so many in a row have that it is gone, whatever they were. */
+  noteMissed(): boolean {
+    this.#missed += 1;
+    return this.#missed >= limits.tornListingsMax;
   }
 
   /** It shares its inode, and so its links, with `other`. */

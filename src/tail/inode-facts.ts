@@ -2,6 +2,11 @@
 
 import type { Stats } from 'node:fs';
 
+/** Whether two births of one inode number are of one file; 0: unknown. */
+export function isBornAt(a: number, b: number): boolean {
+  return a === 0 || b === 0 || a === b;
+}
+
 /** What a listing says of a file. */
 export type ListedStats = Pick<Stats, 'dev' | 'ino'> & Partial<Pick<Stats, 'birthtimeMs'>>;
 
@@ -30,9 +35,12 @@ export class InodeFacts {
     return this.#changedMs;
   }
 
-  note({ dev, ino, birthtimeMs, mtimeMs }: Stats): void {
+  /** True when by its birth another file has the number: the one that was known is gone. */
+  note({ dev, ino, birthtimeMs, mtimeMs }: Stats): boolean {
+    const isReused = ino === this.#inode && !isBornAt(birthtimeMs, this.#bornMs);
     this.noteListed({ dev, ino, birthtimeMs });
     this.#changedMs = mtimeMs;
+    return isReused;
   }
 
   noteListed({ dev, ino, birthtimeMs = this.#bornMs }: ListedStats): void {

@@ -152,3 +152,22 @@ export class FileIndex {
 function holdsInode(file: LogFile): boolean {
   return file.fd !== undefined && !file.name.compressed;
 }
+
+/**
+ * The name of a live file that was rotated and deleted between two looks: after every rotation that
+ * is `known` from before, and so before those that the listing which lacks it has shown first.
+ */
+export function nameOfVanished(file: LogFile, known: readonly LogFile[]): FileName {
+  const rotations = known
+    .filter((other) => compareFileNames(other.name, file.name) < 0)
+    .filter(({ owner }) => owner.restartCount === file.owner.restartCount)
+    .map(({ name }) => name.rotation);
+  const last = rotations.toSorted().at(-1);
+  return { ...file.name, rotation: last === undefined ? '!' : `${last}~` };
+}
+
+/** A file that was closed before it was read to its end, and of which only the `.gz` is left. */
+export function isOnlyCompressed(known: LogFile, { name }: ListedFile): boolean {
+  if (!name.compressed || known.name.compressed) return false;
+  return known.fd === undefined && known.unread > 0;
+}

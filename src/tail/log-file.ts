@@ -147,7 +147,7 @@ export class LogFile {
       return false;
     }
     this.#descriptor.adopt(fd);
-    this.#inode.note(stats);
+    if (this.#inode.note(stats)) this.life.noteReused();
     // While it was closed, its bytes may have been replaced, or its inode number been given away.
     if (this.head === undefined) this.#size.set(stats.size);
     else this.#replaced ||= this.#bytesChanged();

@@ -11,18 +11,11 @@ import { join } from 'node:path';
 import { limits } from '../config.ts';
 import { instanceAfter, type FileHead, type FileIdentity } from './file-identity.ts';
 import { parseFileName, sameRotation } from './file-name.ts';
+import { isBornAt } from './inode-facts.ts';
 import type { ListedFile } from './listing.ts';
 import type { LogFile } from './log-file.ts';
 import type { LogLocation } from './log-location.ts';
-import {
-  holds,
-  isBornAt,
-  isCopyOf,
-  isFileOf,
-  isSameIdentity,
-  provenEnd,
-  truncation,
-} from './same-log.ts';
+import { holds, isCopyOf, isFileOf, isSameIdentity, provenEnd, truncation } from './same-log.ts';
 import type { KnownOffset, LossReason, TailSetup } from './tail-setup.ts';
 
 /** What a stored position is to a file; `lost`: the file is the same, its bytes are others. */

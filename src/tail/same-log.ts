@@ -4,6 +4,7 @@
 
 import type { ReadTime } from '../commit/checkpoint.ts';
 import { positionHashAt } from './file-peek.ts';
+import { isBornAt } from './inode-facts.ts';
 import type { LogFile } from './log-file.ts';
 import type { KnownOffset } from './tail-setup.ts';
 
@@ -37,11 +38,6 @@ export function provenEnd({ offset, readTimes }: KnownOffset): number {
 /** Whether `file` is the very one, by inode and birth, in which a position was stored. */
 export function isFileOf(file: LogFile, { inode, bornMs }: KnownOffset): boolean {
   return !file.name.compressed && inode === file.inode && isBornAt(bornMs, file.bornMs);
-}
-
-/** Whether two births of one inode number are of one file; 0: unknown. */
-export function isBornAt(a: number, b: number): boolean {
-  return a === 0 || b === 0 || a === b;
 }
 
 /** Whether `file`, just opened, is `known` under another name; both are the same inode. */

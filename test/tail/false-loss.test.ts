@@ -6,7 +6,9 @@ import {
   mkdirSync,
   mkdtempSync,
   readSync,
+  renameSync,
   rmSync,
+  statSync,
   truncateSync,
   unlinkSync,
   writeFileSync,
@@ -21,6 +23,7 @@ import { Chain } from '../../src/tail/chain.ts';
 import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Spooler } from '../../src/tail/spooler.ts';
 import type { KnownOffset, Loss, TailSetup } from '../../src/tail/tail-setup.ts';
+import { FaultyFs } from '../support/faulty-fs.ts';
 import { acknowledgeAll } from './acknowledge.ts';
 
 let root: string;
@@ -29,6 +32,7 @@ let nowMs: number;
 let losses: Pick<Loss, 'reason' | 'bytes'>[];
 let stored: KnownOffset[];
 let openFiles: OpenFiles;
+let reports: string[];
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'false-loss-'));
@@ -38,6 +42,7 @@ beforeEach(() => {
   losses = [];
   stored = [];
   openFiles = new OpenFiles(100);
+  reports = [];
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
@@ -58,7 +63,7 @@ function makeChain(): Chain {
     remember: (checkpoint) => store(checkpoint),
     forget: (_owner, key) => forget(key),
     lost: ({ reason, bytes }) => losses.push({ reason, bytes }),
-    report: () => undefined,
+    report: (code) => reports.push(code),
   };
   const place = { directory, liveName: '0.log', podUid: 'uid', container: 'api' };
   const chain = new Chain({ ...place, format: 'cri', restartCount: 0 }, setup);
@@ -207,4 +212,54 @@ test.each([
   const bytes = line('one').length + line('two', 1).length;
   expect(losses).toEqual([{ reason: 'deleted', bytes }]);
   chain.close();
+});
+
+// It was renamed again, or packed, between the listing and its opening; or there is no descriptor.
+test.each(['ENOENT', 'EMFILE', 'EIO'])(
+  'a closed file that was rotated, and that cannot be opened at this look (%s), is not lost',
+  async (code) => {
+    // The first one opens the directory: it would be gone.
+    for (let failAt = code === 'ENOENT' ? 2 : 1; failAt < 20; failAt += 1) {
+      rmSync(directory, { recursive: true });
+      mkdirSync(directory);
+      stored = [];
+      writeFileSync(path('0.log'), line('one') + line('two', 1));
+      const chain = makeChain();
+      for (const file of chain.files) file.close();
+      renameSync(path('0.log'), path(rotated));
+      writeFileSync(path('0.log'), line('three', 2));
+      const faulty = new FaultyFs({ failAt, kinds: ['open'], code });
+      look(chain);
+      look(chain);
+      faulty.restore();
+      const at = `open ${failAt}, ${faulty.failed}`;
+      const read = await readUntil(chain, 'three');
+      expect({ at, read }).toEqual({ at, read: line('one') + line('two', 1) + line('three', 2) });
+      expect({ at, losses }).toEqual({ at, losses: [] });
+      chain.close();
+      if (faulty.failed === undefined) return;
+    }
+    expect.fail('more opens than expected');
+  },
+);
+
+test('a closed file whose inode number is given to the next live one was not truncated', async () => {
+  const text = line('one') + line('two', 1);
+  for (let tries = 1; ; tries += 1) {
+    writeFileSync(path('0.log'), text);
+    const { ino } = statSync(path('0.log'));
+    const chain = makeChain();
+    for (const file of chain.files) file.close();
+    writeFileSync(path(`${rotated}.gz`), gzipSync(text));
+    rmSync(path('0.log'));
+    writeFileSync(path('0.log'), line('three', 2));
+    const isReused = statSync(path('0.log')).ino === ino;
+    expect(await readUntil(chain, 'three')).toBe(text + line('three', 2));
+    expect(losses).toEqual([]);
+    expect(reports).toEqual([]);
+    chain.close();
+    if (isReused || tries === 50) return;
+    stored = [];
+    for (const name of ['0.log', `${rotated}.gz`]) rmSync(path(name));
+  }
 });
