@@ -118,10 +118,10 @@ const commandTexts: Readonly<Record<Command, CommandText>> = {
     about:
       "Reads configuration files with what they include, or the YAML of a ConfigMap or of a chart's values that\n" +
       'holds them, and prints YAML for --config. Comments at its end say what was taken over, what changes and\n' +
-      'what has no equivalent, with file and line; stderr repeats the last two. Nothing is written or sent.',
+      'what has no equivalent, with file and line; stderr repeats the last two. A FILE of - is stdin. Nothing is sent.',
     examples: [
       'tailship convert fluentd fluent.conf > tailship.yaml',
-      'kubectl get configmap fluent-bit -o yaml > cm.yaml && tailship convert fluent-bit cm.yaml',
+      'kubectl get configmap fluent-bit -o yaml | tailship convert fluent-bit -',
     ],
   },
   migrate: {

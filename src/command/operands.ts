@@ -8,7 +8,7 @@ export function splitOperands(words: readonly string[]): {
   readonly operands: readonly string[];
   readonly rest: readonly string[];
 } {
-  const first = words.findIndex((word) => word.startsWith('-'));
+  const first = words.findIndex((word) => /^-./.test(word));
   const end = first === -1 ? words.length : first;
   return { operands: words.slice(0, end), rest: words.slice(end) };
 }

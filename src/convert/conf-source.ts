@@ -22,6 +22,10 @@ export type ConfSource = {
   readonly directory: string | undefined;
 };
 
+/** Read in place of a file of this name. */
+const standardInput = '-';
+const standardInputDescriptor = 0;
+
 const looks: Readonly<Record<ForeignSyntax, RegExp>> = {
   fluentd: /^\s*(?:<(?:source|match|filter|label|system|worker|workers)\b[^>\n]*>|@include\s)/m,
   'fluent-bit':
@@ -69,10 +73,8 @@ function looksLike(syntax: ForeignSyntax, text: string): boolean {
 function readText(file: string): string {
   let text: string;
   try {
-    const stats = statSync(file);
-    if (!stats.isFile()) throw new Error('it is no regular file');
-    if (stats.size > limits.migrateBytesMax) throw new Error(`it has ${stats.size} bytes`);
-    text = readFileSync(file, 'utf8');
+    text =
+      file === standardInput ? readFileSync(standardInputDescriptor, 'utf8') : readRegular(file);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new AgentError('CONFIG_INVALID', `${file} cannot be read: ${reason}`, { cause: error });
@@ -81,10 +83,17 @@ function readText(file: string): string {
   return text.replace(/^\uFEFF/, '').replaceAll(/\r\n?/g, '\n');
 }
 
+function readRegular(file: string): string {
+  const stats = statSync(file);
+  if (!stats.isFile()) throw new Error('it is no regular file');
+  if (stats.size > limits.migrateBytesMax) throw new Error(`it has ${stats.size} bytes`);
+  return readFileSync(file, 'utf8');
+}
+
 /** ConfigMaps, and the values of charts. */
 function mayHoldTexts(file: string, text: string): boolean {
   const isJson = file.endsWith('.json') && text.trimStart().startsWith('{');
-  return isJson || /\.ya?ml$/.test(file) || /^(?:apiVersion|kind)\s*:/m.test(text);
+  return isJson || /\.ya?ml$/.test(file) || /^[A-Za-z][\w.-]*:(?:\s|$)/m.test(text);
 }
 
 async function textsWithin(

@@ -7,7 +7,15 @@ import { addBitFilter } from './fluent-bit-filters.ts';
 import { takeMultiline, type Parsers } from './multiline-parsers.ts';
 import { directivesOf, isComputed, isOn, sectionsOf, valueOf, type Section } from './section.ts';
 import { takeStackdriver } from './stackdriver-output.ts';
-import { listOf, takeExclusions, takeLogLevel, takePositionFile, unneeded } from './tail-input.ts';
+import {
+  ContainerTails,
+  listOf,
+  takeJournal,
+  takeLogLevel,
+  takeOtherOutput,
+  takePositionFile,
+  unneeded,
+} from './tail-input.ts';
 
 /** Takes a whole configuration into the draft. */
 export function takeFluentBit(root: Section, draft: Draft): void {
@@ -16,11 +24,17 @@ export function takeFluentBit(root: Section, draft: Draft): void {
   const all = root.sections.flatMap((section) => [section, ...section.sections]);
   const named = (name: string) => byName(all.filter((section) => section.name === name));
   const parsers: Parsers = { lines: named('PARSER'), multiline: named('MULTILINE_PARSER') };
-  for (const input of sectionsOf(root, 'INPUT')) takeInput(input, parsers, { draft, routes });
+  const tails = new ContainerTails();
+  for (const input of sectionsOf(root, 'INPUT')) {
+    takeInput(input, parsers, { draft, routes, tails });
+  }
+  tails.finish(draft);
+  const outputs = sectionsOf(root, 'OUTPUT');
+  const hasCloud = outputs.some((each) => /^stackdriver$/i.test(valueOf(each, 'name') ?? ''));
   for (const section of root.sections) {
     if (section.name === 'SERVICE') takeService(section, draft);
     else if (section.name === 'FILTER') addBitFilter(section, parsers, { draft, routes });
-    else if (section.name === 'OUTPUT') takeOutput(section, { draft, routes });
+    else if (section.name === 'OUTPUT') takeOutput(section, { draft, routes, hasCloud });
     else if (!/^(?:INPUT|(?:MULTILINE_)?PARSER)$/.test(section.name)) {
       draft.note('none', section, `[${section.name}]`, 'has no equivalent');
     }
@@ -62,21 +76,27 @@ function takeService(service: Section, draft: Draft): void {
   draft.setOption('adminAddress', text, service, 'HTTP_Server');
 }
 
-function takeInput(input: Section, parsers: Parsers, { draft, routes }: Taking): void {
+type InputTaking = Taking & { readonly tails: ContainerTails };
+
+function takeInput(input: Section, parsers: Parsers, taking: InputTaking): void {
+  const { draft, routes, tails } = taking;
   const name = (valueOf(input, 'name') ?? '').toLowerCase();
   const subject = `input ${name}`;
   const tag = valueOf(input, 'tag') ?? name;
   const paths = directivesOf(input, 'path').flatMap(({ value }) => listOf(value));
   const globs = name === 'tail' ? paths.flatMap((path) => globsOfPath(path) ?? []) : [];
   routes.addSource(tag, globs.length === 0 ? undefined : globs);
+  if (name === 'systemd') {
+    takeJournal(input, subject, draft);
+    return;
+  }
   if (globs.length === 0) {
     draft.note('none', input, subject, `${paths.join(', ')} only container logs are read`.trim());
     return;
   }
   draft.note('taken', input, subject, `${paths.join(', ')}: the container logs of the node`);
-  if (!areAll(globs)) draft.setOption('include', globs, input, 'Path');
   takePositionFile(input, 'DB', draft);
-  takeExclusions(input, 'Exclude_Path', draft);
+  tails.add(input, globs, 'Exclude_Path', draft);
   const [head] = directivesOf(input, 'Read_from_Head');
   if (head !== undefined) {
     draft.setOption('from', isOn(head.value) ? 'start' : 'end', head, head.key);
@@ -91,17 +111,22 @@ function takeInput(input: Section, parsers: Parsers, { draft, routes }: Taking):
   for (const { place, subject: key, text } of unneeded(input)) {
     draft.note('changed', place, key, text);
   }
+  for (const place of directivesOf(input, 'processors', 'Tag_Regex', 'Ignore_Older', 'Key')) {
+    draft.note('none', place, place.key, place.value.slice(0, 120));
+  }
 }
 
-function takeOutput(output: Section, { draft, routes }: Taking): void {
+type OutputTaking = Taking & { readonly hasCloud: boolean };
+
+function takeOutput(output: Section, { draft, routes, hasCloud }: OutputTaking): void {
   const name = (valueOf(output, 'name') ?? '').toLowerCase();
   const pattern = valueOf(output, 'match') ?? '*';
   const subject = `output ${name}`;
   const route = routes.of(pattern);
-  const globs = 'globs' in route ? route.globs : undefined;
-  if (name === 'stackdriver') takeStackdriver(output, { draft, subject, globs });
-  else if (name === 'stdout') draft.setOption('output', 'stdout', output, subject);
-  else if (name === 'null' && globs !== undefined) {
-    draft.setOption('exclude', globs, output, subject);
-  } else draft.note('none', output, subject, 'entries go to Cloud Logging, --output for looking');
+  const isCloud = name === 'stackdriver';
+  if ('reason' in route) draft.note('none', output, subject, route.reason);
+  else if (isCloud) takeStackdriver(output, { draft, subject, globs: route.globs });
+  else if (name === 'null' && route.globs !== undefined) {
+    draft.setOption('exclude', route.globs, output, subject);
+  } else takeOtherOutput(output, { draft, subject, isStdout: name === 'stdout', hasCloud });
 }

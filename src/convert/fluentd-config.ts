@@ -1,13 +1,15 @@
 // fluentd's sources and matches as options of tailship; filters are in fluentd-filters.ts.
 
 import type { Draft } from './draft.ts';
-import { areAll, EventRoutes, globsOfPath, type Taking } from './event-routes.ts';
+import { EventRoutes, globsOfPath, type Taking } from './event-routes.ts';
 import { addFluentdFilter } from './fluentd-filters.ts';
 import { takeStackdriver } from './stackdriver-output.ts';
 import { directivesOf, isOn, sectionsOf, typeOf, valueOf, type Section } from './section.ts';
 import {
+  ContainerTails,
   listOf,
-  takeExclusions,
+  takeOtherOutput,
+  takeJournal,
   takeFlush,
   takeLogLevel,
   takePositionFile,
@@ -17,18 +19,21 @@ import {
 /** Takes a whole configuration into the draft. */
 export function takeFluentd(root: Section, draft: Draft): void {
   const routes = new EventRoutes();
+  const tails = new ContainerTails();
   const flat = flatten(root);
   for (const section of flat) {
     const type = typeOf(section);
-    if (section.name === 'source') takeSource(section, type, { draft, routes });
+    if (section.name === 'source') takeSource(section, type, { draft, routes, tails });
     const prefix = valueOf(section, 'remove_tag_prefix');
     if (section.name === 'match' && prefix !== undefined) routes.removePrefix(prefix);
     if (/^(?:record_reformer|rewrite_tag_filter|concat)$/.test(type)) routes.retag();
   }
+  tails.finish(draft);
+  const hasCloud = flat.some((section) => typeOf(section) === 'google_cloud');
   for (const section of flat) {
     const type = typeOf(section);
     if (section.name === 'filter') addFluentdFilter(section, type, { draft, routes });
-    else if (section.name === 'match') takeMatch(section, type, { draft, routes });
+    else if (section.name === 'match') takeMatch(section, type, { draft, routes, hasCloud });
     else if (section.name === 'system') takeSystem(section, draft);
     else if (section.name !== 'source') {
       draft.note('none', section, `<${section.name}>`, 'has no equivalent');
@@ -52,20 +57,23 @@ function flatten(section: Section): Section[] {
   });
 }
 
-function takeSource(source: Section, type: string, { draft, routes }: Taking): void {
+type SourceTaking = Taking & { readonly tails: ContainerTails };
+
+function takeSource(source: Section, type: string, { draft, routes, tails }: SourceTaking): void {
   const subject = `source ${type}`;
   const tag = valueOf(source, 'tag') ?? '';
   if (type === 'tail') {
-    takeTail(source, { draft, routes });
+    takeTail(source, { draft, routes, tails });
     return;
   }
   routes.addSource(tag === '' ? 'system' : tag, undefined);
   if (/^(?:prometheus|monitor_agent)/.test(type)) {
     draft.note('changed', source, subject, 'metrics are at /metrics of --admin-address');
-  } else draft.note('none', source, subject, 'only container logs are read');
+  } else if (type.startsWith('systemd')) takeJournal(source, subject, draft);
+  else draft.note('none', source, subject, 'only container logs are read');
 }
 
-function takeTail(source: Section, { draft, routes }: Taking): void {
+function takeTail(source: Section, { draft, routes, tails }: SourceTaking): void {
   const subject = 'source tail';
   const paths = directivesOf(source, 'path').flatMap(({ value }) => listOf(value));
   const globs = paths.flatMap((path) => globsOfPath(path) ?? []);
@@ -77,9 +85,8 @@ function takeTail(source: Section, { draft, routes }: Taking): void {
     return;
   }
   draft.note('taken', source, subject, `${paths.join(', ')}: the container logs of the node`);
-  if (!areAll(globs)) draft.setOption('include', globs, source, 'path');
   takePositionFile(source, 'pos_file', draft);
-  takeExclusions(source, 'exclude_path', draft);
+  tails.add(source, globs, 'exclude_path', draft);
   const head = directivesOf(source, 'read_from_head')[0];
   if (head !== undefined) {
     draft.setOption('from', isOn(head.value) ? 'start' : 'end', head, 'read_from_head');
@@ -98,22 +105,24 @@ function takeSystem(section: Section, draft: Draft): void {
 /** Plugins that pass events on, which tailship has no need of. */
 const passing = new Set(['relabel', 'route', 'label', 'rewrite_tag_filter', 'record_reformer']);
 
-function takeMatch(match: Section, type: string, { draft, routes }: Taking): void {
+type MatchTaking = Taking & { readonly hasCloud: boolean };
+
+function takeMatch(match: Section, type: string, { draft, routes, hasCloud }: MatchTaking): void {
   const subject = `match ${match.argument} ${type}`.trim();
   if (type === 'google_cloud') {
     const route = routes.of(match.argument);
-    takeStackdriver(match, { draft, subject, globs: 'globs' in route ? route.globs : undefined });
+    if ('reason' in route) draft.note('none', match, subject, route.reason);
+    else takeStackdriver(match, { draft, subject, globs: route.globs });
   } else if (type === 'detect_exceptions') {
     draft.setOption('joinStackTraces', true, match, subject);
     const flush = directivesOf(match, 'multiline_flush_interval')[0];
     if (flush !== undefined) takeFlush(flush, draft);
   } else if (type === 'null') takeNull(match, subject, { draft, routes });
-  else if (type === 'stdout') draft.setOption('output', 'stdout', match, subject);
   else if (passing.has(type)) {
     const isForm = type === 'record_reformer';
     if (isForm) addFluentdFilter(match, 'record_transformer', { draft, routes });
     else draft.note('changed', match, subject, 'events are not routed; all are shipped');
-  } else draft.note('none', match, subject, 'entries go to Cloud Logging, --output for looking');
+  } else takeOtherOutput(match, { draft, subject, isStdout: type === 'stdout', hasCloud });
 }
 
 function takeNull(match: Section, subject: string, { draft, routes }: Taking): void {

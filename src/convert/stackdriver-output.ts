@@ -48,6 +48,8 @@ export function takeStackdriver(section: Section, site: OutputSite): void {
         draft.note('none', directive, key, `${value} is not known here: give --${option}`);
       } else if (option === 'gzip') {
         if (value === 'gzip') draft.setOption('gzip', true, directive, key);
+      } else if (option === 'project' && globs !== undefined) {
+        draft.addRule(globs, { project: value }, directive, key);
       } else draft.setOption(option, value, directive, key);
     } else if (field !== undefined) {
       if (field.usual.test(value)) draft.note('taken', directive, key, value);

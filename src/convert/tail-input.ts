@@ -14,15 +14,53 @@ export function takePositionFile(section: Section, key: string, draft: Draft): v
   draft.note('taken', directive, key, `${value}: tailship migrate takes these positions over`);
 }
 
-export function takeExclusions(section: Section, key: string, draft: Draft): void {
-  for (const directive of directivesOf(section, key)) {
-    for (const path of listOf(directive.value)) {
-      const globs = globsOfPath(path.includes('/') ? path : `containers/${path}`);
-      if (globs === undefined || areAll(globs)) {
-        draft.note('none', directive, key, `${path} names no containers`);
-      } else draft.setOption('exclude', globs, directive, key);
+type Exclusion = { readonly directive: Directive; readonly globs: readonly string[] };
+type Tail = {
+  readonly place: Section;
+  readonly globs: readonly string[];
+  readonly exclusions: readonly Exclusion[];
+};
+
+/**
+ * The inputs that tail container logs. What one of them leaves out is left out if no other one
+ * reads it; tailship has one list for all.
+ */
+export class ContainerTails {
+  readonly #tails: Tail[] = [];
+
+  add(place: Section, globs: readonly string[], excludeKey: string, draft: Draft): void {
+    const exclusions: Exclusion[] = [];
+    for (const directive of directivesOf(place, excludeKey)) {
+      for (const path of listOf(directive.value)) {
+        const excluded = globsOfPath(path.includes('/') ? path : `containers/${path}`);
+        if (excluded === undefined || areAll(excluded)) {
+          draft.note('none', directive, directive.key, `${path} names no containers`);
+        } else exclusions.push({ directive, globs: excluded });
+      }
+    }
+    this.#tails.push({ place, globs, exclusions });
+  }
+
+  /** Sets `include` and `exclude`, when all inputs are known. */
+  finish(draft: Draft): void {
+    if (!this.#tails.some(({ globs }) => areAll(globs))) {
+      for (const { place, globs } of this.#tails) draft.setOption('include', globs, place, 'path');
+    }
+    for (const tail of this.#tails) {
+      for (const { directive, globs } of tail.exclusions) {
+        const isRead = this.#tails.some((other) => other !== tail && mayRead(other, globs));
+        const text = 'another input reads these containers, so they are not excluded';
+        if (isRead) draft.note('changed', directive, directive.key, text);
+        else draft.setOption('exclude', globs, directive, directive.key);
+      }
     }
   }
+}
+
+function mayRead({ globs, exclusions }: Tail, excluded: readonly string[]): boolean {
+  const isLeftOut = exclusions.some((each) => each.globs.join() === excluded.join());
+  if (isLeftOut) return false;
+  return areAll(globs) || globs.some((glob) => excluded.includes(glob));
 }
 
 const tailKeys: Readonly<Record<string, string>> = {
@@ -84,4 +122,36 @@ export function takeLogLevel(directive: Directive, draft: Draft): void {
 export function takeFlush(directive: Directive, draft: Draft): void {
   const text = /^\d+(?:\.\d+)?$/.test(directive.value) ? `${directive.value}s` : directive.value;
   draft.setOption('partialFlushMs', text, directive, directive.key);
+}
+
+/** Units of the journal, where they are named; an unnamed journal is all of it. */
+export function takeJournal(section: Section, subject: string, draft: Draft): void {
+  draft.setOption('nodeLogs', 'auto', section, subject);
+  const written = directivesOf(section, 'systemd_filter', 'filters', 'matches');
+  const units = written.flatMap(({ value }) => {
+    return Array.from(
+      value.matchAll(/_SYSTEMD_UNIT"?\s*[=:]\s*"?([\w@.*-]+)/g),
+      ([, unit]) => unit ?? '',
+    );
+  });
+  if (units.length > 0) draft.setOption('nodeUnits', units, section, subject);
+  else draft.setOption('nodeJournal', true, section, subject);
+}
+
+type OtherOutput = {
+  readonly draft: Draft;
+  readonly subject: string;
+  readonly isStdout: boolean;
+  /** Entries go to Cloud Logging, too. */
+  readonly hasCloud: boolean;
+};
+
+/** What is no Cloud Logging: only stdout has an equivalent. */
+export function takeOtherOutput(
+  section: Section,
+  { draft, subject, isStdout, hasCloud }: OtherOutput,
+): void {
+  const outputs = hasCloud ? ['endpoint', 'stdout'] : ['stdout'];
+  if (isStdout) draft.setOption('output', outputs, section, subject);
+  else draft.note('none', section, subject, 'entries go to Cloud Logging, --output for looking');
 }

@@ -73,6 +73,8 @@ test("GKE's ConfigMap of fluentd with the filters of its tutorial", async () => 
   expect(yaml).toEqual({
     from: 'start',
     joinStackTraces: true,
+    nodeLogs: 'auto',
+    nodeUnits: ['docker.service'],
     partialFlushMs: '5s',
     rules: [
       { drop: '^DEBUG' },
@@ -82,7 +84,7 @@ test("GKE's ConfigMap of fluentd with the filters of its tutorial", async () => 
     ],
   });
   const source = notes.find((note) => note.includes('source systemd'));
-  expect(source).toMatch(/^none .*fluentd-gke\.yaml:system\.input\.conf:71 {2}/);
+  expect(source).toMatch(/^taken .*fluentd-gke\.yaml:system\.input\.conf:71 {2}/);
 });
 
 test('a ConfigMap of Fluent Bit whose files include each other, with its parsers', async () => {
@@ -206,6 +208,47 @@ describe('fluentd', () => {
     const { notes } = await convertText('fluentd', fluentd('</match>', '<match **>', '@type null'));
     expect(notes.join('\n')).toMatch(/closes nothing[^]*is not closed/);
   });
+});
+
+test('what one input leaves out and another one reads is not excluded', async () => {
+  const input = (path_: string, excluded: string) =>
+    `[INPUT]\n Name tail\n Path ${path_}\n Exclude_Path ${excluded}\n Tag kube.*\n`;
+  const own = input(
+    '/var/log/containers/app*_shop_*.log',
+    '/var/log/containers/*_kube-system_*.log',
+  );
+  const rest = input(
+    '/var/log/containers/*.log',
+    '/var/log/containers/app*_shop_*.log,/var/log/containers/*_kube-system_*.log',
+  );
+  const { yaml, notes } = await convertText('fluent-bit', own + rest);
+  expect(yaml).toEqual({ exclude: ['kube-system'] });
+  expect(notes.join('\n')).toMatch(/changed .*another input reads these containers/);
+});
+
+test('a project of some containers is a rule, and stdout beside Cloud Logging a copy', async () => {
+  const cloud = '[OUTPUT]\n Name stackdriver\n Match kube.var.log.containers.*_pay_*\n';
+  const outputs = `${cloud} export_to_project_id other-project\n[OUTPUT]\n Name stdout\n Match *`;
+  const { yaml } = await convertText('fluent-bit', fluentBit(outputs));
+  expect(yaml).toEqual({
+    output: ['endpoint', 'stdout'],
+    rules: [{ match: 'pay', project: 'other-project' }],
+  });
+});
+
+test('an output for what is no container labels no container', async () => {
+  const journal = '[INPUT]\n Name systemd\n Tag node.*\n';
+  const output = '[OUTPUT]\n Name stackdriver\n Match node.*\n labels a=b';
+  const { yaml } = await convertText('fluent-bit', fluentBit(journal + output));
+  expect(yaml).toEqual({ nodeLogs: 'auto', nodeJournal: true });
+});
+
+test('a ConfigMap as JSON, with the YAML form of Fluent Bit in it', async () => {
+  const text = readFileSync(path.join(configurations, 'fluent-bit-pipeline.yaml'), 'utf8');
+  const map = { apiVersion: 'v1', kind: 'ConfigMap', data: { 'fluent-bit.yaml': text } };
+  const file = path.join(scratch.path, 'cm.json');
+  writeFileSync(file, JSON.stringify({ kind: 'List', items: [map] }));
+  expect((await convertFiles('fluent-bit', file)).yaml).toMatchObject({ cluster: 'blue' });
 });
 
 describe('Fluent Bit', () => {
