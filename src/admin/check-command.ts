@@ -6,7 +6,7 @@ import { styleText } from 'node:util';
 import type { LoadedConfig } from '../options/config-loader.ts';
 import { configKeys, flagOf, rowOf } from '../options/config-loader.ts';
 import type { Control } from '../control.ts';
-import { valueText } from '../options/option-value.ts';
+import { toldValue as optionText, type OptionValue } from '../options/option-value.ts';
 import type { ConfigKey } from '../options/options.ts';
 import { pluralText } from '../number-text.ts';
 import { printable } from '../printable.ts';
@@ -56,10 +56,10 @@ function runKeys(): ConfigKey[] {
   return configKeys.filter((key) => rowOf(key).commands.includes('run') && key !== 'once');
 }
 
-function toldValue(key: ConfigKey, value: Parameters<typeof valueText>[0]): string {
+function toldValue(key: ConfigKey, value: OptionValue): string {
   if (key === 'adminAddress' && value === undefined) return 'off';
   // A proxy's password must not end in a terminal's scroll-back or a ticket.
-  return valueText(value).replace(/^(https?:\/\/)[^/@]*@/, '$1***@');
+  return optionText(rowOf(key), value).replace(/^(https?:\/\/)[^/@]*@/, '$1***@');
 }
 
 /** What requires action comes first. */

@@ -9,7 +9,7 @@ import { limits } from '../config.ts';
 import { configKeys, flagOf, rowOf } from './config-loader.ts';
 import { AgentError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { valueText } from './option-value.ts';
+import { toldValue } from './option-value.ts';
 import type { Config, ConfigKey } from './options.ts';
 
 export type ReloadParts = {
@@ -110,7 +110,9 @@ export class ConfigReloader {
     if (applied.length === 0) return;
     this.#config = config;
     apply(config);
-    const texts = applied.map((key) => `${flagOf(key)} ${valueText(config[key])}`).join(', ');
+    const texts = applied
+      .map((key) => `${flagOf(key)} ${toldValue(rowOf(key), config[key])}`)
+      .join(', ');
     log.info(undefined, `the new configuration holds: ${texts}`);
   }
 }

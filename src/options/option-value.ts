@@ -66,6 +66,13 @@ export function allowedText(row: OptionRow): string {
   return row.kind;
 }
 
+/** The value of an option as a user would write it; of rules, how many there are. */
+export function toldValue(row: OptionRow, value: OptionValue): string {
+  if (row.kind !== 'rules' || typeof value !== 'string') return valueText(value);
+  const { length } = JSON.parse(value) as readonly unknown[];
+  return `${length} ${length === 1 ? 'rule' : 'rules'}`;
+}
+
 /** A value as a user would write it. */
 export function valueText(value: OptionValue): string {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return 'not set';

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
-import { entriesOf, type Shown } from '../support/agent-status.ts';
+import { entriesOf, withAdmin, type Shown } from '../support/agent-status.ts';
 import { fakePod, FakeApiServer } from '../support/fake-api-server.ts';
 import { type Scene, useScene } from '../support/scene.ts';
 
@@ -139,4 +139,41 @@ rules:
     const projects = entries.map(({ logName }) => logName.split('/')[1]);
     expect(new Set(projects)).toEqual(new Set(['acme-logs-42', 'denied-project']));
   });
+});
+
+test('rules change by a reload, whole or not at all', async () => {
+  const container = startContainer();
+  const admin = await withAdmin();
+  const flags = [...writeRules('rules: []'), ...admin.flags];
+  const { pid, log } = startAgentProcess({ ...agent, flags });
+  await until('it runs', async () => (await admin.status()) !== undefined);
+  const reload = async (yaml: string, result: 'accepted' | 'refused') => {
+    const before = (await admin.status())?.configReloads[result] ?? 0;
+    writeRules(yaml);
+    process.kill(pid, 'SIGHUP');
+    await until(
+      `the file is ${result}`,
+      async () => ((await admin.status())?.configReloads[result] ?? 0) > before,
+    );
+  };
+  const ship = async (text: string) => {
+    container.write([text]);
+    const number = (await shipped()).length + 1;
+    await until(`${text} came`, async () => (await shipped()).length >= number);
+    return (await shipped()).at(-1);
+  };
+  expect(await ship('x=1 level=error')).toMatchObject({ severity: 'INFO' });
+  await reload('rules: [{ parse: logfmt, severity: level, labels: { team: core } }]', 'accepted');
+  const shaped = { severity: 'ERROR', labels: { team: 'core' } };
+  expect(await ship('x=2 level=error')).toMatchObject(shaped);
+  // The first rule is valid, but what is with it is not.
+  await reload('rules: [{ set: { a: b } }, { drop: "(" }]', 'refused');
+  const kept = await ship('x=3 level=error');
+  expect(kept).toMatchObject(shaped);
+  expect(kept?.jsonPayload).not.toHaveProperty('a');
+  expect(log.some((line) => line.includes('rules[1].drop in '))).toBe(true);
+  await reload('rules: []', 'accepted');
+  const plain = await ship('x=4 level=error');
+  expect(plain).toMatchObject({ severity: 'INFO' });
+  expect(plain?.labels ?? {}).not.toHaveProperty('team');
 });
