@@ -48,6 +48,16 @@ export type Kernel = {
   setIdPrefix(idPrefix: string): void;
   /** Encodes lines until one is not the kernel's; returns a stop reason of kernel/layout.ts. */
   encodeLines(call: KernelCall): number;
+  /**
+   * Encodes lines that are not CRI's, up to one that may be or that does not end before the address
+   * `until`. They get the time of the line at `timedLine`, or the one that is lent.
+   */
+  encodeTexts(
+    call: KernelCall,
+    time: { readonly timedLine: number | undefined; readonly until: number },
+  ): void;
+  /** Sets the time that lines get which have none. */
+  lendTime(time: string): void;
 };
 
 type KernelExports = {
@@ -61,6 +71,15 @@ type KernelExports = {
     base: number,
     held: number,
   ): number;
+  encodeTexts(
+    position: number,
+    end: number,
+    out: number,
+    softEnd: number,
+    base: number,
+    time: number,
+    until: number,
+  ): void;
 };
 
 /** The area holds an address and a length at each of these slots. */
@@ -109,11 +128,20 @@ export function createKernel(
   const exported = instance.exports as unknown as KernelExports;
   const bytes = Buffer.from(memory.buffer, area, layout.areaBytes);
   const words = new Int32Array(memory.buffer, area, layout.areaBytes / 4);
+  const lentTime = area + layout.lentTime;
   const result: KernelResult = { position: 0, out: 0, lines: 0, entries: 0, lastLine: 0 };
   let idPrefixSet = '';
   exported.prepare(area);
   words[layout.joinStarts / 4] = joins.stdout;
   words[layout.joinStarts / 4 + 1] = joins.stderr;
+
+  const readResult = (): void => {
+    result.position = words[layout.resultPosition / 4]!;
+    result.out = words[layout.resultOut / 4]!;
+    result.lines = words[layout.resultLines / 4]!;
+    result.entries = words[layout.resultEntries / 4]!;
+    result.lastLine = words[layout.resultLastLine / 4]!;
+  };
 
   return {
     result,
@@ -157,12 +185,15 @@ export function createKernel(
     encodeLines({ position, end, out, softEnd, offset, heldStreams }) {
       const base = offset - position;
       const reason = exported.encodeLines(position, end, out, softEnd, base, heldStreams);
-      result.position = words[layout.resultPosition / 4]!;
-      result.out = words[layout.resultOut / 4]!;
-      result.lines = words[layout.resultLines / 4]!;
-      result.entries = words[layout.resultEntries / 4]!;
-      result.lastLine = words[layout.resultLastLine / 4]!;
+      readResult();
       return reason;
+    },
+    encodeTexts({ position, end, out, softEnd, offset }, { timedLine = lentTime, until }) {
+      exported.encodeTexts(position, end, out, softEnd, offset - position, timedLine, until);
+      readResult();
+    },
+    lendTime(time) {
+      bytes.write(time.padEnd(layout.lentTimeBytes), layout.lentTime, 'latin1');
     },
   };
 }

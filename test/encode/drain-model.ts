@@ -62,7 +62,10 @@ function takeApart(content: Buffer, format: ModelFormat): { pieces: Piece[]; hol
     const line = parse(bytes, format);
     const torn = line === undefined ? bytes.indexOf(tornZeros) : -1;
     if (torn !== -1) end = start + torn;
-    pieces.push({ start, end, line, atEnd: newline === -1 && torn === -1 });
+    const before = content.subarray(Math.max(0, start - 2), start).toString('latin1');
+    const isEmptyAgain =
+      end === start && /^\n\n?$/.test(before) && before.length === Math.min(start, 2);
+    if (!isEmptyAgain) pieces.push({ start, end, line, atEnd: newline === -1 && torn === -1 });
     start = end === newline ? end + 1 : end;
   }
   return { pieces, holeBytes };

@@ -47,12 +47,34 @@ const allKinds = [
   `${t} stderr F between? no, joined`,
   `${t} stdout F second half`,
   'no CRI line at all',
+  '',
+  '',
+  '',
+  'nor this',
+  '',
+  'stdout F without a time',
+  '\r',
+  '',
+  '',
+  '2024-03-05T14:07:21.1Z stdout',
   `${t} stdout F:new tags`,
   `2024-02-30T14:07:21Z stdout F no such day`,
   `${t} stdout F last`,
 ];
 
 describe('drain', () => {
+  test('ships the first of empty lines that follow each other, and counts all of them', () => {
+    const files = openFiles([`\n\n${t} stdout F a\n${'\n'.repeat(70_000)}x\n\n\n`]);
+    for (const useKernel of [true, false]) {
+      const { entries, result } = drainHere([{ ...plainSource, segments: files.segments() }], {
+        useKernel,
+      });
+      expect(entries).toHaveLength(5);
+      expect(result.sources[0]).toMatchObject({ lines: 70_006, malformedLines: 70_005 });
+    }
+    files.close();
+  });
+
   for (const useKernel of [true, false]) {
     for (const readBytes of [1, 7, 64, 1000, 128 * 1024]) {
       test(`writes what the model writes, kernel ${useKernel}, reads of ${readBytes} bytes`, () => {

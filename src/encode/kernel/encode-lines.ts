@@ -7,7 +7,7 @@
 
 import { copyTemplate, writeBase36Pairs, writeEnvelope } from './envelope';
 import { pastSpace } from './json';
-import { beginTimes, headerStream, headerTimeEnd, parseHeader } from './header';
+import { beginTimes, headerStream, headerTimeEnd, parseHeader, zoneEnd } from './header';
 import { joinedContent, joinedLast, joinedLines, joinLines } from './joined-lines';
 import {
   backslashVector,
@@ -43,6 +43,7 @@ import {
   structureNone,
 } from './structured-line';
 import { escapedOut, escapeText } from './text';
+import { isEmptyAgain, mayBeCri, pastText } from './text-lines';
 import { mayBeginTrace } from './trace-words';
 
 let area: usize = 0;
@@ -248,4 +249,43 @@ export function encodeLines(
   if (lastJoined == lastLine) lastLine = joinedLast;
   writeResults(position, out, entries + linesJoined, entries, lastLine);
   return reason;
+}
+
+/**
+ * Encodes lines that are certainly not CRI's as text, with the time at `time`, up to the first one
+ * that may be, that ends at `until` or later, or that the reference has to look at. The other
+ * parameters and the results are those of `encodeLines`.
+ */
+export function encodeTexts(
+  position: usize,
+  end: usize,
+  out: usize,
+  softEnd: usize,
+  base: f64,
+  time: usize,
+  until: usize,
+): void {
+  const fileBase = <u64>(<i64>base);
+  const timeEnd = zoneEnd(time + 19);
+  const last = until < end ? until : end;
+  let lines: u32 = 0;
+  let entries: u32 = 0;
+  store<u8>(end, 10);
+  while (out < softEnd && position < end) {
+    const offset = fileBase + <u64>position;
+    if (isEmptyAgain(position, offset)) {
+      position++;
+      lines++;
+      continue;
+    }
+    if (timeEnd == 0 || mayBeCri(position) || pastText(position) > last) break;
+    const newline = escapeText(position, copyTextHead(out, 0), area);
+    if (newline <= <usize>stopLong) break;
+    out = writeEnvelope(escapedOut, 0x22, time, timeEnd, 0, offset, area);
+    countEntry(0);
+    entries++;
+    lines++;
+    position = newline + 1;
+  }
+  writeResults(position, out, lines, entries, 0);
 }

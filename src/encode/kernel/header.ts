@@ -3,8 +3,8 @@
 
 import { cachedSecond, halfDayLater, readingSecond, stopNotCri, stopTag } from './layout';
 
-const stdoutWord: u64 = 0x2074756f64747320; // ' stdout '
-const stderrWord: u64 = 0x2072726564747320; // ' stderr '
+export const stdoutWord: u64 = 0x2074756f64747320; // ' stdout '
+export const stderrWord: u64 = 0x2072726564747320; // ' stderr '
 const fullTag: u16 = 0x2046; // 'F '
 
 /**

@@ -4,7 +4,7 @@
 //   0      results of the last call │ 16 entries by severity │ 64 templates: address, length of each
 //   128    cached second │ 160 lengths of the severity and id templates
 //   256    severity and id templates │ 832 base 36 pairs │ 3424 vectors │ 3472 times of reading
-//   3520   seeds of keys │ 4096 key table │ 12288 members │ 17408 scalars │ 18432 shapes
+//   3520   seeds of keys │ 3840 a lent time │ 4096 key table │ 12288 members │ 17408 scalars │ 18432 shapes
 //   67584  bytes of the templates up to the area's end
 
 /** i32 results of `encodeLines`: where it stopped, and what it did until there. */
@@ -45,6 +45,10 @@ export const joinsTraces = 56;
 
 /** i32 of each stream: where the content of partial lines is joined. */
 export const joinStarts = 120;
+
+/** A time that lines get which have none; up to 35 bytes are written, 36 copied. */
+export const lentTime = 3_840;
+export const lentTimeBytes = 64;
 
 /** 24 bytes: `YYYY-MM-DDTHH:MM:SS` that was last found valid. */
 export const cachedSecond = 128;

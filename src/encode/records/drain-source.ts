@@ -10,7 +10,8 @@ import type { RecordRule, Segment, Source, SourceResult } from '../drain-task.ts
 import type { EncodeContext } from '../entries/entry.ts';
 import type { Stream } from '../entries/entry-template.ts';
 import { beforeZeros, pastZeros } from './hole.ts';
-import { stopDone } from '../kernel/layout.ts';
+import type { Kernel } from '../kernel.ts';
+import { stopDone, stopNotCri } from '../kernel/layout.ts';
 import { flushOpen } from './open-record.ts';
 import { ChunkReader } from './read-chunk.ts';
 import { createRedactor } from '../redaction/redactor.ts';
@@ -86,7 +87,31 @@ function encodeByKernel(run: SourceRun): boolean {
     tally.addFastLines(lines, entries);
     reader.lookBack.noteStart(reader.offsetOf(lastLine));
   }
+  if (reason === stopNotCri && body.memory[position] !== 0)
+    encodeTextsByKernel(run, kernel, lastLine);
   return reason === stopDone;
+}
+
+/** Has the kernel encode lines that are not CRI's; `lastLine` is one with a time, 0 if none. */
+function encodeTextsByKernel(run: SourceRun, kernel: Kernel, lastLine: number): void {
+  const { body, tally, reader, context } = run;
+  const { from: position, filled: end, offset } = reader;
+  const call = { position, end, offset, out: body.out, softEnd: softEnd(run), heldStreams: 0 };
+  const { lent } = reader.lookBack;
+  if (lastLine > 0) {
+    const until = lastLine + limits.lookBackBytes + 1;
+    kernel.encodeTexts(call, { timedLine: lastLine, until });
+  } else {
+    const isLent = lent !== undefined && lent.time <= context.readAt.text;
+    if (isLent) kernel.lendTime(lent.time);
+    const until = isLent ? lent.until - reader.offsetOf(0) : 0;
+    kernel.encodeTexts(call, { timedLine: undefined, until });
+  }
+  const { position: next, out, lines, entries } = kernel.result;
+  reader.advanceTo(next, false);
+  body.extend(out, entries);
+  tally.addFastLines(lines, entries);
+  tally.addMalformedLines(lines);
 }
 
 /**
@@ -145,7 +170,7 @@ function encodeChunk(run: SourceRun): 'end' | 'full' | 'late' {
     tally.addHole(reader.skipHole());
     if (reader.from === reader.filled) return 'end';
     if (!reader.isMidLine && encodeByKernel(run)) return 'end';
-    if (body.memory[reader.from] === 0) continue;
+    if (reader.from === reader.filled || body.memory[reader.from] === 0) continue;
     if (body.out >= softEnd(run)) return 'full';
     const outcome = takeNext(run);
     if (outcome === 'full') return 'full';

@@ -5,24 +5,36 @@
 // written, the time is not known yet.
 
 import type { LineFormat, Segment } from '../drain-task.ts';
-import { headerBytesMax, readBytesAt, timedLineIn } from './timed-line.ts';
+import { tornAt } from './hole.ts';
+import { headerBytesMax, readBytesAt, timedBytesMin, timedLineIn } from './timed-line.ts';
 import type { TimedLine } from './timed-line.ts';
 import { limits } from '../../config.ts';
 
 const newline = 0x0a;
 
 /** `time` is undefined where no line has one, or the one that has is not written yet. */
-export type TimeAhead = { readonly isKnown: boolean; readonly time: string | undefined };
+type TimeAhead = {
+  readonly isKnown: boolean;
+  readonly time: string | undefined;
+  /** The same for all offsets from the one asked for up to here. */
+  readonly until: number;
+};
 
-const noTime: TimeAhead = { isKnown: true, time: undefined };
-const unknownTime: TimeAhead = { isKnown: false, time: undefined };
+const unknownTime: TimeAhead = { isKnown: false, time: undefined, until: 0 };
 
 /** The first line in `bytes` that starts before `limit` and may start where they begin. */
 function findIn(bytes: Buffer, limit: number, format: LineFormat): TimedLine | undefined {
+  const mayBeTorn = tornAt(bytes, 0, bytes.length) !== -1;
   for (let start = 0; start < limit && start < bytes.length;) {
+    // A file of empty lines has as many as bytes.
+    if (bytes[start] === newline) {
+      start++;
+      continue;
+    }
     const at = bytes.indexOf(newline, start);
     const end = at === -1 ? bytes.length : at;
-    const line = timedLineIn(bytes, [start, end], format);
+    const isShort = end - start < timedBytesMin;
+    const line = isShort ? undefined : timedLineIn(bytes, [start, end], format, mayBeTorn);
     if (line !== undefined) return line.at < limit ? line : undefined;
     start = end + 1;
   }
@@ -54,8 +66,10 @@ export class LookAhead {
   timeAfter(offset: number): TimeAhead {
     const block = limits.lookAheadBytes;
     const limit = (Math.floor(offset / block) + 2) * block;
+    const noTime: TimeAhead = { isKnown: true, time: undefined, until: limit - block };
     if (this.#found !== undefined && this.#found.at >= offset) {
-      return this.#found.at < limit ? { isKnown: true, time: this.#found.time } : noTime;
+      const { at, time } = this.#found;
+      return at < limit ? { isKnown: true, time, until: at } : noTime;
     }
     if (this.#noneUntil === limit) return noTime;
     const length = limit - offset + headerBytesMax;
@@ -63,7 +77,7 @@ export class LookAhead {
     const line = findIn(bytes, limit - offset, this.#format);
     if (line !== undefined) {
       this.#found = { ...line, at: offset + line.at };
-      return { isKnown: true, time: line.time };
+      return { isKnown: true, time: line.time, until: this.#found.at };
     }
     if (bytes.length < length && !this.#isWhole) return unknownTime;
     this.#noneUntil = limit;

@@ -19,6 +19,9 @@ function firstStart(bytes: Buffer, end: number): number {
   return torn === -1 ? end : torn;
 }
 
+/** A time of lines that have none. */
+export type LentTime = { readonly time: string; /** An offset. */ readonly until: number };
+
 /** What is known of the lines with a time of one file. Offsets are of the file. */
 export class LookBack {
   readonly #fd: number;
@@ -32,6 +35,9 @@ export class LookBack {
   /** The nearest one before `#start`: undefined until it is needed, `none` if none is near. */
   #before: TimedLine | 'none' | undefined;
 
+  /** What lines without a time get that end before `until`; undefined if that is not known. */
+  #lent: LentTime | undefined;
+
   constructor({ fd, start }: Pick<Segment, 'fd' | 'start'>, format: LineFormat) {
     this.#fd = fd;
     this.#format = format;
@@ -41,12 +47,23 @@ export class LookBack {
   /** Notes where a line with a time starts. */
   noteStart(offset: number): void {
     this.#lastLine = offset;
+    this.#lent = undefined;
   }
 
   /** Notes a line whose time is known. */
   noteLine(line: TimedLine): void {
     this.#lastLine = line.at;
     this.#known = line;
+    this.#lent = undefined;
+  }
+
+  get lent(): LentTime | undefined {
+    return this.#lent;
+  }
+
+  /** Notes what lines get that come next. */
+  lend(lent: LentTime): void {
+    this.#lent = lent;
   }
 
   /**
@@ -58,7 +75,7 @@ export class LookBack {
     const lastLine = this.#lastLine;
     if (lastLine === -1) {
       const before = (this.#before ??= this.#findBefore());
-      return before === 'none' || before.at < floor ? undefined : before.time;
+      return before === 'none' || before.at < floor ? undefined : this.#lendOf(before);
     }
     if (lastLine < floor) return undefined;
     if (this.#known?.at !== lastLine) {
@@ -69,7 +86,12 @@ export class LookBack {
       if (line === undefined) return undefined; // The file holds other bytes now.
       this.#known = { ...line, at: lastLine };
     }
-    return this.#known.time;
+    return this.#lendOf(this.#known);
+  }
+
+  #lendOf({ at, time }: TimedLine): string {
+    this.#lent = { time, until: at + limits.lookBackBytes + 1 };
+    return time;
   }
 
   /** The nearest line before `#start` among those that start at most `lookBackBytes` before it. */

@@ -16,6 +16,8 @@ const newline = 0x0a;
 const carriageReturn = 0x0d;
 const noHole = -1;
 const positionScratch = Buffer.allocUnsafeSlow(limits.positionBytes);
+/** Kept before a chunk: they tell an empty line from one that follows an empty one. */
+const keptBytes = 2;
 /**
  * Kept free at the window's end: for the newline that ends a chunk, and for loads that run past it.
  */
@@ -174,13 +176,14 @@ export class ChunkReader {
     return expected === undefined || positionHash(bytes) === expected;
   }
 
-  /** Moves what is left of the chunk to the window's start. */
+  /** Moves what is left of the chunk, and the bytes before it, to the window's start. */
   compact(): void {
     const { memory, window } = this.#buffer;
-    if (this.#filled > this.#from) memory.copyWithin(window, this.#from, this.#filled);
-    this.#base += this.#from - window;
-    this.#filled -= this.#from - window;
-    this.#from = window;
+    const start = Math.max(window, this.#from - keptBytes);
+    memory.copyWithin(window, start, this.#filled);
+    this.#base += start - window;
+    this.#filled -= start - window;
+    this.#from -= start - window;
   }
 
   /** What is left is flushed. */

@@ -27,6 +27,7 @@ export const bodyIsFull: Taken = 0;
 export const timeIsUnknown: Taken = 1;
 
 const carriageReturn = 0x0d;
+const newline = 0x0a;
 
 /** When a line without a time of its own was read: the first time, if it was read before. */
 function readTimeOf(run: SourceRun, offset: number): string {
@@ -42,9 +43,10 @@ function borrowedTime(run: SourceRun, offset: number, next: number): string | un
   if (run.source.format === 'raw') return readTimeOf(run, offset);
   const before = run.reader.lookBack.timeBefore(offset);
   if (before !== undefined) return before;
-  const { fallbackTime } = run.reader.segment;
-  const { isKnown, time } = run.reader.lookAhead.timeAfter(next);
-  return isKnown || run.source.flushFirst ? (time ?? fallbackTime) : undefined;
+  const { lookBack, lookAhead, segment } = run.reader;
+  const { isKnown, time = segment.fallbackTime, until } = lookAhead.timeAfter(next);
+  if (isKnown) lookBack.lend({ time, until });
+  return isKnown || run.source.flushFirst ? time : undefined;
 }
 
 /** Takes bytes that are no line of the file's format. */
@@ -94,6 +96,17 @@ function parseLine(run: SourceRun, { from, end, incomplete }: Piece): FormatLine
   return { content, position, time, stream: 'stdout', partial: false, incomplete };
 }
 
+/**
+ * Whether the line is empty and comes after an empty one, as the bytes before it say. Those of a
+ * chunk's start are in the window.
+ */
+function isEmptyAgain(run: SourceRun, { from, end }: Piece): boolean {
+  const { memory } = run.body;
+  const offset = run.reader.offsetOf(from);
+  if (end > from || offset === 0 || memory[from - 1] !== newline) return false;
+  return offset === 1 || memory[from - 2] === newline;
+}
+
 /** Takes a line from its beginning. One that is not of the file's format is text, up to a tear. */
 export function takeWholeLine(run: SourceRun, piece: Piece): Taken {
   const line = parseLine(run, piece);
@@ -102,8 +115,12 @@ export function takeWholeLine(run: SourceRun, piece: Piece): Taken {
     run.reader.lookBack.noteLine({ at: line.position.offset, time: line.time });
     return piece.end;
   }
+  if (isEmptyAgain(run, piece)) {
+    run.tally.addMalformedLines(1);
+    return piece.end;
+  }
   const torn = tornAt(run.body.memory, piece.from, piece.end);
   const taken = takeText(run, torn === -1 ? piece : { ...piece, end: torn, incomplete: undefined });
-  if (taken > timeIsUnknown) run.tally.addMalformedLine();
+  if (taken > timeIsUnknown) run.tally.addMalformedLines(1);
   return taken;
 }

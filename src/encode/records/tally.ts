@@ -54,8 +54,8 @@ export class Tally {
     this.#counts.lines++;
   }
 
-  addMalformedLine(): void {
-    this.#counts.malformedLines++;
+  addMalformedLines(count: number): void {
+    this.#counts.malformedLines += count;
   }
 
   /** The entries of one record. */

@@ -16,11 +16,15 @@ export type TimedLine = {
   readonly time: string;
 };
 
+const hyphen = 0x2d;
+/** Fewer than those of any line with a time: `2024-03-05T14:07:21Z`. */
+export const timedBytesMin = 20;
 /** More than any CRI header with a time that is valid. */
 export const headerBytesMax = 128;
 
 /** The time of the line of [at, end), of which the last bytes may be missing. */
 function timeOf(bytes: Buffer, at: number, end: number, format: LineFormat): string | undefined {
+  if (format === 'cri' && bytes[at + 4] !== hyphen) return undefined; // It follows the year.
   if (format === 'docker') return parseDockerLine(bytes, at, end)?.time;
   const header = bytes.subarray(at, Math.min(end, at + headerBytesMax));
   return parseCriLine(header, 0, header.length)?.time;
@@ -28,17 +32,19 @@ function timeOf(bytes: Buffer, at: number, end: number, format: LineFormat): str
 
 /**
  * The line in [start, end), which begins where a line may begin and holds no newline: it may come
- * after a hole, which may have torn another line.
+ * after a hole, which may have torn another line. `mayBeTorn` is false where that is known not to
+ * be.
  */
 export function timedLineIn(
   bytes: Buffer,
   [start, end]: readonly [start: number, end: number],
   format: LineFormat,
+  mayBeTorn = true,
 ): TimedLine | undefined {
   for (let at = pastZeros(bytes, start, end); at < end;) {
     const time = timeOf(bytes, at, end, format);
     if (time !== undefined) return { at, time };
-    const torn = tornAt(bytes, at, end);
+    const torn = mayBeTorn ? tornAt(bytes, at, end) : -1;
     if (torn === -1) return undefined;
     at = pastZeros(bytes, torn, end);
   }
