@@ -157,7 +157,7 @@ export function createKernel(
       let at = layout.templates;
       for (const [slot, text] of templateTable(source)) {
         const length = Buffer.byteLength(text);
-        if (at + length + paddingBytes > layout.areaBytes) return false;
+        if (at + length + paddingBytes > layout.templatesEnd) return false;
         bytes.write(text, at);
         words[slot / 4] = area + at;
         words[slot / 4 + 1] = length;

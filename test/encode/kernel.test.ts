@@ -70,6 +70,22 @@ describe('the kernel', () => {
     expect(result.sources[0]).toMatchObject({ lines: 5, entries: 4, fastLines: 2 });
   });
 
+  test('takes large objects alone', () => {
+    const object = (keys: number, value: string) =>
+      `{${Array.from({ length: keys }, (_, key) => `"k${key}":${value}`).join(',')}}`;
+    const few = [object(3_000, '1'), object(900, `"${'x'.repeat(90)}"`), object(300, '[[[1]]]')];
+    const many = [object(5_000, '1'), `{"a":[${'1,'.repeat(100_000)}1]}`];
+    const lines = [...few, ...few, ...many].map(
+      (line) => `2024-03-05T14:07:21Z stdout F ${line}\n`,
+    );
+    const content = Buffer.from(lines.join(''));
+    expectSame(content);
+    const files = openFiles([content]);
+    const { result } = drainHere([{ ...plainSource, segments: files.segments() }]);
+    files.close();
+    expect(result.sources[0]?.fastLines).toBe(6);
+  });
+
   test('writes what the reference writes for every case that the fuzzer found', () => {
     const names = readdirSync(cases).filter((name) => name.endsWith('.log'));
     expect(names.length).toBeGreaterThan(0);

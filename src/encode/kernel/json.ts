@@ -35,6 +35,8 @@ export const objectHandedBack: usize = 1;
 /** Of the object that was read last. More scalars than `scalarsMax` are counted, but not listed. */
 export let memberCount: u32 = 0;
 export let scalarCount: u32 = 0;
+/** Keys, scalars and containers that are not empty. */
+export let tokenCount: u32 = 0;
 /** Levels of containers, the object itself included; empty ones do not count. */
 export let deepest: u32 = 0;
 
@@ -90,6 +92,7 @@ function hasBackslash(start: usize, end: usize): bool {
 // @ts-ignore: decorator
 @inline
 function listScalar(start: usize, end: usize, area: usize): void {
+  tokenCount++;
   if (scalarCount < <u32>scalarsMax) {
     const at = area + scalarList + <usize>(scalarCount << 3);
     store<u32>(at, <u32>start);
@@ -135,9 +138,17 @@ function endMember(end: usize, line: usize, lineEnd: usize, area: usize): bool {
 let keyCount: u32 = 0;
 let objectCount: u32 = 0;
 
+// @ts-ignore: decorator
+@inline
+function noteDepth(depth: u32): void {
+  if (depth > deepest) deepest = depth;
+  tokenCount++;
+}
+
 function beginObject(area: usize): void {
   memberCount = 0;
   scalarCount = 0;
+  tokenCount = 1;
   keyCount = 0;
   objectCount = 0;
   deepest = 1;
@@ -158,6 +169,7 @@ function passKey(start: usize, end: usize, depth: u32, seed: u32, area: usize): 
   if (++keyCount > <u32>keysMax || isKnownKey(start, end, first, seed, area)) {
     return objectHandedBack;
   }
+  tokenCount++;
   let position = pastSpaceIfAny(end + 1);
   if (load<u8>(position) != 0x3a) return objectInvalid;
   position = pastSpaceIfAny(position + 1);
@@ -218,7 +230,7 @@ export function readObject(brace: usize, area: usize, line: usize, lineEnd: usiz
         position += 2;
       } else {
         store<u32>(area + <usize>(depth << 2), seed, seedStack);
-        if (++depth > deepest) deepest = depth;
+        noteDepth(++depth);
         isKey = byte == 0x7b;
         containers = (containers << 1) | <u64>isKey;
         if (isKey) seed = ++objectCount;

@@ -4,8 +4,8 @@
 //   0      results of the last call │ 16 entries by severity │ 64 templates: address, length of each
 //   128    cached second │ 160 lengths of the severity and id templates
 //   256    severity and id templates │ 832 base 36 pairs │ 3424 vectors │ 3472 times of reading
-//   3520   seeds of keys │ 3840 a lent time │ 4096 key table │ 12288 members │ 17408 scalars │ 18432 shapes
-//   67584  bytes of the templates up to the area's end
+//   3520   seeds of keys │ 3840 a lent time │ 17408 scalars │ 18432 shapes
+//   67584  bytes of the templates │ 131072 key table │ 196608 members up to the area's end
 
 /** i32 results of `encodeLines`: where it stopped, and what it did until there. */
 export const resultPosition = 0;
@@ -79,14 +79,14 @@ export const seedStack = 3_520;
 export const depthMax = 64;
 
 /** u64 entries of the table of keys; a power of two. */
-export const keyTable = 4_096;
-export const keyTableEntries = 1_024;
+export const keyTable = 131_072;
+export const keyTableEntries = 8_192;
 
 /** Top-level members of the line that is read: five u32 each. */
-export const memberList = 12_288;
+export const memberList = 196_608;
 export const memberBytes = 20;
 /** More keys in a line than this are handed back. */
-export const keysMax = 256;
+export const keysMax = 4_096;
 
 /** Scalar values of the line that is read: start and end, u32 each. */
 export const scalarList = 17_408;
@@ -99,7 +99,8 @@ export const shapesMax = 256;
 
 /** Bytes of templates. */
 export const templates = 67_584;
-export const areaBytes = 131_072;
+export const templatesEnd = 131_072;
+export const areaBytes = 278_528;
 
 /**
  * Why `encodeLines` stopped. Below `handedBack` it did all it could; from there on the line at the
@@ -120,6 +121,13 @@ export const stopKlog = 6;
 export const stopLong = 7;
 /** The line may begin a stack trace. */
 export const stopTrace = 8;
+
+/**
+ * JSON that is larger is the kernel's as long as it has at most this size: its bytes, and for each
+ * key, scalar and container what it takes in protobuf.
+ */
+export const jsonWeightMax = 160_000;
+export const tokenBytes = 16;
 
 /** JSON of fewer bytes, with the source's labels, has no exact size to be estimated. */
 export const jsonContentMax = 40_000;

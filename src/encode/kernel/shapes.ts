@@ -26,6 +26,7 @@ import {
   memberValueEnd,
   memberValueStart,
   scalarCount,
+  tokenCount,
 } from './json';
 import { isEmptyAt, pastScalar, valueHuge } from './json-number';
 import { memberTaken, memberUnknown, resetSpecial, takeMember } from './json-special';
@@ -62,6 +63,8 @@ const resumeAt: usize = 156;
 const insertLength: usize = 160;
 /** In the last node: how many members stay in the payload. */
 const keptMembers: usize = 164;
+/** In the last node, too: the object's `tokenCount`. */
+const tokens: usize = 168;
 
 // Traits; the kind of a special value is above them.
 const isString: u32 = 1;
@@ -92,6 +95,7 @@ let firstNode: u32 = 0;
  */
 export let shapeOut: usize = 0;
 export let shapeKept: u32 = 0;
+export let shapeTokens: u32 = 0;
 
 /** Forgets all shapes. */
 export function forgetShapes(): void {
@@ -170,6 +174,7 @@ export function encodeShape(
   }
   shapeOut = out;
   shapeKept = load<u32>(node, keptMembers);
+  shapeTokens = load<u32>(node, tokens);
   return position;
 }
 
@@ -235,7 +240,7 @@ function isSameNode(one: usize, other: usize): bool {
   for (let at: usize = 0; at < glueBitsHigh + 4; at += 4) {
     if (load<u32>(one + at) != load<u32>(other + at)) return false;
   }
-  for (let at = traits; at < keptMembers + 4; at += 4) {
+  for (let at = traits; at < tokens + 4; at += 4) {
     if (load<u32>(one + at) != load<u32>(other + at)) return false;
   }
   return true;
@@ -297,6 +302,7 @@ export function learnShape(brace: usize, end: usize, area: usize): void {
         keptBytes,
       );
       store<u32>(node, kept, keptMembers);
+      store<u32>(node, tokenCount, tokens);
       addChild(parent, node);
       return;
     }

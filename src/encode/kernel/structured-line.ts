@@ -14,6 +14,7 @@ import {
   objectInvalid,
   pastSpace,
   readObject,
+  tokenCount,
 } from './json';
 import {
   areLabelsRaw,
@@ -40,14 +41,16 @@ import {
 import {
   jsonBytesMax,
   jsonHead,
+  jsonWeightMax,
   memberBytes,
   memberList,
   stopLong,
   tail,
   textHead,
+  tokenBytes,
   traceHead,
 } from './layout';
-import { encodeShape, learnShape, shapeKept, shapeOut } from './shapes';
+import { encodeShape, learnShape, shapeKept, shapeOut, shapeTokens } from './shapes';
 import { writeLabelMembers } from './labels';
 import { messageLocation, messageOperation, messageRequest, writeMessage } from './sub-message';
 import { escapedOut, escapeText } from './text';
@@ -198,16 +201,21 @@ export function encodeJsonLine(
   let end = encodeShape(brace, head, area, line, timeEnd);
   let out = shapeOut;
   let kept = shapeKept;
+  let tokens = shapeTokens;
   if (end == 0) {
     end = readObject(brace, area, line, timeEnd);
     if (end <= structureHandedBack) return end;
     out = writeMembers(head, area);
     kept = membersKept;
+    tokens = tokenCount;
     learnShape(brace, end, area);
   }
   const newline = pastSpace(end);
   if (load<u8>(newline) != 10) return structureNone;
-  if (<i32>(newline - content) > load<i32>(area, jsonBytesMax)) return structureHandedBack;
+  const length = newline - content;
+  if (<i32>length > load<i32>(area, jsonBytesMax)) {
+    if (length + <usize>(tokens * tokenBytes) > <usize>jsonWeightMax) return structureHandedBack;
+  }
   let closer: u8 = 0x7d;
   if (kept == 1 && messageStart != 0) {
     if (isMessageOdd) return structureHandedBack;

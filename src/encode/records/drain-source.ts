@@ -87,8 +87,8 @@ function encodeByKernel(run: SourceRun): boolean {
     tally.addFastLines(lines, entries);
     reader.lookBack.noteStart(reader.offsetOf(lastLine));
   }
-  if (reason === stopNotCri && body.memory[position] !== 0)
-    encodeTextsByKernel(run, kernel, lastLine);
+  const isText = reason === stopNotCri && body.memory[position] !== 0;
+  if (isText) encodeTextsByKernel(run, kernel, lastLine);
   return reason === stopDone;
 }
 
