@@ -56,11 +56,16 @@ export class IdentityWatch {
       head = readFileHead(peekFile(fd, 0, size), format, complete);
     }
     if (head === undefined) return false;
-    const isWaitedFor = mayHaveTime && !complete && size < identityBytes;
-    if (head.time === undefined && isWaitedFor && this.#isEarly()) return false;
+    const mayGrow = !complete && size < identityBytes;
+    if (head.time === undefined && mayHaveTime && mayGrow && this.#isEarly()) return false;
     // Where the first line is that of many files, all that is there tells them apart.
     const isTelling = head.time !== undefined && head.fingerprint === head.lineHash;
-    this.#hashedBytes = isTelling ? head.lineBytes : Math.min(size, identityBytes);
+    const toldBytes = isTelling
+      ? head.lineBytes
+      : withoutHole(peekFile(fd, 0, Math.min(size, identityBytes)));
+    // Nothing but zeros: its writer may have reserved the place.
+    if (toldBytes === 0 && mayGrow && !isTelling) return false;
+    this.#hashedBytes = toldBytes;
     this.#hash = positionHash(peekFile(fd, 0, this.#hashedBytes));
     this.#head = head;
     this.become(undefined, facts);
@@ -99,4 +104,11 @@ export class IdentityWatch {
     if (this.#head === undefined || this.#hash === undefined) return false;
     return positionHash(peekFile(fd, 0, this.#hashedBytes)) !== this.#hash;
   }
+}
+
+/** How many of the bytes come before the zeros at their end, which may still be filled. */
+function withoutHole(bytes: Uint8Array): number {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end -= 1;
+  return end;
 }

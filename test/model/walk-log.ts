@@ -124,14 +124,23 @@ export function writeOpen(scene: Scene, log: Log): void {
   log.isOpen = true;
 }
 
-/** Zeros where a line begins, in steps, mostly with lines behind them. */
+/** Zeros where a line begins, in steps, mostly with lines behind them, or in their place. */
 export async function writeHole(scene: Scene, log: Log): Promise<void> {
   if (log.isOpen) write(scene, log);
+  const { size } = fs.statSync(log.live);
   for (let steps = 1 + scene.random.below(3); steps > 0; steps -= 1) {
     fs.appendFileSync(log.live, Buffer.alloc(scene.random.pick(holeSizes)));
     await scene.pause(60);
   }
-  if (scene.random.next() < 0.7) write(scene, log);
+  const chance = scene.random.next();
+  if (chance < 0.5) write(scene, log);
+  else if (chance < 0.8) {
+    scene.note('filled');
+    const fd = fs.openSync(log.live, 'r+');
+    fs.writeSync(fd, nextLine(scene, log), size);
+    fs.closeSync(fd);
+    log.lines.push(log.count);
+  }
 }
 
 /** What comes after the live file's end: the same beginning again, mostly with lines behind it. */

@@ -19,6 +19,7 @@ import { limits } from '../../src/config.ts';
 import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain, type ChainCut } from '../../src/tail/chain.ts';
 import type { KnownOffset, TailSetup } from '../../src/tail/tail-setup.ts';
+import { replaceOnSameInode } from '../support/reuse-inode.ts';
 import { acknowledgeAll } from './acknowledge.ts';
 
 let root: string;
@@ -237,13 +238,20 @@ test('truncation starts over at the beginning of what the file holds now, even w
   expect(take(chain)).toBe(line('b', 2) + line('c', 3));
 });
 
-test('a file that is closed and replaced by another with the same inode number is read from its start', () => {
-  writeFileSync(path('0.log'), line('old'));
-  const chain = makeChain();
-  take(chain);
-  for (const file of chain.files) file.close();
-  unlinkSync(path('0.log'));
-  writeFileSync(path('0.log'), line('new and longer', 5));
+test('a file that is closed and replaced by another with the same inode number is read from its start', (context) => {
+  let chain: Chain | undefined;
+  // Others on this file system may be given the number first.
+  for (let tries = 0; tries < 10 && chain === undefined; tries += 1) {
+    writeFileSync(path('0.log'), line('old'));
+    const tried = makeChain();
+    take(tried);
+    for (const file of tried.files) file.close();
+    if (replaceOnSameInode(path('0.log'), line('new and longer', 5))) chain = tried;
+  }
+  if (chain === undefined) {
+    context.skip('the file system gives no inode number again');
+    return;
+  }
   chain.look((nowMs += limits.mtimeGrainMs));
   // With the same number, opening it shows that it is another one, and the next look reads it.
   const read = take(chain);

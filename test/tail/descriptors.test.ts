@@ -1,7 +1,15 @@
 // Every descriptor has one owner: whichever call of the file system fails, nothing is leaked, closed
 // twice or hidden, and once the disk is well again every line can be read.
 
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -79,9 +87,9 @@ function makeScene(): Scene {
 }
 
 /** Looks, unpacks and reads as the agent does, a step at a time; returns how many bytes were read. */
-async function run({ chain, spooler }: Scene): Promise<number> {
+async function run({ chain, spooler }: Scene, startMs = steadyNowMs()): Promise<number> {
   let bytes = 0;
-  let nowMs = steadyNowMs();
+  let nowMs = startMs;
   for (let step = 0; step < stepsMax; step += 1) {
     chain.look(nowMs);
     await spooler.start([{ chain }], nowMs);
@@ -239,4 +247,40 @@ describe('a descriptor is closed once', () => {
       faulty.restore();
     }
   });
+});
+
+test('as many descriptors are open after 200 rotations as after a few', async () => {
+  const cycles = 200;
+  const keptMax = 4;
+  const stepMs = stepsMax * limits.spoolRetryMs;
+  const startMs = steadyNowMs();
+  const scene = makeScene();
+  const faulty = new FaultyFs({ failAt: 0, kinds: [] });
+  const counts = new Set<number>();
+  let [bytes, written] = [0, 0];
+  try {
+    for (let cycle = 0; cycle < cycles; cycle += 1) {
+      const text = line(`cycle ${cycle}`, cycle % 60).replace('14:07', `${10 + (cycle % 10)}:07`);
+      const content = text.replace('2024', String(2000 + cycle)).repeat(3);
+      writeFileSync(path('0.log'), content);
+      written += content.length;
+      bytes += await run(scene, startMs + cycle * stepMs);
+      const nameOf = (index: number) => path(`0.log.20240305-${String(index).padStart(6, '0')}`);
+      renameSync(path('0.log'), nameOf(cycle));
+      if (cycle > 0) {
+        writeFileSync(`${nameOf(cycle - 1)}.gz`, gzipSync(readFileSync(nameOf(cycle - 1))));
+        unlinkSync(nameOf(cycle - 1));
+      }
+      if (cycle >= keptMax) unlinkSync(`${nameOf(cycle - keptMax)}.gz`);
+      if (cycle > keptMax) counts.add(faulty.open.size);
+    }
+    expect(bytes).toBe(written);
+    expect(lost).toEqual([]);
+    expect(counts.size).toBe(1);
+    expect(scene.chain.files.length).toBeLessThanOrEqual(keptMax + 2);
+    scene.chain.close();
+    expect([...faulty.open.values()]).toEqual([]);
+  } finally {
+    faulty.restore();
+  }
 });
