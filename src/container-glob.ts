@@ -12,7 +12,7 @@ export type ContainerGlob = (names: {
 export const globText = 'NAMESPACE, NAMESPACE/POD or NAMESPACE/POD/CONTAINER, with * and ?';
 export const rateText = `GLOB=BYTES a second of at least 1Ki, such as shop/*/app=64Ki; GLOB is ${globText}`;
 
-const partPattern = /^[A-Za-z0-9.*?-]+$/;
+const partPattern = /^[A-Za-z0-9.*?_-]+$/;
 
 /** Parts that are missing match everything. Throws a RangeError that says what is allowed. */
 export function parseGlob(text: string): ContainerGlob {

@@ -28,6 +28,7 @@ import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
 import { shownNames } from './tail/container-names.ts';
 import { lossWords } from './tail/loss-event.ts';
 import { LossLedger } from './tail/loss-ledger.ts';
+import { nodeFilesOf, nodeFileTemplate, withNodeFile } from './tail/node-file-rule.ts';
 import { OpenFiles, openFilesMax } from './tail/open-files.ts';
 import type { OrphanSource } from './tail/orphan-copy.ts';
 import type { Orphans } from './tail/orphans.ts';
@@ -56,6 +57,8 @@ export class Fleet {
   readonly #openFiles = new OpenFiles(openFilesMax(), () => this.#chains());
   /** Where reading begins in a file that no checkpoint knows. */
   #from: Config['from'];
+  /** The same in files of the node itself. */
+  #nodeFrom: Config['from'];
   /** Of `performance.now()`. */
   #listUntilMs = Number.POSITIVE_INFINITY;
   #partialFlushMs: number;
@@ -75,7 +78,9 @@ export class Fleet {
     const { store, log } = parts;
     this.#nodeIdentity = parts.nodeIdentity;
     this.#partialFlushMs = config.partialFlushMs;
-    this.roots = realRoots(config.format === 'raw' ? config.rawPath.map(globBase) : config.logRoot);
+    const logRoots = config.format === 'raw' ? config.rawPath.map(globBase) : config.logRoot;
+    this.roots = realRoots([...logRoots, ...nodeFilesOf(config).map(({ glob }) => globBase(glob))]);
+    this.#nodeFrom = store.lookup('journal', 'started').length === 0 ? config.nodeFrom : 'start';
     this.wakeList = new WakeList(config.flushIntervalMs);
     this.#store = store;
     this.#log = log;
@@ -130,6 +135,7 @@ export class Fleet {
   /** What appears after the first scan is new, and read from its start. */
   endFirstScan(): void {
     this.#from = 'start';
+    this.#nodeFrom = 'start';
   }
 
   /**
@@ -172,18 +178,19 @@ export class Fleet {
   }
 
   #make(key: string, containerLog: ContainerLog, kept?: OrphanSource): TailedContainer {
-    const { directory, fileName, format, name } = containerLog;
+    const { directory, fileName, format, name, nodeFile } = containerLog;
+    const nodeSetup = { ...this.#setup, from: () => this.#nodeFrom };
     const restartCount = name?.restartCount ?? 0;
     const chain = new Chain(
       { directory, liveName: fileName, format, ...ownerOf(containerLog), restartCount },
-      this.#setup,
+      nodeFile === undefined ? this.#setup : nodeSetup,
     );
     const template =
-      kept === undefined
+      kept === undefined || nodeFile !== undefined
         ? this.#describe(containerLog)
         : restoreTemplate(this.#nodeIdentity, kept.workload);
     const awaitsLabels =
-      kept === undefined && name !== undefined && this.#pods?.holdBack(name) === true;
+      !(kept ?? nodeFile) && name !== undefined && this.#pods?.holdBack(name) === true;
     const { annotations, podTexts } = kept ?? {};
     const container = new TailedContainer(chain, containerLog, {
       template,
@@ -219,14 +226,15 @@ export class Fleet {
 
   /** Has a container obey the present rule. */
   #obey(container: TailedContainer): void {
-    const { name } = container.containerLog;
+    const { name, nodeFile } = container.containerLog;
     const pod = this.#podOf(name);
     if (pod !== undefined) container.annotate(pod.annotations, pod.texts);
-    const rule = this.#rules.of(
+    const given = this.#rules.of(
       name,
       () => container.annotations,
       () => container.podTexts,
     );
+    const rule = withNodeFile(given, nodeFile);
     const { unknownParser: parser } = rule;
     if (parser !== undefined && this.unknownParsers.note(parser, keyOf(container.containerLog))) {
       const text = `an annotation asks for the parser ${JSON.stringify(parser.slice(0, 100))}, which is not known`;
@@ -240,7 +248,8 @@ export class Fleet {
     container.obey(rule, template, isPaced ? bytesPerSecond : undefined);
   }
 
-  #describe({ directory, fileName, name }: ContainerLog): EntryTemplate {
+  #describe({ directory, fileName, name, nodeFile }: ContainerLog): EntryTemplate {
+    if (nodeFile !== undefined) return nodeFileTemplate(this.#nodeIdentity, nodeFile);
     const labels = name === undefined ? '' : this.#pods?.find(name)?.labels;
     return createTemplate(this.#nodeIdentity, name, `${directory}/${fileName}`, labels);
   }

@@ -13,6 +13,8 @@ export const nodeLogLimits = {
   journalFewEntries: 256,
   /** How long the copies that journald makes when it moves from /run to /var are waited for. */
   journalTwinWaitMs: 5_000,
+  /** How often the node's own log files are looked for. */
+  nodeFileScanMs: 5_000,
   /** When containers leave no room for so long, node logs get one body all the same. */
   nodeLogsWaitMs: 10_000,
 } as const;

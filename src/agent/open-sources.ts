@@ -5,15 +5,22 @@ import { basename } from 'node:path';
 
 import type { Control } from '../control.ts';
 import { parseContainerName, type ContainerName } from '../discover/container-name.ts';
-import { startDiscovery, type Discovery, type DiscoveryEvents } from '../discover/discovery.ts';
+import {
+  startDiscovery,
+  type ContainerLog,
+  type Discovery,
+  type DiscoveryEvents,
+} from '../discover/discovery.ts';
 import type { PodMetadata } from '../discover/pods/pod-metadata.ts';
 import { startRawDiscovery } from '../discover/raw-discovery.ts';
 import { limits } from '../config.ts';
+import { nodeNamespace } from '../node-file.ts';
 import type { AgentError } from '../errors.ts';
 import type { Config } from '../options/options.ts';
 import { nothingToRead } from '../status/run-lines.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import { isRotationOf } from '../tail/file-name.ts';
+import { nodeFilesOf } from '../tail/node-file-rule.ts';
 import type { JournalSource } from '../tail/journal/journal-source.ts';
 import type { Agent } from './make-agent.ts';
 
@@ -25,6 +32,7 @@ export type LogSearch = {
   readonly discovery: LogDiscovery;
   /** Resolves after the first scan; to the reason, when it found no log. */
   readonly listed: Promise<AgentError | undefined>;
+  readonly close: () => Promise<void>;
 };
 
 /** Fetches the labels of the pods, where there is an API server; loads nothing otherwise. */
@@ -66,8 +74,30 @@ export async function openNodeLogs(
   return journal;
 }
 
+/** Gives the fleet the node's own log files, from now on until `close`. */
+function findNodeFiles(
+  { config, fleet, nodeIdentity }: Agent,
+  events: Pick<DiscoveryEvents, 'added' | 'removed'>,
+): Pick<Discovery, 'close'>[] {
+  return nodeFilesOf(config).map(({ glob, logName, format }) => {
+    const names = { namespace: nodeNamespace, pod: nodeIdentity.node, container: logName };
+    const options = {
+      rawPaths: [glob],
+      name: { ...names, podUid: '', restartCount: 0 },
+      scanIntervalMs: limits.nodeFileScanMs,
+      isRotationOf,
+      isKnown: (log: ContainerLog) => fleet.knows(log),
+    };
+    return startRawDiscovery(options, {
+      added: (log) => events.added({ ...log, nodeFile: { logName, format } }),
+      removed: (log) => events.removed(log),
+    });
+  });
+}
+
 /** Gives the fleet the logs that it finds, from now on until `close`. */
-export function findLogs({ config, fleet }: Agent, { log: agentLog }: Control): LogSearch {
+export function findLogs(agent: Agent, { log: agentLog }: Control): LogSearch {
+  const { config, fleet } = agent;
   const { promise: listed, resolve } = Promise.withResolvers<void>();
   const { scanIntervalMs } = limits;
   let logs = 0;
@@ -94,6 +124,7 @@ export function findLogs({ config, fleet }: Agent, { log: agentLog }: Control): 
     },
   };
   const { rawPath, containersDir, logRoot: logRoots } = config;
+  const nodeFiles = findNodeFiles(agent, events);
   const discovery: LogDiscovery =
     config.format === 'raw'
       ? startRawDiscovery(
@@ -109,7 +140,10 @@ export function findLogs({ config, fleet }: Agent, { log: agentLog }: Control): 
       : startDiscovery({ containersDir, logRoots, scanIntervalMs, watch: !config.once }, events);
   if (config.format === 'raw') events.listed?.();
   const nothing = () => nothingToRead(config, { logs, links: discovery.unsettledCount ?? 0 });
-  return { discovery, listed: listed.then(nothing) };
+  const close = async (): Promise<void> => {
+    for (const each of [discovery, ...nodeFiles]) await each.close();
+  };
+  return { discovery, listed: listed.then(nothing), close };
 }
 
 function rawName({ namespace, pod, container }: Config): ContainerName | undefined {

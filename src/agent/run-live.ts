@@ -43,7 +43,7 @@ export async function runLive(agent: Agent, control: Control): Promise<number> {
     reloader?.close();
     pods?.close();
     journal?.close();
-    await logs.discovery.close();
+    await logs.close();
   }
 }
 

@@ -44,7 +44,7 @@ export async function runOnce(agent: Agent, control: Control): Promise<number> {
   } finally {
     pods?.close();
     journal?.close();
-    await logs?.discovery.close();
+    await logs?.close();
   }
 }
 

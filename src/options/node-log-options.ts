@@ -54,6 +54,13 @@ export const nodeLogOptions = {
     commands: ['run', 'check'],
     help: 'Ship everything else of the journal too, kernel included, to the log node-journal.',
   },
+  nodeFile: {
+    kind: 'nodeFiles',
+    default: [],
+    commands: ['run', 'check'],
+    placeholder: 'NAME=GLOB[:FORMAT]',
+    help: "Files of the node to ship to the log NAME, beside those that GKE's own agent ships; FORMAT is text, json, glog or syslog.",
+  },
   nodeSeverity: {
     kind: 'choice',
     default: 'default',

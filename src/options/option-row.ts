@@ -28,6 +28,8 @@ export type OptionRow = {
     | 'globs'
     /** Names with `*` and `?`. */
     | 'names'
+    /** `NAME=GLOB[:format]`. */
+    | 'nodeFiles'
     | 'rates'
     | 'redactions'
     | 'samples'
@@ -68,6 +70,7 @@ export const listKinds: ReadonlySet<OptionRow['kind']> = new Set([
   'paths',
   'globs',
   'names',
+  'nodeFiles',
   'rates',
   'redactions',
   'samples',

@@ -7,6 +7,7 @@ import { globText, parseGlob, parseRate, rateText } from '../container-glob.ts';
 import { type HostPort, type OptionRow, templateNames } from './option-row.ts';
 import { AgentError } from '../errors.ts';
 import { outputText, parseOutput } from '../output-target.ts';
+import { nodeFileText, parseNodeFile } from '../node-file.ts';
 import { parseRedaction, parseSample, redactionText, sampleText } from '../record-rule.ts';
 
 export type OptionValue = string | number | boolean | readonly string[] | HostPort | undefined;
@@ -24,6 +25,7 @@ export function parseOptionValue(row: OptionRow, written: unknown, origin: strin
   if (row.kind === 'paths') return parsePaths(written, wrong);
   if (row.kind === 'globs') return parseTexts(written, parseGlob, wrong);
   if (row.kind === 'names') return parseTexts(written, checkName, wrong);
+  if (row.kind === 'nodeFiles') return parseTexts(written, parseNodeFile, wrong);
   if (row.kind === 'rates') return parseTexts(written, parseRate, wrong);
   if (row.kind === 'samples') return parseTexts(written, parseSample, wrong);
   if (row.kind === 'outputs') return parseOutputs(written, wrong);
@@ -59,6 +61,7 @@ export function allowedText(row: OptionRow): string {
   if (row.kind === 'milliseconds') return `a number of milliseconds ${range}, also as 5s or 1m`;
   if (row.kind === 'globs') return globText;
   if (row.kind === 'names') return nameText;
+  if (row.kind === 'nodeFiles') return nodeFileText;
   if (row.kind === 'rates') return rateText;
   if (row.kind === 'samples') return sampleText;
   if (row.kind === 'redactions') return redactionText;

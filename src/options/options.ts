@@ -6,6 +6,7 @@ import { GiB, KiB } from '../byte-units.ts';
 import { limits } from '../config.ts';
 import { adminOptions } from './admin-options.ts';
 import { agentCommands, type HostPort, type OptionRow } from './option-row.ts';
+import { emulatorOptions } from './emulator-options.ts';
 import { nodeLogOptions } from './node-log-options.ts';
 import { podOptions } from './pod-options.ts';
 
@@ -297,29 +298,7 @@ export const options = {
     commands: ['run', 'check'],
     help: 'Wait up to this long, at random, before starting: for many agents that start at once.',
   },
-  // ── emulator
-  port: {
-    kind: 'count',
-    default: 8085,
-    min: 0,
-    max: 65_535,
-    commands: ['emulator', 'demo'],
-    help: 'Port of the emulator on 127.0.0.1; 0 takes any free one.',
-  },
-  data: {
-    kind: 'path',
-    default: undefined,
-    commands: ['emulator', 'demo'],
-    placeholder: 'FILE',
-    help: 'SQLite file that keeps the entries of the emulator; memory otherwise.',
-  },
-  faults: {
-    kind: 'path',
-    default: undefined,
-    commands: ['emulator'],
-    placeholder: 'FILE',
-    help: 'JSON file of the faults to begin with, as in PUT /emulator/faults.',
-  },
+  ...emulatorOptions,
   // ── demo
   seconds: {
     kind: 'count',
@@ -376,7 +355,15 @@ export const options = {
 
 export type ConfigKey = keyof typeof options;
 
-type ListKind = 'paths' | 'globs' | 'names' | 'rates' | 'redactions' | 'samples' | 'outputs';
+type ListKind =
+  | 'paths'
+  | 'globs'
+  | 'names'
+  | 'nodeFiles'
+  | 'rates'
+  | 'redactions'
+  | 'samples'
+  | 'outputs';
 
 type ValueOf<Row extends OptionRow> = Row['kind'] extends 'boolean'
   ? boolean

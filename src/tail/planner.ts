@@ -140,10 +140,13 @@ export class Planner {
       ready.push(each);
       if (each.template.project !== undefined) this.#hasOtherProjects = true;
     }
+    // Node logs come last, in plans of their own: they have no labels, not even the request's.
+    const containers = ready.filter(({ containerLog }) => containerLog.nodeFile === undefined);
+    const next = containers.length > 0 ? containers : ready;
     const isRiskFirst = this.#planCount % 2 === 0;
     this.#planCount += 1;
     const riskOf = ({ chain }: TailedContainer) => (isRiskFirst ? Number(chain.atRisk) : 0);
-    return ready.sort((a, b) => riskOf(b) - riskOf(a) || a.servedAt - b.servedAt);
+    return next.sort((a, b) => riskOf(b) - riskOf(a) || a.servedAt - b.servedAt);
   }
 
   #makeTask(parts: readonly PlanPart[], slot: number, nowMs: number): DrainTask {
@@ -171,7 +174,8 @@ export class Planner {
       };
     });
     const { resource, labels, project } = largest;
-    const head = requestHead(nodeIdentity, {
+    const isOfNode = parts.some(({ container }) => container.containerLog.nodeFile !== undefined);
+    const head = requestHead(isOfNode ? { ...nodeIdentity, node: '' } : nodeIdentity, {
       resource,
       labels: alone ? labels : '',
       ...(project !== undefined && { project }),

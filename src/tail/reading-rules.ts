@@ -9,6 +9,7 @@
 import { parseGlob, parseRate, type ContainerGlob } from '../container-glob.ts';
 import type { RecordRule } from '../encode/drain-task.ts';
 import { severityNames } from '../log-severity.ts';
+import { nodeNamespace } from '../node-file.ts';
 import {
   parseRedaction,
   parseSample,
@@ -115,7 +116,9 @@ export class ReadingRules {
     const annotated = this.#obeysAnnotations ? (annotations() ?? {}) : {};
     const own = ruleOf(annotated, names);
     const wishes = agentWishes(annotated, names.container);
-    const isIncluded = this.#include.length === 0 || this.#include.some(matches);
+    // Whoever chooses containers has not chosen against the node, which is asked for by itself.
+    const isNode = names.namespace === nodeNamespace;
+    const isIncluded = isNode || this.#include.length === 0 || this.#include.some(matches);
     const rate = this.#rates.find(({ glob }) => glob(names))?.bytesPerSecond;
     return {
       isExcluded: !isIncluded || this.#exclude.some(matches) || own.isExcluded || wishes.isExcluded,

@@ -1,5 +1,6 @@
 // What discovery reports of the links in the containers directory, and what it counts.
 
+import type { NodeFile } from '../../node-file.ts';
 import type { ContainerName } from '../container-name.ts';
 
 /** One container's log as its link shows it. */
@@ -18,6 +19,8 @@ export type ContainerLog = {
    * label.
    */
   readonly name: ContainerName | undefined;
+  /** It is a log of the node itself. */
+  readonly nodeFile?: NodeFile;
 };
 
 /** Called from within a scan; they must not call `scan` themselves. */

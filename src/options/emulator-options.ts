@@ -1,0 +1,29 @@
+// The options of the emulator, as rows of the table in options.ts, which spreads them in.
+
+import type { OptionRow } from './option-row.ts';
+
+export const emulatorOptions = {
+  // ── emulator
+  port: {
+    kind: 'count',
+    default: 8085,
+    min: 0,
+    max: 65_535,
+    commands: ['emulator', 'demo'],
+    help: 'Port of the emulator on 127.0.0.1; 0 takes any free one.',
+  },
+  data: {
+    kind: 'path',
+    default: undefined,
+    commands: ['emulator', 'demo'],
+    placeholder: 'FILE',
+    help: 'SQLite file that keeps the entries of the emulator; memory otherwise.',
+  },
+  faults: {
+    kind: 'path',
+    default: undefined,
+    commands: ['emulator'],
+    placeholder: 'FILE',
+    help: 'JSON file of the faults to begin with, as in PUT /emulator/faults.',
+  },
+} as const satisfies Record<string, OptionRow>;

@@ -1,0 +1,71 @@
+// What holds for the log files of the node itself, beside the rules of the user: where their
+// entries go, and how their lines are taken apart.
+
+import type { NodeIdentity } from '../host/node-identity.ts';
+import {
+  logNameMember,
+  resourceMember,
+  type EntryTemplate,
+} from '../encode/entries/entry-template.ts';
+import { parseNodeFile, systemNodeFiles, type NodeFile } from '../node-file.ts';
+import type { NamedSteps } from '../rules/resolve-rules.ts';
+import type { ParseAction } from '../rules/rule.ts';
+import type { ReadingRule } from './reading-rules.ts';
+
+function regex(pattern: string): ParseAction {
+  return { format: 'regex', field: undefined, pattern, types: {}, keepField: false };
+}
+
+/** `<PRI>Mon DD hh:mm:ss host ident[pid]: message`; a file often lacks the first part. */
+const syslogHead = regex(
+  '^(?:<(?P<pri>[0-9]{1,3})>)?[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} (?P<host>[^ ]+) ' +
+    '(?P<ident>[^ :\\[]+)(?:\\[(?P<pid>[0-9]+)\\])?: ?(?P<message>(?s:.*))$',
+);
+/** A line without such a head is a text. */
+const wholeLine = regex('^(?P<message>(?s:.*))$');
+
+const stepsOf: Partial<Record<string, NamedSteps>> = {
+  syslog: { name: 'syslog', parse: [syslogHead, wholeLine] },
+  'policy-action': {
+    name: 'policy-action',
+    time: { from: 'timestamp', format: 'rfc3339', offsetMinutes: 0 },
+  },
+};
+
+/** A line without such a head belongs to the one before. */
+const glogHead = '^[IWEF][0-9]{4} [0-9:.]{8,15} ';
+
+/** The user's rules come after what the format asks for. */
+export function withNodeFile(rule: ReadingRule, file: NodeFile | undefined): ReadingRule {
+  const own = file && (stepsOf[file.logName] ?? stepsOf[file.format]);
+  const isGlog = file?.format === 'glog';
+  if (own === undefined && !isGlog) return rule;
+  const records = rule.records ?? { redact: [], shares: undefined };
+  const theirs = JSON.parse(records.steps ?? '[]') as readonly NamedSteps[];
+  const steps = own === undefined ? records.steps : JSON.stringify([own, ...theirs]);
+  const firstLine = records.firstLine ?? (isGlog ? { stdout: glogHead } : undefined);
+  return {
+    ...rule,
+    records: { ...records, ...(steps !== undefined && { steps }), ...(firstLine && { firstLine }) },
+  };
+}
+
+/** The log of the file's name, of the node, without labels. */
+export function nodeFileTemplate(
+  { project, location, cluster, node }: NodeIdentity,
+  { logName }: NodeFile,
+): EntryTemplate {
+  const member = logNameMember(project, logName);
+  const labels = { project_id: project, location, cluster_name: cluster, node_name: node };
+  const resource = resourceMember({ type: 'k8s_node', labels });
+  return { resource, logName: { stdout: member, stderr: member }, labels: '' };
+}
+
+/** All that are to be read: those of the system, and the user's. */
+export function nodeFilesOf(options: {
+  readonly nodeLogs: 'off' | 'auto';
+  readonly nodeFile: readonly string[];
+}): (NodeFile & { readonly glob: string })[] {
+  if (options.nodeLogs === 'off') return [];
+  return [...systemNodeFiles, ...options.nodeFile].map(parseNodeFile);
+}
