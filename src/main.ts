@@ -52,6 +52,9 @@ process.stderr.on('error', () => undefined);
 const flushAfterMs = 10_000;
 setTimeout(() => module.flushCompileCache(), flushAfterMs).unref();
 
+/** For the last of a command's output, when nobody reads it. */
+const lastWriteMs = 5_000;
+
 const exitCode = await runCli({
   words: process.argv.slice(2),
   environment: process.env,
@@ -68,8 +71,18 @@ const exitCode = await runCli({
   }),
   isErrorTerminal: process.stderr.isTTY,
 });
+await whenWritten();
 // Whatever a library still holds open must not keep a stopped agent alive until SIGKILL.
 process.exit(exitCode);
+
+/** Node writes to a socket in the background, as a parent may give one; exit would cut it off. */
+async function whenWritten(): Promise<void> {
+  if (process.stdout.writableLength === 0) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setTimeout(resolve, lastWriteMs);
+  process.stdout.write('', () => resolve());
+  await promise;
+}
 
 /**
  * What Node would print of a warning or a crash are lines without severity and time, one entry

@@ -34,6 +34,14 @@ function optionsTable(): string {
   return ['| flag | variable | default | |', '|---|---|---|---|', ...rows].join('\n');
 }
 
+/** Those that a reload changes without a restart. */
+function hotList(): string {
+  const hot = configKeys.filter(
+    (key) => rowOf(key).isHot === true && rowOf(key).commands.includes('run'),
+  );
+  return `${hot.map((key) => `\`${flagOf(key)}\``).join(', ')}.`;
+}
+
 function printDefault(value: OptionRow['default']): string {
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return '';
   if (typeof value !== 'object') return `\`${value}\``;
@@ -79,6 +87,7 @@ function between(text: string, name: string): string {
 
 test.each([
   ['options', 'docs/configuration.md', optionsTable],
+  ['hot', 'docs/configuration.md', hotList],
   ['errors', 'docs/errors.md', errorsTable],
   ['answers', 'docs/errors.md', answersTable],
 ])('the table of %s in %s is that of the code', (name, page, table) => {

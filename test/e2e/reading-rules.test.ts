@@ -130,6 +130,39 @@ describe('annotations of the pods', () => {
     }
   });
 
+  test('are obeyed from a reload on that switches them on', async () => {
+    const server = new FakeApiServer();
+    const node = 'gke-blue-pool-1-7f3a';
+    const url = await server.listen();
+    try {
+      const config = path.join(scratch.path, 'tailship.yaml');
+      writeFileSync(config, 'podAnnotations: false\n');
+      const hidden = fakePod(1, { node, annotations: { 'tailship.dev/exclude': 'true' } });
+      const other = fakePod(2, { node });
+      server.put(hidden);
+      server.put(other);
+      const flags = [`--kubernetes-api=${url}`, '--metadata-wait-ms=30s', `--config=${config}`];
+      const { pid, log } = startAgentProcess({ ...agent, flags });
+      const { name } = hidden.metadata;
+      const loud = startPod(name, 50, { uid: hidden.metadata.uid }).containers[0];
+      const quiet = startPod(other.metadata.name, 50, { uid: other.metadata.uid }).containers[0];
+      const shipped = async () => await shippedByPod();
+      await until('it is read without them', async () => (await shipped())[name] === 50);
+      writeFileSync(config, 'podAnnotations: true\n');
+      process.kill(pid, 'SIGHUP');
+      await until('the reload is told', () =>
+        log.some((line) => /now in force|pod-?annotations/i.test(line)),
+      );
+      loud?.writeNext(50);
+      quiet?.writeNext(50);
+      const other100 = async () => (await shipped())[other.metadata.name] === 100;
+      await until('the other came', other100);
+      expect((await shipped())[name]).toBe(50);
+    } finally {
+      await server.close();
+    }
+  });
+
   test('slow a pod down, and no longer when they go while it is read', async () => {
     const server = new FakeApiServer();
     const node = 'gke-blue-pool-1-7f3a';
