@@ -139,7 +139,9 @@ function restartWithCompileCache(): void {
   const hasParent = process.channel !== undefined; // An IPC channel does not survive exec.
   if (cache || isOff || hasParent || process.execve === undefined) return;
   const directory = fileURLToPath(new URL('../node_modules/.cache/tailship', import.meta.url));
-  const flags = process.argv[2] === 'run' ? ['--max-semi-space-size=1', ...heapFlags()] : [];
+  const flags = /^(?:run|tail)$/.test(process.argv[2] ?? '')
+    ? ['--max-semi-space-size=1', ...heapFlags()]
+    : [];
   const words = [process.execPath, ...flags, ...process.execArgv, ...process.argv.slice(1)];
   process.execve(process.execPath, words, { ...process.env, NODE_COMPILE_CACHE: directory });
 }

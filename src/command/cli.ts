@@ -16,6 +16,7 @@ import { foreignAgents, splitMigrationWords } from './migration-source.ts';
 import { chosenOperand, splitOperands } from './operands.ts';
 import { nearest } from '../options/nearest.ts';
 import { printable } from '../printable.ts';
+import { splitTailWords } from './tail-words.ts';
 import { version } from '../version.ts';
 
 /** The process, as the CLI sees it; main.ts makes the real one. */
@@ -99,9 +100,9 @@ async function dispatch(invocation: Invocation): Promise<number> {
   return runCommand(command, { flags, problems }, invocation);
 }
 
-/** The manifests carry options of `run`. */
+/** The manifests carry options of `run`, and `tail` reads as it does. */
 function optionsCommand(command: Command): Command {
-  return command === 'manifests' ? 'run' : command;
+  return command === 'manifests' || command === 'tail' ? 'run' : command;
 }
 
 const operandCommands: ReadonlySet<Command> = new Set([
@@ -115,6 +116,7 @@ const operandCommands: ReadonlySet<Command> = new Set([
 function flagWordsOf(command: Command, words: readonly string[]): readonly string[] {
   if (command === 'migrate') return splitMigrationWords(words).rest;
   if (command === 'manifests') return splitManifestWords(words).rest;
+  if (command === 'tail') return splitTailWords(words).rest;
   if (operandCommands.has(command)) return splitOperands(words).rest;
   return words;
 }
@@ -213,6 +215,11 @@ const runners: Readonly<Record<Command, Runner>> = {
     const { operands } = splitOperands(words.slice(1));
     const verb = chosenOperand('rules', operands, ruleVerbs);
     return runRules(config, control, { verb, operands: operands.slice(1) });
+  },
+  tail: async ({ config }, control, { words, outputClosed, signal }) => {
+    const { runTail } = await import('./tail-command.ts');
+    const either = AbortSignal.any([signal, outputClosed]);
+    return runTail(config, { ...control, signal: either }, splitTailWords(words.slice(1)).own);
   },
   top: async ({ config }, control, { signal, outputClosed, terminalInput, terminalSize }) => {
     const { runTop } = await import('../admin/top-command.ts');

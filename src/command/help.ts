@@ -53,6 +53,18 @@ const commandTexts: Readonly<Record<Command, CommandText>> = {
     about: 'Reads /api/status of the agent at --admin-address; the busiest container comes first.',
     examples: ['tailship top', 'tailship top --admin-address 10.0.0.7:8090 --once --json'],
   },
+  tail: {
+    summary: 'what a container writes from now on, as it is shipped',
+    usage: '[NAMESPACE/]POD[/CONTAINER] [--filter RE2] [--json] [options of run]',
+    about:
+      'Reads the log files itself, read-only, from their ends on, beside a running agent or without one, and\n' +
+      'prints the entries that run would ship: roots, --exclude, --redact and rules hold. --filter shows those\n' +
+      'whose text matches; --json prints entries. Ctrl-C ends it. Give it the options of the agent.',
+    examples: [
+      'tailship tail shop/cart-0 --config /etc/tailship/tailship.yaml',
+      "tailship tail 'checkout-*/api' --filter '(?i)error|timeout'",
+    ],
+  },
   bench: {
     summary: 'what the lines of this node cost, on its own log files, read-only',
     about:

@@ -6,6 +6,7 @@ export const commands = [
   'demo',
   'check',
   'top',
+  'tail',
   'dead-letters',
   'migrate',
   'convert',

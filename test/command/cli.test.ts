@@ -68,7 +68,7 @@ describe('tailship', () => {
     [['rnu'], 'unknown command rnu; meant is run?'],
     [
       ['frobnicate'],
-      'unknown command frobnicate; commands are run, emulator, demo, check, top, dead-letters, migrate, convert, bench, manifests, completion, rules',
+      'unknown command frobnicate; commands are run, emulator, demo, check, top, tail, dead-letters, migrate, convert, bench, manifests, completion, rules',
     ],
     [
       ['--project', 'x'],

@@ -1,0 +1,44 @@
+// Entries as `tailship tail` prints them: time, severity, whose, and the text as it would be
+// shipped.
+
+import { printable } from '../printable.ts';
+import type { ContainerNames } from '../tail/container-names.ts';
+import type { TailWords } from './tail-words.ts';
+
+type Entry = {
+  readonly timestamp?: string;
+  readonly severity?: string;
+  readonly textPayload?: string;
+  readonly jsonPayload?: unknown;
+  readonly resource?: { readonly labels?: Readonly<Record<string, string>> };
+};
+
+/** Returns what makes lines of a chunk of whole entries. */
+export function createTailLines(
+  { filter, isJson }: Pick<TailWords, 'filter' | 'isJson'>,
+  isShown: (names: ContainerNames) => boolean,
+): (entries: Uint8Array) => string[] {
+  const lineOf = (json: string): string | undefined => {
+    const entry = JSON.parse(json) as Entry;
+    const {
+      namespace_name: namespace,
+      pod_name: pod,
+      container_name: container,
+    } = entry.resource?.labels ?? {};
+    const names = { namespace: namespace ?? '', pod: pod ?? '', container: container ?? '' };
+    if (!isShown(names)) return undefined;
+    const text = entry.textPayload ?? JSON.stringify(entry.jsonPayload ?? {});
+    if (filter?.matcher(text).find() === false) return undefined;
+    if (isJson) return json;
+    const { timestamp = '', severity = 'DEFAULT' } = entry;
+    const whose = [names.namespace, names.pod, names.container].join('/');
+    return printable(`${timestamp} ${severity} ${whose} ${text}`);
+  };
+  return (entries) =>
+    Buffer.from(entries)
+      .toString('utf8')
+      .split('\n')
+      .filter((json) => json !== '')
+      .map(lineOf)
+      .filter((line) => line !== undefined);
+}
