@@ -34,21 +34,30 @@ const looks: Readonly<Record<ForeignSyntax, RegExp>> = {
 const yamlBeginning =
   /^(?:service|pipeline|parsers|multiline_parsers|includes|env|customs|plugins)\s*:/m;
 
+/** Configurations, and the Lua scripts beside them in YAML, by their keys. */
+export type ConfTexts = {
+  readonly sources: readonly ConfSource[];
+  readonly scripts: ReadonlyMap<string, string>;
+};
+
 /** The texts of all files. Throws CONFIG_INVALID for a file that holds none. */
 export async function readConfSources(
   syntax: ForeignSyntax,
   files: readonly string[],
-): Promise<ConfSource[]> {
+): Promise<ConfTexts> {
+  const scripts = new Map<string, string>();
   const sources: ConfSource[] = [];
   for (const file of files) {
     const text = readText(file);
     const plain = { name: file, text, firstLine: 1, directory: dirname(file) };
-    const inner = mayHoldTexts(file, text) ? await textsWithin(syntax, file, text) : [];
+    const inner = mayHoldTexts(file, text)
+      ? await textsWithin(syntax, { file, text, scripts })
+      : [];
     if (inner.length > 0) sources.push(...inner);
     else if (looksLike(syntax, text)) sources.push(plain);
     else throw new AgentError('CONFIG_INVALID', `${file} is no configuration of ${syntax}`);
   }
-  return sources;
+  return { sources, scripts };
 }
 
 /** Of a file that is included: undefined when it cannot be read. */
@@ -96,10 +105,15 @@ function mayHoldTexts(file: string, text: string): boolean {
   return isJson || /\.ya?ml$/.test(file) || /^[A-Za-z][\w.-]*:(?:\s|$)/m.test(text);
 }
 
+type Yaml = {
+  readonly file: string;
+  readonly text: string;
+  readonly scripts: Map<string, string>;
+};
+
 async function textsWithin(
   syntax: ForeignSyntax,
-  file: string,
-  text: string,
+  { file, text, scripts }: Yaml,
 ): Promise<ConfSource[]> {
   const { LineCounter, parseAllDocuments, visit, isPair, isScalar } = await import('yaml');
   const lines = new LineCounter();
@@ -110,9 +124,10 @@ async function textsWithin(
     visit(document, {
       Scalar(key, node, path) {
         if (key !== 'value' || typeof node.value !== 'string') return;
-        if (!looksLike(syntax, node.value)) return;
         const pair = path.at(-1);
         const name = isPair(pair) && isScalar(pair.key) ? String(pair.key.value) : 'text';
+        if (name.endsWith('.lua')) scripts.set(name, node.value);
+        if (!looksLike(syntax, node.value)) return;
         const isBlock = node.type === 'BLOCK_LITERAL' || node.type === 'BLOCK_FOLDED';
         const line = lines.linePos(node.range?.[0] ?? 0).line;
         found.push({

@@ -1,6 +1,7 @@
 // Fluent Bit's filters as rules.
 
 import type { Taking } from './event-routes.ts';
+import { addLua } from './lua-script.ts';
 import { takeMultiline, type Parsers } from './multiline-parsers.ts';
 import {
   addChanges,
@@ -40,6 +41,7 @@ const filters: Readonly<Record<string, AddFilter>> = {
   parser: addParsers,
   modify: addModify,
   record_modifier: addRecordModifier,
+  lua: (section, site) => addLua(valueOf(section, 'code'), site),
   multiline: (section, site, parsers) => {
     for (const { value } of directivesOf(section, 'multiline.parser')) {
       for (const name of listOf(value)) takeMultiline(name, parsers, site);

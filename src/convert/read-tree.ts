@@ -3,13 +3,14 @@
 // Invariant: no file is read while it is being included, so every configuration ends.
 
 import { globSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 
 import {
   fileNameOf,
   readConfSources,
   readIncluded,
   type ConfSource,
+  type ConfTexts,
   type ForeignSyntax,
 } from './conf-source.ts';
 import { parseFluentBit } from './fluent-bit-syntax.ts';
@@ -25,8 +26,9 @@ export async function readTree(
   files: readonly string[],
   report: ReportOdd,
 ): Promise<Section> {
-  const sources = await readConfSources(syntax, files);
-  const reader = new TreeReader(syntax, sources, report);
+  const texts = await readConfSources(syntax, files);
+  const { sources } = texts;
+  const reader = new TreeReader(syntax, texts, report);
   const trees: { readonly source: ConfSource; readonly tree: Section }[] = [];
   for (const source of sources) trees.push({ source, tree: await reader.read(source) });
   const root = newSection('', '', { file: files[0] ?? '', line: 1 });
@@ -41,13 +43,15 @@ export async function readTree(
 class TreeReader {
   readonly #syntax: ForeignSyntax;
   readonly #sources: readonly ConfSource[];
+  readonly #scripts: ReadonlyMap<string, string>;
   readonly #report: ReportOdd;
   readonly #included = new Set<string>();
   #count = 0;
 
-  constructor(syntax: ForeignSyntax, sources: readonly ConfSource[], report: ReportOdd) {
+  constructor(syntax: ForeignSyntax, { sources, scripts }: ConfTexts, report: ReportOdd) {
     this.#syntax = syntax;
     this.#sources = sources;
+    this.#scripts = scripts;
     this.#report = report;
   }
 
@@ -67,6 +71,7 @@ class TreeReader {
     const grown = newSection(section.name, section.argument, section);
     const includes = section.directives.filter((each) => this.#isInclude(each));
     grown.directives.push(...section.directives.filter((each) => !this.#isInclude(each)));
+    grown.directives.push(...this.#scriptsOf(section, source));
     const trees: Section[] = [];
     for (const include of includes) trees.push(...(await this.#include(include, source, within)));
     // Sections keep the order of the file; an include stands where its line does.
@@ -82,6 +87,18 @@ class TreeReader {
       }
     }
     return grown;
+  }
+
+  /** The text of a filter's script, as `code`, which a configuration may hold itself. */
+  #scriptsOf({ directives }: Section, { directory }: ConfSource): Directive[] {
+    return directives.flatMap((each) => {
+      if (!/^script$/i.test(each.key)) return [];
+      const given = this.#scripts.get(basename(each.value));
+      const onDisk =
+        directory === undefined ? undefined : readIncluded(resolve(directory, each.value));
+      const value = given ?? onDisk?.text;
+      return value === undefined ? [] : [{ ...each, key: 'code', value }];
+    });
   }
 
   #isInclude({ key }: Directive): boolean {

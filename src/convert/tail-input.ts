@@ -64,6 +64,9 @@ function mayRead({ globs, exclusions }: Tail, excluded: readonly string[]): bool
 }
 
 const tailKeys: Readonly<Record<string, string>> = {
+  docker_mode: 'lines that the runtime cut are joined',
+  buffer_chunk_size: 'lines up to 1 MiB are read whole',
+  buffer_max_size: 'lines up to 1 MiB are read whole',
   refresh_interval: 'new logs are found at once',
   rotate_wait: 'rotated files are read to their end',
   read_lines_limit: 'reading is bounded by the size of a request',
@@ -135,6 +138,7 @@ export function takeJournal(section: Section, subject: string, draft: Draft): vo
     );
   });
   if (units.length > 0) draft.setOption('nodeUnits', units, section, subject);
+  else if (written.length > 0) draft.note('none', section, subject, 'units that are not named');
   else draft.setOption('nodeJournal', true, section, subject);
 }
 

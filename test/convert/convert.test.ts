@@ -100,6 +100,12 @@ test('a ConfigMap of Fluent Bit whose files include each other, with its parsers
     { drop: '/healthz' },
     { parse: { regex: '^(?<lvl>[A-Z]+) (?<rest>.*)$' } },
     { message: { from: 'msg' }, remove: ['stream'], set: { env: 'prod' } },
+    {
+      redact: [
+        { pattern: String.raw`[0-9][0-9][0-9]\-*[0-9][0-9]`, with: 'xxx-xx' },
+        { pattern: String.raw`[A-Za-z0-9+\.\-_]+@[A-Za-z0-9\.]+`, with: 'me@"$1"' },
+      ],
+    },
     { severity: { from: 'level' } },
   ]);
 });
@@ -252,6 +258,16 @@ test('a ConfigMap as JSON, with the YAML form of Fluent Bit in it', async () => 
 });
 
 describe('Fluent Bit', () => {
+  test('a script that does more is said, and what has no file beside it', async () => {
+    const script = '[FILTER]\n Name lua\n Match *\n script a.lua\n call a';
+    const missing = await convertText('fluent-bit', fluentBit(script));
+    expect(missing.notes.join('\n')).toContain('a script, which is not given');
+    writeFileSync(path.join(scratch.path, 'a.lua'), 'function a()\n x = 1\nend\n');
+    const other = await convertText('fluent-bit', fluentBit(script));
+    expect(other.notes.join('\n')).toContain('only string.gsub with constants');
+    expect(other.yaml).toEqual({});
+  });
+
   test.each([
     ['[FILTER]\n Name grep\n Match *\n Exclude $log ^x', { rules: [{ drop: '^x' }] }],
     [
