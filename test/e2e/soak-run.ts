@@ -17,7 +17,7 @@ import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import { createRandom } from '../../src/emulator/kubelet/log-lines.ts';
 import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
 import { makeScratch, startAgentProcess, stopAll } from '../support/agent-process.ts';
-import { descriptorsOf, rssOf } from '../support/agent-status.ts';
+import { descriptorsOf, ownRssOf, rssOf } from '../support/agent-status.ts';
 
 export type SoakOptions = {
   readonly seconds: number;
@@ -33,6 +33,8 @@ export type SoakOptions = {
 export type SoakResult = {
   readonly malloc: Growth;
   readonly rss: Growth;
+  /** Of the resident memory, what is no page of a file: those of Node's binary come and go. */
+  readonly ownRss: Growth;
   readonly descriptorsMax: number;
   readonly podsMade: number;
   readonly rotations: number;
@@ -41,7 +43,8 @@ export type SoakResult = {
 
 export type Growth = { readonly first: number; readonly last: number; readonly grown: number };
 
-type Sample = { readonly atMs: number; readonly malloc: number; readonly rss: number };
+type Measure = 'malloc' | 'rss' | 'ownRss';
+type Sample = { readonly atMs: number } & Readonly<Record<Measure, number>>;
 
 const churnMs = 500;
 const rotateMs = 1_000;
@@ -78,8 +81,9 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
           over.abort();
           throw new Error(`the agent ended: ${agent.log.join('\n')}`);
         }
-        const sample = { malloc: mallocOf(agent.pid), rss: rssOf(agent.pid) };
-        descriptorsMax = Math.max(descriptorsMax, descriptorsOf(agent.pid));
+        const { pid } = agent;
+        const sample = { malloc: mallocOf(pid), rss: rssOf(pid), ownRss: ownRssOf(pid) };
+        descriptorsMax = Math.max(descriptorsMax, descriptorsOf(pid));
         samples.push({ atMs: performance.now() - startMs, ...sample });
         options.note?.(JSON.stringify({ seconds: samples.length * 2, ...sample }));
       }),
@@ -144,15 +148,15 @@ function mallocOf(pid: number): number {
 function growthOf(
   samples: readonly Sample[],
   { seconds, settleSeconds }: SoakOptions,
-): { malloc: Growth; rss: Growth } {
+): Record<Measure, Growth> {
   const fromMs = settleSeconds * 1_000;
   const early = samples.filter(({ atMs }) => atMs >= fromMs && atMs < fromMs + windowMs);
   const late = samples.filter(({ atMs }) => atMs >= seconds * 1_000 - windowMs);
-  const compare = (key: 'malloc' | 'rss'): Growth => {
+  const compare = (key: Measure): Growth => {
     const [first, last] = [early, late].map((some) => median(some.map((sample) => sample[key])));
     return { first: first ?? 0, last: last ?? 0, grown: (last ?? 0) - (first ?? 0) };
   };
-  return { malloc: compare('malloc'), rss: compare('rss') };
+  return { malloc: compare('malloc'), rss: compare('rss'), ownRss: compare('ownRss') };
 }
 
 function median(values: readonly number[]): number {
