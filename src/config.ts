@@ -31,10 +31,7 @@ export const limits = {
   linksCheckedPerScanMax: 256,
   /** Logs that are read. A node holds some hundreds. */
   linksMax: 50_000,
-  /**
-   * Links that lead nowhere and are remembered; the rest is counted, and tried again by each
-   * listing.
-   */
+  /** Links to nowhere that are remembered; the rest is counted, and tried by each listing. */
   linksUnsettledMax: 10_000,
   /** Logs of one pod that are read; a pod has one or two for each container. */
   linksPerPodMax: 1_000,
@@ -178,6 +175,8 @@ export const limits = {
   lossNoticesMax: 1_000,
   /** Containers whose losses are kept apart. */
   lossContainersMax: 1_000,
+  /** `tail` starts with this much left: 36 MB and what its rules and lines take (measured). */
+  tailMemoryBytes: 64 * MiB,
   /** Losses that the page lists. */
   lossEventsMax: 50,
   /** Losses that one request tells of. */

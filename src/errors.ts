@@ -164,6 +164,11 @@ export const errorTable = {
     retryable: false,
     advice: 'Give --admin-address another port of this machine, or `off`.',
   },
+  MEMORY_SHORT: {
+    retryable: true,
+    advice:
+      'The container has too little memory left for a second process, and where it runs out the kernel may end the agent, too: raise its memory limit, or read the log with kubectl logs.',
+  },
   ADMIN_UNREACHABLE: {
     retryable: true,
     advice: 'Start the agent, or name the --admin-address that it was started with.',

@@ -2,7 +2,7 @@
 //
 // It is an agent of its own whose entries go to stdout, so roots, rules and redaction are those of
 // `run`. Invariants: it writes nothing but a directory of its own, which it removes; of a container
-// that the configuration excludes it shows nothing; where memory is short, it goes first.
+// that the configuration excludes it shows nothing; where memory is short, it does not start.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,10 @@ import { join } from 'node:path';
 
 import { runAgent } from '../agent/run-agent.ts';
 import type { Control, StandardOutput } from '../control.ts';
-import { isSystemError } from '../errors.ts';
+import { MiB } from '../byte-units.ts';
+import { limits } from '../config.ts';
+import { AgentError, isSystemError } from '../errors.ts';
+import { memoryLeft } from '../host/memory-left.ts';
 import type { Config } from '../options/options.ts';
 import { ReadingRules } from '../tail/reading-rules.ts';
 import { createTailLines } from './tail-lines.ts';
@@ -18,6 +21,7 @@ import type { TailWords } from './tail-words.ts';
 
 /** Until the control's signal is aborted; resolves to the exit code. */
 export async function runTail(config: Config, control: Control, words: TailWords): Promise<number> {
+  refuseIfShort(memoryLeft());
   offerToOomKiller();
   const rules = new ReadingRules(config);
   const isShown = (names: Parameters<typeof rules.of>[0]): boolean =>
@@ -52,7 +56,14 @@ export async function runTail(config: Config, control: Control, words: TailWords
   }
 }
 
-/** The agent beside it must not be killed because somebody looks. */
+/** The kubelet has the kernel end all processes of a container together. */
+export function refuseIfShort(bytes: number | undefined): void {
+  if (bytes === undefined || bytes >= limits.tailMemoryBytes) return;
+  const [left, needed] = [bytes, limits.tailMemoryBytes].map((each) => Math.floor(each / MiB));
+  throw new AgentError('MEMORY_SHORT', `${left} MiB are left, and ${needed} MiB may be needed`);
+}
+
+/** Where processes are ended one by one, the agent beside it goes last. */
 function offerToOomKiller(): void {
   try {
     writeFileSync('/proc/self/oom_score_adj', '1000');

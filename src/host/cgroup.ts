@@ -81,7 +81,8 @@ function coresOf(dir: string): number | undefined {
   return quota > 0 && period > 0 ? quota / period : undefined;
 }
 
-function memoryBytesOf(dir: string): number | undefined {
+/** The limit that one directory names; undefined: none. */
+export function memoryBytesOf(dir: string): number | undefined {
   const bytes = readNumber(dir, 'memory.max') ?? readNumber(dir, 'memory.limit_in_bytes');
   return bytes !== undefined && bytes > 0 && bytes < unlimitedBytes ? bytes : undefined;
 }

@@ -1,0 +1,26 @@
+// How much memory the cgroup has left for one process more.
+
+import { join } from 'node:path';
+
+import { cgroupDirs, linuxCgroup, memoryBytesOf, readText, type CgroupPaths } from './cgroup.ts';
+
+/**
+ * Bytes below the nearest limit; cached pages of files that nobody uses count as free, as the
+ * kernel takes them back first. undefined: not limited, or not to be seen.
+ */
+export function memoryLeft(paths: CgroupPaths = linuxCgroup): number | undefined {
+  const left = cgroupDirs(paths, 'memory').map(leftIn);
+  const known = left.filter((bytes) => bytes !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
+}
+
+function leftIn(dir: string): number | undefined {
+  const limit = memoryBytesOf(dir);
+  const used =
+    readText(join(dir, 'memory.current')) ?? readText(join(dir, 'memory.usage_in_bytes'));
+  if (limit === undefined || used === undefined) return undefined;
+  const stat = readText(join(dir, 'memory.stat')) ?? '';
+  const [, total] = /^total_inactive_file (\d+)$/m.exec(stat) ?? [];
+  const [, own = '0'] = /^inactive_file (\d+)$/m.exec(stat) ?? [];
+  return limit - Math.max(0, Number(used) - Number(total ?? own));
+}
