@@ -22,7 +22,7 @@ import { bytesConsumed } from './tail/chain-cut.ts';
 import type { DrainedRange } from './tail/position.ts';
 import { giveTurnBack, Planner, type Plan, type PlanContext } from './tail/planner.ts';
 import type { TailedContainer } from './tail/tailed-container.ts';
-import { addDetails, addSource, createCounter, type Totals } from './tail/totals.ts';
+import { addDetails, addNode, addSource, createCounter, type Totals } from './tail/totals.ts';
 
 type Stages = {
   readonly encoder: EncoderPool;
@@ -304,7 +304,7 @@ export class Pipeline {
       this.#count(container, source, bytes);
     }
     const own = plan.node?.drained(result, nowMs);
-    if (own !== undefined) addSource(this.#totals, own, 0);
+    if (own !== undefined) addNode(this.#totals, own);
     this.#planner.learnExpansion(bytesInAll, result.bodyBytes);
     return ranges;
   }

@@ -14,6 +14,7 @@ import {
 import type { PodMetadata } from '../discover/pods/pod-metadata.ts';
 import { startRawDiscovery } from '../discover/raw-discovery.ts';
 import { limits } from '../config.ts';
+import type { NodeIdentity } from '../host/node-identity.ts';
 import { nodeNamespace } from '../node-file.ts';
 import type { AgentError } from '../errors.ts';
 import type { Config } from '../options/options.ts';
@@ -22,6 +23,7 @@ import { steadyNowMs } from '../steady-clock.ts';
 import { isRotationOf } from '../tail/file-name.ts';
 import { nodeFilesOf } from '../tail/node-file-rule.ts';
 import type { JournalSource } from '../tail/journal/journal-source.ts';
+import { ReadingRules } from '../tail/reading-rules.ts';
 import type { Agent } from './make-agent.ts';
 
 /** Raw files have no links. */
@@ -70,8 +72,16 @@ export async function openNodeLogs(
     },
     { nodeIdentity, store, report: (code, text) => log.warn(code, text) },
   );
+  obeyRules(journal, config, nodeIdentity);
   pipeline.addNodePlans(journal);
   return journal;
+}
+
+/** Has the journal obey the rules for `_node/NODE/journal`. */
+export function obeyRules(journal: JournalSource, config: Config, { node }: NodeIdentity): void {
+  const names = { namespace: nodeNamespace, pod: node, container: 'journal' };
+  const rule = new ReadingRules(config).of(names, () => undefined);
+  journal.obey(rule, { isPaced: !config.once });
 }
 
 /** Gives the fleet the node's own log files, from now on until `close`. */

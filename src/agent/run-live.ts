@@ -18,7 +18,7 @@ import { createSummaryLog } from '../status/summary-log.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import type { JournalSource } from '../tail/journal/journal-source.ts';
 import { type Agent, planContext } from './make-agent.ts';
-import { findLogs, type LogSearch, openNodeLogs, openPods } from './open-sources.ts';
+import { findLogs, type LogSearch, openNodeLogs, openPods, obeyRules } from './open-sources.ts';
 import { stopGracefully } from './stop-agent.ts';
 
 /** What runs beside the ticks. */
@@ -35,7 +35,7 @@ export async function runLive(agent: Agent, control: Control): Promise<number> {
   agent.fleet.restoreOrphans(agent.spooler.orphans, steadyNowMs());
   const journal = await openNodeLogs(agent, control);
   const logs = findLogs(agent, control);
-  const reloader = startReloading(agent, pods, control);
+  const reloader = startReloading(agent, { pods, journal }, control);
   try {
     await liveUntilStopped(agent, { pods, journal, logs, reloader }, control);
     return 0;
@@ -153,12 +153,13 @@ async function serveAdmin(shown: ShownAgent, { log }: Control): Promise<Admin> {
 /** Takes over what is hot of a changed configuration, whenever it comes. */
 function startReloading(
   agent: Agent,
-  pods: PodMetadata | undefined,
+  { pods, journal }: Pick<Company, 'pods' | 'journal'>,
   { reload, log }: Control,
 ): ConfigReloader | undefined {
   if (reload === undefined) return undefined;
   const apply = (config: Config) => {
     agent.fleet.configure(withoutFeedback(config));
+    if (journal !== undefined) obeyRules(journal, config, agent.nodeIdentity);
     agent.pipeline.configure(planContext(config, agent.nodeIdentity));
     pods?.setWait(config.metadataWaitMs);
     reload.setLogLevel(config.logLevel);

@@ -113,11 +113,15 @@ export type JournalSegment = {
   readonly takesOthers: boolean;
   /** Whether the severity follows from PRIORITY. */
   readonly readsPriority: boolean;
+  /** What is hidden and left out; absent: nothing is. */
+  readonly recordRule?: Pick<RecordRule, 'redact' | 'shares'> | undefined;
   readonly project: string;
 };
 
 /** What became of a journal segment. */
 export type JournalResult = Pick<SourceResult, 'lines' | 'entries' | 'severities' | 'readError'> & {
+  readonly redacted: number;
+  readonly sampledOut: number;
   /** The last entry that was handled, shipped or not; `afterSeqnum` if none was. */
   readonly lastSeqnum: number;
   readonly lastHash: number;

@@ -2,11 +2,12 @@
 // more than one body.
 
 import { limits } from '../config.ts';
-import type { DrainResult, DrainTask, Source, SourceResult } from '../encode/drain-task.ts';
+import type { DrainResult, DrainTask, Source } from '../encode/drain-task.ts';
 import { requestHead, type EntryTemplate } from '../encode/entries/entry-template.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
 import type { ChainCut } from './chain.ts';
 import type { TailedContainer } from './tailed-container.ts';
+import type { NodeTally } from './totals.ts';
 
 export type PlanPart = {
   readonly container: TailedContainer;
@@ -18,10 +19,7 @@ export type PlanPart = {
 /** A source of the node that is no container: it is told what became of its plan. */
 export type NodePart = {
   /** What the encoder made of it; returns what is to be counted. */
-  drained(
-    result: DrainResult,
-    nowMs: number,
-  ): Pick<SourceResult, 'lines' | 'entries' | 'severities'> | undefined;
+  drained(result: DrainResult, nowMs: number): NodeTally | undefined;
   /** All of it was accepted, or set aside. */
   acknowledged(): void;
 };

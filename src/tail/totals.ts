@@ -84,6 +84,19 @@ export function addSource(
   else for (const [index, count] of severities.entries()) sums.severities[index]! += count;
 }
 
+/** What is counted of a source of the node. */
+export type NodeTally = Pick<SourceResult, 'lines' | 'entries' | 'severities'> & {
+  readonly redacted: number;
+  readonly sampledOut: number;
+};
+
+/** Adds what a task made of a source of the node, whose bytes are not those of log files. */
+export function addNode(sums: Counter, tally: NodeTally): void {
+  addSource(sums, tally, 0);
+  sums.redacted += tally.redacted;
+  sums.sampledOut += tally.sampledOut;
+}
+
 /** Adds to the sums of the agent what is counted of it only. */
 export function addDetails(sums: Counter, source: SourceResult): void {
   sums.fastLines += source.fastLines;

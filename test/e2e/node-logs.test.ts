@@ -145,6 +145,19 @@ describe.skipIf(!hasSystemd)('node logs', () => {
     expect(await messages()).toEqual(['c', 'line 0']);
   });
 
+  test('the rules for containers hold under the name _node/NODE/journal', async () => {
+    startNode();
+    const secret = { message: 'token=abc "x"', unit: 'kubelet.service' };
+    const debug = { ...secret, message: 'debug', fields: { PRIORITY: '7' } };
+    writeJournal(journalPath(journalDir()), [secret, debug]);
+    const flags = ['--redact=*=token=[a-z]+', '--sample=_node/*/journal:DEBUG=0'];
+    await runOnce(agentOf('--node-severity=priority', ...flags));
+    expect(await messages()).toEqual(['[REDACTED] "x"']);
+    const again = { ...agentOf('--exclude=_node/*/journal'), stateDir: `${scene.scratch.path}/2` };
+    await runOnce(again);
+    expect(await messages()).toHaveLength(1);
+  });
+
   test('a first start begins at the end, or with the last boot where that is asked for', async () => {
     startNode();
     const file = journalPath(journalDir());

@@ -67,7 +67,7 @@ type Entry = { readonly insertId: string; readonly jsonPayload: { readonly MESSA
 function readBody({ isAcknowledged = true } = {}): string[] | undefined {
   nowMs += 60_000;
   source.look(nowMs);
-  const plan = source.take(0);
+  const plan = source.take(0, nowMs);
   if (plan === undefined) return undefined;
   const result = drainJournalTask(memory, layout, plan.task);
   source.drained(result, nowMs);

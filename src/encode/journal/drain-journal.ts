@@ -15,8 +15,11 @@ import { PayloadWriter } from '../../journal/journal-payload.ts';
 import { severityIndex, severityNames } from '../../log-severity.ts';
 import type { DrainResult, DrainTask, JournalResult, JournalSegment } from '../drain-task.ts';
 import type { EntryTemplate } from '../entries/entry-template.ts';
+import type { Entry } from '../entries/entry.ts';
 import { GrowingBody } from '../growing-body.ts';
+import { createRedactor, type Redactor } from '../redaction/redactor.ts';
 import { instantOfClock } from '../rfc3339.ts';
+import { isKept } from '../rules/sampling.ts';
 import type { SharedLayout } from '../shared-memory.ts';
 import { JournalEntryWriter } from './journal-entry.ts';
 import { templateOfUnit } from './unit-logs.ts';
@@ -76,6 +79,8 @@ function noProgress({ afterSeqnum, hint }: JournalSegment): Progress {
     entries: 0,
     bytes: 0,
     severities: severityNames.map(() => 0),
+    redacted: 0,
+    sampledOut: 0,
     corruptEntries: 0,
     corruptTail: 0,
     incompleteFields: 0,
@@ -133,6 +138,8 @@ function drainFile(file: JournalFile, { task, segment, body, progress }: Parts):
     if (!templates.has(json)) templates.set(json, templateOfUnit(unitOf(json), segment));
     return templates.get(json);
   };
+  const { redact = [], shares } = segment.recordRule ?? {};
+  const redactor = redact.length === 0 ? undefined : createRedactor(redact);
   let left = segment.entriesMax;
   let lastOffset = 0;
   progress.isAtEnd = true;
@@ -142,13 +149,20 @@ function drainFile(file: JournalFile, { task, segment, body, progress }: Parts):
     left -= 1;
     const template = templateOf(entry.fields);
     if (template !== undefined) {
-      const { entries, severity } = writer.write(entry, payloads.write(entry.fields), template);
+      const content = redacted(payloads.write(entry.fields), redactor);
+      const written = writer.write(entry, content, template);
       const { out } = body;
-      if (!body.append(entries)) return ((progress.isAtEnd = false), false);
+      const severity = severityIndex(written.severity);
+      const share = shares?.[severity] ?? 1;
+      const isWanted = share === 1 || isKept(written.insertId, share);
+      if (isWanted && !body.append(written.entries)) return ((progress.isAtEnd = false), false);
+      const count = isWanted ? written.entries.length : 0;
       progress.bytes += body.out - out;
-      progress.entries += entries.length;
+      progress.entries += count;
       progress.lines += 1;
-      progress.severities[severityIndex(severity)]! += entries.length;
+      progress.severities[severity]! += count;
+      if (content.isRedacted) progress.redacted += count;
+      if (!isWanted) progress.sampledOut += 1;
     }
     progress.lastSeqnum = entry.seqnum;
     progress.lastRealtimeMicros = entry.realtimeMicros;
@@ -157,6 +171,19 @@ function drainFile(file: JournalFile, { task, segment, body, progress }: Parts):
   });
   progress.hint = file.hint;
   progress.lastHash = file.headAt(lastOffset)?.twinHash ?? progress.lastHash;
+}
+
+/** The payload of an entry, without what is to be hidden. */
+function redacted(
+  json: string,
+  redactor: Redactor | undefined,
+): { readonly payload: Entry['payload']; readonly isRedacted: boolean } {
+  const hidden = redactor?.redact(json);
+  if (hidden === undefined) return { payload: { kind: 'json', json }, isRedacted: false };
+  const payload: Entry['payload'] = hidden.mayBeObject
+    ? { kind: 'json', json: hidden.text }
+    : { kind: 'text', json: JSON.stringify(hidden.text) };
+  return { payload, isRedacted: true };
 }
 
 function unitOf(json: string): string | undefined {

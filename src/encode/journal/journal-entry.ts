@@ -35,6 +35,13 @@ export type JournalContext = {
   readonly readsPriority: boolean;
 };
 
+/** JSON texts: one, or several when the entry is larger than the API takes. */
+type WrittenEntry = {
+  readonly severity: Severity;
+  readonly insertId: string;
+  readonly entries: readonly string[];
+};
+
 /** RFC 3339 of microseconds; the second's text is kept, because neighbours share it. */
 class MicrosecondClock {
   #second = -1;
@@ -61,35 +68,36 @@ export class JournalEntryWriter {
     this.#context = context;
   }
 
-  /** JSON texts: one, or several when the entry is larger than the API takes. */
   write(
     { seqnum, realtimeMicros, fields }: JournalEntry,
-    payload: string,
+    { payload, isRedacted }: { readonly payload: Entry['payload']; readonly isRedacted: boolean },
     template: EntryTemplate,
-  ): { readonly severity: Severity; readonly entries: readonly string[] } {
+  ): WrittenEntry {
     const { seqnumId, readAt, readsPriority } = this.#context;
     const severity = readsPriority ? severityOf(fields) : 'DEFAULT';
     const insertId = seqnumId + seqnum.toString(36).padStart(seqnumDigits, '0');
     const entry: Entry = {
       ...noSpecialFields,
-      payload: { kind: 'json', json: payload },
+      payload,
       stream: 'stdout',
       timestamp: this.#clock.textOf(realtimeMicros, readAt) ?? readAt.text,
       severity,
       insertId: `"${insertId}"`,
       labels: '',
-      sourceLocation: readsPriority ? sourceLocationOf(fields) : '',
+      // What was hidden in the payload must not be seen beside it.
+      sourceLocation: readsPriority && !isRedacted ? sourceLocationOf(fields) : '',
     };
-    if (payload.length * growthMax < limits.entryBytesMax) {
-      return { severity, entries: [writeEntry(entry, template)] };
+    if (payload.json.length * growthMax < limits.entryBytesMax) {
+      return { severity, insertId, entries: [writeEntry(entry, template)] };
     }
     const context = { ...template, requestLabels: 0, traceParent: undefined, readAt };
     const asText = (): Entry => ({
       ...entry,
-      payload: { kind: 'text', json: JSON.stringify(payload) },
+      payload:
+        payload.kind === 'text' ? payload : { kind: 'text', json: JSON.stringify(payload.json) },
     });
     const parts = fitEntry(entry, { context, insertId, asText });
-    return { severity, entries: parts.map((part) => writeEntry(part, template)) };
+    return { severity, insertId, entries: parts.map((part) => writeEntry(part, template)) };
   }
 }
 

@@ -10,7 +10,9 @@ import { isSystemError } from '../../errors.ts';
 import type { NodeIdentity } from '../../host/node-identity.ts';
 import { JournalCorrupt } from '../../journal/journal-bytes.ts';
 import type { EntryHead } from '../../journal/journal-file.ts';
+import { Pace } from '../pace.ts';
 import type { NodePart, Plan } from '../planner.ts';
+import { noRule, type ReadingRule } from '../reading-rules.ts';
 import { JournalListing } from './journal-listing.ts';
 import { JournalPositions, type JournalPosition, type PositionStore } from './journal-positions.ts';
 import type { JournalSourceFile } from './journal-source-file.ts';
@@ -53,6 +55,8 @@ export class JournalSource implements NodePart {
   readonly #listing: JournalListing;
   readonly #positions: JournalPositions;
   readonly #counters = { entries: 0, corruptEntries: 0, incompleteFields: 0, lostEntries: 0 };
+  #rule: ReadingRule = noRule;
+  #pace: Pace | undefined;
   #hasBegun = false;
   #underWay: JournalSourceFile | undefined;
   #result: JournalResult | undefined;
@@ -90,14 +94,23 @@ export class JournalSource implements NodePart {
     }
   }
 
+  /** Takes a rule over, from the next plan on. */
+  obey(rule: ReadingRule, { isPaced }: { readonly isPaced: boolean }): void {
+    const { bytesPerSecond } = rule;
+    this.#rule = rule;
+    this.#pace =
+      isPaced && bytesPerSecond !== undefined ? new Pace(bytesPerSecond, this.#pace) : undefined;
+  }
+
   /** Containers have left no room for too long. */
   isOverdue(nowMs: number): boolean {
     return this.#waitsSinceMs !== undefined && nowMs - this.#waitsSinceMs > limits.nodeLogsWaitMs;
   }
 
   /** The next body; undefined when there is nothing to read, or one is under way. */
-  take(slot: number): Plan | undefined {
-    if (this.#underWay !== undefined) return undefined;
+  take(slot: number, nowMs: number): Plan | undefined {
+    if (this.#underWay !== undefined || this.#rule.isExcluded) return undefined;
+    if (this.#pace?.isDue(nowMs) === false) return undefined;
     const file = this.#next();
     const { fd } = file ?? {};
     if (file === undefined || fd === undefined) return undefined;
@@ -119,6 +132,7 @@ export class JournalSource implements NodePart {
     if (file === undefined || result === undefined) return undefined;
     this.#result = result;
     file.advance(result, nowMs);
+    this.#pace?.took(result.bytes, undefined, nowMs);
     this.#counters.entries += result.entries;
     this.#counters.incompleteFields += result.incompleteFields;
     // What the writer has left will not be mended.
@@ -151,14 +165,21 @@ export class JournalSource implements NodePart {
       fd,
       afterSeqnum: this.#positions.of(file.header.seqnumId).seqnum,
       hint: file.hint,
-      entriesMax: Math.min(unread + limits.journalFewEntries, limits.journalEntriesPerTask),
+      entriesMax: Math.min(unread + limits.journalFewEntries, this.#entriesMax()),
       isFew: unread <= limits.journalFewEntries,
       twins: file.areTwinsPassed ? [] : this.#twins(),
       units,
       takesOthers,
       readsPriority,
+      recordRule: this.#rule.records,
       project: this.#setup.nodeIdentity.project,
     };
+  }
+
+  /** A limited source is read in steps of a second or so; an entry has half a KiB at least. */
+  #entriesMax(): number {
+    if (this.#pace === undefined) return limits.journalEntriesPerTask;
+    return Math.min(limits.journalEntriesPerTask, Math.ceil(this.#pace.bytesMax / 512));
   }
 
   #twins(): JournalSegment['twins'] {
