@@ -15,7 +15,9 @@ import { stopDone, stopNotCri } from '../kernel/layout.ts';
 import { flushOpen } from './open-record.ts';
 import { ChunkReader } from './read-chunk.ts';
 import { createRedactor } from '../redaction/redactor.ts';
+import type { RecordRules } from '../rules/record-rules.ts';
 import { openRecordRules } from '../rules/ruled-record.ts';
+import { LineDrops } from './line-drops.ts';
 import { consumedOf, skipSource } from './source-result.ts';
 import { openRecords, returnTo, softEnd } from './source-run.ts';
 import type { Encoder, BytePosition, SourceRun } from './source-run.ts';
@@ -42,6 +44,19 @@ function compileFirstLines({ stdout, stderr }: NonNullable<RecordRule['firstLine
   };
 }
 
+/** Where lines are records, and nothing is done to them before rules drop them. */
+function openDrops(
+  { format, joinStackTraces, recordRule }: Source,
+  rules: RecordRules | undefined,
+): LineDrops | undefined {
+  if (rules === undefined || recordRule === undefined) return undefined;
+  const { redact, shares, firstLine } = recordRule;
+  const isSimple = redact.length === 0 && shares === undefined && firstLine === undefined;
+  if (format !== 'cri' || joinStackTraces || !isSimple) return undefined;
+  const drops = new LineDrops(rules.rules);
+  return drops.isEmpty ? undefined : drops;
+}
+
 function openRun(encoder: Encoder, body: GrowingBody, task: SourceTask): SourceRun {
   const { source, ...shared } = task;
   const { resource, logName, labels, recordRule } = source;
@@ -49,15 +64,17 @@ function openRun(encoder: Encoder, body: GrowingBody, task: SourceTask): SourceR
   const redactor = redact.length === 0 ? undefined : createRedactor(redact);
   const context = { resource, logName, labels, ...shared, redactor };
   const { joinStackTraces } = source;
-  const mayUseKernel = source.format === 'cri' && recordRule === undefined;
+  const rules = recordRule?.steps === undefined ? undefined : openRecordRules(recordRule.steps);
+  const drops = openDrops(source, rules);
+  const isKernels = recordRule === undefined || drops?.areAll === true;
+  const mayUseKernel = source.format === 'cri' && isKernels;
   const usesKernel = mayUseKernel && encoder.kernel?.setTemplates(context, joinStackTraces);
   const kernel = usesKernel ? encoder.kernel : undefined;
-  const rules = recordRule?.steps === undefined ? undefined : openRecordRules(recordRule.steps);
   const firstLine = recordRule?.firstLine && compileFirstLines(recordRule.firstLine);
   const tally = new Tally(encoder.severityCounts, rules?.names);
   const [partials, traces] = [new Map(), new Map()];
   const reader = new ChunkReader(encoder, source);
-  const ruled = { rules, firstLine };
+  const ruled = { rules, firstLine, drops };
   return { encoder, body, source, context, tally, kernel, ...ruled, partials, traces, reader };
 }
 
@@ -68,13 +85,39 @@ function heldStreams({ partials, traces }: SourceRun): number {
   return (isHeld('stdout') ? 1 : 0) | (isHeld('stderr') ? 2 : 0);
 }
 
-/** Encodes lines with the kernel; whether it came to the chunk's end. */
+/** Encodes lines with the kernel, up to one that may be dropped; whether it came to the end. */
 function encodeByKernel(run: SourceRun): boolean {
-  const { kernel, body, tally, reader } = run;
+  const { kernel, body, reader, drops } = run;
   if (kernel === undefined) return false;
+  const end = drops?.nextLine(body.memory, reader) ?? reader.filled;
+  if (end === reader.from) return false;
+  // The kernel writes a newline there.
+  const first = body.memory[end]!;
+  const isDone = encodeLines(run, kernel, end);
+  if (end === reader.filled) return isDone;
+  body.memory[end] = first;
+  return false;
+}
+
+/** Leaves out the line at the reader, if a rule does; whether it did. */
+function dropLine({ body, tally, reader, drops, partials }: SourceRun): boolean {
+  if (drops === undefined || partials.size > 0) return false;
+  if (drops.nextLine(body.memory, reader) !== reader.from) return false;
+  const found = drops.look(body.memory, reader);
+  if (found === undefined) return false;
+  tally.addLine();
+  tally.addDropped(found.place);
+  reader.lookBack.noteStart(reader.offset);
+  reader.advanceTo(found.end + 1, false);
+  return true;
+}
+
+/** Encodes the lines up to `end`; whether all of them were the kernel's. */
+function encodeLines(run: SourceRun, kernel: Kernel, end: number): boolean {
+  const { body, tally, reader } = run;
   const reason = kernel.encodeLines({
     position: reader.from,
-    end: reader.filled,
+    end,
     out: body.out,
     softEnd: softEnd(run),
     offset: reader.offset,
@@ -87,7 +130,9 @@ function encodeByKernel(run: SourceRun): boolean {
     tally.addFastLines(lines, entries);
     reader.lookBack.noteStart(reader.offsetOf(lastLine));
   }
-  const isText = reason === stopNotCri && body.memory[position] !== 0;
+  // Rules look at lines that are no CRI lines, too.
+  const mayBeText = reason === stopNotCri && run.rules === undefined;
+  const isText = mayBeText && body.memory[position] !== 0;
   if (isText) encodeTextsByKernel(run, kernel, lastLine);
   return reason === stopDone;
 }
@@ -169,8 +214,12 @@ function encodeChunk(run: SourceRun): 'end' | 'full' | 'late' {
   for (;;) {
     tally.addHole(reader.skipHole());
     if (reader.from === reader.filled) return 'end';
-    if (!reader.isMidLine && encodeByKernel(run)) return 'end';
-    if (reader.from === reader.filled || body.memory[reader.from] === 0) continue;
+    if (!reader.isMidLine) {
+      if (dropLine(run)) continue;
+      if (encodeByKernel(run)) return 'end';
+    }
+    if (body.memory[reader.from] === 0 || reader.from === reader.filled) continue;
+    if (!reader.isMidLine && dropLine(run)) continue;
     if (body.out >= softEnd(run)) return 'full';
     const outcome = takeNext(run);
     if (outcome === 'full') return 'full';

@@ -132,7 +132,9 @@ function emitByKernel(run: SourceRun, partial: OpenPartial): boolean {
 
 /** The record that the partial lines in a join make. */
 export function emitJoin(run: SourceRun, partial: OpenPartial, incomplete: Incomplete): boolean {
-  if (incomplete === undefined && emitByKernel(run, partial)) return true;
+  // Rules look at the record as a whole.
+  const mayUseKernel = incomplete === undefined && run.rules === undefined;
+  if (mayUseKernel && emitByKernel(run, partial)) return true;
   return emitRecord(run, { ...partial, content: joinContent(run, partial), incomplete });
 }
 

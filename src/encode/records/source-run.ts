@@ -14,6 +14,7 @@ import type { EncodeContext } from '../entries/entry.ts';
 import type { Re2Pattern } from '../../re2-pattern.ts';
 import type { RecordRules } from '../rules/record-rules.ts';
 import type { TraceState } from '../traces/stack-trace.ts';
+import type { LineDrops } from './line-drops.ts';
 import type { ChunkReader } from './read-chunk.ts';
 import type { Tally, TallyMark } from './tally.ts';
 
@@ -85,6 +86,8 @@ export type SourceRun = {
   readonly firstLine: Partial<Record<Stream, Re2Pattern>> | undefined;
   /** The rules that look into its records. */
   readonly rules: RecordRules | undefined;
+  /** Of these, the lines that a search for bytes leaves out. */
+  readonly drops: LineDrops | undefined;
   readonly partials: Map<Stream, OpenPartial>;
   readonly traces: Map<Stream, OpenTrace>;
   readonly reader: ChunkReader;

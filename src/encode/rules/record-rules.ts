@@ -62,6 +62,7 @@ type CompiledRule = {
 
 export type RecordRules = {
   readonly names: readonly string[];
+  readonly rules: readonly NamedSteps[];
   /** Before the records of another source. */
   begin(): void;
   apply(record: RuledRecord): RuleEffects;
@@ -267,6 +268,7 @@ export function createRecordRules(rules: readonly NamedSteps[]): RecordRules {
   const compiled = rules.map((rule) => compileRule(rule, allowance));
   return {
     names: rules.map(({ name }) => name),
+    rules,
     begin: () => allowance.reset(),
     apply(record) {
       const effects: RuleEffects = { misses: [], droppedBy: undefined, applied: [] };
