@@ -12,7 +12,7 @@ import type { Config } from './options/options.ts';
 import type { ContainerName } from './discover/container-name.ts';
 import type { ContainerLog } from './discover/discovery.ts';
 import type { PodMetadata, PodName } from './discover/pods/pod-metadata.ts';
-import { globBase } from './discover/raw-discovery.ts';
+import { globBase, logRootsOf } from './discover/raw-discovery.ts';
 import {
   createTemplate,
   restoreTemplate,
@@ -78,8 +78,8 @@ export class Fleet {
     const { store, log } = parts;
     this.#nodeIdentity = parts.nodeIdentity;
     this.#partialFlushMs = config.partialFlushMs;
-    const logRoots = config.format === 'raw' ? config.rawPath.map(globBase) : config.logRoot;
-    this.roots = realRoots([...logRoots, ...nodeFilesOf(config).map(({ glob }) => globBase(glob))]);
+    const nodeRoots = nodeFilesOf(config).map(({ glob }) => globBase(glob));
+    this.roots = realRoots([...logRootsOf(config), ...nodeRoots]);
     this.#nodeFrom = store.lookup('journal', 'started').length === 0 ? config.nodeFrom : 'start';
     this.wakeList = new WakeList(config.flushIntervalMs);
     this.#store = store;
@@ -94,7 +94,7 @@ export class Fleet {
   #makeSetup(config: Config): TailSetup {
     const store = this.#store;
     return {
-      roots: this.roots,
+      roots: realRoots(logRootsOf(config)),
       openFiles: this.#openFiles,
       once: config.once,
       startedAtMs: Date.now(),
@@ -179,7 +179,7 @@ export class Fleet {
 
   #make(key: string, containerLog: ContainerLog, kept?: OrphanSource): TailedContainer {
     const { directory, fileName, format, name, nodeFile } = containerLog;
-    const nodeSetup = { ...this.#setup, from: () => this.#nodeFrom };
+    const nodeSetup = { ...this.#setup, roots: this.roots, from: () => this.#nodeFrom };
     const restartCount = name?.restartCount ?? 0;
     const chain = new Chain(
       { directory, liveName: fileName, format, ...ownerOf(containerLog), restartCount },

@@ -10,6 +10,8 @@ export type NodeFile = {
   /** Id of the log. */
   readonly logName: string;
   readonly format: NodeFileFormat;
+  /** Whose log it is; undefined: the node's. */
+  readonly pod?: { readonly namespace: string; readonly pod: string };
 };
 
 /** In the place of a namespace, for globs of containers: no namespace begins like this. */
@@ -25,7 +27,9 @@ export const systemNodeFiles: readonly string[] = [
 ];
 
 /** Throws a RangeError that says what is allowed. */
-export function parseNodeFile(text: string): NodeFile & { readonly glob: string } {
+export function parseNodeFile(
+  text: string,
+): Pick<NodeFile, 'logName' | 'format'> & { readonly glob: string } {
   const [, logName = '', glob = '', name = 'text'] =
     /^([A-Za-z0-9][A-Za-z0-9_.-]{0,99})=(.+?)(?::([a-z]+))?$/.exec(text) ?? [];
   const format = nodeFileFormats.find((known) => known === name);

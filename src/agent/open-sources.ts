@@ -5,12 +5,7 @@ import { basename } from 'node:path';
 
 import type { Control } from '../control.ts';
 import { parseContainerName, type ContainerName } from '../discover/container-name.ts';
-import {
-  startDiscovery,
-  type ContainerLog,
-  type Discovery,
-  type DiscoveryEvents,
-} from '../discover/discovery.ts';
+import { startDiscovery, type Discovery, type DiscoveryEvents } from '../discover/discovery.ts';
 import type { PodMetadata } from '../discover/pods/pod-metadata.ts';
 import { startRawDiscovery } from '../discover/raw-discovery.ts';
 import { limits } from '../config.ts';
@@ -21,9 +16,9 @@ import type { Config } from '../options/options.ts';
 import { nothingToRead } from '../status/run-lines.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import { isRotationOf } from '../tail/file-name.ts';
-import { nodeFilesOf } from '../tail/node-file-rule.ts';
 import type { JournalSource } from '../tail/journal/journal-source.ts';
 import { ReadingRules } from '../tail/reading-rules.ts';
+import { findNodeFiles } from './find-node-files.ts';
 import type { Agent } from './make-agent.ts';
 
 /** Raw files have no links. */
@@ -82,27 +77,6 @@ export function obeyRules(journal: JournalSource, config: Config, { node }: Node
   const names = { namespace: nodeNamespace, pod: node, container: 'journal' };
   const rule = new ReadingRules(config).of(names, () => undefined);
   journal.obey(rule, { isPaced: !config.once });
-}
-
-/** Gives the fleet the node's own log files, from now on until `close`. */
-function findNodeFiles(
-  { config, fleet, nodeIdentity }: Agent,
-  events: Pick<DiscoveryEvents, 'added' | 'removed'>,
-): Pick<Discovery, 'close'>[] {
-  return nodeFilesOf(config).map(({ glob, logName, format }) => {
-    const names = { namespace: nodeNamespace, pod: nodeIdentity.node, container: logName };
-    const options = {
-      rawPaths: [glob],
-      name: { ...names, podUid: '', restartCount: 0 },
-      scanIntervalMs: limits.nodeFileScanMs,
-      isRotationOf,
-      isKnown: (log: ContainerLog) => fleet.knows(log),
-    };
-    return startRawDiscovery(options, {
-      added: (log) => events.added({ ...log, nodeFile: { logName, format } }),
-      removed: (log) => events.removed(log),
-    });
-  });
 }
 
 /** Gives the fleet the logs that it finds, from now on until `close`. */

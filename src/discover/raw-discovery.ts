@@ -31,6 +31,15 @@ export function globBase(pattern: string): string {
   return parts.slice(0, wild === -1 ? -1 : wild).join('/') || '/';
 }
 
+/** Where the logs of containers may lie. */
+export function logRootsOf(options: {
+  readonly format: 'cri' | 'raw';
+  readonly rawPath: readonly string[];
+  readonly logRoot: readonly string[];
+}): readonly string[] {
+  return options.format === 'raw' ? options.rawPath.map(globBase) : options.logRoot;
+}
+
 /** The first scan, with all its events, happens before this returns. */
 export function startRawDiscovery(
   options: RawDiscoveryOptions,

@@ -50,14 +50,21 @@ export function withNodeFile(rule: ReadingRule, file: NodeFile | undefined): Rea
   };
 }
 
-/** The log of the file's name, of the node, without labels. */
+/** The log of the file's name, of the node or of a pod, without labels. */
 export function nodeFileTemplate(
   { project, location, cluster, node }: NodeIdentity,
-  { logName }: NodeFile,
+  { logName, pod }: NodeFile,
 ): EntryTemplate {
   const member = logNameMember(project, logName);
-  const labels = { project_id: project, location, cluster_name: cluster, node_name: node };
-  const resource = resourceMember({ type: 'k8s_node', labels });
+  const shared = { project_id: project, location, cluster_name: cluster };
+  const resource = resourceMember(
+    pod === undefined
+      ? { type: 'k8s_node', labels: { ...shared, node_name: node } }
+      : {
+          type: 'k8s_pod',
+          labels: { ...shared, namespace_name: pod.namespace, pod_name: pod.pod },
+        },
+  );
   return { resource, logName: { stdout: member, stderr: member }, labels: '' };
 }
 

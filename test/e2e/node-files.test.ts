@@ -74,6 +74,23 @@ test('the rules for containers hold for node files under the namespace _node', a
   expect(await shipped('b')).toEqual([]);
 });
 
+test("the log of a pod's sandbox is the pod's", async () => {
+  const folder = path.join(
+    scene.kubelet.podsDir,
+    'shop_cart-0_11111111-2222-3333-4444-555555555555',
+  );
+  mkdirSync(folder);
+  writeFileSync(path.join(folder, 'gvisor.log'), 'sandbox started\n');
+  const { code } = await runOnce(agentOf());
+  expect(code).toBe(0);
+  const [entry] = await shipped('gvisor');
+  expect(entry?.textPayload).toBe('sandbox started');
+  expect(entry?.resource).toMatchObject({
+    type: 'k8s_pod',
+    labels: { namespace_name: 'shop', pod_name: 'cart-0', cluster_name: 'blue' },
+  });
+});
+
 test('JSON, glog of several lines and syslog heads are taken apart', async () => {
   writeFileSync(file('a.json'), '{"message":"m","severity":"ERROR","n":1}\n');
   const glog =
