@@ -179,50 +179,44 @@ function cut(stream: Stream, line: string): LineTemplate {
   };
 }
 
-const words = [
-  'order',
-  'accepted',
-  'for',
-  'customer',
-  'cart',
-  'priced',
-  'in',
-  'warehouse',
-  'shipment',
-  'queue',
-  'retry',
-  'after',
-  'connection',
-  'to',
-  'replica',
-  'closed',
-  'by',
-  'peer',
-  'cache',
-  'miss',
-  'key',
-  'session',
-  'renewed',
-  'token',
-  'rows',
-  'updated',
-  'took',
-  'ms',
-  'attempt',
-  'of',
-  'payment',
-  'authorised',
-  'currency',
-  'EUR',
-  'region',
-  'europe-west4',
-];
+/** What services of a shop say; each `#` is a number. */
+const phrases = {
+  calm: [
+    'order # accepted for customer #, # items',
+    'cart # priced in EUR, # items, took # ms',
+    'payment of # cents authorised for order #',
+    'session of customer # renewed for # minutes',
+    'shipment # left warehouse # for region europe-west4',
+    'cache miss for key cart:#, read from replica # in # ms',
+    '# rows updated in # ms',
+  ],
+  uneasy: [
+    'replica # is # ms behind, reading from the primary',
+    'attempt # to reach the payment provider failed, next in # ms',
+    'queue of shipments holds # messages, the oldest is # s old',
+    'slow query: # rows in # ms',
+  ],
+  bad: [
+    'connection to replica # closed by peer after # ms',
+    'payment # refused: card expired',
+    'order # not saved: timeout after # ms',
+    'warehouse # does not answer, # shipments wait',
+  ],
+} as const;
 
-function sentence(random: Random, bytes: number): string {
+type Mood = keyof typeof phrases;
+
+function moodOf(severity: string): Mood {
+  if (severity.startsWith('E')) return 'bad';
+  return severity.startsWith('W') ? 'uneasy' : 'calm';
+}
+
+function sentence(random: Random, bytes: number, mood: Mood = 'calm'): string {
   let text = '';
   while (text.length < bytes) {
-    text += text === '' ? '' : ' ';
-    text += random.next() < 0.2 ? String(random.below(100_000)) : random.pick(words);
+    const phrase = random.pick(phrases[mood]);
+    text += text === '' ? '' : '; ';
+    text += phrase.replaceAll('#', () => String(random.below(10 ** (1 + random.below(5)))));
   }
   return text.slice(0, Math.max(bytes, 1)).trimEnd();
 }
@@ -232,19 +226,20 @@ function textLine(random: Random, bytes: number): LineTemplate {
   const logger = `[http-worker-${random.below(16)}] c.a.shop.${random.pick(['Cart', 'Order'])}Service`;
   const start = `${level} ${logger} - seq=‹seq› `;
   const stream = level === 'ERROR' ? 'stderr' : 'stdout';
-  return cut(stream, start + sentence(random, bytes - start.length));
+  return cut(stream, start + sentence(random, bytes - start.length, moodOf(level)));
 }
 
 function jsonLine(random: Random, bytes: number): LineTemplate {
   const severity = random.pick(['INFO', 'INFO', 'INFO', 'DEBUG', 'WARNING', 'ERROR']);
   const stream = severity === 'ERROR' ? 'stderr' : 'stdout';
+  const mood = moodOf(severity);
   const head = `{"severity":"${severity}","time":"‹time›",`;
   const shape = random.next();
   if (shape < 0.15) {
     // Nothing but a message is left of it: this becomes a textPayload.
-    return cut(stream, `${head}"message":"seq=‹seq› ${sentence(random, bytes - 70)}"}`);
+    return cut(stream, `${head}"message":"seq=‹seq› ${sentence(random, bytes - 70, mood)}"}`);
   }
-  let members = `"seq":‹seq›,"logger":"shop.${random.pick(words)}","attempt":${random.below(5)}`;
+  let members = `"seq":‹seq›,"logger":"shop.${random.pick(['cart', 'order', 'payment', 'session'])}","attempt":${random.below(5)}`;
   if (shape < 0.45) members += `,"httpRequest":${JSON.stringify(httpRequest(random))}`;
   if (shape < 0.7) {
     members += `,"logging.googleapis.com/trace":"${random.hex(32)}"`;
@@ -256,7 +251,7 @@ function jsonLine(random: Random, bytes: number): LineTemplate {
   }
   if (shape > 0.9) members += ',"empty":{},"none":null,"path":"C:\\\\tmp\\\\\\"x\\""';
   const rest = Math.max(bytes - head.length - members.length - 14, 12);
-  return cut(stream, `${head}"message":"${sentence(random, rest)}",${members}}`);
+  return cut(stream, `${head}"message":"${sentence(random, rest, mood)}",${members}}`);
 }
 
 function httpRequest(random: Random): object {
@@ -275,7 +270,10 @@ function klogLine(random: Random): LineTemplate {
   const letter = random.pick(['I', 'I', 'W', 'E']);
   const micros = String(random.below(1_000_000)).padStart(6, '0');
   const header = `${letter}0305 14:07:21.${micros}       ${random.below(9) + 1} ${file}] `;
-  return cut('stderr', `${header}seq=‹seq› "${sentence(random, 60)}" node="gke-blue-pool-1"`);
+  return cut(
+    'stderr',
+    `${header}seq=‹seq› "${sentence(random, 60, moodOf(letter))}" node="gke-blue-pool-1"`,
+  );
 }
 
 function unicodeLine(random: Random): LineTemplate {
@@ -296,7 +294,9 @@ function unicodeLine(random: Random): LineTemplate {
 
 function stackTrace(random: Random): LineTemplate[] {
   const name = random.pick(['IllegalState', 'NullPointer', 'Socket']);
-  const lines = [cut('stderr', `java.lang.${name}Exception: seq=‹seq› ${sentence(random, 40)}`)];
+  const lines = [
+    cut('stderr', `java.lang.${name}Exception: seq=‹seq› ${sentence(random, 40, 'bad')}`),
+  ];
   for (let left = random.below(12) + 3; left > 0; left -= 1) {
     const place = `${random.pick(['Cart', 'Order'])}Service.java:${random.below(900) + 1}`;
     lines.push(cut('stderr', `\tat com.acme.shop.Service.handle(${place}) seq=‹seq›`));
