@@ -31,6 +31,7 @@ const numbering = 'a'.repeat(32);
 let root: string;
 let checkpoints: Map<string, Checkpoint>;
 let reports: string[];
+let claimed: Set<string>;
 let source: JournalSource;
 let nowMs = 0;
 
@@ -53,7 +54,7 @@ function restart(): void {
       nodeIdentity: { project: 'p', location: 'l', cluster: 'c', node: 'n' },
       store: {
         lookup: (_pod, container) => [checkpoints.get(container)].filter((found) => !!found),
-        claim: () => undefined,
+        claim: (_pod, container) => claimed.add(container),
         put: (checkpoint) => checkpoints.set(checkpoint.container, checkpoint),
       },
       report: (code, text) => reports.push(`${code} ${text}`),
@@ -99,6 +100,7 @@ beforeEach(() => {
   root = mkdtempSync(path.join(tmpdir(), 'tailship journal-'));
   checkpoints = new Map();
   reports = [];
+  claimed = new Set();
   restart();
   // The first start is over: what comes from now on is new.
   source.look(nowMs);
@@ -203,6 +205,18 @@ describe.skipIf(!hasSystemd)('the journal', () => {
     expect(before).toEqual(lines(before.length));
     expect(before.length).toBeGreaterThan(20);
     expect(reports.some((text) => text.startsWith('JOURNAL_UNREADABLE'))).toBe(true);
+  });
+
+  test('is not met for the first time again after a time without any file', () => {
+    expect(checkpoints.has('started')).toBe(true);
+    claimed.clear();
+    restart();
+    source.look((nowMs += 60_000));
+    // What nobody claims is forgotten after ten minutes.
+    expect(claimed).toContain('started');
+    writeFrom(journalPath(directory('var')), 10, 0);
+    expect(readAll()).toEqual(lines(10));
+    expect(claimed).toContain(numbering);
   });
 
   test('that is written to until it is rotated loses nothing in between', () => {

@@ -34,6 +34,8 @@ export class JournalPositions {
 
   constructor(store: PositionStore) {
     this.#store = store;
+    // Also where there is no journal: the node's files begin at their ends at a first start only.
+    store.claim(owner, startedMark);
   }
 
   /** Whether no run before has read a journal. */
@@ -48,7 +50,6 @@ export class JournalPositions {
   of(seqnumId: string): JournalPosition {
     const known = this.#positions.get(seqnumId);
     if (known !== undefined) return known;
-    this.#store.claim(owner, startedMark);
     this.#store.claim(owner, seqnumId);
     const [stored] = this.#store.lookup(owner, seqnumId);
     const position =
