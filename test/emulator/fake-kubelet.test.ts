@@ -8,7 +8,7 @@ import zlib from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import type { FakeKubelet, FakeKubeletOptions } from '../../src/emulator/kubelet/fake-kubelet.ts';
-import { accountJson, accountLines, parseAccount } from '../../src/emulator/kubelet/log-account.ts';
+import { accountLines } from '../../src/emulator/kubelet/log-account.ts';
 import { createLineSource, lineText } from '../../src/emulator/kubelet/log-lines.ts';
 import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
 import { eventually } from '../support/eventually.ts';
@@ -311,17 +311,6 @@ describe('turning files over', () => {
 });
 
 describe('the account', () => {
-  test('survives being JSON', () => {
-    const kubelet = kubeletOf();
-    const { container } = oneContainer(kubelet);
-    container.write(['given']);
-    container.writeNext(9);
-    container.copyTruncate();
-    const back = parseAccount(accountJson(kubelet.account()));
-    expect(back).toEqual(kubelet.account());
-    expect(accountLines(back)).toBe(10);
-  });
-
   test('one seed gives the same bytes twice', () => {
     const texts = ['a', 'b'].map((name) => {
       const kubelet = createFakeKubelet({ root: path.join(root, name), seed: 11, startMs });

@@ -2,8 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { EntryStore, StoredEntry } from '../../src/emulator/store/entry-store.ts';
-import { compareKeys } from '../../src/emulator/store/entry-store.ts';
+import { compareInstants } from '../../src/emulator/protocol/timestamp.ts';
+import {
+  compareText,
+  type EntryKey,
+  type EntryStore,
+  type StoredEntry,
+} from '../../src/emulator/store/entry-store.ts';
 import { MemoryStore } from '../../src/emulator/store/memory-store.ts';
 import { SqliteStore } from '../../src/emulator/store/sqlite-store.ts';
 import { openEmulator } from './emulator-fixture.ts';
@@ -32,6 +37,14 @@ function entryOf(random: (below: number) => number): StoredEntry {
     defaults: JSON.stringify({ labels: { a: String(random(4)) } }),
     json: Buffer.from(JSON.stringify({ textPayload: 'x'.repeat(random(2000)) + random(1e9) })),
   };
+}
+
+function compareKeys(left: EntryKey, right: EntryKey): number {
+  return (
+    compareInstants(left.timestamp, right.timestamp) ||
+    compareText(left.insertId, right.insertId) ||
+    compareText(left.parent, right.parent)
+  );
 }
 
 describe.each(stores)('%s', (_name, open) => {

@@ -1,9 +1,8 @@
 // What synthetic containers wrote and what their kubelet deleted: the truth that shipped entries
 // are compared with.
 //
-// FakeKubelet keeps it, the verifier reads it, and as JSON it crosses from a writer process to a
-// test. Invariant: line `seq` of a container is `explicit` or else what its LineSource gives for
-// `seq`; numbers begin at 1 and have no holes.
+// FakeKubelet keeps it, the verifier reads it. Invariant: line `seq` of a container is `explicit`
+// or else what its LineSource gives for `seq`; numbers begin at 1 and have no holes.
 
 import type { LineKind, Stream } from './log-lines.ts';
 
@@ -33,29 +32,6 @@ export type Account = {
   readonly seed: number;
   readonly containers: readonly ContainerAccount[];
 };
-
-/** One line of text; `parseAccount` is its inverse. */
-export function accountJson(account: Account): string {
-  const containers = account.containers.map((container) => ({
-    ...container,
-    explicit: [...container.explicit],
-  }));
-  return JSON.stringify({ seed: account.seed, containers });
-}
-
-/** Reads what `accountJson` wrote. */
-export function parseAccount(json: string): Account {
-  type Stored = Omit<ContainerAccount, 'explicit'> & { explicit: [number, ExplicitLine][] };
-  const stored = JSON.parse(json) as { seed: number; containers: Stored[] };
-  return {
-    seed: stored.seed,
-    containers: stored.containers.map((container) => ({
-      ...container,
-      bytes: container.bytes,
-      explicit: new Map(container.explicit),
-    })),
-  };
-}
 
 /** Lines that were written in all containers. */
 export function accountLines(account: Account): number {

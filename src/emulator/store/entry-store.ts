@@ -6,7 +6,6 @@
 // stored-entry.ts turns them into what the API shows.
 
 import type { Instant } from '../protocol/timestamp.ts';
-import { compareInstants } from '../protocol/timestamp.ts';
 
 /**
  * The members of a write request that its entries inherit, as JSON: `logName`, `resource`,
@@ -58,12 +57,4 @@ export type EntryStore = {
 /** Order of UTF-8 bytes; `<` on strings would order by UTF-16 unit, as SQLite does not. */
 export function compareText(left: string, right: string): number {
   return left === right ? 0 : Buffer.compare(Buffer.from(left), Buffer.from(right));
-}
-
-export function compareKeys(left: EntryKey, right: EntryKey): number {
-  return (
-    compareInstants(left.timestamp, right.timestamp) ||
-    compareText(left.insertId, right.insertId) ||
-    compareText(left.parent, right.parent)
-  );
 }
