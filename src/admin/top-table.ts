@@ -225,6 +225,18 @@ function windowsText([, ...shares]: ErrorShares): string {
   return shares.map((share) => percentText(share ?? 0)).join('/');
 }
 
+/** Of the node's journal, where it is shipped. */
+function journalParts({ journal }: AgentStatus): string[] {
+  if (journal === undefined) return [];
+  const { entries, behindEntries, corruptEntries, lostEntries } = journal;
+  return [
+    `journal ${countText(entries)} entries`,
+    `behind ${countText(behindEntries)}`,
+    ...(lostEntries > 0 ? [`LOST ${countText(lostEntries)}`] : []),
+    ...(corruptEntries > 0 ? [`damaged ${countText(corruptEntries)}`] : []),
+  ];
+}
+
 function headlineParts({ status, ...table }: TopTable): string[][] {
   const { ship } = status;
   const cost = status.workloads.reduce((sum, { costPerMonth }) => sum + costPerMonth, 0);
@@ -251,7 +263,7 @@ function headlineParts({ status, ...table }: TopTable): string[][] {
     `lost ${bytesText(sumOf(status.lostBytesByReason))}`,
     `about ${moneyText(cost)} a month`,
   ];
-  return [first, second, newestLoss(status)]
+  return [first, second, journalParts(status), newestLoss(status)]
     .filter((parts) => parts.length > 0)
     .map((parts) => parts.map(printable));
 }

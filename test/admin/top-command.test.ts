@@ -67,6 +67,20 @@ describe('topLines()', () => {
     ]);
   });
 
+  test('says how the journal is, where it is shipped', () => {
+    const journal = {
+      files: 2,
+      entries: 1_500,
+      behindEntries: 12,
+      lostEntries: 3,
+      corruptEntries: 0,
+      incompleteFields: 0,
+    };
+    const status = { ...sampleStatus, journal };
+    const drawn = topLines(compareLooks({ status, atMs: 0 }, { status, atMs: 9 }));
+    expect(drawn[2]).toBe('journal 1,500 entries   behind 12   LOST 3');
+  });
+
   test('sorts by any column, searches and scrolls', () => {
     const table = compareLooks(
       { status: sampleStatus, atMs: 0 },
