@@ -15,7 +15,7 @@ import type { LogLocation } from './log-location.ts';
 import type { FoundOrphan } from './orphan-copy.ts';
 import { OwnDirectory } from './own-directory.ts';
 import { Positions } from './resume.ts';
-import { continues, isSameIdentity, mayBePackOf, truncation } from './same-log.ts';
+import { continues, isMoved, isSameIdentity, mayBePackOf, truncation } from './same-log.ts';
 import type { LossReason, TailSetup } from './tail-setup.ts';
 
 export class ChainFiles {
@@ -297,8 +297,7 @@ export class ChainFiles {
     return this.#list.find((other) => {
       if (seen.has(other)) return false;
       if (file.name.compressed) return isSameIdentity(other, file);
-      const sameInode = other.inode === file.inode && other.device === file.device;
-      return other.fd === undefined && !other.spool.isBusy && sameInode && continues(file, other);
+      return other.fd === undefined && !other.spool.isBusy && isMoved(other, file);
     });
   }
 

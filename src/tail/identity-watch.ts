@@ -25,6 +25,7 @@ export class IdentityWatch {
   #head: FileHead | undefined;
   #hash: number | undefined;
   #hashedBytes = 0;
+  #firstHash: number | undefined;
   #sinceMs: number | undefined;
 
   get identity(): FileIdentity | undefined {
@@ -67,6 +68,7 @@ export class IdentityWatch {
     if (toldBytes === 0 && mayGrow && !isTelling) return false;
     this.#hashedBytes = toldBytes;
     this.#hash = positionHash(peekFile(fd, 0, this.#hashedBytes));
+    this.#firstHash = positionHash(peekFile(fd, 0, this.#firstBytes));
     this.#head = head;
     this.become(undefined, facts);
     return true;
@@ -97,6 +99,16 @@ export class IdentityWatch {
   /** How many bytes are compared. */
   get comparedBytes(): number {
     return this.#hash === undefined ? 0 : this.#hashedBytes;
+  }
+
+  get #firstBytes(): number {
+    return Math.min(this.#hashedBytes, limits.fingerprintBytes);
+  }
+
+  /** Whether other bytes are at its very beginning now. */
+  isOtherAtFirst(fd: number): boolean {
+    if (this.#firstHash === undefined) return false;
+    return positionHash(peekFile(fd, 0, this.#firstBytes)) !== this.#firstHash;
   }
 
   /** Whether the file begins with other bytes now. */

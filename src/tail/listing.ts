@@ -11,6 +11,7 @@ import { limits } from '../config.ts';
 import { closeDescriptor } from '../descriptor.ts';
 import { readNames } from '../directory-names.ts';
 import { compareFileNames, parseFileName, sameRotation, type FileName } from './file-name.ts';
+import { isBornAt } from './inode-facts.ts';
 import type { LogFile } from './log-file.ts';
 import { openOwnDirectory } from './open-log-file.ts';
 
@@ -120,7 +121,8 @@ function isSameFile(file: LogFile, { name, stats }: ListedFile): boolean {
   if (file.name.compressed !== name.compressed) return sameRotation(file.name, name);
   // What is packed does not change: by its birth it is known under any name.
   const sameBirth = name.compressed && stats.birthtimeMs > 0 && file.bornMs === stats.birthtimeMs;
-  return sameInode && (holdsInode(file) || sameBirth || compareFileNames(file.name, name) === 0);
+  if (!sameInode || holdsInode(file) || sameBirth) return sameInode;
+  return compareFileNames(file.name, name) === 0 && isBornAt(file.bornMs, stats.birthtimeMs);
 }
 
 /** Finds the known file that a listed one is, among hundreds without looking at each. */

@@ -307,7 +307,7 @@ export class LogFile {
   }
 
   /** Whether the bytes before `offset` tell as much as all that was seen of it. */
-  isToldAt(offset: number): boolean {
+  #isToldAt(offset: number): boolean {
     return offset > 0 && offset >= this.#beginning.comparedBytes;
   }
 
@@ -315,8 +315,9 @@ export class LogFile {
   #bytesChanged(fd = this.fd): boolean {
     if (fd === undefined) return false;
     const { offset, hash } = this.#position;
-    if (hash === undefined || !this.isToldAt(offset)) return this.#beginning.isOther(fd);
-    return positionHashAt(fd, offset) !== hash;
+    if (hash === undefined || !this.#isToldAt(offset)) return this.#beginning.isOther(fd);
+    // The end of a long line may be that of many.
+    return positionHashAt(fd, offset) !== hash || this.#beginning.isOtherAtFirst(fd);
   }
 
   /** Finds out the identity once the first record allows it; true when this call found it. */

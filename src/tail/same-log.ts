@@ -47,6 +47,13 @@ export function continues(file: LogFile, known: LogFile): boolean {
   return hash === undefined || positionHashAt(file.fd, offset) === hash;
 }
 
+/** Whether `known`, closed, was found again as `file`, and no other file has got its number. */
+export function isMoved(known: LogFile, file: LogFile): boolean {
+  const sameInode = known.inode === file.inode && known.device === file.device;
+  if (!sameInode || known.name.compressed || !isBornAt(known.bornMs, file.bornMs)) return false;
+  return continues(file, known);
+}
+
 /** What is known of a file that was truncated, in words. */
 export function truncation(
   { path, size, offset }: Pick<LogFile, 'path' | 'size' | 'offset'>,

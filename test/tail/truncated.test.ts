@@ -218,4 +218,21 @@ describe.each(formats)('%s: a live file', (format) => {
     expect(said.filter((text) => text !== 'FILE_TRUNCATED')).toEqual([]);
     chain.close();
   });
+
+  test('that was read to the end of a long line, and written again with one as long', () => {
+    const { live } = makeLog(format);
+    const long = (first: string, second: number) => lineOf(format, first + 'x'.repeat(400), second);
+    writeFileSync(live, long('a', 1));
+    const chain = startChain(format);
+    expect(take(chain)).toBe(long('a', 1));
+    truncateSync(live, 0);
+    appendFileSync(live, long('b', 2) + lineOf(format, 'more', 3));
+    look(chain);
+    const [file] = chain.files;
+    file?.verify(); // As after each task.
+    look(chain);
+    expect(said).toEqual(['FILE_TRUNCATED']);
+    expect(take(chain)).toBe(long('b', 2) + lineOf(format, 'more', 3));
+    chain.close();
+  });
 });
