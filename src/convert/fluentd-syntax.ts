@@ -74,6 +74,12 @@ function readQuoted(rest: string, lines: readonly string[], index: number): Valu
   for (let count = 1; ; count += 1) {
     for (; at < text.length; at += 1) {
       const character = text[at];
+      const ruby = quote === '"' ? rubyAt(text, at) : '';
+      if (ruby !== '') {
+        value += ruby;
+        at += ruby.length - 1;
+        continue;
+      }
       if (character === quote) return { value, lines: count };
       if (character === '\\' && at + 1 < text.length) {
         at += 1;
@@ -88,6 +94,13 @@ function readQuoted(rest: string, lines: readonly string[], index: number): Valu
     text = next;
     at = 0;
   }
+}
+
+/** `#{…}` with whatever quotes are in it; nothing where there is none. */
+function rubyAt(text: string, at: number): string {
+  if (!text.startsWith('#{', at)) return '';
+  const end = text.indexOf('}', at);
+  return end === -1 ? '' : text.slice(at, end + 1);
 }
 
 const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', f: '\f', b: '\b' };

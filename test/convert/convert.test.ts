@@ -183,6 +183,11 @@ describe('fluentd', () => {
     expect(notes.join('\n')).toMatch(/none .*x\.conf:3 .*Ruby is not converted/);
   });
 
+  test('quotes within Ruby end no value', async () => {
+    const text = `<source>\n@type tail\npath "#{ENV["P"] || "/var/log/containers/*_shop_*.log"}" # x\n</source>`;
+    expect((await convertText('fluentd', text)).yaml).toEqual({ include: ['shop'] });
+  });
+
   test('what RE2 cannot do has no equivalent, and the rest is taken over', async () => {
     const section = '<filter **>\n@type grep\nexclude1 log (?=a)b\nexclude2 log c\n</filter>';
     const { yaml, notes } = await convertText('fluentd', fluentd(section));
