@@ -329,11 +329,12 @@ export class ChainFiles {
   #replaceTruncated(index: number): void {
     const old = this.#list[index];
     if (old === undefined) return;
-    const { size, offset, path } = old;
+    const { size, offset, path, life } = old;
+    if (life.isReused && (life.awaitListing() || this.#directory.mustList)) return this.relist();
     const fresh = new LogFile(old, this.#setup);
     fresh.takeDescriptorFrom(old);
     const text = truncation({ path, size, offset }, fresh.size);
-    const reason = old.life.isReused ? 'deleted' : 'truncated';
+    const reason = life.isReused ? 'deleted' : 'truncated';
     if (reason === 'truncated') this.#setup.report('FILE_TRUNCATED', text);
     const isIdentified = fresh.identify();
     // What it still holds may be its own, and is read again; what was cut off cannot be read.

@@ -12,6 +12,7 @@ export class FileLife {
   #ended = false;
   #missed = 0;
   #isReused = false;
+  #isAwaited = false;
 
   /** Since when nothing is expected to be appended any more. */
   get supersededAtMs(): number | undefined {
@@ -35,6 +36,13 @@ export class FileLife {
 
   noteReused(): void {
     this.#isReused = true;
+  }
+
+  /** What it was may be under another name: true once, for a listing to come first. */
+  awaitListing(): boolean {
+    const isFirst = !this.#isAwaited;
+    this.#isAwaited = true;
+    return isFirst;
   }
 
   noteGrowth(nowMs: number): void {

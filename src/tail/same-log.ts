@@ -42,7 +42,9 @@ export function isFileOf(file: LogFile, { inode, bornMs }: KnownOffset): boolean
 
 /** Whether `file`, just opened, is `known` under another name; both are the same inode. */
 export function continues(file: LogFile, known: LogFile): boolean {
-  if (known.head?.lineHash !== file.head?.lineHash || file.fd === undefined) return false;
+  // Of what was empty when it was closed nothing was read.
+  if (known.head === undefined) return isBornAt(known.bornMs, file.bornMs);
+  if (known.head.lineHash !== file.head?.lineHash || file.fd === undefined) return false;
   const { offset, hash } = known.position;
   return hash === undefined || positionHashAt(file.fd, offset) === hash;
 }

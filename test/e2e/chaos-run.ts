@@ -63,6 +63,8 @@ type Chaos = {
   readonly random: Random;
   readonly emulator: EmulatorProcess;
   readonly start: () => AgentProcess;
+  /** By pid. What they had to close of a pod that is deleted is lost. */
+  readonly withFewDescriptors: ReadonlySet<number>;
   readonly note: (text: string) => void;
   readonly endMs: number;
   readonly hangs: boolean;
@@ -114,17 +116,20 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     const stateDir = path.join(scratch.path, 'state');
     const random = createRandom(seed);
     const logs: (readonly string[])[] = [];
+    const withFewDescriptors = new Set<number>();
     const start = () => {
       const flags = [`--flush-interval-ms=${random.pick([50, 250, 1_000])}`];
       const under = random.pick([[], fewDescriptors]);
       const agent = startAgentProcess({ kubelet, stateDir, endpoint: emulator.url, flags, under });
       logs.push(agent.log);
+      if (under.length > 0) withFewDescriptors.add(agent.pid);
       return agent;
     };
     const chaos: Chaos = {
       random,
       emulator,
       start,
+      withFewDescriptors,
       note: options.note ?? (() => undefined),
       endMs: performance.now() + seconds * 1_000,
       hangs: options.hangs ?? true,
@@ -243,7 +248,7 @@ async function canBeDeleted(chaos: Chaos, pod: FakePod): Promise<boolean> {
     return false;
   }
   await sleep(50);
-  return chaos.isFailing && isOpen();
+  return chaos.isFailing && isOpen() && !chaos.withFewDescriptors.has(pid);
 }
 
 /** One of the ways in which the API fails; hanging costs the deadline of a request. */

@@ -253,10 +253,13 @@ test('a file that is closed and replaced by another with the same inode number i
     return;
   }
   chain.look((nowMs += limits.mtimeGrainMs));
-  // With the same number, opening it shows that it is another one, and the next look reads it.
-  const read = take(chain);
-  chain.look((nowMs += 1));
-  expect(read + take(chain)).toBe(line('new and longer', 5));
+  // With the same number, opening it shows that it is another one; the listing comes first.
+  let read = '';
+  for (let times = 0; times < 3; times += 1) {
+    read += take(chain);
+    chain.look((nowMs += 1));
+  }
+  expect(read).toBe(line('new and longer', 5));
 });
 
 test('a file that got the inode number of another one, under another name, is read from its start', (context) => {

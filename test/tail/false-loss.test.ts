@@ -263,3 +263,17 @@ test('a closed file whose inode number is given to the next live one was not tru
     for (const name of ['0.log', `${rotated}.gz`]) rmSync(path(name));
   }
 });
+
+test('a live file that was closed while it was empty, then written and rotated, is not lost', async () => {
+  writeFileSync(path('0.log'), '');
+  const chain = makeChain();
+  for (const file of chain.files) file.close();
+  appendFileSync(path('0.log'), line('one'));
+  look(chain);
+  for (const file of chain.files) file.close();
+  renameSync(path('0.log'), path(rotated));
+  writeFileSync(path('0.log'), line('two', 1));
+  expect(await readUntil(chain, 'two')).toBe(line('one') + line('two', 1));
+  expect(losses).toEqual([]);
+  chain.close();
+});
