@@ -85,10 +85,7 @@ export const limits = {
   fingerprintBytes: 256,
   /** The bytes before a stored position that must still be there for it to count. */
   positionBytes: 256,
-  /**
-   * How far into a file the first record with a time is looked for: docker's json-file has it at a
-   * line's end, after 16 KiB of text of which each byte may be escaped as six.
-   */
+  /** Where the first record with a time is looked for: docker's has it after 6 × 16 KiB at most. */
   identityBytes: 128 * KiB,
   /** A file that holds less, and no time yet, is waited for this long. */
   identityWaitMs: 2_000,
@@ -121,6 +118,8 @@ export const limits = {
   settleMs: 1_000,
   /** Looks without news after which a busy container is armed with inotify again. */
   idleLooks: 3,
+  /** Growth between two looks that is little. */
+  quietBytesMax: 4 * KiB,
   /** Idle containers are looked at this often also without an event, spread over the ticks. */
   idleSweepMs: 30_000,
   /** Longest time between two looks at an idle container that inotify cannot watch. */

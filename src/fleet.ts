@@ -81,7 +81,7 @@ export class Fleet {
     const nodeRoots = nodeFilesOf(config).map(({ glob }) => globBase(glob));
     this.roots = realRoots([...logRootsOf(config), ...nodeRoots]);
     this.#nodeFrom = store.lookup('journal', 'started').length === 0 ? config.nodeFrom : 'start';
-    this.wakeList = new WakeList(config.flushIntervalMs);
+    this.wakeList = new WakeList(config.flushIntervalMs, config.quietEvery);
     this.#store = store;
     this.#log = log;
     this.#heldBudget = { bytesMax: config.heldBytesMax, ageMaxMs: config.heldAgeMaxMs };

@@ -250,6 +250,14 @@ export const options = {
     commands: agentCommands,
     help: 'How often busy files are looked at: the delay, and the bound on wake-ups.',
   },
+  quietEvery: {
+    kind: 'count',
+    default: 1,
+    min: 1,
+    max: 60,
+    commands: agentCommands,
+    help: 'Files that grow by less than 4 KiB are looked at in one of so many intervals.',
+  },
   batchBytesMax: {
     kind: 'bytes',
     isHot: true,
@@ -263,7 +271,7 @@ export const options = {
     kind: 'boolean',
     default: false,
     commands: [...agentCommands, 'dead-letters'],
-    help: 'Compress request bodies: saves network, costs about 1.5 µs of CPU a line.',
+    help: 'Compress request bodies: saves network, costs about 1 µs of CPU a line.',
   },
   connections: {
     kind: 'count',

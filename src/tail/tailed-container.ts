@@ -3,6 +3,7 @@
 //
 // Invariant: it alone writes what it holds; others tell it what happened.
 
+import { limits } from '../config.ts';
 import type { ContainerLog } from '../discover/discovery.ts';
 import type { SourceResult } from '../encode/drain-task.ts';
 import type { EntryTemplate } from '../encode/entries/entry-template.ts';
@@ -37,6 +38,8 @@ export class TailedContainer {
   #heldUpBatches = 0;
   #servedAt = 0;
   #quietLooks = 0;
+  #lookDueMs = 0;
+  #grownAtLook = 0;
   #idleWatch: IdleWatch | undefined;
 
   constructor(
@@ -182,10 +185,24 @@ export class TailedContainer {
     this.#heldUpBatches -= 1;
   }
 
-  /** Counts a look; returns how many there were since the last one with news. */
-  noteLook(isNews: boolean): number {
+  /**
+   * Counts a look; returns how many there were since the last one with news. One that found little
+   * is followed by the next one at `quietDueMs`.
+   */
+  noteLook(isNews: boolean, quietDueMs: number): number {
+    const grown = this.grownBytes;
+    const isQuiet = isNews && grown - this.#grownAtLook <= limits.quietBytesMax;
+    this.#lookDueMs = isQuiet ? quietDueMs : 0;
+    this.#grownAtLook = grown;
     this.#quietLooks = isNews ? 0 : this.#quietLooks + 1;
     return this.#quietLooks;
+  }
+
+  /** Nothing of it is unread or under way, and what it writes meanwhile is little. */
+  mayWait(nowMs: number): boolean {
+    const { chain } = this;
+    if (nowMs >= this.#lookDueMs || chain.links.size === 0) return false;
+    return !chain.draining && chain.behindBytes === 0 && !chain.mayStillGrow;
   }
 
   /** Idle from now on. */
@@ -198,5 +215,6 @@ export class TailedContainer {
     this.#idleWatch?.close();
     this.#idleWatch = undefined;
     this.#quietLooks = 0;
+    this.#lookDueMs = 0;
   }
 }

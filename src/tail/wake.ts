@@ -1,7 +1,7 @@
 // Which containers have news. Like a network driver under load: an idle container costs one inotify
 // watch and nothing else; the first event makes it busy and drops the watch; a busy one is looked
 // at by the clock; after some looks without news it is armed again, with a last look after arming
-// so that no write falls between.
+// so that no write falls between. One that writes little is looked at in some ticks only.
 
 import { limits } from '../config.ts';
 import type { Chain } from './chain.ts';
@@ -12,13 +12,16 @@ export class WakeList {
   readonly #busy = new Set<TailedContainer>();
   readonly #idle = new Set<TailedContainer>();
   readonly #tickMs: number;
+  readonly #quietMs: number;
   #sweep: Iterator<TailedContainer> | undefined;
   #wakeUps = 0;
   #watchErrors = 0;
 
-  /** `tickMs` is how often `tick` will be called. */
-  constructor(tickMs: number) {
+  /** `tickMs` is how often `tick` will be called; in one of `quietEvery`, it looks at all. */
+  constructor(tickMs: number, quietEvery = 1) {
     this.#tickMs = tickMs;
+    // Timers are late now and then: the tick before would often be too early by a little.
+    this.#quietMs = tickMs * (quietEvery - 0.5);
   }
 
   get busyCount(): number {
@@ -62,7 +65,9 @@ export class WakeList {
       if (container.chain.look(nowMs)) this.wake(container);
     }
     for (const container of this.#busy) {
-      const quietLooks = container.noteLook(container.chain.look(nowMs));
+      if (container.mayWait(nowMs)) continue;
+      const isNews = container.chain.look(nowMs);
+      const quietLooks = container.noteLook(isNews, nowMs + this.#quietMs);
       if (quietLooks >= limits.idleLooks && mayRest(container.chain, nowMs, partialFlushMs)) {
         this.#arm(container, nowMs);
       }

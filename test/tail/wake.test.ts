@@ -146,3 +146,34 @@ test('the sweep looks at every idle container within its period, though no event
   for (let ticks = 0; ticks <= limits.idleSweepMs / tickMs; ticks += 1) tick();
   for (const look of looks.values()) expect(look).toHaveBeenCalled();
 });
+
+test('a container that writes little is looked at in one of some ticks, one that writes much in each', () => {
+  list.close();
+  list = new WakeList(tickMs, 4);
+  const [small, large] = [makeContainer('small'), makeContainer('large')];
+  const looks = [small, large].map(({ chain }) => vi.spyOn(chain, 'look'));
+  for (const container of [small, large]) list.wake(container);
+  for (let count = 0; count < 12; count++) {
+    // The first look finds what was there before.
+    if (count === 4) for (const look of looks) look.mockClear();
+    appendFileSync(join(root, 'small', '0.log'), line);
+    appendFileSync(join(root, 'large', '0.log'), line.repeat(500));
+    list.tick(nowMs, partialFlushMs);
+    for (const { chain } of [small, large]) {
+      for (const file of chain.files) {
+        const { offset, size, unread } = file;
+        if (unread === 0) continue;
+        file.drained(size, undefined);
+        chain.acknowledge(file, file.begin({ start: offset, fallbackTime: '' }));
+      }
+    }
+    nowMs += tickMs;
+  }
+  expect(looks.map(({ mock }) => mock.calls.length)).toEqual([2, 8]);
+  // What is not acknowledged, and a container that is going, is looked at in each.
+  small.chain.removeLink('small');
+  list.wake(small);
+  tick();
+  tick();
+  expect(looks[0]?.mock.calls.length).toBe(4);
+});
