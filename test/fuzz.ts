@@ -17,12 +17,15 @@ import {
 import { modelDrain } from './encode/drain-model.ts';
 import type { ModelFormat } from './encode/drain-model.ts';
 import { generateDockerLog, generateLog, seededRandom } from './encode/line-generator.ts';
+import { tryRandomRules } from './rules/random-rules.ts';
 import { fuzzJournals } from './journal/journal-fuzz.ts';
 
 const casesFolder = path.join(import.meta.dirname, 'encode/fuzz-cases');
 const linesPerLog = 60;
 /** Of the time. */
 const journalShare = 0.1;
+/** Of the time, for the rules. */
+const rulesShare = 0.15;
 
 /** One log that is drained, and how. */
 type Case = { readonly seed: number; readonly format: ModelFormat; readonly readBytes: number };
@@ -137,6 +140,20 @@ function fuzz(options: { seconds: number; seed: number }): boolean {
   }
 }
 
+/** Random rules on random logs; throws with the seed of one that is wrong. */
+function fuzzRules(options: { seconds: number; seed: number }): string {
+  const endMs = performance.now() + options.seconds * 1_000;
+  let runs = 0;
+  for (; performance.now() < endMs; runs++) {
+    try {
+      tryRandomRules(seededRandom(options.seed + runs));
+    } catch (error) {
+      throw new Error(`rules: seed ${options.seed + runs}`, { cause: error });
+    }
+  }
+  return `Nothing wrong in ${runs} logs under random rules from seed ${options.seed} on.`;
+}
+
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '60' },
@@ -146,4 +163,5 @@ const { values } = parseArgs({
 const seconds = Number(values.seconds);
 const seed = Number(values.seed);
 console.log(fuzzJournals({ seconds: seconds * journalShare, seed }));
-process.exitCode = fuzz({ seconds: seconds * (1 - journalShare), seed }) ? 0 : 1;
+console.log(fuzzRules({ seconds: seconds * rulesShare, seed }));
+process.exitCode = fuzz({ seconds: seconds * (1 - journalShare - rulesShare), seed }) ? 0 : 1;

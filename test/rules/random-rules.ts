@@ -1,0 +1,113 @@
+// Random rules on random lines: whatever they say, what is shipped is valid, and the time is
+// bounded.
+
+import assert from 'node:assert/strict';
+import { threadCpuUsage } from 'node:process';
+
+import type { Source } from '../../src/encode/drain-task.ts';
+import { parseRules } from '../../src/rules/parse-rules.ts';
+import { compileRules } from '../../src/rules/resolve-rules.ts';
+import { drainHere, openFiles, plainSource } from '../encode/drain-bench.ts';
+import { generateLog, type Random } from '../encode/line-generator.ts';
+import { expectStrict } from '../encode/strict-entry.ts';
+
+const fields = ['message', 'msg', 'level', 'severity', 'time', 'a.b', 'httpRequest', 'user', 'log'];
+const patterns = ['a', '\\d+', '"[^"]*"', '(?i)error', '^.', '(\\w+)=(\\S*)', '[{}]', 'é|ю', '.+'];
+const texts = ['', 'x', '$1', '${n}', '"}', '\\', '\u0000', 'é', '$&$&'];
+const values = [null, true, 1.5, 'text', [1, { a: 2 }], { deep: { deep: {} } }];
+const linesPerLog = 40;
+/** CPU time of a log of some KiB; a search that is not linear takes many times as long. */
+const cpuMsMax = 20_000;
+
+type Written = Record<string, unknown>;
+
+function condition(random: Random): unknown {
+  const pattern = random.pick(patterns);
+  return random.pick<unknown>([
+    pattern,
+    [pattern, random.pick(patterns)],
+    { field: random.pick(fields), pattern },
+    { severity: random.pick(['DEBUG', '>=ERROR', '<INFO']) },
+  ]);
+}
+
+function parser(random: Random): unknown {
+  const field = random.pick([undefined, ...fields]);
+  return random.pick<unknown>([
+    { format: random.pick(['logfmt', 'json', 'nginx', 'apache', 'klog', 'syslog']), field },
+    { regex: { pattern: '(?<a>\\w+)\\W+(?<level>\\w*)', field } },
+    ['logfmt', 'json', 'klog'],
+    { logfmt: { types: { a: 'integer', b: 'float' } } },
+  ]);
+}
+
+const actions: Readonly<Record<string, (random: Random) => unknown>> = {
+  firstLine: (random) => random.pick(patterns),
+  drop: condition,
+  keep: condition,
+  parse: parser,
+  severity: (random) => ({
+    from: random.pick(fields),
+    map: random.pick(['pino', 'bunyan', 'log4j', 'syslog', 'python', { '*': 'NOTICE' }, undefined]),
+  }),
+  time: (random) => ({
+    from: random.pick(fields),
+    format: random.pick(['rfc3339', 'unix', 'unix_ns', '%d/%b/%Y:%H:%M:%S %z', '%H:%M']),
+  }),
+  message: (random) => ({ from: random.pick(fields) }),
+  rename: (random) => ({ [random.pick(fields)]: random.pick(fields) }),
+  remove: (random) => random.pick(fields),
+  set: (random) => ({ [random.pick(fields)]: random.pick<unknown>(values) }),
+  redact: (random) => ({ pattern: random.pick(patterns), with: random.pick(texts) }),
+  sample: (random) => random.pick<unknown>([0, 0.5, { INFO: 0.3 }]),
+  labels: (random) => ({ [random.pick(fields)]: random.pick(texts) }),
+};
+
+/** Some rules, each of some actions; patterns that match nothing are not for redact. */
+function randomRules(random: Random): Written[] {
+  return Array.from({ length: 1 + random.below(4) }, () => {
+    const rule: Written = random.oneIn(4)
+      ? { match: { stream: random.pick(['stdout', 'stderr']) } }
+      : {};
+    for (const [name, make] of Object.entries(actions)) {
+      if (random.oneIn(3)) rule[name] = make(random);
+    }
+    return rule;
+  });
+}
+
+/** Drains a random log under random rules; throws when anything is wrong. */
+export function tryRandomRules(random: Random): void {
+  const written = randomRules(random);
+  const { rules, problems } = parseRules(written);
+  assert.deepEqual(problems, [], JSON.stringify(written));
+  const names = { namespace: 's', pod: 'p', container: 'c', labels: {}, annotations: {} };
+  const { steps, firstLine } = compileRules(rules)(names);
+  const { bytes } = generateLog(random, linesPerLog);
+  const files = openFiles([bytes]);
+  const recordRule = {
+    redact: random.oneIn(4) ? ['\\d{2}'] : [],
+    shares: undefined,
+    ...(steps !== undefined && { steps }),
+    ...(firstLine && { firstLine }),
+  };
+  const source: Source = {
+    ...plainSource,
+    joinStackTraces: random.oneIn(3),
+    recordRule,
+    segments: files.segments(),
+  };
+  const start = threadCpuUsage();
+  try {
+    const readBytes = random.pick([256, 4_096, 65_536]);
+    const { result, entries } = drainHere([source], { readBytes });
+    for (const entry of entries) expectStrict(entry);
+    assert.deepEqual(result.sources[0]?.consumed, [bytes.length], JSON.stringify(written));
+  } catch (error) {
+    throw new Error(`with ${JSON.stringify(written)}`, { cause: error });
+  } finally {
+    files.close();
+  }
+  const { user, system } = threadCpuUsage(start);
+  assert.ok((user + system) / 1e3 < cpuMsMax, `slow: ${JSON.stringify(written)}`);
+}
