@@ -256,7 +256,7 @@ export const options = {
     min: 1,
     max: 60,
     commands: agentCommands,
-    help: 'Files that grow by less than 4 KiB are looked at in one of so many intervals.',
+    help: 'Files that grow by less than 4 KiB are looked at in one of so many intervals; not for logs that copytruncate rotates.',
   },
   batchBytesMax: {
     kind: 'bytes',
