@@ -34,7 +34,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{/* The agent's configuration file. What is said in `config` wins. */}}
 {{- define "tailship.config" -}}
 {{- $config := dict "adminAddress" "0.0.0.0:8090" "startJitterMs" 5000 -}}
-{{- range $key := list "project" "cluster" "location" "include" -}}
+{{- range $key := list "project" "cluster" "location" "include" "rules" -}}
 {{- with index $.Values $key -}}{{- $_ := set $config $key . -}}{{- end -}}
 {{- end -}}
 {{- $exclude := .Values.exclude -}}
