@@ -387,13 +387,13 @@ function verifyFiles({ parts }: Plan): boolean {
     for (const [at, file] of cut.files.entries()) {
       const segment = cut.segments[at];
       if (segment === undefined || file.name.rotation !== '') continue;
-      // A task compares what it reads behind, once and with the read itself: enough where no other
-      // log begins alike, nor was as long at once.
+      // A task compares what it reads behind, once and with the read itself, where it can.
       const isCompared =
         file.identity?.instance === '' &&
-        segment.start >= limits.identityBytes &&
+        file.isToldAt(segment.start) &&
         segment.end - segment.start <= limits.readBytes;
-      if (!isCompared && !file.verify()) all = false;
+      if (isCompared && segment.start >= limits.identityBytes) continue;
+      if (!file.verify(isCompared)) all = false;
     }
   }
   return all;

@@ -106,8 +106,8 @@ export class IdentityWatch {
   }
 
   /** Whether other bytes are at its very beginning now. */
-  isOtherAtFirst(fd: number): boolean {
-    if (this.#firstHash === undefined) return false;
+  isOtherAtFirst(fd: number | undefined): boolean {
+    if (this.#firstHash === undefined || fd === undefined) return false;
     return positionHash(peekFile(fd, 0, this.#firstBytes)) !== this.#firstHash;
   }
 

@@ -250,9 +250,8 @@ export class LogFile {
   }
 
   /**
-   * Looks at the size again. `truncated` when the file is no longer the one whose bytes were read:
-   * it has become shorter, or other bytes are before the position. Where all that was there had
-   * been read, what was appended is not compared here: the task that reads it does so first.
+   * Looks at the size again. `truncated`: it is shorter, or other bytes are before the position.
+   * What was appended after all had been read is compared by the task that reads it.
    */
   refresh(nowMs: number): 'same' | 'grown' | 'truncated' {
     if (this.ended || this.name.compressed) return 'same';
@@ -296,10 +295,11 @@ export class LogFile {
     this.#replaced = true;
   }
 
-  /** Compares what was just read of it, or is to be read next; false when it is another log's. */
-  verify(): boolean {
+  /** False when what was read is another log's; what is behind its place may be compared by now. */
+  verify(isCompared = false): boolean {
     try {
-      this.#replaced ||= this.#bytesChanged() || !reaches(this.fd, this.size);
+      const isOther = isCompared ? this.#beginning.isOtherAtFirst(this.fd) : this.#bytesChanged();
+      this.#replaced ||= isOther || (!isCompared && !reaches(this.fd, this.size));
     } catch (error) {
       if (!isSystemError(error)) throw error; // What a task could read of a failing disk counts.
     }
@@ -307,7 +307,7 @@ export class LogFile {
   }
 
   /** Whether the bytes before `offset` tell as much as all that was seen of it. */
-  #isToldAt(offset: number): boolean {
+  isToldAt(offset: number): boolean {
     return offset > 0 && offset >= this.#beginning.comparedBytes;
   }
 
@@ -315,7 +315,7 @@ export class LogFile {
   #bytesChanged(fd = this.fd): boolean {
     if (fd === undefined) return false;
     const { offset, hash } = this.#position;
-    if (hash === undefined || !this.#isToldAt(offset)) return this.#beginning.isOther(fd);
+    if (hash === undefined || !this.isToldAt(offset)) return this.#beginning.isOther(fd);
     // The end of a long line may be that of many.
     return positionHashAt(fd, offset) !== hash || this.#beginning.isOtherAtFirst(fd);
   }
