@@ -7,6 +7,8 @@ export type ContainerGlob = (names: {
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;
+  /** Another name that the container answers to: `journal`, for each of the journal's logs. */
+  readonly group?: string;
 }) => boolean;
 
 export const globText = 'NAMESPACE, NAMESPACE/POD or NAMESPACE/POD/CONTAINER, with * and ?';
@@ -24,7 +26,8 @@ export function parseGlob(text: string): ContainerGlob {
   return (names) =>
     matchesGlob(namespace, names.namespace) &&
     matchesGlob(pod, names.pod) &&
-    matchesGlob(container, names.container);
+    (matchesGlob(container, names.container) ||
+      (names.group !== undefined && matchesGlob(container, names.group)));
 }
 
 /** Throws a RangeError that says what is allowed. */

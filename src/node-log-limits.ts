@@ -7,6 +7,8 @@ export const nodeLogLimits = {
   journalListMs: 5_000,
   /** Unread files that are held open, so that a vacuum does not take them. */
   journalOpenFilesMax: 16,
+  /** Logs of the journal that are known at once; only globs of units make so many. */
+  journalLogsMax: 256,
   /** Entries that one task looks at: it takes 15 ms, and containers wait for it. */
   journalEntriesPerTask: 4_096,
   /** Fewer are read in small blocks. */

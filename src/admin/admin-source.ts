@@ -138,19 +138,48 @@ export type ShipStatus = {
   readonly lastSuccessAt?: string;
 };
 
+/** Of one log of the journal, such as `kubelet`, that had an entry since the start. */
+export type JournalLogStatus = {
+  readonly name: string;
+  /** Read, shipped or not. */
+  readonly readEntries: number;
+  /** Acknowledged; bytes as they were sent. */
+  readonly entries: number;
+  readonly bytes: number;
+  /** Read, and not acknowledged yet; what was not read is known of the whole journal only. */
+  readonly inFlightEntries: number;
+  /** RFC 3339. */
+  readonly lastReadAt: string | undefined;
+  readonly isExcluded: boolean;
+  /** Its rate limit. */
+  readonly bytesPerSecond: number | undefined;
+  /** Names, in their order. */
+  readonly rules: readonly string[];
+};
+
 /** Of the node's journal. */
 export type JournalStatus = {
   readonly files: number;
+  readonly unreadableFiles: number;
+  /** Whether it outlives a reboot; undefined: there is none. */
+  readonly isPersistent: boolean | undefined;
   /** Shipped. */
   readonly entries: number;
   /** Not acknowledged yet; numbers may be missing, so it is an estimate. */
   readonly behindEntries: number;
+  /** Age of the oldest of them. */
+  readonly behindSeconds: number;
+  /** The last entry that was acknowledged: its number, and the id of its numbering. */
+  readonly position:
+    | { readonly seqnumId: string; readonly seqnum: number; readonly at: string | undefined }
+    | undefined;
   /** Deleted before they were read. */
   readonly lostEntries: number;
   /** Damaged, and passed over. */
   readonly corruptEntries: number;
   /** Left out or cut. */
   readonly incompleteFields: number;
+  readonly logs: readonly JournalLogStatus[];
 };
 
 /** Everything that can be known of a running agent. Totals count from its start. */

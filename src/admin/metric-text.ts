@@ -17,6 +17,7 @@ import {
   type Labels,
   type Sample,
 } from './container-series.ts';
+import { journalLogSamples } from './journal-series.ts';
 
 /** Format of https://prometheus.io/docs/instrumenting/exposition_formats/, version 0.0.4. */
 export const metricContentType = 'text/plain; version=0.0.4; charset=utf-8';
@@ -63,6 +64,24 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     "Entries of the node's journal that are not acknowledged yet, about.",
     ({ journal }) => journal?.behindEntries,
   ),
+  tailship_journal_behind_seconds: gauge(
+    'Age of the oldest of them.',
+    ({ journal }) => journal?.behindSeconds,
+  ),
+  tailship_journal_unreadable_files: gauge(
+    "Files of the node's journal that cannot be read.",
+    ({ journal }) => journal?.unreadableFiles,
+  ),
+  tailship_journal_log_read_entries_total: {
+    type: 'counter',
+    help: 'Entries of the logs of the journal that were read, shipped or not.',
+    read: (status) => journalLogSamples(status, ({ readEntries }) => readEntries),
+  },
+  tailship_journal_log_entries_total: {
+    type: 'counter',
+    help: 'Of those, the entries that were acknowledged.',
+    read: (status) => journalLogSamples(status, ({ entries }) => entries),
+  },
   tailship_journal_lost_entries_total: counter(
     "Entries of the node's journal that were deleted before they were read, about.",
     ({ journal }) => journal?.lostEntries,

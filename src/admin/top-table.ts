@@ -2,8 +2,15 @@
 // text. Pure: it draws what it is given.
 
 import { printable } from '../printable.ts';
-import type { AgentStatus, ErrorShares, LossEventStatus, WorkloadStatus } from './admin-source.ts';
-import { bytesText, countText, durationText, moneyText } from '../number-text.ts';
+import type {
+  AgentStatus,
+  ErrorShares,
+  JournalLogStatus,
+  JournalStatus,
+  LossEventStatus,
+  WorkloadStatus,
+} from './admin-source.ts';
+import { bytesText, countText, durationText, moneyText, pluralText } from '../number-text.ts';
 import { fitTable, wrapParts, type LayoutColumn } from './top-layout.ts';
 
 /** One look at the agent. */
@@ -228,13 +235,31 @@ function windowsText([, ...shares]: ErrorShares): string {
 /** Of the node's journal, where it is shipped. */
 function journalParts({ journal }: AgentStatus): string[] {
   if (journal === undefined) return [];
-  const { entries, behindEntries, corruptEntries, lostEntries } = journal;
+  const { entries, behindEntries, behindSeconds, corruptEntries, lostEntries } = journal;
   return [
     `journal ${countText(entries)} entries`,
-    `behind ${countText(behindEntries)}`,
+    `behind ${countText(behindEntries)}, ${durationText(behindSeconds)}`,
     ...(lostEntries > 0 ? [`LOST ${countText(lostEntries)}`] : []),
     ...(corruptEntries > 0 ? [`damaged ${countText(corruptEntries)}`] : []),
+    ...journalTroubles(journal),
+    ...journal.logs.toSorted((a, b) => b.entries - a.entries).map(logText),
   ];
+}
+
+function journalTroubles({ files, unreadableFiles, isPersistent }: JournalStatus): string[] {
+  return [
+    ...(files === 0 ? ['NO FILES'] : []),
+    ...(isPersistent === false ? ['in memory only'] : []),
+    ...(unreadableFiles > 0 ? [`UNREADABLE ${pluralText(unreadableFiles, 'file')}`] : []),
+  ];
+}
+
+/** What was shipped of one log, and what is under way. */
+function logText(log: JournalLogStatus): string {
+  const { entries, inFlightEntries, isExcluded } = log;
+  if (isExcluded) return `${log.name} excluded`;
+  const more = inFlightEntries > 0 ? `+${countText(inFlightEntries)}` : '';
+  return `${log.name} ${countText(entries)}${more}`;
 }
 
 function headlineParts({ status, ...table }: TopTable): string[][] {

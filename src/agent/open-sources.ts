@@ -9,6 +9,7 @@ import { startDiscovery, type Discovery, type DiscoveryEvents } from '../discove
 import type { PodMetadata } from '../discover/pods/pod-metadata.ts';
 import { startRawDiscovery } from '../discover/raw-discovery.ts';
 import { limits } from '../config.ts';
+import { shapeTemplate } from '../encode/entries/shape-template.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
 import { nodeNamespace } from '../node-file.ts';
 import type { AgentError } from '../errors.ts';
@@ -16,7 +17,9 @@ import type { Config } from '../options/options.ts';
 import { nothingToRead } from '../status/run-lines.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import { isRotationOf } from '../tail/file-name.ts';
+import type { JournalRules } from '../tail/journal/journal-logs.ts';
 import type { JournalSource } from '../tail/journal/journal-source.ts';
+import { nodeFileTemplate, withJournal } from '../tail/node-file-rule.ts';
 import { ReadingRules } from '../tail/reading-rules.ts';
 import { findNodeFiles } from './find-node-files.ts';
 import type { Agent } from './make-agent.ts';
@@ -65,18 +68,31 @@ export async function openNodeLogs(
       readsPriority: config.nodeSeverity === 'priority',
       from: config.nodeFrom,
     },
-    { nodeIdentity, store, report: (code, text) => log.warn(code, text) },
+    {
+      nodeIdentity,
+      store,
+      rules: journalRules(config, nodeIdentity),
+      isPaced: !config.once,
+      report: (code, text) => log.warn(code, text),
+    },
   );
-  obeyRules(journal, config, nodeIdentity);
   pipeline.addNodePlans(journal);
   return journal;
 }
 
-/** Has the journal obey the rules for `_node/NODE/journal`. */
-export function obeyRules(journal: JournalSource, config: Config, { node }: NodeIdentity): void {
-  const names = { namespace: nodeNamespace, pod: node, container: 'journal' };
-  const rule = new ReadingRules(config).of(names, () => undefined);
-  journal.obey(rule, { isPaced: !config.once });
+/** What holds for `_node/NODE/journal`, and for each of its logs by its own name and that one. */
+export function journalRules(config: Config, identity: NodeIdentity): JournalRules {
+  const rules = new ReadingRules(config);
+  const group = 'journal';
+  const names = { namespace: nodeNamespace, pod: identity.node, container: group };
+  return {
+    whole: rules.of(names, () => undefined),
+    ofLog: (logName) => {
+      const rule = withJournal(rules.of({ ...names, container: logName, group }, () => undefined));
+      const base = nodeFileTemplate(identity, { logName, format: 'text' });
+      return { rule, template: shapeTemplate(base, identity.project, rule.template) };
+    },
+  };
 }
 
 /** Gives the fleet the logs that it finds, from now on until `close`. */

@@ -18,7 +18,7 @@ import { createSummaryLog } from '../status/summary-log.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import type { JournalSource } from '../tail/journal/journal-source.ts';
 import { type Agent, planContext } from './make-agent.ts';
-import { findLogs, type LogSearch, openNodeLogs, openPods, obeyRules } from './open-sources.ts';
+import { findLogs, type LogSearch, openNodeLogs, openPods, journalRules } from './open-sources.ts';
 import { stopGracefully } from './stop-agent.ts';
 
 /** What runs beside the ticks. */
@@ -159,7 +159,7 @@ function startReloading(
   if (reload === undefined) return undefined;
   const apply = (config: Config) => {
     agent.fleet.configure(withoutFeedback(config));
-    if (journal !== undefined) obeyRules(journal, config, agent.nodeIdentity);
+    journal?.obey(journalRules(config, agent.nodeIdentity));
     agent.pipeline.configure(planContext(config, agent.nodeIdentity));
     pods?.setWait(config.metadataWaitMs);
     reload.setLogLevel(config.logLevel);

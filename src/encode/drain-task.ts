@@ -91,6 +91,16 @@ export type Source = EntryTemplate & {
   readonly recordRule?: RecordRule;
 };
 
+/** What holds for the entries of one log of the journal, such as `kubelet`. */
+export type JournalLog = {
+  /** They are passed over. */
+  readonly isExcluded: boolean;
+  readonly template: EntryTemplate;
+  readonly recordRule?: RecordRule | undefined;
+  /** Of its entries in one body; undefined: as many as there is room for. */
+  readonly bytesMax?: number | undefined;
+};
+
 /** Entries of one journal file, in the order of their sequence numbers. */
 export type JournalSegment = {
   readonly fd: number;
@@ -113,15 +123,31 @@ export type JournalSegment = {
   readonly takesOthers: boolean;
   /** Whether the severity follows from PRIORITY. */
   readonly readsPriority: boolean;
-  /** What is hidden and left out; absent: nothing is. */
-  readonly recordRule?: Pick<RecordRule, 'redact' | 'shares'> | undefined;
-  readonly project: string;
+  /** By name. The task ends at an entry of a log that is not among them. */
+  readonly logs: ReadonlyMap<string, JournalLog>;
+  /** Whose logs the body is for; the task ends at an entry for another. undefined: the node's. */
+  readonly project: string | undefined;
+};
+
+/** What was read of one log of the journal. */
+export type JournalLogResult = {
+  readonly name: string;
+  /** Shipped or not. */
+  readonly lines: number;
+  /** In the body. */
+  readonly entries: number;
+  readonly bytes: number;
 };
 
 /** What became of a journal segment. */
 export type JournalResult = Pick<SourceResult, 'lines' | 'entries' | 'severities' | 'readError'> & {
   readonly redacted: number;
   readonly sampledOut: number;
+  /** What rules could not treat or left out. */
+  readonly rules: readonly RuleCount[];
+  readonly logs: readonly JournalLogResult[];
+  /** The log of the entry at which the task ended because it is not in `logs`, or in `project`. */
+  readonly nextLog: string | undefined;
   /** The last entry that was handled, shipped or not; `afterSeqnum` if none was. */
   readonly lastSeqnum: number;
   readonly lastHash: number;

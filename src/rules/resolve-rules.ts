@@ -12,6 +12,8 @@ export type RuledContainer = {
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;
+  /** Another name that it answers to. */
+  readonly group?: string;
   /** Of its pod; empty while they are not known. */
   readonly labels: Texts;
   readonly annotations: Texts;

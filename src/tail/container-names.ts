@@ -4,6 +4,8 @@ export type ContainerNames = {
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;
+  /** Another name that globs may use: `journal`, for each of the journal's logs. */
+  readonly group?: string;
 };
 
 /** What is shown of a log: a file that is no container's has only its path. */

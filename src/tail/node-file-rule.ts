@@ -50,6 +50,17 @@ export function withNodeFile(rule: ReadingRule, file: NodeFile | undefined): Rea
   };
 }
 
+/** In the journal the text of a record is its MESSAGE: `parse` without a field means that. */
+export function withJournal(rule: ReadingRule): ReadingRule {
+  const { records } = rule;
+  if (records?.steps === undefined) return rule;
+  const steps = (JSON.parse(records.steps) as readonly NamedSteps[]).map((each) => {
+    const parse = each.parse?.map((action) => ({ ...action, field: action.field ?? 'MESSAGE' }));
+    return parse === undefined ? each : { ...each, parse };
+  });
+  return { ...rule, records: { ...records, steps: JSON.stringify(steps) } };
+}
+
 /** The log of the file's name, of the node or of a pod, without labels. */
 export function nodeFileTemplate(
   { project, location, cluster, node }: NodeIdentity,

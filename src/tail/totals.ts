@@ -2,7 +2,7 @@
 //
 // Invariant: a record is counted when it was encoded, once for each time that it was.
 
-import type { SourceResult } from '../encode/drain-task.ts';
+import type { RuleCount, SourceResult } from '../encode/drain-task.ts';
 import { severityIndex, severityNames } from '../log-severity.ts';
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
@@ -88,6 +88,7 @@ export function addSource(
 export type NodeTally = Pick<SourceResult, 'lines' | 'entries' | 'severities'> & {
   readonly redacted: number;
   readonly sampledOut: number;
+  readonly rules: readonly RuleCount[];
 };
 
 /** Adds what a task made of a source of the node, whose bytes are not those of log files. */
@@ -95,6 +96,7 @@ export function addNode(sums: Counter, tally: NodeTally): void {
   addSource(sums, tally, 0);
   sums.redacted += tally.redacted;
   sums.sampledOut += tally.sampledOut;
+  addRules(sums, tally.rules);
 }
 
 /** Adds to the sums of the agent what is counted of it only. */
@@ -104,10 +106,14 @@ export function addDetails(sums: Counter, source: SourceResult): void {
   sums.redacted += source.redacted ?? 0;
   sums.sampledOut += source.sampledOut ?? 0;
   sums.holeBytes += source.holeBytes ?? 0;
-  for (const { name, misses, dropped } of source.rules ?? []) {
+  addRules(sums, source.rules ?? []);
+  if (source.readError !== undefined) sums.readErrors += 1;
+}
+
+function addRules(sums: Counter, counts: readonly RuleCount[]): void {
+  for (const { name, misses, dropped } of counts) {
     const before = sums.rules.get(name);
     const missed = (before?.misses ?? 0) + misses;
     sums.rules.set(name, { misses: missed, dropped: (before?.dropped ?? 0) + dropped });
   }
-  if (source.readError !== undefined) sums.readErrors += 1;
 }

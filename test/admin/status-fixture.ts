@@ -4,6 +4,7 @@ import type {
   AdminSource,
   AgentStatus,
   Check,
+  JournalStatus,
   WorkloadStatus,
 } from '../../src/admin/admin-source.ts';
 import { createHistory, type History } from '../../src/admin/history.ts';
@@ -144,3 +145,33 @@ export function createSampleSource(): SampleSource {
   };
   return source;
 }
+
+const journalLog = {
+  readEntries: 1_600,
+  entries: 1_500,
+  bytes: 900_000,
+  inFlightEntries: 12,
+  lastReadAt: '2026-11-28T10:00:00.000Z',
+  isExcluded: false,
+  bytesPerSecond: undefined,
+  rules: [],
+};
+
+/** A journal with troubles, of three logs. */
+export const sampleJournal: JournalStatus = {
+  files: 2,
+  unreadableFiles: 1,
+  isPersistent: false,
+  entries: 1_500,
+  behindEntries: 12,
+  behindSeconds: 1.5,
+  position: { seqnumId: 'a'.repeat(32), seqnum: 7, at: '2026-11-28T09:59:00.000Z' },
+  lostEntries: 3,
+  corruptEntries: 0,
+  incompleteFields: 0,
+  logs: [
+    { ...journalLog, name: 'docker', entries: 0, inFlightEntries: 0, isExcluded: true },
+    { ...journalLog, name: 'kubelet', bytesPerSecond: 65_536, rules: ['healthz'] },
+    { ...journalLog, name: '<b>&"', readEntries: 5, entries: 5, inFlightEntries: 0 },
+  ],
+};

@@ -11,6 +11,7 @@ import { createLog } from '../../src/log.ts';
 import { until } from '../support/agent-process.ts';
 import {
   createSampleSource,
+  sampleJournal,
   sampleStatus,
   sampleWorkload,
   type SampleSource,
@@ -68,17 +69,11 @@ describe('topLines()', () => {
   });
 
   test('says how the journal is, where it is shipped', () => {
-    const journal = {
-      files: 2,
-      entries: 1_500,
-      behindEntries: 12,
-      lostEntries: 3,
-      corruptEntries: 0,
-      incompleteFields: 0,
-    };
-    const status = { ...sampleStatus, journal };
+    const status = { ...sampleStatus, journal: sampleJournal };
     const drawn = topLines(compareLooks({ status, atMs: 0 }, { status, atMs: 9 }));
-    expect(drawn[2]).toBe('journal 1,500 entries   behind 12   LOST 3');
+    expect(drawn[2]).toBe(
+      'journal 1,500 entries   behind 12, 1.5 s   LOST 3   in memory only   UNREADABLE 1 file   kubelet 1,500+12   <b>&" 5   docker excluded',
+    );
   });
 
   test('sorts by any column, searches and scrolls', () => {

@@ -12,9 +12,11 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { journalRules } from '../../src/agent/open-sources.ts';
 import type { Checkpoint } from '../../src/commit/checkpoint.ts';
 import { drainJournalTask } from '../../src/encode/journal/drain-journal.ts';
 import { createSharedMemory, slotAddress } from '../../src/encode/shared-memory.ts';
+import { makeConfig } from '../../src/options/config-loader.ts';
 import { JournalSource } from '../../src/tail/journal/journal-source.ts';
 import {
   hasSystemd,
@@ -26,6 +28,7 @@ import {
 
 const layout = { encoderCount: 1, slotCount: 1 };
 const memory = Buffer.from(createSharedMemory(layout).buffer);
+const nodeIdentity = { project: 'p', location: 'l', cluster: 'c', node: 'n' };
 const numbering = 'a'.repeat(32);
 
 let root: string;
@@ -40,8 +43,9 @@ function directory(name: 'var' | 'run'): string {
 }
 
 /** A source of a process that has just started. */
-function restart(): void {
+function restart(options: readonly string[] = []): void {
   source?.close();
+  const config = makeConfig({ rateLimit: options });
   source = new JournalSource(
     {
       directories: [directory('var'), directory('run')],
@@ -51,12 +55,14 @@ function restart(): void {
       from: 'end',
     },
     {
-      nodeIdentity: { project: 'p', location: 'l', cluster: 'c', node: 'n' },
+      nodeIdentity,
       store: {
         lookup: (_pod, container) => [checkpoints.get(container)].filter((found) => !!found),
         claim: (_pod, container) => claimed.add(container),
         put: (checkpoint) => checkpoints.set(checkpoint.container, checkpoint),
       },
+      rules: journalRules(config, nodeIdentity),
+      isPaced: true,
       report: (code, text) => reports.push(`${code} ${text}`),
     },
   );
@@ -237,6 +243,48 @@ describe.skipIf(!hasSystemd)('the journal', () => {
     expect(readBody()).toEqual(lines(30));
     writeJournal(live, kubeletEntries(5, 30));
     expect(readAll()).toEqual(lines(5, 30));
+  });
+
+  test('is read as slowly as the slowest of its logs may be', () => {
+    const live = journalPath(directory('var'));
+    writeFrom(live, 600, 0);
+    restart(['_node/*/kubelet=4Ki']);
+    const first = readBody() ?? [];
+    expect(first.length).toBeGreaterThan(5);
+    expect(first.length).toBeLessThan(600);
+    const [log] = source.status.logs;
+    expect(log).toMatchObject({ name: 'kubelet', readEntries: first.length, bytesPerSecond: 4096 });
+    const seconds = (log?.bytes ?? 0) / 4096;
+    source.look(nowMs);
+    expect(source.take(0, nowMs + seconds * 900)).toBeUndefined();
+    expect(source.take(0, nowMs + seconds * 1_100)).toBeDefined();
+    restart(['_node/*/docker=4Ki']);
+    expect([...first, ...readAll()]).toEqual(lines(600));
+  });
+
+  test('says how far it was read, log by log, and whether it outlives a reboot', () => {
+    expect(source.status).toMatchObject({ files: 0, isPersistent: undefined, position: undefined });
+    const volatile = journalPath(directory('run'));
+    writeFrom(volatile, 30, 0);
+    source.look((nowMs += 60_000));
+    expect(source.status).toMatchObject({ isPersistent: false, behindEntries: 30, logs: [] });
+    const { behindSeconds } = source.status;
+    expect(behindSeconds).toBeGreaterThan(0);
+    expect(behindSeconds).toBeLessThan(600);
+    expect(readBody({ isAcknowledged: false })).toEqual(lines(30));
+    const log = { name: 'kubelet', readEntries: 30, entries: 0, inFlightEntries: 30 };
+    expect(source.status).toMatchObject({ behindEntries: 30, logs: [log] });
+    source.acknowledged();
+    expect(source.status).toMatchObject({
+      unreadableFiles: 0,
+      behindEntries: 0,
+      behindSeconds: 0,
+      position: { seqnumId: numbering, seqnum: 30, at: expect.stringMatching(/^20.*Z$/) },
+      logs: [{ ...log, entries: 30, inFlightEntries: 0, isExcluded: false, rules: [] }],
+    });
+    writeFrom(journalPath(directory('var'), 'other.journal'), 1, 0, 'b'.repeat(32));
+    source.look((nowMs += 60_000));
+    expect(source.status).toMatchObject({ files: 2, isPersistent: true });
   });
 
   test('of users and namespaces is left alone, and what is no journal is reported', () => {

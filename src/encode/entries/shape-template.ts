@@ -20,11 +20,12 @@ export function shapeTemplate(
 ): EntryTemplate {
   if (change === undefined) return base;
   const projectOf = (stream: Stream) => change.project[stream] ?? project;
-  const isUsual = projectOf('stdout') === project && change.logName.stdout === undefined;
-  const logName = {
-    stdout: isUsual ? '' : logNameMember(projectOf('stdout'), change.logName.stdout ?? 'stdout'),
-    stderr: logNameMember(projectOf('stderr'), change.logName.stderr ?? 'stderr'),
+  const logNameOf = (stream: Stream) => {
+    const isUsual = projectOf(stream) === project && change.logName[stream] === undefined;
+    if (isUsual) return base.logName[stream];
+    return logNameMember(projectOf(stream), change.logName[stream] ?? logIdOf(base, stream));
   };
+  const logName = { stdout: logNameOf('stdout'), stderr: logNameOf('stderr') };
   return {
     ...base,
     resource: shapeResource(base, change),
@@ -32,6 +33,12 @@ export function shapeTemplate(
     logName,
     ...(projectOf('stdout') !== project && { project: projectOf('stdout') }),
   };
+}
+
+/** A node file's log has a name of its own; a container's are those of its streams. */
+function logIdOf({ logName }: EntryTemplate, stream: Stream): string {
+  const [, id] = /\/logs\/([^"]+)",$/.exec(logName[stream]) ?? [];
+  return id === undefined ? stream : decodeURIComponent(id);
 }
 
 function shapeResource(base: EntryTemplate, change: TemplateChange): string {

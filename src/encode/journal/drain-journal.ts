@@ -12,17 +12,14 @@ import type { JournalField } from '../../journal/journal-fields.ts';
 import { JournalFile, type EntryHead } from '../../journal/journal-file.ts';
 import { JournalUnknown } from '../../journal/journal-header.ts';
 import { PayloadWriter } from '../../journal/journal-payload.ts';
-import { severityIndex, severityNames } from '../../log-severity.ts';
+import { logOfUnit } from '../../journal/unit-logs.ts';
+import { severityNames } from '../../log-severity.ts';
 import type { DrainResult, DrainTask, JournalResult, JournalSegment } from '../drain-task.ts';
-import type { EntryTemplate } from '../entries/entry-template.ts';
-import type { Entry } from '../entries/entry.ts';
 import { GrowingBody } from '../growing-body.ts';
-import { createRedactor, type Redactor } from '../redaction/redactor.ts';
 import { instantOfClock } from '../rfc3339.ts';
-import { isKept } from '../rules/sampling.ts';
 import type { SharedLayout } from '../shared-memory.ts';
 import { JournalEntryWriter } from './journal-entry.ts';
-import { templateOfUnit } from './unit-logs.ts';
+import { JournalLogDrain, type LogDrained } from './journal-log-drain.ts';
 
 /** Read at once: entries lie close together, the fields that they share far apart. */
 const fewBlockBytes = 16 * 1024;
@@ -81,6 +78,9 @@ function noProgress({ afterSeqnum, hint }: JournalSegment): Progress {
     severities: severityNames.map(() => 0),
     redacted: 0,
     sampledOut: 0,
+    rules: [],
+    logs: [],
+    nextLog: undefined,
     corruptEntries: 0,
     corruptTail: 0,
     incompleteFields: 0,
@@ -132,37 +132,27 @@ function drainFile(file: JournalFile, { task, segment, body, progress }: Parts):
     readAt: instantOfClock(task.readAtMs),
     readsPriority: segment.readsPriority,
   });
-  const templates = new Map<string, EntryTemplate | undefined>();
-  const templateOf = (fields: readonly JournalField[]): EntryTemplate | undefined => {
-    const json = fields.find(({ name }) => name === unitField)?.json ?? '';
-    if (!templates.has(json)) templates.set(json, templateOfUnit(unitOf(json), segment));
-    return templates.get(json);
-  };
-  const { redact = [], shares } = segment.recordRule ?? {};
-  const redactor = redact.length === 0 ? undefined : createRedactor(redact);
+  const logs = new LogsOfUnits(segment, writer);
   let left = segment.entriesMax;
   let lastOffset = 0;
   progress.isAtEnd = true;
   const range = { afterSeqnum: progress.lastSeqnum, hint: segment.hint };
   file.read(range, (entry) => {
-    if (left === 0 || body.out >= body.softEnd) return ((progress.isAtEnd = false), false);
+    const log = logs.of(entry.fields);
+    const isNext = typeof log === 'string';
+    if (isNext) progress.nextLog = log;
+    const isFull = left === 0 || body.out >= body.softEnd || (!isNext && log?.isFull);
+    if (isNext || isFull) return ((progress.isAtEnd = false), false);
     left -= 1;
-    const template = templateOf(entry.fields);
-    if (template !== undefined) {
-      const content = redacted(payloads.write(entry.fields), redactor);
-      const written = writer.write(entry, content, template);
+    if (log?.log.isExcluded === true) log.pass();
+    else if (log !== undefined) {
+      const drained = log.write(entry, payloads.write(entry.fields));
       const { out } = body;
-      const severity = severityIndex(written.severity);
-      const share = shares?.[severity] ?? 1;
-      const isWanted = share === 1 || isKept(written.insertId, share);
-      if (isWanted && !body.append(written.entries)) return ((progress.isAtEnd = false), false);
-      const count = isWanted ? written.entries.length : 0;
-      progress.bytes += body.out - out;
-      progress.entries += count;
-      progress.lines += 1;
-      progress.severities[severity]! += count;
-      if (content.isRedacted) progress.redacted += count;
-      if (!isWanted) progress.sampledOut += 1;
+      const { entries, isSampledOut } = drained;
+      const isShipped = entries !== undefined && !isSampledOut;
+      if (isShipped && !body.append(entries)) return ((progress.isAtEnd = false), false);
+      log.count(drained, body.out - out);
+      note(progress, drained, body.out - out);
     }
     progress.lastSeqnum = entry.seqnum;
     progress.lastRealtimeMicros = entry.realtimeMicros;
@@ -171,19 +161,56 @@ function drainFile(file: JournalFile, { task, segment, body, progress }: Parts):
   });
   progress.hint = file.hint;
   progress.lastHash = file.headAt(lastOffset)?.twinHash ?? progress.lastHash;
+  progress.logs = logs.all.map(({ result }) => result);
+  progress.rules = logs.all.flatMap(({ ruleCounts }) => ruleCounts);
 }
 
-/** The payload of an entry, without what is to be hidden. */
-function redacted(
-  json: string,
-  redactor: Redactor | undefined,
-): { readonly payload: Entry['payload']; readonly isRedacted: boolean } {
-  const hidden = redactor?.redact(json);
-  if (hidden === undefined) return { payload: { kind: 'json', json }, isRedacted: false };
-  const payload: Entry['payload'] = hidden.mayBeObject
-    ? { kind: 'json', json: hidden.text }
-    : { kind: 'text', json: JSON.stringify(hidden.text) };
-  return { payload, isRedacted: true };
+/** The logs of a task, by the JSON of the unit. */
+class LogsOfUnits {
+  readonly #segment: JournalSegment;
+  readonly #writer: JournalEntryWriter;
+  /** undefined: not shipped; a name: the task ends there. */
+  readonly #byUnit = new Map<string, JournalLogDrain | string | undefined>();
+  readonly #byName = new Map<string, JournalLogDrain>();
+
+  constructor(segment: JournalSegment, writer: JournalEntryWriter) {
+    this.#segment = segment;
+    this.#writer = writer;
+  }
+
+  get all(): JournalLogDrain[] {
+    return [...this.#byName.values()];
+  }
+
+  of(fields: readonly JournalField[]): JournalLogDrain | string | undefined {
+    const json = fields.find(({ name }) => name === unitField)?.json ?? '';
+    if (!this.#byUnit.has(json)) this.#byUnit.set(json, this.#open(unitOf(json)));
+    return this.#byUnit.get(json);
+  }
+
+  #open(unit: string | undefined): JournalLogDrain | string | undefined {
+    const { logs, project } = this.#segment;
+    const name = logOfUnit(unit, this.#segment);
+    if (name === undefined) return undefined;
+    const log = logs.get(name);
+    if (log === undefined) return name;
+    if (!log.isExcluded && log.template.project !== project) return name;
+    // Two units may go to one log.
+    const drain = this.#byName.get(name) ?? new JournalLogDrain(name, log, this.#writer);
+    this.#byName.set(name, drain);
+    return drain;
+  }
+}
+
+function note(progress: Progress, drained: LogDrained, bytes: number): void {
+  const { entries, isSampledOut, severity, isRedacted } = drained;
+  progress.bytes += bytes;
+  progress.lines += 1;
+  if (isSampledOut) progress.sampledOut += 1;
+  const count = entries === undefined || isSampledOut ? 0 : entries.length;
+  progress.entries += count;
+  progress.severities[severity]! += count;
+  if (isRedacted) progress.redacted += count;
 }
 
 function unitOf(json: string): string | undefined {

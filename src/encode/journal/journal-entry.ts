@@ -3,6 +3,8 @@
 // Invariant: its insertId is made of the entry's sequence number and the id of its numbering, so an
 // entry that is read again is the same entry, and ids sort in the order of the journal.
 
+import assert from 'node:assert';
+
 import type { JournalEntry } from '../../journal/journal-file.ts';
 import type { JournalField } from '../../journal/journal-fields.ts';
 import { limits } from '../../config.ts';
@@ -10,6 +12,10 @@ import type { Severity } from '../../log-severity.ts';
 import type { EntryTemplate } from '../entries/entry-template.ts';
 import { noSpecialFields, writeEntry, type Entry } from '../entries/entry.ts';
 import { fitEntry } from '../entries/fit-entry.ts';
+import { labelRoom, type Label } from '../entries/labels.ts';
+import { readSpecialFields } from '../entries/special-fields.ts';
+import { redactedText } from '../redaction/redact-object.ts';
+import type { JsonObject } from '../json/object-scan.ts';
 import { instantOf, isMoreThanADayAfter, type Instant } from '../rfc3339.ts';
 
 const seqnumDigits = 11;
@@ -33,6 +39,20 @@ export type JournalContext = {
   readonly seqnumId: string;
   readonly readAt: Instant;
   readonly readsPriority: boolean;
+};
+
+/** The payload of an entry, and what rules have made of the entry beside it. */
+export type JournalContent = {
+  readonly payload: Entry['payload'];
+  readonly isRedacted: boolean;
+  readonly ruled?: {
+    /** The payload. */
+    readonly object: JsonObject;
+    readonly severity: Severity | undefined;
+    /** RFC 3339. */
+    readonly eventTime: string | undefined;
+    readonly labels: readonly Label[];
+  };
 };
 
 /** JSON texts: one, or several when the entry is larger than the API takes. */
@@ -68,37 +88,76 @@ export class JournalEntryWriter {
     this.#context = context;
   }
 
+  /** The severity that an entry has by itself. */
+  severityOf(fields: readonly JournalField[]): Severity {
+    return this.#context.readsPriority ? severityOf(fields) : 'DEFAULT';
+  }
+
+  /** RFC 3339. */
+  timeOf({ realtimeMicros }: JournalEntry): string {
+    const { readAt } = this.#context;
+    return this.#clock.textOf(realtimeMicros, readAt) ?? readAt.text;
+  }
+
+  insertIdOf({ seqnum }: JournalEntry): string {
+    return this.#context.seqnumId + seqnum.toString(36).padStart(seqnumDigits, '0');
+  }
+
   write(
-    { seqnum, realtimeMicros, fields }: JournalEntry,
-    { payload, isRedacted }: { readonly payload: Entry['payload']; readonly isRedacted: boolean },
+    journalEntry: JournalEntry,
+    content: JournalContent,
     template: EntryTemplate,
   ): WrittenEntry {
-    const { seqnumId, readAt, readsPriority } = this.#context;
-    const severity = readsPriority ? severityOf(fields) : 'DEFAULT';
-    const insertId = seqnumId + seqnum.toString(36).padStart(seqnumDigits, '0');
-    const entry: Entry = {
+    const { readAt, readsPriority } = this.#context;
+    const { fields } = journalEntry;
+    const { payload, isRedacted } = content;
+    const insertId = this.insertIdOf(journalEntry);
+    const plain: Entry = {
       ...noSpecialFields,
       payload,
       stream: 'stdout',
-      timestamp: this.#clock.textOf(realtimeMicros, readAt) ?? readAt.text,
-      severity,
+      timestamp: this.timeOf(journalEntry),
+      severity: this.severityOf(fields),
       insertId: `"${insertId}"`,
-      labels: '',
+      labels: template.labels,
       // What was hidden in the payload must not be seen beside it.
       sourceLocation: readsPriority && !isRedacted ? sourceLocationOf(fields) : '',
     };
-    if (payload.json.length * growthMax < limits.entryBytesMax) {
+    const entry = content.ruled === undefined ? plain : this.#ruled(plain, content, template);
+    const { severity } = entry;
+    const bytes = entry.payload.json.length + entry.labels.length;
+    if (bytes * growthMax < limits.entryBytesMax) {
       return { severity, insertId, entries: [writeEntry(entry, template)] };
     }
+    const asText = (): Entry => ({ ...entry, payload: textOf(entry.payload) });
     const context = { ...template, requestLabels: 0, traceParent: undefined, readAt };
-    const asText = (): Entry => ({
-      ...entry,
-      payload:
-        payload.kind === 'text' ? payload : { kind: 'text', json: JSON.stringify(payload.json) },
-    });
     const parts = fitEntry(entry, { context, insertId, asText });
     return { severity, insertId, entries: parts.map((part) => writeEntry(part, template)) };
   }
+
+  /** The special fields of structured logging count in what rules have made. */
+  #ruled(plain: Entry, { ruled, isRedacted }: JournalContent, template: EntryTemplate): Entry {
+    assert(ruled !== undefined);
+    const { object, labels, eventTime } = ruled;
+    const { readAt } = this.#context;
+    const context = { ...template, requestLabels: 0, traceParent: undefined, readAt };
+    const insertId = plain.insertId.slice(1, -1);
+    const room = Math.max(0, labelRoom(context) - 2);
+    const line = { stream: plain.stream, time: plain.timestamp, insertId, eventTime };
+    const entry = readSpecialFields(object, { ...line, marks: labels.slice(0, room) }, context);
+    const namesSeverity = object.members.some(({ key }) => key === 'severity' || key === 'level');
+    const isIdHidden = isRedacted && entry.insertId.includes(redactedText);
+    return {
+      ...entry,
+      severity: ruled.severity ?? (namesSeverity ? entry.severity : plain.severity),
+      insertId: isIdHidden ? plain.insertId : entry.insertId,
+      sourceLocation: entry.sourceLocation || plain.sourceLocation,
+    };
+  }
+}
+
+function textOf(payload: Entry['payload']): Entry['payload'] {
+  return payload.kind === 'text' ? payload : { kind: 'text', json: JSON.stringify(payload.json) };
 }
 
 /** The first value of a field, as JSON text. */

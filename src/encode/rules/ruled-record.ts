@@ -86,7 +86,7 @@ function shapeOf(ruled: RuledRecord, bytesMax: number): Shape | undefined {
 }
 
 /** Searches the fields again that a rule took out of a text: escapes may have hidden matches. */
-function redactAgain(ruled: RuledRecord, { redactor }: EncodeContext): void {
+export function redactAgain(ruled: RuledRecord, redactor: EncodeContext['redactor']): void {
   const text = redactor === undefined ? undefined : ruled.payload.toObject()?.text;
   const redacted = text === undefined ? undefined : redactor?.redact(text);
   if (redacted === undefined) return;
@@ -109,7 +109,7 @@ export function encodeRuled(
   if (redacted !== undefined) ruled.isRedacted = true;
   const effects = rules.apply(ruled);
   if (effects.droppedBy !== undefined) return { encoded: undefined, effects };
-  if (ruled.payload.text === undefined) redactAgain(ruled, context);
+  if (ruled.payload.text === undefined) redactAgain(ruled, context.redactor);
   const shape = shapeOf(ruled, Math.max(record.content.length, limits.lineBytesMax));
   if (shape === undefined) {
     const last = effects.applied.at(-1) ?? 0;

@@ -46,6 +46,11 @@ export class JournalListing {
     return this.#files.size;
   }
 
+  /** Files that could not be opened more than once. */
+  get unreadableCount(): number {
+    return [...this.#failures.values()].filter((failures) => failures > 1).length;
+  }
+
   /** Takes over what changed; true when files came or went. */
   look(nowMs: number): boolean {
     const folders = this.#folders();
@@ -86,17 +91,20 @@ export class JournalListing {
 
   #list(folders: readonly { path: string; index: number }[]): boolean {
     const seen = new Set<string>();
+    const paths = new Set<string>();
     let isChanged = false;
     for (const { path: folder, index } of folders) {
       for (const name of namesIn(folder)) {
         if (!fileName.test(name) || seen.size >= limits.journalFilesMax) continue;
         const path = join(folder, name);
+        paths.add(path);
         const found = this.#known(path) ?? this.#add(path, index);
         if (found === undefined) continue;
         isChanged ||= !found.isKnown;
         seen.add(found.file.header.fileId);
       }
     }
+    for (const path of this.#failures.keys()) if (!paths.has(path)) this.#failures.delete(path);
     for (const [id, file] of this.#files) {
       if (seen.has(id) || file.isGone) continue;
       this.#try(file.path, () => file.lose());
@@ -148,9 +156,10 @@ export class JournalListing {
   #fail(path: string, error: unknown): void {
     const isOfFile = error instanceof JournalCorrupt || error instanceof JournalUnknown;
     if (!isOfFile && !isSystemError(error)) throw error;
+    if (hasCode(error, 'ENOENT')) return;
     const failures = (this.#failures.get(path) ?? 0) + 1;
     this.#failures.set(path, failures);
-    if (!hasCode(error, 'ENOENT') && failures > 1) this.#unreadable(path, (error as Error).message);
+    if (failures > 1) this.#unreadable(path, (error as Error).message);
   }
 
   #lookAtFiles(): void {

@@ -83,8 +83,13 @@ export class JournalSourceFile {
 
   /** Entries after a position that were not handled; an estimate, for numbers may be missing. */
   unreadAfter(seqnum: number): number {
+    return this.#handledCount === this.#header.entryCount ? 0 : this.entriesAfter(seqnum);
+  }
+
+  /** Entries after a position, handled or not; an estimate too. */
+  entriesAfter(seqnum: number): number {
     const { entryCount, headSeqnum, tailSeqnum } = this.#header;
-    if (this.#handledCount === entryCount || tailSeqnum <= seqnum) return 0;
+    if (tailSeqnum <= seqnum) return 0;
     return Math.min(entryCount, tailSeqnum - Math.max(seqnum, headSeqnum - 1));
   }
 

@@ -10,12 +10,15 @@ import { isSystemError } from '../../errors.ts';
 import type { NodeIdentity } from '../../host/node-identity.ts';
 import { JournalCorrupt } from '../../journal/journal-bytes.ts';
 import type { EntryHead } from '../../journal/journal-file.ts';
+import { logsNamedBy } from '../../journal/unit-logs.ts';
 import { Pace } from '../pace.ts';
 import type { NodePart, Plan } from '../planner.ts';
-import { noRule, type ReadingRule } from '../reading-rules.ts';
+import type { ReadingRule } from '../reading-rules.ts';
 import { JournalListing } from './journal-listing.ts';
+import { JournalLogs, type JournalRules } from './journal-logs.ts';
 import { JournalPositions, type JournalPosition, type PositionStore } from './journal-positions.ts';
 import type { JournalSourceFile } from './journal-source-file.ts';
+import { journalState, type JournalStatus } from './journal-status.ts';
 
 export type JournalOptions = {
   /** Later ones are read first. */
@@ -32,21 +35,10 @@ export type JournalOptions = {
 export type JournalSetup = {
   readonly nodeIdentity: NodeIdentity;
   readonly store: PositionStore;
+  readonly rules: JournalRules;
+  /** Whether rate limits hold. */
+  readonly isPaced: boolean;
   readonly report: (code: 'JOURNAL_UNREADABLE' | 'LINES_LOST', text: string) => void;
-};
-
-export type JournalStatus = {
-  readonly files: number;
-  /** Not acknowledged yet; numbers may be missing, so it is an estimate. */
-  readonly behindEntries: number;
-  /** Shipped. */
-  readonly entries: number;
-  /** Could not be read and were passed over. */
-  readonly corruptEntries: number;
-  /** Left out or cut. */
-  readonly incompleteFields: number;
-  /** Deleted before they were read; as many as the file's header counts. */
-  readonly lostEntries: number;
 };
 
 export class JournalSource implements NodePart {
@@ -55,7 +47,9 @@ export class JournalSource implements NodePart {
   readonly #listing: JournalListing;
   readonly #positions: JournalPositions;
   readonly #counters = { entries: 0, corruptEntries: 0, incompleteFields: 0, lostEntries: 0 };
-  #rule: ReadingRule = noRule;
+  readonly #resource: string;
+  readonly #logs: JournalLogs;
+  #rule: ReadingRule;
   #pace: Pace | undefined;
   #hasBegun = false;
   #underWay: JournalSourceFile | undefined;
@@ -67,21 +61,35 @@ export class JournalSource implements NodePart {
     this.#options = options;
     this.#setup = setup;
     this.#positions = new JournalPositions(setup.store);
+    const { project, location, cluster, node } = setup.nodeIdentity;
+    const labels = { project_id: project, location, cluster_name: cluster, node_name: node };
+    this.#resource = resourceMember({ type: 'k8s_node', labels });
+    this.#rule = setup.rules.whole;
+    this.#logs = new JournalLogs(setup.rules, this.#resource);
+    for (const log of logsNamedBy(options)) this.#logs.learn(log);
+    this.obey(setup.rules);
     this.#listing = new JournalListing(options.directories, (path, reason) =>
       setup.report('JOURNAL_UNREADABLE', `${path}: ${reason}`),
     );
   }
 
   get status(): JournalStatus {
-    const { fileCount: files } = this.#listing;
-    return { files, behindEntries: this.behindEntries, ...this.#counters };
-  }
-
-  /** Entries that were not acknowledged yet; an estimate. */
-  get behindEntries(): number {
-    let sum = 0;
-    for (const file of this.#listing.files) sum += this.#unreadOf(file);
-    return sum;
+    const files = [...this.#listing.files];
+    const { length: directoryCount } = this.#options.directories;
+    const shown = files.map((file) => {
+      const position = this.#positions.of(file.header.seqnumId);
+      // A position moves on the answer only.
+      const isUnderWay = file === this.#underWay;
+      const behind = isUnderWay ? file.entriesAfter(position.seqnum) : this.#unreadOf(file);
+      return { file, position, behind };
+    });
+    return {
+      files: files.length,
+      unreadableFiles: this.#listing.unreadableCount,
+      ...journalState(shown, { directoryCount, nowMs: Date.now() }),
+      ...this.#counters,
+      logs: this.#logs.status,
+    };
   }
 
   /** Looks for new entries and files. */
@@ -94,12 +102,14 @@ export class JournalSource implements NodePart {
     }
   }
 
-  /** Takes a rule over, from the next plan on. */
-  obey(rule: ReadingRule, { isPaced }: { readonly isPaced: boolean }): void {
-    const { bytesPerSecond } = rule;
-    this.#rule = rule;
+  /** Takes rules over, from the next plan on. */
+  obey(rules: JournalRules): void {
+    const { isPaced } = this.#setup;
+    const { bytesPerSecond } = rules.whole;
+    this.#rule = rules.whole;
     this.#pace =
       isPaced && bytesPerSecond !== undefined ? new Pace(bytesPerSecond, this.#pace) : undefined;
+    this.#logs.obey(rules, isPaced);
   }
 
   /** Containers have left no room for too long. */
@@ -110,21 +120,19 @@ export class JournalSource implements NodePart {
   /** The next body; undefined when there is nothing to read, or one is under way. */
   take(slot: number, nowMs: number): Plan | undefined {
     if (this.#underWay !== undefined || this.#rule.isExcluded) return undefined;
-    if (this.#pace?.isDue(nowMs) === false) return undefined;
+    if (this.#pace?.isDue(nowMs) === false || !this.#logs.isDue(nowMs)) return undefined;
     const file = this.#next();
     const { fd } = file ?? {};
     if (file === undefined || fd === undefined) return undefined;
-    const { nodeIdentity } = this.#setup;
-    const { project, location, cluster, node } = nodeIdentity;
-    const labels = { project_id: project, location, cluster_name: cluster, node_name: node };
-    const resource = resourceMember({ type: 'k8s_node', labels });
     // Node logs have no labels, so that of the node's name is left out.
-    const head = requestHead({ ...nodeIdentity, node: '' }, { resource, labels: '' });
+    const identity = { ...this.#setup.nodeIdentity, node: '' };
+    const head = requestHead(identity, { resource: this.#resource, labels: '' });
     const journal = this.#segmentOf(file, fd);
+    const { project } = journal;
     const task = { slot, head, sources: [], journal, traceParent: undefined, readAtMs: Date.now() };
     this.#underWay = file;
     this.#waitsSinceMs = undefined;
-    return { task, parts: [], node: this };
+    return { task, parts: [], node: this, project };
   }
 
   drained({ journal: result }: DrainResult, nowMs: number): JournalResult | undefined {
@@ -133,6 +141,7 @@ export class JournalSource implements NodePart {
     this.#result = result;
     file.advance(result, nowMs);
     this.#pace?.took(result.bytes, undefined, nowMs);
+    this.#logs.drained(result, nowMs);
     this.#counters.entries += result.entries;
     this.#counters.incompleteFields += result.incompleteFields;
     // What the writer has left will not be mended.
@@ -148,6 +157,7 @@ export class JournalSource implements NodePart {
     const file = this.#underWay;
     if (file !== undefined && this.#result !== undefined) {
       this.#positions.acknowledge(file, this.#result);
+      this.#logs.acknowledge(this.#result);
     }
     this.#underWay = undefined;
     this.#result = undefined;
@@ -171,8 +181,8 @@ export class JournalSource implements NodePart {
       units,
       takesOthers,
       readsPriority,
-      recordRule: this.#rule.records,
-      project: this.#setup.nodeIdentity.project,
+      logs: this.#logs.setups,
+      project: this.#logs.project,
     };
   }
 

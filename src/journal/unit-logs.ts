@@ -1,0 +1,38 @@
+// Which log the entries of a systemd unit go to, as GKE's own agent has it.
+
+import { matchesGlob } from '../container-glob.ts';
+
+/** The container runtime of a node, whichever it is, has one log. */
+const renamed: ReadonlyMap<string, string> = new Map([
+  ['containerd', 'container-runtime'],
+  ['crio', 'container-runtime'],
+]);
+
+type Selection = {
+  /** Globs. */
+  readonly units: readonly string[];
+  readonly takesOthers: boolean;
+};
+
+const othersLog = 'node-journal';
+
+/**
+ * The name of the log that a unit's entries go to; undefined when they are not shipped. `unit` is
+ * as in `_SYSTEMD_UNIT`; undefined for the kernel and whatever has none.
+ */
+export function logOfUnit(
+  unit: string | undefined,
+  { units, takesOthers }: Selection,
+): string | undefined {
+  const isNamed = unit !== undefined && units.some((glob) => matchesGlob(glob, unit));
+  if (!isNamed) return takesOthers ? othersLog : undefined;
+  const name = unit.replace(/\.service$/, '');
+  return renamed.get(name) ?? name;
+}
+
+/** The logs that are known before an entry was read: those of units that no glob matches. */
+export function logsNamedBy({ units, takesOthers }: Selection): string[] {
+  const named = units.filter((unit) => !/[*?]/.test(unit));
+  const logs = named.map((unit) => logOfUnit(unit, { units: named, takesOthers }) ?? unit);
+  return [...new Set([...logs, ...(takesOthers ? [othersLog] : [])])];
+}

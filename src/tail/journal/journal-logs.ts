@@ -1,0 +1,155 @@
+// The logs of the journal, such as `kubelet`: what holds for each, and what was counted of it.
+//
+// Invariant: a log is known before an entry of it is encoded, so no entry escapes its rule.
+
+import { limits } from '../../config.ts';
+import type { JournalLog, JournalResult } from '../../encode/drain-task.ts';
+import type { EntryTemplate } from '../../encode/entries/entry-template.ts';
+import { Pace } from '../pace.ts';
+import type { ReadingRule } from '../reading-rules.ts';
+
+/** What holds for the journal as a whole, and for each of its logs. */
+export type JournalRules = {
+  readonly whole: ReadingRule;
+  readonly ofLog: (name: string) => {
+    readonly rule: ReadingRule;
+    readonly template: EntryTemplate;
+  };
+};
+
+/** What is shown of one log; counted since the start. */
+export type JournalLogStatus = {
+  readonly name: string;
+  /** That were read, shipped or not. */
+  readonly readEntries: number;
+  /** That Cloud Logging has answered for. */
+  readonly entries: number;
+  /** Of those, as they were sent. */
+  readonly bytes: number;
+  /** Read, and not answered yet; those that were not read are the journal's only. */
+  readonly inFlightEntries: number;
+  /** RFC 3339, when it last had an entry; undefined: none since the start. */
+  readonly lastReadAt: string | undefined;
+  readonly isExcluded: boolean;
+  readonly bytesPerSecond: number | undefined;
+  /** Names of its rules, in their order. */
+  readonly rules: readonly string[];
+};
+
+type Log = {
+  readonly setup: JournalLog;
+  readonly rule: ReadingRule;
+  readonly pace: Pace | undefined;
+  readonly counts: {
+    readEntries: number;
+    entries: number;
+    bytes: number;
+    inFlightEntries: number;
+    lastReadMs: number | undefined;
+  };
+};
+
+const noCounts = {
+  readEntries: 0,
+  entries: 0,
+  bytes: 0,
+  inFlightEntries: 0,
+  lastReadMs: undefined,
+};
+
+export class JournalLogs {
+  readonly #logs = new Map<string, Log>();
+  /** Of the node: the head of a request says it. */
+  readonly #resource: string;
+  #rules: JournalRules;
+  #isPaced = false;
+  #project: string | undefined;
+
+  constructor(rules: JournalRules, resource: string) {
+    this.#rules = rules;
+    this.#resource = resource;
+  }
+
+  /** Whose logs the next body is for; undefined: the node's. */
+  get project(): string | undefined {
+    return this.#project;
+  }
+
+  /** What a task is told. */
+  get setups(): ReadonlyMap<string, JournalLog> {
+    return new Map([...this.#logs].map(([name, { setup }]) => [name, setup]));
+  }
+
+  /** Of those that had an entry since the start. */
+  get status(): JournalLogStatus[] {
+    const read = [...this.#logs].filter(([, { counts }]) => counts.readEntries > 0);
+    return read.map(([name, { rule, counts }]) => {
+      const { lastReadMs, ...rest } = counts;
+      return {
+        name,
+        ...rest,
+        lastReadAt: lastReadMs === undefined ? undefined : new Date(lastReadMs).toISOString(),
+        isExcluded: this.#rules.whole.isExcluded || rule.isExcluded,
+        bytesPerSecond: rule.bytesPerSecond,
+        rules: (rule.matching ?? []).map((each) => each.name),
+      };
+    });
+  }
+
+  /** Takes rules over, from the next plan on. */
+  obey(rules: JournalRules, isPaced: boolean): void {
+    this.#rules = rules;
+    this.#isPaced = isPaced;
+    this.#project = undefined;
+    for (const name of this.#logs.keys()) this.learn(name);
+  }
+
+  /** Makes a log known; of very many, the one that was known first is forgotten. */
+  learn(name: string): void {
+    const before = this.#logs.get(name);
+    const { rule, template: own } = this.#rules.ofLog(name);
+    const template = own.resource === this.#resource ? { ...own, resource: '' } : own;
+    const { isExcluded, bytesPerSecond, records: recordRule } = rule;
+    const pace =
+      this.#isPaced && bytesPerSecond !== undefined
+        ? new Pace(bytesPerSecond, before?.pace)
+        : undefined;
+    const setup = { isExcluded, template, recordRule, bytesMax: pace?.bytesMax };
+    const [oldest] = this.#logs.keys();
+    if (before === undefined && this.#logs.size >= limits.journalLogsMax) {
+      this.#logs.delete(oldest ?? '');
+    }
+    this.#logs.set(name, { setup, rule, pace, counts: before?.counts ?? { ...noCounts } });
+  }
+
+  /** Entries have one order, so a log that is read slowly slows the others down. */
+  isDue(nowMs: number): boolean {
+    return [...this.#logs.values()].every(({ pace }) => pace?.isDue(nowMs) !== false);
+  }
+
+  /** Takes over what a task has read. */
+  drained({ logs, nextLog }: JournalResult, nowMs: number): void {
+    for (const { name, lines, entries, bytes } of logs) {
+      const log = this.#logs.get(name);
+      if (log === undefined || lines === 0) continue;
+      log.pace?.took(bytes, undefined, nowMs);
+      log.counts.readEntries += lines;
+      log.counts.inFlightEntries += entries;
+      log.counts.lastReadMs = Date.now();
+    }
+    if (nextLog === undefined) return;
+    if (!this.#logs.has(nextLog)) this.learn(nextLog);
+    this.#project = this.#logs.get(nextLog)?.setup.template.project;
+  }
+
+  /** What a task has read is answered. */
+  acknowledge({ logs }: JournalResult): void {
+    for (const { name, entries, bytes } of logs) {
+      const log = this.#logs.get(name);
+      if (log === undefined) continue;
+      log.counts.entries += entries;
+      log.counts.bytes += bytes;
+      log.counts.inFlightEntries = Math.max(0, log.counts.inFlightEntries - entries);
+    }
+  }
+}

@@ -1,0 +1,89 @@
+// What is shown of the node's journal, worked out when somebody asks.
+
+import { JournalCorrupt } from '../../journal/journal-bytes.ts';
+import type { EntryHead } from '../../journal/journal-file.ts';
+import { isSystemError } from '../../errors.ts';
+import type { JournalLogStatus } from './journal-logs.ts';
+import type { JournalPosition } from './journal-positions.ts';
+import type { JournalSourceFile } from './journal-source-file.ts';
+
+export type JournalStatus = {
+  readonly files: number;
+  /** Files that cannot be read. */
+  readonly unreadableFiles: number;
+  /** Whether it outlives a reboot; undefined: there is none. */
+  readonly isPersistent: boolean | undefined;
+  /** Not acknowledged yet; numbers may be missing, so it is an estimate. */
+  readonly behindEntries: number;
+  /** Age of the oldest entry that is not acknowledged; 0 when there is none. */
+  readonly behindSeconds: number;
+  /** The last entry that was acknowledged, in the numbering that is written to. */
+  readonly position: PositionStatus | undefined;
+  /** Shipped. */
+  readonly entries: number;
+  /** Could not be read and were passed over. */
+  readonly corruptEntries: number;
+  /** Left out or cut. */
+  readonly incompleteFields: number;
+  /** Deleted before they were read; as many as the file's header counts. */
+  readonly lostEntries: number;
+  readonly logs: readonly JournalLogStatus[];
+};
+
+type PositionStatus = {
+  /** 32 hexadecimal digits. */
+  readonly seqnumId: string;
+  readonly seqnum: number;
+  /** RFC 3339; undefined: nothing was read yet. */
+  readonly at: string | undefined;
+};
+
+type ShownFile = {
+  readonly file: JournalSourceFile;
+  readonly position: JournalPosition;
+  /** Entries that are not acknowledged. */
+  readonly behind: number;
+};
+
+/** Whether it outlives a reboot, how far it was read, and how much and how old what was not is. */
+export function journalState(
+  files: readonly ShownFile[],
+  { directoryCount, nowMs }: { readonly directoryCount: number; readonly nowMs: number },
+): Pick<JournalStatus, 'isPersistent' | 'behindEntries' | 'behindSeconds' | 'position'> {
+  const behind = files.filter((each) => each.behind > 0);
+  const oldestMs = Math.min(nowMs, ...behind.map(firstUnreadMs));
+  const byAge = files.toSorted(
+    (a, b) => a.file.header.headRealtimeMicros - b.file.header.headRealtimeMicros,
+  );
+  // journald writes to a later directory until it may write to the first.
+  const isInFirst = files.some(({ file }) => file.directoryIndex === 0);
+  return {
+    isPersistent: files.length === 0 ? undefined : directoryCount === 1 || isInFirst,
+    behindEntries: behind.reduce((sum, each) => sum + each.behind, 0),
+    behindSeconds: (nowMs - oldestMs) / 1e3,
+    position: positionStatus(byAge.at(-1)),
+  };
+}
+
+function positionStatus(newest: ShownFile | undefined): PositionStatus | undefined {
+  if (newest === undefined) return undefined;
+  const { seqnum, realtimeMicros } = newest.position;
+  const at = realtimeMicros === 0 ? undefined : new Date(realtimeMicros / 1e3).toISOString();
+  return { seqnumId: newest.file.header.seqnumId, seqnum, at };
+}
+
+/** The time of the first entry after a position; that of the file's first where it is closed. */
+function firstUnreadMs({ file, position: { seqnum } }: ShownFile): number {
+  let first: EntryHead | undefined;
+  try {
+    file.read((journal) =>
+      journal.readHeads(seqnum, (head) => {
+        first = head;
+        return false;
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof JournalCorrupt) && !isSystemError(error)) throw error;
+  }
+  return (first?.realtimeMicros ?? file.header.headRealtimeMicros) / 1e3;
+}
