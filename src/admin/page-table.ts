@@ -14,6 +14,7 @@ export const pageTable: PageTable = {
   '/clock.js': own('clock.js'),
   '/copy.js': own('copy.js'),
   '/detail.js': own('detail.js'),
+  '/journal.js': own('journal.js'),
   '/letters.js': own('letters.js'),
   '/logs-link.js': own('logs-link.js'),
   '/losses.js': own('losses.js'),

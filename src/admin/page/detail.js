@@ -70,7 +70,9 @@ function headOf(drawer, { namespace, pod, container }) {
 function actionsOf({ workload, place, logsLink }) {
   const { namespace, pod, container } = workload;
   const actions = make('div', 'actions');
-  const href = logsLinkFor(logsLink, { ...place, namespace, pod, container });
+  // The link is to a container's entries; a file of the node is none.
+  const template = namespace === '_node' ? undefined : logsLink;
+  const href = logsLinkFor(template, { ...place, namespace, pod, container });
   if (href !== undefined) {
     const link = /** @type {HTMLAnchorElement} */ (make('a', 'button', 'Its entries ↗'));
     link.href = href;

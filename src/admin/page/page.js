@@ -4,6 +4,7 @@
 import { readAddress, writeAddress } from './address.js';
 import { dateText, switchZone, timeText, zoneName } from './clock.js';
 import { createDetail } from './detail.js';
+import { createJournal } from './journal.js';
 import { createLetterList } from './letters.js';
 import { bannerLines, drawLosses, recentLosses } from './losses.js';
 import { cutMiddle } from './names.js';
@@ -35,6 +36,7 @@ let openKey = '';
 let wantedPod = readAddress().pod;
 const table = createWorkloadTable({ open: openDetail, changed: writeAddress });
 table.restore(readAddress());
+const journal = createJournal(element('journal'), element('journal-log'));
 const letterList = createLetterList(element('letters'));
 /** @type {any} */
 let status;
@@ -97,6 +99,7 @@ function show() {
   showCost();
   plots.show(samples);
   table.show(workloads);
+  journal.show(status.journal);
   element('price').textContent =
     `Costs are estimates at ${moneyText(pricePerGib)} per GiB, as if what was written in the last ` +
     `${durationText(costSpan())} were written all the month; the amount that ` +
@@ -336,7 +339,8 @@ detail.addEventListener('click', (/** @type {MouseEvent} */ event) => {
 element('keys').addEventListener('click', () => element('help').showModal());
 
 document.addEventListener('keydown', (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || detail.open || element('help').open) return;
+  if (document.querySelector('dialog[open]') !== null) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
   const isTyping = document.activeElement === table.search;
   if (event.key === 'Escape' && isTyping) {
     table.search.value = '';
