@@ -35,8 +35,8 @@ export type Checkpoint = CheckpointKey & {
   readonly bornMs: number;
   readonly fileName: string;
   /**
-   * Of what may have been sent behind the offset: with `--format raw` all of it, else what was
-   * flushed.
+   * Of what may have been sent behind the offset: with `--format raw`, and of a file that has an
+   * instance, all of it, else what was flushed.
    */
   readonly readTimes: readonly ReadTime[];
 };

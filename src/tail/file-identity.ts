@@ -43,11 +43,18 @@ export type FileHead = {
   readonly time: RecordTime | undefined;
   /** Bytes of the first line that were hashed, without its end. */
   readonly lineBytes: number;
+  /** So many tell it from files that begin alike: up to its first time, or past its first line. */
+  readonly tellingBytes: number;
   /** The place that earlier versions gave a file without a time in its first line. */
   readonly formerPlace: string;
 };
 
-type RecordTime = { readonly text: string; readonly nanoseconds: bigint };
+type RecordTime = {
+  readonly text: string;
+  readonly nanoseconds: bigint;
+  /** Where it was found, up to its end. */
+  readonly endsAt: number;
+};
 
 /** What tells a file apart that no time tells apart. Milliseconds since the epoch. */
 export type FileBirth = {
@@ -85,12 +92,14 @@ export function readFileHead(
   const lineHash = digest.toString('hex', 0, 8);
   const formerPlace = base36(digest.readBigUInt64BE(8));
   const ofLine = timeIn(latin1(line), [criLineTime, dockerLineTime]);
-  const facts = { lineHash, lineBytes: line.length, formerPlace };
+  const tellingBytes = line.length + 2;
+  const facts = { lineHash, lineBytes: line.length, tellingBytes, formerPlace };
   if (ofLine !== undefined) return { ...facts, fingerprint: lineHash, time: ofLine };
   const time = timeIn(latin1(head), recordTimes[format]);
   if (time === undefined) return { ...facts, fingerprint: lineHash, time };
   const hash = createHash('sha256').update(line).update(`\0${time.text}`).digest();
-  return { ...facts, fingerprint: hash.toString('hex', 0, 8), time };
+  const fingerprint = hash.toString('hex', 0, 8);
+  return { ...facts, tellingBytes: time.endsAt, fingerprint, time };
 }
 
 /** Identity from a file's first bytes; `instance` where it is known from before. */
@@ -172,6 +181,7 @@ function timeIn(text: string, patterns: readonly RegExp[]): RecordTime | undefin
     return {
       text: fraction === '' ? seconds + zone : `${seconds}.${fraction}${zone}`,
       nanoseconds: BigInt(milliseconds) * nanosPerMs + BigInt(fraction.padEnd(9, '0')),
+      endsAt: match.index + match[0].trimEnd().length,
     };
   }
   return undefined;

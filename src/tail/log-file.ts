@@ -383,7 +383,7 @@ export class LogFile {
 
   /** Puts what a task has drained from `segment` on its way; flushed: before its end came. */
   begin(segment: Pick<Segment, 'start' | 'fallbackTime'>, isFlushed = false): DrainedRange {
-    const isKept = isFlushed || this.format === 'raw';
+    const isKept = isFlushed || this.format === 'raw' || this.identity?.instance !== '';
     const read = { atMs: Date.parse(segment.fallbackTime), isFlushed };
     return this.#position.begin(segment.start, isKept ? read : undefined);
   }

@@ -145,9 +145,10 @@ export class Positions {
     if (isHeld === false || file.name.rotation === '') return 'other';
     // Earlier versions stored no hash: the name of a rotation is all there is to go by.
     if (isHeld === undefined) return this.#hasNameOf(file, known) ? 'copy' : 'other';
-    // The first line alone may be that of any file, unless it is all that there ever was.
+    // A first line, or all that comes before the first time, may be that of any file, unless it is
+    // all that there ever was.
     const isAll = file.size === known.offset && known.size === known.offset;
-    return isAll || provenEnd(known) > head.lineBytes + 1 ? 'copy' : 'other';
+    return isAll || provenEnd(known) >= head.tellingBytes ? 'copy' : 'other';
   }
 
   #hasNameOf(file: LogFile, { fileName }: KnownOffset): boolean {
@@ -197,13 +198,15 @@ export class Positions {
 
   /**
    * Whether a file is a copy of one that is still there, or is still being read: of logs that begin
-   * alike, that is seen only when the original is truncated.
+   * alike, that is seen only when the original is truncated. Where a time tells whose copy it is,
+   * it has to reach what was sent.
    */
   isCopyInProgress(file: LogFile, changedMs: number): boolean {
     const { identity, head, name } = file;
     const isYoung = Math.abs(Date.now() - changedMs) < limits.identityWaitMs;
     if (identity === undefined) return name.rotation !== '' && isYoung;
     if (head === undefined || name.rotation === '') return false;
+    if (isYoung && this.stored.some((known) => isPartOf(file, head, known))) return true;
     // A first line that is all there is proves little, but more of the copy is to come.
     if (file.size <= head.lineBytes + 1 && !isYoung) return false;
     const isKnown = this.stored.some(
@@ -325,6 +328,12 @@ export class Positions {
 /** Whether the bytes alone say that both are one log. */
 function isByContent(head: FileHead, known: KnownOffset): boolean {
   return head.time !== undefined && known.instance === '' && known.fingerprint === head.fingerprint;
+}
+
+/** Whether the bytes say that a file is to be a copy of the one of which `known` is stored. */
+function isPartOf(file: LogFile, head: FileHead, known: KnownOffset): boolean {
+  if (known.restartCount !== file.owner.restartCount || isFileOf(file, known)) return false;
+  return isByContent(head, known) && file.size < provenEnd(known);
 }
 
 function hasKey({ identity }: LogFile, known: KnownOffset): boolean {

@@ -1,0 +1,214 @@
+// What was sent of a log, and not acknowledged, has the same ids when it is sent again, from a copy
+// of it, too, and where logs begin alike with nothing in their first bytes that tells the time.
+
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+
+import { limits } from '../../src/config.ts';
+import type { LineFormat } from '../../src/encode/drain-task.ts';
+import { Chain } from '../../src/tail/chain.ts';
+import { OpenFiles } from '../../src/tail/open-files.ts';
+import type { KnownOffset, TailSetup } from '../../src/tail/tail-setup.ts';
+import { acknowledgeAll } from './acknowledge.ts';
+
+let root: string;
+let directory: string;
+let nowMs: number;
+let stored: KnownOffset[];
+let said: string[];
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'alike-'));
+  directory = join(root, 'ns_pod_uid', 'api');
+  mkdirSync(directory, { recursive: true });
+  nowMs = Date.now();
+  stored = [];
+  said = [];
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  rmSync(root, { recursive: true, force: true });
+});
+
+const names = { cri: '0.log', docker: 'id-json.log', raw: 'app.log' };
+const blank = '\n'.repeat(300);
+let second = 0;
+
+function linesOf(format: LineFormat, ...texts: string[]): string {
+  return texts.map((text) => lineOf(format, text)).join('');
+}
+
+function lineOf(format: LineFormat, text: string): string {
+  second += 1;
+  const time = new Date(Date.UTC(2026, 2, 5, 14, 0, second)).toISOString();
+  if (format === 'raw') return `${text}\n`;
+  if (format === 'cri') return `${time} stdout F ${text}\n`;
+  return `${JSON.stringify({ log: `${text}\n`, stream: 'stdout', time })}\n`;
+}
+
+const live = (format: LineFormat) => join(directory, names[format]);
+const rotated = (format: LineFormat, day: number) => `${live(format)}-2026010${day}`;
+
+function startChain(format: LineFormat): Chain {
+  const setup: TailSetup = {
+    roots: [root],
+    openFiles: new OpenFiles(100),
+    from: () => 'start',
+    listUntilMs: () => Number.POSITIVE_INFINITY,
+    once: false,
+    lookup: () => stored,
+    remember: (checkpoint) => store(checkpoint),
+    forget: (_owner, key) => forget(key),
+    lost: ({ reason }) => expect.fail(`lost: ${reason}`),
+    report: (code) => said.push(code),
+  };
+  const place = { directory, liveName: names[format], podUid: 'uid', container: 'api' };
+  const chain = new Chain({ ...place, restartCount: 0, format }, setup);
+  chain.addLink('link');
+  look(chain);
+  for (const { spool } of chain.files) spool.postpone(Number.POSITIVE_INFINITY);
+  return chain;
+}
+
+function forget({ fingerprint, instance }: Pick<KnownOffset, 'fingerprint' | 'instance'>): void {
+  const isOther = (each: KnownOffset) =>
+    each.fingerprint !== fingerprint || each.instance !== instance;
+  stored = stored.filter(isOther);
+}
+
+function store(checkpoint: KnownOffset): void {
+  forget(checkpoint);
+  stored.push(checkpoint);
+}
+
+function look(chain: Chain): void {
+  for (let times = 0; times < 4; times += 1) chain.look((nowMs += limits.relistMs));
+}
+
+/** A chain whose live file holds blank lines, sent and acknowledged: its birth is its place. */
+function startWithBlankLines(format: LineFormat): Chain {
+  writeFileSync(live(format), blank);
+  const chain = startChain(format);
+  const now = performance.now.bind(performance);
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + limits.identityWaitMs);
+  look(chain);
+  send(chain, true);
+  expect(stored.map(({ offset }) => offset)).toEqual([blank.length]);
+  return chain;
+}
+
+/**
+ * Sends all that can be read: each numbered line with its id. `isAnswered`: it is acknowledged;
+ * `flushedAt`: the last record before it has no end.
+ */
+function send(chain: Chain, isAnswered: boolean, flushedAt?: number): Map<string, string> {
+  const sent = new Map<string, string>();
+  for (;;) {
+    const cut = chain.cut(1e9, nowMs);
+    for (const { fd, start, end, idPrefix } of cut.segments) {
+      const bytes = Buffer.alloc(end - start);
+      const text = bytes.toString('latin1', 0, readSync(fd, bytes, 0, bytes.length, start));
+      for (const { 0: word, index } of text.matchAll(/\b[a-z]+-\d+\b/g)) {
+        sent.set(word, `${idPrefix}/${start + index}`);
+      }
+    }
+    if (cut.bytes === 0) return sent;
+    chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
+    if (isAnswered) acknowledgeAll(cut);
+    else {
+      for (const [index, file] of cut.files.entries()) {
+        file.begin(cut.segments[index]!, file.offset === flushedAt);
+      }
+    }
+    for (const file of cut.files) {
+      if (isAnswered || file.position.readTimes.length > 0) store(file.checkpoint());
+    }
+  }
+}
+
+test.each<LineFormat>(['cri', 'docker'])(
+  '%s: a copy that begins as an older log, which has nothing more, is no copy of that',
+  (format) => {
+    const before = startWithBlankLines(format);
+    before.close();
+    // It is not unpacked all the time: nothing tells that it has nothing more.
+    writeFileSync(`${rotated(format, 1)}.gz`, gzipSync(readFileSync(live(format))));
+    unlinkSync(live(format));
+    writeFileSync(live(format), blank + linesOf(format, 'new-1', 'new-2'));
+    const chain = startChain(format);
+    const sent = send(chain, false);
+    expect([...sent.keys()]).toEqual(['new-1', 'new-2']);
+    chain.close();
+    copyFileSync(live(format), rotated(format, 2));
+    truncateSync(live(format), 0);
+    appendFileSync(live(format), blank);
+    const next = startChain(format);
+    expect(send(next, true)).toEqual(sent);
+    next.close();
+  },
+);
+
+test.each<LineFormat>(['cri', 'docker', 'raw'])(
+  '%s: a log known by its birth that was sent, then copied and truncated, keeps its ids',
+  (format) => {
+    const before = startWithBlankLines(format);
+    appendFileSync(live(format), linesOf(format, 'old-1', 'old-2'));
+    look(before);
+    const sent = send(before, false);
+    expect([...sent.keys()]).toEqual(['old-1', 'old-2']);
+    before.close();
+    copyFileSync(live(format), rotated(format, 1));
+    truncateSync(live(format), 0);
+    appendFileSync(live(format), blank + linesOf(format, 'new-1', 'new-2', 'new-3'));
+    const chain = startChain(format);
+    const again = send(chain, true);
+    expect([...again.keys()]).toEqual(['old-1', 'old-2', 'new-1', 'new-2', 'new-3']);
+    expect(again.get('old-1')).toBe(sent.get('old-1'));
+    expect(again.get('old-2')).toBe(sent.get('old-2'));
+    expect(new Set(again.values()).size).toBe(5);
+    chain.close();
+  },
+);
+
+test.each<LineFormat>(['cri', 'docker'])(
+  '%s: a copy that is shorter than what was sent is not finished',
+  (format) => {
+    const first = lineOf(format, 'old-1');
+    const flushed = first + lineOf(format, 'old-2').slice(0, -1);
+    writeFileSync(live(format), flushed);
+    const chain = startChain(format);
+    // The last record has no end: it is flushed.
+    const sent = send(chain, false, flushed.length);
+    expect([...sent.keys()]).toEqual(['old-1', 'old-2']);
+    appendFileSync(live(format), `\n${linesOf(format, 'old-3', 'old-4')}`);
+    const bytes = readFileSync(live(format));
+    writeFileSync(rotated(format, 1), bytes.subarray(0, first.length + 3));
+    look(chain);
+    appendFileSync(rotated(format, 1), bytes.subarray(first.length + 3));
+    truncateSync(live(format), 0);
+    appendFileSync(live(format), linesOf(format, 'new-1'));
+    look(chain);
+    expect(said).toEqual(['FILE_TRUNCATED']);
+    const copy = chain.files.find(({ path }) => path === rotated(format, 1));
+    expect(copy?.offset).toBe(0);
+    expect(copy?.position.flushedEnd).toBe(flushed.length);
+    const again = send(chain, true);
+    expect([...again.keys()]).toEqual(['old-1', 'old-2', 'old-3', 'old-4', 'new-1']);
+    expect(again).toEqual(new Map([...again, ...sent]));
+    chain.close();
+  },
+);
