@@ -80,6 +80,14 @@ export function firstLine(head: Uint8Array, complete: boolean): Uint8Array | und
   return complete ? head : undefined;
 }
 
+/** The hash of a first line that is a hole so far: its writer may have reserved the place. */
+const holeHash = hashOf(Buffer.alloc(limits.fingerprintBytes)).toString('hex', 0, 8);
+
+/** Whether what began so may begin so now: a hole may be filled. */
+export function mayBecome(lineHash: string | undefined, head: FileHead | undefined): boolean {
+  return lineHash === head?.lineHash || lineHash === holeHash;
+}
+
 /** Undefined while the first line is still being written; `complete` when nothing follows. */
 export function readFileHead(
   head: Uint8Array,
@@ -88,7 +96,7 @@ export function readFileHead(
 ): FileHead | undefined {
   const line = firstLine(head, complete);
   if (line === undefined) return undefined;
-  const digest = createHash('sha256').update(line).digest();
+  const digest = hashOf(line);
   const lineHash = digest.toString('hex', 0, 8);
   const formerPlace = base36(digest.readBigUInt64BE(8));
   const ofLine = timeIn(latin1(line), [criLineTime, dockerLineTime]);
@@ -97,7 +105,7 @@ export function readFileHead(
   if (ofLine !== undefined) return { ...facts, fingerprint: lineHash, time: ofLine };
   const time = timeIn(latin1(head), recordTimes[format]);
   if (time === undefined) return { ...facts, fingerprint: lineHash, time };
-  const hash = createHash('sha256').update(line).update(`\0${time.text}`).digest();
+  const hash = hashOf(line, `\0${time.text}`);
   const fingerprint = hash.toString('hex', 0, 8);
   return { ...facts, tellingBytes: time.endsAt, fingerprint, time };
 }
@@ -111,9 +119,7 @@ export function identifyFile(
 ): FileIdentity {
   const { time } = head;
   const timeText = instance === '' && time !== undefined ? base36(time.nanoseconds) : instance;
-  const ownerHash = createHash('sha256')
-    .update(JSON.stringify([owner.podUid, owner.container, owner.restartCount]))
-    .digest();
+  const ownerHash = hashOf(JSON.stringify([owner.podUid, owner.container, owner.restartCount]));
   return {
     fingerprint: instance === '' ? head.fingerprint : head.lineHash,
     instance,
@@ -136,10 +142,15 @@ export function instanceAfter({ idPrefix }: Pick<FileIdentity, 'idPrefix'>): str
 
 /** Births sort; within a millisecond, and where none is known, a hash keeps the files apart. */
 function instanceOf(head: FileHead, { bornMs, inode }: FileBirth): string {
-  const hash = createHash('sha256').update(`${head.lineHash}/${inode}`).digest();
-  const salt = hash.readBigUInt64BE(0);
+  const salt = hashOf(`${head.lineHash}/${inode}`).readBigUInt64BE(0);
   if (bornMs <= 0) return base36(salt);
   return base36(BigInt(Math.floor(bornMs)) * nanosPerMs + (salt % nanosPerMs));
+}
+
+function hashOf(...parts: (Uint8Array | string)[]): Buffer {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest();
 }
 
 function latin1(bytes: Uint8Array): string {

@@ -9,7 +9,8 @@
 import { join } from 'node:path';
 
 import { limits } from '../config.ts';
-import { instanceAfter, type FileHead, type FileIdentity } from './file-identity.ts';
+import { AgentError, isSystemError } from '../errors.ts';
+import { instanceAfter, mayBecome, type FileHead, type FileIdentity } from './file-identity.ts';
 import { parseFileName, sameRotation } from './file-name.ts';
 import { isBornAt } from './inode-facts.ts';
 import type { ListedFile } from './listing.ts';
@@ -124,7 +125,7 @@ export class Positions {
     let isSame = false;
     for (const each of this.stored) {
       if (each.restartCount !== file.owner.restartCount) continue;
-      if (each.fingerprint !== head.fingerprint && each.fingerprint !== head.lineHash) continue;
+      if (each.fingerprint !== head.fingerprint && !mayBecome(each.fingerprint, head)) continue;
       const verdict = this.#compare(file, head, each);
       if (verdict === 'lost') lost = each;
       if (verdict === 'lost' || verdict === 'other') continue;
@@ -159,8 +160,23 @@ export class Positions {
   /** Whether a file that is still there goes on from this position. */
   #isHeld(file: LogFile, known: KnownOffset): boolean {
     return this.#files().some(
-      (other) => other !== file && !other.unlinked && hasKey(other, known) && other.verify(),
+      (other) => other !== file && !other.unlinked && hasKey(other, known) && this.#isIntact(other),
     );
+  }
+
+  /** Whether it holds what was read of it; what is closed may have been truncated, too. */
+  #isIntact(file: LogFile): boolean {
+    const isClosed = file.fd === undefined && !file.name.compressed;
+    try {
+      // A name that leads to another inode says nothing of this one.
+      if (isClosed && !file.open()) return true;
+    } catch (error) {
+      if (!isSystemError(error) && !(error instanceof AgentError)) throw error;
+      return true; // Its own look reports it.
+    }
+    const isIntact = file.verify();
+    if (isClosed && isIntact) file.close();
+    return isIntact;
   }
 
   #goOn(file: LogFile, head: FileHead, known: KnownOffset): void {
@@ -214,7 +230,7 @@ export class Positions {
     );
     if (isKnown) return false;
     return this.#files().some((other) => {
-      const isAlike = other.head?.lineHash === head.lineHash && other.identity?.instance !== '';
+      const isAlike = other.identity?.instance !== '' && mayBecome(other.head?.lineHash, head);
       return isAlike && isCopyOf(file, other);
     });
   }
@@ -283,7 +299,7 @@ export class Positions {
       (other) =>
         other !== file &&
         other.size >= (known.size ?? 0) &&
-        other.head?.lineHash === file.head?.lineHash,
+        mayBecome(file.head?.lineHash, other.head),
     );
   }
 

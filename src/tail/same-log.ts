@@ -3,6 +3,7 @@
 // Invariant: every answer comes from bytes, inode and birth; a name alone proves nothing.
 
 import type { ReadTime } from '../commit/checkpoint.ts';
+import { mayBecome } from './file-identity.ts';
 import { positionHashAt } from './file-peek.ts';
 import { isBornAt } from './inode-facts.ts';
 import type { LogFile } from './log-file.ts';
@@ -44,7 +45,7 @@ export function isFileOf(file: LogFile, { inode, bornMs }: KnownOffset): boolean
 export function continues(file: LogFile, known: LogFile): boolean {
   // Of what was empty when it was closed nothing was read.
   if (known.head === undefined) return isBornAt(known.bornMs, file.bornMs);
-  if (known.head.lineHash !== file.head?.lineHash || file.fd === undefined) return false;
+  if (!mayBecome(known.head.lineHash, file.head) || file.fd === undefined) return false;
   const { offset, hash } = known.position;
   return hash === undefined || positionHashAt(file.fd, offset) === hash;
 }
@@ -78,5 +79,5 @@ export function mayBePackOf(pack: LogFile, original: LogFile): boolean {
   if (!pack.name.compressed || pack.identity !== undefined || original.name.compressed) {
     return false;
   }
-  return pack.size === original.size && pack.head?.lineHash === original.head?.lineHash;
+  return pack.size === original.size && mayBecome(original.head?.lineHash, pack.head);
 }

@@ -3,20 +3,24 @@
 
 import {
   appendFileSync,
+  closeSync,
   copyFileSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   readSync,
+  renameSync,
   rmSync,
   truncateSync,
   unlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { limits } from '../../src/config.ts';
 import type { LineFormat } from '../../src/encode/drain-task.ts';
@@ -119,15 +123,19 @@ function send(chain: Chain, isAnswered: boolean, flushedAt?: number): Map<string
   const sent = new Map<string, string>();
   for (;;) {
     const cut = chain.cut(1e9, nowMs);
+    const consumed: number[] = [];
     for (const { fd, start, end, idPrefix } of cut.segments) {
       const bytes = Buffer.alloc(end - start);
-      const text = bytes.toString('latin1', 0, readSync(fd, bytes, 0, bytes.length, start));
+      const length = readSync(fd, bytes, 0, bytes.length, start);
+      // Zeros at the end may still be filled.
+      const text = bytes.toString('latin1', 0, length).replace(/\0+$/, '');
+      consumed.push(start + text.length);
       for (const { 0: word, index } of text.matchAll(/\b[a-z]+-\d+\b/g)) {
         sent.set(word, `${idPrefix}/${start + index}`);
       }
     }
-    if (cut.bytes === 0) return sent;
-    chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
+    chain.advance(cut, { consumed, more: false }, nowMs);
+    if (cut.segments.every(({ start }, index) => start === consumed[index])) return sent;
     if (isAnswered) acknowledgeAll(cut);
     else {
       for (const [index, file] of cut.files.entries()) {
@@ -210,5 +218,76 @@ test.each<LineFormat>(['cri', 'docker'])(
     expect([...again.keys()]).toEqual(['old-1', 'old-2', 'old-3', 'old-4', 'new-1']);
     expect(again).toEqual(new Map([...again, ...sent]));
     chain.close();
+  },
+);
+
+test.each<LineFormat>(['cri', 'docker', 'raw'])(
+  '%s: a log known by its birth that is copied and truncated while it is closed is not sent again',
+  (format) => {
+    const chain = startWithBlankLines(format);
+    appendFileSync(live(format), linesOf(format, 'old-1', 'old-2'));
+    look(chain);
+    expect(send(chain, true).size).toBe(2);
+    chain.release({ unreadToo: true });
+    changes['copytruncate']!(format);
+    appendFileSync(live(format), blank + linesOf(format, 'new-1'));
+    look(chain);
+    expect([...send(chain, true).keys()]).toEqual(['new-1']);
+    chain.close();
+  },
+);
+
+/** What may be done to a log. */
+const changes: Record<string, (format: LineFormat) => void> = {
+  nothing: () => undefined,
+  rename: (format) => renameSync(live(format), rotated(format, 1)),
+  copytruncate(format) {
+    copyFileSync(live(format), rotated(format, 1));
+    truncateSync(live(format), 0);
+  },
+};
+const formats: readonly LineFormat[] = ['cri', 'docker', 'raw'];
+const cases = formats.flatMap((format) =>
+  Object.keys(changes).flatMap((change) =>
+    [true, false].map((isAnswered) => ({ format, change, isAnswered })),
+  ),
+);
+
+describe.each(cases)(
+  '$format: 200,000 zeros that are filled later are one log; $change, answered: $isAnswered',
+  ({ format, change, isAnswered }) => {
+    function sendFilled() {
+      writeFileSync(live(format), Buffer.alloc(200_000));
+      const chain = startChain(format);
+      expect(send(chain, true).size).toBe(0);
+      const fd = openSync(live(format), 'r+');
+      writeSync(fd, linesOf(format, 'old-1', 'old-2'), 0);
+      closeSync(fd);
+      look(chain);
+      const sent = send(chain, isAnswered);
+      expect([...sent.keys()]).toEqual(['old-1', 'old-2']);
+      return { chain, sent };
+    }
+
+    test('while the agent runs', () => {
+      const { chain, sent } = sendFilled();
+      chain.release({ unreadToo: true });
+      changes[change]!(format);
+      look(chain);
+      // Nothing again under other ids.
+      const again = send(chain, isAnswered);
+      expect(new Map([...sent, ...again])).toEqual(sent);
+      if (isAnswered) expect(again.size).toBe(0);
+      chain.close();
+    });
+
+    test('while no agent runs', () => {
+      const { chain, sent } = sendFilled();
+      chain.close();
+      changes[change]!(format);
+      const next = startChain(format);
+      expect(send(next, true)).toEqual(isAnswered ? new Map() : sent);
+      next.close();
+    });
   },
 );
