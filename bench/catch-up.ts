@@ -51,12 +51,12 @@ const parts = 20;
 
 type Run = { readonly lines: number; readonly cost: Cost; readonly stats: SinkStats };
 /** What one peer did in one round. */
-type Round = { readonly start: Run; readonly full: Run };
+export type CatchUpRound = { readonly start: Run; readonly full: Run };
 /** What a peer runs on. */
 type Corpora = { readonly start: Corpus; readonly full: Corpus };
 
 /** Microseconds a line of each round. */
-function microsPerLine(rounds: readonly Round[]): number[] {
+export function microsPerLine(rounds: readonly CatchUpRound[]): number[] {
   const startSeconds = median(rounds.map(({ start }) => start.cost.cpuSeconds));
   return rounds.map(({ start, full }) => {
     return ((full.cost.cpuSeconds - startSeconds) * 1e6) / (full.lines - start.lines);
@@ -117,7 +117,7 @@ async function runKind(
     chosen.set(peer, { start, full: corpora.of(lines) });
   }
   const measured = await measurePairs(peers, options, {
-    async run(peer): Promise<Round> {
+    async run(peer): Promise<CatchUpRound> {
       const { start, full } = chosen.get(peer) ?? {
         start: corpora.of(startLines),
         full: corpora.of(lineCount),
@@ -139,9 +139,9 @@ async function runKind(
 /** The row of one peer. */
 function summarize(
   peer: FoundPeer,
-  { runs: rounds, ratios }: Measured<Round>,
+  { runs: rounds, ratios }: Measured<CatchUpRound>,
 ): Omit<CatchUpRow, 'kind' | 'bytesPerLine'> {
-  const middle = (read: (round: Round) => number) => median(rounds.map(read));
+  const middle = (read: (round: CatchUpRound) => number) => median(rounds.map(read));
   return {
     peer: peer.name,
     version: peer.version,

@@ -19,6 +19,8 @@ export type CorpusOptions = {
   readonly lineCount: number;
   readonly fileCount: number;
   readonly seed: number;
+  /** Lines that are of no kind, instead of those of `kind`. */
+  readonly content?: (seq: number) => string;
 };
 
 /** What is on disk. Paths are absolute; `files` are the link targets, not the links. */
@@ -80,7 +82,8 @@ export function lineContent(kind: CorpusKind, seq: number, random: () => number)
   });
 }
 
-function makeSentence(random: () => number): string {
+/** Ten to twenty words. */
+export function makeSentence(random: () => number): string {
   const count = 10 + Math.floor(random() * 10);
   let text = '';
   for (let index = 0; index < count; index++) {
@@ -132,6 +135,7 @@ export function createContainer(folder: string, index: number): string {
 export function writeCorpus(options: CorpusOptions): Corpus {
   const { folder, kind, lineCount, fileCount, seed } = options;
   const random = makeRandom(seed);
+  const { content = (seq) => lineContent(kind, seq, random) } = options;
   mkdirSync(path.join(folder, 'containers'), { recursive: true });
   const files = Array.from({ length: fileCount }, (_, index) => createContainer(folder, index));
   const open = files.map((file) => ({ fd: openSync(file, 'a'), pending: '' }));
@@ -144,7 +148,7 @@ export function writeCorpus(options: CorpusOptions): Corpus {
     const target = open[seq % fileCount];
     if (target === undefined) break;
     const stream = seq % 20 === 0 ? 'stderr' : 'stdout';
-    target.pending += criLines(criTime(seq), stream, lineContent(kind, seq, random));
+    target.pending += criLines(criTime(seq), stream, content(seq));
     if (target.pending.length > 256 * 1024) flush(target);
   }
   for (const target of open) {

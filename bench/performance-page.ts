@@ -1,4 +1,5 @@
-// Puts the figures of the newest records into docs/performance.md, between the marks of `figures`.
+// Puts the figures of the newest records into docs/performance.md and docs/rules.md, between the
+// marks of `figures`.
 // A figure without a record stays a dash.
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -6,9 +7,10 @@ import path from 'node:path';
 import type { CatchUpRow } from './catch-up.ts';
 import type { IdleRow } from './idle.ts';
 import type { LiveRow } from './live.ts';
+import { type RuleCostRow, tabulateRuleCosts } from './rules.ts';
 import { digits, markdownTable } from './statistics.ts';
 
-const pageFile = path.resolve(import.meta.dirname, '../docs/performance.md');
+const docs = path.resolve(import.meta.dirname, '../docs');
 const rowsMax = 15;
 
 type Stored<Row> = {
@@ -68,14 +70,29 @@ function printFigures(folder: string): string {
   return [table, ...(picture === undefined ? [] : [picture]), origin].join('\n\n');
 }
 
-/** Throws when there is no record to print, or no marks to print between. */
-export function writeFigures(folder: string): void {
-  const text = readFileSync(pageFile, 'utf8');
+function printRuleCosts(folder: string): string {
+  const stored = readNewest<RuleCostRow>(folder, 'rules');
+  if (stored === undefined) return 'There is no record.';
+  const { date, cpu, command } = stored.machine;
+  const record = `[record](../bench/record/${stored.name}.md)`;
+  const origin = `${date.slice(0, 10)}, ${cpu}: \`${command}\` (${record}).`;
+  return [tabulateRuleCosts(stored.rows), origin].join('\n\n');
+}
+
+/** Throws when there are no marks to print between. */
+function putBetweenMarks(page: string, printed: string): void {
+  const file = path.join(docs, page);
+  const text = readFileSync(file, 'utf8');
   const marks = /(<!-- figures:begin -->\n)[\s\S]*?(<!-- figures:end -->)/;
-  if (!marks.test(text)) throw new Error('docs/performance.md has no marks for the figures');
-  const printed = printFigures(folder);
+  if (!marks.test(text)) throw new Error(`docs/${page} has no marks for the figures`);
   writeFileSync(
-    pageFile,
+    file,
     text.replace(marks, (_, begin, end) => `${begin}${printed}\n${end}`),
   );
+}
+
+/** Throws when there is no record to print, or no marks to print between. */
+export function writeFigures(folder: string): void {
+  putBetweenMarks('performance.md', printFigures(folder));
+  putBetweenMarks('rules.md', printRuleCosts(folder));
 }

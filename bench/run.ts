@@ -27,6 +27,7 @@ Scenarios (catch-up if none is named; each writes a record of its own):
   rotate     20,000 lines/s in 4 files that are rotated at 10 MiB
   tls, gzip  20,000 lines/s to an https endpoint; compressed
   admin      20,000 lines/s while nobody asks the agent, and while it is scraped and watched
+  rules      300,000 lines with each action of the rules, and without
   long       lines of 40 kB in partial lines of 16 KiB
 Else:
   all           every scenario

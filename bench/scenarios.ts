@@ -10,6 +10,8 @@ import type { Rated } from './gates.ts';
 import type { Place } from './peer-run.ts';
 import type { FoundPeer } from './peers/peers.ts';
 import type { Chart, Section } from './record.ts';
+import { healthCheckShare } from './rule-cases.ts';
+import { runRuleCosts, tabulateRuleCosts } from './rules.ts';
 import { measureSinkCapacity } from './sink-capacity.ts';
 import { digits } from './statistics.ts';
 
@@ -217,6 +219,33 @@ const admin: Scenario = {
   },
 };
 
+const rules: Scenario = {
+  async run(scenario, peers, wishes, place) {
+    const options = {
+      lineCount: wishes.lines ?? 300_000,
+      fileCount: wishes.files?.[0] ?? 20,
+      rounds: wishes.rounds ?? 5,
+      spreadMax: wishes.spread,
+      seed: wishes.seed,
+      timeoutMs: catchUpTimeoutMs,
+    };
+    const [peer, base] = ['tailship', 'tailship-base'].map((wanted) =>
+      peers.find(({ name }) => name === wanted),
+    );
+    if (peer === undefined) throw new Error('only tailship has these rules');
+    const rows = await runRuleCosts(peer, base, options, place);
+    const about =
+      `${options.lineCount} lines in ${options.fileCount} files, shipped with a rule and without ` +
+      `it in turn; medians of ${options.rounds} rounds, ratios within a round with their ` +
+      'quartiles. CPU is user and system of the whole process, divided by the lines that were ' +
+      'read; start-up, the median of the same agent on short files, is left out. Every line that ' +
+      `the rule leaves over arrived exactly once. Of health checks one line in ${healthCheckShare} is none.`;
+    const figures = { options, rows };
+    const table = tabulateRuleCosts(rows);
+    return { scenario, about, table, charts: [], figures, rated: [], liveRows: [] };
+  },
+};
+
 /** Every scenario, in the order of `all`. */
 export const scenarios: Readonly<Record<string, Scenario>> = {
   'catch-up': catchUp({ lines: 500_000, kinds: ['text', 'json', 'mixed'] }),
@@ -228,5 +257,6 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   tls: live({ rates: [20_000], files: 50, https: true }),
   gzip: live({ rates: [20_000], files: 50, gzip: true }),
   admin,
+  rules,
   long: catchUp({ lines: 5_000, kinds: ['long'] }),
 };

@@ -168,10 +168,15 @@ async function parseYaml(file: string): Promise<Record<string, unknown>> {
   let root: unknown;
   try {
     const text = readFileSync(file, 'utf8');
-    const { parse } = await import('yaml');
-    root = parse(text, { prettyErrors: true });
+    const { parseDocument } = await import('yaml');
+    const document = parseDocument(text, { prettyErrors: true, logLevel: 'error' });
+    const [wrong] = [...document.errors, ...document.warnings];
+    if (wrong !== undefined) throw wrong;
+    root = document.toJS();
+    if (isCircular(root)) throw new Error('an alias points at what holds it');
   } catch (error) {
-    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+    const reason = line.replace(/:$/, '');
     throw new AgentError('CONFIG_INVALID', `${file} cannot be read: ${reason}`, { cause: error });
   }
   if (root === null || root === undefined) return {};
@@ -179,6 +184,16 @@ async function parseYaml(file: string): Promise<Record<string, unknown>> {
     throw new AgentError('CONFIG_INVALID', `${file} must hold \`key: value\` lines`);
   }
   return root as Record<string, unknown>;
+}
+
+/** Whether a value holds itself, or is nested too deep to be written down. */
+function isCircular(value: unknown): boolean {
+  try {
+    JSON.stringify(value);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /**

@@ -30,17 +30,16 @@ export function readPatternText(written: WrittenValue, patterns: PatternSum): st
   if (text === '') return text;
   if (text.length > limits.rulePatternCharactersMax) {
     written.note(`is longer than ${limits.rulePatternCharactersMax} characters`);
-    return text;
+    return '';
   }
   const compiled = written.attempt(() => compileRe2(text));
   patterns.steps += compiled?.programSize() ?? 0;
-  return text;
+  return compiled === undefined ? '' : text;
 }
 
 /** Each of a list counts: a text, or `{pattern, field, severity}`. */
 export function readConditions(written: WrittenValue, patterns: PatternSum): Condition[] {
-  const items = written.items();
-  if (items.length === 0) written.refuse('a pattern, {field, pattern} or {severity}');
+  const items = written.items('a pattern, {field, pattern} or {severity}');
   return items.map((item) => readCondition(item, patterns));
 }
 
@@ -87,8 +86,7 @@ const parseKeys = ['format', 'field', 'pattern', 'prefix', 'types', 'keepField']
 
 /** A format, `{format, …}`, or `{FORMAT: …}`; of a list, the first that matches. */
 export function readParse(written: WrittenValue, patterns: PatternSum): ParseAction[] {
-  const items = written.items();
-  if (items.length === 0) written.refuse(parseFormats.join(', '));
+  const items = written.items(parseFormats.join(', '));
   return items.map((item) => readParser(item, patterns));
 }
 
@@ -236,8 +234,7 @@ function readZone(written: WrittenValue): number {
 
 /** A pattern, or `{pattern, with}`. */
 export function readRedact(written: WrittenValue, patterns: PatternSum): RedactAction[] {
-  const items = written.items();
-  if (items.length === 0) written.refuse('an object of pattern and with');
+  const items = written.items('an object of pattern and with');
   return items.map((item) => {
     if (!item.isObject) return checkRedact(item, readPatternText(item, patterns));
     const given = item.fields(['pattern', 'with'] as const);
@@ -279,11 +276,14 @@ export function readSample(written: WrittenValue): number[] {
   return shares;
 }
 
+const sharePattern = /^(?:[01]|[01]?\.\d{1,9})$/;
+
+/** `false`, or a blank, must not be a share of nothing. */
 function readShare(written: WrittenValue): number {
-  const share = Number(written.value);
-  if (typeof written.value !== 'object' && written.value !== '' && share >= 0 && share <= 1) {
-    return share;
-  }
+  const { value } = written;
+  const isText = typeof value === 'string' && sharePattern.test(value);
+  const share = isText || typeof value === 'number' ? Number(value) : Number.NaN;
+  if (share >= 0 && share <= 1) return share;
   written.refuse('a share from 0 to 1');
   return 1;
 }

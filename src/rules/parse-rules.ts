@@ -57,13 +57,18 @@ export function parseRules(value: unknown): ParsedRules {
     return { rules: [], problems };
   }
   const patterns: PatternSum = { steps: 0 };
-  const rules = list.items().map((item, index) => readRule(item, index, patterns));
+  const rules = itemsOf(list).map((item, index) => readRule(item, index, patterns));
   if (patterns.steps > limits.rulesStepsMax) {
     const allowed = `patterns of ${limits.rulesStepsMax} steps together`;
     list.note(`have patterns of ${patterns.steps} steps; allowed is ${allowed}`);
   }
   noteTwins(rules, list);
   return { rules: problems.length === 0 ? rules : [], problems };
+}
+
+/** An empty list has no rules. */
+function itemsOf(list: WrittenValue): WrittenValue[] {
+  return Array.isArray(list.value) && list.value.length === 0 ? [] : list.items();
 }
 
 /** A name is the label of a metric. */
@@ -140,7 +145,11 @@ function readMatch(written: WrittenValue | undefined): RuleMatch {
     ([key, value]) => [key, value.anyText('a text, in which * and ? match')] as const,
   );
   return {
-    containers: isByPart ? readParts(parts) : containers === undefined ? [] : readGlobs(containers),
+    containers: isByPart
+      ? readParts(written, parts)
+      : containers === undefined
+        ? []
+        : readGlobs(containers),
     podLabels: Object.fromEntries(podLabels),
     stream: stream?.oneOf(['stdout', 'stderr'] as const),
   };
@@ -155,8 +164,18 @@ function readGlobs(written: WrittenValue): readonly string[] {
 }
 
 /** All combinations of the parts, each of which may be a list. */
-function readParts(parts: readonly (WrittenValue | undefined)[]): readonly string[] {
+function readParts(
+  written: WrittenValue,
+  parts: readonly (WrittenValue | undefined)[],
+): readonly string[] {
   let globs = [''];
+  const counts = parts.map((part) => (Array.isArray(part?.value) ? part.value.length : 1));
+  const product = counts.reduce((total, count) => total * count, 1);
+  if (product > limits.ruleListMax) {
+    const text = `has ${product} combinations of at most ${limits.ruleListMax}; write several rules`;
+    written.note(text);
+    return [];
+  }
   for (const part of parts) {
     const texts = part?.items().map((item) => {
       const text = item.text('a name, in which * and ? match');
@@ -166,7 +185,7 @@ function readParts(parts: readonly (WrittenValue | undefined)[]): readonly strin
     }) ?? ['*'];
     globs = globs.flatMap((glob) => texts.map((text) => (glob === '' ? text : `${glob}/${text}`)));
   }
-  return globs.slice(0, limits.ruleListMax);
+  return globs;
 }
 
 function readSteps(given: Given, patterns: PatternSum): RecordSteps {

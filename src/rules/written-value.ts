@@ -3,12 +3,22 @@
 // Invariant: reading never throws. What is wrong is noted with its path, and reading goes on with
 // a stand-in, so that a user sees all problems at once.
 
+import { limits } from '../config.ts';
 import { nearest } from '../options/nearest.ts';
 
 /** `rules[1].severity.map`, and what is wrong there: `is "pinoo"; allowed is …`. */
 export type RuleProblem = { readonly path: string; readonly text: string };
 
 const quotedCharactersMax = 120;
+
+/** undefined for what JSON cannot say, such as a value that holds itself. */
+function jsonOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
+}
 
 export class WrittenValue {
   readonly path: string;
@@ -31,7 +41,7 @@ export class WrittenValue {
 
   /** Notes that the value is not among what is allowed. */
   refuse(allowed: string): void {
-    const text = JSON.stringify(this.value) ?? String(this.value);
+    const text = jsonOf(this.value) ?? String(this.value);
     const quoted =
       text.length <= quotedCharactersMax ? text : `${text.slice(0, quotedCharactersMax)}…`;
     this.note(`is ${quoted}; allowed is ${allowed}`);
@@ -54,7 +64,7 @@ export class WrittenValue {
     ]);
   }
 
-  /** The members that are given, all of them among `known`. */
+  /** The members that are given, all of them among `known`, and none of them empty. */
   fields<Name extends string>(known: readonly Name[]): Partial<Record<Name, WrittenValue>> {
     const found: Partial<Record<Name, WrittenValue>> = {};
     for (const [name, member] of this.members(`an object of ${known.join(', ')}`)) {
@@ -63,19 +73,24 @@ export class WrittenValue {
         const near = nearest(name, known);
         const hint = near === undefined ? `known are ${known.join(', ')}` : `meant is ${near}?`;
         member.note(`is unknown; ${hint}`);
-      } else if (member.value !== null && member.value !== undefined) {
-        found[key] = member;
-      }
+      } else if (member.value === null) {
+        member.note('is empty; leave it out or give it a value');
+      } else if (member.value !== undefined) found[key] = member;
     }
     return found;
   }
 
-  /** One value, or each of a list. */
-  items(): WrittenValue[] {
+  /** One value, or each of a list; none, and a problem, when the list is empty or too long. */
+  items(allowed = 'a list of at least one'): WrittenValue[] {
     if (!Array.isArray(this.value)) return [this];
-    return this.value.map(
-      (item: unknown, index) => new WrittenValue(item, `${this.path}[${index}]`, this.#problems),
-    );
+    const { length } = this.value;
+    if (length === 0) this.refuse(allowed);
+    if (length > limits.ruleListMax) this.note(`has ${length} of at most ${limits.ruleListMax}`);
+    return this.value
+      .slice(0, limits.ruleListMax)
+      .map(
+        (item: unknown, index) => new WrittenValue(item, `${this.path}[${index}]`, this.#problems),
+      );
   }
 
   /** A text that is not empty; YAML reads some as numbers. */

@@ -36,6 +36,10 @@ const patterns = [
   '^GET /healthz',
   '"GET /healthz HTTP/1\\.[01]" 200',
   'stdout F',
+  'GET /c*GET /healthz',
+  'GET /healthz?y',
+  'GET*GET',
+  'GET /\\w+dyz',
 ];
 const times = [
   '2024-03-05T14:07:21Z',
@@ -48,6 +52,9 @@ const times = [
 const texts = [
   'GET /healthz 200',
   'GET /readyz 404',
+  'GET /GET /healthz',
+  'GEGET /a',
+  'GET /healthy GET /a',
   'POST /healthz',
   '10.0.0.1 "GET /healthz HTTP/1.1" 200 2',
   '{"message":"GET /healthz"}',

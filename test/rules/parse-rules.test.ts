@@ -121,9 +121,29 @@ rules:
     ['rules: [5]', expect.stringMatching(/^rules\[0\] is 5; allowed is an object of name, match/)],
     ['rules: [{ name: a, drop: x }, { name: a }]', 'rules have two rules named "a"'],
     ['rules: [{ parse: { regex: "(a)" } }]', expect.stringContaining('groups that have names')],
+    ['rules: [{ parse: { regex: "(?<a>.)(?<a>.)" } }]', expect.stringContaining('duplicate')],
+    // What would be all containers, or nothing of what they write.
+    ['rules: [{ match: , drop: x }]', expect.stringMatching(/^rules\[0\]\.match is empty/)],
+    ['rules: [{ match: [], drop: x }]', expect.stringMatching(/^rules\[0\]\.match is \[\]/)],
+    ['rules: [{ match: { pod: [] }, drop: x }]', expect.stringContaining('match.pod is []')],
+    ['rules: [{ match: { pod: }, drop: x }]', expect.stringContaining('match.pod is empty')],
+    ['rules: [{ sample: false }]', expect.stringContaining('allowed is a share from 0 to 1')],
+    ['rules: [{ sample: " " }]', expect.stringContaining('allowed is a share from 0 to 1')],
+    ['rules: [{ sample: [0.5] }]', expect.stringContaining('allowed is a share from 0 to 1')],
+    ['rules: [{ drop: }]', expect.stringContaining('rules[0].drop is empty')],
+    [`rules: [{ remove: [${'a, '.repeat(257)}] }]`, 'rules[0].remove has 257 of at most 256'],
+    ['rules: [{ drop: &a [*a] }]', expect.stringContaining('rules[0].drop[0] is ')],
+    ['rules: [{ set: &a { a: *a } }]', expect.stringContaining('rules[0].set.a is [object')],
   ])('refuses %s', (text, problem) => {
     expect(problemsOf(text)).toEqual([problem]);
   });
+});
+
+test('parts of match that combine to more than any list may hold are refused, not cut', () => {
+  const names = `[${Array.from({ length: 20 }, (_, index) => `n${index}`).join(', ')}]`;
+  expect(problemsOf(`rules: [{ match: { namespace: ${names}, pod: ${names} }, drop: x }]`)).toEqual(
+    [expect.stringContaining('match has 400 combinations of at most 256')],
+  );
 });
 
 describe('loadConfig()', () => {
@@ -136,6 +156,19 @@ describe('loadConfig()', () => {
   test('takes rules from the YAML file', async () => {
     const { config } = await load(published);
     expect(JSON.parse(config.rules ?? '[]')).toHaveLength(2);
+  });
+
+  test.each([
+    ['rules: &a [*a]', 'an alias points at what holds it'],
+    ['rules: [&a { drop: &b [*b] }]', 'an alias points at what holds it'],
+    ['rules: [{ drop: x, drop: y }]', 'Map keys must be unique at line 1, column'],
+    ['rules: [{ set: { a: !secret b } }]', 'Unresolved tag: !secret at line 1, column 21'],
+    ['rules: []\n---\nrules: []', 'multiple documents'],
+    [`rules: [{ set: { a: ${'['.repeat(5_000)}${']'.repeat(5_000)} } }]`, 'call stack'],
+  ])('refuses %s', async (text, problem) => {
+    const error = await load(text).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'CONFIG_INVALID' });
+    expect((error as Error).message).toContain(problem);
   });
 
   test('refuses wrong rules whole, beside other problems', async () => {

@@ -179,6 +179,8 @@ function takeTime(
  */
 function restOf(source: Fields): Entry['payload'] {
   const { object, changed } = source;
+  const isWhole = object.isCompact === true && changed.size === 0;
+  if (isWhole && object.members.length > 1) return { kind: 'json', json: object.text };
   const kept: string[] = [];
   let only: Member | undefined;
   for (const member of object.members) {

@@ -28,6 +28,8 @@ export type JsonObject = {
   /** The source, repaired where it could not have been sent. */
   readonly text: string;
   readonly members: readonly Member[];
+  /** There is no white space around its members. */
+  readonly isCompact?: true;
 };
 
 /**

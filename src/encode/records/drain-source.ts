@@ -102,7 +102,6 @@ function encodeByKernel(run: SourceRun): boolean {
 /** Leaves out the line at the reader, if a rule does; whether it did. */
 function dropLine({ body, tally, reader, drops, partials }: SourceRun): boolean {
   if (drops === undefined || partials.size > 0) return false;
-  if (drops.nextLine(body.memory, reader) !== reader.from) return false;
   const found = drops.look(body.memory, reader);
   if (found === undefined) return false;
   tally.addLine();

@@ -28,7 +28,40 @@ type LineDrop = {
   readonly needle: Needle;
   /** undefined: the needle is all that is searched. */
   readonly pattern: Re2Pattern | undefined;
+  /** No match of the pattern begins before the needle. */
+  readonly isFirst: boolean;
 };
+
+/** The bytes that are read, for searches that must not run on through the memory. */
+class ReadBytes {
+  #bytes: Buffer = Buffer.alloc(0);
+  /** Offset in the file of the first of them, and of the one past the last. */
+  #start = -1;
+  #end = -1;
+  /** What an address is less than its offset: it changes when the reader moves the bytes. */
+  #base = -1;
+
+  /** Takes what the reader has read; cheap when it has read nothing more. */
+  follow(memory: Buffer, reader: ChunkReader): void {
+    const end = reader.offsetOf(reader.filled);
+    const base = reader.offset - reader.from;
+    if (end === this.#end && base === this.#base) return;
+    this.#base = base;
+    this.#start = reader.offset;
+    this.#end = end;
+    this.#bytes = memory.subarray(reader.from, reader.filled);
+  }
+
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Offset of the first occurrence at `from` or after it; Infinity if there is none. */
+  find(needle: Buffer, from: number): number {
+    const at = this.#bytes.indexOf(needle, from - this.#start);
+    return at === -1 ? Infinity : this.#start + at;
+  }
+}
 
 /** Bytes, and where they are next. */
 class Needle {
@@ -42,15 +75,12 @@ class Needle {
   }
 
   /** The next occurrence at `from` or after it, as an offset; Infinity if none is read. */
-  nextFrom(memory: Buffer, reader: ChunkReader, from: number): number {
-    const filled = reader.offsetOf(reader.filled);
-    const isKnown = this.#next >= from && (this.#next !== Infinity || this.#searchedTo === filled);
+  nextFrom(bytes: ReadBytes, from: number): number {
+    const { end } = bytes;
+    const isKnown = this.#next >= from && (this.#next !== Infinity || this.#searchedTo === end);
     if (isKnown) return this.#next;
-    const base = reader.offset - reader.from;
-    const start = from - base;
-    const at = memory.subarray(start, reader.filled).indexOf(this.#bytes);
-    this.#next = at === -1 ? Infinity : from + at;
-    this.#searchedTo = filled;
+    this.#next = bytes.find(this.#bytes, from);
+    this.#searchedTo = end;
     return this.#next;
   }
 }
@@ -59,17 +89,30 @@ function isOfText({ pattern, field, severities }: Condition): boolean {
   return pattern !== undefined && field === undefined && severities === undefined;
 }
 
+/** Whether every match of a pattern begins with a text that it needs. */
+function beginsWith(pattern: string, text: string): boolean {
+  const isPlain = !/[\\^$.|?*+()[\]{}]/.test(text);
+  return isPlain && pattern.startsWith(text) && !/^[?*{]/.test(pattern.slice(text.length));
+}
+
 function dropsOf({ stream, drop = [] }: NamedSteps, place: number): LineDrop[] {
   return drop.filter(isOfText).flatMap(({ pattern: source = '' }) => {
     const texts = alternativesOf(source);
     if (texts !== undefined) {
-      return texts.map((text) => ({ place, stream, needle: new Needle(text), pattern: undefined }));
+      return texts.map((text) => ({
+        place,
+        stream,
+        needle: new Needle(text),
+        pattern: undefined,
+        isFirst: true,
+      }));
     }
     const required = requiredText(source);
     const pattern = compileRe2(source);
     if (required === undefined || pattern.programSize() > patternStepsMax) return [];
-    const needle = new Needle(required.text);
-    return [{ place, stream, needle, pattern: required.isWhole ? undefined : pattern }];
+    const { text, isWhole } = required;
+    const found = { place, stream, needle: new Needle(text), isFirst: beginsWith(source, text) };
+    return [{ ...found, pattern: isWhole ? undefined : pattern }];
   });
 }
 
@@ -90,6 +133,7 @@ export class LineDrops {
   /** Those of the drops, and of lines that the kernel would join: a text may be in two of them. */
   readonly #needles: readonly Needle[];
   readonly #headers = new HeaderMemo();
+  readonly #bytes = new ReadBytes();
   /** Offset of the first line that was not looked at. */
   #lookedTo = 0;
 
@@ -106,11 +150,7 @@ export class LineDrops {
 
   /** Address of the first line that needs a look, or the chunk's end. */
   nextLine(memory: Buffer, reader: ChunkReader): number {
-    const from = Math.max(this.#lookedTo, reader.offset);
-    let next = Infinity;
-    for (const needle of this.#needles) {
-      next = Math.min(next, needle.nextFrom(memory, reader, from));
-    }
+    const next = this.#nextFrom(memory, reader, Math.max(this.#lookedTo, reader.offset));
     if (next === Infinity) return reader.filled;
     const base = reader.offset - reader.from;
     const before = memory.lastIndexOf(newline, next - base);
@@ -122,16 +162,38 @@ export class LineDrops {
    * ends. Undefined: it is to be encoded.
    */
   look(memory: Buffer, reader: ChunkReader): { place: number; end: number } | undefined {
-    const { from, filled } = reader;
+    const { from, filled, offset } = reader;
+    if (this.#lookedTo > offset) return undefined;
+    const next = this.#nextFrom(memory, reader, offset);
+    if (next === Infinity) return undefined;
     memory[filled] = newline;
     const end = memory.indexOf(newline, from);
+    if (next >= reader.offsetOf(end)) return undefined;
     if (end === filled || end - from > lineBytesMax) return undefined;
     const line = this.#headers.parse(memory, from, end);
     if (line === undefined) return undefined;
-    const found = this.#drops.find((drop) => isDropped(drop, memory, { reader, line }));
+    const found = this.#drops.find((drop) => this.#isDropped(drop, memory, { reader, line }));
     if (found !== undefined) return { place: found.place, end };
     if (!line.partial) this.#lookedTo = reader.offsetOf(end + 1);
     return undefined;
+  }
+
+  #nextFrom(memory: Buffer, reader: ChunkReader, from: number): number {
+    this.#bytes.follow(memory, reader);
+    let next = Infinity;
+    for (const needle of this.#needles) next = Math.min(next, needle.nextFrom(this.#bytes, from));
+    return next;
+  }
+
+  #isDropped(drop: LineDrop, memory: Buffer, { reader, line }: Line): boolean {
+    const { stream, needle, pattern, isFirst } = drop;
+    const { contentStart, contentEnd } = line;
+    if (line.partial || (stream !== undefined && stream !== line.stream)) return false;
+    const at = needle.nextFrom(this.#bytes, reader.offsetOf(contentStart));
+    if (at >= reader.offsetOf(contentEnd)) return false;
+    if (pattern === undefined) return true;
+    const start = isFirst ? contentStart + at - reader.offsetOf(contentStart) : contentStart;
+    return pattern.test(memory.toString('utf8', start, contentEnd));
   }
 }
 
@@ -188,12 +250,3 @@ function isDigit(byte: number | undefined): boolean {
 
 type Parsed = Pick<CriLine, 'stream' | 'partial' | 'contentStart' | 'contentEnd'>;
 type Line = { readonly reader: ChunkReader; readonly line: Parsed };
-
-function isDropped({ stream, needle, pattern }: LineDrop, memory: Buffer, found: Line): boolean {
-  const { reader, line } = found;
-  const { contentStart, contentEnd } = line;
-  if (line.partial || (stream !== undefined && stream !== line.stream)) return false;
-  const at = needle.nextFrom(memory, reader, reader.offsetOf(contentStart));
-  if (at >= reader.offsetOf(contentEnd)) return false;
-  return pattern === undefined || pattern.test(memory.toString('utf8', contentStart, contentEnd));
-}

@@ -8,12 +8,19 @@ const equals = 0x3d;
 const quote = 0x22;
 const backslash = 0x5c;
 const space = 0x20;
+/** JSON.stringify escapes those that are alone. */
+const surrogates = 0xd800;
 
-/** Past the word that begins at `start`: up to white space. */
-function wordEnd(text: string, start: number): number {
+/** Past the word that begins at `start`: up to white space. It is plain if JSON escapes nothing. */
+function wordEnd(text: string, start: number): { end: number; isPlain: boolean } {
+  let isPlain = true;
   let at = start;
-  while (at < text.length && text.charCodeAt(at) > space) at++;
-  return at;
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code <= space) break;
+    if (code === quote || code === backslash || code >= surrogates) isPlain = false;
+  }
+  return { end: at, isPlain };
 }
 
 /** Past the key at `start`; a quote ends it. */
@@ -26,7 +33,7 @@ function keyEnd(text: string, start: number): number {
   return at;
 }
 
-/** Past the string at `start`; -1 when it has no end. Negative otherwise: it has escapes. */
+/** Past the string at `start`; -1 when it has no end. It is plain if it has no escapes. */
 function stringEnd(text: string, start: number): { end: number; isPlain: boolean } {
   let isPlain = true;
   for (let at = start + 1; at < text.length; at++) {
@@ -79,9 +86,10 @@ export function parseLogfmt(text: string): Members | undefined {
       members.set(key, string.isPlain ? quoted : rewritten(quoted));
       at = string.end;
     } else {
-      const valueEnd = wordEnd(text, at + 1);
-      members.set(key, JSON.stringify(text.slice(at + 1, valueEnd)));
-      at = valueEnd;
+      const word = wordEnd(text, at + 1);
+      const value = text.slice(at + 1, word.end);
+      members.set(key, word.isPlain ? `"${value}"` : JSON.stringify(value));
+      at = word.end;
     }
   }
   return members.size === 0 ? undefined : members;

@@ -24,21 +24,35 @@ export function meaningOf(raw: string): string {
   return stringValue(raw) ?? raw;
 }
 
+/** Programs write the same keys again and again. */
+const quotedKeys = new Map<string, string>();
+const quotedKeysMax = 1_024;
+const quotedKeyCharactersMax = 64;
+
+function quotedKey(key: string): string {
+  const known = quotedKeys.get(key);
+  if (known !== undefined) return known;
+  const quoted = JSON.stringify(key);
+  if (key.length > quotedKeyCharactersMax) return quoted;
+  if (quotedKeys.size >= quotedKeysMax) quotedKeys.clear();
+  quotedKeys.set(key, quoted);
+  return quoted;
+}
+
 /** An object as text, and where its members are. */
 function objectOf(fields: Members): JsonObject {
   const members: Member[] = [];
   let text = '{';
+  let end = 1;
   for (const [key, raw] of fields) {
-    if (members.length > 0) text += ',';
-    const keyStart = text.length;
-    text += JSON.stringify(key);
-    const keyEnd = text.length;
-    text += ':';
-    const valueStart = text.length;
-    text += raw;
-    members.push({ key, keyStart, keyEnd, valueStart, valueEnd: text.length });
+    const keyStart = members.length > 0 ? end + 1 : end;
+    const quoted = quotedKey(key);
+    const keyEnd = keyStart + quoted.length;
+    text += members.length > 0 ? `,${quoted}:${raw}` : `${quoted}:${raw}`;
+    end = keyEnd + 1 + raw.length;
+    members.push({ key, keyStart, keyEnd, valueStart: keyEnd + 1, valueEnd: end });
   }
-  return { text: `${text}}`, members };
+  return { text: `${text}}`, members, isCompact: true };
 }
 
 /** Levels of nesting of a value. */
