@@ -27,8 +27,8 @@ function marker(seq: number): string {
 
 function accessLine(seq: number, path: string): string {
   const host = `10.8.${seq % 250}.7`;
-  const request = `"GET ${path}?${marker(seq)} HTTP/1.1" 200 ${100 + (seq % 900)}`;
-  return `${host} - - [05/Mar/2026:14:07:21 +0000] ${request} "-" "probe/1.31"`;
+  const request = `"GET ${path} HTTP/1.1" 200 ${100 + (seq % 900)}`;
+  return `${host} - - [05/Mar/2026:14:07:21 +0000] ${request} "-" "probe/1.31 ${marker(seq)}"`;
 }
 
 /** A short text with the marker, so that all lines are of about 130 bytes. */

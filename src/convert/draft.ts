@@ -27,6 +27,19 @@ export type NamedPositionFile = Place & { readonly path: string };
 /** undefined: all containers. */
 export type RuleGlobs = readonly string[] | undefined;
 
+/** What a rule is for. */
+export type RuleFor = {
+  readonly globs: RuleGlobs;
+  readonly labels?: Readonly<Record<string, string>>;
+};
+
+function matchOf({ globs, labels = {} }: RuleFor): Readonly<Record<string, unknown>> {
+  const isByLabel = Object.keys(labels).length > 0;
+  const containers = globs?.length === 1 ? globs[0] : globs;
+  if (isByLabel) return { match: { ...(containers !== undefined && { containers }), labels } };
+  return containers === undefined ? {} : { match: containers };
+}
+
 export class Draft {
   readonly #options = new Map<ConfigKey, unknown>();
   readonly #rules: DraftRule[] = [];
@@ -81,12 +94,12 @@ export class Draft {
 
   /** One rule of those actions that are valid; the others become notes. */
   addRule(
-    globs: RuleGlobs,
+    ruleFor: RuleFor,
     actions: Readonly<Record<string, unknown>>,
     place: Place,
     subject: string,
   ): void {
-    const match = globs === undefined ? {} : { match: globs.length === 1 ? globs[0] : globs };
+    const match = matchOf(ruleFor);
     const kept: Record<string, unknown> = {};
     for (const [key, value] of Object.entries(actions)) {
       const { problems } = parseRules([{ ...match, [key]: value }]);

@@ -2,6 +2,7 @@
 
 import type { Draft, RuleGlobs } from './draft.ts';
 import { alternatives, globsOfLogName, meets } from './foreign-pattern.ts';
+import { containersOfTagGlob, globsOfTagRegex } from './tag-regex.ts';
 
 type TaggedSource = {
   readonly tag: string;
@@ -46,6 +47,18 @@ export class EventRoutes {
     const routes = (patterns.length === 0 ? ['**'] : patterns).map((one) => this.#ofOne(one));
     const found = routes.flatMap((globs) => globs ?? []);
     if (found.length === 0) return { reason: `no container log has the tag ${argument}` };
+    return { globs: found.includes(everything) ? undefined : [...new Set(found)] };
+  }
+
+  /** Of a regular expression. */
+  ofRegex(regex: string): Route {
+    const tagGlobs = globsOfTagRegex(regex);
+    if (tagGlobs === undefined) return { reason: `${regex}: write match of a rule yourself` };
+    const sources = this.#sources.filter((source) => source.globs !== undefined);
+    const found = tagGlobs.flatMap((glob) => {
+      return sources.flatMap(({ tag }) => containersOfTagGlob(glob, tag) ?? []);
+    });
+    if (found.length === 0) return { reason: `no container log has a tag like ${regex}` };
     return { globs: found.includes(everything) ? undefined : [...new Set(found)] };
   }
 

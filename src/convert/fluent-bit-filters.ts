@@ -1,11 +1,11 @@
 // Fluent Bit's filters as rules.
 
 import type { Taking } from './event-routes.ts';
+import { addGrep, testOf } from './grep-filter.ts';
 import { addLua } from './lua-script.ts';
 import { takeMultiline, type Parsers } from './multiline-parsers.ts';
 import {
   addChanges,
-  addGrep,
   addParser,
   isConstant,
   noChanges,
@@ -14,7 +14,7 @@ import {
   type LineFormat,
 } from './record-filters.ts';
 import { directivesOf, isOn, valueOf, type Section } from './section.ts';
-import { listOf } from './tail-input.ts';
+import { listOf, noteThrottle } from './tail-input.ts';
 
 type AddFilter = (section: Section, site: FilterSite, parsers: Parsers) => void;
 
@@ -22,9 +22,9 @@ type AddFilter = (section: Section, site: FilterSite, parsers: Parsers) => void;
 export function addBitFilter(section: Section, parsers: Parsers, { draft, routes }: Taking): void {
   const name = (valueOf(section, 'name') ?? '').toLowerCase();
   const pattern = valueOf(section, 'match') ?? '*';
-  const subject = `filter ${name} ${pattern}`;
   const [regex] = directivesOf(section, 'match_regex');
-  const route = regex === undefined ? routes.of(pattern) : { reason: 'Match_Regex: write match' };
+  const subject = `filter ${name} ${regex?.value ?? pattern}`;
+  const route = regex === undefined ? routes.of(pattern) : routes.ofRegex(regex.value);
   if ('reason' in route) {
     draft.note('none', section, subject, route.reason);
     return;
@@ -40,6 +40,8 @@ const filters: Readonly<Record<string, AddFilter>> = {
   grep: addGreps,
   parser: addParsers,
   modify: addModify,
+  nest: addNest,
+  throttle: (section, site) => noteThrottle(section, site),
   record_modifier: addRecordModifier,
   lua: (section, site) => addLua(valueOf(section, 'code'), site),
   multiline: (section, site, parsers) => {
@@ -86,16 +88,17 @@ function takeKubernetes(section: Section, { draft, subject }: FilterSite): void 
 }
 
 function addGreps(section: Section, site: FilterSite): void {
-  const isOr = valueOf(section, 'logical_op')?.toLowerCase() === 'or';
-  const kept = directivesOf(section, 'regex');
-  for (const place of [...kept, ...directivesOf(section, 'exclude')]) {
-    const [, key = '', pattern = ''] = /^(\S+)\s+(.*)$/s.exec(place.value) ?? [];
-    const verb = place.key.toLowerCase() === 'regex' ? 'keep' : 'drop';
-    if (pattern === '') site.draft.note('none', place, place.key, place.value);
-    else addGrep({ ...site, place }, verb, { key, pattern });
-  }
-  if (isOr && kept.length > 1) {
-    site.draft.note('changed', section, site.subject, 'all Regex must hold now: make one of them');
+  const operator = valueOf(section, 'logical_op')?.toLowerCase();
+  const join = {
+    keep: operator === 'or' ? 'any' : 'all',
+    drop: operator === 'and' ? 'all' : 'any',
+  } as const;
+  for (const [key, verb] of [
+    ['regex', 'keep'],
+    ['exclude', 'drop'],
+  ] as const) {
+    const tests = directivesOf(section, key).flatMap((place) => testOf(place, site));
+    addGrep(site, { verb, join: join[verb], tests });
   }
 }
 
@@ -139,6 +142,34 @@ function addModify(section: Section, site: FilterSite): void {
     }
   }
   addChanges(site, { set, rename, remove });
+}
+
+/** Fields that are named are renamed; those of a wildcard are not known before they come. */
+function addNest(section: Section, site: FilterSite): void {
+  const { draft, subject } = site;
+  const operation = valueOf(section, 'operation')?.toLowerCase();
+  const under = pathOf(
+    valueOf(section, operation === 'lift' ? 'nested_under' : 'nest_under') ?? '',
+  );
+  const names = directivesOf(section, 'wildcard').map(({ value }) => value);
+  const isKubernetes = [under, ...names].some((name) => name.startsWith('kubernetes'));
+  if (isKubernetes) {
+    const text = 'namespace, pod, container and labels are no fields: nothing is to be moved';
+    draft.note('changed', section, subject, text);
+    return;
+  }
+  const isNamed = names.length > 0 && !names.some((name) => name.includes('*'));
+  if (operation !== 'nest' || under === '' || !isNamed) {
+    draft.note('none', section, subject, 'only fields that are named one by one are nested');
+    return;
+  }
+  const prefix = valueOf(section, 'add_prefix') ?? '';
+  const removed = valueOf(section, 'remove_prefix') ?? '';
+  const renamed = names.map((name) => {
+    const rest = removed !== '' && name.startsWith(removed) ? name.slice(removed.length) : name;
+    return [pathOf(name), `${under}.${prefix}${rest}`] as const;
+  });
+  addChanges(site, { ...noChanges(), rename: Object.fromEntries(renamed) });
 }
 
 function addRecordModifier(section: Section, site: FilterSite): void {

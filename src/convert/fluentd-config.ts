@@ -117,6 +117,8 @@ function takeMatch(match: Section, type: string, { draft, routes, hasCloud }: Ma
     draft.setOption('joinStackTraces', true, match, subject);
     const flush = directivesOf(match, 'multiline_flush_interval')[0];
     if (flush !== undefined) takeFlush(flush, draft);
+  } else if (type.startsWith('prometheus')) {
+    draft.note('changed', match, subject, 'metrics are at /metrics of --admin-address');
   } else if (type === 'null') takeNull(match, subject, { draft, routes });
   else if (passing.has(type)) {
     const isForm = type === 'record_reformer';

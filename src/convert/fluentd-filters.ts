@@ -2,9 +2,9 @@
 
 import type { Taking } from './event-routes.ts';
 import { re2Of } from './foreign-pattern.ts';
+import { addGrep, testOf, type GrepTest } from './grep-filter.ts';
 import {
   addChanges,
-  addGrep,
   addParser,
   isConstant,
   noChanges,
@@ -13,6 +13,7 @@ import {
   type LineFormat,
 } from './record-filters.ts';
 import { directivesOf, sectionsOf, valueOf, isOn, type Section } from './section.ts';
+import { noteThrottle } from './tail-input.ts';
 
 type AddFilter = (section: Section, site: FilterSite) => void;
 
@@ -54,6 +55,10 @@ const filters: Readonly<Record<string, AddFilter>> = {
   stdout: (section, { draft, subject }) => {
     draft.note('changed', section, subject, 'tailship run --output endpoint,stdout prints entries');
   },
+  add_insert_ids: (section, { draft, subject }) => {
+    draft.note('taken', section, subject, 'every entry has an insertId');
+  },
+  throttle: (section, site) => noteThrottle(section, site),
   prometheus: (section, { draft, subject }) => {
     draft.note('changed', section, subject, 'metrics are at /metrics of --admin-address');
   },
@@ -72,52 +77,40 @@ function addConcat(section: Section, site: FilterSite): void {
     else draft.note('none', section, subject, 'records are joined by their first line only');
     return;
   }
-  draft.addRule(site.globs, { firstLine: re2Of(start) }, section, subject);
+  draft.addRule({ globs: site.globs }, { firstLine: re2Of(start) }, section, subject);
   for (const place of directivesOf(section, 'flush_interval', 'continuous_line_regexp')) {
     draft.note('changed', place, place.key, 'see --partial-flush-ms');
   }
 }
 
 function addGreps(section: Section, site: FilterSite): void {
-  // What is to be kept comes first, as in the plugin: all of it must hold.
+  // What is to be kept comes first, as in the plugin.
   for (const [name, verb] of [
     ['regexp', 'keep'],
     ['exclude', 'drop'],
   ] as const) {
-    for (const each of deepSections(section, name)) {
-      const key = valueOf(each, 'key') ?? 'log';
-      const pattern = valueOf(each, 'pattern') ?? '';
-      if (pattern !== '') addGrep({ ...site, place: each }, verb, { key, pattern });
+    const numbered = section.directives.filter(({ key }) => new RegExp(`^${name}\\d+$`).test(key));
+    const own = [
+      ...sectionsOf(section, name).flatMap(testOfSection),
+      ...numbered.flatMap((place) => testOf(place, site)),
+    ];
+    addGrep(site, { verb, join: verb === 'keep' ? 'all' : 'any', tests: own });
+    for (const [group, join] of [
+      ['and', 'all'],
+      ['or', 'any'],
+    ] as const) {
+      for (const each of sectionsOf(section, group)) {
+        const tests = sectionsOf(each, name).flatMap(testOfSection);
+        addGrep({ ...site, place: each }, { verb, join, tests });
+      }
     }
-    for (const place of section.directives) {
-      if (!new RegExp(`^${name}\\d+$`).test(place.key)) continue;
-      const [, key = '', pattern = ''] = /^(\S+)\s+(.*)$/s.exec(place.value) ?? [];
-      if (pattern !== '') addGrep({ ...site, place }, verb, { key, pattern });
-    }
-  }
-  for (const or of sectionsOf(section, 'or')) {
-    if (sectionsOf(or, 'regexp').length < 2) continue;
-    site.draft.note(
-      'changed',
-      or,
-      site.subject,
-      'all of <or> must hold now: make one pattern of it',
-    );
-  }
-  for (const and of sectionsOf(section, 'and')) {
-    if (sectionsOf(and, 'exclude').length < 2) continue;
-    site.draft.note(
-      'changed',
-      and,
-      site.subject,
-      'any of <and> drops now: write one rule yourself',
-    );
   }
 }
 
-function deepSections(section: Section, name: string): Section[] {
-  const inner = sectionsOf(section, 'and', 'or').flatMap((each) => sectionsOf(each, name));
-  return [...sectionsOf(section, name), ...inner];
+function testOfSection(place: Section): GrepTest[] {
+  const key = valueOf(place, 'key') ?? 'log';
+  const pattern = valueOf(place, 'pattern') ?? '';
+  return pattern === '' ? [] : [{ place, key, pattern }];
 }
 
 /** The formats of a filter or source: `<parse>`, several `<pattern>`, or `format` of old. */
@@ -172,11 +165,18 @@ function addTransformer(section: Section, site: FilterSite): void {
   }
   for (const key of removed) if (key !== '' && !(pathOf(key) in rename)) remove.push(pathOf(key));
   addChanges(site, { set, rename, remove });
-  if (redact.length > 0) site.draft.addRule(site.globs, { redact }, section, site.subject);
+  if (redact.length > 0) {
+    site.draft.addRule({ globs: site.globs }, { redact }, section, site.subject);
+  }
   for (const each of sectionsOf(section, 'replace')) {
     const pattern = re2Of(valueOf(each, 'expression') ?? '');
     const text = textOf(valueOf(each, 'replace'));
-    site.draft.addRule(site.globs, { redact: { pattern, with: text } }, each, site.subject);
+    site.draft.addRule(
+      { globs: site.globs },
+      { redact: { pattern, with: text } },
+      each,
+      site.subject,
+    );
   }
   for (const place of directivesOf(section, 'keep_keys', 'renew_record', 'whitelist_keys')) {
     site.draft.note('none', place, place.key, 'fields are removed by name');
@@ -204,5 +204,10 @@ function addRenames(section: Section, site: FilterSite): void {
 
 function addSampling(interval: string | undefined, site: FilterSite): void {
   const share = 1 / Number(interval ?? Number.NaN);
-  site.draft.addRule(site.globs, { sample: Number(share.toFixed(9)) }, site.place, site.subject);
+  site.draft.addRule(
+    { globs: site.globs },
+    { sample: Number(share.toFixed(9)) },
+    site.place,
+    site.subject,
+  );
 }

@@ -34,7 +34,8 @@ export function parseFluentd(source: ConfSource, report: ReportOdd): Section {
       if (open.length <= depthMax) open.push(section);
       else report(place, 'sections are nested too deep');
     } else {
-      const [, key = '', rest = ''] = /^(\S+)\s*(.*)$/s.exec(line) ?? [];
+      const [, written = '', rest = ''] = /^("[^"]*"|\S+)\s*(.*)$/s.exec(line) ?? [];
+      const key = written.replaceAll(/^"|"$/g, '');
       const { value, lines: count } = readValue(rest, lines, index);
       index += count - 1;
       const known = withDefault(value);

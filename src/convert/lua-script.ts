@@ -29,7 +29,7 @@ export function addLua(code: string | undefined, site: FilterSite): void {
     if (pattern !== undefined) redact.push({ pattern, with: replaced });
     else draft.note('none', place, subject, `the pattern ${double ?? single}`);
   }
-  if (redact.length > 0) draft.addRule(globs, { redact }, place, subject);
+  if (redact.length > 0) draft.addRule({ globs }, { redact }, place, subject);
   const others = code.split('\n').filter((line) => !frame.test(line));
   if (redact.length === 0 || others.length > 0) {
     draft.note('none', place, subject, 'of a script only string.gsub with constants is taken over');

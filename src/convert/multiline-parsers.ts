@@ -24,7 +24,7 @@ export function takeMultiline(name: string, { multiline }: Parsers, site: Filter
   const own = multiline.get(name);
   const start = own && startOf(own);
   if (start === undefined) draft.note('none', place, subject, `${name} is not known here`);
-  else draft.addRule(globs, { firstLine: re2Of(start) }, place, `${subject} ${name}`);
+  else draft.addRule({ globs }, { firstLine: re2Of(start) }, place, `${subject} ${name}`);
 }
 
 /** The pattern of `start_state`: `rule "start_state" "/^\d/" "cont"`, or the same of YAML. */

@@ -1,8 +1,8 @@
-// Filters that both agents have, as rules: grep, parser, and the setting, renaming and removing of
-// fields.
+// Filters that both agents have, as rules: parser, and the setting, renaming and removing of
+// fields; grep is in grep-filter.ts.
 
 import type { Draft, RuleGlobs } from './draft.ts';
-import { namesOf, re2Of } from './foreign-pattern.ts';
+import { re2Of } from './foreign-pattern.ts';
 import { parserNamed } from '../known-parsers.ts';
 import { isComputed, type Place } from './section.ts';
 
@@ -25,51 +25,8 @@ export function pathOf(key: string): string {
     .replace(/^\./, '');
 }
 
-function isText(path: string): boolean {
+export function isText(path: string): boolean {
   return textKeys.has(path.toLowerCase()) && path !== 'msg';
-}
-
-/** One condition of grep. Of several that are kept, all must hold: each is a rule of its own. */
-export function addGrep(
-  site: FilterSite,
-  verb: 'drop' | 'keep',
-  { key, pattern }: { readonly key: string; readonly pattern: string },
-): void {
-  const path = pathOf(key);
-  const re2 = re2Of(pattern);
-  const [, part] = /^kubernetes\.(namespace_name|pod_name|container_name)$/.exec(path) ?? [];
-  if (part !== undefined) addContainerGrep(site, verb, { part, pattern: re2 });
-  else if (path.startsWith('kubernetes.')) {
-    site.draft.note(
-      'none',
-      site.place,
-      site.subject,
-      `${key}: write match.labels of a rule yourself`,
-    );
-  } else {
-    const condition = isText(path) ? re2 : { field: path, pattern: re2 };
-    site.draft.addRule(site.globs, { [verb]: condition }, site.place, site.subject);
-  }
-}
-
-function addContainerGrep(
-  { draft, place, subject, globs }: FilterSite,
-  verb: 'drop' | 'keep',
-  { part, pattern }: { readonly part: string; readonly pattern: string },
-): void {
-  const names = namesOf(pattern);
-  if (names === undefined || globs !== undefined) {
-    draft.note('none', place, subject, `${part} ${pattern}: write include or exclude yourself`);
-    return;
-  }
-  const prefix = { namespace_name: '', pod_name: '*/', container_name: '*/*/' }[part] ?? '';
-  const key = verb === 'drop' ? 'exclude' : 'include';
-  draft.setOption(
-    key,
-    names.map((name) => `${prefix}${name}`),
-    place,
-    subject,
-  );
 }
 
 /** How lines are parsed. */
@@ -144,7 +101,7 @@ export function addParser(site: FilterSite, { key, formats, keepsOthers }: Parse
   const timed = wanted.find(hasTime);
   const time = timed === undefined ? {} : { time: timeOf(timed) };
   site.draft.addRule(
-    site.globs,
+    { globs: site.globs },
     { parse: fielded.length === 1 ? fielded[0] : fielded, ...time },
     place,
     subject,
@@ -198,7 +155,7 @@ export function addChanges(site: FilterSite, { set, rename, remove }: FieldChang
   if (remove.length > 0) actions['remove'] = remove;
   if (Object.keys(set).length > 0) actions['set'] = set;
   if (Object.keys(actions).length > 0) {
-    site.draft.addRule(site.globs, actions, site.place, site.subject);
+    site.draft.addRule({ globs: site.globs }, actions, site.place, site.subject);
   } else if (Object.keys(rename).length > 0) {
     site.draft.note('taken', site.place, site.subject, 'the text of a line is the message already');
   }

@@ -49,11 +49,11 @@ export function takeStackdriver(section: Section, site: OutputSite): void {
       } else if (option === 'gzip') {
         if (value === 'gzip') draft.setOption('gzip', true, directive, key);
       } else if (option === 'project' && globs !== undefined) {
-        draft.addRule(globs, { project: value }, directive, key);
+        draft.addRule({ globs }, { project: value }, directive, key);
       } else draft.setOption(option, value, directive, key);
     } else if (field !== undefined) {
       if (field.usual.test(value)) draft.note('taken', directive, key, value);
-      else draft.addRule(globs, { [field.action]: { from: value } }, directive, key);
+      else draft.addRule({ globs }, { [field.action]: { from: value } }, directive, key);
     } else if (key === 'labels') takeLabels(section, site);
     else if (/(?:trace|span|http_request|insert_id|operation|source_location)\w*_key$/.test(key)) {
       const text = `${value}: the names are those of structured logging (docs/entries.md)`;
@@ -94,6 +94,6 @@ function takeLabels(section: Section, { draft, subject, globs }: OutputSite): vo
     } catch {
       draft.note('none', directive, 'labels', directive.value.slice(0, 120));
     }
-    if (Object.keys(labels).length > 0) draft.addRule(globs, { labels }, directive, subject);
+    if (Object.keys(labels).length > 0) draft.addRule({ globs }, { labels }, directive, subject);
   }
 }

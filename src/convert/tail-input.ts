@@ -142,6 +142,16 @@ export function takeJournal(section: Section, subject: string, draft: Draft): vo
   else draft.setOption('nodeJournal', true, section, subject);
 }
 
+/** A throttle drops records over a count; a limit of tailship is of bytes, and drops nothing. */
+export function noteThrottle(
+  place: Place,
+  { draft, subject }: Omit<OtherOutput, 'isStdout' | 'hasCloud'>,
+): void {
+  const text =
+    'nothing is dropped by its rate: --rate-limit GLOB=BYTES has it wait, sample of a rule drops a share';
+  draft.note('none', place, subject, text);
+}
+
 type OtherOutput = {
   readonly draft: Draft;
   readonly subject: string;

@@ -37,10 +37,20 @@ export function readPatternText(written: WrittenValue, patterns: PatternSum): st
   return compiled === undefined ? '' : text;
 }
 
-/** Each of a list counts: a text, or `{pattern, field, severity}`. */
+/** Each of a list counts: a text, `{pattern, field, severity}`, or `{all: [each of these]}`. */
 export function readConditions(written: WrittenValue, patterns: PatternSum): Condition[] {
   const items = written.items('a pattern, {field, pattern} or {severity}');
-  return items.map((item) => readCondition(item, patterns));
+  return items.map((item) => {
+    const isAll = item.isObject && Object.hasOwn(item.value as object, 'all');
+    return isAll ? readAll(item, patterns) : readCondition(item, patterns);
+  });
+}
+
+function readAll(written: WrittenValue, patterns: PatternSum): Condition {
+  const { all } = written.fields(['all'] as const);
+  const inner = all?.items('a list of conditions') ?? [];
+  const none = { pattern: undefined, field: undefined, severities: undefined };
+  return { ...none, all: inner.map((item) => readCondition(item, patterns)) };
 }
 
 function readCondition(written: WrittenValue, patterns: PatternSum): Condition {

@@ -27,6 +27,8 @@ export type Condition = {
   readonly field: FieldPath | undefined;
   /** Any of these. */
   readonly severities: readonly Severity[] | undefined;
+  /** Each of these, which have none themselves. */
+  readonly all?: readonly Condition[];
 };
 
 export const parseFormats = [

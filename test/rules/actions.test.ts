@@ -131,6 +131,12 @@ describe('drop and keep', () => {
     ["keep: ['GET', { field: path, pattern: b }]", 2],
     ["drop: '^GET /a$'", 2],
     ["drop: '^/a'", 3],
+    ["drop: { all: ['GET', '/a'] }", 2],
+    ["drop: { all: ['GET', 'healthz'] }", 3],
+    ["drop: { all: [{ field: path, pattern: '^/h' }, { severity: DEBUG }, healthz] }", 2],
+    ["drop: [{ all: ['GET', 'b'] }, { all: [path, '/b'] }]", 2],
+    ["keep: [{ all: [path, '/b'] }, 'GET']", 2],
+    ["keep: { all: [{ severity: INFO }, { field: path, pattern: '.' }] }", 1],
   ])('%s leaves %i', (rule, count) => {
     const { payloads, rules = [] } = drain(`- { ${rule} }`, lines);
     expect(payloads).toHaveLength(count);

@@ -130,6 +130,12 @@ rules:
     ['rules: [{ sample: false }]', expect.stringContaining('allowed is a share from 0 to 1')],
     ['rules: [{ sample: " " }]', expect.stringContaining('allowed is a share from 0 to 1')],
     ['rules: [{ sample: [0.5] }]', expect.stringContaining('allowed is a share from 0 to 1')],
+    [
+      'rules: [{ drop: { all: [{ all: [a], pattern: b }] } }]',
+      expect.stringContaining('drop.all[0].all is'),
+    ],
+    ['rules: [{ drop: { all: [] } }]', expect.stringContaining('allowed is a list of conditions')],
+    ['rules: [{ drop: { all: [a], field: b } }]', expect.stringContaining('drop.field is unknown')],
     ['rules: [{ drop: }]', expect.stringContaining('rules[0].drop is empty')],
     [`rules: [{ remove: [${'a, '.repeat(257)}] }]`, 'rules[0].remove has 257 of at most 256'],
     ['rules: [{ drop: &a [*a] }]', expect.stringContaining('rules[0].drop[0] is ')],

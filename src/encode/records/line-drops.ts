@@ -85,8 +85,9 @@ class Needle {
   }
 }
 
-function isOfText({ pattern, field, severities }: Condition): boolean {
-  return pattern !== undefined && field === undefined && severities === undefined;
+function isOfText({ pattern, field, severities, all }: Condition): boolean {
+  const isPattern = pattern !== undefined && field === undefined;
+  return isPattern && severities === undefined && all === undefined;
 }
 
 /** Whether every match of a pattern begins with a text that it needs. */

@@ -82,7 +82,12 @@ function severityOf({ severity, payload, streamSeverity }: RuledRecord): Severit
 type Conditions = readonly Condition[];
 type Test = (record: RuledRecord) => boolean;
 
-function createTest({ pattern, field, severities }: Condition, allowance: Allowance): Test {
+function createTest(condition: Condition, allowance: Allowance): Test {
+  const { pattern, field, severities, all } = condition;
+  if (all !== undefined) {
+    const tests = all.map((each) => createTest(each, allowance));
+    return (record) => tests.every((test) => test(record));
+  }
   const search = pattern === undefined ? undefined : new RuleSearch(pattern, allowance);
   return (record) => {
     if (search !== undefined) {
@@ -94,7 +99,8 @@ function createTest({ pattern, field, severities }: Condition, allowance: Allowa
 }
 
 /** When a condition is looked at: on the text, on fields, or on the severity. */
-function phaseOf({ field, severities }: Condition): 0 | 1 | 2 {
+function phaseOf({ field, severities, all }: Condition): number {
+  if (all !== undefined) return Math.max(...all.map(phaseOf));
   if (severities !== undefined) return 2;
   return field === undefined ? 0 : 1;
 }
