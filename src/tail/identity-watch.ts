@@ -52,23 +52,26 @@ export class IdentityWatch {
   ): boolean {
     const { fingerprintBytes, identityBytes } = limits;
     const mayHaveTime = format !== 'raw';
-    let head = readFileHead(peekFile(fd, 0, Math.min(fingerprintBytes, size)), format, complete);
+    // Nearly always one read: a start makes thousands.
+    let bytes = peekFile(fd, 0, Math.min(fingerprintBytes, size));
+    let head = readFileHead(bytes, format, complete);
     if (head?.time === undefined && mayHaveTime && size > fingerprintBytes) {
-      head = readFileHead(peekFile(fd, 0, size), format, complete);
+      bytes = peekFile(fd, 0, size);
+      head = readFileHead(bytes, format, complete);
     }
     if (head === undefined) return false;
     const mayGrow = !complete && size < identityBytes;
     if (head.time === undefined && mayHaveTime && mayGrow && this.#isEarly()) return false;
     // Where the first line is that of many files, all that is there tells them apart.
     const isTelling = head.time !== undefined && head.fingerprint === head.lineHash;
-    const toldBytes = isTelling
-      ? head.lineBytes
+    const told = isTelling
+      ? bytes.subarray(0, head.lineBytes)
       : withoutHole(peekFile(fd, 0, Math.min(size, identityBytes)));
     // Nothing but zeros: its writer may have reserved the place.
-    if (toldBytes === 0 && mayGrow && !isTelling) return false;
-    this.#hashedBytes = toldBytes;
-    this.#hash = positionHash(peekFile(fd, 0, this.#hashedBytes));
-    this.#firstHash = positionHash(peekFile(fd, 0, this.#firstBytes));
+    if (told.length === 0 && mayGrow && !isTelling) return false;
+    this.#hashedBytes = told.length;
+    this.#hash = positionHash(told);
+    this.#firstHash = positionHash(told.subarray(0, fingerprintBytes));
     this.#head = head;
     this.become(undefined, facts);
     return true;
@@ -118,9 +121,9 @@ export class IdentityWatch {
   }
 }
 
-/** How many of the bytes come before the zeros at their end, which may still be filled. */
-function withoutHole(bytes: Uint8Array): number {
+/** The bytes that come before the zeros at their end, which may still be filled. */
+function withoutHole(bytes: Uint8Array): Uint8Array {
   let end = bytes.length;
   while (end > 0 && bytes[end - 1] === 0) end -= 1;
-  return end;
+  return bytes.subarray(0, end);
 }

@@ -61,9 +61,8 @@ export class Listing {
    * @throws AgentError LINK_REFUSED; the system's error when the directory cannot be read.
    */
   *read(directory: string, liveName: string): Generator<void, void> {
-    const fd = openOwnDirectory(directory);
+    const { fd, stats: before } = openOwnDirectory(directory);
     try {
-      const before = fstatSync(fd);
       this.#stats = before;
       const named: NamedFile[] = [];
       for (const entry of readNames(`/proc/self/fd/${fd}`)) {

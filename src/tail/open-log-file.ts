@@ -47,15 +47,16 @@ export function openLogFile(path: string, roots: readonly string[]): OpenedLogFi
  * whatever is put in the place of the path.
  * @throws AgentError LINK_REFUSED when another directory lies there; the system error as it is.
  */
-export function openOwnDirectory(path: string): number {
+export function openOwnDirectory(path: string): OpenedLogFile {
   const fd = openSync(path, pathOnly);
   try {
-    if (!fstatSync(fd).isDirectory()) {
+    const stats = fstatSync(fd);
+    if (!stats.isDirectory()) {
       throw new AgentError('LINK_REFUSED', `${path} is no directory`);
     }
     const real = pathOf(fd);
     if (real !== path) throw elsewhere(path, real);
-    return fd;
+    return { fd, stats };
   } catch (error) {
     closeDescriptor(fd);
     throw error;
