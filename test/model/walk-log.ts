@@ -42,7 +42,7 @@ export type Scene = {
 };
 
 const beginnings = ['', '\n', `${'\0'.repeat(64)}\n`, 'a banner\n', 'long', '\n'.repeat(300)];
-const holeSizes = [1, 15, 16, 64, 4_096, 70_000];
+const holeSizes = [1, 15, 16, 64, 4_096, 70_000, 140_000];
 
 /** What arrives of a first record that is no numbered line. */
 export function isBeginning(text: string): boolean {
