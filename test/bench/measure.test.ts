@@ -7,22 +7,30 @@ import { measureInterval, startMeasured } from '../../bench/measure.ts';
 import { secondsBetween } from '../../src/command/process-cost.ts';
 import { eventually } from '../support/eventually.ts';
 
-/** Burns so much CPU by its own clock, in a child if asked. */
-function burn(seconds: number, inChild: boolean): { file: string; args: string[] } {
-  const loop = `const used = () => process.cpuUsage().user + process.cpuUsage().system;
-    const end = used() + ${seconds * 1e6};
-    while (used() < end);`;
-  const nested = `require('node:child_process').execFileSync(process.execPath, ['-e', ${JSON.stringify(loop)}])`;
+/**
+ * Burns 0.4 s of CPU by its own clock, in a child if asked. Each process says on stderr what it has
+ * used in all, in microseconds.
+ */
+function burn(inChild: boolean): { file: string; args: string[] } {
+  const used = 'const used = () => process.cpuUsage().user + process.cpuUsage().system;';
+  const loop = `${used} const end = used() + 400_000; while (used() < end); console.error(used());`;
+  const nested = `${used}
+    require('node:child_process').execFileSync(process.execPath, ['-e', ${JSON.stringify(loop)}]);
+    console.error(used());`;
   return { file: process.execPath, args: ['-e', inChild ? nested : loop] };
 }
 
+// What the processes say of themselves is the truth in these tests: a machine that is taken away for
+// a while bills that to whoever runs, so nobody knows beforehand what a loop or a start costs.
 test.each([false, true])('`startMeasured()` counts CPU, in a child: %s', async (inChild) => {
-  const idle = await startMeasured(burn(0, inChild)).finished;
-  const busy = await startMeasured(burn(0.4, inChild)).finished;
-  expect(idle.exitCode).toBe(0);
-  const difference = busy.cpuSeconds - idle.cpuSeconds;
-  expect(difference).toBeGreaterThan(0.3);
-  expect(difference).toBeLessThan(0.8);
+  const { exitCode, cpuSeconds, stderr } = await startMeasured(burn(inChild)).finished;
+  expect(exitCode).toBe(0);
+  const reports = stderr.trim().split('\n').map(Number);
+  expect(reports).toHaveLength(inChild ? 2 : 1);
+  const ownSeconds = reports.reduce((sum, micros) => sum + micros, 0) / 1e6;
+  // To the millisecond, a process; what ends it comes after its report.
+  expect(cpuSeconds).toBeGreaterThan(ownSeconds - 0.005);
+  expect(cpuSeconds).toBeLessThan(1.5 * ownSeconds);
 });
 
 test('`startMeasured()` sees the peak of memory that was given back', async () => {
@@ -49,8 +57,6 @@ test('`startMeasured()` hands on exit code and stderr, and stops what runs on', 
   expect(stopped.wallSeconds).toBeLessThan(30);
 });
 
-// What the process says of itself is the truth here: a machine that is taken away for a while bills
-// that to whoever runs, so nobody knows beforehand what a loop costs.
 test.each([1, 2])(
   '`measureInterval()` sees a thread that is busy for %s ms of 100',
   async (busyMs) => {
@@ -70,13 +76,19 @@ test.each([1, 2])(
     };
     try {
       await readOwnSeconds();
-      const before = await readOwnSeconds();
-      const { cpuPercentOfCore, seconds } = await measureInterval(() => [child.pid ?? 0], 2);
-      const ownPercent = (100 * ((await readOwnSeconds()) - before)) / seconds;
-      expect(ownPercent).toBeGreaterThan(0.8 * busyMs);
-      // The answers lie outside the interval: a turn of the loop or two, and their own cost.
-      expect(cpuPercentOfCore).toBeLessThan(ownPercent + 0.02);
-      expect(cpuPercentOfCore).toBeGreaterThan(0.75 * ownPercent - 0.2);
+      // The answers lie outside the interval. If the machine bills much to those, the next try
+      // tells: an interval that misses a thread misses it in each.
+      let missedPercent = Number.POSITIVE_INFINITY;
+      for (let attempt = 0; attempt < 5 && missedPercent > 0; attempt += 1) {
+        const before = await readOwnSeconds();
+        const { cpuPercentOfCore, seconds } = await measureInterval(() => [child.pid ?? 0], 2);
+        const ownPercent = (100 * ((await readOwnSeconds()) - before)) / seconds;
+        expect(ownPercent).toBeGreaterThan(0.8 * busyMs);
+        expect(cpuPercentOfCore).toBeLessThan(ownPercent + 0.02);
+        // A turn of the loop or two, and the answers' own cost.
+        missedPercent = 0.75 * ownPercent - 0.2 - cpuPercentOfCore;
+      }
+      expect(missedPercent).toBeLessThanOrEqual(0);
     } finally {
       child.kill('SIGKILL');
     }

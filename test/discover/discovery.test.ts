@@ -102,8 +102,9 @@ test('a pod that lives for 300 ms is found by its event', async () => {
     await eventually(() => expect(heard.logs.has(name)).toBe(true));
     tookMs.push(elapsedMs());
   }
-  // The best of them: on a busy machine single ones say more about the machine.
-  expect(Math.min(...tookMs)).toBeLessThan(150);
+  // The best of them: on a busy machine single ones say more about the machine. By itself
+  // this discovery never scans again.
+  expect(Math.min(...tookMs)).toBeLessThan(300);
 });
 
 test('a directory that was replaced is watched again, still with one watch', async () => {

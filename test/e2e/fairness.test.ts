@@ -20,6 +20,8 @@ const floodSeconds = isSlow ? 20 : 4;
 const floodBytesPerSecond = 10_000_000;
 const quietPods = 20;
 const quietEveryMs = 250;
+/** The kubelet's own limit for a probe. */
+const probeMs = 1_000;
 
 let scratch: string;
 let sink: Sink;
@@ -70,12 +72,13 @@ test.for(Object.keys(costlyKinds))(
       const stats = await sink.stats();
       return stats.distinct === lineCount ? stats : undefined;
     });
-    const { worstMs, failed } = await probes.end();
+    const { worstMs, failed, lateInRow } = await probes.end();
     const p99Ms = arrived.p99Ms ?? Number.NaN;
     process.stdout.write(`${kind}: p99 ${p99Ms.toFixed(0)} ms, probe ${worstMs.toFixed(0)} ms\n`);
     expect(p99Ms).toBeLessThan(5_000 + heldUpMs());
     expect(failed).toBe(0);
-    expect(worstMs).toBeLessThan(1_000);
+    // The kubelet restarts after several in a row. One may be the machine's.
+    expect(lateInRow).toBeLessThan(2);
   },
 );
 
@@ -96,12 +99,17 @@ async function writeQuiet(files: readonly string[], lineCount: number): Promise<
 function watchProbes(pid: number, probe: () => Promise<number | undefined>) {
   const ending = new AbortController();
   let worstMs = 0;
+  let lateNow = 0;
+  let lateInRow = 0;
   let failed = 0;
   const done = (async () => {
     while (!ending.signal.aborted) {
       const elapsedMs = startOwnClock(pid);
       if ((await probe()) !== 200) failed += 1;
-      worstMs = Math.max(worstMs, elapsedMs());
+      const ms = elapsedMs();
+      worstMs = Math.max(worstMs, ms);
+      lateNow = ms > probeMs ? lateNow + 1 : 0;
+      lateInRow = Math.max(lateInRow, lateNow);
       await sleep(100);
     }
   })();
@@ -109,7 +117,7 @@ function watchProbes(pid: number, probe: () => Promise<number | undefined>) {
     async end() {
       ending.abort();
       await done;
-      return { worstMs, failed };
+      return { worstMs, failed, lateInRow };
     },
   };
 }
