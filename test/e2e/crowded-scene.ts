@@ -1,5 +1,5 @@
 // A node where one pod can write below /var/log: its directory, and that of the links, hold tens of
-// thousands of files, links and foreign names. Played by crowded.test.ts and crowded.slow.test.ts.
+// thousands of files, links and foreign names.
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -20,6 +20,8 @@ export type Crowd = {
 export type CrowdedResult = {
   /** Milliseconds for which the main thread was blocked at the longest, start-up included. */
   readonly blockedMs: number;
+  /** The same of an agent that has nothing to do: what this machine takes to start one. */
+  readonly quietBlockedMs: number;
   readonly rssBytes: number;
   /** From the first line that a quiet pod writes to its entry, at the start and while names change. */
   readonly startMs: number;
@@ -44,9 +46,8 @@ export async function runCrowded(scratch: string, crowd: Crowd): Promise<Crowded
   const quiet = ['quiet-1', 'quiet-2', 'quiet-3'].map(start);
   const emulator = await startEmulatorProcess();
   const admin = await withAdmin();
+  const quietBlockedMs = await blockedOnQuietNode(path.join(scratch, 'quiet'));
   const delayFile = path.join(scratch, 'delay');
-  // A URL, since NODE_OPTIONS ends a path at its first space.
-  const preload = new URL('../support/loop-delay.ts', import.meta.url).href;
   const waitFor = async (text: string): Promise<number> => {
     const beginMs = performance.now();
     await until(`${text} has come`, async () =>
@@ -60,7 +61,7 @@ export async function runCrowded(scratch: string, crowd: Crowd): Promise<Crowded
     stateDir: path.join(scratch, 'state'),
     endpoint: emulator.url,
     flags: admin.flags,
-    under: ['env', `LOOP_DELAY_FILE=${delayFile}`, `NODE_OPTIONS=--import=${preload}`],
+    under: withLoopDelay(delayFile),
   });
   const heldUpMs = countHeldUpMs(agent.pid, emulator.pid);
   await until('it is up', async () => (await admin.probe('/livez')) === 200);
@@ -77,6 +78,7 @@ export async function runCrowded(scratch: string, crowd: Crowd): Promise<Crowded
   });
   const result = {
     blockedMs: Number(fs.readFileSync(delayFile, 'utf8')),
+    quietBlockedMs,
     rssBytes: rssOf(agent.pid),
     startMs,
     churnMs,
@@ -88,6 +90,30 @@ export async function runCrowded(scratch: string, crowd: Crowd): Promise<Crowded
   };
   await agent.stop();
   return result;
+}
+
+/** The command that writes for how long its event loop was blocked to `file`. */
+function withLoopDelay(file: string): string[] {
+  // A URL, since NODE_OPTIONS ends a path at its first space.
+  const preload = new URL('../support/loop-delay.ts', import.meta.url).href;
+  return ['env', `LOOP_DELAY_FILE=${file}`, `NODE_OPTIONS=--import=${preload}`];
+}
+
+async function blockedOnQuietNode(scratch: string): Promise<number> {
+  const kubelet = createFakeKubelet({ root: path.join(scratch, 'log'), seed: 1 });
+  const delayFile = path.join(scratch, 'delay');
+  const admin = await withAdmin();
+  const agent = startAgentProcess({
+    kubelet,
+    stateDir: path.join(scratch, 'state'),
+    endpoint: 'http://127.0.0.1:1',
+    flags: admin.flags,
+    under: withLoopDelay(delayFile),
+  });
+  await until('it is up', async () => (await admin.probe('/livez')) === 200);
+  await until('it was watched', () => fs.existsSync(delayFile));
+  await agent.stop();
+  return Number(fs.readFileSync(delayFile, 'utf8'));
 }
 
 function fill(containersDir: string, directory: string, crowd: Crowd): void {

@@ -19,11 +19,12 @@ const large = { files: 50_000, links: 100_000, foreign: 1_000_000 };
 
 test('a pod that fills its directory and that of the links with names delays nobody', async () => {
   const result = await runCrowded(scratch, isSlow ? large : small);
-  const { blockedMs, startMs, churnMs, newPodMs, heldUpMs, rssBytes, status, log } = result;
+  const { blockedMs, quietBlockedMs, startMs, churnMs, newPodMs, heldUpMs, rssBytes, status, log } =
+    result;
   process.stdout.write(
-    `${JSON.stringify({ blockedMs, startMs, churnMs, newPodMs, heldUpMs, rssBytes })}\n`,
+    `${JSON.stringify({ blockedMs, quietBlockedMs, startMs, churnMs, newPodMs, heldUpMs, rssBytes })}\n`,
   );
-  expect(blockedMs).toBeLessThan(200);
+  expect(blockedMs).toBeLessThan(Math.max(200, 3 * quietBlockedMs));
   for (const ms of [startMs, churnMs, newPodMs]) expect(ms).toBeLessThan(5_000 + heldUpMs);
   expect(rssBytes).toBeLessThan(192 * 1024 * 1024);
   expect(result.ready).toBe(200);
