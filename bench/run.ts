@@ -28,6 +28,7 @@ Scenarios (catch-up if none is named; each writes a record of its own):
   tls, gzip  20,000 lines/s to an https endpoint; compressed
   admin      20,000 lines/s while nobody asks the agent, and while it is scraped and watched
   rules      300,000 lines with each action of the rules, and without
+  journal    entries of a journal, beside journalctl piped into Node
   long       lines of 40 kB in partial lines of 16 KiB
 Else:
   all           every scenario
@@ -132,10 +133,11 @@ async function runScenario(name: string): Promise<string[]> {
   if (scenario === undefined) throw new Error(`no scenario is called ${name}; see --help`);
   const machine = describeMachine();
   const { found, missing } = pickPeers(option.only?.split(','));
-  for (const peer of missing) {
+  for (const peer of scenario.hasOwnPeers === true ? [] : missing) {
     console.error(`${peer.name} is left out, it is not installed: ${peer.installHint}`);
   }
   const canTakePart = (peer: FoundPeer) =>
+    scenario.hasOwnPeers !== true &&
     (peer.canFollow || scenario.follows !== true) &&
     (peer.canGzip || scenario.gzip !== true) &&
     (peer.isPlainOnly !== true || scenario.https !== true);

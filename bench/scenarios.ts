@@ -5,6 +5,7 @@ import { type CatchUpRow, runCatchUp, tabulateCatchUp } from './catch-up.ts';
 import { drawBars, drawCurves } from './chart.ts';
 import type { CorpusKind } from './corpus.ts';
 import { runIdle, tabulateIdle } from './idle.ts';
+import { runJournal, tabulateJournal } from './journal.ts';
 import { type LiveRow, runLive, tabulateLive } from './live.ts';
 import type { Rated } from './gates.ts';
 import type { Place } from './peer-run.ts';
@@ -41,6 +42,8 @@ type Scenario = {
   readonly gzip?: true;
   /** Whether only peers that follow files take part. */
   readonly follows?: true;
+  /** None of the usual peers takes part. */
+  readonly hasOwnPeers?: true;
   readonly run: (
     name: string,
     peers: readonly FoundPeer[],
@@ -246,6 +249,26 @@ const rules: Scenario = {
   },
 };
 
+const journal: Scenario = {
+  hasOwnPeers: true,
+  async run(scenario, _peers, wishes, place) {
+    const options = {
+      entryCount: wishes.lines ?? 100_000,
+      rounds: wishes.rounds ?? 5,
+      spreadMax: wishes.spread,
+    };
+    const rows = await runJournal(options, place);
+    const about =
+      `A journal of ${options.entryCount} entries of 20 fields, written by systemd-journal-remote, ` +
+      `is shipped once; medians of ${options.rounds} rounds, ${inPairs}; every run delivered every ` +
+      'entry exactly once. CPU is user and system of all processes of the peer, without start-up, ' +
+      'which is the median of the same peer on a journal of 2,000 entries.';
+    const figures = { options, rows };
+    const table = tabulateJournal(rows);
+    return { scenario, about, table, charts: [], figures, rated: [], liveRows: [] };
+  },
+};
+
 /** Every scenario, in the order of `all`. */
 export const scenarios: Readonly<Record<string, Scenario>> = {
   'catch-up': catchUp({ lines: 500_000, kinds: ['text', 'json', 'mixed'] }),
@@ -258,5 +281,6 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   gzip: live({ rates: [20_000], files: 50, gzip: true }),
   admin,
   rules,
+  journal,
   long: catchUp({ lines: 5_000, kinds: ['long'] }),
 };

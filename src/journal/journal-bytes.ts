@@ -8,7 +8,8 @@ export class JournalCorrupt extends Error {
   override readonly name = 'JournalCorrupt';
 }
 
-const blocksMax = 64;
+/** Entries and their own fields lie one after the other; what they share is kept as fields. */
+const blocksMax = 16;
 /** Offsets are 64 bits wide; a file of 2^53 bytes does not exist. */
 const highWordMax = 0x1f_ffff;
 
@@ -18,6 +19,8 @@ export class JournalBytes {
   readonly #fd: number;
   readonly #blockBytes: number;
   readonly #blocks = new Map<number, Buffer>();
+  /** Of the blocks, in their order. */
+  readonly #memories: Buffer[] = [];
   #bytes: Buffer = Buffer.alloc(0);
 
   /** `blockBytes`: small blocks for a look at few entries, large ones for many. */
@@ -69,12 +72,8 @@ export class JournalBytes {
   #block(index: number): Buffer {
     const known = this.#blocks.get(index);
     if (known !== undefined) return known;
-    if (this.#blocks.size >= blocksMax) {
-      const [oldest] = this.#blocks.keys();
-      this.#blocks.delete(oldest ?? 0);
-    }
     const start = index * this.#blockBytes;
-    const block = Buffer.allocUnsafeSlow(Math.min(this.#blockBytes, this.size - start));
+    const block = this.#memory().subarray(0, Math.min(this.#blockBytes, this.size - start));
     let done = 0;
     while (done < block.length) {
       const bytes = readSync(this.#fd, block, done, block.length - done, start + done);
@@ -84,5 +83,19 @@ export class JournalBytes {
     const whole = block.subarray(0, done);
     this.#blocks.set(index, whole);
     return whole;
+  }
+
+  /** That of the oldest block where there are enough, so that none becomes garbage. */
+  #memory(): Buffer {
+    if (this.#memories.length < blocksMax) {
+      const memory = Buffer.allocUnsafeSlow(this.#blockBytes);
+      this.#memories.push(memory);
+      return memory;
+    }
+    const [oldest] = this.#blocks.keys();
+    this.#blocks.delete(oldest ?? 0);
+    const memory = this.#memories.shift()!;
+    this.#memories.push(memory);
+    return memory;
   }
 }

@@ -17,6 +17,8 @@ const fieldBytesMax = 1024 * 1024;
 const cachedFieldsMax = 16_384;
 /** Longer ones are hardly shared, and would fill the cache. */
 const cachedBytesMax = 512;
+/** In a DATA object: the number of entries that it is in, 64 bits of which the low ones say all. */
+const entryCountAt = 56;
 
 export type JournalField = {
   readonly name: string;
@@ -63,8 +65,10 @@ export class JournalFields {
     if (file.bytes[head] !== dataType || size < this.#payloadAt) {
       throw new JournalCorrupt(`no field at ${offset}`);
     }
+    const isShared = file.bytes.readUInt32LE(head + entryCountAt) !== 1;
     const field = this.#parse(offset + this.#payloadAt, size - this.#payloadAt, flags);
-    if (size <= cachedBytesMax) {
+    // One that a single entry has would only live on to be copied by the garbage collector.
+    if (size <= cachedBytesMax && isShared) {
       if (this.#fields.size >= cachedFieldsMax) this.#fields.clear();
       this.#fields.set(offset, field);
     }

@@ -58,6 +58,9 @@ export class JournalFile {
   readonly #file: JournalBytes;
   readonly #itemBytes: number;
   readonly #entryItemBytes: number;
+  /** Of one entry; used again for each. */
+  readonly #offsets: number[] = [];
+  readonly #entryFields: JournalField[] = [];
   #corruptEntries = 0;
   #corruptTail = 0;
   #hint: ArrayHint | undefined;
@@ -260,20 +263,15 @@ export class JournalFile {
     const seqnum = file.uint64(head + 16);
     const realtimeMicros = file.uint64(head + 24);
     const items = file.seek(offset + entryItemsAt, count * this.#entryItemBytes);
-    const { bytes } = file; // Reading the fields moves the file's own window on.
-    const fields: JournalField[] = [];
+    // Reading the fields moves the window on, so all offsets are taken first.
+    const offsets = this.#offsets;
     for (let index = 0; index < count; index += 1) {
       const at = items + index * this.#entryItemBytes;
-      fields.push(
-        this.fields.at(this.#entryItemBytes === 4 ? bytes.readUInt32LE(at) : uint64Of(bytes, at)),
-      );
+      offsets[index] = this.#entryItemBytes === 4 ? file.bytes.readUInt32LE(at) : file.uint64(at);
     }
+    const fields = this.#entryFields;
+    fields.length = count;
+    for (let index = 0; index < count; index += 1) fields[index] = this.fields.at(offsets[index]!);
     return { offset, seqnum, realtimeMicros, fields };
   }
-}
-
-function uint64Of(bytes: Buffer, at: number): number {
-  const value = bytes.readUInt32LE(at + 4) * 0x1_0000_0000 + bytes.readUInt32LE(at);
-  if (!Number.isSafeInteger(value)) throw new JournalCorrupt('a number is out of range');
-  return value;
 }

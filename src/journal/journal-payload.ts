@@ -4,25 +4,36 @@
 import type { JournalField } from './journal-fields.ts';
 
 export class PayloadWriter {
-  /** By `nameIndex`: the entry in which the name was last seen. */
-  #seenIn: number[] = [];
-  #entry = 0;
+  /** By `nameIndex`: where in the entry the name was last seen. */
+  readonly #placeOf: number[] = [];
+  /** Of the entry before. */
+  readonly #fields: JournalField[] = [];
+  /** Its text up to each of the fields. */
+  readonly #texts: string[] = [];
 
-  /** The JSON object of the fields, with its braces. */
+  /**
+   * The JSON object of the fields, with its braces. Entries of a process begin with the same ten or
+   * twenty fields, whose text is written once.
+   */
   write(fields: readonly JournalField[]): string {
-    this.#entry += 1;
-    let text = '';
-    let repeated = false;
-    for (const { nameIndex, member, isHidden } of fields) {
-      if (isHidden) continue;
-      if (this.#seenIn[nameIndex] === this.#entry) {
-        repeated = true;
-        continue;
+    let place = 0;
+    while (place < fields.length && fields[place] === this.#fields[place]) place += 1;
+    let text = place === 0 ? '' : (this.#texts[place - 1] ?? '');
+    this.#fields.length = fields.length;
+    for (; place < fields.length; place += 1) {
+      const field = fields[place]!;
+      const { nameIndex, member, isHidden } = field;
+      const seenAt = this.#placeOf[nameIndex];
+      if (seenAt !== undefined && seenAt < place && fields[seenAt]?.nameIndex === nameIndex) {
+        this.#fields.length = 0;
+        return `{${writeGrouped(fields)}}`;
       }
-      this.#seenIn[nameIndex] = this.#entry;
-      text += text === '' ? member : `,${member}`;
+      this.#placeOf[nameIndex] = place;
+      this.#fields[place] = field;
+      if (!isHidden) text += text === '' ? member : `,${member}`;
+      this.#texts[place] = text;
     }
-    return `{${repeated ? writeGrouped(fields) : text}}`;
+    return `{${text}}`;
   }
 }
 

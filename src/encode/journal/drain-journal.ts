@@ -172,6 +172,10 @@ class LogsOfUnits {
   /** undefined: not shipped; a name: the task ends there. */
   readonly #byUnit = new Map<string, JournalLogDrain | string | undefined>();
   readonly #byName = new Map<string, JournalLogDrain>();
+  /** Of the entry before, whose unit the next one is mostly of. */
+  #place = 0;
+  #field: JournalField | undefined;
+  #log: JournalLogDrain | string | undefined;
 
   constructor(segment: JournalSegment, writer: JournalEntryWriter) {
     this.#segment = segment;
@@ -183,9 +187,14 @@ class LogsOfUnits {
   }
 
   of(fields: readonly JournalField[]): JournalLogDrain | string | undefined {
-    const json = fields.find(({ name }) => name === unitField)?.json ?? '';
+    if (fields[this.#place] === this.#field && this.#field !== undefined) return this.#log;
+    const place = fields.findIndex(({ name }) => name === unitField);
+    const json = fields[place]?.json ?? '';
     if (!this.#byUnit.has(json)) this.#byUnit.set(json, this.#open(unitOf(json)));
-    return this.#byUnit.get(json);
+    this.#place = place;
+    this.#field = fields[place];
+    this.#log = this.#byUnit.get(json);
+    return this.#log;
   }
 
   #open(unit: string | undefined): JournalLogDrain | string | undefined {
