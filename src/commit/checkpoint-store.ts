@@ -25,7 +25,10 @@ export type CheckpointStore = {
   lookup(podUid: string, container: string): Checkpoint[];
   /** The container is there: its checkpoints outlive `forgetUnclaimed`. */
   claim(podUid: string, container: string): void;
-  /** In memory at once, in the file with the next flush; the last one of a key wins. */
+  /**
+   * In memory at once, in the file with the next flush; the last one of a key wins. It is kept, not
+   * copied: nobody changes it any more.
+   */
   put(checkpoint: Checkpoint): void;
   /** The file is gone for good. */
   forget(key: CheckpointKey): void;
@@ -107,10 +110,8 @@ class FileBackedStore implements CheckpointStore {
     this.#unclaimed.delete(key);
     const known = this.#containers.get(key)?.get(fileKey(checkpoint));
     if (known !== undefined && isSame(known, checkpoint)) return;
-    // A copy: the caller may go on counting in its own object.
-    const kept = { ...checkpoint };
-    this.#keep(kept);
-    this.#dirty.set(key + fileKey(kept), { put: kept });
+    this.#keep(checkpoint);
+    this.#dirty.set(key + fileKey(checkpoint), { put: checkpoint });
   }
 
   forget(key: CheckpointKey): void {

@@ -88,14 +88,6 @@ test('the last checkpoint of an identity wins, also when its offset is smaller',
   ]);
 });
 
-test('a checkpoint that changes after it was put does not change the store', () => {
-  const store = open(temporaryDirectory());
-  const counting = { ...checkpoint(1, 5) };
-  store.put(counting);
-  counting.offset = 6;
-  expect(store.lookup(counting.podUid, counting.container)[0]?.offset).toBe(5);
-});
-
 test('offsets and inodes above 32 and 53 bits survive', () => {
   const stateDir = temporaryDirectory();
   const large = checkpoint(1, Number.MAX_SAFE_INTEGER, {
