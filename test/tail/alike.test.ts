@@ -25,14 +25,13 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { limits } from '../../src/config.ts';
 import type { LineFormat } from '../../src/encode/drain-task.ts';
 import { Chain } from '../../src/tail/chain.ts';
-import { OpenFiles } from '../../src/tail/open-files.ts';
-import type { KnownOffset, TailSetup } from '../../src/tail/tail-setup.ts';
 import { acknowledgeAll } from './acknowledge.ts';
+import { makeTailSetup, OffsetStore } from './tail-fixture.ts';
 
 let root: string;
 let directory: string;
 let nowMs: number;
-let stored: KnownOffset[];
+let store: OffsetStore;
 let said: string[];
 
 beforeEach(() => {
@@ -40,7 +39,7 @@ beforeEach(() => {
   directory = join(root, 'ns_pod_uid', 'api');
   mkdirSync(directory, { recursive: true });
   nowMs = Date.now();
-  stored = [];
+  store = new OffsetStore();
   said = [];
 });
 afterEach(() => {
@@ -68,35 +67,17 @@ const live = (format: LineFormat) => join(directory, names[format]);
 const rotated = (format: LineFormat, day: number) => `${live(format)}-2026010${day}`;
 
 function startChain(format: LineFormat): Chain {
-  const setup: TailSetup = {
-    roots: [root],
-    openFiles: new OpenFiles(100),
-    from: () => 'start',
-    listUntilMs: () => Number.POSITIVE_INFINITY,
-    once: false,
-    lookup: () => stored,
-    remember: (checkpoint) => store(checkpoint),
-    forget: (_owner, key) => forget(key),
+  const setup = makeTailSetup(root, {
+    ...store.setup,
     lost: ({ reason }) => expect.fail(`lost: ${reason}`),
     report: (code) => said.push(code),
-  };
+  });
   const place = { directory, liveName: names[format], podUid: 'uid', container: 'api' };
   const chain = new Chain({ ...place, restartCount: 0, format }, setup);
   chain.addLink('link');
   look(chain);
   for (const { spool } of chain.files) spool.postpone(Number.POSITIVE_INFINITY);
   return chain;
-}
-
-function forget({ fingerprint, instance }: Pick<KnownOffset, 'fingerprint' | 'instance'>): void {
-  const isOther = (each: KnownOffset) =>
-    each.fingerprint !== fingerprint || each.instance !== instance;
-  stored = stored.filter(isOther);
-}
-
-function store(checkpoint: KnownOffset): void {
-  forget(checkpoint);
-  stored.push(checkpoint);
 }
 
 function look(chain: Chain): void {
@@ -111,7 +92,7 @@ function startWithBlankLines(format: LineFormat): Chain {
   vi.spyOn(performance, 'now').mockImplementation(() => now() + limits.identityWaitMs);
   look(chain);
   send(chain, true);
-  expect(stored.map(({ offset }) => offset)).toEqual([blank.length]);
+  expect(store.offsets.map(({ offset }) => offset)).toEqual([blank.length]);
   return chain;
 }
 
@@ -143,7 +124,7 @@ function send(chain: Chain, isAnswered: boolean, flushedAt?: number): Map<string
       }
     }
     for (const file of cut.files) {
-      if (isAnswered || file.position.readTimes.length > 0) store(file.checkpoint());
+      if (isAnswered || file.position.readTimes.length > 0) store.remember(file.checkpoint());
     }
   }
 }

@@ -24,18 +24,18 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
-import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain, type ChainCut } from '../../src/tail/chain.ts';
 import { fitHeldFiles } from '../../src/tail/held-budget.ts';
-import type { KnownOffset, Loss, TailSetup } from '../../src/tail/tail-setup.ts';
+import type { Loss, TailSetup } from '../../src/tail/tail-setup.ts';
 import { acknowledgeAll } from './acknowledge.ts';
+import { makeTailSetup, OffsetStore } from './tail-fixture.ts';
 
 let root: string;
 let directory: string;
 let nowMs: number;
 let reports: string[];
 let losses: Pick<Loss, 'reason' | 'bytes'>[];
-let remembered: KnownOffset[];
+let store: OffsetStore;
 let setup: TailSetup;
 
 beforeEach(() => {
@@ -45,21 +45,12 @@ beforeEach(() => {
   nowMs = Date.now();
   reports = [];
   losses = [];
-  remembered = [];
-  setup = {
-    roots: [root],
-    openFiles: new OpenFiles(100),
-    from: () => 'start',
-    listUntilMs: () => Number.POSITIVE_INFINITY,
-    once: false,
-    lookup: () => remembered,
-    remember: (checkpoint) => store(checkpoint),
-    forget: (_owner, { fingerprint: gone }) => {
-      remembered = remembered.filter(({ fingerprint }) => fingerprint !== gone);
-    },
+  store = new OffsetStore();
+  setup = makeTailSetup(root, {
+    ...store.setup,
     lost: ({ reason, bytes }) => losses.push({ reason, bytes }),
     report: (code) => reports.push(code),
-  };
+  });
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
@@ -69,11 +60,6 @@ const line = (text: string, second = 0) =>
 const rotated = '0.log.20240305-140721';
 
 /** As the store does. */
-function store(checkpoint: KnownOffset): void {
-  setup.forget({ podUid: '', container: '', restartCount: 0 }, checkpoint);
-  remembered.push(checkpoint);
-}
-
 function makeChain(format: 'cri' | 'raw' = 'cri'): Chain {
   const place = { directory, liveName: '0.log', podUid: 'uid', container: 'api' };
   const chain = new Chain({ ...place, format, restartCount: 0 }, setup);
@@ -102,7 +88,7 @@ function readCut(cut: ChainCut): string {
 function finish(chain: Chain, cut: ChainCut): void {
   chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
   acknowledgeAll(cut);
-  for (const file of cut.files) if (file.identity !== undefined) store(file.checkpoint());
+  for (const file of cut.files) if (file.identity !== undefined) store.remember(file.checkpoint());
 }
 
 function take(chain: Chain): string {
@@ -481,7 +467,7 @@ describe('after a downtime', () => {
     take(makeChain());
     unlinkSync(path('0.log'));
     makeChain();
-    expect([remembered, reports, losses]).toEqual([[], [], []]);
+    expect([store.offsets, reports, losses]).toEqual([[], [], []]);
   });
 
   test('what is gone and was longer than it was read is told with its bytes', () => {
@@ -491,9 +477,9 @@ describe('after a downtime', () => {
     renameSync(path('0.log'), path(rotated));
     unlinkSync(path(rotated));
     writeFileSync(path('0.log'), line('b', 1));
-    expect(remembered).toHaveLength(1);
+    expect(store.offsets).toHaveLength(1);
     const chain = makeChain();
-    expect(remembered.map(({ size }) => size)).toEqual([line('b', 1).length]);
+    expect(store.offsets.map(({ size }) => size)).toEqual([line('b', 1).length]);
     expect(losses).toEqual([{ reason: 'deleted', bytes: line('unread').length }]);
     expect(take(chain)).toBe(line('b', 1));
   });

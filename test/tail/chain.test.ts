@@ -21,6 +21,7 @@ import { Chain, type ChainCut } from '../../src/tail/chain.ts';
 import type { KnownOffset, TailSetup } from '../../src/tail/tail-setup.ts';
 import { replaceOnSameInode } from '../support/reuse-inode.ts';
 import { acknowledgeAll } from './acknowledge.ts';
+import { makeTailSetup } from './tail-fixture.ts';
 
 let root: string;
 let directory: string;
@@ -36,18 +37,11 @@ beforeEach(() => {
   nowMs = Date.now();
   reports = [];
   known = [];
-  setup = {
-    roots: [root],
-    openFiles: new OpenFiles(100),
-    from: () => 'start',
-    listUntilMs: () => Number.POSITIVE_INFINITY,
-    once: false,
+  setup = makeTailSetup(root, {
     lookup: () => known,
     forget: (owner, key) => reports.push(`forget ${owner.restartCount} ${key.fingerprint}`),
-    remember: () => undefined,
-    lost: () => undefined,
     report: (code) => reports.push(code),
-  };
+  });
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 

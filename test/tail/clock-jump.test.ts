@@ -9,6 +9,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { steadyNowMs } from '../../src/steady-clock.ts';
 import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain } from '../../src/tail/chain.ts';
+import { makeTailSetup } from './tail-fixture.ts';
 
 const hourMs = 3_600_000;
 let directory: string;
@@ -42,18 +43,9 @@ test.each([hourMs, -hourMs])('a clock that jumps by %i ms hides no file', (byMs)
   const place = { directory, liveName: '0.log', podUid: 'u', container: 'c', restartCount: 0 };
   const chain = new Chain(
     { ...place, format: 'cri' },
-    {
-      roots: [join(directory, '..')],
+    makeTailSetup(join(directory, '..'), {
       openFiles: new OpenFiles(9),
-      from: () => 'start',
-      listUntilMs: () => Number.POSITIVE_INFINITY,
-      once: false,
-      lookup: () => [],
-      remember: () => undefined,
-      forget: () => undefined,
-      lost: () => undefined,
-      report: () => undefined,
-    },
+    }),
   );
   chain.addLink('x');
   chain.look(steadyNowMs());

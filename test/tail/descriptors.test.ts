@@ -17,11 +17,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
 import { steadyNowMs } from '../../src/steady-clock.ts';
-import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import { Spooler } from '../../src/tail/spooler.ts';
 import type { TailSetup } from '../../src/tail/tail-setup.ts';
 import { FaultyFs } from '../support/faulty-fs.ts';
+import { makeTailSetup } from './tail-fixture.ts';
 
 const rotated = '0.log.20240305-140721';
 const stepsMax = 12;
@@ -54,18 +54,10 @@ const line = (text: string, second: number) =>
   `2024-03-05T14:07:${String(second).padStart(2, '0')}.000000001Z stdout F ${text}\n`;
 
 function makeSetup(): TailSetup {
-  return {
-    roots: [join(root, 'pods')],
-    openFiles: new OpenFiles(100),
-    from: () => 'start',
-    listUntilMs: () => Number.POSITIVE_INFINITY,
-    once: false,
-    lookup: () => [],
-    remember: () => undefined,
-    forget: () => undefined,
+  return makeTailSetup(join(root, 'pods'), {
     lost: ({ reason }) => lost.push(reason),
     report: (code, text) => reports.push(`${code} ${text}`),
-  };
+  });
 }
 
 type Scene = { readonly chain: Chain; readonly setup: TailSetup; readonly spooler: Spooler };

@@ -22,15 +22,16 @@ import { limits } from '../../src/config.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Spooler } from '../../src/tail/spooler.ts';
-import type { KnownOffset, Loss, TailSetup } from '../../src/tail/tail-setup.ts';
+import type { Loss } from '../../src/tail/tail-setup.ts';
 import { FaultyFs } from '../support/faulty-fs.ts';
 import { acknowledgeAll } from './acknowledge.ts';
+import { makeTailSetup, OffsetStore } from './tail-fixture.ts';
 
 let root: string;
 let directory: string;
 let nowMs: number;
 let losses: Pick<Loss, 'reason' | 'bytes'>[];
-let stored: KnownOffset[];
+let store: OffsetStore;
 let openFiles: OpenFiles;
 let reports: string[];
 
@@ -40,7 +41,7 @@ beforeEach(() => {
   mkdirSync(directory, { recursive: true });
   nowMs = Date.now();
   losses = [];
-  stored = [];
+  store = new OffsetStore();
   openFiles = new OpenFiles(100);
   reports = [];
 });
@@ -53,34 +54,17 @@ const rotated = '0.log.20240305-140721';
 const looksMax = 40;
 
 function makeChain(): Chain {
-  const setup: TailSetup = {
-    roots: [root],
+  const setup = makeTailSetup(root, {
+    ...store.setup,
     openFiles,
-    from: () => 'start',
-    listUntilMs: () => Number.POSITIVE_INFINITY,
-    once: false,
-    lookup: () => stored,
-    remember: (checkpoint) => store(checkpoint),
-    forget: (_owner, key) => forget(key),
     lost: ({ reason, bytes }) => losses.push({ reason, bytes }),
     report: (code) => reports.push(code),
-  };
+  });
   const place = { directory, liveName: '0.log', podUid: 'uid', container: 'api' };
   const chain = new Chain({ ...place, format: 'cri', restartCount: 0 }, setup);
   chain.addLink('link');
   chain.look(nowMs);
   return chain;
-}
-
-function forget({ fingerprint, instance }: Pick<KnownOffset, 'fingerprint' | 'instance'>): void {
-  const isOther = (each: KnownOffset) =>
-    each.fingerprint !== fingerprint || each.instance !== instance;
-  stored = stored.filter(isOther);
-}
-
-function store(checkpoint: KnownOffset): void {
-  forget(checkpoint);
-  stored.push(checkpoint);
 }
 
 function look(chain: Chain): void {
@@ -96,7 +80,7 @@ function take(chain: Chain, bytesMax = 1e9): string {
   });
   chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
   acknowledgeAll(cut);
-  for (const file of cut.files) if (file.identity !== undefined) store(file.checkpoint());
+  for (const file of cut.files) if (file.identity !== undefined) store.remember(file.checkpoint());
   return texts.join('');
 }
 
@@ -146,7 +130,7 @@ test('after a start a broken .gz in place of a file that was known is counted on
   writeFileSync(path(rotated), line('one') + line('two', 1));
   const before = makeChain();
   take(before, line('one').length);
-  stored = before.files.map((file) => file.checkpoint());
+  store.replaceAll(before.files.map((file) => file.checkpoint()));
   before.close();
   unlinkSync(path(rotated));
   writeFileSync(path(`${rotated}.gz`), 'no gzip');
@@ -172,12 +156,12 @@ test('what was cut off is told once, also when the agent is killed then', () => 
   writeFileSync(path('0.log'), line('one') + line('two', 1));
   const before = makeChain();
   take(before, line('one').length);
-  stored = before.files.map((file) => file.checkpoint());
-  const known = stored;
+  store.replaceAll(before.files.map((file) => file.checkpoint()));
+  const known = store.offsets;
   truncateSync(path('0.log'));
   for (let times = 0; times < looksMax; times += 1) look(before);
   expect(losses).toEqual([{ reason: 'truncated', bytes: line('two', 1).length }]);
-  expect(stored).not.toEqual(known);
+  expect(store.offsets).not.toEqual(known);
   before.close();
   const chain = makeChain();
   for (let times = 0; times < looksMax; times += 1) look(chain);
@@ -189,7 +173,7 @@ test('what was cut off while no agent ran is read from its copy, and not lost', 
   writeFileSync(path('0.log'), line('one') + line('two', 1));
   const before = makeChain();
   take(before, line('one').length);
-  stored = before.files.map((file) => file.checkpoint());
+  store.replaceAll(before.files.map((file) => file.checkpoint()));
   before.close();
   copyFileSync(path('0.log'), path(rotated));
   truncateSync(path('0.log'));
@@ -222,7 +206,7 @@ test.each(['ENOENT', 'EMFILE', 'EIO'])(
     for (let failAt = code === 'ENOENT' ? 2 : 1; failAt < 20; failAt += 1) {
       rmSync(directory, { recursive: true });
       mkdirSync(directory);
-      stored = [];
+      store.replaceAll([]);
       writeFileSync(path('0.log'), line('one') + line('two', 1));
       const chain = makeChain();
       for (const file of chain.files) file.close();
@@ -259,7 +243,7 @@ test('a closed file whose inode number is given to the next live one was not tru
     expect(reports).toEqual([]);
     chain.close();
     if (isReused || tries === 50) return;
-    stored = [];
+    store.replaceAll([]);
     for (const name of ['0.log', `${rotated}.gz`]) rmSync(path(name));
   }
 });

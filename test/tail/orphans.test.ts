@@ -22,6 +22,7 @@ import { fitHeldFiles } from '../../src/tail/held-budget.ts';
 import { Spooler } from '../../src/tail/spooler.ts';
 import type { KnownOffset, TailSetup } from '../../src/tail/tail-setup.ts';
 import { FaultyFs, type CallKind } from '../support/faulty-fs.ts';
+import { makeTailSetup } from './tail-fixture.ts';
 
 const callsMax = 300;
 
@@ -55,18 +56,11 @@ function fresh(): void {
   lost = [];
   stored = [];
   nowMs = steadyNowMs() - 10_000;
-  setup = {
-    roots: [join(root, 'pods')],
-    openFiles: new OpenFiles(100),
-    from: () => 'start',
-    listUntilMs: () => Number.POSITIVE_INFINITY,
-    once: false,
+  setup = makeTailSetup(join(root, 'pods'), {
     lookup: () => stored,
-    remember: () => undefined,
-    forget: () => undefined,
     lost: ({ reason, bytes }) => lost.push({ reason, bytes }),
     report: (code, text) => reports.push(`${code} ${text}`),
-  };
+  });
 }
 
 const line = (number: number) =>

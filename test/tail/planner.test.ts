@@ -4,13 +4,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
-import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import { giveTurnBack, Planner, type Plan } from '../../src/tail/planner.ts';
-import type { TailSetup } from '../../src/tail/tail-setup.ts';
 import { TailedContainer } from '../../src/tail/tailed-container.ts';
 import { noRule } from '../../src/tail/reading-rules.ts';
 import { createTemplate } from '../../src/encode/entries/entry-template.ts';
+import { makeTailSetup } from './tail-fixture.ts';
 
 const nodeIdentity = { project: 'p', location: 'l', cluster: 'c', node: 'n' };
 const context = {
@@ -35,18 +34,7 @@ function makeContainer(name: string, bytes: number): TailedContainer {
   const directory = join(root, name);
   mkdirSync(directory);
   writeFileSync(join(directory, '0.log'), line.repeat(Math.ceil(bytes / line.length)));
-  const setup: TailSetup = {
-    roots: [root],
-    openFiles: new OpenFiles(100),
-    from: () => 'start',
-    listUntilMs: () => Number.POSITIVE_INFINITY,
-    once: false,
-    lookup: () => [],
-    forget: () => undefined,
-    remember: () => undefined,
-    lost: () => undefined,
-    report: () => undefined,
-  };
+  const setup = makeTailSetup(root);
   const chain = new Chain(
     { directory, liveName: '0.log', format: 'cri', podUid: name, container: 'c', restartCount: 0 },
     setup,

@@ -23,6 +23,7 @@ import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import { Spooler } from '../../src/tail/spooler.ts';
 import type { TailSetup } from '../../src/tail/tail-setup.ts';
+import { makeTailSetup } from './tail-fixture.ts';
 
 const MiB = 1024 * 1024;
 
@@ -39,18 +40,11 @@ beforeEach(() => {
   lost = [];
   reports = [];
   nowMs = steadyNowMs();
-  setup = {
-    roots: [join(root, 'pods')],
+  setup = makeTailSetup(join(root, 'pods'), {
     openFiles: new OpenFiles(1_000),
-    from: () => 'start',
-    listUntilMs: () => Number.POSITIVE_INFINITY,
-    once: false,
-    lookup: () => [],
-    remember: () => undefined,
-    forget: () => undefined,
     lost: ({ reason, bytes }) => lost.push({ reason, bytes }),
     report: (_code, text) => reports.push(text),
-  };
+  });
   const report = (_code: string, text: string) => reports.push(text);
   spooler = new Spooler({ directory: join(root, 'state'), roots: setup.roots, report });
 });

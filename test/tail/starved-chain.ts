@@ -4,7 +4,7 @@
 import fs from 'node:fs';
 import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain } from '../../src/tail/chain.ts';
-import type { TailSetup } from '../../src/tail/tail-setup.ts';
+import { makeTailSetup } from './tail-fixture.ts';
 
 const [, , root = '', directory = ''] = process.argv;
 const held: number[] = [];
@@ -14,18 +14,7 @@ try {
   // None is left.
 }
 const file = { directory, liveName: '0.log', format: 'cri', podUid: 'u', container: 'c' } as const;
-const setup: TailSetup = {
-  roots: [root],
-  openFiles: new OpenFiles(9),
-  from: () => 'start',
-  listUntilMs: () => Number.POSITIVE_INFINITY,
-  once: false,
-  lookup: () => [],
-  remember: () => undefined,
-  forget: () => undefined,
-  lost: () => undefined,
-  report: () => undefined,
-};
+const setup = makeTailSetup(root, { openFiles: new OpenFiles(9) });
 const chain = new Chain({ ...file, restartCount: 0 }, setup);
 chain.addLink('x');
 chain.look(1);

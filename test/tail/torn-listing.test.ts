@@ -9,7 +9,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { limits } from '../../src/config.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import { OpenFiles } from '../../src/tail/open-files.ts';
-import type { KnownOffset, Loss, TailSetup } from '../../src/tail/tail-setup.ts';
+import type { KnownOffset, Loss } from '../../src/tail/tail-setup.ts';
+import { makeTailSetup } from './tail-fixture.ts';
 
 let directory: string;
 let nowMs: number;
@@ -37,18 +38,12 @@ function write(...fileNames: readonly string[]): void {
 
 /** `pauses`: a listing takes only a few hundred names and files a look. */
 function makeChain({ openMax = 1_000, pauses = (): boolean => true } = {}): Chain {
-  const setup: TailSetup = {
-    roots: [join(directory, '../..')],
+  const setup = makeTailSetup(join(directory, '../..'), {
     openFiles: new OpenFiles(openMax),
-    from: () => 'start',
     listUntilMs: () => (pauses() ? 0 : Number.POSITIVE_INFINITY),
-    once: false,
     lookup: () => stored,
-    remember: () => undefined,
-    forget: () => undefined,
     lost: ({ reason, bytes }) => losses.push({ reason, bytes }),
-    report: () => undefined,
-  };
+  });
   const place = { directory, liveName: '0.log', podUid: 'uid', container: 'api' };
   const chain = new Chain({ ...place, format: 'cri', restartCount: 0 }, setup);
   chain.addLink('link');

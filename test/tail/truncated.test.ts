@@ -18,15 +18,14 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { limits } from '../../src/config.ts';
 import type { LineFormat } from '../../src/encode/drain-task.ts';
 import { Chain } from '../../src/tail/chain.ts';
-import { OpenFiles } from '../../src/tail/open-files.ts';
-import type { KnownOffset, TailSetup } from '../../src/tail/tail-setup.ts';
 import { acknowledgeAll } from './acknowledge.ts';
+import { makeTailSetup, OffsetStore } from './tail-fixture.ts';
 
 let root: string;
 let directory: string;
 let nowMs: number;
 let said: string[];
-let stored: KnownOffset[];
+let store: OffsetStore;
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'truncated-'));
@@ -34,7 +33,7 @@ beforeEach(() => {
   mkdirSync(directory, { recursive: true });
   nowMs = Date.now();
   said = [];
-  stored = [];
+  store = new OffsetStore();
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
@@ -59,34 +58,16 @@ function makeLog(format: LineFormat) {
 }
 
 function startChain(format: LineFormat): Chain {
-  const setup: TailSetup = {
-    roots: [root],
-    openFiles: new OpenFiles(100),
-    from: () => 'start',
-    listUntilMs: () => Number.POSITIVE_INFINITY,
-    once: false,
-    lookup: () => stored,
-    remember: (checkpoint) => store(checkpoint),
-    forget: (_owner, key) => forget(key),
+  const setup = makeTailSetup(root, {
+    ...store.setup,
     lost: ({ reason, bytes }) => said.push(`LINES_LOST ${reason} ${bytes}`),
     report: (code) => said.push(code),
-  };
+  });
   const place = { directory, liveName: names[format], podUid: 'uid', container: 'api' };
   const chain = new Chain({ ...place, restartCount: 0, format }, setup);
   chain.addLink('link');
   look(chain);
   return chain;
-}
-
-function forget({ fingerprint, instance }: Pick<KnownOffset, 'fingerprint' | 'instance'>): void {
-  const isOther = (each: KnownOffset) =>
-    each.fingerprint !== fingerprint || each.instance !== instance;
-  stored = stored.filter(isOther);
-}
-
-function store(checkpoint: KnownOffset): void {
-  forget(checkpoint);
-  stored.push(checkpoint);
 }
 
 function look(chain: Chain): void {
@@ -102,7 +83,7 @@ function take(chain: Chain, bytesMax = 1e9): string {
   });
   chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
   acknowledgeAll(cut);
-  for (const file of cut.files) if (file.identity !== undefined) store(file.checkpoint());
+  for (const file of cut.files) if (file.identity !== undefined) store.remember(file.checkpoint());
   return texts.join('');
 }
 

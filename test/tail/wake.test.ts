@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { limits } from '../../src/config.ts';
-import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import type { TailSetup } from '../../src/tail/tail-setup.ts';
 import { acknowledgeAll } from './acknowledge.ts';
@@ -12,6 +11,7 @@ import { restoreTemplate } from '../../src/encode/entries/entry-template.ts';
 import { TailedContainer } from '../../src/tail/tailed-container.ts';
 import { WakeList } from '../../src/tail/wake.ts';
 import { eventually } from '../support/eventually.ts';
+import { makeTailSetup } from './tail-fixture.ts';
 
 const tickMs = 1_000;
 const partialFlushMs = 5_000;
@@ -24,18 +24,7 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'wake-'));
   nowMs = Date.now();
   list = new WakeList(tickMs);
-  setup = {
-    roots: [root],
-    openFiles: new OpenFiles(100),
-    from: () => 'start',
-    listUntilMs: () => Number.POSITIVE_INFINITY,
-    once: false,
-    lookup: () => [],
-    forget: () => undefined,
-    remember: () => undefined,
-    lost: () => undefined,
-    report: () => undefined,
-  };
+  setup = makeTailSetup(root);
 });
 afterEach(() => {
   list.close();
