@@ -1,8 +1,8 @@
 // A loss in the bad hour, traced: page, `top`, metrics and log say when, whose, how much and why.
 
 import fs from 'node:fs';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { makeScratch, stopAll, until } from '../support/agent-process.ts';
+import { expect, test } from 'vitest';
+import { until } from '../support/agent-process.ts';
 import { useBrowser, whyNoBrowser } from '../support/browser.ts';
 import {
   bytesOnDisk,
@@ -14,20 +14,12 @@ import {
   workloadOf,
   type Incident,
 } from '../support/incident.ts';
+import { useScratch } from '../support/scene.ts';
 
 const pods = ['cart', 'checkout', 'frontend'];
 const { open } = whyNoBrowser === '' ? useBrowser() : { open: undefined };
 
-let scratch: ReturnType<typeof makeScratch>;
-
-beforeEach(() => {
-  scratch = makeScratch();
-});
-
-afterEach(async () => {
-  await stopAll();
-  scratch.remove();
-});
+const scratch = useScratch();
 
 /** The log of `cart` is truncated in an outage; `checkout` writes what is refused. */
 async function loseSome(incident: Incident): Promise<number> {

@@ -1,7 +1,7 @@
 // A node of 300 containers in an outage: what is shown stays right, and costs next to nothing.
 
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { makeScratch, stopAll, until } from '../support/agent-process.ts';
+import { expect, test } from 'vitest';
+import { until } from '../support/agent-process.ts';
 import {
   bytesOnDisk,
   containerOf,
@@ -12,22 +12,14 @@ import {
   topOf,
   workloadOf,
 } from '../support/incident.ts';
+import { useScratch } from '../support/scene.ts';
 
 const pods = Array.from({ length: 300 }, (_, index) => `pod-${index}`);
 const flooder = 'pod-211';
 const answersMax = 10;
 const answerMicrosMax = 5_000;
 
-let scratch: ReturnType<typeof makeScratch>;
-
-beforeEach(() => {
-  scratch = makeScratch();
-});
-
-afterEach(async () => {
-  await stopAll();
-  scratch.remove();
-});
+const scratch = useScratch();
 
 test('300 containers: the flood is first, all is counted, an answer takes below 5 ms', async () => {
   const incident = await startIncident({

@@ -1,9 +1,9 @@
 // What page, `top` and metrics say of rates, errors and costs in the bad hour, held against what
 // was written: a flood while the API throttles, an outburst of errors, a restart with a backlog.
 
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
-import { makeScratch, stopAll, until } from '../support/agent-process.ts';
+import { until } from '../support/agent-process.ts';
 import { useBrowser, whyNoBrowser } from '../support/browser.ts';
 import {
   bytesOnDisk,
@@ -16,20 +16,12 @@ import {
   workloadOf,
   type Incident,
 } from '../support/incident.ts';
+import { useScratch } from '../support/scene.ts';
 
 const pods = ['cart', 'checkout', 'frontend', 'ledger', 'search', 'fraud', 'mail', 'report'];
 const flooder = 'checkout';
 
-let scratch: ReturnType<typeof makeScratch>;
-
-beforeEach(() => {
-  scratch = makeScratch();
-});
-
-afterEach(async () => {
-  await stopAll();
-  scratch.remove();
-});
+const scratch = useScratch();
 
 /** Writes until the test is over, or the result is called. */
 function write(incident: Incident, pod: string, linesPerSecond: number): () => Promise<unknown> {

@@ -1,9 +1,9 @@
 // An incident as it happens: one pod floods, the API throttles, one entry is poison. What metrics,
 // page and `top` say is held against what was written.
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { accountLines } from '../../src/emulator/kubelet/log-account.ts';
-import { makeScratch, stopAll, until } from '../support/agent-process.ts';
+import { until } from '../support/agent-process.ts';
 import { entriesOf } from '../support/agent-status.ts';
 import { useBrowser, whyNoBrowser } from '../support/browser.ts';
 import {
@@ -15,22 +15,14 @@ import {
   topOf,
   type Incident,
 } from '../support/incident.ts';
+import { useScratch } from '../support/scene.ts';
 
 /** Two minutes among the slow tests. */
 const throttledMs = process.env['TAILSHIP_SLOW'] === '1' ? 120_000 : 4_000;
 const floodLines = 20_000;
 const pods = ['cart', 'checkout', 'frontend'] as const;
 
-let scratch: ReturnType<typeof makeScratch>;
-
-beforeEach(() => {
-  scratch = makeScratch();
-});
-
-afterEach(async () => {
-  await stopAll();
-  scratch.remove();
-});
+const scratch = useScratch();
 
 const start = (): Promise<Incident> => startIncident({ root: scratch.path, pods });
 

@@ -2,19 +2,11 @@
 // whose path has a space in it.
 
 import fs from 'node:fs';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { makeScratch, startCommand, stopAll, until } from '../support/agent-process.ts';
+import { describe, expect, test } from 'vitest';
+import { startCommand, until } from '../support/agent-process.ts';
+import { useScratch } from '../support/scene.ts';
 
-let scratch: ReturnType<typeof makeScratch>;
-
-beforeEach(() => {
-  scratch = makeScratch();
-});
-
-afterEach(async () => {
-  await stopAll();
-  scratch.remove();
-});
+const scratch = useScratch();
 
 const free = ['--port=0', '--admin-address=127.0.0.1:0'];
 const clean = /^written [1-9]\d*, lost 0, doubled 0, out of order 0, altered 0$/;

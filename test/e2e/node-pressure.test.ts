@@ -4,33 +4,23 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import {
-  makeScratch,
   startAgentProcess,
   startCommand,
   startEmulatorProcess,
-  stopAll,
   until,
 } from '../support/agent-process.ts';
 import { withAdmin } from '../support/agent-status.ts';
+import { useScratch } from '../support/scene.ts';
 
 const mountNamespace = ['unshare', '--mount', 'sh', '-c'];
 const whereMounted = '/proc/sys/net';
 const mayMount =
   spawnSync('unshare', ['--mount', 'mount', '--bind', '/tmp', whereMounted]).status === 0;
 
-let scratch: ReturnType<typeof makeScratch>;
-
-beforeEach(() => {
-  scratch = makeScratch();
-});
-
-afterEach(async () => {
-  await stopAll();
-  scratch.remove();
-});
+const scratch = useScratch();
 
 function tree(name: string, files: Readonly<Record<string, string>>): string {
   const root = path.join(scratch.path, name);

@@ -4,43 +4,27 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
-import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import { describe, expect, test } from 'vitest';
 import { verifyShipped } from '../../src/emulator/verify/verify-shipped.ts';
-import {
-  makeScratch,
-  startAgentProcess,
-  startEmulatorProcess,
-  stopAll,
-  until,
-} from '../support/agent-process.ts';
-import type { AgentProcess, EmulatorProcess } from '../support/agent-process.ts';
+import { startAgentProcess, startEmulatorProcess, until } from '../support/agent-process.ts';
+import type { AgentProcess } from '../support/agent-process.ts';
 import { withAdmin } from '../support/agent-status.ts';
+import { type Scene, useScene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
 
-let scratch: ReturnType<typeof makeScratch>;
-let emulator: EmulatorProcess;
-let kubelet: FakeKubelet;
-let stateDir = '';
-
-beforeEach(async () => {
-  scratch = makeScratch();
-  emulator = await startEmulatorProcess();
-  kubelet = createFakeKubelet({ root: path.join(scratch.path, 'log'), seed: 4 });
-  stateDir = path.join(scratch.path, 'state');
+let scene: Scene;
+let emulator: Scene['emulator'];
+let kubelet: Scene['kubelet'];
+useScene(4, (set) => {
+  scene = set;
+  ({ emulator, kubelet } = set);
   for (const pod of ['p', 'q', 'r']) {
     kubelet.startPod({ namespace: 'ns', pod, containers: [{ name: 'c', kind: 'text' }] });
   }
 });
 
-afterEach(async () => {
-  await stopAll();
-  scratch.remove();
-});
-
 function startAgent(flags: readonly string[] = []): AgentProcess {
-  return startAgentProcess({ kubelet, stateDir, endpoint: emulator.url, flags });
+  return startAgentProcess({ ...scene.agent, flags });
 }
 
 function writeAll(lines: number): void {
@@ -171,7 +155,7 @@ describe('an entry that the API refuses', () => {
     const verdict = await verifyShipped(emulator.url, kubelet.account());
     expect(verdict).toMatchObject({ lost: 2, doubled: 0, outOfOrder: 0, altered: 0, unknown: 0 });
     expect(await agent.stop()).toBe(0);
-    const letters = fs.readFileSync(path.join(stateDir, 'dead-letter.ndjson'), 'utf8');
+    const letters = fs.readFileSync(path.join(scene.agent.stateDir, 'dead-letter.ndjson'), 'utf8');
     expect(letters.trimEnd().split('\n')).toHaveLength(2);
     expect(letters).toContain('poison of the first');
     expect(letters).toContain('poison of the second');

@@ -3,22 +3,13 @@
 // reloads, 83 after 2,000 and 83 after 4,000; under the same load without reloads 48, and 75 in the
 // end. So it is what comes after 2,000 that must be flat.
 
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { makeScratch, stopAll } from '../support/agent-process.ts';
+import { expect, test, vi } from 'vitest';
 import { reloadUnderLoad } from '../support/reload-scene.ts';
+import { useScratch } from '../support/scene.ts';
 
 vi.setConfig({ testTimeout: 600_000 });
 
-let scratch: ReturnType<typeof makeScratch>;
-
-beforeEach(() => {
-  scratch = makeScratch();
-});
-
-afterEach(async () => {
-  await stopAll();
-  scratch.remove();
-});
+const scratch = useScratch();
 
 test('3,000 reloads under load, a third of them invalid: no loss, memory and descriptors flat', async () => {
   const outcome = await reloadUnderLoad(scratch.path, { times: 3_000, warmUp: 2_000 });

@@ -1,19 +1,10 @@
 // The configuration changes while lines flow: none is lost, and nothing piles up.
 
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { makeScratch, stopAll } from '../support/agent-process.ts';
+import { expect, test } from 'vitest';
 import { reloadUnderLoad } from '../support/reload-scene.ts';
+import { useScratch } from '../support/scene.ts';
 
-let scratch: ReturnType<typeof makeScratch>;
-
-beforeEach(() => {
-  scratch = makeScratch();
-});
-
-afterEach(async () => {
-  await stopAll();
-  scratch.remove();
-});
+const scratch = useScratch();
 
 test('50 reloads under load, a third of them invalid, lose no line and no descriptor', async () => {
   const { accepted, refused, openFiles } = await reloadUnderLoad(scratch.path, {

@@ -20,6 +20,23 @@ export type Scene = {
   readonly agent: AgentOptions;
 };
 
+/** A folder of its own for each test of the file; what the test has started ends with it. */
+export function useScratch(): { readonly path: string } {
+  let scratch: Scene['scratch'];
+  beforeEach(() => {
+    scratch = makeScratch();
+  });
+  afterEach(async () => {
+    await stopAll();
+    scratch.remove();
+  });
+  return {
+    get path() {
+      return scratch.path;
+    },
+  };
+}
+
 /** Sets a scene before each test of the file; `seed` is of the kubelet's lines. */
 export function useScene(seed: number, take: (scene: Scene) => void): void {
   let scratch: Scene['scratch'];
