@@ -289,9 +289,9 @@ function openWanted() {
   const wanted = wantedPod;
   wantedPod = '';
   const keys = status.workloads.map(keyOf);
-  const key = keys.includes(wanted)
-    ? wanted
-    : keys.find((/** @type {string} */ each) => each.split('/').includes(wanted));
+  const isNamed = (/** @type {string} */ key) =>
+    key.startsWith(`${wanted}/`) || key.split('/').includes(wanted);
+  const key = keys.includes(wanted) ? wanted : keys.find(isNamed);
   if (key !== undefined) openDetail(key);
   else {
     writeAddress({ q: wanted, pod: '' });
