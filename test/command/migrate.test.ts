@@ -271,6 +271,31 @@ describe('migrate --from fluentd', () => {
     expect(none.error).toContain('names no pos_file');
   });
 
+  test('finds the database in the configuration of Fluent Bit, in both of its forms', async () => {
+    const [container] = startContainers('main') as [FakeContainer];
+    container.writeNext(10);
+    const database = scratchFile('tail.db');
+    writeDatabase(database, [positionOf(kubelet, container)]).close();
+    const folder = path.dirname(database);
+    const classic = `@SET dir=${folder}\n[INPUT]\n  Name tail\n  Path /var/log/containers/*.log\n  DB \${dir}/tail.db\n`;
+    writeFileSync(scratchFile('fluent-bit.conf'), classic);
+    const input = { name: 'tail', path: '/var/log/containers/*.log', db: database };
+    const yaml = `pipeline: ${JSON.stringify({ inputs: [input] })}\n`;
+    writeFileSync(scratchFile('fluent-bit.yaml'), yaml);
+    for (const name of ['fluent-bit.conf', 'fluent-bit.yaml']) {
+      const { code, summary, error } = await migrate('fluent-bit', scratchFile(name), '--dry-run');
+      expect({ code, summary }, error).toMatchObject({ code: 0, summary: { filesResumed: 1 } });
+    }
+    writeFileSync(scratchFile('wrong.conf'), classic.replace('tail.db', 'none.db'));
+    const wrong = await migrate('fluent-bit', scratchFile('wrong.conf'));
+    expect(wrong.code).toBe(2);
+    expect(wrong.error).toMatch(/none\.db does not exist; .* has tail\.db/);
+    writeFileSync(scratchFile('computed.conf'), classic.replace('${dir}', '${ELSEWHERE}'));
+    const computed = await migrate('fluent-bit', scratchFile('computed.conf'));
+    expect(computed.code).toBe(2);
+    expect(computed.error).toContain('names no DB of container logs, or one that is computed');
+  });
+
   test('says that there is no file, and refuses one of another kind', async () => {
     writeFileSync(scratchFile('other.pos'), '');
     const missing = await migrate('fluentd', scratchFile('none'));
