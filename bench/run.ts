@@ -153,7 +153,8 @@ async function runScenario(name: string): Promise<string[]> {
     const section = await scenario.run(name, peers, readWishes(), place);
     progress.end();
     console.log(`\n${section.table}\n`);
-    const report = { section, machine, found: peers, missing };
+    const others = scenario.hasOwnPeers === true ? [] : missing;
+    const report = { section, machine, found: peers, missing: others };
     console.log(`written: ${writeRecord(option['record-dir'], report)}`);
     const verdicts = judgeGates(option.gate, section.rated, readSpread());
     for (const { sentence } of verdicts) console.log(sentence);

@@ -16,7 +16,6 @@ type Events = Pick<DiscoveryEvents, 'added' | 'removed'>;
 /** Gives the fleet the files that it finds, from now on until each is closed. */
 export function findNodeFiles(agent: Agent, events: Events): Pick<Discovery, 'close'>[] {
   const { config, nodeIdentity } = agent;
-  if (config.nodeLogs === 'off') return [];
   const files = nodeFilesOf(config).map(({ glob, logName, format }) => {
     const names = { namespace: nodeNamespace, pod: nodeIdentity.node, container: logName };
     const name = { ...names, podUid: '', restartCount: 0 };

@@ -21,7 +21,6 @@ import type { JournalRules } from '../tail/journal/journal-logs.ts';
 import type { JournalSource } from '../tail/journal/journal-source.ts';
 import { nodeFileTemplate, withJournal } from '../tail/node-file-rule.ts';
 import { ReadingRules } from '../tail/reading-rules.ts';
-import { findNodeFiles } from './find-node-files.ts';
 import type { Agent } from './make-agent.ts';
 
 /** Raw files have no links. */
@@ -96,7 +95,7 @@ export function journalRules(config: Config, identity: NodeIdentity): JournalRul
 }
 
 /** Gives the fleet the logs that it finds, from now on until `close`. */
-export function findLogs(agent: Agent, { log: agentLog }: Control): LogSearch {
+export async function findLogs(agent: Agent, { log: agentLog }: Control): Promise<LogSearch> {
   const { config, fleet } = agent;
   const { promise: listed, resolve } = Promise.withResolvers<void>();
   const { scanIntervalMs } = limits;
@@ -124,7 +123,10 @@ export function findLogs(agent: Agent, { log: agentLog }: Control): LogSearch {
     },
   };
   const { rawPath, containersDir, logRoot: logRoots } = config;
-  const nodeFiles = findNodeFiles(agent, events);
+  const isNodeOff = config.nodeLogs === 'off';
+  const nodeFiles = isNodeOff
+    ? []
+    : (await import('./find-node-files.ts')).findNodeFiles(agent, events);
   const discovery: LogDiscovery =
     config.format === 'raw'
       ? startRawDiscovery(

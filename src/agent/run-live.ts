@@ -34,7 +34,7 @@ export async function runLive(agent: Agent, control: Control): Promise<number> {
   const pods = await openPods(agent, control);
   agent.fleet.restoreOrphans(agent.spooler.orphans, steadyNowMs());
   const journal = await openNodeLogs(agent, control);
-  const logs = findLogs(agent, control);
+  const logs = await findLogs(agent, control);
   const reloader = startReloading(agent, { pods, journal }, control);
   try {
     await liveUntilStopped(agent, { pods, journal, logs, reloader }, control);

@@ -25,7 +25,7 @@ export async function runOnce(agent: Agent, control: Control): Promise<number> {
     agent.fleet.restoreOrphans(agent.spooler.orphans, steadyNowMs());
     journal = await openNodeLogs(agent, control);
     journal?.look(steadyNowMs());
-    if (!signal.aborted) logs = findLogs(agent, control);
+    if (!signal.aborted) logs = await findLogs(agent, control);
     const nothing = await untilAborted(logs?.listed ?? Promise.resolve(undefined), signal);
     const isComplete = !signal.aborted && (await shipAll(agent, control));
     if (isComplete) await agent.shipper.stop(0);
