@@ -14,6 +14,8 @@ import { tryRules, type TriedLine, type Trial } from './rules-trial.ts';
 export const ruleVerbs = ['test', 'explain'] as const;
 type RuleVerb = (typeof ruleVerbs)[number];
 
+const standardInput = 0;
+
 /** Returns the exit code. @throws AgentError CONFIG_INVALID, ADMIN_UNREACHABLE. */
 export async function runRules(
   config: Config,
@@ -26,7 +28,8 @@ export async function runRules(
 async function testRules(config: Config, control: Control): Promise<number> {
   const { rules, input } = config;
   if (rules === undefined) {
-    throw new AgentError('CONFIG_INVALID', 'tailship rules test needs --rules FILE');
+    const text = 'tailship rules test needs --rules FILE, with a rule in it';
+    throw new AgentError('CONFIG_INVALID', text);
   }
   if (input === undefined) {
     throw new AgentError(
@@ -35,7 +38,9 @@ async function testRules(config: Config, control: Control): Promise<number> {
     );
   }
   const list = JSON.parse(rules) as readonly Rule[];
-  const trial = tryRules(list, readFileSync(input === '-' ? 0 : input), config);
+  const lines = readInput(input);
+  if (lines.length === 0) throw new AgentError('CONFIG_INVALID', `--input ${input} has no line`);
+  const trial = tryRules(list, lines, config);
   if (config.json) {
     for (const line of trial.lines) control.write(JSON.stringify(line));
   } else {
@@ -44,6 +49,15 @@ async function testRules(config: Config, control: Control): Promise<number> {
   const write = config.json ? (text: string) => control.log.info(undefined, text) : control.write;
   write(summaryOf(trial));
   return 0;
+}
+
+function readInput(input: string): Buffer {
+  try {
+    return readFileSync(input === '-' ? standardInput : input);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new AgentError('CONFIG_INVALID', `--input cannot be read: ${reason}`, { cause: error });
+  }
 }
 
 /** What was, and what is, as in a diff. */

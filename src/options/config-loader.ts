@@ -165,6 +165,17 @@ function keyNamed(name: string, file: string): ConfigKey {
 }
 
 async function parseYaml(file: string): Promise<Record<string, unknown>> {
+  const root = (await readYaml(file)) ?? {};
+  if (isMap(root)) return root;
+  throw new AgentError('CONFIG_INVALID', `${file} must hold \`key: value\` lines`);
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The value that the file is, which holds itself nowhere. */
+async function readYaml(file: string): Promise<unknown> {
   let root: unknown;
   try {
     const text = readFileSync(file, 'utf8');
@@ -179,11 +190,7 @@ async function parseYaml(file: string): Promise<Record<string, unknown>> {
     const reason = line.replace(/:$/, '');
     throw new AgentError('CONFIG_INVALID', `${file} cannot be read: ${reason}`, { cause: error });
   }
-  if (root === null || root === undefined) return {};
-  if (typeof root !== 'object' || Array.isArray(root)) {
-    throw new AgentError('CONFIG_INVALID', `${file} must hold \`key: value\` lines`);
-  }
-  return root as Record<string, unknown>;
+  return root;
 }
 
 /** Whether a value holds itself, or is nested too deep to be written down. */
@@ -221,9 +228,10 @@ async function readRules(
   return parsed.rules.length === 0 ? undefined : JSON.stringify(parsed.rules);
 }
 
-/** The list in a file that holds it under `rules`. */
+/** The list that a file is, or holds under `rules`. */
 async function readRuleFile(file: string, where: string): Promise<unknown> {
-  const { rules } = await parseYaml(file);
+  const root = await readYaml(file);
+  const rules = isMap(root) ? root['rules'] : root;
   if (Array.isArray(rules)) return rules;
   throw new AgentError('CONFIG_INVALID', `${where} names ${file}, which has no list of \`rules\``);
 }

@@ -81,6 +81,17 @@ describe('rules test', () => {
     expect(wrong.stderr).toContain(`rules[0].drp in ${file} is unknown; meant is drop?`);
     expect(run(['tset']).stderr).toContain('needs test|explain; got tset');
     expect(run(['test', '--input=-']).stderr).toContain('needs --rules FILE');
+    const list = write('list.yaml', '- drop: x\n- set: { a: b }\n');
+    expect(run(['test', '--rules', list, '--input=-'], 'x\ny\n').stdout).toContain('dropped by 1');
+    for (const [input, text] of [
+      [path.join(scratch.path, 'none.log'), '--input cannot be read: ENOENT'],
+      [scratch.path, '--input cannot be read: EISDIR'],
+      [write('empty.log', ''), 'has no line'],
+    ] as const) {
+      const { status, stderr } = run(['test', '--rules', list, '--input', input]);
+      expect(status).toBe(2);
+      expect(stderr).toContain(text);
+    }
   });
 });
 

@@ -166,8 +166,8 @@ describe.each(Object.entries(kinds))('of a record that is %s', (_name, kind) => 
   test('labels of one stream are those of each of its entries', () => {
     const { own } = drain('{ match: { stream: stdout }, labels: { team: core } }', kind);
     expect(payloadOf(own)).toEqual(plainOf(kind));
-    for (const { labels } of own)
-      expect(labels).toMatchObject({ team: 'core', 'k8s-pod/app': 'web' });
+    const added = { team: 'core', 'k8s-pod/app': 'web' };
+    for (const { labels } of own) expect(labels).toMatchObject(added);
     expect(drain('{ match: { stream: stderr }, labels: { team: core } }', kind).own).not.toEqual(
       own,
     );

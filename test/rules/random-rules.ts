@@ -1,10 +1,12 @@
-// Random rules on random lines: whatever they say, what is shipped is valid, and the time is
-// bounded.
+// Random rules on random lines, and on lines that are made to take long: whatever they say, what is
+// shipped is valid, and the time is bounded.
 
 import assert from 'node:assert/strict';
 import { threadCpuUsage } from 'node:process';
 
 import type { Source } from '../../src/encode/drain-task.ts';
+import { createTemplate } from '../../src/encode/entries/entry-template.ts';
+import { shapeTemplate } from '../../src/encode/entries/shape-template.ts';
 import { parseRules } from '../../src/rules/parse-rules.ts';
 import { compileRules } from '../../src/rules/resolve-rules.ts';
 import { drainHere, openFiles, plainSource } from '../encode/drain-bench.ts';
@@ -19,6 +21,39 @@ const linesPerLog = 40;
 /** CPU time of a log of some KiB; a search that is not linear takes many times as long. */
 const cpuMsMax = 20_000;
 
+const hostileBytes = 40_000;
+
+/** One line of a tenant who means harm: the same again and again, within something if need be. */
+const hostileTexts: readonly (readonly [before: string, again: string, after?: string])[] = [
+  ['', 'a=1 '],
+  ['a="', '\\"'],
+  ['', 'k="v" k='],
+  ['', '{'],
+  ['', '{"a":'],
+  ['x ', '{"a":"'],
+  ['{"a":', '[', ''],
+  ['{"log":"', '\\u0041', '"}'],
+  ['{"message":"', 'ab ', '"}'],
+  ['{"', 'a.', '":1}'],
+  ['{"level":"', '9', '"}'],
+  ['1 - - [05/Mar/2024:14:07:20 +0000] "', '\\"'],
+  ['<165>1 2024-03-05T14:07:20.003Z h a 1 I ', '[a b="c"]'],
+  ['E0305 14:07:21.103990 ', ' '],
+  ['', 'GET /healthz'],
+  ['', 'aA1= é'],
+  ['', '\u0000'],
+  ['', '😀"'],
+];
+
+function hostileLine(random: Random): string {
+  const [before, again, after = ''] = random.pick(hostileTexts);
+  const count = Math.ceil(random.below(hostileBytes) / Buffer.byteLength(again));
+  const tag = random.pick(['F', 'F', 'P']);
+  return `2024-03-05T14:07:21Z stdout ${tag} ${before}${again.repeat(count)}${after}\n`;
+}
+
+const identity = { project: 'p', location: 'l', cluster: 'c', node: 'n' };
+
 type Written = Record<string, unknown>;
 
 function condition(random: Random): unknown {
@@ -28,6 +63,7 @@ function condition(random: Random): unknown {
     [pattern, random.pick(patterns)],
     { field: random.pick(fields), pattern },
     { severity: random.pick(['DEBUG', '>=ERROR', '<INFO']) },
+    { all: [pattern, { field: random.pick(fields), pattern: random.pick(patterns) }] },
   ]);
 }
 
@@ -38,6 +74,7 @@ function parser(random: Random): unknown {
     { regex: { pattern: '(?<a>\\w+)\\W+(?<level>\\w*)', field } },
     ['logfmt', 'json', 'klog'],
     { logfmt: { types: { a: 'integer', b: 'float' } } },
+    { json: { prefix: random.pick(['^(?<p>[^{]*)', '(?<p>.)*', 'x']), field, keepField: true } },
   ]);
 }
 
@@ -66,9 +103,15 @@ const actions: Readonly<Record<string, (random: Random) => unknown>> = {
 /** Some rules, each of some actions; patterns that match nothing are not for redact. */
 function randomRules(random: Random): Written[] {
   return Array.from({ length: 1 + random.below(4) }, () => {
-    const rule: Written = random.oneIn(4)
+    const isOfStream = random.oneIn(4);
+    const rule: Written = isOfStream
       ? { match: { stream: random.pick(['stdout', 'stderr']) } }
       : {};
+    if (random.oneIn(4)) rule['project'] = random.pick(['other-project', 'example.com:shop']);
+    if (random.oneIn(4)) rule['logName'] = random.pick(['app', 'a/b.c-d', 'x'.repeat(511)]);
+    if (random.oneIn(4) && !isOfStream) {
+      rule['resource'] = { [random.pick(['cluster_name', 'new', '"'])]: random.pick(texts) };
+    }
     for (const [name, make] of Object.entries(actions)) {
       if (random.oneIn(3)) rule[name] = make(random);
     }
@@ -82,8 +125,11 @@ export function tryRandomRules(random: Random): void {
   const { rules, problems } = parseRules(written);
   assert.deepEqual(problems, [], JSON.stringify(written));
   const names = { namespace: 's', pod: 'p', container: 'c', labels: {}, annotations: {} };
-  const { steps, firstLine } = compileRules(rules)(names);
-  const { bytes } = generateLog(random, linesPerLog);
+  const { steps, firstLine, template } = compileRules(rules)(names);
+  const log = generateLog(random, linesPerLog).bytes;
+  const bytes = random.oneIn(3) ? Buffer.concat([Buffer.from(hostileLine(random)), log]) : log;
+  const base = createTemplate(identity, names, '');
+  const { resource, logName, labels } = shapeTemplate(base, identity.project, template);
   const files = openFiles([bytes]);
   const recordRule = {
     redact: random.oneIn(4) ? ['\\d{2}'] : [],
@@ -93,6 +139,9 @@ export function tryRandomRules(random: Random): void {
   };
   const source: Source = {
     ...plainSource,
+    resource,
+    logName,
+    labels,
     joinStackTraces: random.oneIn(3),
     recordRule,
     segments: files.segments(),
