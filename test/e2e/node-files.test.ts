@@ -4,11 +4,14 @@ import {
   appendFileSync,
   copyFileSync,
   mkdirSync,
+  readFileSync,
   renameSync,
+  rmSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { beforeEach, expect, test } from 'vitest';
 import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
 import { type Scene, useScene } from '../support/scene.ts';
@@ -151,6 +154,36 @@ test("each line is shipped once over logrotate's rotations, also over kills", as
   const texts = (await shipped('app')).map(({ textPayload }) => textPayload);
   expect(texts).toHaveLength(expected.length);
   expect(new Set(texts)).toEqual(new Set(expected));
+});
+
+test('what was compressed or numbered while no agent ran is read from its rotations', async () => {
+  const live = file('app.log');
+  const agent = agentOf(`app=${live}`);
+  writeFileSync(live, 'zero\none\n');
+  await runOnce(agent);
+  appendFileSync(live, 'two\n');
+  renameSync(live, `${live}.1`);
+  writeFileSync(`${live}.2.gz`, gzipSync(readFileSync(`${live}.1`)));
+  rmSync(`${live}.1`);
+  writeFileSync(`${live}.1`, 'three\n');
+  writeFileSync(live, 'four\n');
+  const { code, stderr } = await runOnce(agent);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const texts = (await shipped('app')).map(({ textPayload }) => textPayload);
+  expect(texts).toEqual(['zero', 'one', 'two', 'three', 'four']);
+});
+
+test('the policy action log has the time that its lines name', async () => {
+  const line = { timestamp: '2026-11-28T09:00:00.123456789Z', policy: 'deny', count: 2 };
+  writeFileSync(file('policy.log'), `${JSON.stringify(line)}\nno JSON\n`);
+  const { code } = await runOnce(agentOf(`policy-action=${file('policy.log')}:json`));
+  expect(code).toBe(0);
+  const [first, second] = await shipped('policy-action');
+  expect(first).toMatchObject({
+    timestamp: '2026-11-28T09:00:00.123456789Z',
+    jsonPayload: { policy: 'deny', count: 2 },
+  });
+  expect(second?.textPayload).toBe('no JSON');
 });
 
 test('a first start begins at the end of a file, and with what appears later at its beginning', async () => {

@@ -158,6 +158,21 @@ describe.skipIf(!hasSystemd)('node logs', () => {
     expect(await messages()).toHaveLength(1);
   });
 
+  test('an entry that is larger than the API takes loses the ends of its longest fields', async () => {
+    startNode();
+    const long = { message: 'm'.repeat(300_000), unit: 'kubelet.service', fields: { _PID: '7' } };
+    writeJournal(journalPath(journalDir()), [...kubeletEntries(1), long, ...kubeletEntries(1, 1)]);
+    const { code, stderr } = await runOnce(agentOf());
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const [first, cut, last, ...more] = (await shipped()).map(({ jsonPayload }) => jsonPayload);
+    expect(more).toEqual([]);
+    expect([first?.['MESSAGE'], last?.['MESSAGE']]).toEqual(lines(2));
+    expect(cut?.['_PID']).toBe('7');
+    const { length } = String(cut?.['MESSAGE']);
+    expect(length).toBeGreaterThan(100_000);
+    expect(length).toBeLessThan(262_144);
+  });
+
   test('a first start begins at the end, or with the last boot where that is asked for', async () => {
     startNode();
     const file = journalPath(journalDir());

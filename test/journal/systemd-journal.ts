@@ -48,14 +48,21 @@ function exportText(count: number): Buffer {
   return Buffer.concat(parts);
 }
 
-export type Written = { readonly isCompact: boolean; readonly isLz4?: boolean };
+export type Written = {
+  readonly isCompact: boolean;
+  readonly isLz4?: boolean;
+  readonly isKeyed?: boolean;
+};
 
 /** Writes `count` entries into a directory; its files, oldest first: the writer rotates large ones. */
 export function writeJournal(directory: string, count: number, as: Written): string[] {
   mkdirSync(directory, { recursive: true });
   const source = join(directory, 'source.export');
   writeFileSync(source, exportText(count));
-  const env = { SYSTEMD_JOURNAL_COMPACT: as.isCompact ? '1' : '0' };
+  const env = {
+    SYSTEMD_JOURNAL_COMPACT: as.isCompact ? '1' : '0',
+    SYSTEMD_JOURNAL_KEYED_HASH: as.isKeyed === false ? '0' : '1',
+  };
   const output = join(directory, 'system.journal');
   execFileSync(writer, [`--output=${output}`, source], { env, stdio: 'ignore' });
   rmSync(source);

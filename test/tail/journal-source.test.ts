@@ -2,6 +2,7 @@
 
 import {
   copyFileSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
@@ -287,8 +288,29 @@ describe.skipIf(!hasSystemd)('the journal', () => {
     expect(source.status).toMatchObject({ files: 2, isPersistent: true });
   });
 
+  test('gets a body each ten seconds where containers leave it no room', () => {
+    writeFrom(journalPath(directory('var')), 10, 0);
+    source.look((nowMs += 60_000));
+    expect(source.isOverdue(nowMs + 9_000)).toBe(false);
+    expect(source.isOverdue(nowMs + 11_000)).toBe(true);
+    expect(readAll()).toEqual(lines(10));
+    expect(source.isOverdue(nowMs + 60_000)).toBe(false);
+  });
+
+  test('has one body under way at most, of so many entries that containers need not wait', () => {
+    writeFrom(journalPath(directory('var')), 6_000, 0);
+    const first = readBody({ isAcknowledged: false }) ?? [];
+    expect(first.length).toBeLessThanOrEqual(4_096);
+    expect(readBody()).toBeUndefined();
+    source.acknowledged();
+    expect([...first, ...readAll()]).toEqual(lines(6_000));
+  });
+
   test('of users and namespaces is left alone, and what is no journal is reported', () => {
     writeFrom(journalPath(directory('var'), 'user-1000.journal'), 5, 0);
+    const ofNamespace = path.join(directory('var'), `${numbering}.my-namespace`);
+    mkdirSync(ofNamespace);
+    writeFrom(path.join(ofNamespace, 'system.journal'), 5, 0);
     writeFrom(journalPath(directory('var'), 'broken.journal'), 5, 0);
     truncateSync(journalPath(directory('var'), 'broken.journal'), 100);
     expect(readAll()).toEqual([]);
