@@ -10,33 +10,25 @@ import { seededRandom, type Random } from '../encode/line-generator.ts';
 import { expectStrict } from '../encode/strict-entry.ts';
 import { seedOfRun } from '../support/seed.ts';
 
-const keys = [
-  ...['name', 'match', 'firstLine', 'drop', 'keep', 'parse', 'severity', 'time', 'message'],
-  ...['rename', 'remove', 'set', 'redact', 'sample', 'labels', 'project', 'logName', 'resource'],
-];
-const innerKeys = [
-  ...['namespace', 'pod', 'container', 'containers', 'labels', 'stream', 'all', 'pattern', 'field'],
-  ...['severity', 'format', 'prefix', 'types', 'keepField', 'from', 'map', 'zone', 'with', 'json'],
-  ...[
-    'regex',
-    'logfmt',
-    'podLabel',
-    'annotation',
-    'default',
-    'a.b',
-    '__proto__',
-    'constructor',
-    '',
-  ],
-];
+const keys = 'name match firstLine drop keep parse severity time message rename remove set redact'
+  .concat(' sample labels project logName resource')
+  .split(' ');
+const innerKeys =
+  'namespace pod container containers labels stream all pattern field severity format'
+    .concat(
+      ' prefix types keepField from map zone with json regex logfmt podLabel annotation default',
+    )
+    .concat(' a.b __proto__ constructor ')
+    .split(' ');
+const texts =
+  'x a.b * shop/* ( (?<a>.) \\d+ <INFO pino json regex logfmt rfc3339 %Y % stdout +02:00'
+    .concat(' message integer 0.5 projects/p/logs/x .. ${a}$1 DEBUG ')
+    .split(' ');
+const oddTexts = [' ', '\u0000', '\ud800', 'x'.repeat(5_000)];
 const circular: unknown[] = [];
 circular.push(circular);
-const leaves: readonly unknown[] = [
-  ...[null, undefined, true, false, 0, -1, 0.5, NaN, Infinity, 1e300, 10n, new Date(0), circular],
-  ...['', ' ', 'x', 'a.b', '*', 'shop/*', '(', '(?<a>.)', '\\d+', '<INFO', 'pino', 'json', 'regex'],
-  ...['logfmt', 'rfc3339', '%Y', '%', 'stdout', '+02:00', 'message', 'integer', '0.5', '\u0000'],
-  ...['\ud800', 'x'.repeat(5_000), 'projects/p/logs/x', '..', '${a}$1', 'DEBUG', Buffer.from('a')],
-];
+const others = [null, undefined, true, false, 0, -1, 0.5, NaN, Infinity, 1e300, 10n, circular];
+const leaves: readonly unknown[] = [texts, oddTexts, others, Buffer.from('a'), new Date(0)].flat();
 
 function value(random: Random, depth: number): unknown {
   if (depth === 0 || random.oneIn(2)) return random.pick(leaves);
