@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, symlinkSync, writeSync } from 'node:fs';
 import path from 'node:path';
+import { randomNumbers } from '../src/emulator/random-numbers.ts';
 
 export const corpusKinds = ['text', 'json', 'mixed', 'long'] as const;
 /**
@@ -40,17 +41,6 @@ const words = `the a request order cart user session cache shard worker lease re
   closed open half probe healthy degraded accepted rejected expired renewed created deleted`
   .split(/\s+/)
   .filter(Boolean);
-
-/** Deterministic numbers in [0, 1): mulberry32, so that a corpus depends on its seed alone. */
-export function makeRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Where containerd cuts a line. */
 const partialBytes = 16 * 1024;
@@ -134,7 +124,7 @@ export function createContainer(folder: string, index: number): string {
 /** Writes a corpus into an empty folder. Line `seq` goes to file `seq % fileCount`. */
 export function writeCorpus(options: CorpusOptions): Corpus {
   const { folder, kind, lineCount, fileCount, seed } = options;
-  const random = makeRandom(seed);
+  const random = randomNumbers(seed);
   const { content = (seq) => lineContent(kind, seq, random) } = options;
   mkdirSync(path.join(folder, 'containers'), { recursive: true });
   const files = Array.from({ length: fileCount }, (_, index) => createContainer(folder, index));

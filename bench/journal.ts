@@ -7,12 +7,13 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { type Corpus, lineContent, makeRandom, writeCorpus } from './corpus.ts';
+import { type Corpus, lineContent, writeCorpus } from './corpus.ts';
 import { countRuns, measurePairs, type PairOptions } from './pairs.ts';
 import { type Place, runPeer } from './peer-run.ts';
 import { journalPeers } from './peers/journal.ts';
 import type { FoundPeer } from './peers/peers.ts';
 import { digits, digitsOf, markdownTable, median, type Spread, spreadOf } from './statistics.ts';
+import { randomNumbers } from '../src/emulator/random-numbers.ts';
 
 export type JournalOptions = PairOptions & { readonly entryCount: number };
 
@@ -71,7 +72,7 @@ function writeJournal(entryCount: number, place: Place): Corpus {
   const container = writeCorpus({ folder, kind: 'text', lineCount: 0, fileCount: 1, seed: 1 });
   const directory = path.join(folder, 'journal');
   mkdirSync(directory);
-  const random = makeRandom(1);
+  const random = randomNumbers(1);
   const source = path.join(folder, 'journal.export');
   const file = path.join(directory, 'system.journal');
   const texts = Array.from({ length: entryCount }, (_, index) => exportEntry(index, random));

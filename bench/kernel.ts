@@ -14,13 +14,14 @@ import { limits } from '../src/config.ts';
 import { createEncoder, drainTask } from '../src/encode/encoder.ts';
 import type { DrainTask } from '../src/encode/drain-task.ts';
 import { createSharedMemory, slotAddress } from '../src/encode/shared-memory.ts';
-import { lineContent, makeRandom } from './corpus.ts';
+import { lineContent } from './corpus.ts';
 import { makeSource } from './drain-source.ts';
+import { randomNumbers } from '../src/emulator/random-numbers.ts';
 
 const header = '2024-03-05T14:07:21.104582937Z stdout F ';
 const layout = { encoderCount: 1, slotCount: 1 };
 const chunkBytes = 128 * 1024;
-const random = makeRandom(20);
+const random = randomNumbers(20);
 
 /** A line's content, cut to a length. */
 type Corpus = { readonly name: string; readonly content: (seq: number) => string };

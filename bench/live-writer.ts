@@ -7,7 +7,8 @@
 import { closeSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { lineContent, makeRandom } from './corpus.ts';
+import { lineContent } from './corpus.ts';
+import { randomNumbers } from '../src/emulator/random-numbers.ts';
 
 const { values: option, positionals: paths } = parseArgs({
   allowPositionals: true,
@@ -25,7 +26,7 @@ const rotatedMax = 4;
 const tickMs = Math.max(2, Math.floor(1000 / rate / 2));
 
 // Sentences are made before the clock starts, so that the writer costs little beside the agents.
-const random = makeRandom(1);
+const random = randomNumbers(1);
 const tails = Array.from({ length: 1_000 }, (_, index) =>
   lineContent('text', index, random).replace(/^.*seq=\d+/, ''),
 );

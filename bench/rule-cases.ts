@@ -1,7 +1,8 @@
 // What the scenario `rules` measures: the lines of a program, and rules that work on them. Every
 // line carries `seq=<10 digits>` in a value that its rules leave alone.
 
-import { makeRandom, makeSentence } from './corpus.ts';
+import { makeSentence } from './corpus.ts';
+import { randomNumbers } from '../src/emulator/random-numbers.ts';
 
 export const ruleLineKinds = [
   'text',
@@ -63,7 +64,7 @@ const contents: Readonly<Record<RuleLineKind, Content>> = {
 
 /** The lines of a kind, the same for a seed. */
 export function ruleLines(kind: RuleLineKind, seed: number): (seq: number) => string {
-  const random = makeRandom(seed);
+  const random = randomNumbers(seed);
   return (seq) => contents[kind](seq, random);
 }
 

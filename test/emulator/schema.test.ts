@@ -13,6 +13,7 @@ import {
 import { plainShapeOf } from '../../src/emulator/write/plain-shape.ts';
 import { violationsOf } from '../../src/emulator/protocol/schema-violation.ts';
 import { canonicalEntry } from '../../src/emulator/store/stored-entry.ts';
+import { randomNumbers } from '../../src/emulator/random-numbers.ts';
 
 type PackedField = { type: string; id: number; rule?: string; keyType?: string };
 type Packed = {
@@ -65,17 +66,6 @@ describe('the table of types', () => {
     expect(severityNumbers).toEqual(packed('google.logging.type.LogSeverity').values);
   });
 });
-
-/** mulberry32: small, seeded, good enough to pick test values. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const oddValues: readonly JsonValue[] = [
   null,
@@ -166,7 +156,7 @@ function isAcceptedByProtobuf(entry: JsonObject): boolean {
 
 describe('random entries', () => {
   const seed = Date.now() % 1_000_000;
-  const random = randomFrom(seed);
+  const random = randomNumbers(seed);
   const pick = <Value>(values: readonly Value[]) =>
     values[Math.floor(random() * values.length)] as Value;
   const entries = Array.from({ length: 20_000 }, () => {

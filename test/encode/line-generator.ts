@@ -3,6 +3,7 @@
 
 import { message } from './message-generator.ts';
 import { traceLines } from './trace-lines.ts';
+import { randomNumbers } from '../../src/emulator/random-numbers.ts';
 
 export type Random = {
   /** An integer of `[0, limit)`. */
@@ -12,16 +13,9 @@ export type Random = {
   oneIn(odds: number): boolean;
 };
 
-/** A generator of the mulberry kind: 32 bits of state, good enough to wander. */
 export function seededRandom(seed: number): Random {
-  let state = seed >>> 0;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  };
-  const below = (limit: number): number => next() % limit;
+  const random = randomNumbers(seed);
+  const below = (limit: number): number => (random() * 2 ** 32) % limit;
   return {
     below,
     pick: (choices) => choices[below(choices.length)]!,

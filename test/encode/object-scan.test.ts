@@ -4,8 +4,9 @@ import { limits } from '../../src/config.ts';
 import { scanObject, scanTokens } from '../../src/encode/json/object-scan.ts';
 import { rawMember } from '../../src/encode/json/json-text.ts';
 import { seedOfRun } from '../support/seed.ts';
-import { mutate, randomFrom, randomObject } from './random-json.ts';
+import { mutate, randomObject } from './random-json.ts';
 import { cpuMsOf } from '../support/own-time.ts';
+import { randomNumbers } from '../../src/emulator/random-numbers.ts';
 
 /** The text with lone surrogate escapes replaced: pairs and other escapes match first and stay. */
 function repairSurrogates(text: string): string {
@@ -56,7 +57,7 @@ const plain = (value: unknown): unknown =>
 describe('scanObject()', () => {
   test('accepts what JSON.parse accepts, and repairs what cannot be sent', () => {
     const seed = Date.now() % 1_000_000;
-    const random = randomFrom(seed);
+    const random = randomNumbers(seed);
     let accepted = 0;
     for (let round = 0; round < 4_000; round++) {
       const whole = randomObject(random);
@@ -164,7 +165,7 @@ describe('scanTokens()', () => {
   }
 
   test('hands over all of an object but white space, commas and colons', () => {
-    const random = randomFrom(seedOfRun());
+    const random = randomNumbers(seedOfRun());
     for (let round = 0; round < 4_000; round++) {
       const whole = randomObject(random);
       const text = round % 2 === 0 ? whole : mutate(random, whole);

@@ -7,8 +7,9 @@ import { limits } from '../../src/config.ts';
 import { createRedactor } from '../../src/encode/redaction/redactor.ts';
 import { encodeRecord } from '../../src/encode/entries/log-entry.ts';
 import { seedOfRun } from '../support/seed.ts';
-import { pick, randomFrom, randomObject } from './random-json.ts';
+import { pick, randomObject } from './random-json.ts';
 import { context, expectStrict, insertId, recordOf } from './strict-entry.ts';
+import { randomNumbers } from '../../src/emulator/random-numbers.ts';
 
 const hidden = '[REDACTED]';
 
@@ -165,7 +166,7 @@ describe('whatever the record', () => {
   const seed = seedOfRun();
 
   test(`no secret is left in the entry, seed ${seed}`, () => {
-    const random = randomFrom(seed);
+    const random = randomNumbers(seed);
     const below = (count: number) => Math.floor(random() * count);
     const secret = /s[0-9]{4}t/;
     for (let round = 0; round < 1_000; round++) {
@@ -244,7 +245,7 @@ describe('a tenant’s text', () => {
 
   // No engine of re2js is quick with these: too many states for its automaton.
   const slowPatterns = ['[ab]*a[ab]{550}c', '(?:a|b)*a[ab]{500}$'];
-  const random = randomFrom(seedOfRun());
+  const random = randomNumbers(seedOfRun());
   const letters = Array.from({ length: limits.lineBytesMax }, () => (random() < 0.5 ? 'a' : 'b'));
 
   test.each(slowPatterns)(

@@ -8,6 +8,8 @@
 // Invariant: every line that is not empty holds its number exactly once, as `seq=<n>` in text or as
 // the key `seq` in JSON.
 
+import { randomNumbers } from '../random-numbers.ts';
+
 /** What a container logs. `mixed` is a share of each of the others but `trace`. */
 export type LineKind = 'text' | 'json' | 'klog' | 'trace' | 'unicode' | 'blank' | 'mixed';
 export type Stream = 'stdout' | 'stderr';
@@ -54,18 +56,8 @@ const timeHole = '2024-03-05T14:07:21.000000000Z';
 export const timeEnd = 38;
 const bodyStart = timeEnd + ' stdout F '.length;
 
-/**
- * Random numbers from a 32-bit seed (mulberry32): the same seed gives the same sequence on every
- * machine.
- */
 export function createRandom(seed: number): Random {
-  let state = seed >>> 0;
-  function next(): number {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  }
+  const next = randomNumbers(seed);
   const below = (end: number): number => Math.floor(next() * end);
   return {
     next,

@@ -5,6 +5,7 @@
 // that a test's run can be repeated.
 
 import { AgentError } from '../../errors.ts';
+import { randomNumbers } from '../random-numbers.ts';
 
 const modes = [
   'status',
@@ -132,17 +133,6 @@ function readRule(json: unknown): FaultRule {
   return rule;
 }
 
-/** A small seeded generator of numbers in [0, 1) (mulberry32). */
-function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Whether an entry's or a body's JSON holds the pattern, as it is or as JSON would write it. */
 export function holdsPattern(json: Buffer, pattern: string): boolean {
   return json.includes(pattern) || json.includes(JSON.stringify(pattern).slice(1, -1));
@@ -157,7 +147,7 @@ export class Faults {
     this.#armed = rules.map((rule) => ({
       rule,
       endsAtMs: performance.now() + (rule.forMs ?? Infinity),
-      random: seededRandom(rule.seed ?? 1),
+      random: randomNumbers(rule.seed ?? 1),
       requestCount: 0,
       hitCount: 0,
     }));
