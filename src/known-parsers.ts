@@ -1,4 +1,4 @@
-// The parsers that other agents bring along, by the names that their users write.
+// The built-in parsers of other agents, by the names that their users write.
 
 import type { ParseFormat } from './rules/rule.ts';
 
@@ -14,7 +14,7 @@ const formats: Readonly<Record<string, ParseFormat>> = {
   'syslog-rfc5424': 'syslog',
 };
 
-/** Of lines that are JSON, and of what the runtime puts around a line: read without being asked. */
+/** For JSON lines and the runtime's own framing, which need no rule. */
 const understood = new Set([
   'json',
   'docker',
@@ -25,7 +25,7 @@ const understood = new Set([
   'none',
 ]);
 
-/** The rules' format for a name; `own` where no rule is needed; undefined where it is not known. */
+/** The rules' format for a name; `own` if no rule is needed; undefined if it is unknown. */
 export function parserNamed(name: string): ParseFormat | 'own' | undefined {
   const lower = name.toLowerCase();
   if (understood.has(lower)) return 'own';

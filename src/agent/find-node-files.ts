@@ -1,4 +1,4 @@
-// Finds the log files of the node itself, and those that a sandbox's runtime writes beside the
+// Finds the log files of the node itself, and those that a sandbox runtime writes next to the
 // containers of a pod.
 
 import { basename } from 'node:path';
@@ -49,7 +49,7 @@ function search(
 
 /**
  * The log of gVisor, `<namespace>_<pod>_<uid>/gvisor.log`, as the pod's; undefined for anything
- * else: kubelets of long ago had the logs of containers there.
+ * else: old kubelets kept the logs of containers there.
  */
 function podLog(log: ContainerLog): ContainerLog | undefined {
   const [namespace = '', pod = '', podUid = '', more] = basename(log.directory).split('_');

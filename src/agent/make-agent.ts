@@ -1,4 +1,4 @@
-// Makes the agent of its stages and joins them. It knows every stage; no stage knows it.
+// Builds the agent from its stages. It knows every stage; no stage knows it.
 
 import { mkdirSync } from 'node:fs';
 
@@ -21,7 +21,7 @@ import { Spooler } from '../tail/spooler.ts';
 import { untilAborted } from '../until-aborted.ts';
 import { openShipper } from './open-shipper.ts';
 
-/** The stages, joined, before anything is looked for. */
+/** The connected stages, before discovery starts. */
 export type Agent = {
   /** As of the start. */
   readonly config: Config;

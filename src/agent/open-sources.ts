@@ -1,5 +1,5 @@
-// Where the agent learns what there is to read: the containers directory (or raw files), and the
-// API server for the labels of pods.
+// Opens what tells the agent what to read: the containers directory (or raw files), and the API
+// server for the labels of pods.
 
 import { basename } from 'node:path';
 
@@ -79,7 +79,7 @@ export async function openNodeLogs(
   return journal;
 }
 
-/** What holds for `_node/NODE/journal`, and for each of its logs by its own name and that one. */
+/** The rules for `_node/NODE/journal`, and for each of its logs by either name. */
 export function journalRules(config: Config, identity: NodeIdentity): JournalRules {
   const rules = new ReadingRules(config);
   const group = 'journal';

@@ -106,7 +106,7 @@ type TickParts = {
   readonly fail: (error: unknown) => void;
 };
 
-/** What is to be done once per flush interval; it never throws. */
+/** The work of one flush interval; never throws. */
 function createTick(
   agent: Agent,
   { heartbeat, journal, control, observe, fail }: TickParts,
@@ -150,7 +150,7 @@ async function serveAdmin(shown: ShownAgent, { log }: Control): Promise<Admin> {
   return { observe, admin: await startAdmin(adminAddress, source, log, [...names]) };
 }
 
-/** Takes over what is hot of a changed configuration, whenever it comes. */
+/** Applies the reloadable options of a changed configuration. */
 function startReloading(
   agent: Agent,
   { pods, journal }: Pick<Company, 'pods' | 'journal'>,

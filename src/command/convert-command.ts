@@ -1,5 +1,5 @@
-// `tailship convert`: prints the configuration of another agent as one of tailship, and says on
-// stderr what became of it.
+// `tailship convert`: prints another agent's configuration as one for tailship, and reports on
+// stderr what became of each directive.
 
 import { convertConfiguration, headings, noteText } from '../convert/convert.ts';
 import type { Note, NoteKind } from '../convert/draft.ts';
@@ -13,7 +13,7 @@ export type ConvertOutput = {
   readonly writeError: (line: string) => void;
 };
 
-/** Returns the exit code. Throws CONFIG_INVALID for a file that is no such configuration. */
+/** Returns the exit code. Throws CONFIG_INVALID for a file that is not a configuration. */
 export async function runConvert(
   agent: ForeignAgent,
   files: readonly string[],

@@ -1,4 +1,4 @@
-// `tailship rules`: tries rules on lines of a file, and says which rules a running container has.
+// `tailship rules`: tries rules on the lines of a file, and shows the rules of a running container.
 
 import { readFileSync } from 'node:fs';
 
@@ -60,7 +60,7 @@ function readInput(input: string): Buffer {
   }
 }
 
-/** What was, and what is, as in a diff. */
+/** The entry before and after, as a diff. */
 function diffOf({ before, after, applied, missed, droppedBy }: TriedLine): string[] {
   const told = [
     ...(applied.length > 0 ? [`rules ${applied.join(', ')}`] : []),

@@ -1,5 +1,5 @@
-// Encodes the lines of a file twice in this thread, without rules and with them, as the agent does.
-// Says what became of each record, and what a line costs.
+// Encodes the lines of a file as the agent does, without and with rules, in this thread. Reports
+// what became of each record, and the cost of a line.
 
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ import type { Config } from '../options/options.ts';
 import { compileRules, type ResolvedRules } from '../rules/resolve-rules.ts';
 import type { Rule } from '../rules/rule.ts';
 
-/** Entries as JSON without what all share; names of rules. */
+/** Entries as JSON without the fields that all share; names of rules. */
 export type TriedLine = {
   readonly before: readonly string[];
   readonly after: readonly string[];
@@ -42,7 +42,7 @@ export type Trial = {
 const layout = { encoderCount: 1, slotCount: 1 };
 const idPrefix = '0'.repeat(22);
 const idCharacters = 30;
-/** CPU time that is measured, and the runs before it in which code gets fast. */
+/** CPU time to measure, and warm-up runs before it. */
 const measuredMs = 300;
 const measuredBytes = 1024 * 1024;
 const warmRuns = 3;
@@ -50,7 +50,7 @@ const warmRuns = 3;
 type Identity = Parameters<typeof createTemplate>[0];
 type Outcome = Pick<TriedLine, 'applied' | 'missed' | 'droppedBy'>;
 
-/** With the container that is named; without one every rule is tried. */
+/** Rules of the named container; without a name, all rules. */
 export function tryRules(rules: readonly Rule[], input: Buffer, config: Config): Trial {
   const { project = 'PROJECT', location = 'LOCATION', cluster = 'CLUSTER', node = '' } = config;
   const identity = { project, location, cluster, node };
@@ -81,7 +81,7 @@ export function tryRules(rules: readonly Rule[], input: Buffer, config: Config):
   return { ...compared, ...costs };
 }
 
-/** So often that what a task costs does not count. */
+/** Repeated so often that the fixed cost of a task is negligible. */
 function repeated(input: Buffer): Buffer {
   const whole = input.at(-1) === 0x0a ? input : Buffer.concat([input, Buffer.from('\n')]);
   const count = Math.max(1, Math.floor(measuredBytes / whole.length));
@@ -116,7 +116,7 @@ function resolveFor(
   return compileRules(tried)({ ...names, labels: {}, annotations: {} });
 }
 
-/** That of the first line; lines of no other format are texts. */
+/** The format of the first line; unknown formats are text. */
 function formatOf(input: Buffer): LineFormat {
   const end = input.indexOf(0x0a);
   const line = input.subarray(0, end === -1 ? input.length : end);
@@ -127,7 +127,7 @@ function formatOf(input: Buffer): LineFormat {
 type RunSource = Pick<Source, 'format' | 'joinStackTraces'> & {
   readonly fd: number;
   readonly end: number;
-  /** Of lines that have none. */
+  /** For lines without a time. */
   readonly fallbackTime: string;
 };
 
@@ -208,7 +208,7 @@ class Run {
   }
 }
 
-/** An entry without its id and what the container's resource says. */
+/** An entry without its id and resource. */
 function shown(entry: string): { readonly id: string; readonly text: string } {
   const fields = JSON.parse(entry) as Record<string, unknown>;
   const id = String(fields['insertId']).slice(0, idCharacters);
@@ -227,7 +227,7 @@ function collect(run: Run): { readonly byId: Map<string, string[]>; readonly lin
   return { byId, lines };
 }
 
-/** Records that were joined to another one stand before it alone. */
+/** Records that were joined to another one are listed separately before. */
 function compare(
   before: Run,
   after: Run,
@@ -250,7 +250,7 @@ function compare(
   };
 }
 
-/** CPU time of a line, once its code is fast. */
+/** CPU time per line, after warm-up. */
 function microsOf(run: Run): number {
   for (let count = 0; count < warmRuns; count++) run.drain();
   const endMs = performance.now() + measuredMs;

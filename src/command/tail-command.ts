@@ -1,8 +1,8 @@
-// The command `tail`: what the agent would ship of some containers, from now on, as lines.
+// The command `tail`: prints what the agent would ship of some containers, from now on.
 //
-// It is an agent of its own whose entries go to stdout, so roots, rules and redaction are those of
-// `run`. Invariants: it writes nothing but a directory of its own, which it removes; of a container
-// that the configuration excludes it shows nothing; where memory is short, it does not start.
+// It runs a separate agent whose entries go to stdout, so roots, rules and redaction are those of
+// `run`. Invariants: it writes only to a directory of its own, which it removes; it never shows an
+// excluded container; it does not start if memory is short.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -56,14 +56,14 @@ export async function runTail(config: Config, control: Control, words: TailWords
   }
 }
 
-/** The kubelet has the kernel end all processes of a container together. */
+/** The kubelet makes the kernel kill all processes of a container together. */
 export function refuseIfShort(bytes: number | undefined): void {
   if (bytes === undefined || bytes >= limits.tailMemoryBytes) return;
   const [left, needed] = [bytes, limits.tailMemoryBytes].map((each) => Math.floor(each / MiB));
   throw new AgentError('MEMORY_SHORT', `${left} MiB are left, and ${needed} MiB may be needed`);
 }
 
-/** Where processes are ended one by one, the agent beside it goes last. */
+/** Where processes are killed one by one, the main agent is killed last. */
 function offerToOomKiller(): void {
   try {
     writeFileSync('/proc/self/oom_score_adj', '1000');
@@ -72,7 +72,7 @@ function offerToOomKiller(): void {
   }
 }
 
-/** An image may have no directory to write to but the agent's. */
+/** The agent's directory may be the only writable one in the image. */
 function makeDirectory(stateDir: string): string {
   try {
     return mkdtempSync(join(tmpdir(), 'tailship-tail-'));
@@ -82,7 +82,7 @@ function makeDirectory(stateDir: string): string {
   }
 }
 
-/** A stream that takes entries and writes lines. */
+/** A stream that converts entries to lines. */
 function printing(
   stdout: StandardOutput,
   linesOf: (entries: Uint8Array) => string[],

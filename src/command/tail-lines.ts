@@ -1,4 +1,4 @@
-// Entries as `tailship tail` prints them: time, severity, whose, and the text as it would be
+// Formats entries for `tailship tail`: time, severity, container, and the text as it would be
 // shipped.
 
 import { printable } from '../printable.ts';
@@ -13,7 +13,7 @@ type Entry = {
   readonly resource?: { readonly labels?: Readonly<Record<string, string>> };
 };
 
-/** Returns what makes lines of a chunk of whole entries. */
+/** Returns a function that formats a chunk of whole entries as lines. */
 export function createTailLines(
   { filter, isJson }: Pick<TailWords, 'filter' | 'isJson'>,
   isShown: (names: ContainerNames) => boolean,

@@ -1,18 +1,18 @@
-// The words of `tailship tail` that are no options of `run`: which container, and which lines.
+// The arguments of `tailship tail` that are not options of `run`: which container, and which lines.
 
 import { AgentError } from '../errors.ts';
 import { parseGlob } from '../container-glob.ts';
 import { compileRe2, type Re2Pattern } from '../re2-pattern.ts';
 
 export type TailWords = {
-  /** What the user means, as globs of `--include`. */
+  /** The target as globs for `--include`. */
   readonly globs: readonly string[];
   /** undefined: all lines. */
   readonly filter: Re2Pattern | undefined;
   readonly isJson: boolean;
 };
 
-/** Takes them out. Throws CONFIG_INVALID for one that is wrong or missing. */
+/** Extracts them. Throws CONFIG_INVALID for one that is invalid or missing. */
 export function splitTailWords(words: readonly string[]): {
   readonly own: TailWords;
   readonly rest: readonly string[];
@@ -32,7 +32,7 @@ export function splitTailWords(words: readonly string[]): {
   return { own: { globs: globsOf(target), filter: patternOf(filter), isJson }, rest };
 }
 
-/** `a/b` may be a namespace with a pod, or a pod with a container. */
+/** `a/b` can be namespace and pod, or pod and container. */
 function globsOf(target: string | undefined): string[] {
   const wanted = '[NAMESPACE/]POD[/CONTAINER], with * and ?';
   if (target === undefined) throw invalid(`tailship tail needs ${wanted}; none is given`);

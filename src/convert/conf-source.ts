@@ -1,7 +1,7 @@
-// The texts of a configuration: files as they are, and those that a ConfigMap or the values of a
-// Helm chart hold.
+// The texts of a configuration: plain files, and those inside a ConfigMap or the values of a Helm
+// chart.
 //
-// Invariant: what is returned looks like the agent's configuration; a file without any such text
+// Invariant: what is returned looks like the agent's configuration; a file without such a text
 // is refused.
 
 import { readFileSync, statSync } from 'node:fs';
@@ -13,16 +13,16 @@ import { AgentError } from '../errors.ts';
 export type ForeignSyntax = 'fluentd' | 'fluent-bit';
 
 export type ConfSource = {
-  /** `FILE`, or `FILE:KEY` of a text within YAML. */
+  /** `FILE`, or `FILE:KEY` for a text inside YAML. */
   readonly name: string;
   readonly text: string;
-  /** Line of the file that the text begins in. */
+  /** The line of the file where the text begins. */
   readonly firstLine: number;
-  /** Where includes are looked for; undefined within YAML. */
+  /** Where includes are searched; undefined inside YAML. */
   readonly directory: string | undefined;
 };
 
-/** Read in place of a file of this name. */
+/** Read instead of a file with this name. */
 const standardInput = '-';
 const standardInputDescriptor = 0;
 
@@ -34,7 +34,7 @@ const looks: Readonly<Record<ForeignSyntax, RegExp>> = {
 const yamlBeginning =
   /^(?:service|pipeline|parsers|multiline_parsers|includes|env|customs|plugins)\s*:/m;
 
-/** Configurations, and the Lua scripts beside them in YAML, by their keys. */
+/** Configurations, and the Lua scripts next to them in YAML, by key. */
 export type ConfTexts = {
   readonly sources: readonly ConfSource[];
   readonly scripts: ReadonlyMap<string, string>;
@@ -60,7 +60,7 @@ export async function readConfSources(
   return { sources, scripts };
 }
 
-/** Of a file that is included: undefined when it cannot be read. */
+/** The text of an included file; undefined when it cannot be read. */
 export function readIncluded(file: string): ConfSource | undefined {
   try {
     return { name: file, text: readText(file), firstLine: 1, directory: dirname(file) };

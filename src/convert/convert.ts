@@ -1,7 +1,7 @@
-// A configuration of fluentd or Fluent Bit as one of tailship: its YAML, and what became of each
-// directive.
+// Converts a configuration of fluentd or Fluent Bit: the YAML for tailship, and a note on what
+// became of each directive.
 //
-// Invariant: the YAML can be loaded as it is, whatever was read.
+// Invariant: tailship can load the YAML, whatever was read.
 
 import { version } from '../version.ts';
 import type { ForeignSyntax } from './conf-source.ts';
@@ -15,7 +15,7 @@ export type Conversion = {
   readonly notes: readonly Note[];
 };
 
-/** Reads the files into a draft. Throws CONFIG_INVALID for one that is no such configuration. */
+/** Reads the files into a draft. Throws CONFIG_INVALID for a file that is not a configuration. */
 export async function draftOf(syntax: ForeignSyntax, files: readonly string[]): Promise<Draft> {
   const draft = new Draft();
   const root = await readTree(syntax, files, (place, text) => {
@@ -26,7 +26,7 @@ export async function draftOf(syntax: ForeignSyntax, files: readonly string[]): 
   return draft;
 }
 
-/** Throws CONFIG_INVALID for a file that is no such configuration. */
+/** Throws CONFIG_INVALID for a file that is not a configuration. */
 export async function convertConfiguration(
   syntax: ForeignSyntax,
   files: readonly string[],
@@ -79,7 +79,7 @@ function placeText({ file, line }: { readonly file: string; readonly line: numbe
   return `${file}:${line}`;
 }
 
-/** One line, whatever is in the text. */
+/** The text on one line. */
 function comment(text: string): string {
   return `# ${text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ')}\n`;
 }

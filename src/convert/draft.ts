@@ -1,6 +1,6 @@
-// What a conversion has so far: options, rules, and a note for each directive that counts.
+// The result of a conversion so far: options, rules, and a note for each relevant directive.
 //
-// Invariant: what is taken in is valid. An option or an action that tailship would refuse becomes a
+// Invariant: everything in it is valid. An option or action that tailship would refuse becomes a
 // note with the reason, so the result can always be loaded.
 
 import { AgentError } from '../errors.ts';
@@ -10,7 +10,7 @@ import { options, type ConfigKey, type OptionRow } from '../options/options.ts';
 import { parseRules } from '../rules/parse-rules.ts';
 import type { Place } from './section.ts';
 
-/** `taken`: it means the same. `changed`: it works otherwise. `none`: it has no equivalent. */
+/** `taken`: it means the same. `changed`: it works differently. `none`: it has no equivalent. */
 export type NoteKind = 'taken' | 'changed' | 'none';
 
 export type Note = Place & {
@@ -70,7 +70,7 @@ export class Draft {
     this.#positionFiles.push({ file, line, path });
   }
 
-  /** A list grows; of other options the first value counts. */
+  /** Appends to a list; for other options the first value wins. */
   setOption(key: ConfigKey, value: unknown, place: Place, subject: string): void {
     const row: OptionRow = options[key];
     try {
@@ -92,7 +92,7 @@ export class Draft {
     this.note('taken', place, subject, `${key}: ${shown(value)}`);
   }
 
-  /** One rule of those actions that are valid; the others become notes. */
+  /** Adds one rule with the valid actions; the others become notes. */
   addRule(
     ruleFor: RuleFor,
     actions: Readonly<Record<string, unknown>>,

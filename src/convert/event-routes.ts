@@ -1,4 +1,4 @@
-// Which containers a tag pattern means: from the tags of the sources that read container logs.
+// Maps tag patterns to containers, by the tags of the sources that read container logs.
 
 import type { Draft, RuleGlobs } from './draft.ts';
 import { alternatives, globsOfLogName, meets } from './foreign-pattern.ts';
@@ -6,7 +6,7 @@ import { containersOfTagGlob, globsOfTagRegex } from './tag-regex.ts';
 
 type TaggedSource = {
   readonly tag: string;
-  /** undefined: it reads no container logs. */
+  /** undefined: the source reads no container logs. */
   readonly globs: readonly string[] | undefined;
 };
 
@@ -20,14 +20,14 @@ const everything = '*';
 
 export class EventRoutes {
   readonly #sources: TaggedSource[] = [];
-  /** Tags are made anew somewhere, so one that is unknown may be of containers. */
+  /** Some filter rewrites tags, so an unknown tag may belong to containers. */
   #isRetagged = false;
 
   addSource(tag: string, globs: readonly string[] | undefined): void {
     this.#sources.push({ tag, globs });
   }
 
-  /** What has this prefix loses it on the way. */
+  /** A prefix that is removed on the way. */
   removePrefix(prefix: string): void {
     for (const { tag, globs } of this.#sources.slice()) {
       if (tag.startsWith(`${prefix}.`)) this.addSource(tag.slice(prefix.length + 1), globs);
@@ -38,7 +38,7 @@ export class EventRoutes {
     this.#isRetagged = true;
   }
 
-  /** Of patterns with blanks between them, any of which matches. */
+  /** For patterns separated by blanks, any of which may match. */
   of(argument: string): Route {
     const patterns = argument
       .split(/\s+/)
@@ -50,7 +50,7 @@ export class EventRoutes {
     return { globs: found.includes(everything) ? undefined : [...new Set(found)] };
   }
 
-  /** Of a regular expression. */
+  /** For a regular expression. */
   ofRegex(regex: string): Route {
     const tagGlobs = globsOfTagRegex(regex);
     if (tagGlobs === undefined) return { reason: `${regex}: write match of a rule yourself` };
@@ -74,7 +74,7 @@ export class EventRoutes {
   }
 }
 
-/** Globs of the containers of a path of log files; undefined where it is of no containers. */
+/** Container globs for a path of log files; undefined if it holds no container logs. */
 export function globsOfPath(path: string): readonly string[] | undefined {
   const [, name] = /(?:^|\/)containers\/(?:[^/]*\/)*([^/]+)$/.exec(path) ?? [];
   if (name === undefined) return undefined;
@@ -82,7 +82,7 @@ export function globsOfPath(path: string): readonly string[] | undefined {
   return globsOfLogName(name) ?? [everything];
 }
 
-/** Whether the globs are all containers. */
+/** Whether the globs match all containers. */
 export function areAll(globs: readonly string[]): boolean {
   return globs.includes(everything);
 }

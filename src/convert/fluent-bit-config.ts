@@ -1,4 +1,4 @@
-// Fluent Bit's service, inputs and outputs as options of tailship; filters are in
+// Converts Fluent Bit's service, inputs and outputs to options; filters are in
 // fluent-bit-filters.ts.
 
 import type { Draft } from './draft.ts';
@@ -20,7 +20,7 @@ import {
 /** Takes a whole configuration into the draft. */
 export function takeFluentBit(root: Section, draft: Draft): void {
   const routes = new EventRoutes();
-  // Files of parsers are included by a section, [SERVICE].
+  // A section, [SERVICE], includes the files of parsers.
   const all = root.sections.flatMap((section) => [section, ...section.sections]);
   const named = (name: string) => byName(all.filter((section) => section.name === name));
   const parsers: Parsers = { lines: named('PARSER'), multiline: named('MULTILINE_PARSER') };

@@ -1,4 +1,4 @@
-// Fluent Bit's filters as rules.
+// Converts Fluent Bit's filters to rules.
 
 import type { Taking } from './event-routes.ts';
 import { addGrep, testOf } from './grep-filter.ts';
@@ -144,7 +144,7 @@ function addModify(section: Section, site: FilterSite): void {
   addChanges(site, { set, rename, remove });
 }
 
-/** Fields that are named are renamed; those of a wildcard are not known before they come. */
+/** Named fields are renamed; the fields that a wildcard matches are not known in advance. */
 function addNest(section: Section, site: FilterSite): void {
   const { draft, subject } = site;
   const operation = valueOf(section, 'operation')?.toLowerCase();

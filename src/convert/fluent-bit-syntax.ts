@@ -1,7 +1,7 @@
 // Reads Fluent Bit's two forms of configuration, classic and YAML, into the same tree.
 //
-// Invariant: every text is read to its end; what is odd is reported, not thrown. Variables of @SET
-// and of `env` are put in; those of the environment stay as they are.
+// Invariant: every text is read to its end; a syntax problem is reported, not thrown. Variables
+// from @SET and `env` are substituted; environment variables stay as they are.
 
 import type { Node, Pair, YAMLMap } from 'yaml';
 import { isYamlConfiguration, type ConfSource } from './conf-source.ts';
@@ -14,7 +14,7 @@ import {
   type Section,
 } from './section.ts';
 
-/** The root section of a text: sections by their names, and directives `@INCLUDE`. */
+/** The root section of a text: its sections, and the `@INCLUDE` directives. */
 export async function parseFluentBit(source: ConfSource, report: ReportOdd): Promise<Section> {
   const root = newSection('', '', { file: source.name, line: source.firstLine });
   const variables = new Map<string, string>();
@@ -52,7 +52,7 @@ function readClassic(source: ConfSource, { root, variables, report }: Reading): 
   }
 }
 
-/** Where a node of YAML is. */
+/** The location of a YAML node. */
 type PlaceOf = (node: unknown) => Place;
 
 const listNames: Readonly<Record<string, string>> = {
@@ -106,7 +106,7 @@ async function readYaml(source: ConfSource, { root, variables, report }: Reading
   for (const pair of document.contents.items) readPair(pair);
 }
 
-/** A list repeats the key; what is nested is its JSON. */
+/** A list repeats the key; a nested value becomes JSON. */
 function directivesOfNode(key: string, value: unknown, place: Place): Directive[] {
   const values = Array.isArray(value) ? (value as unknown[]) : [value];
   return values.map((each) => {

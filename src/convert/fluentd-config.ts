@@ -1,4 +1,4 @@
-// fluentd's sources and matches as options of tailship; filters are in fluentd-filters.ts.
+// Converts fluentd's sources and matches to options; filters are in fluentd-filters.ts.
 
 import type { Draft } from './draft.ts';
 import { EventRoutes, globsOfPath, type Taking } from './event-routes.ts';
@@ -102,7 +102,7 @@ function takeSystem(section: Section, draft: Draft): void {
   draft.note('changed', section, '<system>', 'workers and buffers are not needed');
 }
 
-/** Plugins that pass events on, which tailship has no need of. */
+/** Plugins that forward events; tailship does not need them. */
 const passing = new Set(['relabel', 'route', 'label', 'rewrite_tag_filter', 'record_reformer']);
 
 type MatchTaking = Taking & { readonly hasCloud: boolean };

@@ -1,4 +1,4 @@
-// fluentd's filters as rules.
+// Converts fluentd's filters to rules.
 
 import type { Taking } from './event-routes.ts';
 import { re2Of } from './foreign-pattern.ts';
@@ -113,7 +113,7 @@ function testOfSection(place: Section): GrepTest[] {
   return pattern === '' ? [] : [{ place, key, pattern }];
 }
 
-/** The formats of a filter or source: `<parse>`, several `<pattern>`, or `format` of old. */
+/** The formats of a filter or source: `<parse>`, several `<pattern>`, or the old `format`. */
 function formatsOf(section: Section): LineFormat[] {
   const [parse = section] = sectionsOf(section, 'parse');
   const format =
@@ -135,7 +135,7 @@ function formatOf(section: Section, format = 'none'): LineFormat {
   };
 }
 
-/** `${record["a"]}`, also with digs and fallbacks left out. */
+/** `${record["a"]}`; `dig` and fallbacks are accepted and ignored. */
 const fieldPattern = /^\$\{\s*record((?:\[\s*['"][^'"]+['"]\s*\])+)\s*\}$/;
 const gsubPattern = /\.gsub\(\s*\/((?:[^/\\]|\\.)*)\/([imx]*)\s*,\s*(?:"([^"]*)"|'([^']*)')\s*\)/g;
 
@@ -159,7 +159,7 @@ function addTransformer(section: Section, site: FilterSite): void {
     }
   }
   for (const [from, to] of Object.entries(rename)) {
-    // Both fields were there before; now the old one has gone.
+    // fluentd keeps both fields; the rule removes the old one.
     if (removed.includes(from)) continue;
     site.draft.note('changed', section, site.subject, `${from} is moved to ${to}, not copied`);
   }

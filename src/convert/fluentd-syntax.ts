@@ -1,18 +1,18 @@
-// Reads fluentd's configuration syntax: sections, values in quotes and over several lines, JSON,
-// comments. Includes stay directives; Ruby within values stays text.
+// Reads fluentd's configuration syntax: sections, quoted and multi-line values, JSON, comments.
+// Includes stay directives; Ruby inside values stays text.
 //
-// Invariant: every text is read to its end, in one pass; what is odd is reported, not thrown.
+// Invariant: every text is read to its end, in one pass; a syntax problem is reported, not thrown.
 
 import type { ConfSource } from './conf-source.ts';
 import { newSection, type GrowingSection, type ReportOdd, type Section } from './section.ts';
 
-/** In lines: a bracket that is never closed is one of a pattern. */
+/** In lines: a bracket that is not closed within them belongs to a pattern. */
 const jsonLinesMax = 200;
 const depthMax = 50;
 
 type Value = { readonly value: string; readonly lines: number };
 
-/** The root section of a text. Lines are those of the file. */
+/** The root section of a text. Line numbers are those of the file. */
 export function parseFluentd(source: ConfSource, report: ReportOdd): Section {
   const { name: file, firstLine } = source;
   const lines = source.text.split('\n');
@@ -61,12 +61,12 @@ function withDefault(value: string): string | undefined {
 function readValue(rest: string, lines: readonly string[], index: number): Value {
   if (rest.startsWith('"') || rest.startsWith("'")) return readQuoted(rest, lines, index);
   if (rest.startsWith('{') || rest.startsWith('[')) return readJson(rest, lines, index);
-  // A pattern may hold what looks like a comment.
+  // A pattern can contain what looks like a comment.
   if (rest.startsWith('/')) return { value: rest, lines: 1 };
   return { value: rest.replace(/(?:^|\s)#(?!\{).*$/, '').trimEnd(), lines: 1 };
 }
 
-/** A text in quotes, which may go over lines. */
+/** A quoted text, which may span lines. */
 function readQuoted(rest: string, lines: readonly string[], index: number): Value {
   const quote = rest[0];
   let value = '';
@@ -88,7 +88,7 @@ function readQuoted(rest: string, lines: readonly string[], index: number): Valu
       } else value += character;
     }
     const next = lines[index + count];
-    // Nothing closes it: what looked like a quote is a part of the value.
+    // Nothing closes it: the quote is part of the value.
     if (next === undefined) return { value: rest, lines: 1 };
     const isContinued = text.endsWith('\\');
     value = isContinued ? value.slice(0, -1) : `${value}\n`;
@@ -97,7 +97,7 @@ function readQuoted(rest: string, lines: readonly string[], index: number): Valu
   }
 }
 
-/** `#{…}` with whatever quotes are in it; nothing where there is none. */
+/** `#{…}` with any quotes inside; '' if there is none here. */
 function rubyAt(text: string, at: number): string {
   if (!text.startsWith('#{', at)) return '';
   const end = text.indexOf('}', at);
@@ -106,14 +106,14 @@ function rubyAt(text: string, at: number): string {
 
 const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', f: '\f', b: '\b' };
 
-/** In single quotes only the quote and the backslash are escaped. */
+/** In single quotes only the quote and the backslash can be escaped. */
 function unescaped(character: string, quote: string | undefined): string {
   if (character === quote || character === '\\') return character;
   const isDouble = quote === '"';
   return (isDouble ? escapes[character] : undefined) ?? (isDouble ? character : `\\${character}`);
 }
 
-/** JSON may go over lines, and have comments between them. */
+/** JSON may span lines, with comments between them. */
 function readJson(rest: string, lines: readonly string[], index: number): Value {
   const last = Math.min(lines.length, index + jsonLinesMax);
   let depth = 0;

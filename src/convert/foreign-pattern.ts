@@ -1,10 +1,10 @@
-// Regular expressions of Ruby (Onigmo) as RE2 reads them, and globs of log files and tags as globs
+// Translates regular expressions of Ruby (Onigmo) to RE2, and globs of log files and tags to globs
 // of containers.
 
 import { parseGlob } from '../container-glob.ts';
 
 /**
- * `/pattern/flags`, or a pattern without slashes. What RE2 cannot do stays, and is refused later.
+ * `/pattern/flags`, or a pattern without slashes. What RE2 lacks is kept, and refused later.
  */
 export function re2Of(text: string): string {
   const [, inner, flags = ''] = /^\/(.*)\/([imx]*)$/s.exec(text) ?? [];
@@ -19,7 +19,7 @@ export function re2Of(text: string): string {
   return `${prefix}${pattern}`;
 }
 
-/** The names that a pattern allows: `^(a|b)$` or a plain part of a name; undefined for others. */
+/** The names that a pattern matches: `^(a|b)$` or a plain part of a name; undefined for others. */
 export function namesOf(pattern: string): string[] | undefined {
   const [, start, inner = '', end] = /^(\^?)(.*?)(\$?)$/s.exec(pattern.trim()) ?? [];
   const [, grouped] = /^\((?:\?:)?([^()]*)\)$/.exec(inner) ?? [];
@@ -35,7 +35,7 @@ export function namesOf(pattern: string): string[] | undefined {
 
 /**
  * Globs of containers for the name of a log file: `POD_NAMESPACE_CONTAINER-ID.log` with wildcards.
- * undefined when it cannot be told.
+ * undefined if the name does not tell.
  */
 export function globsOfLogName(name: string): string[] | undefined {
   const parts = name
@@ -51,7 +51,7 @@ export function globsOfLogName(name: string): string[] | undefined {
   return globs.every(isGlob) ? globs.map(shortened) : undefined;
 }
 
-/** Without the id that ends a file's name. */
+/** A file name without the id at its end. */
 function containerOf(text: string): string {
   return text.replace(/-(?:\*|[0-9a-f]{64})$/, '');
 }
@@ -69,7 +69,7 @@ function isGlob(text: string): boolean {
   }
 }
 
-/** Parts that match everything are left out at the end. */
+/** Trailing parts that match everything are left out. */
 function shortened(glob: string): string {
   return collapsed(glob).replace(/(?:\/\*)+$/, '');
 }
@@ -78,7 +78,7 @@ function collapsed(glob: string): string {
   return glob.replaceAll(/\*+/g, '*');
 }
 
-/** Whether a tag pattern and a tag with wildcards may mean the same event. */
+/** Whether a tag pattern and a tag with wildcards can match the same event. */
 export function meets(pattern: string, tag: string): boolean {
   const [a, b] = [pattern, tag].map((text) => text.replace(/[*{].*$/s, ''));
   return (a ?? '').startsWith(b ?? '') || (b ?? '').startsWith(a ?? '');

@@ -1,7 +1,7 @@
-// The grep of both agents as rules and options: records that are kept or dropped by their text, a
-// field, or what their container is.
+// Converts the grep filters of both agents to rules and options: they keep or drop records by text,
+// by a field, or by container.
 //
-// Invariant: what cannot be carried out as a whole drops nothing, and is said.
+// Invariant: a filter that cannot be converted as a whole drops nothing and leaves a note.
 
 import { namesOf, re2Of } from './foreign-pattern.ts';
 import { isText, pathOf, type FilterSite } from './record-filters.ts';
@@ -10,14 +10,14 @@ import type { Directive, Place } from './section.ts';
 /** One pattern of a grep. */
 export type GrepTest = { readonly place: Place; readonly key: string; readonly pattern: string };
 
-/** Tests of which all must hold, or any. */
+/** Tests, all or any of which must hold. */
 export type GrepGroup = {
   readonly verb: 'keep' | 'drop';
   readonly join: 'all' | 'any';
   readonly tests: readonly GrepTest[];
 };
 
-/** `KEY PATTERN`; none, and a note, when the pattern is missing. */
+/** `KEY PATTERN`; a missing pattern yields none and a note. */
 export function testOf(place: Directive, { draft }: FilterSite): GrepTest[] {
   const [, key = '', pattern = ''] = /^(\S+)\s+(.*)$/s.exec(place.value) ?? [];
   if (pattern !== '') return [{ place, key, pattern }];
@@ -28,7 +28,7 @@ export function testOf(place: Directive, { draft }: FilterSite): GrepTest[] {
 type ContainerPart = 'namespace_name' | 'pod_name' | 'container_name';
 const containerParts: readonly ContainerPart[] = ['namespace_name', 'pod_name', 'container_name'];
 
-/** Tests by what they look at. */
+/** Tests grouped by what they inspect. */
 type Sorted = {
   readonly containers: readonly (GrepTest & { readonly part: ContainerPart })[];
   readonly labels: readonly (GrepTest & { readonly label: string })[];
@@ -57,7 +57,7 @@ export function addGrep(site: FilterSite, group: GrepGroup): void {
   const { verb, join, tests } = group;
   if (tests.length === 0) return;
   const isOne = tests.length === 1 || (verb === 'keep' ? join === 'any' : join === 'all');
-  // The others mean the same one by one; those of containers, of which all must hold, do not.
+  // Other tests can be converted one by one; container tests that must all hold cannot.
   if (isOne) {
     addOne(site, group);
     return;
@@ -113,7 +113,7 @@ function addConditions(
   draft.addRule({ globs }, { [verb]: value }, place, subject);
 }
 
-/** The containers for which all tests hold; undefined when that cannot be said. */
+/** The containers for which all tests hold; undefined if that cannot be expressed. */
 function globsOf(tests: Sorted['containers']): string[] | undefined {
   let globs = [''];
   for (const part of containerParts) {
@@ -125,7 +125,7 @@ function globsOf(tests: Sorted['containers']): string[] | undefined {
   return globs.map((glob) => glob.replace(/(?:\/\*)+$/, ''));
 }
 
-/** What is kept by its container alone is `include`, unless something else is included already. */
+/** Keeping by container alone becomes `include`, unless there is an `include` already. */
 function addInclude(
   site: FilterSite,
   join: 'all' | 'any',
@@ -142,7 +142,7 @@ function addInclude(
   else refuse(site, tests);
 }
 
-/** What is dropped by its container alone is `exclude`; by a label or a text too, a rule. */
+/** Dropping by container alone becomes `exclude`; with a label or a text, a rule. */
 function addPodDrop(
   site: FilterSite,
   tests: readonly GrepTest[],
@@ -172,7 +172,7 @@ function addPodDrop(
   }
 }
 
-/** Every combination of the values that labels may have. */
+/** Every combination of the allowed label values. */
 function choicesOf(
   names: readonly string[],
   values: readonly (readonly string[] | undefined)[],

@@ -1,4 +1,4 @@
-// What a Lua script of Fluent Bit replaces in a record, as rules: `string.gsub` with constants.
+// Converts the replacements of a Fluent Bit Lua script to rules: `string.gsub` with constants.
 
 import type { FilterSite } from './record-filters.ts';
 
@@ -9,10 +9,10 @@ const gsub = new RegExp(
   String.raw`string\.gsub\(\s*record\[\s*["']\w+["']\s*\]\s*,\s*${text}\s*,\s*${text}\s*\)`,
   'g',
 );
-/** Lines that only frame the replacements. */
+/** Lines around the replacements that have no effect of their own. */
 const frame = /^\s*(?:--.*|function\b.*|end|return\b.*|record\[.*string\.gsub\(record.*|)\s*$/;
 
-/** Takes over what can be; the rest of the script becomes a note. */
+/** Converts what it can; the rest of the script becomes a note. */
 export function addLua(code: string | undefined, site: FilterSite): void {
   const { draft, place, subject, globs } = site;
   if (code === undefined) {
@@ -47,7 +47,7 @@ const classes: Readonly<Record<string, string>> = {
   p: '[:punct:]',
 };
 
-/** A pattern of Lua as RE2; undefined for balances, frontiers and back references. */
+/** A Lua pattern as RE2; undefined for balanced matches, frontiers and back references. */
 function re2OfLua(pattern: string): string | undefined {
   let re2 = '';
   let isInClass = false;

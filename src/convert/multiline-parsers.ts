@@ -1,4 +1,4 @@
-// Fluent Bit's multiline parsers: those that it brings along, and the first line of one's own.
+// Fluent Bit's multiline parsers: the built-in ones, and the start state of custom ones.
 
 import { re2Of } from './foreign-pattern.ts';
 import type { FilterSite } from './record-filters.ts';
@@ -10,7 +10,7 @@ export type Parsers = {
   readonly multiline: ReadonlyMap<string, Section>;
 };
 
-/** The runtime's, those of stack traces, or one of the configuration's own. */
+/** The runtime's, one for stack traces, or one that the configuration defines. */
 export function takeMultiline(name: string, { multiline }: Parsers, site: FilterSite): void {
   const { draft, place, subject, globs } = site;
   if (/^(?:cri|docker)$/.test(name)) {
@@ -27,7 +27,7 @@ export function takeMultiline(name: string, { multiline }: Parsers, site: Filter
   else draft.addRule({ globs }, { firstLine: re2Of(start) }, place, `${subject} ${name}`);
 }
 
-/** The pattern of `start_state`: `rule "start_state" "/^\d/" "cont"`, or the same of YAML. */
+/** The pattern of `start_state`: `rule "start_state" "/^\d/" "cont"`, or the same in YAML. */
 function startOf(parser: Section): string | undefined {
   for (const { value } of [...directivesOf(parser, 'rule'), ...directivesOf(parser, 'rules')]) {
     const [, pattern] = /^"start_state"\s+"((?:[^"\\]|\\.)*)"/.exec(value) ?? [];
@@ -36,7 +36,7 @@ function startOf(parser: Section): string | undefined {
       const rule = JSON.parse(value) as { readonly state?: unknown; readonly regex?: unknown };
       if (rule.state === 'start_state' && typeof rule.regex === 'string') return rule.regex;
     } catch {
-      // The classic form of another state.
+      // The classic form, for another state.
     }
   }
   return undefined;

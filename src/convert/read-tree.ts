@@ -1,6 +1,6 @@
-// The tree of a whole configuration: what files include is put in the place of the directive.
+// Builds the tree of a whole configuration: included files replace their directive.
 //
-// Invariant: no file is read while it is being included, so every configuration ends.
+// Invariant: a file never includes itself, directly or not, so reading ends.
 
 import { globSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
@@ -20,7 +20,7 @@ import { newSection, type Directive, type ReportOdd, type Section } from './sect
 const depthMax = 10;
 const includedMax = 200;
 
-/** One root of all files: includes are resolved, files that others include are read once. */
+/** One root for all files: includes are resolved, and an included file is read once. */
 export async function readTree(
   syntax: ForeignSyntax,
   files: readonly string[],
@@ -74,7 +74,7 @@ class TreeReader {
     grown.directives.push(...this.#scriptsOf(section, source));
     const trees: Section[] = [];
     for (const include of includes) trees.push(...(await this.#include(include, source, within)));
-    // Sections keep the order of the file; an include stands where its line does.
+    // Sections keep the order of the file; an include takes the position of its line.
     const parts = [...section.sections, ...includes].toSorted((a, b) => a.line - b.line);
     for (const part of parts) {
       if ('sections' in part) {
@@ -89,7 +89,7 @@ class TreeReader {
     return grown;
   }
 
-  /** The text of a filter's script, as `code`, which a configuration may hold itself. */
+  /** Adds the text of a filter's script as `code`, which a configuration can also hold inline. */
   #scriptsOf({ directives }: Section, { directory }: ConfSource): Directive[] {
     return directives.flatMap((each) => {
       if (!/^script$/i.test(each.key)) return [];
@@ -113,7 +113,7 @@ class TreeReader {
     within: readonly string[],
   ): Promise<Section[]> {
     const found = this.#find(value, source);
-    // What Fluent Bit's image brings is known by the names of the parsers.
+    // The parsers in Fluent Bit's image are known by name.
     if (found.length === 0 && !value.endsWith('/parsers.conf')) {
       this.#report({ file, line }, `${value} is not found: give that file, too`);
     }
@@ -131,14 +131,14 @@ class TreeReader {
     return trees;
   }
 
-  /** By name among what was given; else on the disk, from the including file. */
+  /** Searched by name in the given texts, then on disk relative to the including file. */
   #find(pattern: string, from: ConfSource): ConfSource[] {
     const name = pattern.slice(pattern.lastIndexOf('/') + 1);
     const matches = matcher(name);
     const isWild = name.includes('*');
     const given = this.#sources.filter((source) => {
       const other = fileNameOf(source);
-      // Another include has it already; a pattern that matches all must not bring it again.
+      // Another include has it already; a wildcard must not include it again.
       if (source.name === from.name || (isWild && this.#included.has(source.name))) return false;
       return matches.test(other) || plainName(other) === plainName(name);
     });

@@ -1,5 +1,5 @@
-// Filters that both agents have, as rules: parser, and the setting, renaming and removing of
-// fields; grep is in grep-filter.ts.
+// Converts the filters that both agents have to rules: parsers, and filters that set, rename or
+// remove fields; grep is in grep-filter.ts.
 
 import type { Draft, RuleGlobs } from './draft.ts';
 import { re2Of } from './foreign-pattern.ts';
@@ -38,7 +38,7 @@ export type LineFormat = {
   readonly types?: string | undefined;
 };
 
-/** The rules' `parse` for a format; `own` when it is what tailship does anyway. */
+/** The `parse` of a rule for a format; `own` if tailship parses it without a rule. */
 function parseOf({ format, pattern, types }: LineFormat): unknown {
   const name = format.toLowerCase();
   const known = name === 'json' ? 'json' : parserNamed(name);
@@ -88,7 +88,7 @@ export function addParser(site: FilterSite, { key, formats, keepsOthers }: Parse
     const text = `${format} has no equivalent, or is defined in a file that is not given`;
     if (parse === undefined) draft.note('none', place, subject, text);
   }
-  // JSON objects, and klog's lines, are read without a rule.
+  // JSON objects and klog lines are parsed without a rule.
   const own = new Set<unknown>(isText(path) ? ['own', 'json', 'klog'] : ['own']);
   const wanted = actions.filter(({ parse }) => parse !== undefined && !own.has(parse));
   if (wanted.length === 0) {
@@ -109,7 +109,7 @@ export function addParser(site: FilterSite, { key, formats, keepsOthers }: Parse
   if (!keepsOthers) draft.note('changed', place, subject, 'the other fields of the record stay');
 }
 
-/** A parser's time counts where it has one; a rule would miss each record that has none. */
+/** Only for a parser with a time: the rule would count a miss for each record without one. */
 function hasTime({ timeKey, pattern }: LineFormat): boolean {
   if (timeKey === undefined) return false;
   return pattern === undefined || pattern.includes(`<${timeKey}>`);
@@ -127,7 +127,7 @@ function timeOf({ timeKey, timeFormat }: LineFormat): unknown {
   return { from: timeKey, ...(timeFormat !== undefined && { format: timeFormat }) };
 }
 
-/** What is to be set, renamed and removed, before it is one rule. */
+/** The fields to set, rename and remove, before they become one rule. */
 export type FieldChanges = {
   readonly set: Record<string, unknown>;
   readonly rename: Record<string, string>;
@@ -138,10 +138,10 @@ export function noChanges(): FieldChanges {
   return { set: {}, rename: {}, remove: [] };
 }
 
-/** Fields that mean something to Cloud Logging. */
+/** Fields with a meaning in Cloud Logging. */
 const severityKeys = new Set(['severity', 'logging.googleapis.com/severity']);
 
-/** One rule of all changes; a field that is renamed to a special one is that field of the entry. */
+/** One rule with all changes; renaming to a special field sets that field of the entry. */
 export function addChanges(site: FilterSite, { set, rename, remove }: FieldChanges): void {
   const actions: Record<string, unknown> = {};
   const others: Record<string, string> = {};
@@ -161,7 +161,7 @@ export function addChanges(site: FilterSite, { set, rename, remove }: FieldChang
   }
 }
 
-/** Whether a value is one text for all records; tells when it is not. */
+/** Whether a value is the same text for all records; leaves a note if it is not. */
 export function isConstant(site: FilterSite, key: string, value: string): boolean {
   if (!isComputed(value) && !/\$\{/.test(value)) return true;
   site.draft.note('none', site.place, site.subject, `${key} is computed: ${value.slice(0, 80)}`);

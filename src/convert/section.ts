@@ -12,7 +12,7 @@ export type Directive = Place & { readonly key: string; readonly value: string }
 export type Section = Place & {
   /** `filter`, `INPUT`. */
   readonly name: string;
-  /** What stands behind the name: fluentd's tag pattern or label. */
+  /** What follows the name: fluentd's tag pattern or label. */
   readonly argument: string;
   readonly directives: readonly Directive[];
   readonly sections: readonly Section[];
@@ -24,7 +24,7 @@ export type GrowingSection = Section & {
   readonly sections: Section[];
 };
 
-/** Tells of a line that is not understood. */
+/** Reports a line that is not understood. */
 export type ReportOdd = (place: Place, text: string) => void;
 
 export function newSection(name: string, argument: string, { file, line }: Place): GrowingSection {
@@ -50,17 +50,17 @@ export function sectionsOf(section: Section, ...names: readonly string[]): Secti
   return section.sections.filter(({ name }) => wanted.includes(name.toLowerCase()));
 }
 
-/** Whether a directive says yes, in any of the words of the two agents. */
+/** Whether a directive is true, in any spelling that the two agents accept. */
 export function isOn(value: string | undefined): boolean {
   return value !== undefined && /^(?:on|true|yes|1)?$/i.test(value);
 }
 
-/** Whether the other agent computes the value when it starts: of Ruby, or of its environment. */
+/** Whether the other agent computes the value at start-up, from Ruby or its environment. */
 export function isComputed(value: string): boolean {
   return /#\{|\{\{|\$\{(?!record|tag|time|hostname)/.test(value);
 }
 
-/** `@type` of a plugin of fluentd. */
+/** `@type` of a fluentd plugin. */
 export function typeOf(section: Section): string {
   return (valueOf(section, '@type', 'type') ?? '').toLowerCase();
 }

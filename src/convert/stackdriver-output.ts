@@ -1,4 +1,4 @@
-// The output to Cloud Logging, `google_cloud` of fluentd and `stackdriver` of Fluent Bit, as
+// Converts the output to Cloud Logging (`google_cloud` of fluentd, `stackdriver` of Fluent Bit) to
 // options.
 
 import type { ConfigKey } from '../options/options.ts';
@@ -26,7 +26,7 @@ const optionKeys: Readonly<Record<string, ConfigKey>> = {
   compress: 'gzip',
 };
 
-/** Fields whose names can be others. */
+/** Fields whose names can be changed. */
 const fieldKeys: Readonly<Record<string, { readonly action: string; readonly usual: RegExp }>> = {
   severity_key: { action: 'severity', usual: /severity$/ },
   text_payload_key: { action: 'message', usual: /^(?:log|message)$/ },

@@ -1,5 +1,5 @@
-// What the inputs of both agents that tail files have in common: positions, exclusions, and what
-// tailship has no need of.
+// What the tail inputs of both agents have in common: positions, exclusions, and directives that
+// tailship does not need.
 
 import type { Draft } from './draft.ts';
 import { areAll, globsOfPath } from './event-routes.ts';
@@ -41,7 +41,7 @@ export class ContainerTails {
     this.#tails.push({ place, globs, exclusions });
   }
 
-  /** Sets `include` and `exclude`, when all inputs are known. */
+  /** Sets `include` and `exclude` once all inputs are known. */
   finish(draft: Draft): void {
     if (!this.#tails.some(({ globs }) => areAll(globs))) {
       for (const { place, globs } of this.#tails) draft.setOption('include', globs, place, 'path');
@@ -80,7 +80,7 @@ const tailKeys: Readonly<Record<string, string>> = {
 
 type Unneeded = { readonly place: Place; readonly subject: string; readonly text: string };
 
-/** Directives whose purpose is met otherwise. */
+/** Directives that tailship does not need. */
 export function unneeded(section: Section): Unneeded[] {
   return section.directives.flatMap((place) => {
     const text = tailKeys[place.key.toLowerCase()];
@@ -88,14 +88,14 @@ export function unneeded(section: Section): Unneeded[] {
   });
 }
 
-/** `a,b`, or a list of JSON. */
+/** `a,b`, or a JSON list. */
 export function listOf(value: string): string[] {
   if (value.startsWith('[')) {
     try {
       const list = JSON.parse(value) as unknown;
       if (Array.isArray(list)) return list.map(String);
     } catch {
-      // Ruby's quotes, or a pattern: taken as it is.
+      // Ruby's quotes or a pattern: used as is.
     }
   }
   const plain = value.replaceAll(/^\[|\]$|["']/g, '');
@@ -127,7 +127,7 @@ export function takeFlush(directive: Directive, draft: Draft): void {
   draft.setOption('partialFlushMs', text, directive, directive.key);
 }
 
-/** Units of the journal, where they are named; an unnamed journal is all of it. */
+/** Systemd units, if the input names them; without names it reads the whole journal. */
 export function takeJournal(section: Section, subject: string, draft: Draft): void {
   draft.setOption('nodeLogs', 'auto', section, subject);
   const written = directivesOf(section, 'systemd_filter', 'filters', 'matches');
@@ -142,7 +142,7 @@ export function takeJournal(section: Section, subject: string, draft: Draft): vo
   else draft.setOption('nodeJournal', true, section, subject);
 }
 
-/** A throttle drops records over a count; a limit of tailship is of bytes, and drops nothing. */
+/** A throttle drops records above a count; tailship limits bytes and drops nothing. */
 export function noteThrottle(
   place: Place,
   { draft, subject }: Omit<OtherOutput, 'isStdout' | 'hasCloud'>,
@@ -156,11 +156,11 @@ type OtherOutput = {
   readonly draft: Draft;
   readonly subject: string;
   readonly isStdout: boolean;
-  /** Entries go to Cloud Logging, too. */
+  /** Entries go to Cloud Logging as well. */
   readonly hasCloud: boolean;
 };
 
-/** What is no Cloud Logging: only stdout has an equivalent. */
+/** For outputs other than Cloud Logging: only stdout has an equivalent. */
 export function takeOtherOutput(
   section: Section,
   { draft, subject, isStdout, hasCloud }: OtherOutput,

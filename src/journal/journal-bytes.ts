@@ -3,18 +3,18 @@
 
 import { readSync } from 'node:fs';
 
-/** A journal file contradicts its own format. The text names the place, never the content. */
+/** A journal file contradicts its own format. The text names the offset, never the content. */
 export class JournalCorrupt extends Error {
   override readonly name = 'JournalCorrupt';
 }
 
-/** Entries and their own fields lie one after the other; what they share is kept as fields. */
+/** Entries are stored next to their own fields; shared fields are cached as text instead. */
 const blocksMax = 16;
 /** Offsets are 64 bits wide; a file of 2^53 bytes does not exist. */
 const highWordMax = 0x1f_ffff;
 
 export class JournalBytes {
-  /** Bytes of the file that count; what is appended later is not looked at. */
+  /** The size when it was opened; bytes appended later are not read. */
   readonly size: number;
   readonly #fd: number;
   readonly #blockBytes: number;
@@ -23,7 +23,7 @@ export class JournalBytes {
   readonly #memories: Buffer[] = [];
   #bytes: Buffer = Buffer.alloc(0);
 
-  /** `blockBytes`: small blocks for a look at few entries, large ones for many. */
+  /** `blockBytes`: small blocks for reading few entries, large ones for many. */
   constructor(fd: number, options: { readonly size: number; readonly blockBytes: number }) {
     this.#fd = fd;
     this.size = options.size;
@@ -85,7 +85,7 @@ export class JournalBytes {
     return whole;
   }
 
-  /** That of the oldest block where there are enough, so that none becomes garbage. */
+  /** Reuses the buffer of the oldest block when there are enough, so that none becomes garbage. */
   #memory(): Buffer {
     if (this.#memories.length < blocksMax) {
       const memory = Buffer.allocUnsafeSlow(this.#blockBytes);

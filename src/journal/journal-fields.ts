@@ -12,10 +12,10 @@ const payloadAt = { regular: 64, compact: 72 } as const;
 const compression = { xz: 1, lz4: 2, zstd: 4 } as const;
 const equals = 0x3d;
 const nameBytesMax = 64;
-/** A field's bytes that are kept; the rest is cut. An entry holds 256 KB. */
+/** Longer fields are cut. An entry holds 256 KB. */
 const fieldBytesMax = 1024 * 1024;
 const cachedFieldsMax = 16_384;
-/** Longer ones are hardly shared, and would fill the cache. */
+/** Longer fields are rarely shared and would fill the cache. */
 const cachedBytesMax = 512;
 /** In a DATA object: the number of entries that it is in, 64 bits of which the low ones say all. */
 const entryCountAt = 56;
@@ -49,7 +49,7 @@ export class JournalFields {
     return this.#incomplete;
   }
 
-  /** How many names there are so far: every `nameIndex` is below it. */
+  /** Number of names so far: every `nameIndex` is below it. */
   get nameCount(): number {
     return this.#names.size;
   }
@@ -67,7 +67,7 @@ export class JournalFields {
     }
     const isShared = file.bytes.readUInt32LE(head + entryCountAt) !== 1;
     const field = this.#parse(offset + this.#payloadAt, size - this.#payloadAt, flags);
-    // One that a single entry has would only live on to be copied by the garbage collector.
+    // Caching a field that only one entry has would only burden the garbage collector.
     if (size <= cachedBytesMax && isShared) {
       if (this.#fields.size >= cachedFieldsMax) this.#fields.clear();
       this.#fields.set(offset, field);
@@ -101,7 +101,7 @@ export class JournalFields {
     throw new JournalCorrupt(`an unknown compression at ${offset}`);
   }
 
-  /** Says in the entry itself that something is missing; its name is packed with it. */
+  /** Notes in the entry that a field is missing; its name is compressed together with it. */
   #marked(text: string): JournalField {
     this.#incomplete += 1;
     return this.#named('TAILSHIP_INCOMPLETE', JSON.stringify(text));

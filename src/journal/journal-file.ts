@@ -1,9 +1,9 @@
 // Reads the entries of one journal file in the order of their sequence numbers.
 //
-// Invariants: only what was linked when the header was read is looked at, so a writer that goes on
-// appending is never seen half-way; every step moves forward in the file, so no chain of arrays is
-// walked without end; an entry that cannot be read is counted and passed over once a later one can
-// be, for the last ones may be under way.
+// Invariants: only what was linked when the header was read counts, so a half-written entry is
+// never seen; every step moves forward in the file, so following a chain of arrays ends; an entry
+// that cannot be read is counted and skipped once a later one can, since the last ones may be
+// incomplete.
 
 import { crc32 } from 'node:zlib';
 
@@ -17,7 +17,7 @@ const arrayItemsAt = 24;
 const entryItemsAt = 64;
 /** journald itself refuses entries with more fields. */
 const fieldsMax = 1024;
-/** The part of an entry that is the same in a copy of it: times, boot and hash of the fields. */
+/** The part of an entry that its copies share: times, boot and hash of the fields. */
 const twinAt = { start: 24, end: 64 } as const;
 const bootAt = { start: 40, end: 56 } as const;
 
@@ -41,7 +41,7 @@ export type EntryHead = {
   readonly twinHash: number;
 };
 
-/** Where an entry array begins, so that the next task need not walk the chain again. */
+/** Where an entry array begins, so that the next task does not follow the chain again. */
 export type ArrayHint = { readonly offset: number; readonly entriesBefore: number };
 
 export type JournalRange = {
@@ -75,12 +75,12 @@ export class JournalFile {
     this.fields = new JournalFields(this.#file, isCompact);
   }
 
-  /** Entries that could not be read and were passed over. */
+  /** Unreadable entries that were skipped. */
   get corruptEntries(): number {
     return this.#corruptEntries;
   }
 
-  /** Entries at the end of what was read that could not be: they may be under way. */
+  /** Unreadable entries at the end, which may be incomplete. */
   get corruptTail(): number {
     return this.#corruptTail;
   }
@@ -140,7 +140,7 @@ export class JournalFile {
     return last;
   }
 
-  /** The first entry of a boot that goes on to the end of the file; by halving. */
+  /** The first entry of a boot that lasts to the end of the file; binary search. */
   firstOfLastBoot(bootId: string): EntryHead | undefined {
     const isOfBoot = (offset: number) => this.headAt(offset)?.bootId === bootId;
     for (let array = this.#arrayOf({ afterSeqnum: 0 }); array !== undefined;) {
@@ -177,7 +177,7 @@ export class JournalFile {
       throw new JournalCorrupt(`no entry array at ${offset}`);
     }
     const next = file.uint64(at + 16);
-    // Arrays are appended one after the other: a chain that goes back is a loop.
+    // Arrays are appended in order: a chain that goes back is a loop.
     if (next !== 0 && next <= offset) throw new JournalCorrupt(`the array at ${offset} goes back`);
     const capacity = Math.floor((size - arrayItemsAt) / this.#itemBytes);
     if (capacity === 0) throw new JournalCorrupt(`the array at ${offset} is empty`);
@@ -195,23 +195,23 @@ export class JournalFile {
     return this.#itemBytes === 4 ? file.bytes.readUInt32LE(at) : file.uint64(at);
   }
 
-  /** Index of the first entry after `seqnum`, by halving; entries in an array are in order. */
+  /** Index of the first entry after `seqnum`, by binary search: entries in an array are sorted. */
   #firstAfter(array: EntryArray, seqnum: number): number {
     if (seqnum === 0) return 0;
-    // One that cannot be read tells nothing: all before it are looked at one by one.
+    // An unreadable entry tells nothing: those before it are tried one by one.
     return this.#firstWhere(array, (offset) => {
       const found = this.#seqnumAt(offset);
       return found === undefined || found > seqnum;
     });
   }
 
-  /** Index of the first item that is meant; those after it are meant too. */
-  #firstWhere(array: EntryArray, isMeant: (offset: number) => boolean): number {
+  /** Index of the first item for which the test holds; it holds for all that follow. */
+  #firstWhere(array: EntryArray, holds: (offset: number) => boolean): number {
     let low = 0;
     let high = array.count;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (isMeant(this.#itemAt(array, middle))) high = middle;
+      if (holds(this.#itemAt(array, middle))) high = middle;
       else low = middle + 1;
     }
     return low;
@@ -242,7 +242,7 @@ export class JournalFile {
     });
   }
 
-  /** undefined: what it reads is corrupt. */
+  /** undefined: the bytes are corrupt. */
   #try<Found>(read: () => Found): Found | undefined {
     try {
       return read();
@@ -263,7 +263,7 @@ export class JournalFile {
     const seqnum = file.uint64(head + 16);
     const realtimeMicros = file.uint64(head + 24);
     const items = file.seek(offset + entryItemsAt, count * this.#entryItemBytes);
-    // Reading the fields moves the window on, so all offsets are taken first.
+    // Reading a field moves the window, so all offsets are read first.
     const offsets = this.#offsets;
     for (let index = 0; index < count; index += 1) {
       const at = items + index * this.#entryItemBytes;

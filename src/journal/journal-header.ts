@@ -25,11 +25,11 @@ export type JournalHeader = {
   readonly tailSeqnum: number;
   /** Of its first entry, microseconds since the epoch. */
   readonly headRealtimeMicros: number;
-  /** The writer has left the file for good: 2 is ARCHIVED. */
+  /** The writer has finished the file: state 2 is ARCHIVED. */
   readonly isArchived: boolean;
 };
 
-/** A file that is well-formed, but needs more than this reader knows. */
+/** A well-formed file that uses features this reader does not support. */
 export class JournalUnknown extends Error {
   override readonly name = 'JournalUnknown';
 }

@@ -12,8 +12,8 @@ export class PayloadWriter {
   readonly #texts: string[] = [];
 
   /**
-   * The JSON object of the fields, with its braces. Entries of a process begin with the same ten or
-   * twenty fields, whose text is written once.
+   * The JSON object of the fields, with its braces. Entries of one process begin with the same ten
+   * or twenty fields, whose text is cached.
    */
   write(fields: readonly JournalField[]): string {
     let place = 0;
@@ -37,7 +37,7 @@ export class PayloadWriter {
   }
 }
 
-/** The slow way, for an entry with a name that occurs more than once. */
+/** The slow path, for an entry in which a name occurs more than once. */
 function writeGrouped(fields: readonly JournalField[]): string {
   const values = new Map<string, string[]>();
   for (const { name, json, isHidden } of fields) {

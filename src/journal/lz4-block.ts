@@ -5,7 +5,7 @@
 import { JournalCorrupt } from './journal-bytes.ts';
 
 /**
- * The `length` bytes that `packed` stands for.
+ * The `length` bytes that `packed` decompresses to.
  * @throws JournalCorrupt when the block is torn or does not unpack to exactly `length` bytes.
  */
 export function unpackLz4Block(packed: Uint8Array, length: number): Buffer {

@@ -1,8 +1,8 @@
-// Which log the entries of a systemd unit go to, as GKE's own agent has it.
+// Maps systemd units to logs, as GKE's own agent does.
 
 import { matchesGlob } from '../container-glob.ts';
 
-/** The container runtime of a node, whichever it is, has one log. */
+/** Every container runtime uses the same log. */
 const renamed: ReadonlyMap<string, string> = new Map([
   ['containerd', 'container-runtime'],
   ['crio', 'container-runtime'],
@@ -18,7 +18,7 @@ const othersLog = 'node-journal';
 
 /**
  * The name of the log that a unit's entries go to; undefined when they are not shipped. `unit` is
- * as in `_SYSTEMD_UNIT`; undefined for the kernel and whatever has none.
+ * the value of `_SYSTEMD_UNIT`; undefined for the kernel and other entries without one.
  */
 export function logOfUnit(
   unit: string | undefined,

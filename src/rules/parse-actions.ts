@@ -21,7 +21,7 @@ import {
 } from './rule.ts';
 import type { WrittenValue } from './written-value.ts';
 
-/** Instructions of all patterns so far. */
+/** Instructions that all patterns have compiled to so far. */
 export type PatternSum = { steps: number };
 
 /** A pattern that compiles. */
@@ -37,7 +37,7 @@ export function readPatternText(written: WrittenValue, patterns: PatternSum): st
   return compiled === undefined ? '' : text;
 }
 
-/** Each of a list counts: a text, `{pattern, field, severity}`, or `{all: [each of these]}`. */
+/** One condition or a list: a text, `{pattern, field, severity}`, or `{all: [conditions]}`. */
 export function readConditions(written: WrittenValue, patterns: PatternSum): Condition[] {
   const items = written.items('a pattern, {field, pattern} or {severity}');
   return items.map((item) => {
@@ -71,17 +71,17 @@ function readCondition(written: WrittenValue, patterns: PatternSum): Condition {
 
 const comparison = /^(<=?|>=?)\s*([A-Za-z]+)$/;
 
-/** Names, or those from or up to one: `<WARNING`, `>=ERROR`. */
+/** Severity names, or a range of them: `<WARNING`, `>=ERROR`. */
 function readSeverities(written: WrittenValue): Severity[] {
   return written.items().flatMap((item) => {
     const text = item.text();
     const [, sign = '', name = text] = comparison.exec(text) ?? [];
     const severity = severityNamed(item, name);
     if (severity === undefined) return [];
-    const place = severityNames.indexOf(severity);
+    const limit = severityNames.indexOf(severity);
     return severityNames.filter((_, index) => {
-      if (index === place) return sign !== '<' && sign !== '>';
-      return sign.startsWith('<') ? index < place : sign.startsWith('>') && index > place;
+      if (index === limit) return sign !== '<' && sign !== '>';
+      return sign.startsWith('<') ? index < limit : sign.startsWith('>') && index > limit;
     });
   });
 }
@@ -94,7 +94,7 @@ function severityNamed(written: WrittenValue, name: string): Severity | undefine
 
 const parseKeys = ['format', 'field', 'pattern', 'prefix', 'types', 'keepField'] as const;
 
-/** A format, `{format, …}`, or `{FORMAT: …}`; of a list, the first that matches. */
+/** A format, `{format, …}`, or `{FORMAT: …}`; the first in a list that matches is used. */
 export function readParse(written: WrittenValue, patterns: PatternSum): ParseAction[] {
   const items = written.items(parseFormats.join(', '));
   return items.map((item) => readParser(item, patterns));
@@ -181,7 +181,7 @@ function readTypes(written: WrittenValue | undefined): Record<string, ValueType>
   );
 }
 
-/** `{from, map}`, or the field. */
+/** `{from, map}`, or a field. */
 export function readSeverity(written: WrittenValue): SeverityAction {
   if (!written.isObject) return { from: readFieldPath(written), map: undefined };
   const { from, map } = written.fields(['from', 'map'] as const);
@@ -202,7 +202,7 @@ function readSeverityMap(
 
 const directives = 'YmbBdeHIMSyjzZTFDRpsLNfaAhCn%t';
 
-/** `{from, format, zone}`, or the field. */
+/** `{from, format, zone}`, or a field. */
 export function readTime(written: WrittenValue): TimeAction {
   if (!written.isObject) {
     return { from: readFieldPath(written), format: 'rfc3339', offsetMinutes: 0 };
@@ -279,8 +279,8 @@ export function readSample(written: WrittenValue): number[] {
   }
   const shares = severityNames.map(() => 1);
   for (const [name, value] of written.members('an object of SEVERITY: share')) {
-    const place = severityNames.findIndex((known) => known === name.toUpperCase());
-    if (place >= 0) shares[place] = readShare(value);
+    const index = severityNames.findIndex((known) => known === name.toUpperCase());
+    if (index >= 0) shares[index] = readShare(value);
     else value.note(`is no severity; allowed is ${severityNames.join(', ')}`);
   }
   return shares;
@@ -288,7 +288,7 @@ export function readSample(written: WrittenValue): number[] {
 
 const sharePattern = /^(?:[01]|[01]?\.\d{1,9})$/;
 
-/** `false`, or a blank, must not be a share of nothing. */
+/** Only numbers count: `false` or an empty text would become a share of 0. */
 function readShare(written: WrittenValue): number {
   const { value } = written;
   const isText = typeof value === 'string' && sharePattern.test(value);

@@ -1,4 +1,4 @@
-// Reads those actions of a rule that name fields, and what all entries of a container share.
+// Reads the actions of a rule that name fields, and those that apply to all entries of a container.
 
 import { limits } from '../config.ts';
 import type { LabelSource, TemplateSettings } from './rule.ts';
@@ -6,7 +6,7 @@ import type { WrittenValue } from './written-value.ts';
 
 const pathText = 'a field of the payload, such as level or http.status';
 
-/** Notes a list that is longer than any of ours may be. */
+/** Reports a list with more than the allowed number of items. */
 function boundList(written: WrittenValue, count: number): void {
   if (count > limits.ruleListMax) written.note(`has ${count} of at most ${limits.ruleListMax}`);
 }
@@ -20,7 +20,7 @@ export function readFieldPath(written: WrittenValue): string {
   return text;
 }
 
-/** A name of a field on the left of a map. */
+/** The name of a field on the left-hand side of a map. */
 function checkKey(written: WrittenValue, key: string): void {
   const parts = key.split('.');
   const isFine = parts.length <= limits.rulePathPartsMax && parts.every((part) => part !== '');
@@ -53,20 +53,20 @@ export function readSet(written: WrittenValue): [string, string][] {
   });
 }
 
-/** YAML knows infinite numbers and more digits than a double holds; JSON does not. */
+/** YAML allows infinity and more digits than a double holds; JSON does not. */
 function jsonOf(value: unknown): string | undefined {
   if (typeof value === 'number' && !Number.isFinite(value)) return undefined;
   if (typeof value === 'bigint' || typeof value === 'symbol') return undefined;
   try {
     return JSON.stringify(value)?.toWellFormed();
   } catch {
-    return undefined; // An alias of YAML may point at what holds it.
+    return undefined; // A YAML alias can point to the value that contains it.
   }
 }
 
 type Given = Partial<Record<'labels' | 'project' | 'logName' | 'resource', WrittenValue>>;
 
-/** What is said once for all entries of a container. */
+/** Settings that all entries of a container share. */
 export function readTemplate({ labels, project, logName, resource }: Given): TemplateSettings {
   return {
     ...(labels && { labels: readLabels(labels) }),
@@ -120,7 +120,7 @@ function readLabelSource(written: WrittenValue): LabelSource {
   return { value: '' };
 }
 
-/** Also the older ones with a domain: `example.com:shop`. */
+/** Includes older project ids with a domain: `example.com:shop`. */
 const projectPattern = /^(?:[a-z][a-z0-9.-]{0,61}[a-z0-9]:)?[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$/;
 
 function readProject(written: WrittenValue): string {

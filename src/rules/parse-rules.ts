@@ -1,5 +1,5 @@
-// Reads and checks the section `rules`, whole: what is wrong anywhere in it, and nothing of it
-// holds then.
+// Reads and checks the whole section `rules`: it reports every problem, and a section with a
+// problem yields no rules.
 
 import { limits } from '../config.ts';
 import { parseGlob } from '../container-glob.ts';
@@ -23,7 +23,7 @@ export type ParsedRules = {
   readonly problems: readonly RuleProblem[];
 };
 
-/** The keys of a rule, in the order in which what they say is done. */
+/** The keys of a rule, in the order in which they take effect. */
 const ruleKeys = [
   'name',
   'match',
@@ -48,7 +48,7 @@ const ruleKeys = [
 type RuleKey = (typeof ruleKeys)[number];
 type Given = Partial<Record<RuleKey, WrittenValue>>;
 
-/** The rules that a parsed YAML value is, the list under `rules`; or all that is wrong with it. */
+/** The rules in a parsed YAML value (the list under `rules`), or every problem in it. */
 export function parseRules(value: unknown): ParsedRules {
   const problems: RuleProblem[] = [];
   const list = new WrittenValue(value ?? [], 'rules', problems);
@@ -66,12 +66,12 @@ export function parseRules(value: unknown): ParsedRules {
   return { rules: problems.length === 0 ? rules : [], problems };
 }
 
-/** An empty list has no rules. */
+/** The items under `rules`; an empty list is allowed. */
 function itemsOf(list: WrittenValue): WrittenValue[] {
   return Array.isArray(list.value) && list.value.length === 0 ? [] : list.items();
 }
 
-/** A name is the label of a metric. */
+/** The name becomes a metric label. */
 function noteTwins(rules: readonly Rule[], list: WrittenValue): void {
   const names = new Set<string>();
   for (const { name } of rules) {
@@ -107,7 +107,7 @@ function readName(written: WrittenValue): string {
   return text;
 }
 
-/** What all entries of a container share cannot differ between its streams. */
+/** Settings that all entries of a container share cannot depend on the stream. */
 function noteStreamless({ resource, labels }: Given, template: TemplateSettings): void {
   resource?.note('cannot depend on match.stream: a container has one resource');
   const isOfPod = Object.values(template.labels ?? {}).some((source) => !('value' in source));
@@ -129,7 +129,7 @@ function withoutLabels({ labels, ...rest }: TemplateSettings): TemplateSettings 
 
 const noMatch: RuleMatch = { containers: [], podLabels: {}, stream: undefined };
 
-/** A glob, globs, or an object of what must match. */
+/** A glob, a list of globs, or an object of conditions. */
 function readMatch(written: WrittenValue | undefined): RuleMatch {
   if (written === undefined) return noMatch;
   if (!written.isObject) return { ...noMatch, containers: readGlobs(written) };
@@ -163,7 +163,7 @@ function readGlobs(written: WrittenValue): readonly string[] {
   });
 }
 
-/** All combinations of the parts, each of which may be a list. */
+/** Every combination of the parts, each of which may be a list. */
 function readParts(
   written: WrittenValue,
   parts: readonly (WrittenValue | undefined)[],

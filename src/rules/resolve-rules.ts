@@ -1,5 +1,5 @@
-// Which rules a container has, as plain settings: resolved when it appears, when its pod changes
-// and when the configuration does; never per line.
+// Resolves the rules of a container into plain settings: when the container appears, when its pod
+// changes and when the configuration changes; never per line.
 
 import { matchesGlob, parseGlob } from '../container-glob.ts';
 import { limits } from '../config.ts';
@@ -7,21 +7,21 @@ import type { RecordSteps, Rule, RuleMatch, TemplateSettings } from './rule.ts';
 
 export type Texts = Readonly<Record<string, string>>;
 
-/** What rules ask of a container. */
+/** What rules match on. */
 export type RuledContainer = {
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;
-  /** Another name that it answers to. */
+  /** An alias of the container. */
   readonly group?: string;
-  /** Of its pod; empty while they are not known. */
+  /** Labels of its pod; empty until they are known. */
   readonly labels: Texts;
   readonly annotations: Texts;
 };
 
 type PerStream = { readonly stdout?: string; readonly stderr?: string };
 
-/** What rules change in what all entries of a container share. */
+/** Rule changes to the settings that all entries of a container share. */
 export type TemplateChange = {
   readonly labels: Texts;
   readonly resource: Texts;
@@ -29,25 +29,25 @@ export type TemplateChange = {
   readonly logName: PerStream;
 };
 
-/** A rule that looks into records; the JSON of a list of them travels with the container. */
+/** A rule that inspects records; a container carries the JSON of a list of them. */
 export type NamedSteps = RecordSteps & { readonly name: string };
 
 export type ResolvedRules = {
   readonly matching: readonly Rule[];
   readonly template: TemplateChange | undefined;
-  /** JSON of NamedSteps[]; undefined: no rule looks into the records. */
+  /** JSON of NamedSteps[]; undefined: no rule inspects records. */
   readonly steps: string | undefined;
-  /** RE2 by stream; undefined where lines are records. */
+  /** RE2 by stream; undefined where each line is a record. */
   readonly firstLine: PerStream | undefined;
 };
 
-/** A rule, and whether it is for a container. */
+/** A rule, and a test for whether it applies to a container. */
 type Compiled = {
   readonly rule: Rule;
   readonly matches: (container: RuledContainer) => boolean;
 };
 
-/** Returns what the rules are for a container. */
+/** Returns a function that resolves the rules of a container. */
 export function compileRules(rules: readonly Rule[]): (container: RuledContainer) => ResolvedRules {
   const compiled = rules.map((rule): Compiled => ({ rule, matches: compileMatch(rule.match) }));
   return (container) => {
@@ -79,7 +79,7 @@ function resolve(matching: readonly Rule[], container: RuledContainer): Resolved
   };
 }
 
-/** Whether anything beside the name and the stream is given. */
+/** Whether it matches on anything besides the name and the stream. */
 function hasSteps(steps: NamedSteps): boolean {
   return Object.keys(steps).some((key) => key !== 'name' && key !== 'stream');
 }
@@ -119,7 +119,7 @@ function perStream({ stream }: RuleMatch, text: string | undefined): PerStream {
   return { stdout: text, stderr: text };
 }
 
-/** A label of the pod that is not there, and has no default, is left out. */
+/** A pod label that is missing and has no default is left out. */
 function labelsOf({ labels = {} }: TemplateSettings, container: RuledContainer): Texts {
   const found: [string, string][] = [];
   for (const [key, source] of Object.entries(labels)) {

@@ -1,10 +1,10 @@
-// A rule in few words: why a container has it, and what it does.
+// Describes a rule briefly: why it applies to a container, and what it does.
 
 import type { Rule } from './rule.ts';
 
 export type RuleText = {
   readonly name: string;
-  /** What of the rule's match is there. */
+  /** The conditions of the rule. */
   readonly why: string;
   /** Its actions. */
   readonly does: string;

@@ -1,17 +1,17 @@
-// The rules of the configuration as they are after checking: plain data, which is compared, hashed
-// and copied between threads.
+// The rules of the configuration after validation: plain data that can be compared, hashed and
+// copied between threads.
 //
-// Invariant: whatever is here can be carried out; every pattern compiles, every name is known.
+// Invariant: every rule can be executed; every pattern compiles, every name is known.
 
 import type { Severity } from '../log-severity.ts';
 
 /** A field of the payload: `a`, or `a.b` for `b` within `a`. */
 export type FieldPath = string;
 
-/** A scalar, array or object of JSON, as its text. */
+/** Any JSON value, as text. */
 export type JsonText = string;
 
-/** Which containers, and which of their lines, a rule is for. All that is given must match. */
+/** The containers and lines that a rule applies to. All given conditions must match. */
 export type RuleMatch = {
   /** Globs of `namespace/pod/container`, any of which matches; none: all containers. */
   readonly containers: readonly string[];
@@ -20,14 +20,14 @@ export type RuleMatch = {
   readonly stream: 'stdout' | 'stderr' | undefined;
 };
 
-/** What a record must have to be dropped or kept; all that is given. */
+/** Condition for dropping or keeping a record; all given parts must hold. */
 export type Condition = {
-  /** RE2, searched in the field, or in the record as it was written. */
+  /** RE2, searched in the field or, without one, in the record as written. */
   readonly pattern: string | undefined;
   readonly field: FieldPath | undefined;
   /** Any of these. */
   readonly severities: readonly Severity[] | undefined;
-  /** Each of these, which have none themselves. */
+  /** All of these must hold; they do not nest. */
   readonly all?: readonly Condition[];
 };
 
@@ -47,13 +47,13 @@ export type ValueType = (typeof valueTypes)[number];
 
 export type ParseAction = {
   readonly format: ParseFormat;
-  /** The text that is parsed; undefined: that of a record which is no object. */
+  /** The field that is parsed; undefined: the text of a record that is not an object. */
   readonly field: FieldPath | undefined;
-  /** `regex`: RE2 with named groups. `json`: RE2 of what is before the object. */
+  /** `regex`: RE2 with named groups. `json`: RE2 for the text before the object. */
   readonly pattern: string | undefined;
-  /** Of fields that are no strings. */
+  /** Types of fields that are not strings. */
   readonly types: Readonly<Record<string, ValueType>>;
-  /** The parsed field stays beside what it was parsed into. */
+  /** Keeps the parsed field next to the fields it was parsed into. */
   readonly keepField: boolean;
 };
 
@@ -62,7 +62,7 @@ export type SeverityMapName = (typeof severityMapNames)[number];
 
 export type SeverityAction = {
   readonly from: FieldPath;
-  /** undefined: the names and numbers of Cloud Logging, and what log libraries write for them. */
+  /** undefined: names and numbers of Cloud Logging and of common log libraries. */
   readonly map: SeverityMapName | Readonly<Record<string, Severity>> | undefined;
 };
 
@@ -70,7 +70,7 @@ export type TimeAction = {
   readonly from: FieldPath;
   /** A name of `timeFormats`, or one with `%`. */
   readonly format: string;
-  /** Minutes east of UTC, of times that name no zone. */
+  /** Minutes east of UTC, for times without a zone. */
   readonly offsetMinutes: number;
 };
 
@@ -78,16 +78,16 @@ export const timeFormats = ['rfc3339', 'unix', 'unix_ms', 'unix_us', 'unix_ns'] 
 
 export type RedactAction = {
   readonly pattern: string;
-  /** `$1`, `${name}` and `$&` are what the pattern's groups matched. */
+  /** `$1`, `${name}` and `$&` refer to the pattern's groups. */
   readonly with: string;
 };
 
-/** What a rule does, in the order in which it is done. */
+/** The actions of a rule, in the order in which they run. */
 export type RecordSteps = {
   readonly stream?: 'stdout' | 'stderr';
   readonly drop?: readonly Condition[];
   readonly keep?: readonly Condition[];
-  /** Of these, the first that matches. */
+  /** The first that matches is used. */
   readonly parse?: readonly ParseAction[];
   readonly severity?: SeverityAction;
   readonly time?: TimeAction;
@@ -98,17 +98,17 @@ export type RecordSteps = {
   readonly redact?: readonly RedactAction[];
   /** Shares by severity, 0 to 1, in the order of `severityNames`. */
   readonly sample?: readonly number[];
-  /** Labels of the entry, where only one stream of the container has them. */
+  /** Labels of the entry, if the rule is limited to one stream of the container. */
   readonly labels?: Readonly<Record<string, string>>;
 };
 
-/** A label's value: a text, or that of a label or annotation of the pod. */
+/** A label's value: a text, or the value of a label or annotation of the pod. */
 export type LabelSource =
   | { readonly value: string }
   | { readonly podLabel: string; readonly default?: string }
   | { readonly annotation: string; readonly default?: string };
 
-/** What all entries of a container have in common. */
+/** Settings that all entries of a container share. */
 export type TemplateSettings = {
   readonly labels?: Readonly<Record<string, LabelSource>>;
   readonly project?: string;
@@ -119,10 +119,10 @@ export type TemplateSettings = {
 };
 
 export type Rule = {
-  /** As given, or its place in the list, from 1. */
+  /** As given, or its number in the list, from 1. */
   readonly name: string;
   readonly match: RuleMatch;
-  /** RE2: a record begins at each line that matches. */
+  /** RE2: each matching line begins a record. */
   readonly firstLine?: string;
   readonly steps: RecordSteps;
   readonly template: TemplateSettings;

@@ -1,17 +1,17 @@
-// A value of the rules as the user wrote it, with the path that names it in a problem.
+// A value in the rules as the user wrote it, with its path for error messages.
 //
-// Invariant: reading never throws. What is wrong is noted with its path, and reading goes on with
-// a stand-in, so that a user sees all problems at once.
+// Invariant: reading never throws. A problem is recorded with its path and reading continues with
+// a placeholder, so that a user sees all problems at once.
 
 import { limits } from '../config.ts';
 import { nearest } from '../options/nearest.ts';
 
-/** `rules[1].severity.map`, and what is wrong there: `is "pinoo"; allowed is …`. */
+/** `rules[1].severity.map`, and the problem there: `is "pinoo"; allowed is …`. */
 export type RuleProblem = { readonly path: string; readonly text: string };
 
 const quotedCharactersMax = 120;
 
-/** undefined for what JSON cannot say, such as a value that holds itself. */
+/** undefined for what JSON cannot represent, such as a cyclic value. */
 function jsonOf(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
@@ -39,7 +39,7 @@ export class WrittenValue {
     this.#problems.push({ path: this.path, text });
   }
 
-  /** Notes that the value is not among what is allowed. */
+  /** Reports that the value is not allowed. */
   refuse(allowed: string): void {
     const text = jsonOf(this.value) ?? String(this.value);
     const quoted =
@@ -52,7 +52,7 @@ export class WrittenValue {
     return new WrittenValue(value, `${this.path}.${name}`, this.#problems);
   }
 
-  /** The members of an object; none, and a problem, when it is anything else. */
+  /** The members of an object; for anything else, none, and a problem is reported. */
   members(allowed: string): [string, WrittenValue][] {
     if (!this.isObject) {
       this.refuse(allowed);
@@ -64,7 +64,7 @@ export class WrittenValue {
     ]);
   }
 
-  /** The members that are given, all of them among `known`, and none of them empty. */
+  /** The given members; each must be one of `known` and must not be empty. */
   fields<Name extends string>(known: readonly Name[]): Partial<Record<Name, WrittenValue>> {
     const found: Partial<Record<Name, WrittenValue>> = {};
     for (const [name, member] of this.members(`an object of ${known.join(', ')}`)) {
@@ -80,7 +80,7 @@ export class WrittenValue {
     return found;
   }
 
-  /** One value, or each of a list; none, and a problem, when the list is empty or too long. */
+  /** One value, or each item of a list; an empty or overlong list is reported and yields none. */
   items(allowed = 'a list of at least one'): WrittenValue[] {
     if (!Array.isArray(this.value)) return [this];
     const { length } = this.value;
@@ -93,7 +93,7 @@ export class WrittenValue {
       );
   }
 
-  /** A text that is not empty; YAML reads some as numbers. */
+  /** A text that is not empty; YAML reads some texts as numbers. */
   text(allowed = 'a text'): string {
     const { value } = this;
     if (typeof value === 'string' && value !== '') return value;
@@ -102,7 +102,7 @@ export class WrittenValue {
     return '';
   }
 
-  /** As `text`, and the empty one is allowed, and `true` and `false`. */
+  /** As `text`, but also allows an empty text, `true` and `false`. */
   anyText(allowed = 'a text'): string {
     const { value } = this;
     if (value === '' || typeof value === 'boolean') return String(value);
@@ -124,7 +124,7 @@ export class WrittenValue {
     return false;
   }
 
-  /** What `check` returns; a RangeError of it says what is allowed. */
+  /** The result of `check`; its RangeError says what is allowed. */
   attempt<Result>(check: () => Result): Result | undefined {
     try {
       return check();

@@ -1,6 +1,6 @@
-// Says in the log of each container that writes faster than it may be read that it is held back.
+// Writes a notice into the log of each container that writes faster than its rate limit allows.
 //
-// Invariant: at most one notice of a container in `heldBackNoticeMs`.
+// Invariant: at most one notice per container in `heldBackNoticeMs`.
 
 import { limits } from '../config.ts';
 import type { LossLedger } from './loss-ledger.ts';

@@ -1,13 +1,14 @@
 // Bounds what is held in deleted files. A descriptor keeps a deleted file's bytes readable, and its
 // blocks on the disk: during a long outage an agent that held all of them would fill the node.
 //
-// Invariant: past the budget the oldest go first, and what was unread of them is counted as lost.
+// Invariant: beyond the budget the oldest files are closed first, and their unread bytes count as
+// lost.
 
 import type { Chain } from './chain.ts';
 import type { LogFile } from './log-file.ts';
 
 export type HeldBudget = {
-  /** Of all deleted files that are held open. */
+  /** Of all deleted files that are open. */
   readonly bytesMax: number;
   /** From the look that found a file deleted. */
   readonly ageMaxMs: number;
@@ -15,7 +16,7 @@ export type HeldBudget = {
 
 type Held = { readonly chain: Chain; readonly file: LogFile; readonly sinceMs: number };
 
-/** Lets go of deleted files until the rest is within the budget. */
+/** Closes deleted files until the rest is within the budget. */
 export function fitHeldFiles(
   containers: Iterable<{ readonly chain: Chain }>,
   budget: HeldBudget,

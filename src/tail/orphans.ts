@@ -1,6 +1,6 @@
-// Keeps what only a descriptor keeps: the unacknowledged bytes of deleted files. A second after the
-// deletion they are copied into the state directory, and read from there; then no kill can take
-// them. A later run finds the copies and reads them as files of their containers.
+// Preserves the unacknowledged bytes of deleted files, which otherwise only a descriptor keeps. One
+// second after the deletion they are copied into the state directory, so they survive a kill. A
+// later run finds the copies and reads them as files of their containers.
 //
 // Invariants: what is acknowledged in time is never copied; a copy is removed when its last byte is
 // acknowledged and that is saved, or counted as lost; a file whose copy fails stays open, and is
@@ -36,7 +36,7 @@ type Report = (code: ErrorCode, text: string) => void;
 type Kept = {
   readonly chain: Chain;
   readonly id: string;
-  /** Made by this run and not read yet: the original is read on. */
+  /** Made by this run and not read yet: reading continues with the original. */
   copy: OrphanCopy | undefined;
   /** Of an earlier run, and not opened yet. */
   found: FoundOrphan | undefined;
@@ -122,18 +122,18 @@ export class Orphans {
         else nextMs = Math.min(dueMs, nextMs ?? dueMs);
       }
     }
-    // Small ones first: most are saved soonest.
+    // Small ones first, so that most are safe soon.
     due.sort((a, b) => unsavedBytes(a.file) - unsavedBytes(b.file));
     return { due, nextMs };
   }
 
-  /** What is still written to stays open: a container runs on whose log somebody has deleted. */
+  /** A file that is still written to stays open: it is the deleted log of a running container. */
   #isInDanger(chain: Chain, file: LogFile): boolean {
     if (file.fd === undefined || file.spool.isBusy || this.#kept.has(file)) return false;
     return file.identity !== undefined && unsavedBytes(file) > 0 && (file.ended || chain.isGone);
   }
 
-  /** All are safe from a kill before the first one waits for the disk. */
+  /** Every copy survives a kill before the first one is synced. */
   async #copyAll(candidates: readonly Candidate[]): Promise<void> {
     for (const candidate of candidates) await this.#copy(candidate);
     for (const [file, kept] of this.#kept) {
@@ -183,7 +183,7 @@ export class Orphans {
     this.#report('STATE_UNWRITABLE', text);
   }
 
-  /** Gives the blocks of the original back, when the copy has reached the disk. */
+  /** Frees the blocks of the original once the copy has reached the disk. */
   async #moveToCopy(file: LogFile, kept: Kept, copy: OrphanCopy): Promise<void> {
     const { chain } = kept;
     if ((this.#retryAtMs.get(file) ?? 0) > steadyNowMs()) return;
@@ -191,7 +191,7 @@ export class Orphans {
     try {
       await copy.sync();
       if (chain.draining || chain.isClosed || file.fd === undefined) return;
-      // It was written to after all: all of it is copied again.
+      // It was written to after all: copy everything again.
       if (fstatSync(file.fd).size > copy.size) return this.#drop(file, kept);
       kept.copy = undefined;
       file.moveToCopy(copy);

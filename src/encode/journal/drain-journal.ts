@@ -1,7 +1,7 @@
 // Drains entries of one journal file into a request body.
 //
-// Invariant: what it reports as handled is in the body, or is not asked for; nothing else of the
-// file is.
+// Invariant: every entry reported as handled is in the body or is not wanted; no other entry is in
+// the body.
 
 import assert from 'node:assert';
 import { fstatSync } from 'node:fs';
@@ -21,12 +21,12 @@ import type { SharedLayout } from '../shared-memory.ts';
 import { JournalEntryWriter } from './journal-entry.ts';
 import { JournalLogDrain, type LogDrained } from './journal-log-drain.ts';
 
-/** Read at once: entries lie close together, the fields that they share far apart. */
+/** Bytes per read: entries are close together, the fields that they share far apart. */
 const fewBlockBytes = 16 * 1024;
 const manyBlockBytes = 128 * 1024;
 const unitField = '_SYSTEMD_UNIT';
 
-/** What a task counts, and how far it has come. */
+/** What a task counts, and its progress. */
 type Progress = { -readonly [Name in keyof JournalResult]: JournalResult[Name] } & {
   severities: number[];
 };
@@ -54,7 +54,7 @@ export function drainJournalTask(
     progress.corruptTail = file.corruptTail;
     progress.incompleteFields = file.fields.incomplete;
   } catch (error) {
-    // What was handled before it counts; of the rest nothing can be read.
+    // Entries handled before count; the rest cannot be read.
     progress.readError = reasonOf(error);
     progress.isAtEnd = true;
   }
@@ -90,8 +90,8 @@ function noProgress({ afterSeqnum, hint }: JournalSegment): Progress {
 }
 
 /**
- * Passes over the copies of what was read elsewhere; true when the copy that ends them is not there
- * yet.
+ * Skips the copies of entries that were read in another file; true if the last of them has not been
+ * written yet.
  */
 function skipTwins(
   file: JournalFile,
@@ -172,8 +172,8 @@ class LogsOfUnits {
   /** undefined: not shipped; a name: the task ends there. */
   readonly #byUnit = new Map<string, JournalLogDrain | string | undefined>();
   readonly #byName = new Map<string, JournalLogDrain>();
-  /** Of the entry before, whose unit the next one is mostly of. */
-  #place = 0;
+  /** Of the previous entry: the next one mostly has the same unit. */
+  #index = 0;
   #field: JournalField | undefined;
   #log: JournalLogDrain | string | undefined;
 
@@ -187,12 +187,12 @@ class LogsOfUnits {
   }
 
   of(fields: readonly JournalField[]): JournalLogDrain | string | undefined {
-    if (fields[this.#place] === this.#field && this.#field !== undefined) return this.#log;
-    const place = fields.findIndex(({ name }) => name === unitField);
-    const json = fields[place]?.json ?? '';
+    if (fields[this.#index] === this.#field && this.#field !== undefined) return this.#log;
+    const index = fields.findIndex(({ name }) => name === unitField);
+    const json = fields[index]?.json ?? '';
     if (!this.#byUnit.has(json)) this.#byUnit.set(json, this.#open(unitOf(json)));
-    this.#place = place;
-    this.#field = fields[place];
+    this.#index = index;
+    this.#field = fields[index];
     this.#log = this.#byUnit.get(json);
     return this.#log;
   }
@@ -204,7 +204,7 @@ class LogsOfUnits {
     const log = logs.get(name);
     if (log === undefined) return name;
     if (!log.isExcluded && log.template.project !== project) return name;
-    // Two units may go to one log.
+    // Several units can share one log.
     const drain = this.#byName.get(name) ?? new JournalLogDrain(name, log, this.#writer);
     this.#byName.set(name, drain);
     return drain;

@@ -19,10 +19,10 @@ import type { JsonObject } from '../json/object-scan.ts';
 import { instantOf, isMoreThanADayAfter, type Instant } from '../rfc3339.ts';
 
 const seqnumDigits = 11;
-/** Protobuf makes no payload of strings larger by more than this. */
+/** Protobuf enlarges a payload of strings by at most this factor. */
 const growthMax = 2;
 
-/** By PRIORITY, the severities of syslog. */
+/** Severities by PRIORITY, as in syslog. */
 const severityByPriority: readonly Severity[] = [
   'EMERGENCY',
   'ALERT',
@@ -34,14 +34,14 @@ const severityByPriority: readonly Severity[] = [
   'DEBUG',
 ];
 
-/** What the entries of one task have in common. */
+/** What all entries of one task share. */
 export type JournalContext = {
   readonly seqnumId: string;
   readonly readAt: Instant;
   readonly readsPriority: boolean;
 };
 
-/** The payload of an entry, and what rules have made of the entry beside it. */
+/** The payload of an entry, and the fields that rules have set. */
 export type JournalContent = {
   readonly payload: Entry['payload'];
   readonly isRedacted: boolean;
@@ -55,14 +55,14 @@ export type JournalContent = {
   };
 };
 
-/** JSON texts: one, or several when the entry is larger than the API takes. */
+/** JSON texts: one, or several if the entry exceeds the API's limit. */
 type WrittenEntry = {
   readonly severity: Severity;
   readonly insertId: string;
   readonly entries: readonly string[];
 };
 
-/** RFC 3339 of microseconds; the second's text is kept, because neighbours share it. */
+/** RFC 3339 of microseconds; caches the text of the second, which adjacent entries share. */
 class MicrosecondClock {
   #second = -1;
   #text: string | undefined;
@@ -88,7 +88,7 @@ export class JournalEntryWriter {
     this.#context = context;
   }
 
-  /** The severity that an entry has by itself. */
+  /** The severity of an entry without rules. */
   severityOf(fields: readonly JournalField[]): Severity {
     return this.#context.readsPriority ? severityOf(fields) : 'DEFAULT';
   }
@@ -120,7 +120,7 @@ export class JournalEntryWriter {
       severity: this.severityOf(fields),
       insertId: `"${insertId}"`,
       labels: template.labels,
-      // What was hidden in the payload must not be seen beside it.
+      // A value redacted in the payload must not appear in other fields.
       sourceLocation: readsPriority && !isRedacted ? sourceLocationOf(fields) : '',
     };
     const entry = content.ruled === undefined ? plain : this.#ruled(plain, content, template);
@@ -135,7 +135,7 @@ export class JournalEntryWriter {
     return { severity, insertId, entries: parts.map((part) => writeEntry(part, template)) };
   }
 
-  /** The special fields of structured logging count in what rules have made. */
+  /** Special fields of structured logging apply to payloads that rules have parsed. */
   #ruled(plain: Entry, { ruled, isRedacted }: JournalContent, template: EntryTemplate): Entry {
     assert(ruled !== undefined);
     const { object, labels, eventTime } = ruled;
@@ -175,7 +175,7 @@ function sourceLocationOf(fields: readonly JournalField[]): string {
   if (file === undefined) return '';
   const line = jsonOf(fields, 'CODE_LINE');
   const name = jsonOf(fields, 'CODE_FUNC');
-  // The API takes a line as an int64 in a string, and nothing else.
+  // The API accepts a line only as an int64 in a string.
   const isNumber = line !== undefined && /^"\d{1,18}"$/.test(line);
   const members = [`"file":${file}`];
   if (isNumber) members.push(`"line":${line}`);

@@ -1,6 +1,6 @@
-// One log of the journal in one task: its entries under its rule, and what is counted of it.
+// One log of the journal in one task: applies its rules and counts its entries.
 //
-// Invariant: an entry that rules cannot shape is shipped as it is in the journal, and is a miss.
+// Invariant: if rules fail on an entry, it is shipped as it is in the journal and counts as a miss.
 
 import { limits } from '../../config.ts';
 import type { JournalEntry } from '../../journal/journal-file.ts';
@@ -20,16 +20,16 @@ const hidden: JournalContent = {
   isRedacted: true,
 };
 
-/** What becomes of an entry. */
+/** The result for one entry. */
 export type LogDrained = {
-  /** JSON texts; undefined: a rule leaves it out. */
+  /** JSON texts; undefined: a rule drops it. */
   readonly entries: readonly string[] | undefined;
   readonly severity: number;
   readonly isRedacted: boolean;
   readonly isSampledOut: boolean;
-  /** Places of rules that could not treat it. */
+  /** Indexes of rules that failed on it. */
   readonly misses: readonly number[];
-  /** Place of the rule that left it out. */
+  /** Index of the rule that dropped it. */
   readonly droppedBy: number | undefined;
 };
 
@@ -59,19 +59,19 @@ export class JournalLogDrain {
     this.#ruleCounts = (this.#rules?.names ?? []).map(() => ({ misses: 0, dropped: 0 }));
   }
 
-  /** What was counted. */
+  /** The counts so far. */
   get result(): JournalLogResult {
     return { name: this.#name, ...this.#counts };
   }
 
-  /** What its rules could not treat or left out. */
+  /** Misses and drops of its rules. */
   get ruleCounts(): RuleCount[] {
     const names = this.#rules?.names ?? [];
-    const all = this.#ruleCounts.map((counts, place) => ({ name: names[place] ?? '', ...counts }));
+    const all = this.#ruleCounts.map((counts, index) => ({ name: names[index] ?? '', ...counts }));
     return all.filter(({ misses, dropped }) => misses + dropped > 0);
   }
 
-  /** Its entries in the body are as many as it may have. */
+  /** The body has as many of its entries as its rate allows. */
   get isFull(): boolean {
     return this.#counts.bytes >= (this.log.bytesMax ?? Number.POSITIVE_INFINITY);
   }
@@ -86,16 +86,16 @@ export class JournalLogDrain {
       : this.#writeRuled(entry, content, { rules, members });
   }
 
-  /** Counts an entry that was handled, and the bytes that it has in the body. */
+  /** Counts a handled entry and its bytes in the body. */
   count({ entries, isSampledOut, misses, droppedBy }: LogDrained, bytes: number): void {
     this.#counts.lines += 1;
     this.#counts.bytes += bytes;
     if (!isSampledOut) this.#counts.entries += entries?.length ?? 0;
-    for (const place of misses) this.#ruleCounts[place]!.misses += 1;
+    for (const index of misses) this.#ruleCounts[index]!.misses += 1;
     if (droppedBy !== undefined) this.#ruleCounts[droppedBy]!.dropped += 1;
   }
 
-  /** Counts an entry that is passed over. */
+  /** Counts a skipped entry. */
   pass(): void {
     this.#counts.lines += 1;
   }
@@ -128,7 +128,7 @@ export class JournalLogDrain {
     if (object === undefined || object.text.length > bytesMax) {
       const last = applied.at(-1) ?? 0;
       const all = misses.includes(last) ? misses : [...misses, last];
-      // Rules may have hidden something of it.
+      // Rules may have redacted part of it.
       const plain = isRedacted ? hidden : content;
       return { ...this.#finish(entry, plain), misses: all };
     }
@@ -154,7 +154,7 @@ export class JournalLogDrain {
   }
 }
 
-/** The payload of an entry, without what is to be hidden. */
+/** The redacted payload of an entry. */
 function redacted(json: string, redactor: Redactor | undefined): JournalContent {
   const found = redactor?.redact(json);
   if (found === undefined) return { payload: { kind: 'json', json }, isRedacted: false };

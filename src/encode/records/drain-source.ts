@@ -105,7 +105,7 @@ function dropLine({ body, tally, reader, drops, partials }: SourceRun): boolean 
   const found = drops.look(body.memory, reader);
   if (found === undefined) return false;
   tally.addLine();
-  tally.addDropped(found.place);
+  tally.addDropped(found.ruleIndex);
   reader.lookBack.noteStart(reader.offset);
   reader.advanceTo(found.end + 1, false);
   return true;

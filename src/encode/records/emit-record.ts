@@ -61,7 +61,7 @@ function append(run: SourceRun, record: WholeRecord, encoded: EncodedRecord): bo
 }
 
 function outcomeOf(rules: RecordRules, effects: RuleEffects): RuleOutcome {
-  const nameOf = (place: number) => rules.names[place] ?? '';
+  const nameOf = (index: number) => rules.names[index] ?? '';
   return {
     applied: effects.applied.map(nameOf),
     missed: effects.misses.map(nameOf),

@@ -1,9 +1,8 @@
-// Drops lines by a search for bytes, before anything of them is parsed: what a health check writes
-// is most of some logs.
+// Drops lines by searching for bytes before parsing: some logs are mostly health checks.
 //
-// Invariants: a line is left out here only if a rule would leave it out as a record; where a text
-// that a pattern needs is nowhere ahead, lines need no look. A line that is part of a record is no
-// line of ours.
+// Invariants: a line is dropped here only if a rule would drop it as a record; lines are not
+// inspected while no text that a pattern requires lies ahead; a line that is part of a record
+// is never dropped here.
 
 import type { NamedSteps } from '../../rules/resolve-rules.ts';
 import type { Condition } from '../../rules/rule.ts';
@@ -17,31 +16,31 @@ const newline = 0x0a;
 const carriageReturn = 0x0d;
 const space = 0x20;
 const dot = 0x2e;
-/** A longer line is for the reference, which bounds its searches. */
+/** A longer line is left to the reference encoder, which bounds its searches. */
 const lineBytesMax = 16 * 1024;
 const patternStepsMax = 200;
 
-/** A `drop` by text. */
+/** A `drop` condition on the text. */
 type LineDrop = {
-  readonly place: number;
+  readonly ruleIndex: number;
   readonly stream: Stream | undefined;
   readonly needle: Needle;
-  /** undefined: the needle is all that is searched. */
+  /** undefined: the needle is the whole pattern. */
   readonly pattern: Re2Pattern | undefined;
   /** No match of the pattern begins before the needle. */
   readonly isFirst: boolean;
 };
 
-/** The bytes that are read, for searches that must not run on through the memory. */
+/** The bytes read so far, so that searches stay within them. */
 class ReadBytes {
   #bytes: Buffer = Buffer.alloc(0);
-  /** Offset in the file of the first of them, and of the one past the last. */
+  /** File offsets `[start, end)` of the bytes. */
   #start = -1;
   #end = -1;
-  /** What an address is less than its offset: it changes when the reader moves the bytes. */
+  /** Offset minus address; changes when the reader moves the bytes. */
   #base = -1;
 
-  /** Takes what the reader has read; cheap when it has read nothing more. */
+  /** Updates to what the reader has read; cheap if nothing is new. */
   follow(memory: Buffer, reader: ChunkReader): void {
     const end = reader.offsetOf(reader.filled);
     const base = reader.offset - reader.from;
@@ -63,7 +62,7 @@ class ReadBytes {
   }
 }
 
-/** Bytes, and where they are next. */
+/** Bytes to search for, and their next occurrence. */
 class Needle {
   readonly #bytes: Buffer;
   /** Offset of the next occurrence; Infinity if there is none before `#searchedTo`. */
@@ -74,7 +73,7 @@ class Needle {
     this.#bytes = Buffer.from(text);
   }
 
-  /** The next occurrence at `from` or after it, as an offset; Infinity if none is read. */
+  /** Offset of the next occurrence at or after `from`; Infinity if none has been read. */
   nextFrom(bytes: ReadBytes, from: number): number {
     const { end } = bytes;
     const isKnown = this.#next >= from && (this.#next !== Infinity || this.#searchedTo === end);
@@ -90,18 +89,18 @@ function isOfText({ pattern, field, severities, all }: Condition): boolean {
   return isPattern && severities === undefined && all === undefined;
 }
 
-/** Whether every match of a pattern begins with a text that it needs. */
+/** Whether every match of a pattern begins with its required text. */
 function beginsWith(pattern: string, text: string): boolean {
   const isPlain = !/[\\^$.|?*+()[\]{}]/.test(text);
   return isPlain && pattern.startsWith(text) && !/^[?*{]/.test(pattern.slice(text.length));
 }
 
-function dropsOf({ stream, drop = [] }: NamedSteps, place: number): LineDrop[] {
+function dropsOf({ stream, drop = [] }: NamedSteps, ruleIndex: number): LineDrop[] {
   return drop.filter(isOfText).flatMap(({ pattern: source = '' }) => {
     const texts = alternativesOf(source);
     if (texts !== undefined) {
       return texts.map((text) => ({
-        place,
+        ruleIndex,
         stream,
         needle: new Needle(text),
         pattern: undefined,
@@ -112,7 +111,12 @@ function dropsOf({ stream, drop = [] }: NamedSteps, place: number): LineDrop[] {
     const pattern = compileRe2(source);
     if (required === undefined || pattern.programSize() > patternStepsMax) return [];
     const { text, isWhole } = required;
-    const found = { place, stream, needle: new Needle(text), isFirst: beginsWith(source, text) };
+    const found = {
+      ruleIndex,
+      stream,
+      needle: new Needle(text),
+      isFirst: beginsWith(source, text),
+    };
     return [{ ...found, pattern: isWhole ? undefined : pattern }];
   });
 }
@@ -121,10 +125,10 @@ function dropsOf({ stream, drop = [] }: NamedSteps, place: number): LineDrop[] {
 function areDropsOnly(rules: readonly NamedSteps[], drops: readonly LineDrop[]): boolean {
   const isDrop = (rule: NamedSteps) =>
     Object.keys(rule).every((key) => key === 'name' || key === 'stream' || key === 'drop');
-  const isFound = (rule: NamedSteps, place: number) =>
+  const isFound = (rule: NamedSteps, index: number) =>
     (rule.drop ?? []).every((condition) => isOfText(condition)) &&
-    dropsOf(rule, place).length >= (rule.drop ?? []).length;
-  return drops.length > 0 && rules.every((rule, place) => isDrop(rule) && isFound(rule, place));
+    dropsOf(rule, index).length >= (rule.drop ?? []).length;
+  return drops.length > 0 && rules.every((rule, index) => isDrop(rule) && isFound(rule, index));
 }
 
 export class LineDrops {
@@ -135,7 +139,7 @@ export class LineDrops {
   readonly #needles: readonly Needle[];
   readonly #headers = new HeaderMemo();
   readonly #bytes = new ReadBytes();
-  /** Offset of the first line that was not looked at. */
+  /** Offset of the first line that was not inspected. */
   #lookedTo = 0;
 
   constructor(rules: readonly NamedSteps[]) {
@@ -149,7 +153,7 @@ export class LineDrops {
     return this.#drops.length === 0;
   }
 
-  /** Address of the first line that needs a look, or the chunk's end. */
+  /** Address of the first line to inspect, or the chunk's end. */
   nextLine(memory: Buffer, reader: ChunkReader): number {
     const next = this.#nextFrom(memory, reader, Math.max(this.#lookedTo, reader.offset));
     if (next === Infinity) return reader.filled;
@@ -159,10 +163,10 @@ export class LineDrops {
   }
 
   /**
-   * Looks at the whole line at the reader; the place of the rule that leaves it out, and where it
-   * ends. Undefined: it is to be encoded.
+   * Inspects the whole line at the reader; returns the index of the rule that drops it, and the
+   * line's end. Undefined: it is to be encoded.
    */
-  look(memory: Buffer, reader: ChunkReader): { place: number; end: number } | undefined {
+  look(memory: Buffer, reader: ChunkReader): { ruleIndex: number; end: number } | undefined {
     const { from, filled, offset } = reader;
     if (this.#lookedTo > offset) return undefined;
     const next = this.#nextFrom(memory, reader, offset);
@@ -174,7 +178,7 @@ export class LineDrops {
     const line = this.#headers.parse(memory, from, end);
     if (line === undefined) return undefined;
     const found = this.#drops.find((drop) => this.#isDropped(drop, memory, { reader, line }));
-    if (found !== undefined) return { place: found.place, end };
+    if (found !== undefined) return { ruleIndex: found.ruleIndex, end };
     if (!line.partial) this.#lookedTo = reader.offsetOf(end + 1);
     return undefined;
   }
@@ -203,7 +207,7 @@ const fractionStart = 20;
 const digitZero = 0x30;
 const digitNine = 0x39;
 
-/** Parses lines, most of which begin as the one before but for the fraction of their second. */
+/** Parses lines, most of which differ from the previous one only in the fraction of a second. */
 class HeaderMemo {
   /** Of the last whole line: time, stream and tags, with the space after them. */
   #header = Buffer.alloc(0);
@@ -227,7 +231,7 @@ class HeaderMemo {
     this.#stream = stream;
     this.#zoneStart = fractionStart;
     while (isDigit(this.#header[this.#zoneStart])) this.#zoneStart++;
-    // Without a fraction, or a tag that ends the line, nothing is like it.
+    // Without a fraction or a tag at the end of the head, no line can match it.
     const isUsual = this.#header[fractionStart - 1] === dot && this.#header.at(-1) === space;
     if (!isUsual) this.#header = Buffer.alloc(0);
   }

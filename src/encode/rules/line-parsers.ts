@@ -1,7 +1,7 @@
 // Parses the lines of well-known programs: access logs of nginx and Apache, klog, syslog.
 //
-// The invariant: linear in the text, whatever a tenant writes: in each expression no two
-// repetitions that touch can match the same characters.
+// Invariant: linear in the text, whatever a tenant writes: in each expression no two adjacent
+// repetitions can match the same characters.
 
 import type { Members } from './rule-payload.ts';
 import { parseKlog } from '../entries/klog.ts';
@@ -19,9 +19,13 @@ function put(members: Members, name: string, value: string | undefined): void {
   if (value !== undefined && value !== '') members.set(name, JSON.stringify(value));
 }
 
-/** As `put`, and a dash is nothing. */
-function putUnlessDash(members: Members, name: string, value: string | undefined): void {
-  if (value !== '-') put(members, name, value);
+type Values = Readonly<Record<string, string | undefined>>;
+
+/** As `put` for each value; a dash counts as missing. */
+function putUnlessDash(members: Members, values: Values): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== '-') put(members, name, value);
+  }
 }
 
 function parseAccess(text: string, hostName: string): Members | undefined {
@@ -30,31 +34,27 @@ function parseAccess(text: string, hostName: string): Members | undefined {
   const [, host, , user, time = '', line = '', code, size, referer, agent, forwarded] = match;
   const members: Members = new Map();
   put(members, hostName, host);
-  putUnlessDash(members, 'user', user);
+  putUnlessDash(members, { user });
   put(members, 'time', readTime(time, accessTime, '')?.text ?? time);
   const [, method, target, protocol] = request.exec(line) ?? [undefined, undefined, line];
   put(members, 'method', method);
   put(members, 'path', target);
   put(members, 'protocol', protocol);
-  putUnlessDash(members, 'code', code);
-  putUnlessDash(members, 'size', size);
-  putUnlessDash(members, 'referer', referer);
-  putUnlessDash(members, 'agent', agent);
-  putUnlessDash(members, 'http_x_forwarded_for', forwarded);
+  putUnlessDash(members, { code, size, referer, agent, http_x_forwarded_for: forwarded });
   return members;
 }
 
-/** The combined format of nginx, perhaps with the forwarded address; undefined when it is none. */
+/** The combined format of nginx, with or without the forwarded address; undefined for others. */
 export function parseNginx(text: string): Members | undefined {
   return parseAccess(text, 'remote');
 }
 
-/** The common and the combined format of Apache; undefined when it is none. */
+/** The common and combined formats of Apache; undefined for others. */
 export function parseApache(text: string): Members | undefined {
   return parseAccess(text, 'host');
 }
 
-/** As the agent does by itself for a line that is klog as a whole. */
+/** The same fields that the agent extracts from a klog line without a rule. */
 export function parseKlogLine(text: string): Members | undefined {
   const klog = parseKlog(text);
   if (klog === undefined) return undefined;
@@ -83,12 +83,7 @@ function parseRfc5424(text: string): Members | undefined {
   if (end < text.length && text[end] !== ' ') return undefined;
   const members: Members = new Map();
   putPriority(members, priority);
-  putUnlessDash(members, 'time', time);
-  putUnlessDash(members, 'host', host);
-  putUnlessDash(members, 'ident', ident);
-  putUnlessDash(members, 'pid', pid);
-  putUnlessDash(members, 'msgid', msgid);
-  putUnlessDash(members, 'extradata', extra);
+  putUnlessDash(members, { time, host, ident, pid, msgid, extradata: extra });
   members.set('message', JSON.stringify(text.slice(end + 1).replace(/^\ufeff/, '')));
   return members;
 }
@@ -113,7 +108,7 @@ function parseRfc3164(text: string): Members | undefined {
   return members;
 }
 
-/** RFC 5424 or RFC 3164; undefined when it is neither. */
+/** RFC 5424 or RFC 3164; undefined for others. */
 export function parseSyslog(text: string): Members | undefined {
   return parseRfc5424(text) ?? parseRfc3164(text);
 }

@@ -1,5 +1,5 @@
-// Parses logfmt: `level=info msg="it is \"up\"" debug`. The invariant: linear in the text; a text
-// whose first word is no `key=value` is none, or every sentence would be a list of keys.
+// Parses logfmt: `level=info msg="it is \"up\"" debug`. Invariant: linear in the text; a text
+// whose first word is not `key=value` is not logfmt, or every sentence would be a list of keys.
 
 import { limits } from '../../config.ts';
 import type { Members } from './rule-payload.ts';
@@ -8,10 +8,10 @@ const equals = 0x3d;
 const quote = 0x22;
 const backslash = 0x5c;
 const space = 0x20;
-/** JSON.stringify escapes those that are alone. */
+/** Lone surrogates, which JSON.stringify escapes. */
 const surrogates = 0xd800;
 
-/** Past the word that begins at `start`: up to white space. It is plain if JSON escapes nothing. */
+/** The end of the word at `start`, at white space; plain if JSON would escape nothing in it. */
 function wordEnd(text: string, start: number): { end: number; isPlain: boolean } {
   let isPlain = true;
   let at = start;
@@ -23,7 +23,7 @@ function wordEnd(text: string, start: number): { end: number; isPlain: boolean }
   return { end: at, isPlain };
 }
 
-/** Past the key at `start`; a quote ends it. */
+/** The end of the key at `start`; a quote ends it. */
 function keyEnd(text: string, start: number): number {
   let at = start;
   for (; at < text.length; at++) {
@@ -33,7 +33,7 @@ function keyEnd(text: string, start: number): number {
   return at;
 }
 
-/** Past the string at `start`; -1 when it has no end. It is plain if it has no escapes. */
+/** The end of the string at `start`, -1 if it has none; plain if it has no escapes. */
 function stringEnd(text: string, start: number): { end: number; isPlain: boolean } {
   let isPlain = true;
   for (let at = start + 1; at < text.length; at++) {
@@ -49,7 +49,7 @@ function stringEnd(text: string, start: number): { end: number; isPlain: boolean
 
 const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r' };
 
-/** The JSON string of what is between quotes, escaped in whatever way. */
+/** The JSON string for a quoted text, however it is escaped. */
 function rewritten(quoted: string): string {
   try {
     return JSON.stringify((JSON.parse(quoted) as string).toWellFormed());
@@ -60,7 +60,7 @@ function rewritten(quoted: string): string {
   }
 }
 
-/** Its fields as JSON strings; undefined when it is no logfmt. */
+/** The fields as JSON strings; undefined if the text is not logfmt. */
 export function parseLogfmt(text: string): Members | undefined {
   const members: Members = new Map();
   const { length } = text;

@@ -1,6 +1,6 @@
-// The `parse` of a rule: makes fields of a text.
+// The `parse` action of a rule: turns a text into fields.
 //
-// The invariant: a text that does not match changes nothing.
+// Invariant: a text that does not match changes nothing.
 
 import { limits } from '../../config.ts';
 import type { ParseAction, ParseFormat, ValueType } from '../../rules/rule.ts';
@@ -10,7 +10,7 @@ import { parseLogfmt } from './logfmt.ts';
 import { meaningOf, membersOf, type Members, type RulePayload } from './rule-payload.ts';
 import { groupText, RuleSearch } from './rule-search.ts';
 
-/** A text in; its fields, or undefined when it has another form. */
+/** Returns the fields of a text, or undefined if it has another form. */
 type Parser = (text: string) => Members | undefined;
 
 /** Whether it matched. */
@@ -37,7 +37,7 @@ function groupsOf(search: RuleSearch, text: string): { members: Members; end: nu
   return { members, end: matcher.end() };
 }
 
-/** The object at the end of a text, which begins at one of the first braces, and what is before. */
+/** The object at the end of a text, starting at one of its first braces, and the text before it. */
 function parseSuffix(text: string): Members | undefined {
   let at = text.indexOf('{');
   for (let tries = 0; at !== -1 && tries < limits.ruleBracesTriedMax; tries++) {
@@ -79,7 +79,7 @@ const booleans: ReadonlyMap<string, string> = new Map([
   ['no', 'false'],
 ]);
 
-/** The value as one of another type; as it was when it is none of that type. */
+/** The value converted to another type; unchanged if it cannot be converted. */
 function converted(raw: string, type: ValueType): string {
   const text = meaningOf(raw).trim();
   if (type === 'string') return raw.startsWith('"') ? raw : JSON.stringify(raw);
@@ -116,10 +116,10 @@ function createStep(action: ParseAction, allowance: Allowance): ParseStep {
   };
 }
 
-/** Tries one parser after another. */
+/** Tries the parsers in order. */
 export function createParseStep(actions: readonly ParseAction[], allowance: Allowance): ParseStep {
   const steps = actions.map((action) => createStep(action, allowance));
-  // An object needs no parsing as JSON: nothing of it is missed.
+  // An object is already parsed: `json` does not count a miss.
   const isJson = actions.some(({ format, field }) => format === 'json' && field === undefined);
   return (payload) =>
     (isJson && payload.members !== undefined) || steps.some((step) => step(payload));

@@ -1,8 +1,8 @@
-// Carries out the rules that look into records, one record at a time.
+// Executes the rules that inspect records, one record at a time.
 //
-// Invariants: a rule's actions have a fixed order; what an action cannot treat stays as it was and
-// is a miss of its rule; what becomes of a record depends on the record alone, so a line that is
-// read again becomes the same entry.
+// Invariants: a rule's actions have a fixed order; an action that fails leaves the record unchanged
+// and counts as a miss of its rule; the result depends on the record alone, so a line that is read
+// again becomes the same entry.
 
 import type { Severity } from '../../log-severity.ts';
 import type { NamedSteps } from '../../rules/resolve-rules.ts';
@@ -22,7 +22,7 @@ import { isKept } from './sampling.ts';
 import { mappedSeverity, placeOf } from './severity-maps.ts';
 import { readTime } from './time-format.ts';
 
-/** A record as rules see it, and what they make of it. */
+/** A record as rules see and change it. */
 export type RuledRecord = {
   /** As it was written. */
   readonly text: string;
@@ -30,18 +30,18 @@ export type RuledRecord = {
   /** RFC 3339 of its first line. */
   readonly time: string;
   readonly payload: RulePayload;
-  /** Decides with a share whether it is shipped. */
+  /** Determines whether a share keeps it. */
   readonly sampleId: () => string;
-  /** What it has where its payload names none. */
+  /** Used if the payload names none. */
   readonly streamSeverity: Severity;
   severity: Severity | undefined;
-  /** RFC 3339, as the user's field says. */
+  /** RFC 3339, from a field that a rule names. */
   eventTime: string | undefined;
   labels: readonly Label[];
   isRedacted: boolean;
 };
 
-/** What happened to a record: places of rules. */
+/** What happened to a record: indexes of rules. */
 export type RuleEffects = {
   readonly misses: number[];
   /** The rule that left it out. */
@@ -50,7 +50,7 @@ export type RuleEffects = {
   readonly applied: number[];
 };
 
-/** False: the record is left out. */
+/** False: the record is dropped. */
 type Step = (record: RuledRecord, rule: RuleOutcome) => boolean;
 type RuleOutcome = { isMissed: boolean; isApplied: boolean };
 
@@ -68,7 +68,7 @@ export type RecordRules = {
   apply(record: RuledRecord): RuleEffects;
 };
 
-/** The severity that the record would be shipped with. */
+/** The severity with which the record would be shipped now. */
 function severityOf({ severity, payload, streamSeverity }: RuledRecord): Severity {
   if (severity !== undefined) return severity;
   const { members, text } = payload;
@@ -98,7 +98,7 @@ function createTest(condition: Condition, allowance: Allowance): Test {
   };
 }
 
-/** When a condition is looked at: on the text, on fields, or on the severity. */
+/** When a condition is evaluated: on the text, on fields, or on the severity. */
 function phaseOf({ field, severities, all }: Condition): number {
   if (all !== undefined) return Math.max(...all.map(phaseOf));
   if (severities !== undefined) return 2;
@@ -112,7 +112,7 @@ function dropSteps(conditions: Conditions, phase: 0 | 1 | 2, allowance: Allowanc
   return [(record) => !tests.some((test) => test(record))];
 }
 
-/** A list is looked at when all that it asks for is known. */
+/** A list is evaluated once everything it needs is known. */
 function keepSteps(conditions: Conditions, phase: 0 | 1 | 2, allowance: Allowance): Step[] {
   const latest = Math.max(0, ...conditions.map(phaseOf));
   if (conditions.length === 0 || latest !== phase) return [];
@@ -120,7 +120,7 @@ function keepSteps(conditions: Conditions, phase: 0 | 1 | 2, allowance: Allowanc
   return [(record) => tests.some((test) => test(record))];
 }
 
-/** A step that cannot leave the record out; what `act` returns: whether it could be done. */
+/** A step that never drops the record; `act` returns whether it succeeded. */
 function acting(act: (record: RuledRecord) => boolean): Step {
   return (record, outcome) => {
     if (act(record)) outcome.isApplied = true;
@@ -268,7 +268,7 @@ function carryOut(step: Step, record: RuledRecord, outcome: RuleOutcome): boolea
   }
 }
 
-/** Rules that are ready to be applied. */
+/** Compiled rules. */
 export function createRecordRules(rules: readonly NamedSteps[]): RecordRules {
   const allowance = createAllowance();
   const compiled = rules.map((rule) => compileRule(rule, allowance));
@@ -278,14 +278,14 @@ export function createRecordRules(rules: readonly NamedSteps[]): RecordRules {
     begin: () => allowance.reset(),
     apply(record) {
       const effects: RuleEffects = { misses: [], droppedBy: undefined, applied: [] };
-      for (const [place, { stream, steps }] of compiled.entries()) {
+      for (const [index, { stream, steps }] of compiled.entries()) {
         if (stream !== undefined && stream !== record.stream) continue;
         const outcome: RuleOutcome = { isMissed: false, isApplied: false };
         const isKeptBy = steps.every((step) => carryOut(step, record, outcome));
-        if (outcome.isMissed) effects.misses.push(place);
-        if (outcome.isApplied || !isKeptBy) effects.applied.push(place);
+        if (outcome.isMissed) effects.misses.push(index);
+        if (outcome.isApplied || !isKeptBy) effects.applied.push(index);
         if (isKeptBy) continue;
-        effects.droppedBy = place;
+        effects.droppedBy = index;
         break;
       }
       allowance.endRecord();
@@ -294,7 +294,7 @@ export function createRecordRules(rules: readonly NamedSteps[]): RecordRules {
   };
 }
 
-/** The severity of a record that names none. */
+/** The severity of a record that does not name one. */
 export function defaultSeverity(stream: Stream, isText: boolean): Severity {
   return isText ? 'DEFAULT' : severityOfStream(stream);
 }

@@ -1,11 +1,11 @@
-// The `redact` of a rule: replaces what a pattern matches by a text of the user's own.
+// The `redact` action of a rule: replaces what a pattern matches with the user's text.
 //
 //   text     every match
 //   object   every match within the meaning of a string, and within a key, a number or a word,
 //            which becomes a string
 //
-// The invariant: what the pattern matched is not in the result. A match that runs over the borders
-// of strings is hidden as `--redact` hides it; when searching takes too long, the whole record is.
+// Invariant: the result contains nothing that the pattern matches. A match that spans several
+// strings is hidden as `--redact` hides it; if the search takes too long, the whole record is.
 
 import type { Re2Pattern } from '../../re2-pattern.ts';
 import type { RedactAction } from '../../rules/rule.ts';
@@ -19,7 +19,7 @@ import { groupText, RuleSearch, type Matcher } from './rule-search.ts';
 
 type Replacing = {
   readonly search: RuleSearch;
-  /** Texts, and the groups between them. */
+  /** Texts, and references to groups between them. */
   readonly parts: readonly (string | number)[];
 };
 
@@ -28,7 +28,7 @@ export type RedactStep = (payload: RulePayload) => boolean;
 
 const reference = /\$(?:(\d{1,2})|\{(\w+)\}|(&)|(\$))|\\(\d)/g;
 
-/** `with` in parts; a group that the pattern does not have is text. */
+/** Splits `with` into parts; a reference to an unknown group is text. */
 function partsOf(text: string, pattern: Re2Pattern): (string | number)[] {
   const names = pattern.namedGroups() as Readonly<Record<string, number>>;
   const parts: (string | number)[] = [];
@@ -55,7 +55,7 @@ function expanded(text: string, parts: Replacing['parts'], matcher: Matcher): st
   return texts.join('');
 }
 
-/** The text with each match replaced by what its parts say, or by `mask`. */
+/** The text with each match replaced by the parts, or by `mask`. */
 function replaced(text: string, { search, parts }: Replacing, mask?: string): string {
   const pieces: string[] = [];
   let end = 0;
@@ -67,7 +67,7 @@ function replaced(text: string, { search, parts }: Replacing, mask?: string): st
   return `${pieces.join('')}${text.slice(end)}`.toWellFormed();
 }
 
-/** Of a key, a string, a number or a word, as a JSON string. */
+/** Redacts a key, string, number or word; returns a JSON string. */
 function replacedToken(raw: string, replacing: Replacing, mask?: string): string {
   const meaning = raw.startsWith('"') ? (JSON.parse(raw) as string) : raw;
   const text = replaced(meaning, replacing, mask);
@@ -101,7 +101,7 @@ function hideWhole(payload: RulePayload): true {
   return true;
 }
 
-/** What is left over the borders of strings is hidden in another way. */
+/** Matches that span several strings are hidden in another way. */
 function hideRest(payload: RulePayload, text: string, { search }: Replacing): true {
   const hidden = createRedactor([search.source]).redact(text);
   const members = hidden?.mayBeObject === true ? membersOf(hidden.text) : undefined;
@@ -117,7 +117,7 @@ function redactObject(payload: RulePayload, replacing: Replacing): boolean {
   const isInText = search.test(text);
   if (!isInText && !text.includes('\\')) return false;
   const result = replacedObject(text, replacing);
-  // What is left is not found by what it was replaced with.
+  // The replacement texts must not produce new matches.
   const masked = isInText ? replacedObject(text, replacing, '\ue000') : '';
   if (isInText && search.test(masked)) return hideRest(payload, text, replacing);
   if (result === text) return false;
@@ -127,7 +127,7 @@ function redactObject(payload: RulePayload, replacing: Replacing): boolean {
   return true;
 }
 
-/** One action; all actions of a source share an allowance. */
+/** One action; all actions of a source share one allowance. */
 export function createRedactStep(action: RedactAction, allowance: Allowance): RedactStep {
   const search = new RuleSearch(action.pattern, allowance);
   const replacing: Replacing = { search, parts: partsOf(action.with, search.pattern) };

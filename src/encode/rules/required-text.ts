@@ -1,10 +1,9 @@
-// The text that a pattern of RE2 cannot match without, so that bytes can be searched before
+// Finds a text that every match of an RE2 pattern contains, so that bytes can be searched before
 // anything is parsed.
 //
-// The invariant: every text that the pattern matches holds the one that is found; where that is not
-// sure, none is found.
+// Invariant: every text that the pattern matches contains the text found; in doubt, none is found.
 
-/** A shorter one is in too many lines. */
+/** A shorter text occurs in too many lines. */
 const charactersMin = 3;
 
 export type RequiredText = {
@@ -13,10 +12,10 @@ export type RequiredText = {
   readonly isWhole: boolean;
 };
 
-/** Groups with flags, quoted texts, characters by number and classes by name. */
+/** Groups with flags, quoted texts, numeric escapes and named classes. */
 const unsure = /\(\?(?!:|P?<[A-Za-z])|\\[QExpP0-7CzZ]/;
 
-/** Past the class or group that begins at `start`. */
+/** The end of the class or group at `start`. */
 function pastBracket(pattern: string, start: number): number {
   let depth = 0;
   let isInClass = false;
@@ -26,7 +25,7 @@ function pastBracket(pattern: string, start: number): number {
     else if (isInClass) isInClass = character !== ']';
     else if (character === '[') {
       isInClass = true;
-      // A bracket that is first in its class is one of its characters.
+      // A bracket at the start of a class is a literal.
       if (pattern[at + 1] === '^') at++;
       if (pattern[at + 1] === ']') at++;
     } else if (character === '(') depth++;
@@ -36,7 +35,7 @@ function pastBracket(pattern: string, start: number): number {
   return pattern.length;
 }
 
-/** The longest of the texts that must be there; undefined where there is none. */
+/** The longest text that must occur; undefined if there is none. */
 export function requiredText(pattern: string): RequiredText | undefined {
   if (unsure.test(pattern)) return undefined;
   let [best, run] = ['', ''];
@@ -51,7 +50,7 @@ export function requiredText(pattern: string): RequiredText | undefined {
     const escaped = pattern[at + 1] ?? '';
     if (character === '|') return undefined;
     if ('?*{'.includes(character)) {
-      // What is before it may be missing, and so may what a group was.
+      // The preceding character or group is optional.
       run = run.slice(0, -1);
       endRun();
       at = character === '{' ? pattern.indexOf('}', at) + 1 || pattern.length : at + 1;
@@ -84,7 +83,7 @@ const oneGroup = new RegExp(
 );
 const alternativesMax = 8;
 
-/** The texts that a pattern stands for which is plain but for one group of plain texts. */
+/** The alternatives of a pattern that is plain except for one group of plain texts. */
 export function alternativesOf(pattern: string): readonly string[] | undefined {
   const [, before = '', group, after = ''] = oneGroup.exec(pattern) ?? [];
   const texts = group?.split('|').map((text) => `${before}${text}${after}`) ?? [];

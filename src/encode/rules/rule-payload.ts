@@ -1,7 +1,7 @@
 // The payload of a record while rules work on it: a text, or the members of an object.
 //
 // Invariant: every value is valid JSON that can be sent: it was scanned, or written by
-// JSON.stringify. What no rule touched is written as it came.
+// JSON.stringify. Values that no rule touched are written unchanged.
 
 import { limits } from '../../config.ts';
 import { scanObject, type JsonObject, type Member } from '../json/object-scan.ts';
@@ -10,16 +10,16 @@ import { rawValue, stringValue } from '../json/json-text.ts';
 /** JSON texts by name. */
 export type Members = Map<string, string>;
 
-/** The field that a text is. */
+/** The field name by which rules address a text. */
 const textField = 'message';
 
-/** The members of an object; undefined when the text is none. */
+/** The members of an object; undefined if the text is not one. */
 export function membersOf(text: string): Members | undefined {
   const object = scanObject(text);
   return object && new Map(object.members.map((each) => [each.key, rawValue(object, each)]));
 }
 
-/** What a value says: a string's meaning, or the JSON text of anything else. */
+/** A string's content, or the JSON text of any other value. */
 export function meaningOf(raw: string): string {
   return stringValue(raw) ?? raw;
 }
@@ -39,7 +39,7 @@ function quotedKey(key: string): string {
   return quoted;
 }
 
-/** An object as text, and where its members are. */
+/** An object as text, with the positions of its members. */
 function objectOf(fields: Members): JsonObject {
   const members: Member[] = [];
   let text = '{';
@@ -76,13 +76,13 @@ export class RulePayload {
   #members: Members | undefined;
   #mayBeDeep = false;
 
-  /** `members` are those of an object; without them it is a text. */
+  /** With `members` it is an object, without them a text. */
   constructor(text: string, members: Members | undefined) {
     this.#text = text;
     this.#members = members;
   }
 
-  /** Undefined when it is an object. */
+  /** Undefined for an object. */
   get text(): string | undefined {
     return this.#members === undefined ? this.#text : undefined;
   }
@@ -91,24 +91,24 @@ export class RulePayload {
     return this.#members;
   }
 
-  /** Becomes another text. */
+  /** Replaces the payload with a text. */
   setText(text: string): void {
     this.#text = text;
   }
 
-  /** Becomes an object, with nothing of what was before. */
+  /** Replaces the payload with an object. */
   replace(members: Members): void {
     this.#members = members;
   }
 
-  /** Takes members in; those of the same name are replaced. */
+  /** Adds members; those with the same name are replaced. */
   merge(members: Members): void {
     this.#mayBeDeep = true;
     const own = this.#asMembers();
     for (const [key, raw] of members) own.set(key, raw);
   }
 
-  /** The JSON text of a field; undefined when it is not there. */
+  /** The JSON text of a field; undefined if it is missing. */
   get(path: string): string | undefined {
     if (this.#members === undefined) {
       return path === textField ? JSON.stringify(this.#text) : undefined;
@@ -122,7 +122,7 @@ export class RulePayload {
     );
   }
 
-  /** What a field says, without making JSON of a text. */
+  /** The content of a field, without converting a text to JSON. */
   meaning(path: string): string | undefined {
     if (this.#members === undefined) return path === textField ? this.#text : undefined;
     const raw = this.get(path);
@@ -148,7 +148,7 @@ export class RulePayload {
     if (inner !== undefined) members.set(first, without(inner, rest));
   }
 
-  /** The object; undefined when it is nested too deeply to be sent. */
+  /** The object; undefined if it is nested too deeply to be sent. */
   toObject(): JsonObject | undefined {
     const members = this.#asMembers();
     if (this.#mayBeDeep) {
@@ -169,7 +169,7 @@ function within(raw: string | undefined): Members | undefined {
   return raw?.startsWith('{') === true ? membersOf(raw) : undefined;
 }
 
-/** `raw` with the value at the path; what is no object on the way becomes one. */
+/** `raw` with the value at the path; anything on the path that is not an object becomes one. */
 function written(raw: string | undefined, path: readonly string[], value: string): string {
   const [key, ...rest] = path;
   if (key === undefined) return value;

@@ -1,7 +1,6 @@
-// The searches of the rules: with RE2, and never longer than they may take, whatever a tenant
-// writes.
+// The searches of rules, with RE2 and with a time limit, whatever a tenant writes.
 //
-// The invariant: a search that takes too long throws SearchSpent, and nothing else does.
+// Invariant: a search that takes too long throws SearchSpent, and nothing else does.
 
 import { limits } from '../../config.ts';
 import { compileRe2, type Re2Pattern } from '../../re2-pattern.ts';
@@ -14,7 +13,7 @@ export type Matcher = ReturnType<Re2Pattern['matcher']>;
 export class RuleSearch {
   readonly source: string;
   readonly pattern: Re2Pattern;
-  /** Those with names. */
+  /** The named groups. */
   readonly groups: readonly (readonly [name: string, group: number])[];
   readonly #allowance: Allowance;
   readonly #steps: number;
@@ -32,7 +31,7 @@ export class RuleSearch {
     return this.pattern.test(this.#searched(text));
   }
 
-  /** Hands every match over, in order. */
+  /** Calls `take` for every match, in order. */
   eachMatch(text: string, take: (matcher: Matcher) => void): void {
     if (!this.test(text)) return;
     this.#allowance.grant(text.length * this.#steps);
@@ -43,7 +42,7 @@ export class RuleSearch {
     }
   }
 
-  /** The first match; undefined where there is none. */
+  /** The first match; undefined if there is none. */
   find(text: string): Matcher | undefined {
     if (!this.test(text)) return undefined;
     const matcher = this.pattern.matcher(this.#searched(text));
@@ -58,7 +57,7 @@ export class RuleSearch {
   }
 }
 
-/** What a group matched; undefined where it took no part. */
+/** What a group matched; undefined if it did not participate. */
 export function groupText(text: string, matcher: Matcher, group: number): string | undefined {
   const start = matcher.start(group);
   return start < 0 ? undefined : text.slice(start, matcher.end(group));

@@ -1,8 +1,8 @@
-// Encodes a record that rules shape: the rules first, then the reference encoder as for any other
-// record of that kind.
+// Encodes a record that has rules: applies the rules, then the reference encoder as for any other
+// record.
 //
-// Invariant: a record whose shape cannot be sent is shipped as it was written, and is a miss of the
-// last rule that changed it.
+// Invariant: if the result cannot be sent, the record is shipped as written, which counts as a miss
+// of the last rule that changed it.
 
 import { limits } from '../../config.ts';
 import type { NamedSteps } from '../../rules/resolve-rules.ts';
@@ -28,10 +28,10 @@ import { membersOf, RulePayload } from './rule-payload.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 
-/** By the JSON of the rules: they are the same for most containers and all tasks. */
+/** By the JSON of the rules, which most containers and all tasks share. */
 const compiledRules = new Map<string, RecordRules>();
 
-/** The rules of a source, from their JSON; each source of a task begins with them anew. */
+/** The rules of a source, from their JSON; each source of a task starts with fresh state. */
 export function openRecordRules(steps: string): RecordRules {
   let rules = compiledRules.get(steps);
   if (rules === undefined) {
@@ -43,16 +43,16 @@ export function openRecordRules(steps: string): RecordRules {
   return rules;
 }
 
-/** What a record becomes under rules. */
+/** The result of applying rules to a record. */
 export type RuledResult = {
-  /** undefined: a rule left it out. */
+  /** undefined: a rule dropped it. */
   readonly encoded: EncodedRecord | undefined;
   readonly effects: RuleEffects;
 };
 
 export type RuledInput = {
   readonly record: RecordInput;
-  /** It is no line of its file's format. */
+  /** It is not in its file's format. */
   readonly isText: boolean;
   readonly sampleId: () => string;
 };
@@ -75,7 +75,7 @@ function openRecord({ record, isText, sampleId }: RuledInput, content: Redacted)
   };
 }
 
-/** What the encoder is given; undefined when that cannot be sent. */
+/** The encoder's input; undefined if it cannot be sent. */
 function shapeOf(ruled: RuledRecord, bytesMax: number): Shape | undefined {
   const { payload, severity, eventTime, labels } = ruled;
   const { text } = payload;
@@ -85,7 +85,7 @@ function shapeOf(ruled: RuledRecord, bytesMax: number): Shape | undefined {
   return { text: shaped, object, severity, eventTime, labels };
 }
 
-/** Searches the fields again that a rule took out of a text: escapes may have hidden matches. */
+/** Searches again the fields that a rule parsed from a text: escapes can hide matches. */
 export function redactAgain(ruled: RuledRecord, redactor: EncodeContext['redactor']): void {
   const text = redactor === undefined ? undefined : ruled.payload.toObject()?.text;
   const redacted = text === undefined ? undefined : redactor?.redact(text);
@@ -95,7 +95,7 @@ export function redactAgain(ruled: RuledRecord, redactor: EncodeContext['redacto
   ruled.isRedacted = true;
 }
 
-/** Carries the rules out, and encodes what they leave. */
+/** Applies the rules and encodes the result. */
 export function encodeRuled(
   input: RuledInput,
   rules: RecordRules,

@@ -1,6 +1,6 @@
-// Which records a share keeps.
+// Decides which records a share keeps.
 //
-// The invariant: the decision depends on the record's id alone, so it is the same for a line that
+// Invariant: the decision depends on the record's id alone, so it is the same for a line that
 // is read again, after a crash or by the next agent. A larger share keeps all that a smaller one
 // keeps.
 
@@ -8,9 +8,9 @@ import { crc32 } from 'node:zlib';
 
 const hashRange = 2 ** 32;
 
-/** Whether a record is among the `share` (0 to 1) that is kept. */
+/** Whether a record belongs to the `share` (0 to 1) that is kept. */
 export function isKept(insertId: string, share: number): boolean {
-  // The ids of neighbours differ in few bits, and so do their checksums.
+  // Ids of adjacent records differ in few bits, and so do their checksums.
   let mixed = Math.imul(crc32(insertId), 0x9e3779b1);
   mixed = Math.imul(mixed ^ (mixed >>> 15), 0x85ebca77);
   return ((mixed ^ (mixed >>> 13)) >>> 0) / hashRange < share;

@@ -1,13 +1,13 @@
-// What the numbers and names of log libraries mean as severities.
+// Maps the numbers and names of log libraries to severities.
 
 import { severityNames, type Severity } from '../../log-severity.ts';
 import type { SeverityAction, SeverityMapName } from '../../rules/rule.ts';
 import { parseLevel, parseSeverity } from '../entries/severity.ts';
 
-/** The severity of the greatest number that is not above; in ascending order. */
+/** The severity of the greatest number that does not exceed the value; in ascending order. */
 type Steps = readonly (readonly [from: number, Severity])[];
 
-// pino and bunyan let a program have levels of its own between theirs.
+// pino and bunyan allow custom levels between their own.
 const pino: Steps = [
   [1, 'DEBUG'],
   [30, 'INFO'],
@@ -23,7 +23,7 @@ const python: Steps = [
   [40, 'ERROR'],
   [50, 'CRITICAL'],
 ];
-/** Those of Log4j 1 and logback grow with the severity, those of Log4j 2 shrink. */
+/** Levels of Log4j 1 and logback grow with severity, those of Log4j 2 shrink. */
 const log4j: Steps = [
   [1, 'CRITICAL'],
   [200, 'ERROR'],
@@ -54,7 +54,7 @@ const numbers: Readonly<Record<SeverityMapName, Steps>> = {
   syslog,
   python,
 };
-/** Where the names differ from what `parseSeverity` understands. */
+/** Names that `parseSeverity` does not understand. */
 const names: Readonly<Record<string, Severity>> = {
   panic: 'EMERGENCY',
   silly: 'DEBUG',
@@ -79,10 +79,10 @@ function ofOwnMap(text: string, map: Readonly<Record<string, Severity>>): Severi
   return Object.hasOwn(map, '*') ? map['*'] : undefined;
 }
 
-/** A longer text is no name; it also bounds the work on what a tenant writes. */
+/** A longer text is not a name; this also bounds the work per field. */
 const textCharactersMax = 64;
 
-/** What a field's text means; undefined when it means nothing. */
+/** The severity that a field's text names; undefined if it names none. */
 export function mappedSeverity(text: string, map: SeverityAction['map']): Severity | undefined {
   if (text.length > textCharactersMax) return undefined;
   if (typeof map === 'object') return ofOwnMap(text, map);
@@ -93,7 +93,7 @@ export function mappedSeverity(text: string, map: SeverityAction['map']): Severi
   return Object.hasOwn(names, lower) ? names[lower] : parseSeverity(word);
 }
 
-/** The place of `severity` in `severityNames`. */
+/** The index of `severity` in `severityNames`. */
 export function placeOf(severity: Severity): number {
   return severityNames.indexOf(severity);
 }

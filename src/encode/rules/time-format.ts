@@ -1,13 +1,13 @@
 // Reads the times that rules name: RFC 3339, seconds since the epoch in several units, and formats
 // as in strptime.
 //
-// The invariant: linear in the text, no time is invented: a text that does not match its format to
-// the end is none.
+// Invariant: linear in the text, and no time is invented: a text that does not match its format to
+// the end yields none.
 
 import type { TimeAction } from '../../rules/rule.ts';
 import { instantOf, parseInstant, type Instant } from '../rfc3339.ts';
 
-/** What was read so far. */
+/** The parts read so far. */
 type Parts = {
   year: number | undefined;
   month: number | undefined;
@@ -22,7 +22,7 @@ type Parts = {
   epochSeconds: number | undefined;
 };
 
-/** Where reading goes on; -1: no match. */
+/** The offset after the match; -1: no match. */
 type Step = (text: string, at: number, parts: Parts) => number;
 
 const unitDigits: Readonly<Record<string, number>> = {
@@ -49,8 +49,8 @@ const formatsKept = 64;
 const compiledFormats = new Map<string, readonly Step[]>();
 
 /**
- * The instant that `text` names; undefined when it is none. `lineTime` gives the year, or the day,
- * to formats without one.
+ * The instant that `text` names; undefined if it is not a time. `lineTime` supplies the year or the
+ * day for formats without one.
  */
 export function readTime(text: string, action: TimeAction, lineTime: string): Instant | undefined {
   const { format, offsetMinutes } = action;
@@ -79,7 +79,7 @@ export function readTime(text: string, action: TimeAction, lineTime: string): In
   return at === text.length ? instantOfParts(parts, offsetMinutes, lineTime) : undefined;
 }
 
-/** Also with a space for the `T`, in lower case, and without a zone. */
+/** Also accepts a space for the `T`, lower case, and no zone. */
 function readRfc3339(text: string, offsetMinutes: number): Instant | undefined {
   const upper = text
     .toUpperCase()
@@ -98,7 +98,7 @@ function zoneText(offsetMinutes: number): string {
   return `${offsetMinutes < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }
 
-/** A number of units of ten to the minus `unit` seconds, without rounding. */
+/** A number in units of 10^-`unit` seconds, without rounding. */
 function readUnix(text: string, unit: number): Instant | undefined {
   const [, sign = '', whole = '', fraction = ''] =
     /^(-?)(\d{1,20})(?:\.(\d{1,20}))?$/.exec(text) ?? [];
@@ -145,7 +145,7 @@ const spaces: Step = (text, at) => {
   return end;
 };
 
-/** A number of one to `digitsMax` digits, perhaps padded with a space. */
+/** A number of one to `digitsMax` digits, optionally padded with a space. */
 function number(
   digitsMax: number,
   take: (value: number, parts: Parts, digits: number) => boolean,
@@ -164,7 +164,7 @@ function isDigit(text: string, at: number): boolean {
   return code >= 0x30 && code <= 0x39;
 }
 
-/** A number within a range, which is kept under a name. */
+/** A number within a range, stored under a name. */
 function ranged(
   digitsMax: number,
   name: 'year' | 'month' | 'day' | 'dayOfYear' | 'hour' | 'minute' | 'second',

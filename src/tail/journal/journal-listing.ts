@@ -13,7 +13,7 @@ import { JournalCorrupt } from '../../journal/journal-bytes.ts';
 import { JournalUnknown } from '../../journal/journal-header.ts';
 import { JournalSourceFile } from './journal-source-file.ts';
 
-/** Those of users are theirs; of a namespace of journald, its service's. */
+/** Excludes the journals of users. */
 const fileName = /^(?!user-).*\.journal~?$/;
 /** A directory is named after the machine. */
 const machineDirectory = /^[0-9a-f]{32}$/;
@@ -51,11 +51,11 @@ export class JournalListing {
     return [...this.#failures.values()].filter((failures) => failures > 1).length;
   }
 
-  /** Takes over what changed; true when files came or went. */
+  /** Applies changes; true if files were added or removed. */
   look(nowMs: number): boolean {
     const folders = this.#folders();
     const stamp = folders.map(({ path, stamp: own }) => `${path} ${own}`).join();
-    // The time of a directory is coarse, so one that just changed is listed again.
+    // Directory times are coarse, so a directory that just changed is listed again.
     const isQuiet = nowMs - this.#listedMs < limits.journalListMs;
     if (stamp === this.#stamp && isQuiet) {
       this.#lookAtFiles();
@@ -121,7 +121,7 @@ export class JournalListing {
       this.#try(path, () => file.rename(path));
       return { file, isKnown: true };
     }
-    // The inode may be another file's by now.
+    // The inode may have been reused.
     const before = file.path;
     file.rename(path);
     if (file.open()) return { file, isKnown: true };
@@ -152,7 +152,7 @@ export class JournalListing {
     }
   }
 
-  /** At first a file has no header yet: only what lasts is reported. */
+  /** A new file has no header at first: only persistent errors are reported. */
   #fail(path: string, error: unknown): void {
     const isOfFile = error instanceof JournalCorrupt || error instanceof JournalUnknown;
     if (!isOfFile && !isSystemError(error)) throw error;
@@ -180,7 +180,7 @@ function namesIn(directory: string): string[] {
     return readdirSync(directory).toSorted();
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    return []; // Not there, or not yet: `check` tells the reason.
+    return []; // Missing, or not created yet: `check` explains why.
   }
 }
 

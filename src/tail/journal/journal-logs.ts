@@ -1,4 +1,4 @@
-// The logs of the journal, such as `kubelet`: what holds for each, and what was counted of it.
+// The logs of the journal, such as `kubelet`: the settings and counters of each.
 //
 // Invariant: a log is known before an entry of it is encoded, so no entry escapes its rule.
 
@@ -8,7 +8,7 @@ import type { EntryTemplate } from '../../encode/entries/entry-template.ts';
 import { Pace } from '../pace.ts';
 import type { ReadingRule } from '../reading-rules.ts';
 
-/** What holds for the journal as a whole, and for each of its logs. */
+/** The rules for the whole journal and for each of its logs. */
 export type JournalRules = {
   readonly whole: ReadingRule;
   readonly ofLog: (name: string) => {
@@ -17,22 +17,22 @@ export type JournalRules = {
   };
 };
 
-/** What is shown of one log; counted since the start. */
+/** The status of one log; counted since the start. */
 export type JournalLogStatus = {
   readonly name: string;
-  /** That were read, shipped or not. */
+  /** Entries read, shipped or not. */
   readonly readEntries: number;
-  /** That Cloud Logging has answered for. */
+  /** Entries that Cloud Logging has acknowledged. */
   readonly entries: number;
-  /** Of those, as they were sent. */
+  /** Bytes of the acknowledged entries, as sent. */
   readonly bytes: number;
-  /** Read, and not answered yet; those that were not read are the journal's only. */
+  /** Read but not acknowledged; unread entries are counted for the journal as a whole. */
   readonly inFlightEntries: number;
-  /** RFC 3339, when it last had an entry; undefined: none since the start. */
+  /** RFC 3339, time of its last entry; undefined: none since the start. */
   readonly lastReadAt: string | undefined;
   readonly isExcluded: boolean;
   readonly bytesPerSecond: number | undefined;
-  /** Names of its rules, in their order. */
+  /** Names of its rules, in order. */
   readonly rules: readonly string[];
 };
 
@@ -59,7 +59,7 @@ const noCounts = {
 
 export class JournalLogs {
   readonly #logs = new Map<string, Log>();
-  /** Of the node: the head of a request says it. */
+  /** The node's template, for the head of a request. */
   readonly #resource: string;
   #rules: JournalRules;
   #isPaced = false;
@@ -75,7 +75,7 @@ export class JournalLogs {
     return this.#project;
   }
 
-  /** What a task is told. */
+  /** The input of a task. */
   get setups(): ReadonlyMap<string, JournalLog> {
     return new Map([...this.#logs].map(([name, { setup }]) => [name, setup]));
   }
@@ -96,7 +96,7 @@ export class JournalLogs {
     });
   }
 
-  /** Takes rules over, from the next plan on. */
+  /** Applies new rules from the next plan on. */
   obey(rules: JournalRules, isPaced: boolean): void {
     this.#rules = rules;
     this.#isPaced = isPaced;
@@ -104,7 +104,7 @@ export class JournalLogs {
     for (const name of this.#logs.keys()) this.learn(name);
   }
 
-  /** Makes a log known; of very many, the one that was known first is forgotten. */
+  /** Registers a log; beyond the maximum, the oldest one is forgotten. */
   learn(name: string): void {
     const before = this.#logs.get(name);
     const { rule, template: own } = this.#rules.ofLog(name);
@@ -122,12 +122,12 @@ export class JournalLogs {
     this.#logs.set(name, { setup, rule, pace, counts: before?.counts ?? { ...noCounts } });
   }
 
-  /** Entries have one order, so a log that is read slowly slows the others down. */
+  /** Entries are read in order, so a rate limit on one log slows all logs down. */
   isDue(nowMs: number): boolean {
     return [...this.#logs.values()].every(({ pace }) => pace?.isDue(nowMs) !== false);
   }
 
-  /** Takes over what a task has read. */
+  /** Adds what a task has read. */
   drained({ logs, nextLog }: JournalResult, nowMs: number): void {
     for (const { name, lines, entries, bytes } of logs) {
       const log = this.#logs.get(name);
@@ -142,7 +142,7 @@ export class JournalLogs {
     this.#project = this.#logs.get(nextLog)?.setup.template.project;
   }
 
-  /** What a task has read is answered. */
+  /** What a task has read is acknowledged. */
   acknowledge({ logs }: JournalResult): void {
     for (const { name, entries, bytes } of logs) {
       const log = this.#logs.get(name);

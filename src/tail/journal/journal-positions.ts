@@ -1,6 +1,6 @@
-// How far the journal was acknowledged, by the id of its numbering.
+// How far the journal is acknowledged, by the id of its numbering.
 //
-// Invariant: a position moves on the answer only. Numbers are unique and grow within an id, over
+// Invariant: only an answer advances a position. Numbers are unique and grow within an id, across
 // rotations and restarts of journald.
 
 import type { Checkpoint } from '../../commit/checkpoint.ts';
@@ -10,7 +10,7 @@ import type { JournalSourceFile } from './journal-source-file.ts';
 /** The last entry that was handled. */
 export type JournalPosition = {
   readonly seqnum: number;
-  /** Of what is equal in a copy of the entry; 0: unknown. */
+  /** Hash of the part that copies of the entry share; 0: unknown. */
   readonly hash: number;
   readonly realtimeMicros: number;
 };
@@ -22,9 +22,9 @@ export type PositionStore = {
   readonly put: (checkpoint: Checkpoint) => void;
 };
 
-/** In the store, in the place of a pod's uid. */
+/** Used in the store instead of a pod's uid. */
 const owner = 'journal';
-/** Says that there was a first start. */
+/** Marks that there was a first start. */
 const startedMark = 'started';
 const none: JournalPosition = { seqnum: 0, hash: 0, realtimeMicros: 0 };
 
@@ -34,11 +34,11 @@ export class JournalPositions {
 
   constructor(store: PositionStore) {
     this.#store = store;
-    // Also where there is no journal: the node's files begin at their ends at a first start only.
+    // Also without a journal: only a first start begins the node's files at their ends.
     store.claim(owner, startedMark);
   }
 
-  /** Whether no run before has read a journal. */
+  /** Whether no earlier run has read a journal. */
   get isFirstStart(): boolean {
     return this.#store.lookup(owner, startedMark).length === 0;
   }

@@ -1,8 +1,8 @@
-// One journal file as the main thread sees it: its header, how much of it was handled, and its
-// descriptor while there is something to read.
+// One journal file on the main thread: its header, its progress, and its descriptor while there is
+// something to read.
 //
-// Invariant: a descriptor that a task reads is not closed; what was handled is compared with the
-// count of entries in the header, so a look costs one small read.
+// Invariant: a descriptor that a task reads is not closed. Progress is compared with the number of
+// entries in the header, so a look costs one small read.
 
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 
@@ -14,7 +14,7 @@ import { readJournalHeader, type JournalHeader } from '../../journal/journal-hea
 import type { JournalResult, JournalSegment } from '../../encode/drain-task.ts';
 
 const blockBytes = 4096;
-/** journald has left such a file, whatever its header says. */
+/** journald has finished such a file, whatever its header says. */
 const archivedName = /@[^/]*$|~$/;
 
 export class JournalSourceFile {
@@ -23,7 +23,7 @@ export class JournalSourceFile {
   #path: string;
   #fd: number | undefined;
   #header: JournalHeader;
-  /** Entries of the header when all of them had been handled; -1: never. */
+  /** The header's entry count when all entries were last handled; -1: never. */
   #handledCount = -1;
   #hint: JournalSegment['hint'];
   #isGone = false;
@@ -55,7 +55,7 @@ export class JournalSourceFile {
     return this.#fd !== undefined;
   }
 
-  /** Deleted: what the descriptor still holds is read. */
+  /** Deleted; the rest is read through the descriptor. */
   get isGone(): boolean {
     return this.#isGone;
   }
@@ -69,7 +69,7 @@ export class JournalSourceFile {
     return this.#hint;
   }
 
-  /** The copies of what was read in other files have been looked for. */
+  /** Copies of entries read in other files have been searched for. */
   get areTwinsPassed(): boolean {
     return this.#areTwinsPassed;
   }
@@ -122,18 +122,18 @@ export class JournalSourceFile {
     return this.#fd;
   }
 
-  /** Its name is gone from the directory. */
+  /** It was deleted from the directory. */
   lose(): void {
     this.look();
     this.#isGone = true;
   }
 
-  /** Another file is gone: its entries may be copied to this one. */
+  /** Another file was deleted: its entries may have been copied to this one. */
   expectTwins(): void {
     this.#areTwinsPassed = false;
   }
 
-  /** Takes over how far a task has come. */
+  /** Records the progress of a task. */
   advance(result: JournalResult, nowMs: number): void {
     if (result.awaitsTwin) {
       this.#awaitsTwinSinceMs ??= nowMs;
@@ -154,7 +154,7 @@ export class JournalSourceFile {
   }
 }
 
-/** Not a link, and no pipe: opening one would wait for its writer. */
+/** Refuses links, and pipes, whose opening would block until there is a writer. */
 function openFile(path: string): number {
   return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 }

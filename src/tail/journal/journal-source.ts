@@ -1,7 +1,7 @@
-// The node's journal as a source of plans: one body at a time, from the oldest unread entry on.
+// Plans the node's journal: one body at a time, starting with the oldest unread entry.
 //
-// Invariants: a position moves on the answer; entries of one numbering are shipped in their order;
-// one body is under way at most, so the journal takes one slot and never delays containers by more.
+// Invariants: only an answer advances a position; entries of one numbering are shipped in order; at
+// most one body is in progress, so the journal never delays containers by more than one slot.
 
 import { requestHead, resourceMember } from '../../encode/entries/entry-template.ts';
 import { limits } from '../../config.ts';
@@ -25,10 +25,10 @@ export type JournalOptions = {
   readonly directories: readonly string[];
   /** Globs. */
   readonly units: readonly string[];
-  /** Everything else and the kernel too. */
+  /** Includes all other units and the kernel. */
   readonly takesOthers: boolean;
   readonly readsPriority: boolean;
-  /** Where a first start begins: with the last boot, or at the end. */
+  /** Where the first start begins: at the last boot, or at the end. */
   readonly from: 'start' | 'end';
 };
 
@@ -36,7 +36,7 @@ export type JournalSetup = {
   readonly nodeIdentity: NodeIdentity;
   readonly store: PositionStore;
   readonly rules: JournalRules;
-  /** Whether rate limits hold. */
+  /** Whether rate limits apply. */
   readonly isPaced: boolean;
   readonly report: (code: 'JOURNAL_UNREADABLE' | 'LINES_LOST', text: string) => void;
 };
@@ -54,7 +54,7 @@ export class JournalSource implements NodePart {
   #hasBegun = false;
   #underWay: JournalSourceFile | undefined;
   #result: JournalResult | undefined;
-  /** Since when there is something to read that no plan has taken. */
+  /** Time since which there has been something to read that is not planned. */
   #waitsSinceMs: number | undefined;
 
   constructor(options: JournalOptions, setup: JournalSetup) {
@@ -78,7 +78,7 @@ export class JournalSource implements NodePart {
     const { length: directoryCount } = this.#options.directories;
     const shown = files.map((file) => {
       const position = this.#positions.of(file.header.seqnumId);
-      // A position moves on the answer only.
+      // Only an answer advances a position.
       const isUnderWay = file === this.#underWay;
       const behind = isUnderWay ? file.entriesAfter(position.seqnum) : this.#unreadOf(file);
       return { file, position, behind };
@@ -102,7 +102,7 @@ export class JournalSource implements NodePart {
     }
   }
 
-  /** Takes rules over, from the next plan on. */
+  /** Applies new rules from the next plan on. */
   obey(rules: JournalRules): void {
     const { isPaced } = this.#setup;
     const { bytesPerSecond } = rules.whole;
@@ -112,12 +112,12 @@ export class JournalSource implements NodePart {
     this.#logs.obey(rules, isPaced);
   }
 
-  /** Containers have left no room for too long. */
+  /** Containers have taken all the room for too long. */
   isOverdue(nowMs: number): boolean {
     return this.#waitsSinceMs !== undefined && nowMs - this.#waitsSinceMs > limits.nodeLogsWaitMs;
   }
 
-  /** The next body; undefined when there is nothing to read, or one is under way. */
+  /** The next body; undefined if there is nothing to read or one is in progress. */
   take(slot: number, nowMs: number): Plan | undefined {
     if (this.#underWay !== undefined || this.#rule.isExcluded) return undefined;
     if (this.#pace?.isDue(nowMs) === false || !this.#logs.isDue(nowMs)) return undefined;
@@ -144,7 +144,7 @@ export class JournalSource implements NodePart {
     this.#logs.drained(result, nowMs);
     this.#counters.entries += result.entries;
     this.#counters.incompleteFields += result.incompleteFields;
-    // What the writer has left will not be mended.
+    // A finished file will not be repaired.
     const tail = result.isAtEnd && !file.isLive ? result.corruptTail : 0;
     const corrupt = result.corruptEntries + tail;
     this.#counters.corruptEntries += corrupt;
@@ -186,7 +186,7 @@ export class JournalSource implements NodePart {
     };
   }
 
-  /** A limited source is read in steps of a second or so; an entry has half a KiB at least. */
+  /** A rate limit is applied in steps of about a second; an entry has at least half a KiB. */
   #entriesMax(): number {
     if (this.#pace === undefined) return limits.journalEntriesPerTask;
     return Math.min(limits.journalEntriesPerTask, Math.ceil(this.#pace.bytesMax / 512));
@@ -200,7 +200,7 @@ export class JournalSource implements NodePart {
     return file.unreadAfter(this.#positions.of(file.header.seqnumId).seqnum);
   }
 
-  /** What is deleted comes first, then what may be moved, then the oldest. */
+  /** Deleted files first, then those that may be moved, then the oldest. */
   #next(): JournalSourceFile | undefined {
     let first: JournalSourceFile | undefined;
     for (const file of this.#listing.files) {
@@ -212,7 +212,7 @@ export class JournalSource implements NodePart {
     return undefined;
   }
 
-  /** Only a first start may leave entries out. */
+  /** Only the first start skips entries. */
   #begin(): void {
     this.#hasBegun = true;
     if (!this.#positions.isFirstStart) return;
@@ -235,7 +235,7 @@ export class JournalSource implements NodePart {
     for (const [id, { position, path }] of starts) this.#positions.set(id, position, path);
   }
 
-  /** After files came or went: what cannot be read any more is lost, what was copied is not new. */
+  /** After files were added or removed: counts losses, and finds copies of entries already read. */
   #keepStep(): void {
     for (const file of this.#listing.files) {
       file.expectTwins();

@@ -1,4 +1,4 @@
-// What is shown of the node's journal, worked out when somebody asks.
+// The status of the node's journal, computed on request.
 
 import { JournalCorrupt } from '../../journal/journal-bytes.ts';
 import type { EntryHead } from '../../journal/journal-file.ts';
@@ -9,23 +9,23 @@ import type { JournalSourceFile } from './journal-source-file.ts';
 
 export type JournalStatus = {
   readonly files: number;
-  /** Files that cannot be read. */
+  /** Unreadable files. */
   readonly unreadableFiles: number;
-  /** Whether it outlives a reboot; undefined: there is none. */
+  /** Whether the journal survives a reboot; undefined: there is none. */
   readonly isPersistent: boolean | undefined;
-  /** Not acknowledged yet; numbers may be missing, so it is an estimate. */
+  /** Not acknowledged; an estimate, because numbers can be missing. */
   readonly behindEntries: number;
   /** Age of the oldest entry that is not acknowledged; 0 when there is none. */
   readonly behindSeconds: number;
-  /** The last entry that was acknowledged, in the numbering that is written to. */
+  /** The last acknowledged entry of the current numbering. */
   readonly position: PositionStatus | undefined;
   /** Shipped. */
   readonly entries: number;
-  /** Could not be read and were passed over. */
+  /** Unreadable, and skipped. */
   readonly corruptEntries: number;
   /** Left out or cut. */
   readonly incompleteFields: number;
-  /** Deleted before they were read; as many as the file's header counts. */
+  /** Deleted before they were read, by the count in the file's header. */
   readonly lostEntries: number;
   readonly logs: readonly JournalLogStatus[];
 };
@@ -45,7 +45,7 @@ type ShownFile = {
   readonly behind: number;
 };
 
-/** Whether it outlives a reboot, how far it was read, and how much and how old what was not is. */
+/** Whether it survives a reboot, how far it was read, and the size and age of the rest. */
 export function journalState(
   files: readonly ShownFile[],
   { directoryCount, nowMs }: { readonly directoryCount: number; readonly nowMs: number },
@@ -55,7 +55,7 @@ export function journalState(
   const byAge = files.toSorted(
     (a, b) => a.file.header.headRealtimeMicros - b.file.header.headRealtimeMicros,
   );
-  // journald writes to a later directory until it may write to the first.
+  // journald writes to a later directory until it can write to the first.
   const isInFirst = files.some(({ file }) => file.directoryIndex === 0);
   return {
     isPersistent: files.length === 0 ? undefined : directoryCount === 1 || isInFirst,
