@@ -8,6 +8,7 @@ import { ConfigProblems } from './config-problems.ts';
 import { nearest } from './nearest.ts';
 import { type OptionValue, parseOptionValue, valueText } from './option-value.ts';
 import { parseRedaction } from '../record-rule.ts';
+import type { Rule } from '../rules/rule.ts';
 
 /** Where a value came from: `default`, `--flag`, `TAILSHIP_NAME`, or `FILE`. */
 export type ConfigOrigin = string;
@@ -85,7 +86,10 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
   return Object.freeze({
     config: freeze(values),
     origins: Object.freeze(origins as Record<ConfigKey, ConfigOrigin>),
-    warnings: Object.freeze(unknownVariables(input.environment)),
+    warnings: Object.freeze([
+      ...unknownVariables(input.environment),
+      ...(await rulesWithoutPods(values, input.command)),
+    ]),
   });
 }
 
@@ -226,6 +230,23 @@ async function readRules(
   const parsed = parseRules(list);
   for (const { path, text } of parsed.problems) problems.note(`${path} in ${file} ${text}`);
   return parsed.rules.length === 0 ? undefined : JSON.stringify(parsed.rules);
+}
+
+/** Rules that match nothing, because the agent does not know the labels of pods. */
+async function rulesWithoutPods(
+  { rules, kubernetesMetadata, kubernetesApi }: Partial<Record<ConfigKey, OptionValue>>,
+  command: Command,
+): Promise<string[]> {
+  const isAsked = kubernetesMetadata !== 'off' && kubernetesApi !== undefined;
+  const isOfCommand = rowOf('kubernetesMetadata').commands.includes(command);
+  if (typeof rules !== 'string' || isAsked || !isOfCommand) return [];
+  const { asksForPods } = await import('../rules/rule-text.ts');
+  const asking = (JSON.parse(rules) as readonly Rule[]).filter(asksForPods);
+  if (asking.length === 0) return [];
+  const names = asking.map(({ name }) => name).join(', ');
+  const why =
+    kubernetesMetadata === 'off' ? 'kubernetesMetadata is off' : 'kubernetesApi is not set';
+  return [`rules ${names} ask for labels or annotations of pods, but ${why}`];
 }
 
 /** The list that a file is, or holds under `rules`. */

@@ -10,6 +10,12 @@ export type RuleText = {
   readonly does: string;
 };
 
+/** Whether a rule asks for labels or annotations of pods, which come from the API server. */
+export function asksForPods({ match, template }: Rule): boolean {
+  const sources = Object.values(template.labels ?? {});
+  return Object.keys(match.podLabels).length > 0 || sources.some((source) => !('value' in source));
+}
+
 export function ruleText({ name, match, firstLine, steps, template }: Rule): RuleText {
   const labels = Object.entries(match.podLabels).map(([key, glob]) => `label ${key}=${glob}`);
   const why = [

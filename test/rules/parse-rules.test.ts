@@ -164,6 +164,21 @@ describe('loadConfig()', () => {
     expect(JSON.parse(config.rules ?? '[]')).toHaveLength(2);
   });
 
+  test('warns of rules that ask for pods, where there is no API server', async () => {
+    const rules = `rules:
+  - { match: { labels: { app: web } }, drop: x }
+  - { labels: { owner: { annotation: a } } }
+  - { labels: { team: core } }
+`;
+    const text = 'rules 1, 2 ask for labels or annotations of pods, but';
+    const { warnings } = await load(rules);
+    expect(warnings).toEqual([`${text} kubernetesApi is not set`]);
+    const api = 'kubernetesApi: https://kubernetes\n';
+    expect((await load(api + rules)).warnings).toEqual([]);
+    const off = await load(`${api}kubernetesMetadata: 'off'\n${rules}`);
+    expect(off.warnings).toEqual([`${text} kubernetesMetadata is off`]);
+  });
+
   test.each([
     ['rules: &a [*a]', 'an alias points at what holds it'],
     ['rules: [&a { drop: &b [*b] }]', 'an alias points at what holds it'],
