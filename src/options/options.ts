@@ -72,28 +72,28 @@ export const options = {
     default: undefined,
     commands: ['run', 'check', 'rules'],
     placeholder: 'NAME',
-    help: 'With --format raw, and of rules test: pod_name of the entries.',
+    help: 'pod_name of the entries, with --format raw and in rules test.',
   },
   namespace: {
     kind: 'text',
     default: undefined,
     commands: ['run', 'check', 'rules'],
     placeholder: 'NAME',
-    help: 'With --format raw, and of rules test: namespace_name of the entries.',
+    help: 'namespace_name of the entries, with --format raw and in rules test.',
   },
   container: {
     kind: 'text',
     default: undefined,
     commands: ['run', 'check', 'rules'],
     placeholder: 'NAME',
-    help: 'With --format raw, and of rules test: container_name of the entries.',
+    help: 'container_name of the entries, with --format raw and in rules test.',
   },
   joinStackTraces: {
     kind: 'boolean',
     isHot: true,
     default: false,
     commands: agentCommands,
-    help: 'Make one entry of the lines of a stack trace.',
+    help: 'Join the lines of a stack trace into one entry.',
   },
   partialFlushMs: {
     kind: 'milliseconds',
@@ -116,7 +116,7 @@ export const options = {
     min: 0,
     max: 1024 * GiB,
     commands: ['run', 'check'],
-    help: 'Bytes of deleted files that are held open for reading; past it the oldest are dropped.',
+    help: 'Maximum bytes of deleted files to keep for reading; beyond it the oldest are dropped.',
   },
   heldAgeMaxMs: {
     kind: 'milliseconds',
@@ -124,7 +124,7 @@ export const options = {
     min: 1_000,
     max: 7 * 86_400_000,
     commands: ['run', 'check'],
-    help: 'How long a deleted file is held open for reading at most.',
+    help: 'Maximum time to keep a deleted file for reading.',
   },
   ownPod: {
     kind: 'text',
@@ -210,7 +210,7 @@ export const options = {
     default: undefined,
     commands: ['run', 'check', 'dead-letters'],
     placeholder: 'ID',
-    help: 'Project whose quota is used, when it is not the one of the credentials.',
+    help: 'Project whose quota is used, if not that of the credentials.',
   },
   caFile: {
     kind: 'path',
@@ -248,7 +248,7 @@ export const options = {
     min: 10,
     max: 60_000,
     commands: agentCommands,
-    help: 'How often busy files are looked at: the delay, and the bound on wake-ups.',
+    help: 'Interval for checking busy files: it bounds both the delay and the wake-ups.',
   },
   quietEvery: {
     kind: 'count',
@@ -256,7 +256,7 @@ export const options = {
     min: 1,
     max: 60,
     commands: agentCommands,
-    help: 'Files that grow by less than 4 KiB are looked at in one of so many intervals; not for logs that copytruncate rotates.',
+    help: 'Check files that grow by less than 4 KiB in one of so many intervals; not for logs that copytruncate rotates.',
   },
   batchBytesMax: {
     kind: 'bytes',
@@ -279,7 +279,7 @@ export const options = {
     min: 1,
     max: 16,
     commands: agentCommands,
-    help: 'Connections to the endpoint, and so requests at once.',
+    help: 'Connections to the endpoint, and so concurrent requests.',
   },
   workers: {
     kind: 'count',
@@ -287,7 +287,7 @@ export const options = {
     min: 1,
     max: 8,
     commands: agentCommands,
-    help: 'Threads that encode.',
+    help: 'Encoder threads.',
   },
   graceMs: {
     kind: 'milliseconds',
@@ -314,20 +314,20 @@ export const options = {
     min: 0,
     max: 86_400,
     commands: ['demo'],
-    help: 'End the demo by itself after this time; 0 waits for Ctrl-C.',
+    help: 'End the demo after this time; 0 waits for Ctrl-C.',
   },
   // ── migrate
   dryRun: {
     kind: 'boolean',
     default: false,
     commands: ['migrate'],
-    help: 'Say what would be taken over, and save nothing.',
+    help: 'Report what would be taken over, but save nothing.',
   },
   missingOk: {
     kind: 'boolean',
     default: false,
     commands: ['migrate'],
-    help: 'Take it for nothing to take over when the file of positions does not exist.',
+    help: 'Treat a missing position file as nothing to take over.',
   },
   // ── operating it
   ...adminOptions,
@@ -337,7 +337,7 @@ export const options = {
     min: 100,
     max: 3_600_000,
     commands: ['top'],
-    help: 'How often the table is drawn again.',
+    help: 'Refresh interval of the table.',
   },
   json: {
     kind: 'boolean',
@@ -349,7 +349,7 @@ export const options = {
     kind: 'boolean',
     default: false,
     commands: ['check'],
-    help: 'Print also each option with its value and where that came from.',
+    help: 'Also print each option with its value and origin.',
   },
   logLevel: {
     kind: 'choice',
@@ -357,7 +357,7 @@ export const options = {
     default: 'info',
     choices: ['debug', 'info', 'warn', 'error'],
     commands: ['run', 'demo', 'emulator', 'check', 'migrate', 'bench', 'dead-letters', 'rules'],
-    help: 'Least severity of the log on stderr.',
+    help: 'Minimum severity of the log on stderr.',
   },
 } as const satisfies Record<string, OptionRow>;
 
