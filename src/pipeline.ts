@@ -2,8 +2,7 @@
 // the bytes.
 //
 // Invariants: one plan = one worker task = one request body = one commit. A slot belongs to one of
-// them at a time. A file's committed offset moves only after the answer. When no slot is free
-// nothing is read: the files keep the bytes.
+// them. A file's committed offset moves only after the answer. Nothing is read without a free slot.
 
 import type { CheckpointStore } from './commit/checkpoint-store.ts';
 import type { DrainResult, SourceResult } from './encode/drain-task.ts';
@@ -323,7 +322,8 @@ export class Pipeline {
 
   #commit(ranges: readonly Range[]): void {
     for (const { chain, file, drained } of ranges) {
-      if (chain.acknowledge(file, drained) > 0) this.#stages.store.put(file.checkpoint());
+      const bytes = chain.acknowledge(file, drained);
+      if (bytes > 0 && chain.ownsPosition(file)) this.#stages.store.put(file.checkpoint());
     }
   }
 

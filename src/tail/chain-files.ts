@@ -329,17 +329,15 @@ export class ChainFiles {
   #replaceTruncated(index: number): void {
     const old = this.#list[index];
     if (old === undefined) return;
-    const { size, offset, path, life } = old;
-    if (life.isReused && (life.awaitListing() || this.#directory.mustList)) return this.relist();
+    const { size, offset, path } = old;
     const fresh = new LogFile(old, this.#setup);
     fresh.takeDescriptorFrom(old);
     const text = truncation({ path, size, offset }, fresh.size);
-    const reason = life.isReused ? 'deleted' : 'truncated';
-    if (reason === 'truncated') this.#setup.report('FILE_TRUNCATED', text);
+    this.#setup.report('FILE_TRUNCATED', text);
     const isIdentified = fresh.identify();
     // What it still holds may be its own, and is read again; what was cut off cannot be read.
     const keptBytes = fresh.size < size && continues(fresh, old) ? fresh.size : 0;
-    this.lose(old, reason, keptBytes);
+    this.lose(old, 'truncated', keptBytes);
     this.relist(); // It may have been copied before.
     this.#list.splice(index + 1, 0, fresh);
     if (isIdentified) this.#positions.resume(fresh);

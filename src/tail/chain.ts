@@ -13,6 +13,7 @@ import type { LogFile } from './log-file.ts';
 import type { LogLocation } from './log-location.ts';
 import type { FoundOrphan } from './orphan-copy.ts';
 import type { DrainedRange } from './position.ts';
+import { ownsPosition } from './same-log.ts';
 import type { LossReason, TailSetup } from './tail-setup.ts';
 
 export type { ChainCut } from './chain-cut.ts';
@@ -298,7 +299,7 @@ export class Chain {
       this.#stuckSinceMs = undefined;
       return;
     }
-    const stuckAt = `${cut.files[stop]?.identity?.idPrefix}/${cut.files[stop]?.offset}`;
+    const stuckAt = placeOf(cut.files[stop]);
     if (stuckAt !== this.#stuckAt) this.#stuckSinceMs = nowMs;
     this.#stuckAt = stuckAt;
     this.#stuckSinceMs ??= nowMs;
@@ -327,6 +328,11 @@ export class Chain {
     return bytes;
   }
 
+  /** Whether what is stored of its log is the position of this file. */
+  ownsPosition(file: LogFile): boolean {
+    return ownsPosition(this.files, file);
+  }
+
   /** A file of it was unpacked: what waited for its end can be read on. */
   endWait(): void {
     this.#waiting = false;
@@ -343,6 +349,11 @@ export class Chain {
     const isRepeated = first?.position.flushedEnd !== undefined;
     if (!isRepeated && nowMs - sinceMs < partialFlushMs) return false;
     return this.#flushedAtMs === undefined || this.#flushedAtMs < sinceMs;
+  }
+
+  /** Whether a cut begins with the record that waits: else its task flushes nothing. */
+  beginsStuck({ files }: ChainCut): boolean {
+    return placeOf(files[0]) === this.#stuckAt;
   }
 
   /** A task flushes its first unread record. */
@@ -373,6 +384,10 @@ export class Chain {
   get filesOverLimit(): number {
     return this.#files.overLimit;
   }
+}
+
+function placeOf(file: LogFile | undefined): string {
+  return `${file?.identity?.idPrefix}/${file?.offset}`;
 }
 
 /** Whether it can be closed and opened again by its name. */

@@ -11,8 +11,6 @@ export class FileLife {
   #unlinkedAtMs: number | undefined;
   #ended = false;
   #missed = 0;
-  #isReused = false;
-  #isAwaited = false;
 
   /** Since when nothing is expected to be appended any more. */
   get supersededAtMs(): number | undefined {
@@ -27,22 +25,6 @@ export class FileLife {
   /** Nothing will ever be appended. */
   get ended(): boolean {
     return this.#ended;
-  }
-
-  /** Its inode number is another file's. */
-  get isReused(): boolean {
-    return this.#isReused;
-  }
-
-  noteReused(): void {
-    this.#isReused = true;
-  }
-
-  /** What it was may be under another name: true once, for a listing to come first. */
-  awaitListing(): boolean {
-    const isFirst = !this.#isAwaited;
-    this.#isAwaited = true;
-    return isFirst;
   }
 
   noteGrowth(nowMs: number): void {

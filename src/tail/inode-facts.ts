@@ -35,12 +35,14 @@ export class InodeFacts {
     return this.#changedMs;
   }
 
-  /** True when by its birth another file has the number: the one that was known is gone. */
-  note({ dev, ino, birthtimeMs, mtimeMs }: Stats): boolean {
-    const isReused = ino === this.#inode && !isBornAt(birthtimeMs, this.#bornMs);
-    this.noteListed({ dev, ino, birthtimeMs });
-    this.#changedMs = mtimeMs;
-    return isReused;
+  /** False when another file has the number, by its birth, too: the one that was known is gone. */
+  isOf({ dev, ino, birthtimeMs }: Stats): boolean {
+    return ino === this.#inode && dev === this.#device && isBornAt(birthtimeMs, this.#bornMs);
+  }
+
+  note(stats: Stats): void {
+    this.noteListed(stats);
+    this.#changedMs = stats.mtimeMs;
   }
 
   noteListed({ dev, ino, birthtimeMs = this.#bornMs }: ListedStats): void {

@@ -142,13 +142,13 @@ export class LogFile {
     assert(!this.name.compressed, 'a .gz is unpacked, not opened');
     this.#setup.openFiles.makeRoom();
     const { fd, stats } = openLogFile(this.path, this.#setup.roots);
-    if (this.inode !== 0 && (stats.ino !== this.inode || stats.dev !== this.device)) {
+    if (this.inode !== 0 && !this.#inode.isOf(stats)) {
       closeDescriptor(fd);
       return false;
     }
     this.#descriptor.adopt(fd);
-    if (this.#inode.note(stats)) this.life.noteReused();
-    // While it was closed, its bytes may have been replaced, or its inode number been given away.
+    this.#inode.note(stats);
+    // While it was closed, its bytes may have been replaced.
     if (this.head === undefined) this.#size.set(stats.size);
     else this.#replaced ||= this.#bytesChanged();
     return true;
@@ -258,7 +258,7 @@ export class LogFile {
     const fd = this.fd;
     const stats = fd === undefined ? statSync(this.path, { throwIfNoEntry: false }) : fstatSync(fd);
     // The listing tells what became of it.
-    if (stats === undefined || stats.ino !== this.inode) return 'same';
+    if (stats === undefined || !this.#inode.isOf(stats)) return 'same';
     const sameTime = stats.mtimeMs === this.#inode.changedMs;
     if (stats.size === this.size && sameTime && !this.#replaced) return 'same';
     if (this.fd === undefined && stats.size > this.size) {

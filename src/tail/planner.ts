@@ -157,7 +157,7 @@ export class Planner {
     const isNamedInHead = isOneLog && stdout !== '';
     const sources = parts.map(({ container, cut }): Source => {
       const { chain, rule, template } = container;
-      const flushFirst = chain.isFlushDue(nowMs, partialFlushMs);
+      const flushFirst = chain.isFlushDue(nowMs, partialFlushMs) && chain.beginsStuck(cut);
       if (flushFirst) chain.noteFlush(nowMs);
       return {
         segments: cut.segments,

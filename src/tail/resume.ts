@@ -16,7 +16,15 @@ import { isBornAt } from './inode-facts.ts';
 import type { ListedFile } from './listing.ts';
 import type { LogFile } from './log-file.ts';
 import type { LogLocation } from './log-location.ts';
-import { holds, isCopyOf, isFileOf, isSameIdentity, provenEnd, truncation } from './same-log.ts';
+import {
+  holds,
+  isCopyOf,
+  isFileOf,
+  isSameIdentity,
+  ownsPosition,
+  provenEnd,
+  truncation,
+} from './same-log.ts';
 import type { KnownOffset, LossReason, TailSetup } from './tail-setup.ts';
 
 /** What a stored position is to a file; `lost`: the file is the same, its bytes are others. */
@@ -166,17 +174,22 @@ export class Positions {
 
   /** Whether it holds what was read of it; what is closed may have been truncated, too. */
   #isIntact(file: LogFile): boolean {
+    return this.#withOpen(file, () => file.verify()) ?? true;
+  }
+
+  /** Asks an open file; undefined when it cannot be opened, which its own look reports. */
+  #withOpen(file: LogFile, ask: () => boolean): boolean | undefined {
     const isClosed = file.fd === undefined && !file.name.compressed;
     try {
-      // A name that leads to another inode says nothing of this one.
-      if (isClosed && !file.open()) return true;
+      // A name that leads to another file says nothing of this one.
+      if (isClosed && !file.open()) return undefined;
     } catch (error) {
       if (!isSystemError(error) && !(error instanceof AgentError)) throw error;
-      return true; // Its own look reports it.
+      return undefined;
     }
-    const isIntact = file.verify();
-    if (isClosed && isIntact) file.close();
-    return isIntact;
+    const answer = ask();
+    if (isClosed && !file.replaced) file.close();
+    return answer;
   }
 
   #goOn(file: LogFile, head: FileHead, known: KnownOffset): void {
@@ -231,7 +244,7 @@ export class Positions {
     if (isKnown) return false;
     return this.#files().some((other) => {
       const isAlike = other.identity?.instance !== '' && mayBecome(other.head?.lineHash, head);
-      return isAlike && isCopyOf(file, other);
+      return isAlike && this.#withOpen(other, () => isCopyOf(file, other)) === true;
     });
   }
 
@@ -242,6 +255,7 @@ export class Positions {
   rememberSize(file: LogFile): void {
     const { identity, name, size } = file;
     if (identity === undefined || name.compressed || this.#storedSizes.get(file) === size) return;
+    if (!ownsPosition(this.#files(), file)) return;
     this.#storedSizes.set(file, size);
     this.#setup.remember(file.checkpoint());
   }

@@ -16,6 +16,17 @@ export function isSameIdentity(a: LogFile, b: LogFile): boolean {
 }
 
 /**
+ * Whether the position of `file` is what is to be stored of its log: a copy of it, which goes on
+ * when it was truncated, has the same place in the store.
+ */
+export function ownsPosition(files: readonly LogFile[], file: LogFile): boolean {
+  return !files.some((other) => {
+    if (other === file || other.replaced || !isSameIdentity(other, file)) return false;
+    return file.replaced || other.offset > file.offset;
+  });
+}
+
+/**
  * Whether `file` holds the bytes before `known`, and those behind it that may have been sent;
  * undefined when that cannot be known. Where the latter are others, their ids must not be used
  * again: at the same time of reading, another line would be taken for the one that was sent.

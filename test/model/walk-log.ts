@@ -250,6 +250,12 @@ export function destroy(scene: Scene, log: Log, how: 'truncate' | 'recreate'): v
   begin(scene, log);
 }
 
+/** Whether the first record of the live file has a time. */
+export function beginsTimed({ live, format }: Log): boolean {
+  const begins = fs.readFileSync(live, 'latin1').slice(0, 20);
+  return format !== 'raw' && /^(\d{4}-\d\d-|\{"log":)/.test(begins);
+}
+
 /** Cuts the live file at the end of one of its lines; returns the lines that are kept. */
 export function cut(scene: Scene, log: Log): readonly number[] {
   const bytes = fs.readFileSync(log.live, 'latin1');

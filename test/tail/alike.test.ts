@@ -24,7 +24,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { limits } from '../../src/config.ts';
 import type { LineFormat } from '../../src/encode/drain-task.ts';
-import { Chain } from '../../src/tail/chain.ts';
+import { Chain, type ChainCut } from '../../src/tail/chain.ts';
+import { replaceOnSameInode } from '../support/reuse-inode.ts';
 import { acknowledgeAll } from './acknowledge.ts';
 import { makeTailSetup, OffsetStore } from './tail-fixture.ts';
 
@@ -217,6 +218,93 @@ test.each<LineFormat>(['cri', 'docker', 'raw'])(
     chain.close();
   },
 );
+
+test.each<LineFormat>(['cri', 'docker', 'raw'])(
+  '%s: half a copy of a log known by its birth that is closed is waited for',
+  (format) => {
+    const chain = startWithBlankLines(format);
+    appendFileSync(live(format), linesOf(format, 'old-1', 'old-2'));
+    look(chain);
+    expect(send(chain, true).size).toBe(2);
+    chain.release({ unreadToo: true });
+    const bytes = readFileSync(live(format));
+    writeFileSync(rotated(format, 1), bytes.subarray(0, bytes.length - 10));
+    look(chain);
+    expect(send(chain, true).size).toBe(0);
+    appendFileSync(rotated(format, 1), bytes.subarray(bytes.length - 10));
+    truncateSync(live(format), 0);
+    look(chain);
+    expect(send(chain, true).size).toBe(0);
+    chain.close();
+  },
+);
+
+test.each<LineFormat>(['cri', 'docker', 'raw'])(
+  '%s: a late answer for a log that was truncated leaves the position to its copy',
+  (format) => {
+    const chain = startWithBlankLines(format);
+    appendFileSync(live(format), linesOf(format, 'old-1', 'old-2'));
+    look(chain);
+    const cut = chain.cut(1e9, nowMs);
+    chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
+    const old = cut.files[0]!;
+    const drained = old.begin(cut.segments[0]!);
+    store.remember(old.checkpoint());
+    changes['copytruncate']!(format);
+    look(chain);
+    // The copy is sent, with more: what was read when is kept with its position.
+    appendFileSync(rotated(format, 1), linesOf(format, 'old-3'));
+    look(chain);
+    expect([...send(chain, false).keys()]).toEqual(['old-1', 'old-2', 'old-3']);
+    const kept = store.offsets.map(({ readTimes }) => readTimes.length);
+    expect(chain.acknowledge(old, drained)).toBeGreaterThan(0);
+    expect(chain.ownsPosition(old)).toBe(false);
+    look(chain);
+    expect(store.offsets.map(({ readTimes }) => readTimes.length)).toEqual(kept);
+    const copy = chain.files.find(({ path }) => path === rotated(format, 1))!;
+    expect(chain.ownsPosition(copy)).toBe(true);
+    chain.close();
+  },
+);
+
+test.each<LineFormat>(['cri', 'docker', 'raw'])(
+  '%s: a closed log whose name and inode number another has got is read once',
+  (format) => {
+    const chain = startWithBlankLines(format);
+    chain.release({ unreadToo: true });
+    replaceOnSameInode(live(format), blank + linesOf(format, 'new-1', 'new-2'));
+    const sent = [];
+    for (let times = 0; times < 3; times += 1) {
+      look(chain);
+      sent.push(...send(chain, true).keys());
+    }
+    expect(sent).toEqual(['new-1', 'new-2']);
+    chain.close();
+  },
+);
+
+test('a record that waits is flushed after a task that began with another file', () => {
+  const open = lineOf('cri', 'live-1').slice(0, -1);
+  writeFileSync(live('cri'), lineOf('cri', 'live-0') + open);
+  const chain = startChain('cri');
+  const advance = (cut: ChainCut, consumed: readonly number[]) =>
+    chain.advance(cut, { consumed, more: false }, (nowMs += 1));
+  const first = chain.cut(1e9, nowMs);
+  const { end } = first.segments[0]!;
+  advance(first, [end - open.length]);
+  nowMs += 1_000;
+  expect(chain.isFlushDue(nowMs, 400)).toBe(true);
+  writeFileSync(rotated('cri', 1), lineOf('cri', 'older-0'));
+  look(chain);
+  const both = chain.cut(1e9, nowMs);
+  expect(both.files).toHaveLength(2);
+  // A flush would be of the older file, which needs none.
+  expect(chain.beginsStuck(both)).toBe(false);
+  advance(both, [both.segments[0]!.end, end - open.length]);
+  expect(chain.beginsStuck(chain.cut(1e9, nowMs))).toBe(true);
+  expect(chain.isFlushDue(nowMs + 1_000, 400)).toBe(true);
+  chain.close();
+});
 
 /** What may be done to a log. */
 const changes: Record<string, (format: LineFormat) => void> = {
