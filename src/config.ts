@@ -4,6 +4,7 @@
 import { KiB, MiB } from './byte-units.ts';
 import { nodeLogLimits } from './node-log-limits.ts';
 import { ruleLimits } from './rule-limits.ts';
+import { tailLimits } from './tail-limits.ts';
 
 /** Sizes in bytes, times in milliseconds. */
 export const limits = {
@@ -274,6 +275,7 @@ export const limits = {
   redactStepsAtOnceMax: 3_000_000,
   // ── rules
   ...ruleLimits,
+  ...tailLimits,
   // ── commit
   /** A state directory that could not be written is tried again after this, first and at most. */
   stateRetryMsMin: 1_000,

@@ -21,6 +21,8 @@ export type Control = {
   readonly hasColours?: boolean;
   /** Where long work says how far it is; not stdout, which belongs to results. */
   readonly progress?: ProgressSink;
+  /** The live tail of the page, of a command that has one. */
+  readonly tailPanel?: (config: Config, request: PanelRequest, sink: PanelSink) => Promise<void>;
   /** undefined where the configuration stays as it was at the start. */
   readonly reload?: ReloadControl;
 };
@@ -30,6 +32,25 @@ export type StandardOutput = {
   readonly fd: number;
   readonly isTTY?: boolean;
   readonly write: (bytes: Uint8Array, done: (error?: Error | null) => void) => unknown;
+};
+
+/** Which lines the page asks for. */
+export type PanelRequest = {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+  /** RE2; '' is all of them. */
+  readonly filter: string;
+};
+
+/** Where they go. */
+export type PanelSink = {
+  /** Aborted when nobody reads any more. */
+  readonly signal: AbortSignal;
+  /** The reader does not keep up. */
+  readonly isFull: boolean;
+  /** None of them says that the tail is open. */
+  readonly write: (lines: readonly object[]) => void;
 };
 
 /** How a command takes over a changed configuration. */

@@ -35,12 +35,21 @@ type Answer = {
   readonly type: string;
   readonly body: string | Buffer;
 };
-type Route = (source: AdminSource, query: URLSearchParams) => Answer | Promise<Answer>;
+/** Writes the answer itself, for as long as somebody reads it. */
+type Stream = (response: ServerResponse) => Promise<void>;
+type Route = (
+  source: AdminSource,
+  query: URLSearchParams,
+) => Answer | Stream | Promise<Answer | Stream>;
 
 const text = 'text/plain; charset=utf-8';
 
 /** What kubelets and scrapers may request under any host name: it holds no log content. */
 const openPaths: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics']);
+
+const contentIsOff =
+  'The page shows no content of logs: start the agent with --admin-show-content, or run ' +
+  '`tailship tail` in its container.\n';
 
 /** Loaded by the first scrape. */
 let metrics: typeof MetricModule | undefined;
@@ -63,6 +72,11 @@ const routes: Readonly<Record<string, Route>> = {
   },
   '/api/dead-letters': (source) =>
     charged(source, () => json({ letters: source.deadLetters?.() ?? [] })),
+  '/api/tail': async (source, query) => {
+    if (source.tail === undefined) return { status: 403, type: text, body: contentIsOff };
+    const { streamTail } = await import('./live-tail.ts');
+    return (response) => streamTail(source, query, response);
+  },
 };
 
 /** Does what never waits, and tells what it cost. */
@@ -90,16 +104,21 @@ export async function startAdmin(
   names: readonly string[] = [],
 ): Promise<AdminServer> {
   // Without a `Host` a probe is answered, too; the others are refused below.
+  const answers = new Set<Promise<void>>();
   const server = http.createServer({ requireHostHeader: false }, (request, response) => {
     if (!connections.begin(request, response)) return;
-    void respond(request, response, { source, names })
+    const answer = respond(request, response, { source, names })
       .catch((error: unknown) => {
         // A fault of the status must not stop the shipping.
         log.error(undefined, `the admin server failed: ${String(error)}`, { path: request.url });
         if (!response.headersSent) response.writeHead(500);
         response.end();
       })
-      .finally(connections.shed);
+      .finally(() => {
+        answers.delete(answer);
+        connections.shed();
+      });
+    answers.add(answer);
   });
   const connections = limitConnections(server, {
     countMax: limits.adminConnectionsMax,
@@ -112,7 +131,12 @@ export async function startAdmin(
   server.on('error', (error) => log.warn(undefined, `the admin server: ${error.message}`));
   const { port } = server.address() as AddressInfo;
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  return { url: `http://${host}:${port}`, close: () => closeServer(server) };
+  const close = async (): Promise<void> => {
+    await closeServer(server);
+    // A live tail that has lost its reader closes what it opened.
+    await Promise.all(answers);
+  };
+  return { url: `http://${host}:${port}`, close };
 }
 
 type Served = { readonly source: AdminSource; readonly names: readonly string[] };
@@ -126,6 +150,7 @@ async function respond(
   // A request body is not read to its end.
   if (hasBody(request)) response.shouldKeepAlive = false;
   const answer = await answerOf(request, served);
+  if (typeof answer === 'function') return answer(response);
   charged(source, () => {
     const isPage = Buffer.isBuffer(answer.body);
     response.writeHead(answer.status, {
@@ -142,7 +167,10 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return encoding !== undefined || length !== '0';
 }
 
-async function answerOf(request: IncomingMessage, { source, names }: Served): Promise<Answer> {
+async function answerOf(
+  request: IncomingMessage,
+  { source, names }: Served,
+): Promise<Answer | Stream> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return { status: 405, type: text, body: 'only GET and HEAD\n' };
   }
@@ -150,6 +178,9 @@ async function answerOf(request: IncomingMessage, { source, names }: Served): Pr
   if (!openPaths.has(path) && !isOwnHost(request.headersDistinct['host'], names)) {
     const body = `ask by ${['an address', 'localhost', ...names].join(' or ')}, not by another Host\n`;
     return { status: 403, type: text, body };
+  }
+  if (path === '/api/tail' && request.method !== 'GET') {
+    return { status: 405, type: text, body: 'only GET\n' };
   }
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
   if (route !== undefined) return route(source, new URLSearchParams(query));

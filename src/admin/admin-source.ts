@@ -2,6 +2,7 @@
 // src/admin, which prints. agent-status.ts implements AdminSource; nothing here runs unless a
 // request comes, so that being observable costs next to nothing.
 
+import type { PanelRequest, PanelSink } from '../control.ts';
 import type { RuleText } from '../rules/rule-text.ts';
 import type { Throttling } from '../host/node-pressure.ts';
 import type { HistoryColumns } from './history.ts';
@@ -293,6 +294,8 @@ export type AgentStatus = {
    * names of `place` in braces; undefined where that is not known.
    */
   readonly logsLink: string | undefined;
+  /** Whether the page may show what is in entries. */
+  readonly showsContent?: boolean;
   /** US dollars, of the option. */
   readonly pricePerGib: number;
   readonly workloads: readonly WorkloadStatus[];
@@ -327,10 +330,18 @@ export type DeadLetterStatus = {
   readonly entry?: string;
 };
 
+/**
+ * Writes what a container logs until the sink's signal is aborted. Rejects with CONFIG_INVALID,
+ * MEMORY_SHORT.
+ */
+export type TailSource = (request: PanelRequest, sink: PanelSink) => Promise<void>;
+
 /** What the agent answers; each call may walk the workloads, none may wait. */
 export type AdminSource = {
   /** The newest few, newest first; absent where none are kept. */
   deadLetters?(): readonly DeadLetterStatus[];
+  /** Absent unless the page may show what is in entries. */
+  readonly tail?: TailSource;
   /**
    * The agent can make progress at all. A failing endpoint is not in it: a restart would not help.
    */

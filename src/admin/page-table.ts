@@ -16,6 +16,7 @@ export const pageTable: PageTable = {
   '/detail.js': own('detail.js'),
   '/journal.js': own('journal.js'),
   '/letters.js': own('letters.js'),
+  '/live-tail.js': own('live-tail.js'),
   '/logs-link.js': own('logs-link.js'),
   '/losses.js': own('losses.js'),
   '/names.js': own('names.js'),

@@ -4,6 +4,7 @@
 import { hostname } from 'node:os';
 
 import type { AdminServer } from '../admin/admin-server.ts';
+import type { AdminSource } from '../admin/admin-source.ts';
 import { type Control, progressSink, stopReason } from '../control.ts';
 import type { PodMetadata } from '../discover/pods/pod-metadata.ts';
 import { createConntrackWatch } from '../host/node-pressure.ts';
@@ -140,14 +141,19 @@ function createTick(
 type Admin = Partial<Pick<AgentReport, 'observe'>> & { readonly admin?: AdminServer };
 
 /** Loads nothing of the admin server where it is off. */
-async function serveAdmin(shown: ShownAgent, { log }: Control): Promise<Admin> {
+async function serveAdmin(shown: ShownAgent, control: Control): Promise<Admin> {
+  const { log, tailPanel } = control;
   const { adminAddress, ownPod } = shown.config;
   if (adminAddress === undefined) return {};
   const { startAdmin } = await import('../admin/admin-server.ts');
   const { createAgentReport } = await import('../status/agent-status.ts');
   const names = new Set([ownPod ?? hostname(), hostname(), adminAddress.host]);
   const { source, observe } = createAgentReport(shown, log);
-  return { observe, admin: await startAdmin(adminAddress, source, log, [...names]) };
+  const isTailShown = tailPanel !== undefined && shown.config.adminShowContent;
+  const served: AdminSource = isTailShown
+    ? { ...source, tail: (request, sink) => tailPanel(shown.config, request, sink) }
+    : source;
+  return { observe, admin: await startAdmin(adminAddress, served, log, [...names]) };
 }
 
 /** Applies the reloadable options of a changed configuration. */

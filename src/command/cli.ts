@@ -254,6 +254,10 @@ function createControl(
     log,
     write: invocation.writeOut,
     ...(invocation.standardOutput && { standardOutput: invocation.standardOutput }),
+    tailPanel: async (shown, request, sink) => {
+      const { tailForPanel } = await import('./tail-panel.ts');
+      return tailForPanel(shown, { log }, request, sink);
+    },
     hasColours: invocation.terminalSize() !== undefined && wantsColours(invocation),
     progress: { writeLine: (line) => log.info(undefined, line), writeTerminal },
     ...(invocation.reloads && {

@@ -250,6 +250,7 @@ function statusOf(
     eventLoopLagMs: Math.max(0, lagMs),
     ...pressure,
     logsLink: logsLinkOf(config),
+    showsContent: config.adminShowContent,
     pricePerGib: config.pricePerGib,
     workloads,
   };

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { refuseIfShort } from '../../src/command/tail-command.ts';
+import { refuseIfShort } from '../../src/command/tail-agent.ts';
 import { memoryLeft } from '../../src/host/memory-left.ts';
 import { makeScratch } from '../support/agent-process.ts';
 

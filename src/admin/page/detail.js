@@ -3,6 +3,7 @@
 
 import { copyButton } from './copy.js';
 import { lostText } from './losses.js';
+import { createLiveTail } from './live-tail.js';
 import { logsLinkFor } from './logs-link.js';
 import { bytesText, countText, durationText, moneyText, shareText } from './numbers.js';
 import { createPlots } from './plots.js';
@@ -11,7 +12,7 @@ import { minutesText, severityBar, sharesOf } from './severities.js';
 /** @typedef {import('./workloads.js').Workload} Workload */
 /** @typedef {import('./plots.js').Columns} Columns */
 /** @typedef {{ workload: Workload, samples: Columns, place: Record<string, string>,
- *   logsLink: string | undefined }} Shown */
+ *   logsLink: string | undefined, showsContent: boolean | undefined }} Shown */
 
 /** @param {string} name @param {string} className @param {...(string | Node)} children */
 function make(name, className, ...children) {
@@ -26,7 +27,9 @@ export function createDetail(drawer) {
   // The plots stay where they are, with the value under the pointer; what is around them is new.
   const [above, area, below] = [make('div', ''), make('div', 'plots'), make('div', '')];
   const trend = make('section', '', make('h3', '', 'Since this page was opened'), area);
-  drawer.append(above, trend, below);
+  const tail = createLiveTail();
+  drawer.append(above, tail.section, trend, below);
+  drawer.addEventListener('close', () => tail.close());
   const plots = createPlots(area, ['Bytes', 'Lag'], 'h4');
   return {
     retell: () => plots.retell(),
@@ -34,7 +37,9 @@ export function createDetail(drawer) {
     show(shown) {
       const { workload, samples } = shown;
       const focused = document.activeElement;
-      const hadFocus = drawer.contains(focused);
+      // The tail stays as it is, and keeps the focus that it has.
+      const hadFocus = drawer.contains(focused) && !tail.section.contains(focused);
+      tail.show(workload, shown.showsContent === true);
       const label = focused?.textContent;
       above.replaceChildren(headOf(drawer, workload), actionsOf(shown), factsOf(workload));
       const { length } = workload.files;

@@ -308,10 +308,13 @@ function openDetail(key) {
 }
 
 function redrawDetail() {
-  const { place, logsLink, workloads } = status;
+  const { place, logsLink, showsContent, workloads } = status;
   const workload = workloads.find((/** @type {any} */ one) => keyOf(one) === openKey);
   if (workload === undefined) detail.close();
-  else drawer.show({ workload, samples: workloadSamples.of(openKey), place, logsLink });
+  else {
+    const own = workloadSamples.of(openKey);
+    drawer.show({ workload, samples: own, place, logsLink, showsContent });
+  }
 }
 
 function showZone() {
