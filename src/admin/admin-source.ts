@@ -154,8 +154,8 @@ export type JournalLogStatus = {
   readonly isExcluded: boolean;
   /** Its rate limit. */
   readonly bytesPerSecond: number | undefined;
-  /** Names, in their order. */
-  readonly rules: readonly string[];
+  /** In their order. */
+  readonly rules: readonly RuleText[];
 };
 
 /** Of the node's journal. */

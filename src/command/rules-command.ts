@@ -10,6 +10,7 @@ import { AgentError } from '../errors.ts';
 import { printable } from '../printable.ts';
 import type { Rule } from '../rules/rule.ts';
 import { tryRules, type TriedLine, type Trial } from './rules-trial.ts';
+import { nodeNamespace } from '../node-file.ts';
 
 export const ruleVerbs = ['test', 'explain'] as const;
 type RuleVerb = (typeof ruleVerbs)[number];
@@ -104,16 +105,23 @@ async function explainRules(
   return 0;
 }
 
-/** `pod`, or `namespace/pod`. */
-function containersOf({ workloads }: AgentStatus, name: string): readonly WorkloadStatus[] {
-  return workloads.filter(({ namespace, pod }) => pod === name || `${namespace}/${pod}` === name);
+type Ruled = Pick<WorkloadStatus, 'namespace' | 'pod' | 'container' | 'rules'>;
+
+/** Of `pod`, or `namespace/pod`; the logs of the journal are the node's. */
+function containersOf({ workloads, journal, place }: AgentStatus, name: string): Ruled[] {
+  const logs = (journal?.logs ?? []).map((log): Ruled => {
+    return { namespace: nodeNamespace, pod: place.node, container: log.name, rules: log.rules };
+  });
+  return [...workloads, ...logs].filter(
+    ({ namespace, pod }) => pod === name || `${namespace}/${pod}` === name,
+  );
 }
 
-function explained({ namespace, pod, container, rules = [] }: WorkloadStatus) {
+function explained({ namespace, pod, container, rules = [] }: Ruled) {
   return { namespace, pod, container, rules };
 }
 
-function explanation({ namespace, pod, container, rules = [] }: WorkloadStatus): string[] {
+function explanation({ namespace, pod, container, rules = [] }: Ruled): string[] {
   const head = `${namespace}/${pod}/${container}`;
   if (rules.length === 0) return [`${head}: no rule`];
   return [head, ...rules.map(({ name, why, does }) => `  ${name}  ${does}  (match: ${why})`)];

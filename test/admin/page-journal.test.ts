@@ -68,7 +68,7 @@ describe.skipIf(whyNoBrowser !== '')(`the journal on the page${whyNoBrowser}`, (
     expect(await drawer.locator('h2').innerText()).toBe('kubelet');
     const facts = async () => (await drawer.locator('.facts').innerText()).replaceAll(/\s+/g, ' ');
     expect(await facts()).toContain('Read 1,600 Shipped 1,500 Bytes as sent 900 kB On its way 12');
-    expect(await facts()).toContain('Rate limit 66 kB/s Excluded no Rules healthz');
+    expect(await facts()).toContain('Rate limit 66 kB/s Excluded no Rules healthz: drop');
     expect(await facts()).toContain('Journal behind 12 entries Journal lost 3 entries Position 7');
     const logs = sampleJournal.logs.map((log) => ({ ...log, entries: 1_777 }));
     show({ ...sampleJournal, logs });

@@ -171,7 +171,12 @@ export const sampleJournal: JournalStatus = {
   incompleteFields: 0,
   logs: [
     { ...journalLog, name: 'docker', entries: 0, inFlightEntries: 0, isExcluded: true },
-    { ...journalLog, name: 'kubelet', bytesPerSecond: 65_536, rules: ['healthz'] },
+    {
+      ...journalLog,
+      name: 'kubelet',
+      bytesPerSecond: 65_536,
+      rules: [{ name: 'healthz', does: 'drop', why: '_node/*/kubelet' }],
+    },
     { ...journalLog, name: '<b>&"', readEntries: 5, entries: 5, inFlightEntries: 0 },
   ],
 };

@@ -1,9 +1,11 @@
 // Rules, globs and limits hold for each log of the node by its name: `_node/NODE/kubelet`.
 
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
+import { withAdmin } from '../support/agent-status.ts';
 import { hasSystemd, journalPath, writeJournal } from '../support/journal-writer.ts';
 import { type Scene, useScene } from '../support/scene.ts';
 
@@ -16,6 +18,8 @@ type Shipped = {
   readonly textPayload?: string;
   readonly jsonPayload?: Readonly<Record<string, unknown>>;
 };
+
+const mainFile = path.resolve(import.meta.dirname, '../../src/main.ts');
 
 let scene: Scene;
 let files: string;
@@ -149,6 +153,22 @@ describe.skipIf(!hasSystemd)('of the journal', () => {
     const entries = await run(rules);
     expect(messages(entries)).toEqual(['plain', 'xxx b', undefined]);
     expect(entries.at(-1)?.jsonPayload).toMatchObject({ word: 'xx', PRIORITY: '4' });
+  });
+
+  test('`rules explain` says which rules a log has that the agent has read', async () => {
+    writeJournal(journalPath(journal), [unit('kubelet', 'one'), unit('docker', 'two')]);
+    const admin = await withAdmin();
+    const rules = [{ match: '_node/*/kubelet', name: 'healthz', drop: 'healthz' }];
+    const agent = startAgentProcess(agentOf(rules, '--from=start', ...admin.flags));
+    await until('both are read', async () => (await admin.status())?.journal?.logs.length === 2);
+    const words = [mainFile, 'rules', 'explain', '_node/gke-blue-pool-1-7f3a', ...admin.flags];
+    const stdout = execFileSync(process.execPath, words, { encoding: 'utf8' });
+    expect(stdout.trimEnd().split('\n').toSorted()).toEqual([
+      '  healthz  drop  (match: _node/*/kubelet)',
+      '_node/gke-blue-pool-1-7f3a/docker: no rule',
+      '_node/gke-blue-pool-1-7f3a/kubelet',
+    ]);
+    expect(await agent.stop()).toBe(0);
   });
 
   test('rules that are read again hold from then on', async () => {

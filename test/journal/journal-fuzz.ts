@@ -25,6 +25,9 @@ const writer = '/usr/lib/systemd/systemd-journal-remote';
 const entryCount = 200;
 /** A file of this size is read in milliseconds; a loop would not end. */
 const hangMs = 5000;
+/** Behind each mutant in its file: what a read outside would find. */
+const outside = 'OUTSIDE!';
+const outsideBytes = Buffer.alloc(64 * 1024, outside);
 /** The written part of a file of 8 MiB; the rest is a hole. */
 const keptBytes = 4 * 1024 * 1024;
 
@@ -99,7 +102,9 @@ function readMutant(path: string, size: number, random: Random): number {
     file.firstOfLastBoot(bootId);
     file.readHeads(afterSeqnum, () => true);
     file.read({ afterSeqnum }, ({ fields }) => {
-      JSON.parse(payloads.write(fields));
+      const payload = payloads.write(fields);
+      JSON.parse(payload);
+      if (payload.includes(outside)) throw new Error('what is outside of the file was read');
       entries += 1;
       return true;
     });
@@ -125,7 +130,7 @@ export function fuzzJournals(options: { seconds: number; seed: number }): string
     while (performance.now() < endMs) {
       const { bytes, objects } = originals[random(originals.length)]!;
       const mutant = mutate(bytes, objects, random);
-      writeFileSync(path, mutant);
+      writeFileSync(path, Buffer.concat([mutant, outsideBytes]));
       const startedMs = performance.now();
       entries += readMutant(path, mutant.length, random);
       if (performance.now() - startedMs > hangMs) throw new Error('a file took too long');

@@ -8,7 +8,7 @@ import { bytesText, countText, durationText } from './numbers.js';
 /**
  * @typedef {{ name: string, readEntries: number, entries: number, bytes: number,
  *   inFlightEntries: number, lastReadAt?: string, isExcluded: boolean, bytesPerSecond?: number,
- *   rules: string[] }} JournalLog
+ *   rules: { name: string, does: string, why: string }[] }} JournalLog
  * @typedef {{ files: number, unreadableFiles: number, isPersistent?: boolean, entries: number,
  *   behindEntries: number, behindSeconds: number, lostEntries: number, corruptEntries: number,
  *   position?: { seqnumId: string, seqnum: number, at?: string }, logs: JournalLog[] }} Journal
@@ -69,7 +69,7 @@ function detailOf(log, { position, behindEntries, lostEntries }, close) {
       log.bytesPerSecond === undefined ? 'none' : `${bytesText(log.bytesPerSecond)}/s`,
     ],
     ['Excluded', log.isExcluded ? 'yes' : 'no'],
-    ['Rules', log.rules.join(', ') || 'none'],
+    ['Rules', log.rules.map(({ name, does }) => `${name}: ${does}`).join(', ') || 'none'],
     ['Journal behind', `${countText(behindEntries)} entries`],
     ['Journal lost', `${countText(lostEntries)} entries`],
     ['Position', position === undefined ? 'none' : countText(position.seqnum)],

@@ -5,6 +5,7 @@
 import { limits } from '../../config.ts';
 import type { JournalLog, JournalResult } from '../../encode/drain-task.ts';
 import type { EntryTemplate } from '../../encode/entries/entry-template.ts';
+import { ruleText, type RuleText } from '../../rules/rule-text.ts';
 import { Pace } from '../pace.ts';
 import type { ReadingRule } from '../reading-rules.ts';
 
@@ -32,8 +33,8 @@ export type JournalLogStatus = {
   readonly lastReadAt: string | undefined;
   readonly isExcluded: boolean;
   readonly bytesPerSecond: number | undefined;
-  /** Names of its rules, in order. */
-  readonly rules: readonly string[];
+  /** In order. */
+  readonly rules: readonly RuleText[];
 };
 
 type Log = {
@@ -91,7 +92,7 @@ export class JournalLogs {
         lastReadAt: lastReadMs === undefined ? undefined : new Date(lastReadMs).toISOString(),
         isExcluded: this.#rules.whole.isExcluded || rule.isExcluded,
         bytesPerSecond: rule.bytesPerSecond,
-        rules: (rule.matching ?? []).map((each) => each.name),
+        rules: (rule.matching ?? []).map(ruleText),
       };
     });
   }
