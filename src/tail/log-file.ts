@@ -254,7 +254,7 @@ export class LogFile {
    * What was appended after all had been read is compared by the task that reads it.
    */
   refresh(nowMs: number): 'same' | 'grown' | 'truncated' {
-    if (this.ended || this.name.compressed) return 'same';
+    if ((this.ended && !this.#replaced) || this.name.compressed) return 'same';
     const fd = this.fd;
     const stats = fd === undefined ? statSync(this.path, { throwIfNoEntry: false }) : fstatSync(fd);
     // The listing tells what became of it.
@@ -274,7 +274,7 @@ export class LogFile {
     // Rewritten at the same length between two looks: the time tells, then the bytes.
     if (isCompared && this.#bytesChanged()) return 'truncated';
     this.#inode.noteChange(stats.mtimeMs);
-    if (stats.size === this.size) return 'same';
+    if (stats.size === this.size && this.unread === 0) return 'same'; // A hole may be filled.
     if (isCompared) this.#size.set(stats.size);
     else this.#size.see(stats.size);
     return 'grown';

@@ -194,8 +194,11 @@ export class Positions {
 
   #goOn(file: LogFile, head: FileHead, known: KnownOffset): void {
     const { owner } = file;
+    // Nothing with a time was sent under its instance: from now on the time says what it is.
+    const isTold = known.instance !== '' && head.time !== undefined;
+    const isByTime = isTold && provenEnd(known) < head.tellingBytes;
     // Earlier versions had no instances: what they sent keeps its ids.
-    if (!isByContent(head, known)) file.become(known.instance || head.formerPlace);
+    if (!isByTime && !isByContent(head, known)) file.become(known.instance || head.formerPlace);
     file.resume(known);
     const isOld = known.positionHash === undefined && file.position.hash !== undefined;
     if (hasKey(file, known) && !isOld) return;
