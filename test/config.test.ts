@@ -4,15 +4,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { limits } from '../src/config.ts';
 import { type ConfigKey, options } from '../src/options/options.ts';
-import {
-  configKeys,
-  flagOf,
-  loadConfig,
-  makeConfig,
-  rowOf,
-  variableOf,
-} from '../src/options/config-loader.ts';
+import { configKeys, flagOf, loadConfig, rowOf, variableOf } from '../src/options/config-loader.ts';
 import { allowedText, parseOptionValue, valueText } from '../src/options/option-value.ts';
+import { makeConfig } from './support/make-config.ts';
 
 type Environment = Record<string, string>;
 type Flags = Partial<Record<ConfigKey, unknown>>;

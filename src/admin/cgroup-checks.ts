@@ -17,9 +17,9 @@ import { fitToCgroup, memoryWarning, slotCountFor } from '../host/sizing.ts';
 import { type Finding, ok, warn } from './finding.ts';
 
 /** Where Linux tells all this; a test has its own. */
-export type PressurePlaces = { readonly cgroup: CgroupPaths; readonly conntrack: ConntrackPaths };
+export type PressureFiles = { readonly cgroup: CgroupPaths; readonly conntrack: ConntrackPaths };
 
-export const linuxPressurePlaces: PressurePlaces = {
+export const linuxPressureFiles: PressureFiles = {
   cgroup: linuxCgroup,
   conntrack: linuxConntrack,
 };
@@ -34,12 +34,12 @@ const memoryAdvice = 'Raise the memory limit, or set --workers lower.';
 /** The checks of cgroup and conntrack. */
 export function checkPressure(
   loaded: Pick<LoadedConfig, 'config' | 'origins'>,
-  places: PressurePlaces,
+  files: PressureFiles,
 ): Finding[] {
   return [
-    checkCpu(places.cgroup),
-    checkMemory(loaded, places.cgroup),
-    checkConntrack(places.conntrack),
+    checkCpu(files.cgroup),
+    checkMemory(loaded, files.cgroup),
+    checkConntrack(files.conntrack),
   ];
 }
 

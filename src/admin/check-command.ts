@@ -10,7 +10,7 @@ import { toldValue as optionText, type OptionValue } from '../options/option-val
 import type { ConfigKey } from '../options/options.ts';
 import { pluralText } from '../number-text.ts';
 import { printable } from '../printable.ts';
-import { checkPressure, linuxPressurePlaces } from './cgroup-checks.ts';
+import { checkPressure, linuxPressureFiles } from './cgroup-checks.ts';
 import { checkEndpoint, type EndpointProbes } from './endpoint-checks.ts';
 import { type Finding, warn } from './finding.ts';
 import { checkHost, linuxLimitFiles } from './host-checks.ts';
@@ -29,7 +29,7 @@ export async function runCheck(
     ...checkHost(config, linuxLimitFiles),
     ...checkJournal(config),
     ...checkOtherAgents(config, '/', Date.now()),
-    ...checkPressure(loaded, linuxPressurePlaces),
+    ...checkPressure(loaded, linuxPressureFiles),
     ...(await checkEndpoint(config, probes)),
   ];
   const isFailed = findings.some(({ level }) => level === 'fail');

@@ -17,7 +17,7 @@ const atWorkSeconds = 600;
 type Trace = { readonly agent: string; readonly file: string; readonly ageSeconds: number };
 
 /** Where agents keep their positions by default; GKE's own is Fluent Bit, outside /var/log. */
-function placesOf(logDir: string, rootDir: string): readonly (readonly [string, string])[] {
+function patternsOf(logDir: string, rootDir: string): readonly (readonly [string, string])[] {
   return [
     ['fluentd', join(logDir, '*.pos')],
     ['Fluent Bit', join(logDir, 'flb*.db')],
@@ -35,7 +35,7 @@ const gkeAgent = "GKE's own agent";
 /** One finding for each agent that is at work beside this one. */
 export function checkOtherAgents(config: Config, rootDir: string, nowMs: number): Finding[] {
   const name = 'other agents';
-  const traces = findTraces(placesOf(dirname(config.containersDir), rootDir), nowMs);
+  const traces = findTraces(patternsOf(dirname(config.containersDir), rootDir), nowMs);
   const working = traces.filter(({ ageSeconds }) => ageSeconds < atWorkSeconds);
   const findings = working.flatMap(({ agent, file, ageSeconds }) => {
     const text = `${agent} wrote ${file} ${durationText(ageSeconds)} ago`;
@@ -54,9 +54,9 @@ export function checkOtherAgents(config: Config, rootDir: string, nowMs: number)
 }
 
 /** The newest file of each agent. */
-function findTraces(places: readonly (readonly [string, string])[], nowMs: number): Trace[] {
+function findTraces(patterns: readonly (readonly [string, string])[], nowMs: number): Trace[] {
   const newest = new Map<string, Trace>();
-  for (const [agent, pattern] of places) {
+  for (const [agent, pattern] of patterns) {
     for (const file of globSync(pattern)) {
       const modifiedMs = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
       const ageSeconds = Math.max((nowMs - modifiedMs) / 1_000, 0);

@@ -5,6 +5,7 @@
 import { globSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 
+import { matchesGlob } from '../container-glob.ts';
 import {
   fileNameOf,
   readConfSources,
@@ -134,13 +135,12 @@ class TreeReader {
   /** Searched by name in the given texts, then on disk relative to the including file. */
   #find(pattern: string, from: ConfSource): ConfSource[] {
     const name = pattern.slice(pattern.lastIndexOf('/') + 1);
-    const matches = matcher(name);
     const isWild = name.includes('*');
     const given = this.#sources.filter((source) => {
       const other = fileNameOf(source);
       // Another include has it already; a wildcard must not include it again.
       if (source.name === from.name || (isWild && this.#included.has(source.name))) return false;
-      return matches.test(other) || plainName(other) === plainName(name);
+      return matchesGlob(name, other) || plainName(other) === plainName(name);
     });
     if (given.length > 0) {
       return given.toSorted((a, b) => (fileNameOf(a) < fileNameOf(b) ? -1 : 1));
@@ -160,9 +160,4 @@ function plainName(name: string): string {
     .replace(/\.\w+$/, '')
     .replaceAll(/[^A-Za-z0-9*]/g, '')
     .toLowerCase();
-}
-
-function matcher(glob: string): RegExp {
-  const escaped = glob.replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`);
-  return new RegExp(`^${escaped.replaceAll(/\*+/g, '.*').replaceAll('?', '.')}$`);
 }

@@ -5,7 +5,7 @@ import type { JournalField } from './journal-fields.ts';
 
 export class PayloadWriter {
   /** By `nameIndex`: where in the entry the name was last seen. */
-  readonly #placeOf: number[] = [];
+  readonly #indexOf: number[] = [];
   /** Of the entry before. */
   readonly #fields: JournalField[] = [];
   /** Its text up to each of the fields. */
@@ -16,22 +16,22 @@ export class PayloadWriter {
    * or twenty fields, whose text is cached.
    */
   write(fields: readonly JournalField[]): string {
-    let place = 0;
-    while (place < fields.length && fields[place] === this.#fields[place]) place += 1;
-    let text = place === 0 ? '' : (this.#texts[place - 1] ?? '');
+    let index = 0;
+    while (index < fields.length && fields[index] === this.#fields[index]) index += 1;
+    let text = index === 0 ? '' : (this.#texts[index - 1] ?? '');
     this.#fields.length = fields.length;
-    for (; place < fields.length; place += 1) {
-      const field = fields[place]!;
+    for (; index < fields.length; index += 1) {
+      const field = fields[index]!;
       const { nameIndex, member, isHidden } = field;
-      const seenAt = this.#placeOf[nameIndex];
-      if (seenAt !== undefined && seenAt < place && fields[seenAt]?.nameIndex === nameIndex) {
+      const seenAt = this.#indexOf[nameIndex];
+      if (seenAt !== undefined && seenAt < index && fields[seenAt]?.nameIndex === nameIndex) {
         this.#fields.length = 0;
         return `{${writeGrouped(fields)}}`;
       }
-      this.#placeOf[nameIndex] = place;
-      this.#fields[place] = field;
+      this.#indexOf[nameIndex] = index;
+      this.#fields[index] = field;
       if (!isHidden) text += text === '' ? member : `,${member}`;
-      this.#texts[place] = text;
+      this.#texts[index] = text;
     }
     return `{${text}}`;
   }

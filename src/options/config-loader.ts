@@ -93,16 +93,6 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
   });
 }
 
-/**
- * The defaults with some values of the right type replaced: for tests and benchmarks, which have no
- * command line.
- */
-export function makeConfig(overrides: Partial<Config> = {}): Config {
-  const values: Partial<Record<ConfigKey, OptionValue>> = {};
-  for (const key of configKeys) values[key] = rowOf(key).default;
-  return freeze({ ...values, ...overrides });
-}
-
 function freeze(values: Partial<Record<ConfigKey, OptionValue>>): Config {
   for (const value of Object.values(values)) Object.freeze(value);
   return Object.freeze(values) as Config;

@@ -1,6 +1,6 @@
 // When a request may start: how many at once, how long after a failure, how fast after a 429. All
 // batches pass through one gate, so that a sick endpoint is asked by one probe at a time and not by
-// every batch. Used by the delivery of a batch.
+// every batch.
 //
 //   healthy ── failure ──> failing: nobody starts until the back-off ends, then one probe
 //      ^                      │  ^

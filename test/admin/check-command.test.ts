@@ -9,11 +9,12 @@ import { runCheck } from '../../src/admin/check-command.ts';
 import { checkEndpoint } from '../../src/admin/endpoint-checks.ts';
 import type { Finding } from '../../src/admin/finding.ts';
 import { checkHost } from '../../src/admin/host-checks.ts';
-import { loadConfig, makeConfig } from '../../src/options/config-loader.ts';
+import { loadConfig } from '../../src/options/config-loader.ts';
 import type { Config, ConfigKey } from '../../src/options/options.ts';
 import { AgentError } from '../../src/errors.ts';
 import { createLog } from '../../src/log.ts';
 import { sendDryRun } from '../../src/ship/dry-run.ts';
+import { makeConfig } from '../support/make-config.ts';
 
 let directory: string;
 let containersDir: string;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { checkJournal } from '../../src/admin/journal-checks.ts';
-import { makeConfig } from '../../src/options/config-loader.ts';
+import { makeConfig } from '../support/make-config.ts';
 
 let root: string;
 

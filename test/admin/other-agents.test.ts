@@ -6,7 +6,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { checkOtherAgents } from '../../src/admin/other-agents.ts';
-import { makeConfig } from '../../src/options/config-loader.ts';
+import { makeConfig } from '../support/make-config.ts';
 
 let root: string;
 const nowMs = Date.UTC(2026, 10, 28, 4);

@@ -6,7 +6,6 @@ import { type AdminServer, startAdmin } from '../../src/admin/admin-server.ts';
 import type { AgentStatus } from '../../src/admin/admin-source.ts';
 import { nextView, runTop } from '../../src/admin/top-command.ts';
 import { compareLooks, firstView, topLines, type TopTable } from '../../src/admin/top-table.ts';
-import { makeConfig } from '../../src/options/config-loader.ts';
 import { createLog } from '../../src/log.ts';
 import { until } from '../support/agent-process.ts';
 import {
@@ -16,6 +15,7 @@ import {
   sampleWorkload,
   type SampleSource,
 } from './status-fixture.ts';
+import { makeConfig } from '../support/make-config.ts';
 
 /** With these rates, of what is written. */
 function writing(status: AgentStatus, bytesPerSecond: readonly number[]): AgentStatus {

@@ -9,7 +9,6 @@ import {
   PodMetadata,
   type PodName,
 } from '../../src/discover/pods/pod-metadata.ts';
-import { makeConfig } from '../../src/options/config-loader.ts';
 import { makeTestCertificate } from '../ship/test-certificate.ts';
 import {
   fakePod,
@@ -19,6 +18,7 @@ import {
 } from '../support/fake-api-server.ts';
 import { callbackLog } from '../support/callback-log.ts';
 import { eventually } from '../support/eventually.ts';
+import { makeConfig } from '../support/make-config.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {

@@ -3,11 +3,11 @@ import { hostname } from 'node:os';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { makeConfig } from '../../src/options/config-loader.ts';
 import { startEmulator } from '../../src/emulator/server/server.ts';
 import type { MetadataOptions } from '../../src/emulator/server/fake-metadata.ts';
 import { findNodeIdentity } from '../../src/host/node-identity.ts';
 import { callbackLog } from '../support/callback-log.ts';
+import { makeConfig } from '../support/make-config.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {

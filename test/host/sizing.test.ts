@@ -13,7 +13,7 @@ import {
   readCgroupLimits,
 } from '../../src/host/cgroup.ts';
 import { limits } from '../../src/config.ts';
-import { loadConfig, makeConfig } from '../../src/options/config-loader.ts';
+import { loadConfig } from '../../src/options/config-loader.ts';
 import { slotBytes } from '../../src/encode/shared-memory.ts';
 import { createLog } from '../../src/log.ts';
 import {
@@ -23,6 +23,7 @@ import {
   readThrottling,
 } from '../../src/host/node-pressure.ts';
 import { fitToCgroup, memoryWarning, slotCountFor } from '../../src/host/sizing.ts';
+import { makeConfig } from '../support/make-config.ts';
 
 const MiB = 1024 * 1024;
 

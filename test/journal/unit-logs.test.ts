@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { logOfUnit, logsNamedBy } from '../../src/journal/unit-logs.ts';
-import { makeConfig } from '../../src/options/config-loader.ts';
+import { makeConfig } from '../support/make-config.ts';
 
 const { nodeUnits: units } = makeConfig({});
 

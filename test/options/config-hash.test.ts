@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { configHash } from '../../src/options/config-hash.ts';
-import { configKeys, loadConfig, makeConfig } from '../../src/options/config-loader.ts';
+import { configKeys, loadConfig } from '../../src/options/config-loader.ts';
+import { makeConfig } from '../support/make-config.ts';
 
 async function hashOf(text: string, environment: Record<string, string>): Promise<string> {
   const directory = mkdtempSync(path.join(tmpdir(), 'tailship-hash-'));

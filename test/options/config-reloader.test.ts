@@ -2,11 +2,12 @@ import { mkdirSync, mkdtempSync, renameSync, symlinkSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { loadConfig, makeConfig } from '../../src/options/config-loader.ts';
+import { loadConfig } from '../../src/options/config-loader.ts';
 import { ConfigReloader, mergeHot } from '../../src/options/config-reloader.ts';
 import { createLog } from '../../src/log.ts';
 import type { Config } from '../../src/options/options.ts';
 import { eventually } from '../support/eventually.ts';
+import { makeConfig } from '../support/make-config.ts';
 
 const closers: (() => void)[] = [];
 afterEach(() => {

@@ -8,12 +8,12 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { checkEndpoint } from '../../src/admin/endpoint-checks.ts';
-import { makeConfig } from '../../src/options/config-loader.ts';
 import { sendDryRun } from '../../src/ship/dry-run.ts';
 import { FakeApi, makeBatch } from './fake-api.ts';
 import { makeStateDir, openApi, openShipper } from './open-shipper.ts';
 import { makeTestCertificate } from './test-certificate.ts';
 import { eventually } from '../support/eventually.ts';
+import { makeConfig } from '../support/make-config.ts';
 
 /** A bare TCP server; its connections are broken off after the test. */
 async function openTcp(onSocket: (socket: Socket, index: number) => void): Promise<URL> {

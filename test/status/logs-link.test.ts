@@ -1,10 +1,10 @@
 // Where the page links to from a container.
 
 import { expect, test } from 'vitest';
-import { makeConfig } from '../../src/options/config-loader.ts';
 import { options } from '../../src/options/options.ts';
 import { parseOptionValue } from '../../src/options/option-value.ts';
 import { logsLinkOf } from '../../src/status/logs-link.ts';
+import { makeConfig } from '../support/make-config.ts';
 
 test('logsLinkOf() is the Logs Explorer with a query for one container, where the endpoint is Google', () => {
   const link = logsLinkOf(makeConfig({})) ?? '';

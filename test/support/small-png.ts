@@ -1,5 +1,5 @@
 // Makes the PNG of a screenshot a quarter as long: 256 colours are enough for a page of text, and a
-// palette compresses well. Called by browser.ts.
+// palette compresses well.
 //
 // It reads what Chromium writes, 8 bits of RGB or RGBA without interlacing. Format: the PNG
 // specification, third edition, of W3C.

@@ -1,9 +1,9 @@
 // The annotations of Fluent Bit, as one container's streams see them.
 
 import { describe, expect, test } from 'vitest';
-import { makeConfig } from '../../src/options/config-loader.ts';
 import { agentWishes } from '../../src/tail/agent-annotations.ts';
 import { ReadingRules } from '../../src/tail/reading-rules.ts';
+import { makeConfig } from '../support/make-config.ts';
 
 const names = { namespace: 'shop', pod: 'web-0', container: 'app' };
 const parser = 'fluentbit.io/parser';

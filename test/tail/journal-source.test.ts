@@ -17,7 +17,6 @@ import { journalRules } from '../../src/agent/open-sources.ts';
 import type { Checkpoint } from '../../src/commit/checkpoint.ts';
 import { drainJournalTask } from '../../src/encode/journal/drain-journal.ts';
 import { createSharedMemory, slotAddress } from '../../src/encode/shared-memory.ts';
-import { makeConfig } from '../../src/options/config-loader.ts';
 import { JournalSource } from '../../src/tail/journal/journal-source.ts';
 import {
   hasSystemd,
@@ -26,6 +25,7 @@ import {
   renumber,
   writeJournal,
 } from '../support/journal-writer.ts';
+import { makeConfig } from '../support/make-config.ts';
 
 const layout = { encoderCount: 1, slotCount: 1 };
 const memory = Buffer.from(createSharedMemory(layout).buffer);

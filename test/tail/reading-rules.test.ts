@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { makeConfig } from '../../src/options/config-loader.ts';
 import { severityNames } from '../../src/log-severity.ts';
 import type { Config } from '../../src/options/options.ts';
 import { noRule, ReadingRules, type Annotations } from '../../src/tail/reading-rules.ts';
+import { makeConfig } from '../support/make-config.ts';
 
 const names = { namespace: 'shop', pod: 'web-0', container: 'app' };
 

@@ -1,5 +1,6 @@
-// How the kubelet names a rotated log file and compresses it (container_log_manager.go). Called by
-// fake-container.ts. Invariant: a `.gz` that can be seen is whole; it is written as `.tmp`.
+// How the kubelet names a rotated log file and compresses it (container_log_manager.go).
+//
+// Invariant: a visible `.gz` is complete; it is written as `.tmp`.
 
 import fs from 'node:fs';
 import { pipeline } from 'node:stream/promises';

@@ -1,5 +1,4 @@
 // `tailship emulator`: starts the emulator, says where in one JSON line, and serves until a signal.
-// Called by cli.ts.
 
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// What faults do to a request, once faults.ts has decided that they hit it. Called by server.ts.
+// What faults do to a request, once faults.ts has decided that they hit it.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';

@@ -70,13 +70,13 @@ export class Tally {
   }
 
   /** A record that the rules at these places could not treat. */
-  addMisses(places: readonly number[]): void {
-    for (const place of places) this.#ruleCounts![2 * place]! += 1;
+  addMisses(indexes: readonly number[]): void {
+    for (const index of indexes) this.#ruleCounts![2 * index]! += 1;
   }
 
-  /** A record that the rule at this place has left out. */
-  addDropped(place: number): void {
-    this.#ruleCounts![2 * place + 1]! += 1;
+  /** A record that the rule at this index has left out. */
+  addDropped(index: number): void {
+    this.#ruleCounts![2 * index + 1]! += 1;
   }
 
   addHole(bytes: number): void {
@@ -112,8 +112,8 @@ export class Tally {
   #countsByRule(): RuleCount[] {
     const counts = this.#ruleCounts;
     if (counts === undefined) return [];
-    return this.#ruleNames.flatMap((name, place) => {
-      const [misses = 0, dropped = 0] = counts.subarray(2 * place, 2 * place + 2);
+    return this.#ruleNames.flatMap((name, index) => {
+      const [misses = 0, dropped = 0] = counts.subarray(2 * index, 2 * index + 2);
       return misses + dropped === 0 ? [] : [{ name, misses, dropped }];
     });
   }
