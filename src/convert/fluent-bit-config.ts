@@ -3,7 +3,7 @@
 
 import type { Draft } from './draft.ts';
 import { areAll, EventRoutes, globsOfPath, type Taking } from './event-routes.ts';
-import { addBitFilter } from './fluent-bit-filters.ts';
+import { addBitFilter, routeOf } from './fluent-bit-filters.ts';
 import { takeMultiline, type Parsers } from './multiline-parsers.ts';
 import { directivesOf, isComputed, isOn, sectionsOf, valueOf, type Section } from './section.ts';
 import { takeStackdriver } from './stackdriver-output.ts';
@@ -120,9 +120,8 @@ type OutputTaking = Taking & { readonly hasCloud: boolean };
 
 function takeOutput(output: Section, { draft, routes, hasCloud }: OutputTaking): void {
   const name = (valueOf(output, 'name') ?? '').toLowerCase();
-  const pattern = valueOf(output, 'match') ?? '*';
   const subject = `output ${name}`;
-  const route = routes.of(pattern);
+  const { route } = routeOf(output, routes);
   const isCloud = name === 'stackdriver';
   if ('reason' in route) draft.note('none', output, subject, route.reason);
   else if (isCloud) takeStackdriver(output, { draft, subject, globs: route.globs });

@@ -1,6 +1,6 @@
 // Converts Fluent Bit's filters to rules.
 
-import type { Taking } from './event-routes.ts';
+import type { EventRoutes, Route, Taking } from './event-routes.ts';
 import { addGrep, testOf } from './grep-filter.ts';
 import { addLua } from './lua-script.ts';
 import { takeMultiline, type Parsers } from './multiline-parsers.ts';
@@ -18,13 +18,22 @@ import { listOf, noteThrottle } from './tail-input.ts';
 
 type AddFilter = (section: Section, site: FilterSite, parsers: Parsers) => void;
 
+/** The containers of a filter or output, by Match or Match_Regex. */
+export function routeOf(
+  section: Section,
+  routes: EventRoutes,
+): { readonly route: Route; readonly pattern: string } {
+  const regex = valueOf(section, 'match_regex');
+  if (regex !== undefined) return { route: routes.ofRegex(regex), pattern: regex };
+  const pattern = valueOf(section, 'match') ?? '*';
+  return { route: routes.of(pattern), pattern };
+}
+
 /** Takes one filter into the draft. */
 export function addBitFilter(section: Section, parsers: Parsers, { draft, routes }: Taking): void {
   const name = (valueOf(section, 'name') ?? '').toLowerCase();
-  const pattern = valueOf(section, 'match') ?? '*';
-  const [regex] = directivesOf(section, 'match_regex');
-  const subject = `filter ${name} ${regex?.value ?? pattern}`;
-  const route = regex === undefined ? routes.of(pattern) : routes.ofRegex(regex.value);
+  const { route, pattern } = routeOf(section, routes);
+  const subject = `filter ${name} ${pattern}`;
   if ('reason' in route) {
     draft.note('none', section, subject, route.reason);
     return;

@@ -57,6 +57,15 @@ describe('Fluent Bit', () => {
     expect(yaml).toEqual({ rules: [{ ...(match !== undefined && { match }), drop: 'x' }] });
   });
 
+  test('Match_Regex of an output labels no other containers', async () => {
+    const output = (regex: string) =>
+      `[OUTPUT]\n Name stackdriver\n Match_Regex ${regex}\n labels a=b\n`;
+    const { yaml } = await convertText('fluent-bit', fluentBit(output('_pay_')));
+    expect(yaml).toEqual({ rules: [{ match: 'pay', labels: { a: 'b' } }] });
+    const { yaml: none } = await convertText('fluent-bit', fluentBit(output('(?!kube)')));
+    expect(none).toEqual({});
+  });
+
   test.each(['^node\\.', 'kube\\.[a-f]+_shop_.*', '(a|b)+_shop_', '(?!kube)'])(
     'Match_Regex %s drops nothing',
     async (regex) => {

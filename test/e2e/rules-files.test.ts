@@ -1,7 +1,7 @@
 // Rules hold for every byte that a container wrote, wherever it is by now: rotated, compressed, cut
 // by a rotation, kept after its pod was deleted, in Docker's format; and while rules change.
 
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
@@ -192,6 +192,47 @@ test('lines in the format of Docker are joined and shaped', async () => {
   }));
   expectShaped(entries, ['docker']);
 });
+
+test.each(['--rules FILE alone', 'rules: FILE in the file of --config'])(
+  'a file of rules is read again at a SIGHUP: %s',
+  async (way) => {
+    const { kubelet, agent, scratch } = scene;
+    const container = kubelet
+      .startPod({ namespace: 'shop', pod: 'web-0', containers: ['app'] })
+      .container();
+    const file = path.join(scratch.path, 'rules.yaml');
+    const admin = await withAdmin();
+    writeFileSync(file, '- set: { a: first }\n');
+    const own = way.startsWith('--') ? `--rules=${file}` : writeConfig(`rules: ${file}\n`);
+    const { pid, log } = startAgentProcess({ ...agent, flags: [own, ...admin.flags] });
+    const comes = (value: string) => async () => {
+      container.write(['x']);
+      return (await shipped()).some(({ jsonPayload }) => jsonPayload?.['a'] === value);
+    };
+    await until('the first comes', comes('first'));
+    const reload = async (text: string, result: 'accepted' | 'refused') => {
+      const before = (await admin.status())?.configReloads[result] ?? 0;
+      if (text === '') rmSync(file);
+      else writeFileSync(file, text);
+      process.kill(pid, 'SIGHUP');
+      await until(
+        `it is ${result}`,
+        async () => ((await admin.status())?.configReloads[result] ?? 0) > before,
+      );
+    };
+    await reload('- set: { a: second }\n', 'accepted');
+    await until('the second comes', comes('second'));
+    await reload('- set: { a: third }\n- { drop: "(" }\n', 'refused');
+    expect(log.some((line) => line.includes(`rules[1].drop in ${file}`))).toBe(true);
+    await reload('', 'refused');
+    const count = (await shipped()).length;
+    await until('lines go on', async () => {
+      container.write(['x']);
+      return (await shipped()).length > count;
+    });
+    expect((await shipped()).at(-1)?.jsonPayload).toMatchObject({ a: 'second' });
+  },
+);
 
 /** Every part of a version says which one it is. */
 function versionOf(version: number): string {
