@@ -123,7 +123,7 @@ export async function runRuleCosts(
     isDropping: each.rule.includes('drop:'),
   }));
   if (base !== undefined) {
-    const name = `no rule, over ${base.name} ${base.version}`;
+    const name = `no rule; beside it ${base.name} ${base.version}, without one`;
     pairs.unshift({ name, peers: [base, peer], lines: 'text', isDropping: false });
   }
   place.progress.plan(pairs.length * options.rounds * 4);
