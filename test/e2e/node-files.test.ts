@@ -169,7 +169,7 @@ test('what was compressed or numbered while no agent ran is read from its rotati
   writeFileSync(live, 'four\n');
   const { code, stderr } = await runOnce(agent);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  const texts = (await shipped('app')).map(({ textPayload }) => textPayload);
+  const texts = (await shipped('app')).map(({ textPayload }) => String(textPayload));
   // Lines of several files that are read at one time have no order.
   expect(texts.toSorted()).toEqual(['four', 'one', 'three', 'two', 'zero']);
 });
