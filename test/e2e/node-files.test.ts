@@ -171,7 +171,8 @@ test('what was compressed or numbered while no agent ran is read from its rotati
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const texts = (await shipped('app')).map(({ textPayload }) => String(textPayload));
   // Lines of several files that are read at one time have no order.
-  expect(texts.toSorted()).toEqual(['four', 'one', 'three', 'two', 'zero']);
+  expect(texts).toHaveLength(5);
+  expect(new Set(texts)).toEqual(new Set(['zero', 'one', 'two', 'three', 'four']));
 });
 
 test('the policy action log has the time that its lines name', async () => {
