@@ -78,13 +78,13 @@ export async function runDemo(config: Config, control: Control): Promise<number>
 }
 
 /** The configured port, or any free one when it is taken: a demo should just run. */
-async function startOnPort({ port, data }: Config): Promise<Emulator> {
-  const dataFile = data === undefined ? {} : { dataFile: data };
+async function startOnPort({ port, data, memoryBytes }: Config): Promise<Emulator> {
+  const store = { memoryBytes, ...(data !== undefined && { dataFile: data }) };
   try {
-    return await startEmulator({ port, ...dataFile });
+    return await startEmulator({ port, ...store });
   } catch (error) {
     if (!hasCode(error, 'EADDRINUSE')) throw error;
-    return startEmulator({ port: 0, ...dataFile });
+    return startEmulator({ port: 0, ...store });
   }
 }
 

@@ -1,5 +1,6 @@
 // The options of the emulator, as rows of the table in options.ts, which spreads them in.
 
+import { GiB, MiB } from '../byte-units.ts';
 import type { OptionRow } from './option-row.ts';
 
 export const emulatorOptions = {
@@ -18,6 +19,14 @@ export const emulatorOptions = {
     commands: ['emulator', 'demo'],
     placeholder: 'FILE',
     help: 'SQLite file that keeps the entries of the emulator; memory otherwise.',
+  },
+  memoryBytes: {
+    kind: 'bytes',
+    default: 4 * GiB,
+    min: 16 * MiB,
+    max: 1_024 * GiB,
+    commands: ['emulator', 'demo'],
+    help: 'Memory for the entries of the emulator; past it the oldest are dropped, counted and no longer shown.',
   },
   faults: {
     kind: 'path',

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,8 +10,10 @@ import {
   type EntryStore,
   type StoredEntry,
 } from '../../src/emulator/store/entry-store.ts';
+import { BoundedStore } from '../../src/emulator/store/bounded-store.ts';
 import { MemoryStore } from '../../src/emulator/store/memory-store.ts';
 import { SqliteStore } from '../../src/emulator/store/sqlite-store.ts';
+import { verifyShipped } from '../../src/emulator/verify/verify-shipped.ts';
 import { openEmulator } from './emulator-fixture.ts';
 
 function freshFile(): string {
@@ -21,6 +24,9 @@ function freshFile(): string {
 
 const stores: readonly (readonly [name: string, open: () => EntryStore])[] = [
   ['MemoryStore', () => new MemoryStore()],
+  ['BoundedStore', () => new BoundedStore(Number.POSITIVE_INFINITY)],
+  // A part is full as soon as it holds anything: each entry is in one of its own.
+  ['BoundedStore of many parts', () => new BoundedStore(1, 10_000)],
   ['SqliteStore', () => new SqliteStore(freshFile())],
 ];
 
@@ -94,6 +100,49 @@ describe.each(stores)('%s', (_name, open) => {
     }
     expect(store.page({ countMax: 10 }).map((entry) => entry.json.toString())).toEqual(texts);
     store.close();
+  });
+});
+
+describe('a store with a bound', () => {
+  const entryAt = (seconds: number): StoredEntry => ({
+    ...entryOf(() => 0),
+    timestamp: { seconds, nanos: 0 },
+    json: randomBytes(1_000),
+  });
+
+  it('keeps the newest within it, and counts what it drops', () => {
+    const bytesMax = 4 * 1024 * 1024;
+    const store = new BoundedStore(bytesMax);
+    const total = 20_000;
+    for (let seconds = 0; seconds < total; seconds += 1) {
+      expect(store.add(entryAt(seconds))).toBe(true);
+      expect(store.bytes).toBeLessThan(bytesMax * 1.25);
+    }
+    expect(store.count + store.droppedCount).toBe(total);
+    expect(store.count).toBeGreaterThan(1_500);
+    expect(store.droppedCount).toBeGreaterThan(total / 2);
+    const kept = pagesOf(store, 700, false).map(({ timestamp }) => timestamp.seconds);
+    expect(kept).toEqual(Array.from({ length: store.count }, (_, at) => at + store.droppedCount));
+    expect(store.add(entryAt(total - 1))).toBe(false);
+    expect(store.add(entryAt(store.droppedCount))).toBe(false);
+    store.clear();
+    expect([store.count, store.droppedCount]).toEqual([0, 0]);
+  });
+
+  it('says so over HTTP, to the page, and to who verifies', async () => {
+    const { emulator, write } = await openEmulator({ memoryBytes: 2 * 1024 * 1024 });
+    for (let round = 0; round < 40; round += 1) {
+      const textPayload = randomBytes(60_000).toString('base64');
+      await write({ entries: [{ textPayload, insertId: String(round) }] });
+    }
+    const { droppedEntries, distinctEntries } = emulator.stats();
+    expect(distinctEntries).toBe(40);
+    expect(droppedEntries).toBeGreaterThan(0);
+    const page = await (await fetch(`${emulator.url}/emulator/explore`)).json();
+    expect(page).toMatchObject({ droppedCount: droppedEntries, keptCount: 40 - droppedEntries });
+    await expect(verifyShipped(emulator.url, { seed: 1, containers: [] })).rejects.toThrow(
+      `dropped ${droppedEntries} entries`,
+    );
   });
 });
 

@@ -82,7 +82,7 @@ export function createExplorer(store: EntryStore, nowMs = Date.now): Explorer {
       digests ??= store.page({ descending: true, countMax: digestsMax }).map(digestOf).toReversed();
       // Twice as many are let in, so that the array is not moved at each entry.
       if (digests.length > 2 * digestsMax) digests = digests.slice(-digestsMax);
-      return answer(digests.slice(-digestsMax), readQuestion(query), store.count);
+      return answer(digests.slice(-digestsMax), readQuestion(query), store);
     },
   };
 }
@@ -125,7 +125,7 @@ function readQuestion(query: URLSearchParams): Question {
  * The facets leave their own filter out: the counts by severity are those that choosing another one
  * would show.
  */
-function answer(digests: readonly Digest[], question: Question, storedCount: number): string {
+function answer(digests: readonly Digest[], question: Question, store: EntryStore): string {
   const workloads = new Map<string, number>();
   const bySeverity = severityNames.map(() => 0);
   const matches: Digest[] = [];
@@ -141,7 +141,8 @@ function answer(digests: readonly Digest[], question: Question, storedCount: num
   // In order of arrival they are nearly in order of time, which this sort likes.
   matches.sort((left, right) => left.ms - right.ms);
   const head = {
-    storedCount,
+    storedCount: store.count,
+    droppedCount: store.droppedCount ?? 0,
     keptCount: digests.length,
     /** Of the oldest of these by arrival. */
     keptSinceMs: digests[0]?.ms,

@@ -147,11 +147,12 @@ function draw(isAsked) {
     ?.firstChild.focus({ preventScroll: true });
 }
 
-/** Older ones are stored, but can no longer be explored. */
+/** Older ones are stored, but can no longer be explored; still older ones may be dropped. */
 function sinceText() {
-  const { storedCount, keptCount, keptSinceMs } = last;
-  if (storedCount <= keptCount) return '';
-  return ` (the newest, since ${timeText(keptSinceMs)})`;
+  const { storedCount, keptCount, keptSinceMs, droppedCount = 0 } = last;
+  if (storedCount <= keptCount && droppedCount === 0) return '';
+  const dropped = droppedCount === 0 ? '' : `; ${counts.format(droppedCount)} older ones dropped`;
+  return ` (the newest, since ${timeText(keptSinceMs)}${dropped})`;
 }
 
 /** Why there is no entry, and the way out. @param {number} keptCount */

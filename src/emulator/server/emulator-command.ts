@@ -19,10 +19,11 @@ export async function runEmulator(config: Config, control: Control): Promise<num
   return 0;
 }
 
-async function start({ port, data, faults }: Config): Promise<Emulator> {
+async function start({ port, data, faults, memoryBytes }: Config): Promise<Emulator> {
   try {
     return await startEmulator({
       port,
+      memoryBytes,
       ...(data === undefined ? {} : { dataFile: data }),
       ...(faults === undefined ? {} : { faults: readFaults(faults) }),
     });

@@ -26,7 +26,7 @@ import { Faults, readFaultRules } from './faults.ts';
 import type { Answer } from './route-answer.ts';
 import { json, noAnswer, notFound, send } from './route-answer.ts';
 import { listEntries, listLogs } from '../query/list-request.ts';
-import { MemoryStore } from '../store/memory-store.ts';
+import { BoundedStore } from '../store/bounded-store.ts';
 import { createExplorer, type Explorer } from '../page/explorer.ts';
 import { pageTable } from '../page/page-table.ts';
 import { ClientGone, readBody } from './request-body.ts';
@@ -41,6 +41,8 @@ export type EmulatorOptions = {
   readonly host?: string;
   /** Keeps entries in this SQLite file; in memory without. */
   readonly dataFile?: string;
+  /** What entries in memory may take; past it the oldest go. Without: no bound. */
+  readonly memoryBytes?: number;
   /** FaultRule or a list of them, as JSON gives it. */
   readonly faults?: object;
   /**
@@ -56,6 +58,7 @@ export type EmulatorStats = {
   readonly requests: number;
   /** Accepted by write, repeats included. */
   readonly entries: number;
+  /** Those that were dropped among them. */
   readonly distinctEntries: number;
   /** Entries of well-formed requests that were refused. */
   readonly rejectedEntries: number;
@@ -64,6 +67,8 @@ export type EmulatorStats = {
   /** TCP connections accepted so far. */
   readonly connections: number;
   readonly openConnections: number;
+  /** No longer kept: there was no room for them. */
+  readonly droppedEntries: number;
 };
 
 export type Emulator = {
@@ -127,7 +132,9 @@ class EmulatorServer {
     this.#options = options;
     this.#faults.set(readFaultRules(options.faults ?? {}));
     this.#store =
-      options.dataFile === undefined ? new MemoryStore() : new SqliteStore(options.dataFile);
+      options.dataFile === undefined
+        ? new BoundedStore(options.memoryBytes ?? Number.POSITIVE_INFINITY)
+        : new SqliteStore(options.dataFile);
     this.#explorer = createExplorer(this.#store);
     this.#tokens = new Tokens(options.metadata?.tokenLifeSeconds);
     this.#http = createServer({ keepAliveTimeout: keepAliveMs }, (request, response) => {
@@ -168,14 +175,16 @@ class EmulatorServer {
   }
 
   #stats(): EmulatorStats {
+    const { droppedCount = 0 } = this.#store;
     return {
       requests: this.#requests,
       entries: this.#entries,
-      distinctEntries: this.#store.count,
+      distinctEntries: this.#store.count + droppedCount,
       rejectedEntries: this.#rejectedEntries,
       bytes: this.#bytes,
       connections: this.#connections,
       openConnections: this.#sockets.size,
+      droppedEntries: droppedCount,
     };
   }
 

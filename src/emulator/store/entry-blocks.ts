@@ -19,6 +19,12 @@ export class Blocks {
   readonly #cache = new Map<number, Buffer>();
   #open = Buffer.allocUnsafe(blockBytes);
   #openBytes = 0;
+  #packedBytes = 0;
+
+  /** Allocated, without what is kept for reading. */
+  get bytes(): number {
+    return this.#packedBytes + this.#open.length;
+  }
 
   /** Number of the block that holds the bytes, and where they start in it. */
   append(json: Buffer): { readonly block: number; readonly start: number } {
@@ -37,6 +43,7 @@ export class Blocks {
     const packed = zstdCompressSync(this.#open.subarray(0, this.#openBytes), compressOptions);
     // zlib answers with a piece of a larger buffer, all of which a piece would keep.
     this.#packed.push(Buffer.from(new Uint8Array(packed).buffer));
+    this.#packedBytes += packed.length;
     if (this.#open.length > blockBytes) this.#open = Buffer.allocUnsafe(blockBytes);
     this.#openBytes = 0;
   }

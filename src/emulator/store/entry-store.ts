@@ -38,6 +38,8 @@ export type PageRequest = {
 export type EntryStore = {
   /** Entries kept, each identity once. */
   readonly count: number;
+  /** Entries that were kept, and went because there was no room; absent: there is always room. */
+  readonly droppedCount?: number;
   /**
    * Keeps the entry unless its identity is there already; tells whether it was new. The bytes may
    * be reused after the call.

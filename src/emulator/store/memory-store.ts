@@ -14,6 +14,15 @@ import type { EntryKey, EntryStore, PageRequest, StoredEntry } from './entry-sto
 import { compareText } from './entry-store.ts';
 
 const firstCapacity = 1024;
+/** Of one entry in the columns. */
+const columnsBytes = 2 * 8 + 12 * 4;
+
+type Found = {
+  readonly isKnown: boolean;
+  readonly slot: number;
+  readonly hash: number;
+  readonly parent: number;
+};
 
 type Columns = {
   readonly capacity: number;
@@ -97,38 +106,35 @@ export class MemoryStore implements EntryStore {
     return this.#count;
   }
 
+  /** Allocated for entries, whether or not they fill it; what a page decompresses is left out. */
+  get bytes(): number {
+    const { capacity } = this.#columns;
+    const wordBytes = 4 * (this.#slots.length + this.#order.length);
+    return capacity * columnsBytes + wordBytes + this.#ids.length + this.#blocks.bytes;
+  }
+
   transaction(work: () => void): void {
     work();
   }
 
+  has(entry: EntryKey): boolean {
+    const idStart = this.#idsBytes;
+    const { isKnown } = this.#find(entry);
+    this.#idsBytes = idStart;
+    return isKnown;
+  }
+
   add(entry: StoredEntry): boolean {
     const { seconds, nanos } = entry.timestamp;
-    const idStart = this.#appendId(entry.insertId);
-    const idLength = this.#idsBytes - idStart;
-    const parent = this.#parents.numberOf(entry.parent);
-    const hash = this.#hashOf(seconds, nanos, parent, idStart, this.#idsBytes);
     if (this.#count * 2 >= this.#slots.length) this.#growSlots();
-    const mask = this.#slots.length - 1;
     const columns = this.#columnsWithRoom();
-    let slot = hash & mask;
-    for (
-      let found = this.#slots[slot];
-      found !== 0 && found !== undefined;
-      found = this.#slots[slot]
-    ) {
-      const other = found - 1;
-      const isSame =
-        columns.hash[other] === hash &&
-        columns.nanos[other] === nanos &&
-        columns.seconds[other] === seconds &&
-        columns.parent[other] === parent &&
-        this.#compareIds(other, idStart, idLength) === 0;
-      if (isSame) {
-        this.#idsBytes = idStart;
-        return false;
-      }
-      slot = (slot + 1) & mask;
+    const idStart = this.#idsBytes;
+    const { isKnown, slot, hash, parent } = this.#find(entry);
+    if (isKnown) {
+      this.#idsBytes = idStart;
+      return false;
     }
+    const idLength = this.#idsBytes - idStart;
     const span = this.#blocks.append(entry.json);
     const index = this.#count;
     columns.seconds[index] = seconds;
@@ -195,6 +201,34 @@ export class MemoryStore implements EntryStore {
 
   close(): void {
     this.clear();
+  }
+
+  /** Leaves its insertId at the end of the ids; `slot` is where it is, or belongs. */
+  #find({ parent: parentName, timestamp, insertId }: EntryKey): Found {
+    const { seconds, nanos } = timestamp;
+    const idStart = this.#appendId(insertId);
+    const idLength = this.#idsBytes - idStart;
+    const parent = this.#parents.numberOf(parentName);
+    const hash = this.#hashOf(seconds, nanos, parent, idStart, this.#idsBytes);
+    const mask = this.#slots.length - 1;
+    const columns = this.#columns;
+    let slot = hash & mask;
+    for (
+      let found = this.#slots[slot];
+      found !== 0 && found !== undefined;
+      found = this.#slots[slot]
+    ) {
+      const other = found - 1;
+      const isKnown =
+        columns.hash[other] === hash &&
+        columns.nanos[other] === nanos &&
+        columns.seconds[other] === seconds &&
+        columns.parent[other] === parent &&
+        this.#compareIds(other, idStart, idLength) === 0;
+      if (isKnown) return { isKnown, slot, hash, parent };
+      slot = (slot + 1) & mask;
+    }
+    return { isKnown: false, slot, hash, parent };
   }
 
   #appendId(insertId: string): number {

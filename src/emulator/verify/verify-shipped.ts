@@ -37,12 +37,21 @@ export type Verdict = {
   readonly samples: readonly string[];
 };
 
+type Stats = { readonly droppedEntries: number };
+
 type Counts = { -readonly [Key in keyof Omit<Verdict, 'samples'>]: number };
 
 const samplesMax = 12;
 
-/** Reads all entries of the emulator; throws what the connection throws. */
+/**
+ * Reads all entries of the emulator; throws what the connection throws, and an Error where the
+ * emulator no longer has all of them: what it dropped would count as lost.
+ */
 export async function verifyShipped(emulatorUrl: string, account: Account): Promise<Verdict> {
+  const stats = (await (await fetch(`${emulatorUrl}/emulator/stats`)).json()) as Stats;
+  if (stats.droppedEntries > 0) {
+    throw new Error(`the emulator has dropped ${stats.droppedEntries} entries: --memory-bytes`);
+  }
   const verifier = new Verifier(account);
   for await (const entry of shownEntries(emulatorUrl)) verifier.take(entry);
   return verifier.verdict();
