@@ -26,12 +26,12 @@ export const errorTable = {
   ORPHAN_CORRUPT: {
     retryable: false,
     advice:
-      'Check the disk of --state-dir: what was kept there of a deleted log file is damaged. It was set aside as orphans/*.corrupt-<time>, and its lines are counted as lost.',
+      'Check the disk of --state-dir: the copy of a deleted log file there is damaged. It was set aside as orphans/*.corrupt-<time>, and its lines are counted as lost.',
   },
   STATE_UNWRITABLE: {
     retryable: true,
     advice:
-      'Free space on, or remount, the file system of --state-dir; the agent goes on from memory and saves as soon as it can.',
+      'Free space on, or remount, the file system of --state-dir; the agent continues from memory and saves as soon as it can.',
   },
   CONTAINERS_MISSING: {
     retryable: true,
@@ -41,12 +41,12 @@ export const errorTable = {
   LINK_REFUSED: {
     retryable: false,
     advice:
-      "A link in --containers-dir leads outside every --log-root, to another container's log or to something that is no regular file, or such a thing lies in the place of a log or its directory: add the root if it is yours, else look at the pod that made it.",
+      "A link in --containers-dir leads outside every --log-root, to another container's log or to something that is not a regular file, or such a thing has replaced a log or its directory: add the root if it is yours, otherwise look at the pod that made it.",
   },
   OVER_LIMIT: {
     retryable: false,
     advice:
-      'A directory holds more log files or links than the agent reads, and what is past the limit is not shipped: look at the pod that is named, it writes where only the kubelet should.',
+      'A directory holds more log files or links than the agent reads, and those beyond the limit are not shipped: look at the pod that is named; it writes where only the kubelet should.',
   },
   WATCH_DEGRADED: {
     retryable: true,
@@ -60,12 +60,12 @@ export const errorTable = {
   FILE_TRUNCATED: {
     retryable: false,
     advice:
-      'A log file became shorter while it was read (copytruncate?): reading goes on at its start. Lines that were cut off before they were read are lost by the truncation.',
+      'A log file became shorter while it was read (copytruncate?): it is read from its beginning. Lines that were cut off before they were read are lost.',
   },
   FILE_HOLE: {
     retryable: false,
     advice:
-      'A log file has zeros where lines should begin; they are not shipped: a power loss before it leaves them, or a truncation under a program that does not append. Lines that were there are lost; those after it arrive.',
+      'A log file has zeros where lines should begin; they are not shipped. A power loss leaves them, or a truncation under a program that does not append. Lines that were there are lost; later ones arrive.',
   },
   LINES_LOST: {
     retryable: false,
@@ -75,7 +75,7 @@ export const errorTable = {
   JOURNAL_UNREADABLE: {
     retryable: true,
     advice:
-      'Give the agent the right to read the journal (DAC_READ_SEARCH, and the mounts of --journal-dir); of a damaged file what can be read is shipped, and journald goes on in another.',
+      'Give the agent the right to read the journal (DAC_READ_SEARCH, and the mounts of --journal-dir); the readable part of a damaged file is shipped, and journald continues in another.',
   },
   SHIP_UNREACHABLE: {
     retryable: true,
@@ -119,7 +119,7 @@ export const errorTable = {
   SHIP_UNKNOWN_REASON: {
     retryable: true,
     advice:
-      "The API refuses entries for a reason that this version does not know: read it in the agent's log, and update tailship. The entries are sent again until they are taken; those of others go on.",
+      "The API refuses entries for a reason that this version does not know: read it in the agent's log, and update tailship. The entries are sent again until they are accepted; other entries are not affected.",
   },
   SHIP_STOPPED: {
     retryable: true,

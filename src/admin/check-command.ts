@@ -6,7 +6,7 @@ import { styleText } from 'node:util';
 import type { LoadedConfig } from '../options/config-loader.ts';
 import { configKeys, flagOf, rowOf } from '../options/config-loader.ts';
 import type { Control } from '../control.ts';
-import { toldValue as optionText, type OptionValue } from '../options/option-value.ts';
+import { shownValue as optionText, type OptionValue } from '../options/option-value.ts';
 import type { ConfigKey } from '../options/options.ts';
 import { pluralText } from '../number-text.ts';
 import { printable } from '../printable.ts';
@@ -34,7 +34,7 @@ export async function runCheck(
   ];
   const isFailed = findings.some(({ level }) => level === 'fail');
   if (config.json) {
-    control.write(JSON.stringify({ ok: !isFailed, findings, options: optionsTold(loaded) }));
+    control.write(JSON.stringify({ ok: !isFailed, findings, options: shownOptions(loaded) }));
   } else {
     const look = { isVerbose: config.verbose, hasColours: control.hasColours === true };
     for (const line of checkLines(loaded, findings, look)) control.write(line);
@@ -42,21 +42,21 @@ export async function runCheck(
   return isFailed ? 1 : 0;
 }
 
-type ToldOption = { readonly value: string; readonly origin: string };
+type ShownOption = { readonly value: string; readonly origin: string };
 
-function optionsTold({ config, origins }: LoadedConfig): Record<string, ToldOption> {
-  const told: Record<string, ToldOption> = {};
+function shownOptions({ config, origins }: LoadedConfig): Record<string, ShownOption> {
+  const shown: Record<string, ShownOption> = {};
   for (const key of runKeys()) {
-    told[key] = { value: toldValue(key, config[key]), origin: origins[key] };
+    shown[key] = { value: shownValue(key, config[key]), origin: origins[key] };
   }
-  return told;
+  return shown;
 }
 
 function runKeys(): ConfigKey[] {
   return configKeys.filter((key) => rowOf(key).commands.includes('run') && key !== 'once');
 }
 
-function toldValue(key: ConfigKey, value: OptionValue): string {
+function shownValue(key: ConfigKey, value: OptionValue): string {
   if (key === 'adminAddress' && value === undefined) return 'off';
   // A proxy's password must not end in a terminal's scroll-back or a ticket.
   return optionText(rowOf(key), value).replace(/^(https?:\/\/)[^/@]*@/, '$1***@');
@@ -99,9 +99,9 @@ function styled(style: 'bold' | 'red' | 'yellow' | 'green', text: string): strin
 
 function optionLines(loaded: LoadedConfig): string[] {
   const lines = ['Options:'];
-  const told = Object.entries(optionsTold(loaded)) as [ConfigKey, ToldOption][];
-  const width = Math.max(...told.map(([key]) => flagOf(key).length));
-  for (const [key, { value, origin }] of told) {
+  const shown = Object.entries(shownOptions(loaded)) as [ConfigKey, ShownOption][];
+  const width = Math.max(...shown.map(([key]) => flagOf(key).length));
+  for (const [key, { value, origin }] of shown) {
     const from = origin === 'default' ? '' : `  (${origin})`;
     lines.push(printable(`  ${flagOf(key).padEnd(width)}  ${value}${from}`));
   }

@@ -138,8 +138,8 @@ function judgeAnswer(config: Config, answer: DryRunAnswer): Finding {
     code === 'SHIP_REJECTED'
       ? 'Check --endpoint and --project: this is not an answer that Cloud Logging gives to a right request.'
       : errorTable[code].advice;
-  const said = apiText(text) ?? problem.text;
-  return fail(name, `${code}: ${config.endpoint} answered ${status}: ${said}`, advice);
+  const reason = apiText(text) ?? problem.text;
+  return fail(name, `${code}: ${config.endpoint} answered ${status}: ${reason}`, advice);
 }
 
 /** The message of Google's JSON error, or the beginning of whatever came, if anything did. */

@@ -27,6 +27,7 @@ import { accountLines } from '../emulator/kubelet/log-account.ts';
 import { isExactlyOnce, verifyShipped } from '../emulator/verify/verify-shipped.ts';
 import { hasCode } from '../errors.ts';
 import { pause } from '../until-aborted.ts';
+import { bytesText } from '../number-text.ts';
 
 const linesPerSecond = 300;
 const reportEveryMs = 5_000;
@@ -224,7 +225,7 @@ function reportLine(
     `${now.lines.toLocaleString('en')} lines shipped`,
     `behind ${now.behindSeconds.toFixed(1)} s`,
     `CPU ${cpu}`,
-    `RSS ${(now.rssBytes / 1e6).toFixed(0)} MB`,
+    `RSS ${bytesText(now.rssBytes)}`,
   ].join(' │ ');
 }
 

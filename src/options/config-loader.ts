@@ -7,6 +7,7 @@ import { AgentError } from '../errors.ts';
 import { ConfigProblems } from './config-problems.ts';
 import { nearest } from './nearest.ts';
 import { type OptionValue, parseOptionValue, valueText } from './option-value.ts';
+import { isObject } from '../json-value.ts';
 import { parseRedaction } from '../record-rule.ts';
 import type { Rule } from '../rules/rule.ts';
 
@@ -158,17 +159,13 @@ function keyNamed(name: string, file: string): ConfigKey {
   throw new AgentError('CONFIG_INVALID', `${file} has the unknown key ${name}; ${hint}`);
 }
 
-async function parseYaml(file: string): Promise<Record<string, unknown>> {
+async function parseYaml(file: string): Promise<Readonly<Record<string, unknown>>> {
   const root = (await readYaml(file)) ?? {};
-  if (isMap(root)) return root;
+  if (isObject(root)) return root;
   throw new AgentError('CONFIG_INVALID', `${file} must hold \`key: value\` lines`);
 }
 
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The value that the file is, which holds itself nowhere. */
+/** The value of the file, which must not contain itself. */
 async function readYaml(file: string): Promise<unknown> {
   let root: unknown;
   try {
@@ -242,7 +239,7 @@ async function rulesWithoutPods(
 /** The list that a file is, or holds under `rules`. */
 async function readRuleFile(file: string, where: string): Promise<unknown> {
   const root = await readYaml(file);
-  const rules = isMap(root) ? root['rules'] : root;
+  const rules = isObject(root) ? root['rules'] : root;
   if (Array.isArray(rules)) return rules;
   throw new AgentError('CONFIG_INVALID', `${where} names ${file}, which has no list of \`rules\``);
 }

@@ -9,7 +9,7 @@ import { limits } from '../config.ts';
 import { configKeys, flagOf, rowOf } from './config-loader.ts';
 import { AgentError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { toldValue } from './option-value.ts';
+import { shownValue } from './option-value.ts';
 import type { Config, ConfigKey } from './options.ts';
 
 export type ReloadParts = {
@@ -111,7 +111,7 @@ export class ConfigReloader {
     this.#config = config;
     apply(config);
     const texts = applied
-      .map((key) => `${flagOf(key)} ${toldValue(rowOf(key), config[key])}`)
+      .map((key) => `${flagOf(key)} ${shownValue(rowOf(key), config[key])}`)
       .join(', ');
     log.info(undefined, `the new configuration holds: ${texts}`);
   }

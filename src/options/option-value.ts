@@ -70,7 +70,7 @@ export function allowedText(row: OptionRow): string {
 }
 
 /** The value of an option as a user would write it; of rules, how many there are. */
-export function toldValue(row: OptionRow, value: OptionValue): string {
+export function shownValue(row: OptionRow, value: OptionValue): string {
   if (row.kind !== 'rules' || typeof value !== 'string') return valueText(value);
   const { length } = JSON.parse(value) as readonly unknown[];
   return `${length} ${length === 1 ? 'rule' : 'rules'}`;

@@ -5,6 +5,7 @@
 
 import { limits } from '../config.ts';
 import { nearest } from '../options/nearest.ts';
+import { isObject } from '../json-value.ts';
 
 /** `rules[1].severity.map`, and the problem there: `is "pinoo"; allowed is …`. */
 export type RuleProblem = { readonly path: string; readonly text: string };
@@ -32,7 +33,7 @@ export class WrittenValue {
   }
 
   get isObject(): boolean {
-    return typeof this.value === 'object' && this.value !== null && !Array.isArray(this.value);
+    return isObject(this.value);
   }
 
   note(text: string): void {

@@ -141,11 +141,11 @@ function failureOf(
   error: ApiError | undefined,
   { effect, nowMs }: { readonly effect: Kept; readonly nowMs: number },
 ): Failure {
-  const said = error === undefined ? describeForeign(text) : error.message.slice(0, textMax);
+  const reason = error === undefined ? describeForeign(text) : error.message.slice(0, textMax);
   return {
     kind: 'failed',
     code: effect.code,
-    text: `entries:write answered ${status}: ${said}`,
+    text: `entries:write answered ${status}: ${reason}`,
     pace: effect.pace,
     retryAfterMs: retryAfterMs(retryAfter, nowMs),
     renew: effect.renew,
