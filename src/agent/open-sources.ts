@@ -17,6 +17,7 @@ import type { Config } from '../options/options.ts';
 import { nothingToRead } from '../status/run-lines.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import { isRotationOf } from '../tail/file-name.ts';
+import type { ContainerNames } from '../tail/container-names.ts';
 import type { JournalRules } from '../tail/journal/journal-logs.ts';
 import type { JournalSource } from '../tail/journal/journal-source.ts';
 import { nodeFileTemplate, withJournal } from '../tail/node-file-rule.ts';
@@ -54,7 +55,7 @@ export async function openPods(agent: Agent, control: Control): Promise<PodMetad
 
 /** Reads the journal, where that is asked for; loads nothing otherwise. */
 export async function openNodeLogs(
-  { config, nodeIdentity, pipeline, store }: Agent,
+  { config, fleet, nodeIdentity, pipeline, store }: Agent,
   { log }: Control,
 ): Promise<JournalSource | undefined> {
   if (config.nodeLogs === 'off') return undefined;
@@ -72,6 +73,8 @@ export async function openNodeLogs(
       store,
       rules: journalRules(config, nodeIdentity),
       isPaced: !config.once,
+      lost: (entries) =>
+        fleet.losses.note('deleted', journalNames(nodeIdentity), { bytes: 0, entries }),
       report: (code, text) => log.warn(code, text),
     },
   );
@@ -82,8 +85,8 @@ export async function openNodeLogs(
 /** The rules for `_node/NODE/journal`, and for each of its logs by either name. */
 export function journalRules(config: Config, identity: NodeIdentity): JournalRules {
   const rules = new ReadingRules(config);
-  const group = 'journal';
-  const names = { namespace: nodeNamespace, pod: identity.node, container: group };
+  const names = journalNames(identity);
+  const { container: group } = names;
   return {
     whole: rules.of(names, () => undefined),
     ofLog: (logName) => {
@@ -92,6 +95,11 @@ export function journalRules(config: Config, identity: NodeIdentity): JournalRul
       return { rule, template: shapeTemplate(base, identity.project, rule.template) };
     },
   };
+}
+
+/** The name of the journal as a whole. */
+function journalNames({ node }: NodeIdentity): ContainerNames {
+  return { namespace: nodeNamespace, pod: node, container: 'journal' };
 }
 
 /** Gives the fleet the logs that it finds, from now on until `close`. */

@@ -1,12 +1,13 @@
 // The node's journal, written by systemd's own writer, arrives as GKE's agent would have sent it:
 // each entry once, whatever happens to the agent or the files.
 
-import { renameSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { createRandom } from '../../src/emulator/kubelet/log-lines.ts';
 import { runOnce, startAgentProcess, until } from '../support/agent-process.ts';
+import { withAdmin } from '../support/agent-status.ts';
 import {
   hasSystemd,
   journalctl,
@@ -188,6 +189,27 @@ describe.skipIf(!hasSystemd)('node logs', () => {
     writer.write(kubeletEntries(5, 40));
     await expectMessages(lines(5, 40));
     await writer.close();
+    expect(await agent.stop()).toBe(0);
+  });
+
+  test('what a vacuum deletes unread is counted, and shown as any loss', async () => {
+    startNode();
+    const files = Array.from({ length: 18 }, (_, index) =>
+      journalPath(journalDir(), `system@${index}.journal`),
+    );
+    for (const [index, file] of files.entries()) writeJournal(file, kubeletEntries(5, index * 5));
+    const admin = await withAdmin();
+    // Nothing is read of it, and the sixteen oldest are held open.
+    const flags = ['--from=start', '--exclude=_node/*/journal', ...admin.flags];
+    const agent = startAgentProcess(agentOf(...flags));
+    await until('they are found', async () => (await admin.status())?.journal?.files === 18);
+    for (const file of files) rmSync(file);
+    await until('it is counted', async () => (await admin.status())?.journal?.lostEntries === 10);
+    const status = await admin.status();
+    expect(status?.journal?.behindEntries).toBe(80);
+    const lost = (status?.losses ?? []).map(({ container, entries }) => ({ container, entries }));
+    expect(lost).toEqual([{ container: 'journal', entries: 10 }]);
+    expect(agent.warnings().some((line) => line.includes('LINES_LOST'))).toBe(true);
     expect(await agent.stop()).toBe(0);
   });
 

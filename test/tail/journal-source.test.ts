@@ -36,6 +36,7 @@ let root: string;
 let checkpoints: Map<string, Checkpoint>;
 let reports: string[];
 let claimed: Set<string>;
+let lostEntries: number;
 let source: JournalSource;
 let nowMs = 0;
 
@@ -64,6 +65,7 @@ function restart(options: readonly string[] = []): void {
       },
       rules: journalRules(config, nodeIdentity),
       isPaced: true,
+      lost: (entries) => (lostEntries += entries),
       report: (code, text) => reports.push(`${code} ${text}`),
     },
   );
@@ -108,6 +110,7 @@ beforeEach(() => {
   checkpoints = new Map();
   reports = [];
   claimed = new Set();
+  lostEntries = 0;
   restart();
   // The first start is over: what comes from now on is new.
   source.look(nowMs);
@@ -156,6 +159,7 @@ describe.skipIf(!hasSystemd)('the journal', () => {
     const read = readAll();
     expect(read).toEqual(lines(16 * 5));
     expect(source.status.lostEntries).toBe(4 * 5);
+    expect(lostEntries).toBe(4 * 5);
     expect(reports.some((text) => text.startsWith('LINES_LOST'))).toBe(true);
   });
 

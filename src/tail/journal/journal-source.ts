@@ -38,6 +38,8 @@ export type JournalSetup = {
   readonly rules: JournalRules;
   /** Whether rate limits apply. */
   readonly isPaced: boolean;
+  /** About so many entries were deleted before they were read. */
+  readonly lost: (entries: number) => void;
   readonly report: (code: 'JOURNAL_UNREADABLE' | 'LINES_LOST', text: string) => void;
 };
 
@@ -251,6 +253,7 @@ export class JournalSource implements NodePart {
     this.#counters.lostEntries += lost;
     this.#listing.drop(file);
     if (lost === 0) return;
+    this.#setup.lost(lost);
     const text = `${file.path}: up to ${lost} entries of the journal were deleted before they were read`;
     this.#setup.report('LINES_LOST', text);
   }
