@@ -1,8 +1,8 @@
-// `NAME=GLOB[:format]`: log files of the node itself, and the log that their lines go to.
+// `NAME=GLOB[:format]`: log files of the node itself, and the log for their lines.
 
 import { isAbsolute } from 'node:path';
 
-/** How the lines of a node file are written. */
+/** The format of the lines of a node file. */
 const nodeFileFormats = ['text', 'json', 'glog', 'syslog'] as const;
 type NodeFileFormat = (typeof nodeFileFormats)[number];
 
@@ -10,16 +10,16 @@ export type NodeFile = {
   /** Id of the log. */
   readonly logName: string;
   readonly format: NodeFileFormat;
-  /** Whose log it is; undefined: the node's. */
+  /** The pod that the log belongs to; undefined: the node. */
   readonly pod?: { readonly namespace: string; readonly pod: string };
 };
 
-/** In the place of a namespace, for globs of containers: no namespace begins like this. */
+/** Replaces the namespace in globs of containers: no namespace begins with `_`. */
 export const nodeNamespace = '_node';
 
 export const nodeFileText = `NAME=GLOB[:FORMAT], such as audit=/var/log/audit/audit.log:text; FORMAT is ${nodeFileFormats.join(', ')}`;
 
-/** Those that GKE's own agent ships. */
+/** The files that GKE's own agent ships. */
 export const systemNodeFiles: readonly string[] = [
   'startupscript=/var/log/startupscript.log:syslog',
   'policy-action=/var/log/network/policy_action.log:json',

@@ -1,6 +1,6 @@
 // The series of the journal's logs in /metrics.
 //
-// Invariant: as with containers, a metric has at most `containerSeriesMax` of them and one sum.
+// Invariant: as for containers, a metric has at most `containerSeriesMax` series and one sum.
 
 import type { AgentStatus, JournalLogStatus } from './admin-source.ts';
 import { containerSeriesMax, restName, type Sample } from './container-series.ts';

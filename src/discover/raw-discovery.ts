@@ -1,8 +1,8 @@
 // Finds plain log files by glob for `--format raw`: the sidecar, whose container writes files and
 // not stdout. There are few files and no links: the scan alone finds them.
 //
-// Invariant: a rotation of a log that was found is never a log of its own, whatever the patterns
-// match and even while the live file is being replaced.
+// Invariant: a rotation of a known log is never treated as a log of its own, whatever the patterns
+// match, even while the live file is being replaced.
 
 import { globSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -18,7 +18,7 @@ export type RawDiscoveryOptions = {
   /** Names of the container; undefined: the files ship as the node's, with a path as label. */
   readonly name: ContainerName | undefined;
   readonly scanIntervalMs: number;
-  /** Whether one file name is that of a rotation of the log whose live file has the other. */
+  /** Whether the first file name is a rotation of the log whose live file has the second. */
   readonly isRotationOf: (fileName: string, liveName: string) => boolean;
   /** Whether an earlier run has read a log. */
   readonly isKnown: (log: ContainerLog) => boolean;
@@ -31,7 +31,7 @@ export function globBase(pattern: string): string {
   return parts.slice(0, wild === -1 ? -1 : wild).join('/') || '/';
 }
 
-/** Where the logs of containers may lie. */
+/** Roots of container logs. */
 export function logRootsOf(options: {
   readonly format: 'cri' | 'raw';
   readonly rawPath: readonly string[];
@@ -40,7 +40,7 @@ export function logRootsOf(options: {
   return options.format === 'raw' ? options.rawPath.map(globBase) : options.logRoot;
 }
 
-/** The first scan, with all its events, happens before this returns. */
+/** Completes the first scan, with all its events, before it returns. */
 export function startRawDiscovery(
   options: RawDiscoveryOptions,
   events: Pick<DiscoveryEvents, 'added' | 'removed'>,
@@ -67,7 +67,7 @@ export function startRawDiscovery(
   };
 }
 
-/** All logs there are, by the paths of their live files; `found`: those of the scan before. */
+/** All logs, by the paths of their live files; `found`: those of the previous scan. */
 function findLogs(
   options: RawDiscoveryOptions,
   found: ReadonlyMap<string, ContainerLog>,
@@ -104,12 +104,12 @@ function logOf(
     directory: dirname(real),
     fileName: basename(real),
     format: 'raw',
-    // Files of one container can begin with the same line: their paths tell them apart.
+    // Files of one container can begin with the same line: their paths distinguish them.
     name: name === undefined ? undefined : { ...name, podUid: `path:${real}` },
   };
 }
 
-/** Where the file lies; undefined when it is none, or gone since it was listed, or unreadable. */
+/** The real path; undefined if it is not a file, has been deleted, or is unreadable. */
 function realFile(path: string): string | undefined {
   try {
     return statSync(path).isFile() ? realpathSync(path) : undefined;
@@ -119,7 +119,7 @@ function realFile(path: string): string | undefined {
   }
 }
 
-/** What may be the name of the live file of which `fileName` is a rotation. */
+/** Possible names of the live file of which `fileName` is a rotation. */
 function liveNamesOf(fileName: string): string[] {
   return [...fileName.matchAll(/[-._]/g)].map(({ index }) => fileName.slice(0, index));
 }

@@ -2,8 +2,8 @@
 // thread).
 //
 // A task is a pure function of file descriptors, offsets and templates. It fills one slot of the
-// shared memory with one request body, and says how far it came in each file. It keeps no state:
-// what it did not consume is read again by a later task.
+// shared memory with one request body, and reports its progress in each file. It keeps no state:
+// a later task reads what it did not consume.
 
 import type { EntryTemplate } from './entries/entry-template.ts';
 
@@ -41,8 +41,8 @@ export type Segment = {
   readonly positionHash?: number | undefined;
   /**
    * With `--format raw`: the times, RFC 3339, of lines that were read before and may have been
-   * sent. Each is that of the lines that start before its `end`, and not before that of the one
-   * before it.
+   * sent. Each applies to the lines that start before its `end`, at or after the previous
+   * `end`.
    */
   readonly lineTimes?: readonly { readonly end: number; readonly time: string }[];
 };
@@ -50,14 +50,14 @@ export type Segment = {
 /** How the lines of a file are written. */
 export type LineFormat = 'cri' | 'docker' | 'raw';
 
-/** Records of one container that a rule could not treat, and that it left out. */
+/** Misses and drops of one rule in one container. */
 export type RuleCount = {
   readonly name: string;
   readonly misses: number;
   readonly dropped: number;
 };
 
-/** What is done to the records of a container before they are shipped. */
+/** Changes to the records of a container before they are shipped. */
 export type RecordRule = {
   /** Regular expressions (RE2): what they match is replaced. */
   readonly redact: readonly string[];
@@ -66,7 +66,7 @@ export type RecordRule = {
    * undefined: all are.
    */
   readonly shares: readonly number[] | undefined;
-  /** JSON of the rules that look into the records. */
+  /** JSON of the rules that inspect records. */
   readonly steps?: string;
   /** RE2 by stream: a record begins at each line that matches. */
   readonly firstLine?: { readonly stdout?: string; readonly stderr?: string };
@@ -78,11 +78,11 @@ export type RecordRule = {
  */
 export type Source = EntryTemplate & {
   readonly segments: readonly Segment[];
-  /** The container's log is over after the last segment: whatever dangles is flushed. */
+  /** The container's log ends with the last segment: unfinished records are flushed. */
   readonly ended: boolean;
   /**
-   * The record at the first segment's start has waited too long for its end: flush that one record
-   * as it is.
+   * The record at the first segment's start has waited too long for its end: flush that record
+   * unfinished.
    */
   readonly flushFirst: boolean;
   readonly format: LineFormat;
@@ -91,13 +91,13 @@ export type Source = EntryTemplate & {
   readonly recordRule?: RecordRule;
 };
 
-/** What holds for the entries of one log of the journal, such as `kubelet`. */
+/** Settings for the entries of one log of the journal, such as `kubelet`. */
 export type JournalLog = {
-  /** They are passed over. */
+  /** They are skipped. */
   readonly isExcluded: boolean;
   readonly template: EntryTemplate;
   readonly recordRule?: RecordRule | undefined;
-  /** Of its entries in one body; undefined: as many as there is room for. */
+  /** Maximum bytes of its entries in one body; undefined: as much as there is room for. */
   readonly bytesMax?: number | undefined;
 };
 
@@ -106,30 +106,30 @@ export type JournalSegment = {
   readonly fd: number;
   /** Entries up to this one were handled before; 0: from the first on. */
   readonly afterSeqnum: number;
-  /** Where the last task has ended: an offset, and how many entries there are before it. */
+  /** Where the previous task ended: an offset, and the number of entries before it. */
   readonly hint?: { readonly offset: number; readonly entriesBefore: number } | undefined;
-  /** At most so many are looked at. */
+  /** Maximum number of entries to inspect. */
   readonly entriesMax: number;
-  /** Little is left: reading it in large blocks would cost more than it. */
+  /** Little is left, so large reads would cost more than they save. */
   readonly isFew: boolean;
   /**
-   * The last entries that were read of other files: where the file holds a copy of one, made when
-   * journald moved from /run to /var, what comes before it was read.
+   * The last entries read in other files. If this file holds a copy of one, made when journald
+   * moved from /run to /var, everything up to the copy has been read.
    */
   readonly twins: readonly { readonly hash: number; readonly realtimeMicros: number }[];
   /** Globs of the units that are shipped, each to the log of its name. */
   readonly units: readonly string[];
-  /** Whether all else is shipped, to the log `node-journal`. */
+  /** Whether all other units are shipped, to the log `node-journal`. */
   readonly takesOthers: boolean;
   /** Whether the severity follows from PRIORITY. */
   readonly readsPriority: boolean;
-  /** By name. The task ends at an entry of a log that is not among them. */
+  /** By name. The task ends at an entry of any other log. */
   readonly logs: ReadonlyMap<string, JournalLog>;
-  /** Whose logs the body is for; the task ends at an entry for another. undefined: the node's. */
+  /** The project of the body; the task ends at an entry for another. undefined: the node's. */
   readonly project: string | undefined;
 };
 
-/** What was read of one log of the journal. */
+/** Counts for one log of the journal. */
 export type JournalLogResult = {
   readonly name: string;
   /** Shipped or not. */
@@ -139,11 +139,11 @@ export type JournalLogResult = {
   readonly bytes: number;
 };
 
-/** What became of a journal segment. */
+/** The result of a journal segment. */
 export type JournalResult = Pick<SourceResult, 'lines' | 'entries' | 'severities' | 'readError'> & {
   readonly redacted: number;
   readonly sampledOut: number;
-  /** What rules could not treat or left out. */
+  /** Misses and drops of rules. */
   readonly rules: readonly RuleCount[];
   readonly logs: readonly JournalLogResult[];
   /** The log of the entry at which the task ended because it is not in `logs`, or in `project`. */
@@ -153,15 +153,15 @@ export type JournalResult = Pick<SourceResult, 'lines' | 'entries' | 'severities
   readonly lastHash: number;
   readonly lastRealtimeMicros: number;
   readonly hint: JournalSegment['hint'];
-  /** Nothing is left of the entries that the file had. */
+  /** All entries that the file had are handled. */
   readonly isAtEnd: boolean;
   /** Entries that the file had. */
   readonly entryCount: number;
   /** Of the entries in the body. */
   readonly bytes: number;
-  /** Entries that could not be read and were passed over. */
+  /** Unreadable entries that were skipped. */
   readonly corruptEntries: number;
-  /** Entries at the end that could not be read; they may be under way. */
+  /** Unreadable entries at the end, which may be incomplete. */
   readonly corruptTail: number;
   /** Fields that were left out or cut. */
   readonly incompleteFields: number;
@@ -194,7 +194,7 @@ export type DrainTask = {
   readonly readAtMs: number;
 };
 
-/** What became of one source. Byte counts are of the file, not of the body. */
+/** The result of one source. Byte counts are of the file, not of the body. */
 export type SourceResult = {
   /**
    * Per segment: one past the last byte whose record is in the body; equals `start` if none.
@@ -202,7 +202,7 @@ export type SourceResult = {
   readonly consumed: readonly number[];
   /** Per segment: the hash of the bytes before `consumed`, undefined where nothing was consumed. */
   readonly positionHashes?: readonly (number | undefined)[];
-  /** Index of the segment whose bytes before its start are others than they were. */
+  /** Index of the segment whose bytes before its start have changed. */
   readonly replaced?: number | undefined;
   readonly lines: number;
   readonly entries: number;
@@ -210,19 +210,19 @@ export type SourceResult = {
   readonly severities: readonly number[] | undefined;
   /** Lines that the kernel alone encoded. */
   readonly fastLines: number;
-  /** Lines that are no valid line of their format and were shipped as text. */
+  /** Lines that are invalid in their format and were shipped as text. */
   readonly malformedLines: number;
   /** Entries in which something was replaced; absent when there are none. */
   readonly redacted?: number;
   /** Records that the rule left out; absent when there are none. */
   readonly sampledOut?: number;
-  /** What rules could not treat or left out; absent when there is nothing. */
+  /** Misses and drops of rules; absent when there are none. */
   readonly rules?: readonly RuleCount[];
   /** Zeros where a line should have begun; absent when there are none. */
   readonly holeBytes?: number;
   /** A read failed with this errno code; what was read before it counts. */
   readonly readError: string | undefined;
-  /** Bytes are left in the segments that only wait for room in the body. */
+  /** The segments have more bytes that only wait for room in the body. */
   readonly more: boolean;
 };
 

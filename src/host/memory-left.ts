@@ -1,12 +1,12 @@
-// How much memory the cgroup has left for one process more.
+// How much memory the cgroup has left for another process.
 
 import { join } from 'node:path';
 
 import { cgroupDirs, linuxCgroup, memoryBytesOf, readText, type CgroupPaths } from './cgroup.ts';
 
 /**
- * Bytes below the nearest limit; cached pages of files that nobody uses count as free, as the
- * kernel takes them back first. undefined: not limited, or not to be seen.
+ * Bytes below the nearest limit; inactive page cache counts as free, because the
+ * kernel reclaims it first. undefined: not limited, or not visible.
  */
 export function memoryLeft(paths: CgroupPaths = linuxCgroup): number | undefined {
   const left = cgroupDirs(paths, 'memory').map(leftIn);

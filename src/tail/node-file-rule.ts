@@ -1,5 +1,5 @@
-// What holds for the log files of the node itself, beside the rules of the user: where their
-// entries go, and how their lines are taken apart.
+// The built-in rules for the node's own log files: where their entries go, and how their lines are
+// parsed.
 
 import type { NodeIdentity } from '../host/node-identity.ts';
 import {
@@ -21,7 +21,7 @@ const syslogHead = regex(
   '^(?:<(?P<pri>[0-9]{1,3})>)?[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} (?P<host>[^ ]+) ' +
     '(?P<ident>[^ :\\[]+)(?:\\[(?P<pid>[0-9]+)\\])?: ?(?P<message>(?s:.*))$',
 );
-/** A line without such a head is a text. */
+/** A line without such a header is text. */
 const wholeLine = regex('^(?P<message>(?s:.*))$');
 
 const stepsOf: Partial<Record<string, NamedSteps>> = {
@@ -32,10 +32,10 @@ const stepsOf: Partial<Record<string, NamedSteps>> = {
   },
 };
 
-/** A line without such a head belongs to the one before. */
+/** A line without such a header belongs to the previous one. */
 const glogHead = '^[IWEF][0-9]{4} [0-9:.]{8,15} ';
 
-/** The user's rules come after what the format asks for. */
+/** The rules of the format come before the user's. */
 export function withNodeFile(rule: ReadingRule, file: NodeFile | undefined): ReadingRule {
   const own = file && (stepsOf[file.logName] ?? stepsOf[file.format]);
   const isGlog = file?.format === 'glog';
@@ -50,7 +50,7 @@ export function withNodeFile(rule: ReadingRule, file: NodeFile | undefined): Rea
   };
 }
 
-/** In the journal the text of a record is its MESSAGE: `parse` without a field means that. */
+/** The text of a journal entry is its MESSAGE: `parse` without a field parses that. */
 export function withJournal(rule: ReadingRule): ReadingRule {
   const { records } = rule;
   if (records?.steps === undefined) return rule;
@@ -79,7 +79,7 @@ export function nodeFileTemplate(
   return { resource, logName: { stdout: member, stderr: member }, labels: '' };
 }
 
-/** All that are to be read: those of the system, and the user's. */
+/** All files to read: those of the system, and the user's. */
 export function nodeFilesOf(options: {
   readonly nodeLogs: 'off' | 'auto';
   readonly nodeFile: readonly string[];

@@ -71,7 +71,7 @@ export class JournalLogs {
     this.#resource = resource;
   }
 
-  /** Whose logs the next body is for; undefined: the node's. */
+  /** The project of the next body; undefined: the node's. */
   get project(): string | undefined {
     return this.#project;
   }
