@@ -14,6 +14,7 @@ import { plainShapeOf } from '../../src/emulator/write/plain-shape.ts';
 import { violationsOf } from '../../src/emulator/protocol/schema-violation.ts';
 import { canonicalEntry } from '../../src/emulator/store/stored-entry.ts';
 import { randomNumbers } from '../../src/emulator/random-numbers.ts';
+import { seedOfRun } from '../support/seed.ts';
 
 type PackedField = { type: string; id: number; rule?: string; keyType?: string };
 type Packed = {
@@ -155,7 +156,7 @@ function isAcceptedByProtobuf(entry: JsonObject): boolean {
 }
 
 describe('random entries', () => {
-  const seed = Date.now() % 1_000_000;
+  const seed = seedOfRun();
   const random = randomNumbers(seed);
   const pick = <Value>(values: readonly Value[]) =>
     values[Math.floor(random() * values.length)] as Value;

@@ -15,6 +15,7 @@ import { MemoryStore } from '../../src/emulator/store/memory-store.ts';
 import { SqliteStore } from '../../src/emulator/store/sqlite-store.ts';
 import { verifyShipped } from '../../src/emulator/verify/verify-shipped.ts';
 import { openEmulator } from './emulator-fixture.ts';
+import { seedOfRun } from '../support/seed.ts';
 
 function freshFile(): string {
   const folder = mkdtempSync(join(tmpdir(), 'tailship-emulator-'));
@@ -55,7 +56,7 @@ function compareKeys(left: EntryKey, right: EntryKey): number {
 
 describe.each(stores)('%s', (_name, open) => {
   it('keeps the first of each identity and pages in order, as a plain list does', () => {
-    const seed = Date.now() % 1_000_000;
+    const seed = seedOfRun();
     let state = seed;
     const random = (below: number) => {
       state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;

@@ -6,8 +6,9 @@ import { expect, test } from 'vitest';
 import { drainHere, openFiles, plainSource } from './drain-bench.ts';
 import { seededRandom } from './line-generator.ts';
 import type { Random } from './line-generator.ts';
+import { seedOfRun } from '../support/seed.ts';
 
-const seed = Number(process.env['TAILSHIP_SEED'] ?? Date.now() % 1_000_000);
+const seed = seedOfRun();
 const streams = ['stdout', 'stderr'] as const;
 
 type ReadEntry = { readonly textPayload: string; readonly logName: string };

@@ -18,8 +18,9 @@ import { modelDrain } from './drain-model.ts';
 import type { ModelFormat } from './drain-model.ts';
 import { generateDockerLog, generateLog, seededRandom } from './line-generator.ts';
 import type { Random } from './line-generator.ts';
+import { seedOfRun } from '../support/seed.ts';
 
-const seed = Number(process.env['TAILSHIP_SEED'] ?? Date.now() % 1_000_000);
+const seed = seedOfRun();
 
 /** Cuts a log into files at random lines; all but the last end with a newline. */
 function cutToFiles(random: Random, bytes: Buffer): Buffer[] {

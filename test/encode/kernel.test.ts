@@ -7,8 +7,9 @@ import { describe, expect, test } from 'vitest';
 
 import { countSeverities, drainBoth, drainHere, openFiles, plainSource } from './drain-bench.ts';
 import { generateLog, seededRandom } from './line-generator.ts';
+import { seedOfRun } from '../support/seed.ts';
 
-const seed = Number(process.env['TAILSHIP_SEED'] ?? Date.now() % 1_000_000);
+const seed = seedOfRun();
 const cases = path.join(import.meta.dirname, 'fuzz-cases');
 
 function expectSame(content: Buffer, readBytes?: number, joinStackTraces = false): void {
