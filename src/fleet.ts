@@ -25,7 +25,7 @@ import { keyOf, ownerOf } from './tail/container-key.ts';
 import { addWritten, type Written } from './tail/container-meter.ts';
 import { HeldBackNotices } from './tail/held-back-notices.ts';
 import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
-import { shownNames } from './tail/container-names.ts';
+import { namesInDirectory, shownNames } from './tail/container-names.ts';
 import { lossWords } from './tail/loss-event.ts';
 import { LossLedger } from './tail/loss-ledger.ts';
 import { nodeFilesOf, nodeFileTemplate, withNodeFile } from './tail/node-file-rule.ts';
@@ -113,16 +113,14 @@ export class Fleet {
 
   #enterLoss(loss: Loss): void {
     const { file, reason, bytes } = loss;
-    const { podUid, container } = file.owner;
     const directory = dirname(file.path);
-    const loser = [...this.#containers.values()].find(
-      ({ chain: { location } }) =>
-        location.directory === directory &&
-        location.podUid === podUid &&
-        location.container === container,
+    const wanted = { directory, ...file.owner };
+    const loser = [...this.#containers.values()].find(({ chain: { location } }) =>
+      (['directory', 'podUid', 'container'] as const).every((key) => location[key] === wanted[key]),
     );
     loser?.lose(bytes);
-    this.losses.enter(loss, loser?.template, loser && shownNames(loser.containerLog));
+    const names = loser ? shownNames(loser.containerLog) : namesInDirectory(directory);
+    this.losses.enter(loss, loser?.template, names);
     this.#log.error('LINES_LOST', `${file.path}: ${bytes} bytes: ${lossWords[reason]}`);
   }
 

@@ -94,6 +94,14 @@ export type ContainerLossStatus = {
   readonly bytesByReason?: Readonly<Record<string, number>>;
 };
 
+/** Refused entries of a container that are not among the dead letters either. */
+export type ContainerDroppedStatus = {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+  readonly entriesByReason: Readonly<Record<string, number>>;
+};
+
 /** Something that is not in Cloud Logging, and will not be by itself. */
 export type LossEventStatus = {
   /** RFC 3339, of the first and, where it went on, of the last of it. */
@@ -216,6 +224,8 @@ export type AgentStatus = {
   readonly deadLetteredByReason: Readonly<Record<string, number>>;
   /** Entries that are neither in Cloud Logging nor among the dead letters. */
   readonly droppedByReason: Readonly<Record<string, number>>;
+  /** Of these, those whose container is known. */
+  readonly droppedByContainer?: readonly ContainerDroppedStatus[];
   /** Bytes of files that could no longer be read. */
   readonly lostBytesByReason: Readonly<Record<string, number>>;
   /** Containers that have lost bytes, also those that are gone by now. */

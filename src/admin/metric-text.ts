@@ -159,6 +159,17 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     read: ({ workloads }) =>
       topBy(workloads, ({ refusedEntries = 0 }) => refusedEntries).filter(({ value }) => value > 0),
   },
+  tailship_container_dropped_total: {
+    type: 'counter',
+    help: 'Entries of tailship_dropped_total by container, of those whose container is known.',
+    read: ({ droppedByContainer = [] }) =>
+      droppedByContainer.slice(0, containerSeriesMax).flatMap(({ entriesByReason, ...names }) =>
+        Object.entries(entriesByReason).map(([reason, value]) => ({
+          labels: { ...names, reason },
+          value,
+        })),
+      ),
+  },
   tailship_over_limit: {
     type: 'gauge',
     help: 'Log files and links of a pod that are not read, because there are too many of them.',

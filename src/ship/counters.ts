@@ -3,6 +3,7 @@
 
 import type { ErrorCode } from '../errors.ts';
 import type { RefusalReason } from './answer.ts';
+import type { GivenUpEntries } from './given-up-entries.ts';
 
 /** Totals since the start. Times are epoch milliseconds. */
 export type ShipCounters = {
@@ -20,6 +21,8 @@ export type ShipCounters = {
   deadLettersUnwritten: number;
   /** Old dead letters that made room for new ones. */
   deadLettersDropped: number;
+  /** The last two by container. */
+  readonly givenUp: GivenUpEntries;
   /** Requests under way. */
   inFlight: number;
   lastSuccessMs: number | undefined;
@@ -42,6 +45,7 @@ export function createCounters(): ShipCounters {
     deadLetteredByReason: {},
     deadLettersUnwritten: 0,
     deadLettersDropped: 0,
+    givenUp: { dead_letter_unwritten: new Map(), dead_letter_evicted: new Map() },
     inFlight: 0,
     lastSuccessMs: undefined,
     consecutiveFailures: 0,

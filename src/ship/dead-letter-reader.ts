@@ -166,6 +166,22 @@ export function newestLetters(stateDir: string, countMax: number, tailBytes: num
   return letters.slice(0, countMax);
 }
 
+/** `namespace/pod/container` of a letter that is to be written; '' when nothing says it. */
+export function containerOfLetter({
+  entry,
+  defaults = '{}',
+}: {
+  readonly entry: Uint8Array;
+  readonly defaults?: string;
+}): string {
+  try {
+    const own = JSON.parse(Buffer.from(entry).toString('utf8')) as LetterDefaults;
+    return containerOf(own.resource ?? (JSON.parse(defaults) as LetterDefaults).resource);
+  } catch {
+    return ''; // It is kept as it is, whatever it is.
+  }
+}
+
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

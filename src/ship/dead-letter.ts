@@ -9,6 +9,8 @@ import { join } from 'node:path';
 
 import { closeDescriptor } from '../descriptor.ts';
 import { hasCode } from '../errors.ts';
+import { containerOfLetter } from './dead-letter-reader.ts';
+import { addEntries, type EntriesByContainer, type GivenUpEntries } from './given-up-entries.ts';
 
 export type DeadLetter = {
   /** The API's words. */
@@ -26,6 +28,8 @@ export type DeadLetterOptions = {
   readonly bytesMax: number;
   /** Epoch milliseconds. */
   readonly now: () => number;
+  /** Where letters that are not kept are counted by container. */
+  readonly givenUp?: GivenUpEntries;
 };
 
 /** What became of some letters. */
@@ -49,6 +53,9 @@ export class DeadLetterFile {
   #bytes: number;
   /** A crash, or an append that failed half-way: the file may end within a line. */
   #torn: boolean;
+  /** Whose letters of this process are in the file, and in the one before it. */
+  #containers: EntriesByContainer = new Map();
+  #olderContainers: EntriesByContainer = new Map();
 
   constructor(options: DeadLetterOptions) {
     this.#options = options;
@@ -65,29 +72,34 @@ export class DeadLetterFile {
     const counts = { written: 0, unwritten: 0, dropped: 0, error: undefined as Error | undefined };
     const time = new Date(this.#options.now()).toISOString();
     let lines: Uint8Array[] = [];
-    let lineCount = 0;
+    let owners: string[] = [];
     let bytes = 0;
     const flush = (): void => {
+      let account = this.#options.givenUp?.dead_letter_unwritten;
       try {
         counts.dropped += this.#appendLines(Buffer.concat(lines));
-        counts.written += lineCount;
+        counts.written += owners.length;
+        account = this.#containers;
       } catch (error) {
-        counts.unwritten += lineCount;
+        counts.unwritten += owners.length;
         counts.error = error as Error;
       }
+      if (account !== undefined) for (const owner of owners) addEntries(account, owner, 1);
       lines = [];
-      lineCount = bytes = 0;
+      owners = [];
+      bytes = 0;
     };
-    for (const { reason, code, entry, defaults } of letters) {
+    for (const letter of letters) {
+      const { reason, code, entry, defaults } = letter;
       const head = JSON.stringify({ time, reason: reason.slice(0, reasonCharsMax), code });
       const inherited = defaults === undefined ? '' : `,"defaults":${defaults}`;
       const opening = Buffer.from(`${head.slice(0, -1)}${inherited},"entry":`);
       lines.push(opening, entry, Buffer.from('}\n'));
-      lineCount += 1;
+      owners.push(containerOfLetter(letter));
       bytes += opening.length + entry.length + 2;
       if (bytes >= appendBytes) flush();
     }
-    if (lineCount > 0) flush();
+    if (owners.length > 0) flush();
     return counts;
   }
 
@@ -97,6 +109,7 @@ export class DeadLetterFile {
     if (this.#bytes > 0 && this.#bytes + lines.length > this.#options.bytesMax) {
       dropped = countLines(`${this.#path}.1`);
       renameSync(this.#path, `${this.#path}.1`);
+      this.#evict(dropped);
       this.#bytes = 0;
       this.#torn = false;
     }
@@ -112,6 +125,22 @@ export class DeadLetterFile {
       this.#bytes = sizeOf(this.#path);
     }
     return dropped;
+  }
+
+  /** The file before this one is gone, with so many letters; a former process wrote the rest. */
+  #evict(dropped: number): void {
+    const evicted = this.#options.givenUp?.dead_letter_evicted;
+    if (evicted !== undefined) {
+      let left = dropped;
+      for (const [owner, count] of this.#olderContainers) {
+        const gone = Math.min(left, count); // The user may have cleared some.
+        if (gone > 0) addEntries(evicted, owner, gone);
+        left -= gone;
+      }
+      if (left > 0) addEntries(evicted, '', left);
+    }
+    this.#olderContainers = this.#containers;
+    this.#containers = new Map();
   }
 }
 

@@ -240,6 +240,7 @@ function createDeadLetters(
     stateDir: options.stateDir,
     bytesMax: limits.shipDeadLetterBytesMax,
     now: hooks.now ?? Date.now,
+    givenUp: counters.givenUp,
   });
   let reportedAtMs = -Infinity;
   let unreportedCount = 0;

@@ -19,7 +19,7 @@ import type { Pipeline } from '../pipeline.ts';
 import type { Shipper } from '../ship/shipper.ts';
 import type { Spooler } from '../tail/spooler.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
-import { createGivenUp } from './given-up.ts';
+import { createGivenUp, droppedByContainer } from './given-up.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import { letterStatus } from './letter-status.ts';
 import { severityNames } from '../log-severity.ts';
@@ -258,7 +258,13 @@ function statusOf(
 
 type ShipPart = Pick<
   AgentStatus,
-  'sentBytes' | 'requestsByCode' | 'retries' | 'deadLetteredByReason' | 'droppedByReason' | 'ship'
+  | 'sentBytes'
+  | 'requestsByCode'
+  | 'retries'
+  | 'deadLetteredByReason'
+  | 'droppedByReason'
+  | 'droppedByContainer'
+  | 'ship'
 >;
 
 function shipStatus({ shipper }: ShownAgent): ShipPart {
@@ -274,6 +280,7 @@ function shipStatus({ shipper }: ShownAgent): ShipPart {
       dead_letter_unwritten: counters.deadLettersUnwritten,
       dead_letter_evicted: counters.deadLettersDropped,
     },
+    droppedByContainer: droppedByContainer(counters),
     ship: {
       consecutiveFailures: counters.consecutiveFailures,
       failuresByProject: { ...counters.failuresByProject },

@@ -2,26 +2,44 @@
 
 import type { Log } from '../log.ts';
 import type { ShipCounters } from '../ship/counters.ts';
+import { givenUpCauses } from '../ship/given-up-entries.ts';
+import type { ContainerNames } from '../tail/container-names.ts';
 import { lossWords } from '../tail/loss-event.ts';
 import type { LossLedger } from '../tail/loss-ledger.ts';
 
-type GivenUp = Pick<ShipCounters, 'deadLettersUnwritten' | 'deadLettersDropped'>;
+type GivenUp = Pick<ShipCounters, 'givenUp'>;
 
 /** Returns what is to be called each few seconds. */
 export function createGivenUp(losses: LossLedger, log: Log): (counters: GivenUp) => void {
-  const seen = { dead_letter_unwritten: 0, dead_letter_evicted: 0 };
-  return ({ deadLettersUnwritten, deadLettersDropped }) => {
-    const now = {
-      dead_letter_unwritten: deadLettersUnwritten,
-      dead_letter_evicted: deadLettersDropped,
-    };
-    for (const cause of ['dead_letter_unwritten', 'dead_letter_evicted'] as const) {
-      const entries = now[cause] - seen[cause];
-      if (entries <= 0) continue;
-      seen[cause] = now[cause];
-      losses.note(cause, undefined, { bytes: 0, entries });
-      const noun = entries === 1 ? 'entry' : 'entries';
-      log.error('LINES_LOST', `${entries} ${noun}: ${lossWords[cause]}`);
+  const seen = { dead_letter_unwritten: new Map<string, number>(), dead_letter_evicted: new Map() };
+  return ({ givenUp }) => {
+    for (const cause of givenUpCauses) {
+      for (const [container, sum] of givenUp[cause]) {
+        const entries = sum - (seen[cause].get(container) ?? 0);
+        if (entries <= 0) continue;
+        seen[cause].set(container, sum);
+        losses.note(cause, namesOf(container), { bytes: 0, entries });
+        const noun = entries === 1 ? 'entry' : 'entries';
+        const whose = container === '' ? '' : ` of ${container}`;
+        log.error('LINES_LOST', `${entries} ${noun}${whose}: ${lossWords[cause]}`);
+      }
     }
   };
+}
+
+/** For `/metrics`: those whose container is known. */
+export function droppedByContainer({
+  givenUp,
+}: GivenUp): (ContainerNames & { readonly entriesByReason: Record<string, number> })[] {
+  return givenUpCauses.flatMap((cause) =>
+    Array.from(givenUp[cause], ([container, entries]) => {
+      const names = namesOf(container);
+      return names && { ...names, entriesByReason: { [cause]: entries } };
+    }).filter((each) => each !== undefined),
+  );
+}
+
+function namesOf(text: string): ContainerNames | undefined {
+  const [namespace = '', pod = '', container = ''] = text.split('/');
+  return text === '' ? undefined : { namespace, pod, container };
 }

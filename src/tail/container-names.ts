@@ -8,6 +8,14 @@ export type ContainerNames = {
   readonly group?: string;
 };
 
+/** Of the kubelet's `…/NAMESPACE_POD_UID/CONTAINER`; undefined for other directories. */
+export function namesInDirectory(directory: string): ContainerNames | undefined {
+  const [, namespace, pod, container] =
+    /\/([^/_]+)_([^/_]+)_[^/_]+\/([^/]+)$/.exec(directory) ?? [];
+  if (namespace === undefined || pod === undefined || container === undefined) return undefined;
+  return { namespace, pod, container };
+}
+
 /** What is shown of a log: a file that is no container's has only its path. */
 export function shownNames(log: {
   readonly name: ContainerNames | undefined;

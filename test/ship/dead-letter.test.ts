@@ -1,6 +1,6 @@
 // The dead-letter file: whole lines, bounded, and no reason to stop.
 
-import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { DeadLetterFile } from '../../src/ship/dead-letter.ts';
@@ -54,6 +54,28 @@ test('is rotated once, and counts what the rotation drops', () => {
   expect(dropped).toBeGreaterThan(0);
   expect(kept.length + dropped).toBe(written);
   for (const line of kept) JSON.parse(line);
+});
+
+test('letters that are not kept are counted by container', () => {
+  const stateDir = makeStateDir();
+  const givenUp = { dead_letter_unwritten: new Map(), dead_letter_evicted: new Map() };
+  const ofPod = (pod: string) => {
+    const labels = { namespace_name: 'shop', pod_name: pod, container_name: 'api' };
+    return { ...letter(pod, 300), defaults: JSON.stringify({ resource: { labels } }) };
+  };
+  const open = () => new DeadLetterFile({ stateDir, bytesMax: 1_200, now: () => 0, givenUp });
+  open().append([ofPod('before'), ofPod('before')]);
+  const file = open();
+  for (const pod of ['cart', 'web', 'cart', 'web', 'cart', 'web']) file.append([ofPod(pod)]);
+  // Whose letters a former process wrote is not remembered.
+  expect(Object.fromEntries(givenUp.dead_letter_evicted)).toEqual({
+    '': 2,
+    'shop/cart/api': 1,
+    'shop/web/api': 1,
+  });
+  rmSync(stateDir, { recursive: true });
+  file.append([ofPod('web'), { ...letter('x'), entry: Buffer.from('{') }]);
+  expect(Object.fromEntries(givenUp.dead_letter_unwritten)).toEqual({ 'shop/web/api': 1, '': 1 });
 });
 
 test('begins on a line of its own after a crash in mid-line', () => {
