@@ -268,7 +268,7 @@ describe('the shipper', () => {
     };
     const metadataHost = await openServer((request, response) => serve.metadata(request, response));
     const open = (): ReturnType<typeof openShipper> =>
-      openShipper(api.url, { caFile, metadataHost, limits: { shipTokenMs: 200 } });
+      openShipper(api.url, { caFile, metadataHost });
     return { valid, issuedTokens, serve, open, api };
   }
 

@@ -1,5 +1,5 @@
 // Opens a shipper with short times on a state directory of its own, and closes everything after the
-// test. Used by the tests of the ship stage.
+// test.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
