@@ -291,7 +291,7 @@ export class Chain {
     for (const [index, file] of cut.files.entries()) {
       file.drained(drained.consumed[index] ?? file.offset, drained.positionHashes?.[index]);
     }
-    if (drained.replaced !== undefined) cut.files[drained.replaced]?.noteReplaced();
+    if (drained.replaced !== undefined) cut.files[drained.replaced]?.noteReplaced(nowMs);
     const stop = cut.files.findIndex(
       (file, index) => file.offset < (cut.segments[index]?.end ?? 0),
     );

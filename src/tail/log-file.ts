@@ -148,7 +148,6 @@ export class LogFile {
     }
     this.#descriptor.adopt(fd);
     this.#inode.note(stats);
-    // While it was closed, its bytes may have been replaced.
     if (this.head === undefined) this.#size.set(stats.size);
     else this.#replaced ||= this.#bytesChanged();
     return true;
@@ -224,6 +223,7 @@ export class LogFile {
     this.#name = found.name;
     this.#path = found.path;
     this.#inode.take(found.#inode);
+    this.#replaced = found.#replaced;
     this.#size.set(found.size);
     if (found.name.compressed) this.#size.lift(this.offset);
     this.spool.setNeeded(found.name.compressed && this.size > this.offset);
@@ -254,10 +254,9 @@ export class LogFile {
    * What was appended after all had been read is compared by the task that reads it.
    */
   refresh(nowMs: number): 'same' | 'grown' | 'truncated' {
-    if ((this.ended && !this.#replaced) || this.name.compressed) return 'same';
+    if (this.ended || this.name.compressed) return 'same';
     const fd = this.fd;
     const stats = fd === undefined ? statSync(this.path, { throwIfNoEntry: false }) : fstatSync(fd);
-    // The listing tells what became of it.
     if (stats === undefined || !this.#inode.isOf(stats)) return 'same';
     const sameTime = stats.mtimeMs === this.#inode.changedMs;
     if (stats.size === this.size && sameTime && !this.#replaced) return 'same';
@@ -271,7 +270,7 @@ export class LogFile {
     this.life.noteGrowth(nowMs);
     if (this.#replaced || stats.size < this.size) return 'truncated';
     const isCompared = stats.size === this.size || this.unread > 0 || this.offset === 0;
-    // Rewritten at the same length between two looks: the time tells, then the bytes.
+    // Rewritten at the same length: the time tells, then the bytes.
     if (isCompared && this.#bytesChanged()) return 'truncated';
     this.#inode.noteChange(stats.mtimeMs);
     if (stats.size === this.size && this.unread === 0) return 'same'; // A hole may be filled.
@@ -291,8 +290,9 @@ export class LogFile {
   }
 
   /** A task found other bytes before its place than were read there. */
-  noteReplaced(): void {
+  noteReplaced(nowMs: number): void {
     this.#replaced = true;
+    this.life.revive(nowMs); // What it holds now is looked at.
   }
 
   /** False when what was read is another log's; what is behind its place may be compared by now. */

@@ -174,7 +174,7 @@ export class Positions {
 
   /** Whether it holds what was read of it; what is closed may have been truncated, too. */
   #isIntact(file: LogFile): boolean {
-    return this.#withOpen(file, () => file.verify()) ?? true;
+    return !file.replaced && (this.#withOpen(file, () => file.verify()) ?? true);
   }
 
   /** Asks an open file; undefined when it cannot be opened, which its own look reports. */
@@ -182,7 +182,7 @@ export class Positions {
     const isClosed = file.fd === undefined && !file.name.compressed;
     try {
       // A name that leads to another file says nothing of this one.
-      if (isClosed && !file.open()) return undefined;
+      if (isClosed && (file.replaced || !file.open())) return undefined;
     } catch (error) {
       if (!isSystemError(error) && !(error instanceof AgentError)) throw error;
       return undefined;
@@ -246,7 +246,9 @@ export class Positions {
     );
     if (isKnown) return false;
     return this.#files().some((other) => {
-      const isAlike = other.identity?.instance !== '' && mayBecome(other.head?.lineHash, head);
+      if (other.identity?.instance === '') return false;
+      // The other may be truncated and written again, unseen: its bytes tell.
+      const isAlike = isYoung || mayBecome(other.head?.lineHash, head);
       return isAlike && this.#withOpen(other, () => isCopyOf(file, other)) === true;
     });
   }
