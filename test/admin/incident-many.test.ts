@@ -1,7 +1,9 @@
 // A node of 300 containers in an outage: what is shown stays right, and costs next to nothing.
 
-import { expect, test } from 'vitest';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
 import { until } from '../support/agent-process.ts';
+import { overflows, saveScreenshot, shapes, useBrowser, whyNoBrowser } from '../support/browser.ts';
 import {
   bytesOnDisk,
   containerOf,
@@ -10,6 +12,7 @@ import {
   startIncident,
   statusOf,
   topOf,
+  topRows,
   workloadOf,
 } from '../support/incident.ts';
 import { useScratch } from '../support/scene.ts';
@@ -52,5 +55,62 @@ test('300 containers: the flood is first, all is counted, an answer takes below 
     for (let answer = 1; answer < answersMax; answer += 1) await get(incident, '/api/status');
     least = Math.min(least, (((await spent()) - before) / answersMax) * 1e6);
     return least < answerMicrosMax;
+  });
+});
+
+describe.skipIf(whyNoBrowser !== '')(`300 containers on the page${whyNoBrowser}`, () => {
+  const { open } = useBrowser();
+  const broken = 'pod-17';
+  const screenshots = path.join(import.meta.dirname, 'screenshots');
+
+  test('an outage, a flood, errors and poison are seen at a glance, and as in top', async () => {
+    const incident = await startIncident({
+      root: scratch.path,
+      pods,
+      prepare: (_, emulator) =>
+        emulator.setFaults({ mode: 'partial', pattern: 'a poisonous line' }),
+    });
+    const texts = Array.from({ length: 200 }, (_, at) => `ERROR: payment ${at} failed`);
+    const failing = texts.map((text) => `E0724 08:20:00.000001 1 pay.go:7] ${text}`);
+    for (const container of incident.kubelet.containers) container.writeNext(20);
+    containerOf(incident, broken).write(failing.map((text) => ({ text, isForeign: true })));
+    containerOf(incident, 'pod-5').write(['a poisonous line']);
+    await until('the poison is refused', async () => {
+      return (await workloadOf(incident, 'pod-5')).refusedEntries === 1;
+    });
+    await incident.emulator.setFaults({ mode: 'status', status: 429 });
+    containerOf(incident, flooder).writeNext(20_000);
+    await until('the flood is measured, and the outage met', async () => {
+      const { bytesPerSecond } = await workloadOf(incident, flooder);
+      const { ship } = await statusOf(incident);
+      return bytesPerSecond > 0 && ship.consecutiveFailures > 0;
+    });
+    const page = await open(`${incident.adminUrl}/`);
+    await page.waitForSelector('#rows tr[data-key]');
+    expect(await page.locator('#rows tr[data-key]').count()).toBe(pods.length);
+    const first = page.locator('#rows tr[data-key]').first();
+    expect(await first.getAttribute('data-key')).toBe(`shop/${flooder}/api`);
+    expect((await topRows(incident))[0]).toContain(flooder);
+    expect(await page.textContent('#busiest strong')).toBe(flooder);
+    expect(await page.textContent('#alarm')).toContain('SHIP_THROTTLED');
+    expect(await page.textContent('#lost strong')).toBe('1 dead letter');
+    const rowOf = (pod: string) => page.locator(`tr[data-key="shop/${pod}/api"]`);
+    expect(await rowOf('pod-5').innerText()).toContain('1 refused');
+    const { errorShares } = await workloadOf(incident, broken);
+    expect(errorShares[1]).toBeGreaterThan(0.5);
+    expect(await rowOf(broken).innerText()).toContain(`${Math.round(errorShares[1]! * 100)} %`);
+    expect(await overflows(page)).toBe(false);
+    await saveScreenshot(page, { directory: screenshots, name: 'many-wide' });
+    await page.setViewportSize(shapes.phone);
+    expect(await overflows(page)).toBe(false);
+    // With its losses a row has a cell more, and all are in one line below the name.
+    const cells = await rowOf('pod-5').locator('td:visible').all();
+    const boxes = await Promise.all(cells.slice(1).map((cell) => cell.boundingBox()));
+    expect(boxes).toHaveLength(5);
+    expect(new Set(boxes.map((box) => box?.y)).size).toBe(1);
+    const heads = await page.locator('#rows').locator('xpath=..').locator('th:visible').all();
+    const lefts = await Promise.all(heads.slice(1).map((head) => head.boundingBox()));
+    expect(lefts.map((box) => box?.x)).toEqual(boxes.map((box) => box?.x));
+    await saveScreenshot(page, { directory: screenshots, name: 'many-phone' });
   });
 });
