@@ -319,6 +319,7 @@ export class Chain {
   /** A task read bytes of another log: none of it counts, and the next look finds out which. */
   discardDrain(): void {
     this.#draining = false;
+    this.#flushedAtMs = undefined; // Nor what was flushed, of any container in its plan.
   }
 
   /** Notes the answer for a range of one of its files; returns by how many bytes it advanced. */

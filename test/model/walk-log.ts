@@ -115,8 +115,12 @@ export function write(scene: Scene, log: Log, to = log.live, lines = log.lines):
   fs.appendFileSync(to, text);
 }
 
-/** A last line without its newline. */
+/**
+ * A last line without its newline; not as the first one, which does not tell what the file is until
+ * it ends.
+ */
 export function writeOpen(scene: Scene, log: Log): void {
+  if (!fs.readFileSync(log.live).includes('\n')) write(scene, log);
   const newline = log.isOpen ? '\n' : '';
   fs.appendFileSync(log.live, newline + nextLine(scene, log).slice(0, -1));
   log.lines.push(log.count);

@@ -133,3 +133,19 @@ test('a log that had no time yet is known by its first one after a restart', () 
   expect(again.slice(0, 22)).toBe(byTime.slice(0, 22));
   chain.close();
 });
+
+test('a flush is due again when its task is discarded, for another log in its plan was replaced', () => {
+  const open = line('open', 1).slice(0, -1);
+  writeFileSync(live(), `${open}\n${open}`);
+  const chain = startChain();
+  advance(chain, chain.cut(1e9, nowMs), open.length + 1);
+  advance(chain, chain.cut(1e9, nowMs), open.length + 1);
+  nowMs += 1_000;
+  expect(chain.isFlushDue(nowMs, 400)).toBe(true);
+  chain.startDrain();
+  chain.noteFlush(nowMs);
+  expect(chain.isFlushDue(nowMs, 400)).toBe(false);
+  chain.discardDrain();
+  expect(chain.isFlushDue(nowMs, 400)).toBe(true);
+  chain.close();
+});
