@@ -80,7 +80,11 @@ export class WakeList {
    */
   #dueIdle(nowMs: number): Set<TailedContainer> {
     const due = new Set<TailedContainer>();
-    if (this.#idle.size === 0) return due;
+    if (this.#idle.size === 0) {
+      // An iterator keeps what was in the set when it last moved on.
+      this.#sweep = undefined;
+      return due;
+    }
     const share = Math.ceil((this.#idle.size * this.#tickMs) / limits.idleSweepMs);
     this.#sweep ??= this.#idle.values();
     for (let count = 0; count < share; count += 1) {
