@@ -14,7 +14,7 @@ import type { RefusalReason } from './ship/answer.ts';
 import type { Shipper, ShipOutcome } from './ship/shipper.ts';
 import { steadyNowMs } from './steady-clock.ts';
 import type { LogFile } from './tail/log-file.ts';
-import type { LossNotice } from './tail/loss-ledger.ts';
+import { savePositions, type LossNotice, type LossNotices } from './tail/loss-notices.ts';
 import type { Spooler } from './tail/spooler.ts';
 import type { Chain } from './tail/chain.ts';
 import { bytesConsumed } from './tail/chain-cut.ts';
@@ -28,6 +28,7 @@ type Stages = {
   readonly shipper: Shipper;
   readonly store: CheckpointStore;
   readonly spooler: Spooler;
+  readonly notices: LossNotices;
   readonly log: Log;
 };
 
@@ -38,10 +39,6 @@ type PipelineOptions = {
   /** Bodies that there can be at once. */
   readonly slots: number;
   readonly plannable: () => Iterable<TailedContainer>;
-  readonly takeLosses: (
-    countMax: number,
-    isBusy: (project: string | undefined) => boolean,
-  ) => LossNotice[];
   /** Called for each entry that is refused for good. */
   readonly refused: (container: TailedContainer, reason: RefusalReason) => void;
 };
@@ -334,14 +331,14 @@ export class Pipeline {
   #saveReadTimes(ranges: readonly Range[]): void {
     const timed = ranges.filter(({ file }) => file.position.readTimes.length > 0);
     for (const { file } of timed) this.#stages.store.put(file.checkpoint());
-    if (timed.length > 0) this.#stages.store.flush();
+    if (timed.length > 0) savePositions(this.#stages);
   }
 
   /** Ships the notices of lost bytes, one body at a time to each project. */
   #shipNotices(): void {
     const isBusy = (project: string | undefined) => this.#noticesTo.has(project);
     while (!this.#stopped) {
-      const notices = this.#options.takeLosses(limits.lossNoticesPerRequestMax, isBusy);
+      const notices = this.#stages.notices.take(limits.lossNoticesPerRequestMax, isBusy);
       const [first] = notices;
       if (first === undefined) return;
       const { project } = first.template;
@@ -355,6 +352,7 @@ export class Pipeline {
     this.#shipments += 1;
     try {
       await this.#stages.shipper.ship({ body, entryCount: notices.length, project });
+      this.#stages.notices.settle(notices);
     } catch (error) {
       if (!this.#stopped) throw error;
     } finally {

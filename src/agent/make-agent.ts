@@ -16,6 +16,7 @@ import { Pipeline } from '../pipeline.ts';
 import { refusePlainHttp } from '../ship/plain-http.ts';
 import type { Shipper } from '../ship/shipper.ts';
 import { shownNames } from '../tail/container-names.ts';
+import { LossNotices, savePositions } from '../tail/loss-notices.ts';
 import type { PlanContext } from '../tail/planner.ts';
 import { Spooler } from '../tail/spooler.ts';
 import { untilAborted } from '../until-aborted.ts';
@@ -29,6 +30,7 @@ export type Agent = {
   readonly encoder: EncoderPool;
   readonly shipper: Shipper;
   readonly store: CheckpointStore;
+  readonly notices: LossNotices;
   readonly pipeline: Pipeline;
   readonly fleet: Fleet;
   readonly spooler: Spooler;
@@ -57,20 +59,21 @@ export async function makeAgent(config: Config, control: Control): Promise<Agent
     slotCount: slots,
   });
   const shipper = await openShipper(config, nodeIdentity.project, control);
+  const notices = new LossNotices(config.stateDir, (code, text) => log.warn(code, text));
   const fleet = new Fleet(withoutFeedback(config), { nodeIdentity, store, log });
+  fleet.losses.tellBy(notices);
   const spooler = new Spooler({
     directory: config.stateDir,
     roots: fleet.roots,
     report: (code, text) => log.warn(code, text),
   });
   const pipeline = new Pipeline(
-    { encoder, shipper, store, spooler, log },
+    { encoder, shipper, store, spooler, notices, log },
     {
       context: planContext(config, nodeIdentity),
       workers: config.workers,
       slots,
       plannable: () => fleet.plannable(),
-      takeLosses: (countMax, isBusy) => fleet.losses.take(countMax, isBusy),
       refused: (container, reason) => {
         container.refuse();
         fleet.losses.note(reason, shownNames(container.containerLog), { bytes: 0, entries: 1 });
@@ -78,7 +81,18 @@ export async function makeAgent(config: Config, control: Control): Promise<Agent
     },
   );
   const startedAtMs = Date.now();
-  return { config, nodeIdentity, encoder, shipper, store, pipeline, fleet, spooler, startedAtMs };
+  return {
+    config,
+    nodeIdentity,
+    encoder,
+    shipper,
+    store,
+    notices,
+    pipeline,
+    fleet,
+    spooler,
+    startedAtMs,
+  };
 }
 
 /** Asks nobody where nothing is sent. */
@@ -97,8 +111,9 @@ export function planContext(config: Config, nodeIdentity: NodeIdentity): PlanCon
 }
 
 /** Releases what `makeAgent` took, and saves the positions. */
-export async function closeAgent({ encoder, fleet, store }: Agent): Promise<void> {
-  store.flush();
+export async function closeAgent(agent: Agent): Promise<void> {
+  const { encoder, fleet, store } = agent;
+  savePositions(agent);
   store.close();
   await encoder.close();
   fleet.close(); // Last: a task that was not waited for may have been reading until now.

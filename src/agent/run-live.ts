@@ -18,6 +18,7 @@ import { tellStart, tellStop } from '../status/run-lines.ts';
 import { createSummaryLog } from '../status/summary-log.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import type { JournalSource } from '../tail/journal/journal-source.ts';
+import { savePositions } from '../tail/loss-notices.ts';
 import { type Agent, planContext } from './make-agent.ts';
 import { findLogs, type LogSearch, openNodeLogs, openPods, journalRules } from './open-sources.ts';
 import { stopGracefully } from './stop-agent.ts';
@@ -50,7 +51,7 @@ export async function runLive(agent: Agent, control: Control): Promise<number> {
 
 async function liveUntilStopped(agent: Agent, company: Company, control: Control): Promise<void> {
   const { log, signal } = control;
-  const { fleet, pipeline, spooler, store } = agent;
+  const { fleet, pipeline, spooler } = agent;
   const { journal, logs, pods, reloader } = company;
   const heartbeat = createHeartbeat(agent.config.flushIntervalMs);
   let stopping = false;
@@ -89,7 +90,7 @@ async function liveUntilStopped(agent: Agent, company: Company, control: Control
     const { inFlightBytes } = pipeline;
     const { behindBytes } = fleet;
     await stopGracefully(agent, shown.config.graceMs);
-    store.flush();
+    savePositions(agent);
     spooler.orphans.sweep();
     if (signal.aborted) {
       tellStop(log, agent, { reason: stopReason(control), inFlightBytes, behindBytes });
@@ -124,7 +125,7 @@ function createTick(
       spooler.orphans.keep(() => fleet.all(), fail);
       pipeline.pump();
       heartbeat.spent('tail');
-      store.flush();
+      savePositions(agent);
       if (store.healthy) heartbeat.saved();
       spooler.orphans.sweep();
       heartbeat.spent('commit');

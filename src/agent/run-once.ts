@@ -8,6 +8,7 @@ import { untilAborted } from '../until-aborted.ts';
 import type { Agent } from './make-agent.ts';
 import { findLogs, type LogSearch, openNodeLogs, openPods } from './open-sources.ts';
 import type { JournalSource } from '../tail/journal/journal-source.ts';
+import { savePositions } from '../tail/loss-notices.ts';
 import { stopGracefully } from './stop-agent.ts';
 
 /** Resolves to the exit code. @throws AgentError CONTAINERS_MISSING. */
@@ -30,7 +31,7 @@ export async function runOnce(agent: Agent, control: Control): Promise<number> {
     const isComplete = !signal.aborted && (await shipAll(agent, control));
     if (isComplete) await agent.shipper.stop(0);
     else await stopGracefully(agent, agent.config.graceMs);
-    agent.store.flush();
+    savePositions(agent);
     agent.spooler.orphans.sweep();
     const stoppedBy = isComplete ? undefined : stopReason(control);
     tellSummary(agent, stoppedBy, control);

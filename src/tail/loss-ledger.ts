@@ -1,26 +1,13 @@
-// What was lost so far: the sums, the newest events, and the notices that are still to be sent.
+// What was lost so far: the sums and the newest events; it writes the notices.
 //
-// Invariant: every lost byte is in the sums; an event or a notice may be missing when there are
-// very many.
+// Invariant: every lost byte is in the sums; an event may be missing when there are very many.
 
 import { limits } from '../config.ts';
 import type { EntryTemplate } from '../encode/entries/entry-template.ts';
 import { lossReasons, type Loss, type LossReason } from './tail-setup.ts';
 import type { ContainerNames } from './container-names.ts';
 import type { LossCause, LossEvent } from './loss-event.ts';
-
-/** Bytes `[offset, offset + bytes)` of one file that will never be shipped, or not yet. */
-export type LossNotice = {
-  readonly template: EntryTemplate;
-  readonly path: string;
-  /** The first 22 characters of the file's insertIds; undefined when its first line was unknown. */
-  readonly idPrefix: string | undefined;
-  readonly reason: LossReason | 'rate_limit';
-  readonly offset: number;
-  readonly bytes: number;
-  /** Milliseconds since the epoch. */
-  readonly atMs: number;
-};
+import type { LossNotice, LossNotices } from './loss-notices.ts';
 
 /** Since the start; kept when the container is long gone. */
 export type ContainerLoss = ContainerNames & {
@@ -40,8 +27,13 @@ export class LossLedger {
     number
   >;
   readonly #containers = new Map<string, ContainerLoss>();
-  readonly #notices: LossNotice[] = [];
   readonly #events: LossEvent[] = [];
+  #notices: LossNotices | undefined;
+
+  /** From now on losses are not only counted, but told in the logs of their containers. */
+  tellBy(notices: LossNotices): void {
+    this.#notices = notices;
+  }
 
   /** Bytes since the start. */
   get bytesByReason(): Readonly<Record<LossReason, number>> {
@@ -119,24 +111,8 @@ export class LossLedger {
     bytes: number,
     template: EntryTemplate,
   ): void {
-    if (this.#notices.length >= limits.lossNoticesMax) return;
     const idPrefix = identity?.idPrefix;
-    this.#notices.push({ template, path, idPrefix, reason, offset, bytes, atMs: Date.now() });
-  }
-
-  /**
-   * Notices that were not taken before, the oldest first: those of one project, the first that is
-   * not busy.
-   */
-  take(countMax: number, isBusy: (project: string | undefined) => boolean): LossNotice[] {
-    const first = this.#notices.find(({ template }) => !isBusy(template.project));
-    if (first === undefined) return [];
-    const { project } = first.template;
-    const isTaken = ({ template }: LossNotice) => template.project === project;
-    const taken = this.#notices.filter(isTaken).slice(0, countMax);
-    const left = new Set(taken);
-    this.#notices.splice(0, Infinity, ...this.#notices.filter((notice) => !left.has(notice)));
-    return taken;
+    this.#notices?.add({ template, path, idPrefix, reason, offset, bytes, atMs: Date.now() });
   }
 }
 

@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 
-import type { LossNotice } from '../../tail/loss-ledger.ts';
+import type { LossNotice } from '../../tail/loss-notices.ts';
 import type { NodeIdentity } from '../../host/node-identity.ts';
 import { requestHead } from './entry-template.ts';
 import { noSpecialFields, writeEntry } from './entry.ts';
