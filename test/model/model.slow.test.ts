@@ -1,7 +1,9 @@
-// The models' long walks: several seeds, thousands of steps. See model-run.ts and file-walk.ts.
+// The models' long walks: several seeds, thousands of steps. See model-run.ts, file-walk.ts and
+// chain-walk.ts.
 
 import { expect, test } from 'vitest';
 import { seedOfRun } from '../support/seed.ts';
+import { walkChain } from './chain-walk.ts';
 import { walkFiles } from './file-walk.ts';
 import { runModel } from './model-run.ts';
 
@@ -27,5 +29,16 @@ test.each(walks)(
     const result = await walkFiles({ seed, steps, formats });
     process.stdout.write(`${JSON.stringify(result)}\n`);
     expect(result.rotations).toBeGreaterThan(0);
+  },
+);
+
+test.each(['cri', 'docker', 'raw'] as const)(
+  '%s: one log in one thread, 100 walks',
+  { timeout },
+  async (format) => {
+    for (let seed = firstSeed; seed < firstSeed + 100; seed += 1) {
+      const { rotations } = await walkChain({ seed, steps: 400, format });
+      expect(rotations).toBeGreaterThan(0);
+    }
   },
 );

@@ -1,0 +1,393 @@
+// A random walk over one log, as file-walk.ts has it, in one thread and with a clock of its own:
+// the chain, the spooler and the encoder are the real ones, the rest of the agent is a few lines.
+// A thousand steps take seconds, so it meets what needs many coincidences.
+//
+// Invariant: every numbered line is shown once, under one id, and no two share one. Twice may be
+// shown only what a file kept when it was cut. The walk depends on the seed alone.
+
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+
+import { limits } from '../../src/config.ts';
+import type { Checkpoint } from '../../src/commit/checkpoint.ts';
+import type { SourceResult } from '../../src/encode/drain-task.ts';
+import { createRandom } from '../../src/emulator/kubelet/log-lines.ts';
+import { steadyNowMs } from '../../src/steady-clock.ts';
+import { Chain, type ChainCut } from '../../src/tail/chain.ts';
+import { OpenFiles } from '../../src/tail/open-files.ts';
+import type { DrainedRange } from '../../src/tail/position.ts';
+import { Spooler } from '../../src/tail/spooler.ts';
+import type { LogFile } from '../../src/tail/log-file.ts';
+import type { TailSetup } from '../../src/tail/tail-setup.ts';
+import { drainHere, plainSource } from '../encode/drain-bench.ts';
+import { makeScratch } from '../support/agent-process.ts';
+import {
+  cut,
+  describeLog,
+  destroy,
+  dropOldest,
+  isBeginning,
+  makeLog,
+  pack,
+  rotate,
+  write,
+  writeHole,
+  writeOpen,
+  type Format,
+  type Log,
+  type Scene,
+} from './walk-log.ts';
+
+type Range = { readonly file: LogFile; readonly drained: DrainedRange };
+type Sent = { readonly entries: readonly string[]; readonly ranges: readonly Range[] };
+type Agent = {
+  readonly chain: Chain;
+  readonly spooler: Spooler;
+  /** Sent, and not answered yet. */
+  pending: Sent[];
+};
+type World = Scene & {
+  readonly log: Log;
+  readonly trail: string[];
+  /** What is shown: text by id and time. */
+  readonly shown: Map<string, string>;
+  /** Where each numbered line is shown. */
+  readonly keys: Map<number, Set<string>>;
+  readonly shownMax: Map<number, number>;
+  /** The store as it is in memory, and in its file. */
+  stored: Map<string, Checkpoint>;
+  saved: Map<string, Checkpoint>;
+  agent: Agent | undefined;
+  isFailing: boolean;
+};
+
+const partialFlushMs = 400;
+const tickMs = 50;
+const rotatedMax = 4;
+const settleTicksMax = 400;
+
+/** Of inodes: what this clock has given them last. */
+const stamped = new Map<number, number>();
+let skewMs = 0;
+
+/** Runs something with a clock that goes on only when it is told to. */
+async function withClock<T>(run: () => Promise<T>): Promise<T> {
+  const steadyNow = performance.now.bind(performance);
+  const wallNow = Date.now.bind(Date);
+  const [fromMs, wallFromMs] = [steadyNow(), wallNow()];
+  skewMs = 0;
+  stamped.clear();
+  // No two calls are of one moment.
+  performance.now = () => fromMs + (skewMs += 0.001);
+  Date.now = () => wallFromMs + skewMs;
+  try {
+    return await run();
+  } finally {
+    performance.now = steadyNow;
+    Date.now = wallNow;
+  }
+}
+
+export async function walkChain(options: { seed: number; steps: number; format: Format }) {
+  return withClock(() => walk(options));
+}
+
+async function walk({ seed, steps, format }: { seed: number; steps: number; format: Format }) {
+  const scratch = makeScratch();
+  const world = makeWorld(seed, scratch.path, format);
+  try {
+    for (let step = 1; step <= steps; step += 1) await takeStep(world, step);
+    await settle(world);
+    return { lines: world.log.count, rotations: world.rotations };
+  } catch (error) {
+    const trail = [describeLog(world.log), ...world.trail.slice(-80)].join('\n');
+    const text = `seed ${seed}, ${steps} steps, ${format}\n${String(error)}\n${trail}`;
+    throw new Error(text, { cause: error });
+  } finally {
+    world.agent?.chain.close();
+    scratch.remove();
+  }
+}
+
+function makeWorld(seed: number, root: string, format: Format): World {
+  const random = createRandom(seed);
+  const trail: string[] = [];
+  const note = (text: string) => trail.push(`    ${text}`);
+  const scene = { random, root, second: 0, rotations: 0, note, pause: () => pause(world) };
+  const world: World = {
+    ...scene,
+    log: makeLog({ ...scene, pause: async () => undefined }, 0, [format]),
+    trail,
+    shown: new Map(),
+    keys: new Map(),
+    shownMax: new Map(),
+    stored: new Map(),
+    saved: new Map(),
+    agent: undefined,
+    isFailing: false,
+  };
+  fs.mkdirSync(path.join(root, 'state'));
+  return world;
+}
+
+type Step = readonly [weight: number, name: string, take: (world: World) => void | Promise<void>];
+
+const table: readonly Step[] = [
+  [30, 'write', (world) => write(world, world.log)],
+  [6, 'write without a newline', (world) => writeOpen(world, world.log)],
+  [4, 'hole', (world) => writeHole(world, world.log)],
+  [6, 'rename', (world) => turnOver(world, 'rename')],
+  [8, 'copytruncate', (world) => turnOver(world, 'copy')],
+  [5, 'pack', (world) => pack(world, world.log)],
+  [2, 'truncate', (world) => takeAway(world, 'truncate')],
+  [2, 'recreate', (world) => takeAway(world, 'recreate')],
+  [2, 'cut', cutLive],
+  [8, 'kill agent', killAgent],
+  [12, 'start agent', startAgent],
+  [6, 'fault', (world) => void (world.isFailing = true)],
+  [6, 'no fault', (world) => void (world.isFailing = false)],
+  [40, 'tick', tick],
+  [4, 'release', ({ agent }) => agent?.chain.release({ unreadToo: true })],
+  [6, 'half a second', (world) => wait(world, 500)],
+  [3, 'three seconds', (world) => wait(world, 3_000)],
+  [3, 'settle', settle],
+];
+const weightSum = table.reduce((sum, [weight]) => sum + weight, 0);
+
+async function takeStep(world: World, step: number): Promise<void> {
+  let place = world.random.below(weightSum);
+  for (const [weight, name, take] of table) {
+    place -= weight;
+    if (place >= 0) continue;
+    world.trail.push(`${step} ${name}`);
+    await take(world);
+    stamp(world);
+    return;
+  }
+}
+
+async function wait(world: World, ms: number): Promise<void> {
+  skewMs += ms;
+  await tick(world);
+}
+
+/** Within an operation on files: time passes, and the agent does something. */
+async function pause(world: World): Promise<void> {
+  stamp(world);
+  const chance = world.random.next();
+  if (chance < 0.15) killAgent(world);
+  else if (chance < 0.3) startAgent(world);
+  if (chance < 0.3) world.note(`the agent is ${world.agent === undefined ? 'down' : 'up'}`);
+  await tick(world);
+}
+
+/** Gives what was written since the last time that of this clock. */
+function stamp({ log }: World): void {
+  skewMs += 5;
+  const directory = path.dirname(log.live);
+  const names = fs.readdirSync(directory).map((name) => path.join(directory, name));
+  for (const name of [...names, directory]) {
+    const { mtimeMs, ino } = fs.statSync(name);
+    if (stamped.get(ino) === mtimeMs) continue;
+    fs.utimesSync(name, Date.now() / 1_000, Date.now() / 1_000);
+    stamped.set(ino, fs.statSync(name).mtimeMs);
+  }
+}
+
+function startAgent(world: World): void {
+  if (world.agent !== undefined) return;
+  const { log, root } = world;
+  const keyOf = (each: Pick<Checkpoint, 'fingerprint' | 'instance'>) =>
+    `${each.fingerprint}/${each.instance}`;
+  world.stored = new Map(world.saved);
+  const setup: TailSetup = {
+    roots: [root],
+    openFiles: new OpenFiles(100),
+    from: () => 'start',
+    listUntilMs: () => Number.POSITIVE_INFINITY,
+    once: false,
+    lookup: () => [...world.stored.values()],
+    remember: (checkpoint) => world.stored.set(keyOf(checkpoint), checkpoint),
+    forget: (_owner, key) => world.stored.delete(keyOf(key)),
+    lost: ({ reason, bytes }) => world.note(`lost: ${reason} ${bytes}`),
+    report: (code, text) => world.note(`${code} ${text.replaceAll(root, '')}`),
+  };
+  const directory = path.dirname(log.live);
+  const place = { directory, liveName: path.basename(log.live), podUid: 'u', container: 'c' };
+  const chain = new Chain({ ...place, restartCount: 0, format: log.format }, setup);
+  chain.addLink('link');
+  const report: TailSetup['report'] = (code, text) => setup.report(code, text);
+  const spooler = new Spooler({ directory: path.join(root, 'state'), roots: [root], report });
+  world.agent = { chain, spooler, pending: [] };
+}
+
+function killAgent(world: World): void {
+  world.agent?.chain.close();
+  world.agent = undefined;
+}
+
+/** What the agent does at each flush interval. */
+async function tick(world: World): Promise<void> {
+  stamp(world);
+  skewMs += tickMs;
+  const { agent } = world;
+  if (agent === undefined) return;
+  const { chain, spooler } = agent;
+  answer(world, agent);
+  chain.look(steadyNowMs());
+  await spooler.start([{ chain }], steadyNowMs());
+  for (let times = 0; times < 3 && send(world, agent); times += 1);
+  // A kill may come before it is saved.
+  if (world.random.next() < 0.9) world.saved = new Map(world.stored);
+}
+
+/** The answers to what was sent come, in any order. */
+function answer(world: World, agent: Agent): void {
+  const { random } = world;
+  const late = world.isFailing ? 1 : random.pick([0, 0, 0.5]);
+  const waiting: Sent[] = [];
+  for (const sent of agent.pending) {
+    if (random.next() < late) {
+      waiting.push(sent);
+      continue;
+    }
+    show(world, sent.entries); // If it was not before.
+    for (const { file, drained } of sent.ranges) {
+      const bytes = agent.chain.acknowledge(file, drained);
+      if (bytes > 0 && agent.chain.ownsPosition(file)) remember(world, file);
+    }
+  }
+  agent.pending = waiting;
+}
+
+function remember(world: World, file: LogFile): void {
+  const checkpoint = file.checkpoint();
+  world.stored.set(`${checkpoint.fingerprint}/${checkpoint.instance}`, checkpoint);
+}
+
+/** As the pipeline does it; false when nothing was read. */
+function send(world: World, agent: Agent): boolean {
+  const { chain } = agent;
+  const nowMs = steadyNowMs();
+  // Few bodies under way, as with few connections.
+  if (agent.pending.length > 3 || chain.readable(nowMs) === 0) return false;
+  if (chain.waiting && !chain.isFlushDue(nowMs, partialFlushMs)) return false;
+  const part = chain.cut(1e9, nowMs);
+  if (part.bytes === 0) return false;
+  chain.startDrain();
+  const flushFirst = chain.isFlushDue(nowMs, partialFlushMs) && chain.beginsStuck(part);
+  if (flushFirst) chain.noteFlush(nowMs);
+  const { format } = world.log;
+  const { segments, ended } = part;
+  const source = { ...plainSource, labels: '', segments, ended, flushFirst, format };
+  const { result, entries } = drainHere([source], { at: Date.now() });
+  const [drained] = result.sources;
+  if (drained === undefined || !verify(part)) {
+    chain.discardDrain();
+    world.note('what was read is another log');
+    return true;
+  }
+  chain.advance(part, drained, steadyNowMs());
+  world.note(describeCut(part, { drained, flushFirst }));
+  const ranges: Range[] = [];
+  for (const [at, file] of part.files.entries()) {
+    const segment = segments[at];
+    if (segment === undefined || file.offset <= segment.start) continue;
+    ranges.push({ file, drained: file.begin(segment, flushFirst) });
+  }
+  if (entries.length > 0) {
+    const timed = ranges.filter(({ file }) => file.position.readTimes.length > 0);
+    for (const { file } of timed) remember(world, file);
+    if (timed.length > 0) world.saved = new Map(world.stored);
+    // What fails may have arrived all the same.
+    if (!world.isFailing || world.random.next() < 0.5) show(world, entries);
+  }
+  agent.pending.push({ entries, ranges });
+  return ranges.length > 0;
+}
+
+function describeCut(
+  { files, segments }: ChainCut,
+  { drained, flushFirst }: { drained: SourceResult; flushFirst: boolean },
+): string {
+  const stretches = segments.map(({ start, end, idPrefix }, index) => {
+    const place = `${path.basename(files[index]?.path ?? '')} ${idPrefix.slice(-4)}`;
+    return `${place} ${start}-${end} to ${drained.consumed[index]}`;
+  });
+  return `sent${flushFirst ? ', flushed' : ''}: ${stretches.join(', ')}`;
+}
+
+/** As the pipeline compares what a task has read. */
+function verify({ files, segments }: ChainCut): boolean {
+  let all = true;
+  for (const [at, file] of files.entries()) {
+    if (segments[at] === undefined || file.name.rotation !== '') continue;
+    if (!file.verify()) all = false;
+  }
+  return all;
+}
+
+type Shown = {
+  readonly insertId: string;
+  readonly timestamp: string;
+  readonly textPayload?: string;
+};
+
+function show(world: World, entries: readonly string[]): void {
+  for (const entry of entries) {
+    const { insertId, timestamp, textPayload = '' } = JSON.parse(entry) as Shown;
+    const key = `${insertId} ${timestamp}`;
+    const before = world.shown.get(key) ?? textPayload;
+    assert.equal(before, textPayload, `two entries share ${key}`);
+    world.shown.set(key, textPayload);
+    const isLine = /^a-\d+$/.test(textPayload) && Number(textPayload.slice(2)) <= world.log.count;
+    assert(isLine || isBeginning(textPayload), `nobody has written ${textPayload.slice(0, 200)}`);
+    if (!isLine) continue;
+    const number = Number(textPayload.slice(2));
+    const keys = world.keys.get(number) ?? new Set();
+    world.keys.set(number, keys.add(key));
+    const text = `${textPayload} is shown too often: ${[...keys].join(', ')}`;
+    assert(keys.size <= (world.shownMax.get(number) ?? 1), text);
+  }
+}
+
+/** Runs the agent until everything is there. */
+async function settle(world: World): Promise<void> {
+  world.isFailing = false;
+  startAgent(world);
+  const { count } = world.log;
+  let missing: number[] = [];
+  for (let ticks = 0; ticks < settleTicksMax; ticks += 1) {
+    await tick(world);
+    missing = Array.from({ length: count }, (_, at) => at + 1).filter((n) => !world.keys.has(n));
+    const isQuiet = world.agent?.pending.length === 0 && world.agent.chain.behindBytes === 0;
+    if (missing.length === 0 && isQuiet) return;
+    if (ticks > 40) skewMs += limits.relistMs;
+    if (missing.length === 0 && ticks > 100) return; // A hole that may be filled.
+  }
+  assert.fail(`lines are missing: ${missing.slice(0, 20).join(' ')}`);
+}
+
+async function turnOver(world: World, how: 'rename' | 'copy'): Promise<void> {
+  const { log, random } = world;
+  if (log.lines.length === 0 && random.next() < 0.7) return;
+  if (log.rotated.length >= rotatedMax) {
+    await settle(world);
+    dropOldest(log);
+  }
+  if (random.next() < 0.2) writeOpen(world, log);
+  await rotate(world, log, how);
+}
+
+async function takeAway(world: World, how: 'truncate' | 'recreate'): Promise<void> {
+  await settle(world);
+  destroy(world, world.log, how);
+}
+
+async function cutLive(world: World): Promise<void> {
+  await settle(world);
+  for (const line of cut(world, world.log)) {
+    world.shownMax.set(line, (world.shownMax.get(line) ?? 1) + 1);
+  }
+}
