@@ -1,7 +1,6 @@
 // The live tail of one container: as the admin server gives it, and in the drawer of the page.
 
-import { readdirSync, readlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { limits } from '../../src/config.ts';
@@ -82,8 +81,11 @@ function threadsOf(incident: Incident): number {
   return readdirSync(`/proc/${incident.agent.pid}/task`).length;
 }
 
-const ownDirectories = () =>
-  readdirSync(tmpdir()).filter((name) => name.startsWith('tailship-tail-'));
+/** Those of open panels: other tests have directories of such names, too. */
+function ownDirectories(incident: Incident): string[] {
+  const files = descriptorsOf(incident).filter((target) => target.includes('tailship-tail-'));
+  return [...new Set(files.map((file) => path.dirname(file)))];
+}
 
 test('is off unless the page may show content, and says how to get it', async () => {
   const incident = await start();
@@ -95,7 +97,6 @@ test('is off unless the page may show content, and says how to get it', async ()
 describe('of a container', () => {
   test('gives new lines, redacted and filtered, and is closed with its reader', async () => {
     const incident = await start(show);
-    const before = ownDirectories();
     const [threads, files] = [threadsOf(incident), descriptorsOf(incident).length];
     write(incident, 'cart', 'long ago: timeout');
     const panel = await openPanel(incident, { filter: '(?i)timeout|error:' });
@@ -110,14 +111,26 @@ describe('of a container', () => {
     expect(new Set(texts)).toEqual(new Set(['a probe: timeout', texts.at(-1)]));
     expect(panel.lines[0]).toMatchObject({ timestamp: expect.stringMatching(/^\d{4}-.*Z$/) });
     expect(threadsOf(incident)).toBeGreaterThan(threads);
+    const directories = ownDirectories(incident);
+    expect(directories).toHaveLength(1);
     panel.close();
     await until('all of it is closed', () => {
       return (
         threadsOf(incident) <= threads &&
         descriptorsOf(incident).length <= files &&
-        ownDirectories().length <= before.length
+        !directories.some((directory) => existsSync(directory))
       );
     });
+  });
+
+  test('is closed when the agent stops, and leaves nothing behind', async () => {
+    const incident = await start(show);
+    const panel = await openPanel(incident);
+    await untilOpen(incident, panel);
+    const directories = ownDirectories(incident);
+    expect(directories).toHaveLength(1);
+    expect(await incident.agent.stop()).toBe(0);
+    expect(directories.filter((directory) => existsSync(directory))).toEqual([]);
   });
 
   test('shows so many lines a second, and counts the others', async () => {
