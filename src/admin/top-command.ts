@@ -61,7 +61,13 @@ export async function runTop(
   const url = statusUrl(config);
   const first = await look(url);
   const isLive = !config.once && !config.json && surroundings.terminalSize() !== undefined;
-  if (!isLive) return printTables(config, control, { url, first });
+  if (!isLive) {
+    return printTables(config, control, {
+      url,
+      first,
+      columns: surroundings.terminalSize()?.columns,
+    });
+  }
   const screen = new Screen(control, surroundings.terminalSize);
   try {
     await screen.run(surroundings.terminalInput?.(), (signal) =>
@@ -106,9 +112,14 @@ async function look(url: string): Promise<Look> {
 type Asked = { readonly url: string; readonly first: Look };
 
 /**
- * Tables below each other, as text or JSON lines; for scripts, an agent that is gone is an error.
+ * Tables below each other, as text or JSON lines, as wide as the terminal if there is one; for
+ * scripts, an agent that is gone is an error.
  */
-async function printTables(config: Config, control: Control, asked: Asked): Promise<number> {
+async function printTables(
+  config: Config,
+  control: Control,
+  asked: Asked & { readonly columns: number | undefined },
+): Promise<number> {
   const { once, json } = config;
   const intervalMs = once ? Math.min(onceIntervalMs, config.intervalMs) : config.intervalMs;
   let before = asked.first;
@@ -118,7 +129,7 @@ async function printTables(config: Config, control: Control, asked: Asked): Prom
     const now = await look(asked.url);
     const table = compareLooks(before, now);
     if (json) control.write(JSON.stringify(table));
-    else for (const line of topLines(table)) control.write(line);
+    else for (const line of topLines(table, firstView, asked.columns)) control.write(line);
     if (once) break;
     before = now;
   }

@@ -202,9 +202,9 @@ function alarmsOf(
   return ranges;
 }
 
-/** The table as text, headlines first, the head of the columns the fourth line. */
-export function topLines(table: TopTable, view: TopView = firstView): string[] {
-  const { headlines, head, rows } = topScreen(table, view);
+/** The table as text, headlines first, the head of the columns the fourth line where it is wide. */
+export function topLines(table: TopTable, view: TopView = firstView, columns?: number): string[] {
+  const { headlines, head, rows } = topScreen(table, view, columns);
   return [...headlines, '', head, ...rows.map(({ text }) => text)];
 }
 

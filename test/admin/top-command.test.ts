@@ -179,6 +179,16 @@ describe('runTop()', () => {
     expect((JSON.parse(lines[0] ?? '') as TopTable).status).toEqual(sampleStatus);
   });
 
+  test('--once is as wide as the terminal', async () => {
+    const lines: string[] = [];
+    const write = (line: string): void => void lines.push(line);
+    const control = { signal: new AbortController().signal, log, write };
+    const terminalSize = () => ({ columns: 80, rows: 12 });
+    expect(await runTop(configOf({ once: true }), control, { terminalSize })).toBe(0);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(lines.some((line) => line.includes('CONTAINER'))).toBe(true);
+  });
+
   test('without a terminal the tables follow each other, whole', async () => {
     const lines: string[] = [];
     const stop = new AbortController();
