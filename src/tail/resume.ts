@@ -20,6 +20,7 @@ import {
   holds,
   isCopyOf,
   isFileOf,
+  isOneLine,
   isSameIdentity,
   ownsPosition,
   provenEnd,
@@ -177,12 +178,14 @@ export class Positions {
     return !file.replaced && (this.#withOpen(file, () => file.verify()) ?? true);
   }
 
-  /** Asks an open file; undefined when it cannot be opened, which its own look reports. */
+  /**
+   * Asks a file; false when its name leads to another, as what was renamed is met before what may
+   * be a copy of it; undefined when it cannot be opened, which its own look reports.
+   */
   #withOpen(file: LogFile, ask: () => boolean): boolean | undefined {
     const isClosed = file.fd === undefined && !file.name.compressed;
     try {
-      // A name that leads to another file says nothing of this one.
-      if (isClosed && (file.replaced || !file.open())) return undefined;
+      if (isClosed && (file.replaced || !file.open())) return false;
     } catch (error) {
       if (!isSystemError(error) && !(error instanceof AgentError)) throw error;
       return undefined;
@@ -240,7 +243,7 @@ export class Positions {
     if (head === undefined || name.rotation === '') return false;
     if (isYoung && this.stored.some((known) => isPartOf(file, head, known))) return true;
     // A first line that is all there is proves little, but more of the copy is to come.
-    if (file.size <= head.lineBytes + 1 && !isYoung) return false;
+    if (!isYoung && isOneLine(file)) return false;
     const isKnown = this.stored.some(
       (known) => isFileOf(file, known) && holds(file, known) === true,
     );

@@ -3,8 +3,9 @@
 // Invariant: every answer comes from bytes, inode and birth; a name alone proves nothing.
 
 import type { ReadTime } from '../commit/checkpoint.ts';
+import { limits } from '../config.ts';
 import { mayBecome } from './file-identity.ts';
-import { positionHashAt } from './file-peek.ts';
+import { peekFile, positionHashAt } from './file-peek.ts';
 import { isBornAt } from './inode-facts.ts';
 import type { LogFile } from './log-file.ts';
 import type { KnownOffset } from './tail-setup.ts';
@@ -78,11 +79,22 @@ export function truncation(
   return `${path} holds other bytes than those that it had: ${read}`;
 }
 
-/** Whether `other` holds the same bytes as far as `file` goes. */
+/** Whether `other` begins as `file` does, and holds the same bytes where that ends. */
 export function isCopyOf(file: LogFile, other: LogFile): boolean {
-  if (file.fd === undefined || other.fd === undefined || other.inode === file.inode) return false;
-  const hash = positionHashAt(file.fd, file.size);
-  return hash !== undefined && positionHashAt(other.fd, file.size) === hash;
+  const [fd, otherFd] = [file.fd, other.fd];
+  if (fd === undefined || otherFd === undefined || other.inode === file.inode) return false;
+  // Both: either may be zeros, in the hole of one that is no copy.
+  return [file.size, Math.min(file.size, limits.fingerprintBytes)].every((offset) => {
+    const hash = positionHashAt(fd, offset);
+    return hash !== undefined && positionHashAt(otherFd, offset) === hash;
+  });
+}
+
+/** Whether a first line is all that there is of it. */
+export function isOneLine({ fd, size }: LogFile): boolean {
+  if (fd === undefined || size > limits.identityBytes) return false;
+  const end = peekFile(fd, 0, size).indexOf(0x0a);
+  return end === -1 || end >= size - 1;
 }
 
 /** Whether `pack`, which is not unpacked yet, may be what `original` was packed to. */

@@ -30,6 +30,7 @@ import {
   makeLog,
   pack,
   rotate,
+  textOf,
   write,
   writeHole,
   writeOpen,
@@ -230,14 +231,14 @@ async function cutLive(world: World): Promise<void> {
   );
   for (const line of kept) {
     if (isTimed && !log.openLines.has(line)) continue;
-    const text = `${log.name}-${line}`;
+    const text = textOf(log, line);
     world.shownMax.set(text, (world.shownMax.get(text) ?? 1) + 1);
   }
 }
 
 function tolerate(world: World, { name }: Log, lines: readonly number[]): void {
   if (!isTolerant(world)) return;
-  for (const line of lines) world.tolerated.add(`${name}-${line}`);
+  for (const line of lines) world.tolerated.add(textOf({ name }, line));
 }
 
 async function endAgent(world: World, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
@@ -307,7 +308,7 @@ async function settle(world: World): Promise<Balance> {
 
 function linesOf({ logs }: World): string[] {
   return logs.flatMap(({ name, count }) =>
-    Array.from({ length: count }, (_, index) => `${name}-${index + 1}`),
+    Array.from({ length: count }, (_, index) => textOf({ name }, index + 1)),
   );
 }
 

@@ -99,9 +99,14 @@ function lineOf(scene: Scene, { format }: Log, text: string): string {
   return `${JSON.stringify({ log: `${text}\n`, stream: 'stdout', time: exact })}\n`;
 }
 
+/** None is the beginning of another: half a line that was sent would be that of both. */
+export function textOf({ name }: Pick<Log, 'name'>, line: number): string {
+  return `${name}-${String(line).padStart(5, '0')}`;
+}
+
 function nextLine(scene: Scene, log: Log): string {
   log.count += 1;
-  return lineOf(scene, log, `${log.name}-${log.count}`);
+  return lineOf(scene, log, textOf(log, log.count));
 }
 
 /** Appends lines; `to` is the live file, or one that it was renamed to. */

@@ -360,3 +360,39 @@ describe.each(cases)(
     });
   },
 );
+
+test.each<LineFormat>(['cri', 'docker', 'raw'])(
+  '%s: a log that was copied, truncated and renamed between two looks is not sent again',
+  (format) => {
+    const chain = startWithBlankLines(format);
+    appendFileSync(live(format), linesOf(format, 'old-1', 'old-2'));
+    look(chain);
+    expect([...send(chain, true).keys()]).toEqual(['old-1', 'old-2']);
+    chain.release({ unreadToo: true });
+    copyFileSync(live(format), rotated(format, 1));
+    truncateSync(live(format), 0);
+    appendFileSync(live(format), blank + linesOf(format, 'new-1'));
+    renameSync(live(format), rotated(format, 2));
+    writeFileSync(live(format), blank + linesOf(format, 'new-2'));
+    look(chain);
+    expect([...send(chain, true).keys()]).toEqual(['new-1', 'new-2']);
+    chain.close();
+  },
+);
+
+test('raw: what ends in a hole, or in a long first line, where another log has the same is no copy', () => {
+  const long = `${'x'.repeat(340)}\n`;
+  writeFileSync(rotated('raw', 1), long + linesOf('raw', 'old-1'));
+  writeFileSync(rotated('raw', 2), long + linesOf('raw', 'old-2') + '\0'.repeat(70_000));
+  writeFileSync(rotated('raw', 3), long);
+  writeFileSync(
+    live('raw'),
+    '\0'.repeat(341) + long + '\0'.repeat(80_000) + linesOf('raw', 'new-1'),
+  );
+  const now = Date.now.bind(Date);
+  vi.spyOn(Date, 'now').mockImplementation(() => now() + 2 * limits.identityWaitMs);
+  const chain = startChain('raw');
+  expect(chain.files).toHaveLength(4);
+  expect([...send(chain, true).keys()]).toEqual(expect.arrayContaining(['old-1', 'old-2']));
+  chain.close();
+});
