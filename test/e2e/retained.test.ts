@@ -48,8 +48,8 @@ test('no object stays of pods that came, rotated and went', async () => {
   const after = await count();
   const kept = [...after]
     .map(([kind, number]) => ({ kind, more: number - (before.get(kind) ?? 0) }))
-    // One in ten would do: what a container was is some hundred objects.
-    .filter(({ kind, more }) => more >= (batchPods * batches) / 10 && !ofV8.has(kind));
+    // What stays of each pod is at least one object; what has a bound was not full in each run.
+    .filter(({ kind, more }) => more >= 0.8 * batchPods * batches && !ofV8.has(kind));
   expect(kept).toEqual([]);
   expect(await agent.stop()).toBe(0);
 });
