@@ -20,3 +20,10 @@ export function positionBytesOf(offset: number): number {
 export function positionHash(bytes: Uint8Array): number {
   return bytes.length === 0 ? emptyPositionHash : crc32(bytes);
 }
+
+const zeros = new Uint8Array(limits.positionBytes);
+
+/** Whether nothing but zeros comes before `offset`: it is in a hole, and says little. */
+export function isHashOfZeros(hash: number, offset: number): boolean {
+  return hash === positionHash(zeros.subarray(0, positionBytesOf(offset)));
+}

@@ -6,6 +6,7 @@ import type { ReadTime } from '../commit/checkpoint.ts';
 import { limits } from '../config.ts';
 import { mayBecome } from './file-identity.ts';
 import { peekFile, positionHashAt } from './file-peek.ts';
+import { isHashOfZeros } from '../position-hash.ts';
 import { isBornAt } from './inode-facts.ts';
 import type { LogFile } from './log-file.ts';
 import type { KnownOffset } from './tail-setup.ts';
@@ -46,6 +47,13 @@ export function holds(file: LogFile, known: KnownOffset): boolean | undefined {
 /** The bytes up to here are known, by their hashes. */
 export function provenEnd({ offset, readTimes }: KnownOffset): number {
   return Math.max(offset, readTimes.findLast(({ hash }) => hash !== undefined)?.end ?? 0);
+}
+
+/** The bytes up to here are known, and the last of them are no zeros, as they are in any hole. */
+export function tellingEnd({ offset, positionHash, readTimes }: KnownOffset): number {
+  const proofs = [{ end: offset, hash: positionHash }, ...readTimes];
+  const telling = proofs.filter(({ end, hash }) => hash !== undefined && !isHashOfZeros(hash, end));
+  return Math.max(0, ...telling.map(({ end }) => end));
 }
 
 /** Whether `file` is the very one, by inode and birth, in which a position was stored. */

@@ -25,6 +25,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { limits } from '../../src/config.ts';
 import type { LineFormat } from '../../src/encode/drain-task.ts';
 import { Chain, type ChainCut } from '../../src/tail/chain.ts';
+import { positionHash } from '../../src/position-hash.ts';
+import { tellingEnd } from '../../src/tail/same-log.ts';
+import type { KnownOffset } from '../../src/tail/tail-setup.ts';
 import { replaceOnSameInode } from '../support/reuse-inode.ts';
 import { acknowledgeAll } from './acknowledge.ts';
 import { makeTailSetup, OffsetStore } from './tail-fixture.ts';
@@ -395,4 +398,14 @@ test('raw: what ends in a hole, or in a long first line, where another log has t
   expect(chain.files).toHaveLength(4);
   expect([...send(chain, true).keys()]).toEqual(expect.arrayContaining(['old-1', 'old-2']));
   chain.close();
+});
+
+test('of the positions that a copy holds, one in a hole tells least', () => {
+  const offset = 4_000;
+  const known = { offset, readTimes: [] } as unknown as KnownOffset;
+  const inHole = { ...known, positionHash: positionHash(new Uint8Array(limits.positionBytes)) };
+  expect(tellingEnd(inHole)).toBe(0);
+  expect(tellingEnd({ ...known, positionHash: 1 })).toBe(offset);
+  const sent = { end: 5_000, atMs: 0, hash: 2, isFlushed: false };
+  expect(tellingEnd({ ...inHole, readTimes: [sent] })).toBe(5_000);
 });
