@@ -17,6 +17,7 @@ import type { ListedFile } from './listing.ts';
 import type { LogFile } from './log-file.ts';
 import type { LogLocation } from './log-location.ts';
 import {
+  fitsAsWell,
   holds,
   isCopyOf,
   isFileOf,
@@ -24,7 +25,6 @@ import {
   isSameIdentity,
   ownsPosition,
   provenEnd,
-  tellingEnd,
   truncation,
 } from './same-log.ts';
 import type { KnownOffset, LossReason, TailSetup } from './tail-setup.ts';
@@ -142,8 +142,7 @@ export class Positions {
       if (verdict === 'copy' && (isSame || this.#isHeld(file, each))) continue;
       if (verdict === 'same' && !isSame) known = undefined;
       isSame = verdict === 'same';
-      // Of several that it holds, the one of which most bytes tell.
-      if (known === undefined || tellsMore(each, known)) known = each;
+      if (known === undefined || fitsAsWell(file.size, each, known)) known = each;
     }
     return { known, lost };
   }
@@ -377,10 +376,6 @@ function isPartOf(file: LogFile, head: FileHead, known: KnownOffset): boolean {
 
 function hasKey({ identity }: LogFile, known: KnownOffset): boolean {
   return identity?.fingerprint === known.fingerprint && identity.instance === known.instance;
-}
-
-function tellsMore(one: KnownOffset, other: KnownOffset): boolean {
-  return (tellingEnd(one) - tellingEnd(other) || provenEnd(one) - provenEnd(other)) >= 0;
 }
 
 function isSameKey(a: KnownOffset, b: KnownOffset): boolean {

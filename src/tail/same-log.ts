@@ -50,10 +50,20 @@ export function provenEnd({ offset, readTimes }: KnownOffset): number {
 }
 
 /** The bytes up to here are known, and the last of them are no zeros, as they are in any hole. */
-export function tellingEnd({ offset, positionHash, readTimes }: KnownOffset): number {
+function tellingEnd({ offset, positionHash, readTimes }: KnownOffset): number {
   const proofs = [{ end: offset, hash: positionHash }, ...readTimes];
   const telling = proofs.filter(({ end, hash }) => hash !== undefined && !isHashOfZeros(hash, end));
   return Math.max(0, ...telling.map(({ end }) => end));
+}
+
+/**
+ * Whether of two positions that a file of `size` bytes holds the first is its own as likely as the
+ * other: it was as long when it was seen last, or else as many bytes tell.
+ */
+export function fitsAsWell(size: number, one: KnownOffset, other: KnownOffset): boolean {
+  const bySize = Number(one.size === size) - Number(other.size === size);
+  const byBytes = tellingEnd(one) - tellingEnd(other) || provenEnd(one) - provenEnd(other);
+  return (bySize || byBytes) >= 0;
 }
 
 /** Whether `file` is the very one, by inode and birth, in which a position was stored. */

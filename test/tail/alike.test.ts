@@ -26,7 +26,7 @@ import { limits } from '../../src/config.ts';
 import type { LineFormat } from '../../src/encode/drain-task.ts';
 import { Chain, type ChainCut } from '../../src/tail/chain.ts';
 import { positionHash } from '../../src/position-hash.ts';
-import { tellingEnd } from '../../src/tail/same-log.ts';
+import { fitsAsWell } from '../../src/tail/same-log.ts';
 import type { KnownOffset } from '../../src/tail/tail-setup.ts';
 import { replaceOnSameInode } from '../support/reuse-inode.ts';
 import { acknowledgeAll } from './acknowledge.ts';
@@ -400,12 +400,17 @@ test('raw: what ends in a hole, or in a long first line, where another log has t
   chain.close();
 });
 
-test('of the positions that a copy holds, one in a hole tells least', () => {
-  const offset = 4_000;
-  const known = { offset, readTimes: [] } as unknown as KnownOffset;
+test('of the positions that a copy holds, its length tells most, and one in a hole least', () => {
+  const known = { offset: 4_000, size: 4_500, readTimes: [] } as unknown as KnownOffset;
   const inHole = { ...known, positionHash: positionHash(new Uint8Array(limits.positionBytes)) };
-  expect(tellingEnd(inHole)).toBe(0);
-  expect(tellingEnd({ ...known, positionHash: 1 })).toBe(offset);
-  const sent = { end: 5_000, atMs: 0, hash: 2, isFlushed: false };
-  expect(tellingEnd({ ...inHole, readTimes: [sent] })).toBe(5_000);
+  const earlier = { ...known, offset: 300, positionHash: 1 };
+  expect([fitsAsWell(5_000, inHole, earlier), fitsAsWell(5_000, earlier, inHole)]).toEqual([
+    false,
+    true,
+  ]);
+  const whole = { ...inHole, size: 5_000 };
+  expect([fitsAsWell(5_000, whole, earlier), fitsAsWell(5_000, earlier, whole)]).toEqual([
+    true,
+    false,
+  ]);
 });
