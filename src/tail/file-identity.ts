@@ -102,7 +102,9 @@ export function readFileHead(
   const ofLine = timeIn(latin1(line), [criLineTime, dockerLineTime]);
   const tellingBytes = line.length + 2;
   const facts = { lineHash, lineBytes: line.length, tellingBytes, formerPlace };
-  if (ofLine !== undefined) return { ...facts, fingerprint: lineHash, time: ofLine };
+  if (ofLine !== undefined) {
+    return { ...facts, tellingBytes: line.length, fingerprint: lineHash, time: ofLine };
+  }
   const time = timeIn(latin1(head), recordTimes[format]);
   if (time === undefined) return { ...facts, fingerprint: lineHash, time };
   const hash = hashOf(line, `\0${time.text}`);

@@ -321,7 +321,7 @@ export class Positions {
       (other) =>
         other !== file &&
         other.size >= (known.size ?? 0) &&
-        mayBecome(file.head?.lineHash, other.head),
+        (goesOnFrom(other, known) || mayBecome(file.head?.lineHash, other.head)),
     );
   }
 
@@ -376,6 +376,11 @@ function isPartOf(file: LogFile, head: FileHead, known: KnownOffset): boolean {
 
 function hasKey({ identity }: LogFile, known: KnownOffset): boolean {
   return identity?.fingerprint === known.fingerprint && identity.instance === known.instance;
+}
+
+/** Whether it was given the place of `known`; its beginning may have been a hole until then. */
+function goesOnFrom({ identity }: LogFile, { instance }: KnownOffset): boolean {
+  return instance !== '' && identity?.instance === instance;
 }
 
 function isSameKey(a: KnownOffset, b: KnownOffset): boolean {

@@ -414,3 +414,24 @@ test('of the positions that a copy holds, its length tells most, and one in a ho
     false,
   ]);
 });
+
+test.each<LineFormat>(['cri', 'docker'])(
+  '%s: a hole of which one line was filled and read is known again in a copy, by its time',
+  (format) => {
+    writeFileSync(live(format), Buffer.alloc(200_000));
+    const chain = startChain(format);
+    expect(send(chain, true).size).toBe(0);
+    const fd = openSync(live(format), 'r+');
+    writeSync(fd, lineOf(format, 'old-1'), 0);
+    closeSync(fd);
+    look(chain);
+    expect([...send(chain, true).keys()]).toEqual(['old-1']);
+    chain.close();
+    copyFileSync(live(format), rotated(format, 1));
+    truncateSync(live(format), 0);
+    appendFileSync(live(format), linesOf(format, 'new-1', 'new-2'));
+    const next = startChain(format);
+    expect([...send(next, true).keys()]).toEqual(['new-1', 'new-2']);
+    next.close();
+  },
+);
