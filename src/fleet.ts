@@ -26,6 +26,7 @@ import { addWritten, type Written } from './tail/container-meter.ts';
 import { HeldBackNotices } from './tail/held-back-notices.ts';
 import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
 import { namesInDirectory, shownNames } from './tail/container-names.ts';
+import { isLogOf } from './tail/log-location.ts';
 import { lossWords } from './tail/loss-event.ts';
 import { LossLedger } from './tail/loss-ledger.ts';
 import { nodeFilesOf, nodeFileTemplate, withNodeFile } from './tail/node-file-rule.ts';
@@ -114,9 +115,8 @@ export class Fleet {
   #enterLoss(loss: Loss): void {
     const { file, reason, bytes } = loss;
     const directory = dirname(file.path);
-    const wanted = { directory, ...file.owner };
     const loser = [...this.#containers.values()].find(({ chain: { location } }) =>
-      (['directory', 'podUid', 'container'] as const).every((key) => location[key] === wanted[key]),
+      isLogOf(location, directory, file.owner),
     );
     loser?.lose(bytes);
     const names = loser ? shownNames(loser.containerLog) : namesInDirectory(directory);

@@ -100,13 +100,14 @@ export function readFileHead(
   const lineHash = digest.toString('hex', 0, 8);
   const formerPlace = base36(digest.readBigUInt64BE(8));
   const ofLine = timeIn(latin1(line), [criLineTime, dockerLineTime]);
-  const tellingBytes = line.length + 2;
-  const facts = { lineHash, lineBytes: line.length, tellingBytes, formerPlace };
+  const facts = { lineHash, lineBytes: line.length, formerPlace };
   if (ofLine !== undefined) {
     return { ...facts, tellingBytes: line.length, fingerprint: lineHash, time: ofLine };
   }
   const time = timeIn(latin1(head), recordTimes[format]);
-  if (time === undefined) return { ...facts, fingerprint: lineHash, time };
+  if (time === undefined) {
+    return { ...facts, tellingBytes: line.length + 2, fingerprint: lineHash, time };
+  }
   const hash = hashOf(line, `\0${time.text}`);
   const fingerprint = hash.toString('hex', 0, 8);
   return { ...facts, tellingBytes: time.endsAt, fingerprint, time };

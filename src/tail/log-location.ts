@@ -12,3 +12,16 @@ export type LogLocation = {
   /** For files whose names do not contain it. */
   readonly restartCount: number;
 };
+
+/** Whether a file in `directory` is one of this log's. */
+export function isLogOf(
+  location: LogLocation,
+  directory: string,
+  { podUid, container }: Pick<LogLocation, 'podUid' | 'container'>,
+): boolean {
+  return (
+    location.directory === directory &&
+    location.podUid === podUid &&
+    location.container === container
+  );
+}

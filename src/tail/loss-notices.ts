@@ -59,6 +59,7 @@ export class LossNotices {
    * not busy.
    */
   take(countMax: number, isBusy: (project: string | undefined) => boolean): LossNotice[] {
+    if (this.#notices.size === this.#underWay.size) return []; // Asked at each pump.
     const waiting = [...this.#notices].filter((notice) => !this.#underWay.has(notice));
     const first = waiting.find(({ template }) => !isBusy(template.project));
     if (first === undefined) return [];

@@ -179,8 +179,8 @@ export class Positions {
   }
 
   /**
-   * Asks a file; false when its name leads to another, as what was renamed is met before what may
-   * be a copy of it; undefined when it cannot be opened, which its own look reports.
+   * Asks a file. False when its name leads to another by now: a file that was renamed is met before
+   * any copy of it. Undefined when it cannot be opened, which its own look reports.
    */
   #withOpen(file: LogFile, ask: () => boolean): boolean | undefined {
     const isClosed = file.fd === undefined && !file.name.compressed;
@@ -368,7 +368,7 @@ function isByContent(head: FileHead, known: KnownOffset): boolean {
   return head.time !== undefined && known.instance === '' && known.fingerprint === head.fingerprint;
 }
 
-/** Whether the bytes say that a file is to be a copy of the one of which `known` is stored. */
+/** Whether a file is, by its bytes, the beginning of a copy of the log that `known` is of. */
 function isPartOf(file: LogFile, head: FileHead, known: KnownOffset): boolean {
   if (known.restartCount !== file.owner.restartCount || isFileOf(file, known)) return false;
   return isByContent(head, known) && file.size < provenEnd(known);
@@ -378,7 +378,7 @@ function hasKey({ identity }: LogFile, known: KnownOffset): boolean {
   return identity?.fingerprint === known.fingerprint && identity.instance === known.instance;
 }
 
-/** Whether it was given the place of `known`; its beginning may have been a hole until then. */
+/** Whether it has the place of `known`, whose beginning may have been a hole. */
 function goesOnFrom({ identity }: LogFile, { instance }: KnownOffset): boolean {
   return instance !== '' && identity?.instance === instance;
 }

@@ -4,9 +4,9 @@
 
 import type { ReadTime } from '../commit/checkpoint.ts';
 import { limits } from '../config.ts';
+import { isHashOfZeros } from '../position-hash.ts';
 import { mayBecome } from './file-identity.ts';
 import { peekFile, positionHashAt } from './file-peek.ts';
-import { isHashOfZeros } from '../position-hash.ts';
 import { isBornAt } from './inode-facts.ts';
 import type { LogFile } from './log-file.ts';
 import type { KnownOffset } from './tail-setup.ts';
@@ -49,7 +49,7 @@ export function provenEnd({ offset, readTimes }: KnownOffset): number {
   return Math.max(offset, readTimes.findLast(({ hash }) => hash !== undefined)?.end ?? 0);
 }
 
-/** The bytes up to here are known, and the last of them are no zeros, as they are in any hole. */
+/** Where the last proof ends that is not a hash of zeros, which are in any hole. */
 function tellingEnd({ offset, positionHash, readTimes }: KnownOffset): number {
   const proofs = [{ end: offset, hash: positionHash }, ...readTimes];
   const telling = proofs.filter(({ end, hash }) => hash !== undefined && !isHashOfZeros(hash, end));
@@ -57,8 +57,8 @@ function tellingEnd({ offset, positionHash, readTimes }: KnownOffset): number {
 }
 
 /**
- * Whether of two positions that a file of `size` bytes holds the first is its own as likely as the
- * other: it was as long when it was seen last, or else as many bytes tell.
+ * Whether the first of two positions fits a file of `size` bytes at least as well: by the length at
+ * the last look, then by the bytes that tell.
  */
 export function fitsAsWell(size: number, one: KnownOffset, other: KnownOffset): boolean {
   const bySize = Number(one.size === size) - Number(other.size === size);

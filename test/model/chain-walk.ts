@@ -22,6 +22,7 @@ import type { LogFile } from '../../src/tail/log-file.ts';
 import type { TailSetup } from '../../src/tail/tail-setup.ts';
 import { drainHere, plainSource } from '../encode/drain-bench.ts';
 import { makeScratch } from '../support/agent-process.ts';
+import { takeStep, type Step } from './steps.ts';
 import {
   cut,
   describeLog,
@@ -97,7 +98,10 @@ async function walk({ seed, steps, format }: { seed: number; steps: number; form
   const scratch = makeScratch();
   const world = makeWorld(seed, scratch.path, format);
   try {
-    for (let step = 1; step <= steps; step += 1) await takeStep(world, step);
+    for (let step = 1; step <= steps; step += 1) {
+      await takeStep(world, table, step);
+      stamp(world);
+    }
     await settle(world);
     return { lines: world.log.count, rotations: world.rotations };
   } catch (error) {
@@ -131,9 +135,7 @@ function makeWorld(seed: number, root: string, format: Format): World {
   return world;
 }
 
-type Step = readonly [weight: number, name: string, take: (world: World) => void | Promise<void>];
-
-const table: readonly Step[] = [
+const table: readonly Step<World>[] = [
   [30, 'write', (world) => write(world, world.log)],
   [6, 'write without a newline', (world) => writeOpen(world, world.log)],
   [4, 'hole', (world) => writeHole(world, world.log)],
@@ -153,20 +155,6 @@ const table: readonly Step[] = [
   [3, 'three seconds', (world) => wait(world, 3_000)],
   [3, 'settle', settle],
 ];
-const weightSum = table.reduce((sum, [weight]) => sum + weight, 0);
-
-async function takeStep(world: World, step: number): Promise<void> {
-  let place = world.random.below(weightSum);
-  for (const [weight, name, take] of table) {
-    place -= weight;
-    if (place >= 0) continue;
-    world.trail.push(`${step} ${name}`);
-    await take(world);
-    stamp(world);
-    return;
-  }
-}
-
 async function wait(world: World, ms: number): Promise<void> {
   skewMs += ms;
   await tick(world);

@@ -20,6 +20,7 @@ import {
   type CommandProcess,
   type EmulatorProcess,
 } from '../support/agent-process.ts';
+import { takeStep, type Step } from './steps.ts';
 import {
   beginsTimed,
   cut,
@@ -90,7 +91,8 @@ export async function walkFiles(options: {
     for (let index = 0; index < 4; index += 1) {
       world.logs.push(makeLog(world, index, formatsOf[formats]));
     }
-    for (let step = 1; step <= steps; step += 1) await takeStep(world, step);
+    const ownTable = world.isHasty ? hastyTable : table;
+    for (let step = 1; step <= steps; step += 1) await takeStep(world, ownTable, step);
     const { missing, doubled } = await settle(world);
     const lines = world.logs.reduce((sum, { count }) => sum + count, 0);
     const { rotations, kills } = world;
@@ -129,9 +131,7 @@ function makeWorld(seed: number, root: string, emulator: EmulatorProcess): World
   return world;
 }
 
-type Step = readonly [weight: number, name: string, take: (world: World) => void | Promise<void>];
-
-const table: readonly Step[] = [
+const table: readonly Step<World>[] = [
   [42, 'write', (world) => write(world, pick(world))],
   [3, 'write without a newline', writeUnfinished],
   [3, 'hole', (world) => writeHole(world, pick(world))],
@@ -150,23 +150,10 @@ const table: readonly Step[] = [
   [4, 'settle', (world) => settle(world).then(() => undefined)],
 ];
 /** Of odd seeds: files are truncated while an agent starts and reads them for the first time. */
-const hastyTable = table.map(([weight, name, take]): Step => {
+const hastyTable = table.map(([weight, name, take]): Step<World> => {
   const isFrequent = ['copytruncate', 'kill agent', 'start agent'].includes(name);
   return [isFrequent ? 3 * weight : weight, name, take];
 });
-
-async function takeStep(world: World, step: number): Promise<void> {
-  const steps = world.isHasty ? hastyTable : table;
-  const weightSum = steps.reduce((sum, [weight]) => sum + weight, 0);
-  let place = world.random.below(weightSum);
-  for (const [weight, name, take] of steps) {
-    place -= weight;
-    if (place >= 0) continue;
-    world.trail.push(`${step} ${name}`);
-    await take(world);
-    return;
-  }
-}
 
 function pick(world: World): Log {
   const log = world.random.pick(world.logs);

@@ -22,6 +22,7 @@ import {
   until,
 } from '../support/agent-process.ts';
 import type { AgentProcess, EmulatorProcess } from '../support/agent-process.ts';
+import { takeStep, type Step } from './steps.ts';
 
 export type ModelOptions = { readonly seed: number; readonly steps: number };
 
@@ -89,7 +90,7 @@ export async function runModel({ seed, steps }: ModelOptions): Promise<ModelResu
     startPod(world);
     startPod(world);
     startAgent(world);
-    for (let step = 1; step <= steps; step += 1) await takeStep(world, step);
+    for (let step = 1; step <= steps; step += 1) await takeStep(world, table, step);
     const lostByKubelet = await settle(world);
     const lines = world.kubelet.account().containers.reduce((sum, each) => sum + each.lines, 0);
     const { tolerated, kills, rotations } = world;
@@ -107,9 +108,7 @@ export async function runModel({ seed, steps }: ModelOptions): Promise<ModelResu
   }
 }
 
-type Step = readonly [weight: number, name: string, take: (world: World) => void | Promise<void>];
-
-const table: readonly Step[] = [
+const table: readonly Step<World>[] = [
   [40, 'write', write],
   [10, 'write long', writeLong],
   [6, 'leave open', leaveOpen],
@@ -129,19 +128,6 @@ const table: readonly Step[] = [
   [12, 'wait', (world) => sleep(world.random.below(150))],
   [4, 'settle', (world) => settle(world).then(() => undefined)],
 ];
-const weightSum = table.reduce((sum, [weight]) => sum + weight, 0);
-
-async function takeStep(world: World, step: number): Promise<void> {
-  let place = world.random.below(weightSum);
-  for (const [weight, name, take] of table) {
-    place -= weight;
-    if (place >= 0) continue;
-    world.trail.push(`${step} ${name}`);
-    await take(world);
-    return;
-  }
-}
-
 function note({ trail }: World, text: string): void {
   trail.push(`${trail.pop()} ${text}`);
 }

@@ -100,6 +100,16 @@ function startWithBlankLines(format: LineFormat): Chain {
   return chain;
 }
 
+/** The same, and two lines after them, sent; `isAnswered`: acknowledged. */
+function startWithOldLines(format: LineFormat, isAnswered: boolean) {
+  const chain = startWithBlankLines(format);
+  appendFileSync(live(format), linesOf(format, 'old-1', 'old-2'));
+  look(chain);
+  const sent = send(chain, isAnswered);
+  expect([...sent.keys()]).toEqual(['old-1', 'old-2']);
+  return { chain, sent };
+}
+
 /**
  * Sends all that can be read: each numbered line with its id. `isAnswered`: it is acknowledged;
  * `flushedAt`: the last record before it has no end.
@@ -158,11 +168,7 @@ test.each<LineFormat>(['cri', 'docker'])(
 test.each<LineFormat>(['cri', 'docker', 'raw'])(
   '%s: a log known by its birth that was sent, then copied and truncated, keeps its ids',
   (format) => {
-    const before = startWithBlankLines(format);
-    appendFileSync(live(format), linesOf(format, 'old-1', 'old-2'));
-    look(before);
-    const sent = send(before, false);
-    expect([...sent.keys()]).toEqual(['old-1', 'old-2']);
+    const { chain: before, sent } = startWithOldLines(format, false);
     before.close();
     copyFileSync(live(format), rotated(format, 1));
     truncateSync(live(format), 0);
@@ -209,10 +215,7 @@ test.each<LineFormat>(['cri', 'docker'])(
 test.each<LineFormat>(['cri', 'docker', 'raw'])(
   '%s: a log known by its birth that is copied and truncated while it is closed is not sent again',
   (format) => {
-    const chain = startWithBlankLines(format);
-    appendFileSync(live(format), linesOf(format, 'old-1', 'old-2'));
-    look(chain);
-    expect(send(chain, true).size).toBe(2);
+    const { chain } = startWithOldLines(format, true);
     chain.release({ unreadToo: true });
     changes['copytruncate']!(format);
     appendFileSync(live(format), blank + linesOf(format, 'new-1'));
@@ -225,10 +228,7 @@ test.each<LineFormat>(['cri', 'docker', 'raw'])(
 test.each<LineFormat>(['cri', 'docker', 'raw'])(
   '%s: half a copy of a log known by its birth that is closed is waited for',
   (format) => {
-    const chain = startWithBlankLines(format);
-    appendFileSync(live(format), linesOf(format, 'old-1', 'old-2'));
-    look(chain);
-    expect(send(chain, true).size).toBe(2);
+    const { chain } = startWithOldLines(format, true);
     chain.release({ unreadToo: true });
     const bytes = readFileSync(live(format));
     writeFileSync(rotated(format, 1), bytes.subarray(0, bytes.length - 10));
@@ -367,10 +367,7 @@ describe.each(cases)(
 test.each<LineFormat>(['cri', 'docker', 'raw'])(
   '%s: a log that was copied, truncated and renamed between two looks is not sent again',
   (format) => {
-    const chain = startWithBlankLines(format);
-    appendFileSync(live(format), linesOf(format, 'old-1', 'old-2'));
-    look(chain);
-    expect([...send(chain, true).keys()]).toEqual(['old-1', 'old-2']);
+    const { chain } = startWithOldLines(format, true);
     chain.release({ unreadToo: true });
     copyFileSync(live(format), rotated(format, 1));
     truncateSync(live(format), 0);
