@@ -197,6 +197,11 @@ describe('traceStep()', () => {
     expect(join([broken, '\tat a.B.c(B.java:1)'])).toHaveLength(1);
   });
 
+  test.each(['', ' ', '\t', '\r', '\n', ' \r\t'])('joins no JSON object behind %j', (space) => {
+    const lines = [`${space}{"a":"x.Exception:"}`, '\tat a.B.c(B.java:1)'];
+    expect(join(lines)).toEqual(lines);
+  });
+
   test('takes linear time on what only looks like a trace', () => {
     const pieces = [
       'Error (',

@@ -175,7 +175,7 @@ function next(state: TraceState, line: string): TraceState | undefined {
 
 /** Whether the line is a JSON object: a record of its own, whatever trace it contains. */
 function isObject(line: string): boolean {
-  return /^[\t ]*\{/.test(line) && scanObject(line) !== undefined;
+  return /^[\t\n\r ]*\{/.test(line) && scanObject(line) !== undefined;
 }
 
 /** The state after `lineText`, and whether the line belongs to the trace of the lines before it. */
