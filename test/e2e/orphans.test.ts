@@ -1,5 +1,6 @@
 // What only a descriptor of the agent keeps, of pods that are deleted while the API is down, outlives
-// the agent: killed, stopped past its grace period, in the middle of a copy, on a full disk.
+// the agent: killed, by a user or for want of memory, stopped past its grace period, in the middle
+// of a copy.
 
 import fs from 'node:fs';
 import path from 'node:path';
@@ -10,6 +11,7 @@ import { startAgentProcess, until } from '../support/agent-process.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { holdsOpen, withAdmin } from '../support/agent-status.ts';
 import { fakePod, FakeApiServer } from '../support/fake-api-server.ts';
+import { makeMemoryCgroup, type MemoryCgroup } from '../support/memory-cgroup.ts';
 import { useScene, type Scene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
 
@@ -29,7 +31,16 @@ afterEach(async () => {
 const orphansDir = () => path.join(scene.agent.stateDir, 'orphans');
 const orphans = () => (fs.existsSync(orphansDir()) ? fs.readdirSync(orphansDir()) : []);
 const copies = () => orphans().filter((name) => name.endsWith('.json')).length;
+const mebibyte = 1024 * 1024;
 const down = { mode: 'status', status: 503 } as const;
+
+/** Takes the room of an agent that works on, until the kernel kills it. */
+async function starve(agent: AgentProcess, cgroup: MemoryCgroup): Promise<void> {
+  await until('it is killed', () => {
+    cgroup.squeeze();
+    return !agent.isRunning();
+  });
+}
 
 /** Whether the agent holds a file of this pod open. */
 function isOpen({ pid }: AgentProcess, { directory }: FakePod): boolean {
@@ -73,32 +84,70 @@ async function labelsOfEntries(): Promise<Record<string, string>[]> {
 }
 
 describe('a pod deleted while the API is down', () => {
-  test('is shipped whole, with its labels, by an agent whose predecessor was killed 3 s later', async () => {
-    server = new FakeApiServer();
-    const api = ['--kubernetes-api', await server.listen()];
+  /** An agent that knows the pod, and its 50 unread lines that it had 3 s to save. */
+  async function deleteUnread(
+    api: readonly string[],
+    under: readonly string[] = [],
+  ): Promise<AgentProcess> {
     const known = fakePod(1, { node });
-    server.put(known);
+    server?.put(known);
     const { namespace, name, uid } = known.metadata;
     const pod = scene.kubelet.startPod({ namespace, pod: name, uid, containers: ['app'] });
-    const agent = startAgentProcess({ ...scene.agent, flags: [slowClock, ...api] });
+    const agent = startAgentProcess({ ...scene.agent, flags: [slowClock, ...api], under });
     pod.container().writeNext(1);
     await expectExactlyOnce(scene);
     await scene.emulator.setFaults(down);
     pod.container().writeNext(50);
     await areOpen(agent, [pod]);
     pod.delete();
-    server.remove(uid);
+    server?.remove(uid);
     const deletedMs = performance.now();
     await until('three seconds are over', () => performance.now() - deletedMs >= 3_000);
-    await agent.kill();
-    expect(copies()).toBe(1);
-    await expectAllAfterRestart(api);
+    return agent;
+  }
+
+  async function expectOwnLabels(): Promise<void> {
+    const { name, namespace } = fakePod(1, { node }).metadata;
     const labels = await labelsOfEntries();
     expect(labels).toHaveLength(51);
     for (const each of labels) {
       expect(each).toMatchObject({ pod_name: name, namespace_name: namespace });
       expect(each).toMatchObject({ container_name: 'app', 'k8s-pod/app': 'web' });
     }
+  }
+
+  test('is shipped whole, with its labels, by an agent whose predecessor was killed 3 s later', async () => {
+    server = new FakeApiServer();
+    const api = ['--kubernetes-api', await server.listen()];
+    const agent = await deleteUnread(api);
+    await agent.kill();
+    expect(copies()).toBe(1);
+    await expectAllAfterRestart(api);
+    await expectOwnLabels();
+  });
+
+  test('is shipped whole, with its labels, though the kernel killed the agent for want of memory', async (context) => {
+    const cgroup = makeMemoryCgroup(192 * mebibyte);
+    if (cgroup === undefined) {
+      context.skip('needs root, and a machine with memory cgroups');
+      return;
+    }
+    context.onTestFinished(() => cgroup.remove());
+    server = new FakeApiServer();
+    const api = ['--kubernetes-api', await server.listen()];
+    const agent = await deleteUnread(api, cgroup.under);
+    expect({ isRunning: agent.isRunning(), kills: cgroup.oomKills() }).toEqual({
+      isRunning: true,
+      kills: 0,
+    });
+    await starve(agent, cgroup);
+    expect({ kills: cgroup.oomKills(), code: await agent.stop() }).toEqual({
+      kills: 1,
+      code: null,
+    });
+    expect(copies()).toBe(1);
+    await expectAllAfterRestart(api);
+    await expectOwnLabels();
   });
 
   test('is one of 100 of a node that is drained', async () => {
