@@ -5,7 +5,6 @@
 // goes on in a new one; what is not sent, refused again, or no letter at all goes back into it.
 
 import {
-  appendFileSync,
   closeSync,
   existsSync,
   mkdtempSync,
@@ -25,6 +24,7 @@ import { AgentError, hasCode } from '../errors.ts';
 import { bytesText, pluralText } from '../number-text.ts';
 import type { Config } from '../options/options.ts';
 import { printable } from '../printable.ts';
+import { appendLines } from '../ship/append-lines.ts';
 import {
   letterFiles,
   letterLines,
@@ -215,7 +215,7 @@ class WriteBack {
   }
 
   flush(): void {
-    if (this.#bytes > 0) appendFileSync(this.#path, Buffer.concat(this.#lines), { mode: 0o600 });
+    if (this.#bytes > 0) appendLines(this.#path, Buffer.concat(this.#lines));
     this.#lines = [];
     this.#bytes = 0;
   }
@@ -321,16 +321,22 @@ async function sendBatch(work: Resending, { signal }: Control): Promise<void> {
     for (const { line } of batch) counts.kept += back.add(line);
     return;
   }
+  const refused = takeRefused(scratch);
+  if (refused.length < outcome.deadLettered) {
+    // The disk had no room for some of them. What was accepted is sent again, as the same entries.
+    for (const { line } of batch) counts.kept += back.add(line);
+    return;
+  }
   counts.resent += outcome.accepted;
-  counts.refusedAgain += keepRefused(scratch, back);
+  for (const line of refused) counts.refusedAgain += back.add(line);
 }
 
-/** Moves what was refused again to the letters. */
-function keepRefused(scratch: string, back: WriteBack): number {
-  let count = 0;
+/** What was refused again, as letters. */
+function takeRefused(scratch: string): Buffer[] {
+  const lines: Buffer[] = [];
   for (const path of letterFiles(scratch).filter((each) => readFileSync(each).length > 0)) {
-    for (const line of letterLines(path)) count += back.add(line);
+    for (const line of letterLines(path)) if (parseLetter(line) && line) lines.push(line);
     truncateSync(path);
   }
-  return count;
+  return lines;
 }

@@ -4,12 +4,13 @@
 // Invariant: at most twice `bytesMax` on disk, whole lines only, and a disk that cannot take them
 // never stops the agent.
 
-import { appendFileSync, openSync, readSync, renameSync, statSync } from 'node:fs';
+import { openSync, readSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { closeDescriptor } from '../descriptor.ts';
 import { hasCode } from '../errors.ts';
 import { containerOfLetter } from './dead-letter-reader.ts';
+import { appendLines } from './append-lines.ts';
 import { addEntries, type EntriesByContainer, type GivenUpEntries } from './given-up-entries.ts';
 
 export type DeadLetter = {
@@ -50,9 +51,6 @@ const newline = 0x0a;
 export class DeadLetterFile {
   readonly #options: DeadLetterOptions;
   readonly #path: string;
-  #bytes: number;
-  /** A crash, or an append that failed half-way: the file may end within a line. */
-  #torn: boolean;
   /** Whose letters of this process are in the file, and in the one before it. */
   #containers: EntriesByContainer = new Map();
   #olderContainers: EntriesByContainer = new Map();
@@ -60,8 +58,6 @@ export class DeadLetterFile {
   constructor(options: DeadLetterOptions) {
     this.#options = options;
     this.#path = join(options.stateDir, 'dead-letter.ndjson');
-    this.#bytes = sizeOf(this.#path);
-    this.#torn = this.#bytes > 0 && endsWithinLine(this.#path, this.#bytes);
   }
 
   /**
@@ -77,7 +73,9 @@ export class DeadLetterFile {
     const flush = (): void => {
       let account = this.#options.givenUp?.dead_letter_unwritten;
       try {
-        counts.dropped += this.#appendLines(Buffer.concat(lines));
+        const whole = Buffer.concat(lines);
+        counts.dropped += this.#makeRoom(whole.length);
+        appendLines(this.#path, whole);
         counts.written += owners.length;
         account = this.#containers;
       } catch (error) {
@@ -104,26 +102,13 @@ export class DeadLetterFile {
   }
 
   /** Returns how many older letters were dropped for it. */
-  #appendLines(lines: Buffer): number {
-    let dropped = 0;
-    if (this.#bytes > 0 && this.#bytes + lines.length > this.#options.bytesMax) {
-      dropped = countLines(`${this.#path}.1`);
-      renameSync(this.#path, `${this.#path}.1`);
-      this.#evict(dropped);
-      this.#bytes = 0;
-      this.#torn = false;
-    }
-    try {
-      appendFileSync(this.#path, this.#torn ? Buffer.concat([Buffer.from('\n'), lines]) : lines, {
-        mode: 0o600,
-      });
-      this.#torn = false;
-    } catch (error) {
-      this.#torn = true;
-      throw error;
-    } finally {
-      this.#bytes = sizeOf(this.#path);
-    }
+  #makeRoom(bytes: number): number {
+    // Not kept in memory: a command may have moved the file aside, or written letters back.
+    const stored = sizeOf(this.#path);
+    if (stored === 0 || stored + bytes <= this.#options.bytesMax) return 0;
+    const dropped = countLines(`${this.#path}.1`);
+    renameSync(this.#path, `${this.#path}.1`);
+    this.#evict(dropped);
     return dropped;
   }
 
@@ -146,22 +131,6 @@ export class DeadLetterFile {
 
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-/** Whether the last byte is no newline; a file that cannot be read is taken for torn. */
-function endsWithinLine(path: string, bytes: number): boolean {
-  const last = Buffer.alloc(1);
-  try {
-    const fd = openSync(path, 'r');
-    try {
-      readSync(fd, last, 0, 1, bytes - 1);
-    } finally {
-      closeDescriptor(fd);
-    }
-  } catch {
-    return true; // An empty line more does no harm to a reader of NDJSON.
-  }
-  return last[0] !== newline;
 }
 
 /** Lines in a file, read piecewise: it is as long as `bytesMax`. */

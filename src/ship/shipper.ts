@@ -250,17 +250,17 @@ function createDeadLetters(
     counters.deadLettersUnwritten += counts.unwritten;
     counters.deadLettersDropped += counts.dropped;
     unreportedCount += letters.length;
-    if (performance.now() - reportedAtMs < limits.shipDeadLetterLogMs) return;
-    const noun = unreportedCount === 1 ? 'entry was' : 'entries were';
-    const last = (letters.at(-1)?.reason ?? '').slice(0, 300);
-    const text = `${unreportedCount} ${noun} refused and dead-lettered; the last: ${last}`;
-    hooks.log.warn('SHIP_REJECTED', text);
     if (counts.error !== undefined) {
       hooks.log.error(
         'STATE_UNWRITABLE',
         `dead-letter.ndjson cannot be written: ${counts.error.message}`,
       );
     }
+    if (performance.now() - reportedAtMs < limits.shipDeadLetterLogMs) return;
+    const noun = unreportedCount === 1 ? 'entry was' : 'entries were';
+    const last = (letters.at(-1)?.reason ?? '').slice(0, 300);
+    const text = `${unreportedCount} ${noun} refused and dead-lettered; the last: ${last}`;
+    hooks.log.warn('SHIP_REJECTED', text);
     reportedAtMs = performance.now();
     unreportedCount = 0;
   };

@@ -2,11 +2,19 @@
 // container, shown as it was, sent again as the same entry, and never lost on the way.
 
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { newestLetters, parseLetter } from '../../src/ship/dead-letter-reader.ts';
 import { runOnce, startAgentProcess, startCommand, until } from '../support/agent-process.ts';
+import { mayMount, underTmpfs, whyNoMounts } from '../support/own-mounts.ts';
 import { useScene, type Scene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
 
@@ -17,10 +25,11 @@ useScene(77, (set) => {
 
 const file = () => path.join(scene.agent.stateDir, 'dead-letter.ndjson');
 
+const main = path.resolve(import.meta.dirname, '../../src/main.ts');
+
 type Ran = { readonly code: number | null; readonly out: string; readonly error: string };
 
 function deadLetters(...words: readonly string[]): Ran {
-  const main = path.resolve(import.meta.dirname, '../../src/main.ts');
   const flags = [`--state-dir=${scene.agent.stateDir}`];
   const isSending = words[0] === 'resend';
   if (isSending) flags.push(`--endpoint=${scene.emulator.url}`);
@@ -128,6 +137,30 @@ describe('dead-letters', () => {
     deadLetters('resend');
     await expectExactlyOnce(scene);
   });
+
+  test.skipIf(!mayMount)(
+    `resend on a full disk keeps what is refused again${whyNoMounts}`,
+    async () => {
+      await refuse('insertId');
+      const { letters } = listed();
+      await scene.emulator.setFaults({ mode: 'partial', pattern: 'insertId' });
+      const { stateDir } = scene.agent;
+      const kept = path.join(scene.scratch.path, 'letters');
+      copyFileSync(file(), kept);
+      const [command = '', ...words] = underTmpfs(stateDir, 'size=256k');
+      const script = `cp "$0" "$1/dead-letter.ndjson"
+        dd if=/dev/zero of="$1/filler" bs=4k
+        "$2" "$3" dead-letters resend --state-dir="$1" --endpoint="$4"
+        rm "$1/filler"
+        exec "$2" "$3" dead-letters list --json --state-dir="$1"`;
+      const given = [kept, stateDir, process.execPath, main, scene.emulator.url];
+      const { stdout } = spawnSync(command, [...words, 'sh', '-c', script, ...given], {
+        encoding: 'utf8',
+      });
+      const left = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Listed;
+      expect(left.letters).toEqual(letters);
+    },
+  );
 
   test('resend and clear of some leave the others', async () => {
     await refuse('insertId');

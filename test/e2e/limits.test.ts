@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { makeScratch, runOnce, startAgentProcess, until } from '../support/agent-process.ts';
 import type { AgentOptions, AgentProcess } from '../support/agent-process.ts';
 import { descriptorsOf, entriesOf, holdsOpen, withAdmin } from '../support/agent-status.ts';
+import { mayMount, underTmpfs } from '../support/own-mounts.ts';
 import { type Scene, useScene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
 
@@ -55,7 +56,6 @@ const shell = (script: string) => ['sh', '-c', `${script}; exec "$0" "$@"`];
 const noInotify = ['unshare', '-Ur', ...shell('echo 0 >/proc/sys/user/max_inotify_instances')];
 const noWatches = ['unshare', '-Ur', ...shell('echo 0 >/proc/sys/user/max_inotify_watches')];
 const mayUnshare = spawnSync(noInotify[0] ?? '', [...noInotify.slice(1), 'true']).status === 0;
-const isRoot = process.getuid?.() === 0;
 
 describe('inotify', () => {
   test.skipIf(!mayUnshare).each([
@@ -160,16 +160,6 @@ describe('positions that do not fit', () => {
   );
 });
 
-const mayMount =
-  isRoot && spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
-
-/** A file system of its own for the state directory, which only the agent sees. */
-function underTmpfs(options: string): string[] {
-  fs.mkdirSync(agentOptions.stateDir);
-  const mount = `mount -t tmpfs -o ${options} tmpfs '${agentOptions.stateDir}'`;
-  return ['unshare', '--mount', ...shell(mount)];
-}
-
 describe('a state directory', () => {
   test.skipIf(!mayMount).each([
     { what: 'is read-only', mount: 'ro' },
@@ -183,7 +173,10 @@ describe('a state directory', () => {
     await container?.rotate();
     writeAll(100);
     const admin = await withAdmin();
-    const agent = startAgent({ flags: admin.flags, under: underTmpfs(mount) });
+    const agent = startAgent({
+      flags: admin.flags,
+      under: underTmpfs(agentOptions.stateDir, mount),
+    });
     await until(
       'the plain files came',
       async () => (await emulator.stats()).distinctEntries >= 200,
@@ -205,7 +198,7 @@ describe('a small state directory', () => {
       startPods(3);
       writeAll(8_000);
       await emulator.setFaults({ mode: 'status', status: 503 });
-      const agent = startAgent({ under: underTmpfs('size=1m') });
+      const agent = startAgent({ under: underTmpfs(agentOptions.stateDir, 'size=1m') });
       const isOpen = () => kubelet.pods.every(({ directory }) => holdsOpen(agent.pid, directory));
       await until('all logs are open', isOpen);
       for (const pod of kubelet.pods) pod.delete();

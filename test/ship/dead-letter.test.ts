@@ -1,9 +1,11 @@
 // The dead-letter file: whole lines, bounded, and no reason to stop.
 
-import { appendFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { letterLines, parseLetter } from '../../src/ship/dead-letter-reader.ts';
 import { DeadLetterFile } from '../../src/ship/dead-letter.ts';
+import { FaultyFs } from '../support/faulty-fs.ts';
 import { apiError, makeBatch } from './fake-api.ts';
 import { makeStateDir, openApi, openShipper, readLetters } from './open-shipper.ts';
 
@@ -109,8 +111,79 @@ test('a disk that takes nothing is counted and told, and the agent goes on', asy
     deadLettersUnwritten: 4,
     deadLetteredByReason: { refused: 4 },
   });
-  expect(lines.map((line) => [line.level, line.code])).toEqual([
-    ['warn', 'SHIP_REJECTED'],
-    ['error', 'STATE_UNWRITABLE'],
-  ]);
+  // As often as letters are refused: the log itself holds back what repeats.
+  expect(new Set(lines.map((line) => `${line.level} ${line.code}`))).toEqual(
+    new Set(['error STATE_UNWRITABLE', 'warn SHIP_REJECTED']),
+  );
+});
+
+test('a disk that takes nothing any more is told, though refusals were told a moment ago', async () => {
+  const api = await openApi((_request, response) =>
+    apiError(response, { code: 400, status: 'INVALID_ARGUMENT', message: 'bad' }),
+  );
+  const stateDir = makeStateDir();
+  const { shipper, lines } = await openShipper(api.url, { stateDir });
+  await shipper.ship(makeBatch(2));
+  expect(lines.map(({ code }) => code)).toEqual(['SHIP_REJECTED']);
+  rmSync(stateDir, { recursive: true });
+  await shipper.ship(makeBatch(2));
+  expect(lines.map(({ code }) => code)).toContain('STATE_UNWRITABLE');
+});
+
+describe('on a disk that fills up', () => {
+  const kinds = ['open', 'read', 'write', 'stat', 'name'] as const;
+  const rounds = 6;
+  const ofRound = (round: number) => [letter(`${round}a`, 300), letter(`${round}b`, 300)];
+
+  /** Each line as its insertId; undefined when it was torn. */
+  function keptIds(stateDir: string): (string | undefined)[] {
+    return ['dead-letter.ndjson.1', 'dead-letter.ndjson']
+      .map((name) => path.join(stateDir, name))
+      .filter((file) => existsSync(file))
+      .flatMap((file) => [...letterLines(file)])
+      .map((line) => parseLetter(line)?.insertId);
+  }
+
+  test.each([
+    { what: 'for one call', isLasting: false },
+    { what: 'for good', isLasting: true },
+  ])('$what, whichever it is, what counts as written is there', ({ isLasting }) => {
+    for (let failAt = 1; ; failAt += 1) {
+      const stateDir = makeStateDir();
+      const file = openFile(stateDir, 2_000);
+      const faulty = new FaultyFs({ failAt, kinds, code: 'ENOSPC', isLasting });
+      const sums = { written: 0, unwritten: 0, dropped: 0 };
+      const add = (counts: ReturnType<DeadLetterFile['append']>) => {
+        for (const key of ['written', 'unwritten', 'dropped'] as const) sums[key] += counts[key];
+        expect(counts.error === undefined).toBe(counts.unwritten === 0);
+      };
+      try {
+        for (let round = 0; round < rounds; round += 1) add(file.append(ofRound(round)));
+      } finally {
+        faulty.restore();
+      }
+      const at = `call ${failAt}, ${faulty.failed}`;
+      const during = { ...sums };
+      expect({ at, sum: during.written + during.unwritten }).toEqual({ at, sum: 2 * rounds });
+      if (faulty.failed !== undefined) expect({ at, during }).not.toMatchObject({ unwritten: 0 });
+      // There is room again.
+      add(file.append([letter('later')]));
+      const ids = keptIds(stateDir).filter((id) => id !== undefined);
+      expect({ at, last: ids.at(-1) }).toEqual({ at, last: 'later' });
+      // A letter may be there whole though its append failed after it.
+      expect(ids.length).toBeGreaterThanOrEqual(sums.written - sums.dropped);
+      expect(new Set(ids).size).toBe(ids.length);
+      if (faulty.failed === undefined) return;
+    }
+  });
+
+  test('within a line that another process writes, the next letter is whole', () => {
+    const stateDir = makeStateDir();
+    const file = openFile(stateDir);
+    file.append([letter('a')]);
+    // As a command that writes letters back does, and finds no room.
+    appendFileSync(path.join(stateDir, 'dead-letter.ndjson'), '{"time":"2025-01-01T');
+    file.append([letter('b')]);
+    expect(keptIds(stateDir)).toEqual(['a', undefined, 'b']);
+  });
 });

@@ -1,7 +1,8 @@
 // Makes the n-th call of the file system fail, and watches over the descriptors meanwhile.
 //
-// Invariant: a close that is told to fail closes all the same, as on Linux; `restore` brings the
-// real functions back, also where they were imported by name.
+// Invariant: a close that is told to fail closes all the same, as on Linux; a write for which there
+// is no space has written half; `restore` brings the real functions back, also where they were
+// imported by name.
 
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -9,11 +10,12 @@ import { syncBuiltinESMExports } from 'node:module';
 const watched = {
   open: ['openSync', 'open'],
   read: ['readSync', 'read'],
-  write: ['writeSync', 'write', 'writeFileSync'],
+  write: ['writeSync', 'write', 'writeFileSync', 'appendFileSync'],
+  make: ['mkdirSync', 'mkdtempSync'],
   stat: ['fstatSync', 'statSync', 'lstatSync', 'readdirSync', 'readlinkSync'],
   close: ['closeSync', 'close'],
   sync: ['fsyncSync', 'fsync'],
-  name: ['renameSync', 'rename', 'unlinkSync', 'unlink'],
+  name: ['renameSync', 'rename', 'unlinkSync', 'unlink', 'rmSync'],
 } as const;
 
 export type CallKind = keyof typeof watched;
@@ -26,7 +28,7 @@ export type FaultyOptions = {
   readonly kinds: readonly CallKind[];
   /** That call and all that follow. */
   readonly isLasting?: boolean;
-  /** Of the error; default EIO. */
+  /** Of the error; default EIO. With ENOSPC a write takes half of what it is given. */
   readonly code?: string;
 };
 
@@ -75,6 +77,7 @@ export class FaultyFs {
     if (name.endsWith('Sync') || typeof callback !== 'function') {
       if (fault !== undefined) {
         if (isClose) real(...given);
+        else if (kind === 'write') this.#writeHalf(name, given);
         throw fault;
       }
       const value = real(...given);
@@ -83,6 +86,7 @@ export class FaultyFs {
     }
     const done = callback as Callback;
     if (fault !== undefined) {
+      if (kind === 'write') this.#writeHalf(name, given);
       if (!isClose) return void setImmediate(done, fault);
       return real(...given.slice(0, -1), () => done(fault));
     }
@@ -90,6 +94,25 @@ export class FaultyFs {
       if (kind === 'open' && error === null) this.open.set(values[0] as number, String(given[0]));
       (done as AnyFunction)(error, ...values);
     });
+  }
+
+  /** As a full disk does: it takes what it has room for. */
+  #writeHalf(name: string, given: readonly unknown[]): void {
+    if (this.#options.code !== 'ENOSPC') return;
+    if (name.startsWith('write') && typeof given[0] === 'number') {
+      const [fd, bytes, offset, length, position] = given as [
+        number,
+        Buffer,
+        number,
+        number,
+        number,
+      ];
+      this.#real.get('writeSync')?.(fd, bytes, offset, length >> 1, position);
+      return;
+    }
+    const [path, data, options] = given as [string, string | Buffer, unknown];
+    const bytes = Buffer.from(data as Buffer);
+    this.#real.get(name)?.(path, bytes.subarray(0, bytes.length >> 1), options);
   }
 
   #faultOf(name: string, kind: CallKind): Error | undefined {
