@@ -11,6 +11,7 @@ import { severityNames } from '../log-severity.ts';
 import * as layout from './kernel/layout.ts';
 import type { EncodeContext } from './entries/entry.ts';
 import type { Stream } from './entries/entry-template.ts';
+import { buildTraceTable, startEntrances } from './traces/trace-table.ts';
 
 /** Where to read and write, as addresses of the shared memory. */
 export type KernelCall = {
@@ -41,7 +42,7 @@ export type Kernel = {
   readonly result: KernelResult;
   /**
    * Sets what surrounds the payload; false if it is too long for the kernel. With
-   * `joinsTraces`, lines that may begin a stack trace are handed back.
+   * `joinsTraces`, stack traces are joined.
    */
   setTemplates(context: EncodeContext, joinsTraces: boolean): boolean;
   /** Sets the first 22 characters of the insertIds. */
@@ -114,6 +115,23 @@ function secondText(seconds: number): string {
   return new Date(seconds * 1_000).toISOString().slice(0, 19);
 }
 
+/** Writes the rules of stack traces to the area whose words these are. */
+function writeTraceTable(words: Int32Array, bytes: Uint8Array): void {
+  const { classes, classCount, entrances, steps, ends, settledCount } = buildTraceTable();
+  const rowBytes = 4 * (1 + classCount);
+  const rowOf = (step: number) => layout.traceRows + step * rowBytes;
+  assert(rowOf(steps.length) <= layout.traceTableBytes);
+  assert(layout.traceEntrances + entrances.length * 4 <= layout.traceClasses);
+  const table = layout.traceTable / 4;
+  words[table] = rowOf(settledCount);
+  words[table + 1] = startEntrances;
+  words.set(entrances.map(rowOf), table + layout.traceEntrances / 4);
+  bytes.set(classes, layout.traceTable + layout.traceClasses);
+  for (const [step, next] of steps.entries()) {
+    words.set([ends[step]!, ...next.map(rowOf)], table + rowOf(step) / 4);
+  }
+}
+
 /** Copies run in steps of this many bytes and may read past a template. */
 const paddingBytes = 16;
 
@@ -131,6 +149,7 @@ export function createKernel(
   const lentTime = area + layout.lentTime;
   const result: KernelResult = { position: 0, out: 0, lines: 0, entries: 0, lastLine: 0 };
   let idPrefixSet = '';
+  let hasTraceTable = false;
   exported.prepare(area);
   words[layout.joinStarts / 4] = joins.stdout;
   words[layout.joinStarts / 4 + 1] = joins.stderr;
@@ -147,6 +166,10 @@ export function createKernel(
     result,
     setTemplates(source, joinsTraces) {
       words[layout.joinsTraces / 4] = joinsTraces ? 1 : 0;
+      if (joinsTraces && !hasTraceTable) {
+        writeTraceTable(words, bytes);
+        hasTraceTable = true;
+      }
       const { seconds } = source.readAt;
       bytes.write(secondText(seconds), layout.readingSecond, 'latin1');
       bytes.write(secondText(seconds + 43_200), layout.halfDayLater, 'latin1');

@@ -2,7 +2,8 @@
 // tests and the fuzzer feed to the kernel and the reference. The same seed gives the same lines.
 
 import { message } from './message-generator.ts';
-import { traceLines } from './trace-lines.ts';
+import { eventTimes, times } from './time-samples.ts';
+import { traceLines, traces } from './trace-lines.ts';
 import { randomNumbers } from '../../src/emulator/random-numbers.ts';
 
 export type Random = {
@@ -22,55 +23,6 @@ export function seededRandom(seed: number): Random {
     oneIn: (odds) => below(odds) === 0,
   };
 }
-
-const times = [
-  '2024-03-05T14:07:21.104582937Z',
-  '2024-03-05T14:07:21Z',
-  '2024-03-05T14:07:21.1Z',
-  '2024-03-05T16:07:21.104582937+02:00',
-  '2024-02-29T23:59:59.999999999-05:45',
-  '2024-03-05T14:07:22.000000001Z',
-  '2024-03-05T14:07:21.104582937-12:00',
-  '2024-03-06T14:07:21Z',
-  '2024-03-06T14:07:21.15Z',
-  '2024-03-06T14:07:21.150000001Z',
-  '2024-03-06T14:07:22.000000001Z',
-  '2024-03-06T04:07:21.2-10:00',
-  '2024-03-07T04:07:21.1+14:00',
-  '2024-03-07T04:07:22+14:00',
-  '2024-03-05T14:08:21.2-23:59',
-  '2024-03-06T02:07:22Z',
-  '2099-03-05T14:07:21.104582937Z',
-  '0001-01-01T00:00:00Z',
-  '9999-12-31T23:59:59Z',
-  '2024-03-05T14:07:21.1234567890Z',
-  '2023-02-29T14:07:21Z',
-  '2024-03-05T14:07:60Z',
-  '2024-03-05t14:07:21z',
-  '2024-03-05 14:07:21Z',
-];
-
-const eventTimes = [
-  '2024-03-05T14:07:20.5Z',
-  '2024-03-05T14:07:20Z',
-  '2024-03-06T14:07:20.5Z',
-  '2024-03-06T14:07:21.104582937Z',
-  '2024-03-06T14:07:21.2Z',
-  '2024-03-06T16:07:21.2+02:00',
-  '2024-03-06T16:07:21.15+02:00',
-  '2024-03-06T23:59:59Z',
-  '2024-03-07T14:07:21.2Z',
-  '2024-03-04T16:07:21.25-23:59',
-  '2024-03-05t14:07:20z',
-  '2024-03-05T14:07:20',
-  '2024-03-05T14:07:20.123+0000',
-  '2024-03-05 14:07:20',
-  '1709647641',
-  'yesterday evening, at half past nine',
-  '2024-03-05T14:07:20.12345678901Z',
-  '2024-13-05T14:07:20Z',
-  '',
-];
 
 const words = [
   'user',
@@ -368,6 +320,25 @@ function content(random: Random, templates: readonly (() => string)[]): string {
     : made;
 }
 
+/** Contents that follow each other in one stream: traces, and what breaks them off. */
+function traceContents(random: Random): string[] {
+  const contents: string[] = [];
+  for (let count = 1 + random.below(3); count > 0; count--) {
+    const lines = random.pick(Object.values(traces)).split('\n');
+    const from = random.oneIn(6) ? random.below(lines.length) : 0;
+    const until = random.oneIn(4) ? 1 + random.below(lines.length) : lines.length;
+    contents.push(...lines.slice(from, until));
+  }
+  const breaks = [text, scalar, klog, (one: Random) => object(one, 1, false)];
+  const change = (line: string): string => {
+    if (random.oneIn(12)) return random.pick(breaks)(random);
+    if (random.oneIn(40)) return `E0305 14:07:21.1 1 a.go:1] ${line}`;
+    if (random.oneIn(40)) return line + text(random);
+    return random.oneIn(300) ? line.padEnd(4_090 + random.below(12), ' x') : line;
+  };
+  return contents.map(change);
+}
+
 /** Programs that log JSON of one shape each, with values that change. */
 function programs(random: Random): (() => string)[] {
   return Array.from({ length: 3 }, () => {
@@ -458,17 +429,25 @@ export function generateDockerLog(random: Random, count: number): Buffer {
 export function generateLog(random: Random, count: number): LogText {
   const templates = programs(random);
   const lines: Buffer[] = [];
-  for (let index = 0; index < count; index++) {
+  let traceLeft: string[] = [];
+  let traceStream = 'stdout';
+  while (lines.length < count || traceLeft.length > 0) {
+    if (random.oneIn(25)) {
+      traceLeft = traceContents(random);
+      traceStream = random.pick(['stdout', 'stderr']);
+    }
+    const ofTrace = random.oneIn(15) ? undefined : traceLeft.shift();
     const time = random.oneIn(10) ? random.pick(times) : times[0]!;
-    const tag = random.oneIn(8)
+    const tag = random.oneIn(ofTrace === undefined ? 8 : 60)
       ? 'P'
       : random.oneIn(40)
         ? random.pick(['F:x', 'P:y', '', 'FF', 'p'])
         : 'F';
-    const stream = random.oneIn(60) ? 'stdin' : random.pick(['stdout', 'stdout', 'stderr']);
+    const anyStream = random.oneIn(60) ? 'stdin' : random.pick(['stdout', 'stdout', 'stderr']);
+    const stream = ofTrace === undefined ? anyStream : traceStream;
     const isReturn = random.oneIn(15);
     const bare = random.pick(['', ':x', ':x:y']);
-    const rest = random.oneIn(30) ? bare : ` ${content(random, templates)}`;
+    const rest = random.oneIn(30) ? bare : ` ${ofTrace ?? content(random, templates)}`;
     const line = `${time} ${stream} ${tag}${rest}${isReturn ? '\r' : ''}`.replaceAll('\n', ' ');
     const bytes = random.oneIn(40) ? Buffer.from(line.replace(/^.{0,30}/, '')) : Buffer.from(line);
     const damaged = random.oneIn(12) ? damage(random, bytes) : bytes;

@@ -5,9 +5,10 @@
 // allocates and has no static data: all that can change is in the area or in globals, which every
 // instance has for itself.
 
-import { copyTemplate, writeBase36Pairs, writeEnvelope } from './envelope';
+import { writeBase36Pairs, writeEnvelope, writeTextHead } from './envelope';
 import { pastSpace } from './json';
 import { beginTimes, headerStream, headerTimeEnd, parseHeader, zoneEnd } from './header';
+import { encodeKlogLine } from './klog-line';
 import { joinedContent, joinedLast, joinedLines, joinLines } from './joined-lines';
 import {
   backslashVector,
@@ -27,16 +28,15 @@ import {
   stopJson,
   stopKlog,
   stopLong,
+  stopOpenTrace,
   stopTag,
   stopTrace,
-  textHead,
 } from './layout';
 import { setLabelRules } from './json-special';
 import { clearKeys } from './key-table';
 import { forgetShapes } from './shapes';
 import {
   encodeJsonLine,
-  encodeKlogLine,
   structuredOut,
   structuredSeverity,
   structureHandedBack,
@@ -45,6 +45,7 @@ import {
 import { escapedOut, escapeText } from './text';
 import { isEmptyAgain, mayBeCri, pastText } from './text-lines';
 import { mayBeginTrace } from './trace-words';
+import { encodeTrace, traceLast, traceLines, traceNone } from './traces';
 
 let area: usize = 0;
 
@@ -132,24 +133,54 @@ function findContent(line: usize, end: usize, held: u32): usize {
   return ((held >> headerStream) & 1) == 0 ? content : stopTag;
 }
 
-// @ts-ignore: decorator
-@inline
-function copyTextHead(to: usize, stream: u32): usize {
-  return copyTemplate(to, area + textHead + <usize>(stream << 3));
-}
-
 /**
  * Whether the line may begin a stack trace; `newline` is what `encodeStructured` returned. An
  * object is a record of its own, whatever trace it holds.
  */
 function isTraceBegun(content: usize, newline: usize): bool {
+  if (newline == structureHandedBack) return false;
   if (newline != structureNone && load<u8>(pastSpace(content)) == 0x7b) return false;
   return mayBeginTrace(content);
 }
 
 function handBackReason(content: usize, newline: usize): u32 {
-  if (newline != structureHandedBack) return stopTrace;
+  if (newline != structureHandedBack) return <u32>newline;
   return load<u8>(pastSpace(content)) == 0x7b ? stopJson : stopKlog;
+}
+
+// Lines without an entry of their own, and the first and the last line of the last record of
+// several.
+let linesJoined: u32 = 0;
+let lastJoined: usize = 0;
+let lastOfJoined: usize = 0;
+
+function noteJoined(first: usize, lines: u32, last: usize): void {
+  linesJoined += lines - 1;
+  lastJoined = first;
+  lastOfJoined = last;
+}
+
+/**
+ * Encodes the stack trace that begins at `line`. Returns the newline of its last line, `newline` if
+ * there is none, or a stop reason.
+ */
+function takeTrace(
+  line: usize,
+  timeEnd: usize,
+  content: usize,
+  newline: usize,
+  severity: u32,
+  offset: u64,
+  to: usize,
+  end: usize,
+): usize {
+  // Lines that were joined of partial ones are the reference's.
+  if (joinedEnd != 0) return stopTrace;
+  const dateEnd = klogDateEnd(content);
+  const last = encodeTrace(line, timeEnd, content, dateEnd, severity, offset, to, end, area);
+  if (last == traceNone) return newline;
+  if (last > <usize>stopOpenTrace) noteJoined(line, traceLines, traceLast);
+  return last;
 }
 
 // @ts-ignore: decorator
@@ -191,19 +222,14 @@ export function encodeLines(
   const fileBase = <u64>(<i64>base);
   const mayTrace = load<u32>(area, joinsTraces) != 0;
   let entries: u32 = 0;
-  // Lines without an entry of their own, and where the last record of several lines began.
-  let linesJoined: u32 = 0;
-  let lastJoined: usize = 1;
   let lastLine: usize = 0;
   let reason: u32 = stopDone;
   joinedEnd = 0;
+  linesJoined = 0;
+  lastJoined = 1;
   store<u8>(end, 10);
   while (position < end) {
-    if (out >= softEnd) {
-      reason = stopFull;
-      break;
-    }
-    const content = findContent(position, end, held);
+    const content = out >= softEnd ? <usize>stopFull : findContent(position, end, held);
     if (content <= <usize>stopLong) {
       reason = <u32>content;
       break;
@@ -214,17 +240,19 @@ export function encodeLines(
     let severity = (streamSeverities >> (stream << 3)) & 0xff;
     let lineOut: usize = 0;
     let newline = encodeStructured(position, timeEnd, content, stream, severity, offset, out);
-    if (newline == structureHandedBack || (mayTrace && isTraceBegun(content, newline))) {
-      reason = handBackReason(content, newline);
-      break;
+    if (mayTrace && isTraceBegun(content, newline)) {
+      newline = takeTrace(position, timeEnd, content, newline, severity, offset, out, end);
     }
     if (newline == structureNone) {
-      newline = escapeText(content, copyTextHead(out, stream), area);
+      newline = escapeText(content, writeTextHead(out, stream, area), area);
       if (newline <= <usize>stopLong) {
         reason = <u32>newline;
         break;
       }
       lineOut = writeEnvelope(escapedOut, 0x22, position, timeEnd, severity, offset, area);
+    } else if (newline <= <usize>stopOpenTrace) {
+      reason = handBackReason(content, newline);
+      break;
     } else {
       lineOut = structuredOut;
       severity = structuredSeverity;
@@ -237,8 +265,7 @@ export function encodeLines(
       // It was that of the join, which is behind the chunk.
       newline = joinedEnd;
       joinedEnd = 0;
-      lastJoined = position;
-      linesJoined += joinedLines - 1;
+      noteJoined(position, joinedLines, joinedLast);
     }
     countEntry(severity);
     out = lineOut;
@@ -246,7 +273,7 @@ export function encodeLines(
     entries++;
     position = newline + 1;
   }
-  if (lastJoined == lastLine) lastLine = joinedLast;
+  if (lastJoined == lastLine) lastLine = lastOfJoined;
   writeResults(position, out, entries + linesJoined, entries, lastLine);
   return reason;
 }
@@ -279,7 +306,7 @@ export function encodeTexts(
       continue;
     }
     if (timeEnd == 0 || mayBeCri(position) || pastText(position) > last) break;
-    const newline = escapeText(position, copyTextHead(out, 0), area);
+    const newline = escapeText(position, writeTextHead(out, 0, area), area);
     if (newline <= <usize>stopLong) break;
     out = writeEnvelope(escapedOut, 0x22, time, timeEnd, 0, offset, area);
     countEntry(0);

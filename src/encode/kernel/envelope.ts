@@ -7,6 +7,7 @@ import {
   severityAndIdLengths,
   severityAndIdTemplates,
   tail,
+  textHead,
 } from './layout';
 
 /** Copies `length` bytes rounded up to 16; returns one past the last byte that counts. */
@@ -26,6 +27,22 @@ export function copyPadded(to: usize, from: usize, length: usize): usize {
 @inline
 export function copyTemplate(to: usize, slot: usize): usize {
   return copyPadded(to, <usize>load<u32>(slot), <usize>load<u32>(slot, 4));
+}
+
+export const entryEndBytes: usize = 3; // '},\n'
+
+// @ts-ignore: decorator
+@inline
+export function writeEntryEnd(out: usize): usize {
+  store<u32>(out, 0x0a2c7d); // },\n
+  return out + entryEndBytes;
+}
+
+/** Begins the entry of a text. */
+// @ts-ignore: decorator
+@inline
+export function writeTextHead(to: usize, stream: u32, area: usize): usize {
+  return copyTemplate(to, area + textHead + <usize>(stream << 3));
 }
 
 /** Fills the table of the 1296 pairs of base 36 digits. */
@@ -55,6 +72,20 @@ export function writeOffset(to: usize, offset: u64, area: usize): usize {
   writeFourDigits(to, high, area);
   writeFourDigits(to + 4, <u32>(offset - <u64>high * 1679616), area);
   return to + 8;
+}
+
+/** What the id of a record of `bytes` bytes has at its end if it may not be whole. */
+export function writeLength(to: usize, bytes: usize): usize {
+  let digits = 1;
+  for (let rest = bytes / 36; rest != 0; rest /= 36) digits++;
+  store<u8>(to, 0x70); // p
+  let rest = bytes;
+  for (let at = to + digits; at > to; at--) {
+    const digit = rest % 36;
+    store<u8>(at, <u8>(digit < 10 ? 0x30 + digit : 0x57 + digit));
+    rest /= 36;
+  }
+  return to + 1 + digits;
 }
 
 /**

@@ -5,7 +5,8 @@
 //   128    cached second │ 160 lengths of the severity and id templates
 //   256    severity and id templates │ 832 base 36 pairs │ 3424 vectors │ 3472 times of reading
 //   3520   seeds of keys │ 3840 a lent time │ 17408 scalars │ 18432 shapes
-//   67584  bytes of the templates │ 131072 key table │ 196608 members up to the area's end
+//   67584  bytes of the templates │ 131072 key table │ 196608 members
+//   278528 the rules of stack traces up to the area's end
 
 /** i32 results of `encodeLines`: where it stopped, and what it did until there. */
 export const resultPosition = 0;
@@ -100,7 +101,27 @@ export const shapesMax = 256;
 /** Bytes of templates. */
 export const templates = 67_584;
 export const templatesEnd = 131_072;
-export const areaBytes = 278_528;
+
+/**
+ * What lines belong to a stack trace: an automaton of rows. A row is a u32 of what is said when the
+ * line ends there, and for each class of bytes the next row; rows are given by their distance from
+ * the table.
+ */
+export const traceTable = 278_528;
+/**
+ * In the table: u32 of the first row that depends on the rest of the line, u32 how many entrances
+ * begin a trace, u32 of each entrance's row, a class for each byte, the rows.
+ */
+export const traceEntrances = 8;
+export const traceClasses = 256;
+export const traceRows = 512;
+export const traceTableBytes = 376_832;
+
+/** As for the reference. */
+export const traceLinesMax = 1_000;
+export const traceLookBytes = 4_096;
+
+export const areaBytes = 655_360;
 
 /**
  * Why `encodeLines` stopped. Below `handedBack` it did all it could; from there on the line at the
@@ -121,6 +142,8 @@ export const stopKlog = 6;
 export const stopLong = 7;
 /** The line may begin a stack trace. */
 export const stopTrace = 8;
+/** It does begin one, which may go on past the end. */
+export const stopOpenTrace = 9;
 
 /**
  * JSON that is larger is the kernel's as long as it has at most this size: its bytes, and for each

@@ -3,6 +3,8 @@
 
 /** Where `repairText` stopped writing. */
 export let repairedOut: usize = 0;
+/** How often a text was repaired. */
+export let repairCount: u32 = 0;
 
 /** As many plain ASCII bytes, and the check of the next block sees nothing of what was repaired. */
 const plainBytesMin: u32 = 3;
@@ -38,6 +40,7 @@ function sequenceBytes(at: usize): i32 {
  * plain; returns where it stopped. A sequence may have begun before `at`, but not before `floor`.
  */
 export function repairText(at: usize, to: usize, floor: usize): usize {
+  repairCount++;
   let position = at;
   let out = to;
   let start = at;

@@ -11,7 +11,7 @@ import type { EncodeContext } from '../entries/entry.ts';
 import type { Stream } from '../entries/entry-template.ts';
 import { beforeZeros, pastZeros } from './hole.ts';
 import type { Kernel } from '../kernel.ts';
-import { stopDone, stopNotCri } from '../kernel/layout.ts';
+import { stopDone, stopNotCri, stopOpenTrace } from '../kernel/layout.ts';
 import { flushOpen } from './open-record.ts';
 import { ChunkReader } from './read-chunk.ts';
 import { createRedactor } from '../redaction/redactor.ts';
@@ -111,7 +111,10 @@ function dropLine({ body, tally, reader, drops, partials }: SourceRun): boolean 
   return true;
 }
 
-/** Encodes the lines up to `end`; whether all of them were the kernel's. */
+/**
+ * Encodes the lines up to `end`; whether all of them were the kernel's, or will be when more is
+ * read.
+ */
 function encodeLines(run: SourceRun, kernel: Kernel, end: number): boolean {
   const { body, tally, reader } = run;
   const reason = kernel.encodeLines({
@@ -133,7 +136,7 @@ function encodeLines(run: SourceRun, kernel: Kernel, end: number): boolean {
   const mayBeText = reason === stopNotCri && run.rules === undefined;
   const isText = mayBeText && body.memory[position] !== 0;
   if (isText) encodeTextsByKernel(run, kernel, lastLine);
-  return reason === stopDone;
+  return reason === stopDone || (reason === stopOpenTrace && !reader.isEnd);
 }
 
 /** Has the kernel encode lines that are not CRI's; `lastLine` is one with a time, 0 if none. */

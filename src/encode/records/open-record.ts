@@ -94,15 +94,14 @@ function takeRecord(run: SourceRun, record: WholeRecord, mark?: Mark): boolean {
   if (pattern !== undefined) return takeMultiline(run, record, { pattern, mark });
   if (!run.source.joinStackTraces) return emitRecord(run, record);
   const { content, stream, position, time, incomplete } = record;
-  const text = utf8.decode(content);
   const trace = run.traces.get(stream);
   // A line that its file's end cut off joins no trace: a flush would not have waited for it.
   if (trace !== undefined && incomplete === undefined && hasRoomFor(trace, content)) {
-    const { join, state } = traceStep(trace.state, text);
+    const { join, state } = traceStep(trace.state, content);
     if (join) return joinTrace(run, trace, { content, state });
   }
   if (trace !== undefined && !emitTrace(run, trace)) return false;
-  const { state } = traceStep(traceStart, text);
+  const { state } = traceStep(traceStart, content);
   if (state === traceStart || incomplete !== undefined) return emitRecord(run, record);
   const lines = [Buffer.from(content)];
   const bytes = content.length;

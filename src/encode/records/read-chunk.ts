@@ -45,6 +45,7 @@ export class ChunkReader {
   #base = 0;
   #from = 0;
   #filled = 0;
+  #isEnd = false;
   #isLast = false;
   #isFlushed = false;
   #isMidLine = false;
@@ -88,6 +89,11 @@ export class ChunkReader {
   /** Offset of the first byte that is not encoded. */
   get offset(): number {
     return this.#base + this.#from;
+  }
+
+  /** Nothing more of the segment can be read. */
+  get isEnd(): boolean {
+    return this.#isEnd;
   }
 
   /** Nothing follows: a line without newline is a line. */
@@ -136,6 +142,7 @@ export class ChunkReader {
     this.#base = segment.start - before - window;
     this.#from = window + before;
     this.#filled = window;
+    this.#isEnd = false;
     this.#isLast = false;
     this.#isFlushed = false;
     this.#isMidLine = false;
@@ -159,9 +166,9 @@ export class ChunkReader {
       this.#filled = this.#from; // There is nothing to encode.
       return 'replaced';
     }
-    const isEnd = count === 0 || this.#base + this.#filled >= end;
-    this.#isLast = isEnd && ended;
-    return isEnd;
+    this.#isEnd = count === 0 || this.#base + this.#filled >= end;
+    this.#isLast = this.#isEnd && ended;
+    return this.#isEnd;
   }
 
   /** Looks at the bytes before the segment's start. */

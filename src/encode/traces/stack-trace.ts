@@ -36,18 +36,20 @@ export type TraceState =
   | 'rustMessage'
   | 'rustFrame';
 
-type Rule = readonly [pattern: RegExp, to: TraceState];
+/** Patterns look at one character for each byte. */
+export type Rule = readonly [pattern: RegExp, to: TraceState];
 
 /** Where the encoder starts. */
 export const traceStart: TraceState = 'idle';
 
-/**
- * Only so much of a line is looked at: a tenant can write a mebibyte of anything, and frames are
- * short.
- */
-const lookCharactersMax = 4096;
+/** Only so much of a line is looked at: a tenant can write a mebibyte of anything. */
+export const lookBytes = 4_096;
+const openBrace = 0x7b;
+const jsonSpace = [0x20, 0x09, 0x0a, 0x0d];
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
-// Every pattern is linear: no two repetitions in it can match the same characters.
+// Every pattern is linear: no two repetitions in it can match the same characters. White space is
+// spelled out, because \s has characters from 0x80 up.
 const causedBy: Rule = [/^[\t ]*(?:Caused by|Suppressed): ?/, 'exception'];
 const innerException: Rule = [/^[\t ]*---> /, 'exception'];
 const errorCause: Rule = [/^[\t ]+\[cause\]: /, 'exception'];
@@ -55,7 +57,7 @@ const lastFrame: Rule = [/^[\t ]+at .* \{$/, 'errorProperty'];
 const frame: Rule = [/^[\t ]+(?:eval )?at /, 'exceptionFrame'];
 const moreFrames: Rule = [/^[\t ]*\.\.\. \d+ (?:more|common frames omitted)/, 'exceptionFrame'];
 const endOfInner: Rule = [/^[\t ]*--- End of .*stack trace/, 'exceptionFrame'];
-const dartCall: Rule = [/^#\d+\s[^(]*\(.+\)$/, 'dartFrame'];
+const dartCall: Rule = [/^#\d+[\t-\r ][^(]*\(.+\)$/, 'dartFrame'];
 const goHeader: Rule = [/^goroutine \d+ [^[]*\[[^\]]+\]:$/, 'goFunction'];
 const goBlank: Rule = [/^$/, 'goRoutine'];
 const rubyCall: Rule = [/^[\t ]+.*?\.rb:\d+:in [`']/, 'rubyFrame'];
@@ -79,11 +81,12 @@ const dartErrors = new RegExp(
   ].join('|')})`,
 );
 
-const rules: Readonly<Record<TraceState, readonly Rule[]>> = {
+/** What continues a trace in each state: the first rule that matches. The start comes first. */
+export const traceRules: Readonly<Record<TraceState, readonly Rule[]>> = {
   // The order matters where a line fits two: `panic: pkg.Error: x` is Go, `PHP Fatal error:
   // Uncaught Error: x` is PHP.
   idle: [
-    [/\bpanic: |^fatal error: /, 'goPanic'],
+    [/(?:^|[^0-9A-Z_a-z])panic: |^fatal error: /, 'goPanic'],
     [/http: panic serving/, 'goRoutine'],
     [
       /PHP (?:Notice|Parse error|Fatal error|Warning):|exception '[^']+' with message '/,
@@ -118,32 +121,32 @@ const rules: Readonly<Record<TraceState, readonly Rule[]>> = {
     // Closes what a [cause] opened.
     [/^[\t ]*\}$/, 'exceptionFrame'],
   ],
-  errorProperty: [errorCause, [/^\}/, 'idle'], [/^[\t ]+\S/, 'errorProperty']],
+  errorProperty: [errorCause, [/^\}/, 'idle'], [/^[\t ]+[^\t-\r ]/, 'errorProperty']],
   pythonFrame: [
     [/^[\t ]+File /, 'pythonCode'],
     [/^[\t ]+[~^][~^ ]*$/, 'pythonFrame'],
     [/^[\t ]+\[Previous line repeated /, 'pythonFrame'],
-    [/^[^\s():]+(?::|$)/, 'idle'],
+    [/^[^\t-\r ():]+(?::|$)/, 'idle'],
   ],
   pythonCode: [
     [/^[\t ]+File "/, 'pythonCode'],
-    [/^[\t ]+\S/, 'pythonFrame'],
-    [/^[^\s():]+(?::|$)/, 'idle'],
+    [/^[\t ]+[^\t-\r ]/, 'pythonFrame'],
+    [/^[^\t-\r ():]+(?::|$)/, 'idle'],
   ],
   phpError: [[/^Stack trace:/, 'phpFrame']],
   phpFrame: [
     [/^#\d/, 'phpFrame'],
-    [/^\s+thrown in /, 'idle'],
+    [/^[\t-\r ]+thrown in /, 'idle'],
   ],
   goPanic: [goBlank, [/^\[signal /, 'goSignal'], [/^\tpanic: /, 'goPanic']],
   goSignal: [goBlank],
   goRoutine: [goHeader],
   goFunction: [
     goBlank,
-    [/^[^\s:]+\(|^created by /, 'goFile'],
+    [/^(?:[^\t-\r :]+\(|created by )/, 'goFile'],
     [/^\.\.\..*frames elided/, 'goFunction'],
   ],
-  goFile: [[/^\s/, 'goFunction']],
+  goFile: [[/^[\t-\r ]/, 'goFunction']],
   rubyError: [[/^ {2}$/, 'rubyFrame'], rubyCall],
   rubyFrame: [rubyCall],
   dartError: [
@@ -153,39 +156,39 @@ const rules: Readonly<Record<TraceState, readonly Rule[]>> = {
   ],
   // Some Dart errors quote the source line, then point at a column, then leave blank lines.
   dartSource: [dartCall, [/^./, 'dartCaret']],
-  dartCaret: [[/^[\t ]*\^|^$/, 'dartCaret'], dartCall],
+  dartCaret: [[/^(?:[\t ]*\^|$)/, 'dartCaret'], dartCall],
   dartReceiver: [[/^(?:Receiver|Tried calling|Found):/, 'dartReceiver'], dartCall],
   dartFrame: [dartCall, [/^<asynchronous suspension>$/, 'dartFrame']],
   rustPanic: [[/^/, 'rustMessage']],
   rustMessage: [
     // The two sides of a failed assertion.
-    [/^\s+(?:left|right): /, 'rustMessage'],
+    [/^[\t-\r ]+(?:left|right): /, 'rustMessage'],
     [/^stack backtrace:$/, 'rustFrame'],
     [/^note: run with `RUST_BACKTRACE=/, 'idle'],
   ],
   rustFrame: [
-    [/^\s+\d+: |^\s+at /, 'rustFrame'],
+    [/^[\t-\r ]+(?:\d+: |at )/, 'rustFrame'],
     [/^note: /, 'idle'],
   ],
 };
 
 function next(state: TraceState, line: string): TraceState | undefined {
-  return rules[state].find(([pattern]) => pattern.test(line))?.[1];
+  return traceRules[state].find(([pattern]) => pattern.test(line))?.[1];
 }
 
 /** Whether the line is a JSON object: a record of its own, whatever trace it contains. */
-function isObject(line: string): boolean {
-  return /^[\t\n\r ]*\{/.test(line) && scanObject(line) !== undefined;
+function isObject(content: Uint8Array): boolean {
+  const first = content.findIndex((byte) => !jsonSpace.includes(byte));
+  return content[first] === openBrace && scanObject(utf8.decode(content)) !== undefined;
 }
 
-/** The state after `lineText`, and whether the line belongs to the trace of the lines before it. */
+/** The state after a line, and whether the line belongs to the trace of the lines before it. */
 export function traceStep(
   state: TraceState,
-  lineText: string,
+  content: Uint8Array,
 ): { state: TraceState; join: boolean } {
-  if (isObject(lineText)) return { state: 'idle', join: false };
-  const line =
-    lineText.length > lookCharactersMax ? lineText.slice(0, lookCharactersMax) : lineText;
+  if (isObject(content)) return { state: 'idle', join: false };
+  const line = Buffer.from(content.subarray(0, lookBytes)).toString('latin1');
   const after = state === 'idle' ? undefined : next(state, line);
   if (after !== undefined) return { state: after, join: true };
   return { state: next('idle', line) ?? 'idle', join: false };
