@@ -1,4 +1,5 @@
-// A loss in the bad hour, traced: page, `top`, metrics and log say when, whose, how much and why.
+// A loss in the bad hour, traced among 300 containers: page, `top`, metrics and log say when, whose,
+// how much and why.
 
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
@@ -16,7 +17,8 @@ import {
 } from '../support/incident.ts';
 import { useScratch } from '../support/scene.ts';
 
-const pods = ['cart', 'checkout', 'frontend'];
+const others = Array.from({ length: 297 }, (_, index) => `pod-${index}`);
+const pods = ['cart', 'checkout', 'frontend', ...others];
 const { open } = whyNoBrowser === '' ? useBrowser() : { open: undefined };
 
 const scratch = useScratch();
@@ -24,6 +26,7 @@ const scratch = useScratch();
 /** The log of `cart` is truncated in an outage; `checkout` writes what is refused. */
 async function loseSome(incident: Incident): Promise<number> {
   const cart = containerOf(incident, 'cart');
+  for (const container of incident.kubelet.containers) container.writeNext(2);
   for (let round = 0; round < 30; round += 1) cart.writeNext(10_000);
   const written = bytesOnDisk(cart);
   await until('the outage is met, and all that was written is seen', async () => {
@@ -74,11 +77,13 @@ test('a loss is traced on the page, in top, in the metrics and in the log', asyn
   const rows = (await topRows(incident)).join('\n');
   expect(rows).toMatch(/ MB +shop +cart +api/);
   expect(rows).toMatch(/1 refused +shop +checkout +api/);
+  await until('all is shipped', async () => (await statusOf(incident)).behindBytes === 0);
+  const cart = await workloadOf(incident, 'cart');
+  expect(cart.bytes + cart.lostBytes!).toBe(cart.writtenBytes);
   if (open === undefined) return;
 
   const page = await open(`${incident.adminUrl}/`);
   await page.waitForSelector('#losses li');
-  await until('all is shipped', async () => (await statusOf(incident)).behindBytes === 0);
   expect(await page.locator('#health.bad').textContent()).toContain('lines lost');
   expect(await page.textContent('#alarm')).toMatch(
     /Lost at [\d:]+: \d[\d.]* MB of shop\/cart\/api: the file was truncated before it was read\./,

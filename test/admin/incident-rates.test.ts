@@ -1,8 +1,7 @@
-// What page, `top` and metrics say of rates, errors and costs in the bad hour, held against what
-// was written: a flood while the API throttles, an outburst of errors, a restart with a backlog.
+// What page, `top` and metrics say of rates and errors in the bad hour, held against what was
+// written: a flood while the API throttles, an outburst of errors.
 
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
 import { until } from '../support/agent-process.ts';
 import { useBrowser, whyNoBrowser } from '../support/browser.ts';
 import {
@@ -14,6 +13,7 @@ import {
   topOf,
   topRows,
   workloadOf,
+  writeSteadily,
   type Incident,
 } from '../support/incident.ts';
 import { useScratch } from '../support/scene.ts';
@@ -22,21 +22,6 @@ const pods = ['cart', 'checkout', 'frontend', 'ledger', 'search', 'fraud', 'mail
 const flooder = 'checkout';
 
 const scratch = useScratch();
-
-/** Writes until the test is over, or the result is called. */
-function write(incident: Incident, pod: string, linesPerSecond: number): () => Promise<unknown> {
-  const stop = new AbortController();
-  const container = containerOf(incident, pod);
-  const { signal } = stop;
-  const containers = () => [container];
-  const done = writeAtRate({ linesPerSecond, seconds: 1e4, containers, tickMs: 50, signal });
-  const end = () => {
-    stop.abort();
-    return done;
-  };
-  onTestFinished(async () => void (await end()));
-  return end;
-}
 
 /** Whether a rate is that of what `pod` writes, as its files say over the same seconds. */
 async function knowsTheRate(incident: Incident, pod: string): Promise<boolean> {
@@ -64,8 +49,8 @@ describe('a flood while the API answers 429', () => {
       prepare: (_, emulator) => emulator.setFaults({ mode: 'status', status: 429 }),
     });
     // Another wrote much, and was shipped, before.
-    const endFlood = write(incident, flooder, 4_000);
-    for (const pod of pods.slice(2)) write(incident, pod, 20);
+    const endFlood = writeSteadily(incident, flooder, 4_000);
+    for (const pod of pods.slice(2)) writeSteadily(incident, pod, 20);
     await until('the API throttles', async () => {
       return (await statusOf(incident)).ship.consecutiveFailures > 0;
     });
@@ -142,41 +127,5 @@ describe('an outburst of errors', () => {
     });
     expect(await page.textContent('#errors strong')).toBe('100 %');
     expect(await page.locator('#errors.bad').count()).toBe(1);
-  });
-});
-
-describe('a restart with a backlog', () => {
-  test('costs what is written now, and counts nothing as written that was there', async () => {
-    const incident = await startIncident({
-      root: scratch.path,
-      pods,
-      prepare: (kubelet) => {
-        for (let round = 0; round < 20; round += 1) {
-          containerOf({ kubelet }, 'ledger').writeNext(10_000);
-        }
-      },
-    });
-    const ledger = containerOf(incident, 'ledger');
-    const backlog = bytesOnDisk(ledger);
-    const end = write(incident, 'ledger', 35);
-    await until('the backlog is shipped', async () => {
-      return (await workloadOf(incident, 'ledger')).bytes >= backlog;
-    });
-    await until('it was watched for a while', async () => {
-      return (await workloadOf(incident, 'ledger')).costSeconds > 15;
-    });
-    await end();
-    const written = bytesOnDisk(ledger) - backlog;
-    const workload = await until('all is counted', async () => {
-      const now = await workloadOf(incident, 'ledger');
-      return now.bytes === backlog + written ? now : undefined;
-    });
-    expect(workload.writtenBytes).toBe(written);
-    expect((await metricsOf(incident))['tailship_written_bytes_total']).toBe(written);
-    const chargedPerByte = workload.chargedBytes / workload.bytes;
-    const perSecond = (written / workload.costSeconds) * chargedPerByte;
-    const cost = ((perSecond * 2_628_000) / 1024 ** 3) * 0.5;
-    expect(workload.costPerMonth / cost).toBeGreaterThan(0.75);
-    expect(workload.costPerMonth / cost).toBeLessThan(1.34);
   });
 });

@@ -5,14 +5,17 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { onTestFinished } from 'vitest';
 import type { AgentStatus, WorkloadStatus } from '../../src/admin/admin-source.ts';
 import type { TopTable } from '../../src/admin/top-table.ts';
 import type { FakeContainer } from '../../src/emulator/kubelet/fake-container.ts';
 import { createFakeKubelet, type FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
+import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
 import {
   startAgentProcess,
   startEmulatorProcess,
   until,
+  type AgentOptions,
   type AgentProcess,
   type EmulatorProcess,
 } from './agent-process.ts';
@@ -25,6 +28,8 @@ export type Incident = {
   readonly emulator: EmulatorProcess;
   readonly agent: AgentProcess;
   readonly adminUrl: string;
+  /** What the agent was started with. */
+  readonly options: AgentOptions;
 };
 
 type IncidentOptions = {
@@ -44,18 +49,50 @@ export async function startIncident(options: IncidentOptions): Promise<Incident>
   }
   await options.prepare?.(kubelet, emulator);
   const port = await freePort();
-  const agent = startAgentProcess({
+  const agentOptions = {
     kubelet,
     stateDir: path.join(root, 'state'),
     endpoint: emulator.url,
     flags: [`--admin-address=127.0.0.1:${port}`, '--price-per-gib=0.5', ...flags],
-  });
-  const incident = { kubelet, emulator, agent, adminUrl: `http://127.0.0.1:${port}` };
+  };
+  const agent = startAgentProcess(agentOptions);
+  const adminUrl = `http://127.0.0.1:${port}`;
+  return foundAll({ kubelet, emulator, agent, adminUrl, options: agentOptions });
+}
+
+async function foundAll(incident: Incident): Promise<Incident> {
   await until('the agent has found its containers', async () => {
     const text = await get(incident, '/api/status');
-    return text !== '' && (JSON.parse(text) as AgentStatus).workloads.length === pods.length;
+    if (text === '') return false;
+    const { workloads } = JSON.parse(text) as AgentStatus;
+    return workloads.length === incident.kubelet.containers.length;
   });
   return incident;
+}
+
+/** After a SIGKILL, on the same state directory. */
+export async function restartAgent(incident: Incident): Promise<Incident> {
+  await incident.agent.kill();
+  return foundAll({ ...incident, agent: startAgentProcess(incident.options) });
+}
+
+/** Writes until the test is over, or the result is called. */
+export function writeSteadily(
+  incident: Incident,
+  pod: string,
+  linesPerSecond: number,
+): () => Promise<unknown> {
+  const stop = new AbortController();
+  const container = containerOf(incident, pod);
+  const { signal } = stop;
+  const containers = () => [container];
+  const done = writeAtRate({ linesPerSecond, seconds: 1e4, containers, tickMs: 50, signal });
+  const end = () => {
+    stop.abort();
+    return done;
+  };
+  onTestFinished(async () => void (await end()));
+  return end;
 }
 
 export async function get({ adminUrl }: Incident, where: string): Promise<string> {
