@@ -157,8 +157,8 @@ export const limits = {
   spoolRetryMs: 5_000,
   /** What of a deleted file is not acknowledged after this long is copied. */
   orphanAfterMs: 1_000,
-  /** Files in the folder of such copies; each copy has two. */
-  orphanNamesMax: 20_000,
+  /** Copies that one start takes over; a later one finds the others. */
+  orphansFoundMax: 10_000,
   /** For the copies at the end of the agent, before its grace period and after it. */
   orphanStopMs: 5_000,
   /** Looks that are remembered of a container that is behind, for the age of its oldest line. */

@@ -10,7 +10,7 @@ import {
   realpathSync,
   statfsSync,
   statSync,
-  unlinkSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
@@ -152,8 +152,11 @@ function checkStateDir(directory: string): Finding {
 /** A full disk lets files be made and opened, but not written. */
 function writeProbe(directory: string): void {
   const probe = join(directory, '.tailship-check');
-  writeFileSync(probe, 'tailship check\n', { flush: true });
-  unlinkSync(probe);
+  try {
+    writeFileSync(probe, 'tailship check\n', { flush: true });
+  } finally {
+    rmSync(probe, { force: true }); // A full disk makes an empty file.
+  }
 }
 
 function checkInotify(directory: string, containers: number): Finding[] {

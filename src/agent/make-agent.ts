@@ -1,7 +1,5 @@
 // Builds the agent from its stages. It knows every stage; no stage knows it.
 
-import { mkdirSync } from 'node:fs';
-
 import { openCheckpointStore, type CheckpointStore } from '../commit/checkpoint-store.ts';
 import { limits } from '../config.ts';
 import type { Control } from '../control.ts';
@@ -51,7 +49,6 @@ export async function makeAgent(config: Config, control: Control): Promise<Agent
   if (nodeIdentity === undefined) return undefined;
   const tooSmall = memoryWarning(config);
   if (tooSmall !== undefined) log.warn(undefined, tooSmall);
-  mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
   const store = openCheckpointStore(config.stateDir, log);
   const slots = slotCountFor(config);
   const encoder = createEncoderPool({

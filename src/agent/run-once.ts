@@ -56,7 +56,8 @@ function tellSummary(agent: Agent, stoppedBy: string | undefined, control: Contr
   else control.log.info(undefined, `${summary.entries} entries are written`, summary);
 }
 
-function exitCodeOf({ fleet }: Agent, stoppedBy: string | undefined, { log }: Control): number {
+function exitCodeOf(agent: Agent, stoppedBy: string | undefined, { log }: Control): number {
+  const { config, fleet, store } = agent;
   const { behindBytes: left } = fleet;
   if (stoppedBy !== undefined) {
     const text = `stopped by ${stoppedBy}: ${left} bytes that were found are left for the next run`;
@@ -64,7 +65,11 @@ function exitCodeOf({ fleet }: Agent, stoppedBy: string | undefined, { log }: Co
     return 1;
   }
   if (left > 0) log.error('FILE_UNREADABLE', `${left} bytes could not be read`);
-  return left > 0 ? 1 : 0;
+  if (!store.healthy) {
+    const text = 'the positions are not saved: the next run sends the same entries again';
+    log.error('STATE_UNWRITABLE', `${config.stateDir}: ${text}`);
+  }
+  return left > 0 || !store.healthy ? 1 : 0;
 }
 
 /** Returns whether it came to the end: false when the signal came before. */

@@ -4,7 +4,7 @@
 // a kill costs none, for the reader of the log must see the gap. Past a bound losses are only
 // counted. What a rate limit holds back is not saved, as nothing is lost by it.
 
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 
@@ -94,8 +94,14 @@ export class LossNotices {
   }
 
   #write(json: string): void {
-    writeFileSync(`${this.#path}.tmp`, `${json}\n${crc32(json)}\n`, { mode: 0o600 });
-    renameSync(`${this.#path}.tmp`, this.#path);
+    const path = `${this.#path}.tmp`;
+    try {
+      writeFileSync(path, `${json}\n${crc32(json)}\n`, { mode: 0o600 });
+      renameSync(path, this.#path);
+    } catch (error) {
+      removeUnfinished(path); // Others need the room that it has taken.
+      throw error;
+    }
   }
 
   #load(): LossNotice[] {
@@ -122,6 +128,14 @@ export function savePositions(parts: {
 }): void {
   parts.notices.save();
   parts.store.flush();
+}
+
+function removeUnfinished(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It was not made, or the disk lets go of nothing.
+  }
 }
 
 function isKept({ reason }: LossNotice): boolean {

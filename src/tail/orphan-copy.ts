@@ -22,6 +22,7 @@ import { limits } from '../config.ts';
 import { closeDescriptor, syncDescriptor, writeAt } from '../descriptor.ts';
 import type { ContainerLog } from '../discover/discovery.ts';
 import type { StoredTemplate } from '../encode/entries/entry-template.ts';
+import { hasCode } from '../errors.ts';
 import type { FileIdentity } from './file-identity.ts';
 import type { FileName } from './file-name.ts';
 import type { PodTexts } from './reading-rules.ts';
@@ -133,11 +134,16 @@ export class OrphanFolder {
     }
   }
 
-  /** The whole copies; what a kill has left unfinished is removed, what is damaged is set aside. */
+  /**
+   * The whole copies; what a kill has left unfinished is removed, what is damaged is set aside.
+   * @throws the system's error.
+   */
   list(): OrphanListing {
     const listing: OrphanListing = { found: [], damaged: [] };
     const names = readNames(this.#path);
     for (const name of names) {
+      // The others are found by a later start.
+      if (listing.found.length === limits.orphansFoundMax) break;
       if (!name.endsWith(recordSuffix)) continue;
       const id = name.slice(0, -recordSuffix.length);
       const record = names.has(id + dataSuffix) ? this.#readRecord(id) : undefined;
@@ -148,7 +154,7 @@ export class OrphanFolder {
       const isUnfinished =
         name.endsWith('.tmp') ||
         (name.endsWith(dataSuffix) && !names.has(name.slice(0, -dataSuffix.length) + recordSuffix));
-      if (isUnfinished) rmSync(join(this.#path, name), { force: true });
+      if (isUnfinished) tryTo(() => rmSync(join(this.#path, name), { force: true }));
     }
     return listing;
   }
@@ -215,9 +221,10 @@ function lateError(): Error {
 
 function readNames(path: PathLike): Set<string> {
   try {
-    return new Set(readdirSync(path).slice(0, limits.orphanNamesMax));
-  } catch {
-    return new Set(); // Most never have one; what cannot be read now is read at the next start.
+    return new Set(readdirSync(path));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return new Set(); // Most never have one.
+    throw error;
   }
 }
 
@@ -225,6 +232,6 @@ function tryTo(work: () => void): void {
   try {
     work();
   } catch {
-    // The next start finds it again: a copy is then sent twice, as the same entries.
+    // The next start finds it again: a whole copy is then sent twice, as the same entries.
   }
 }

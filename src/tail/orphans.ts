@@ -19,6 +19,7 @@ import {
   OrphanFolder,
   type FoundOrphan,
   type OrphanCopy,
+  type OrphanListing,
   type OrphanSource,
 } from './orphan-copy.ts';
 import type { SpoolFile } from './spool-file.ts';
@@ -189,7 +190,7 @@ export class Orphans {
     if ((this.#retryAtMs.get(file) ?? 0) > steadyNowMs()) return;
     file.spool.begin();
     try {
-      await copy.sync();
+      if (!(await this.#sync(file, kept, copy))) return;
       if (chain.draining || chain.isClosed || file.fd === undefined) return;
       // It was written to after all: copy everything again.
       if (fstatSync(file.fd).size > copy.size) return this.#drop(file, kept);
@@ -202,6 +203,21 @@ export class Orphans {
     }
   }
 
+  /**
+   * Whether the disk has it. What it could not take is reported by one fsync only, and the kernel
+   * may have dropped it: the file is copied again.
+   */
+  async #sync(file: LogFile, kept: Kept, copy: OrphanCopy): Promise<boolean> {
+    try {
+      await copy.sync();
+      return true;
+    } catch (error) {
+      this.#drop(file, kept);
+      this.#fail(file, error);
+      return false;
+    }
+  }
+
   /** Takes over a copy of an earlier run. */
   adopt(file: LogFile, chain: Chain, found: FoundOrphan): void {
     file.spool.noteKept(found.record.storedBytes);
@@ -210,7 +226,7 @@ export class Orphans {
 
   /** The copies of earlier runs; each is to be adopted or dropped. */
   list(): readonly FoundOrphan[] {
-    const { found, damaged } = this.#folder.list();
+    const { found, damaged } = this.#listFolder();
     for (const aside of damaged) {
       this.#counters.damaged += 1;
       this.#report(
@@ -219,6 +235,18 @@ export class Orphans {
       );
     }
     return found.toSorted((a, b) => a.record.deletedAtMs - b.record.deletedAtMs);
+  }
+
+  #listFolder(): OrphanListing {
+    try {
+      return this.#folder.list();
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      this.#counters.failures += 1;
+      const text = 'copies of deleted log files cannot be listed, and are left for the next start';
+      this.#report('STATE_UNWRITABLE', `${text}: ${error.message}`);
+      return { found: [], damaged: [] };
+    }
   }
 
   /** Removes a copy that is not to be read. */

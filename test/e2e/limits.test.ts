@@ -162,9 +162,10 @@ describe('positions that do not fit', () => {
 
 describe('a state directory', () => {
   test.skipIf(!mayMount).each([
-    { what: 'is read-only', mount: 'ro' },
-    { what: 'is full', mount: 'size=4k,nr_inodes=2' },
-  ])('that $what costs readiness, not lines', async ({ mount }) => {
+    { what: 'is read-only', mount: 'ro', below: '' },
+    { what: 'is full', mount: 'size=4k,nr_inodes=2', below: '' },
+    { what: 'cannot be made', mount: 'size=4k,nr_inodes=1', below: 'of/the/node' },
+  ])('that $what costs readiness, not lines', async ({ mount, below }) => {
     startPods(2);
     const [container] = kubelet.containers;
     // What is compressed needs the directory to be unpacked; what is newer does not wait for it.
@@ -173,7 +174,9 @@ describe('a state directory', () => {
     await container?.rotate();
     writeAll(100);
     const admin = await withAdmin();
-    const agent = startAgent({
+    const agent = startAgentProcess({
+      ...agentOptions,
+      stateDir: path.join(agentOptions.stateDir, below),
       flags: admin.flags,
       under: underTmpfs(agentOptions.stateDir, mount),
     });
@@ -188,6 +191,17 @@ describe('a state directory', () => {
     await until('new lines came', async () => (await emulator.stats()).distinctEntries >= 220);
     expect(await agent.stop()).toBe(0);
   });
+});
+
+test('`run --once` whose positions cannot be saved ships all, and fails', async () => {
+  startPods(2);
+  writeAll(50);
+  const file = path.join(scratch.path, 'file');
+  fs.writeFileSync(file, '');
+  const { code, summary, stderr } = await runOnce({ ...agentOptions, stateDir: `${file}/below` });
+  expect({ code, lines: summary['lines'] }).toEqual({ code: 1, lines: 100 });
+  expect(stderr).toMatch(/STATE_UNWRITABLE/);
+  expect(stderr).toMatch(/the next run sends the same entries again/);
 });
 
 describe('a small state directory', () => {

@@ -9,10 +9,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { limits } from '../../src/config.ts';
 import { LossNotices, savePositions, type LossNotice } from '../../src/tail/loss-notices.ts';
+import { FaultyFs } from '../support/faulty-fs.ts';
 
 let state: string;
 let reports: string[];
@@ -96,6 +97,36 @@ describe('LossNotices', () => {
     expect(reports).toEqual(['STATE_UNWRITABLE']);
     expect(notices.take(9, nobody)).toEqual([notice(1)]);
   });
+
+  test.each(['write', 'name'] as const)(
+    'keeps what it had, told, when %s fails for want of space, and saves it all later',
+    (kind) => {
+      for (let failAt = 1; ; failAt += 1) {
+        reports = [];
+        const notices = open();
+        notices.add(notice(1));
+        notices.save();
+        notices.add(notice(2));
+        const faulty = new FaultyFs({ failAt, kinds: [kind], code: 'ENOSPC', isLasting: true });
+        try {
+          notices.save();
+        } finally {
+          faulty.restore();
+        }
+        const hasFailed = faulty.failed !== undefined;
+        expect(reports).toEqual(hasFailed ? ['STATE_UNWRITABLE'] : []);
+        expect(open().take(9, nobody)).toEqual([notice(1), ...(hasFailed ? [] : [notice(2)])]);
+        // Where names cannot be removed either, what was written stays and is overwritten.
+        if (kind !== 'name') expect(readdirSync(state)).toEqual(['loss-notices.json']);
+        vi.spyOn(performance, 'now').mockReturnValue(performance.now() + limits.stateRetryMsMax);
+        notices.save();
+        vi.restoreAllMocks();
+        expect(open().take(9, nobody)).toEqual([notice(1), notice(2)]);
+        rmSync(file());
+        if (!hasFailed) return;
+      }
+    },
+  );
 
   test('is saved before the positions', () => {
     const notices = open();

@@ -5,13 +5,15 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   readSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { limits } from '../../src/config.ts';
 import { restoreTemplate } from '../../src/encode/entries/entry-template.ts';
@@ -317,4 +319,66 @@ describe('whichever call fails', () => {
     chain.close();
     expect(await readAfterRestart()).toBe(text);
   });
+
+  test('of a copy that the disk has not taken, the original is copied again', async () => {
+    const chain = makeDeleted(5_000);
+    const spooler = makeSpooler();
+    faulty = new FaultyFs({ failAt: 1, kinds: ['sync'], code: 'ENOSPC' });
+    await keep(spooler, chain);
+    faulty.restore();
+    expect(faulty.failed).toBe('fsync');
+    expect(spooler.orphans.counters.failures).toBe(1);
+    expect(reports.join()).toMatch(/STATE_UNWRITABLE .*held open only: ENOSPC/);
+    // What the kernel could not write it may have dropped, and it says so once.
+    const folder = join(state, 'orphans');
+    for (const file of readdirSync(folder)) truncateSync(join(folder, file));
+    const laterMs = performance.now() + limits.spoolRetryMs;
+    vi.spyOn(performance, 'now').mockReturnValue(laterMs);
+    await keep(spooler, chain);
+    vi.restoreAllMocks();
+    expect(read(chain)).toBe(text.slice(5_000));
+  });
+
+  test('while copies of an earlier run are listed, none is lost, and the agent starts', async () => {
+    for (let failAt = 1; failAt < callsMax; failAt += 1) {
+      fresh();
+      const chain = makeDeleted(5_000);
+      await keep(makeSpooler(), chain);
+      chain.close();
+      const unfinished = ['x-1.log', 'x-2.json.tmp', 'x-2.log'].map((file) =>
+        join(state, 'orphans', file),
+      );
+      for (const file of unfinished) writeFileSync(file, 'half of it');
+      const spooler = makeSpooler();
+      faulty = new FaultyFs({ failAt, kinds: ['stat', 'name'], code: 'EROFS', isLasting: true });
+      const found = spooler.orphans.list().length;
+      faulty.restore();
+      const at = `call ${failAt}, ${faulty.failed}`;
+      const isTold = reports.length === 1 && spooler.orphans.counters.failures === 1;
+      expect({ at, isKnown: found === 1 || isTold }).toEqual({ at, isKnown: true });
+      const all = await readAfterRestart();
+      expect({ at, isWhole: all === text.slice(5_000) }).toEqual({ at, isWhole: true });
+      expect(readdirSync(join(state, 'orphans'))).toEqual([]);
+      if (faulty.failed === undefined) return;
+    }
+    expect.fail(`more than ${callsMax} calls`);
+  });
+});
+
+test('of more copies than one start takes over, none is removed', async () => {
+  const chain = makeDeleted(text.length - line(8_999).length);
+  await keep(makeSpooler(), chain);
+  chain.close();
+  const folder = join(state, 'orphans');
+  const [first = ''] = readdirSync(folder).filter((file) => file.endsWith('.json'));
+  const bytes = readFileSync(join(folder, first));
+  const count = limits.orphansFoundMax + 10;
+  for (let number = 1; number < count; number += 1) {
+    writeFileSync(join(folder, `x-${number}.json`), bytes);
+    writeFileSync(join(folder, `x-${number}.log`), '');
+  }
+  const { orphans } = makeSpooler();
+  expect(orphans.list()).toHaveLength(limits.orphansFoundMax);
+  expect(readdirSync(folder)).toHaveLength(2 * count);
+  expect(orphans.counters.damaged).toBe(0);
 });
