@@ -93,7 +93,6 @@ export class Fleet {
   }
 
   #makeSetup(config: Config): TailSetup {
-    const store = this.#store;
     return {
       roots: realRoots(logRootsOf(config)),
       openFiles: this.#openFiles,
@@ -101,11 +100,14 @@ export class Fleet {
       startedAtMs: Date.now(),
       from: () => this.#from,
       listUntilMs: () => this.#listUntilMs,
-      lookup: (podUid, container) => store.lookup(podUid, container),
-      remember: (checkpoint) => store.put(checkpoint),
-      forget: (owner, { fingerprint, instance }) =>
-        store.forget({ ...owner, fingerprint, instance }),
+      lookup: (podUid, container) => this.#store.lookup(podUid, container),
+      remember: (checkpoint) => this.#store.put(checkpoint),
+      forget: (owner, key) => this.#store.forget({ ...owner, ...key }),
       lost: (loss) => this.#enterLoss(loss),
+      missed: (path) => {
+        this.losses.note('missed', namesInDirectory(dirname(path)));
+        this.#log.error('LINES_LOST', `${path} came and went before it could be read`);
+      },
       report: (code, text) => {
         if (code !== 'LINK_REFUSED' || this.refusals.note(text)) this.#log.warn(code, text);
       },

@@ -116,10 +116,7 @@ export async function findLogs(agent: Agent, { log: agentLog }: Control): Promis
     removed: (log) => fleet.removeLink(log),
     refused: (linkPath, reason) => agentLog.warn('LINK_REFUSED', `${linkPath}: ${reason}`),
     missed: (linkPath) => {
-      fleet.losses.note('missed', parseContainerName(basename(linkPath), ''), {
-        bytes: 0,
-        entries: 0,
-      });
+      fleet.losses.note('missed', parseContainerName(basename(linkPath), ''));
       agentLog.error('LINES_LOST', `${linkPath} came and went before it could be read`);
     },
     degraded: (reason) => agentLog.warn('WATCH_DEGRADED', reason),

@@ -9,7 +9,8 @@ import { limits } from '../config.ts';
 import { AgentError, hasCode, isSystemError } from '../errors.ts';
 import { compareFileNames } from './file-name.ts';
 import { GzTries, learnCompressed } from './gz-tries.ts';
-import { FileIndex, isOnlyCompressed, nameOfVanished, type ListedFile } from './listing.ts';
+import { FileIndex, isOnlyCompressed, nameOfVanished, wasSucceeded } from './listing.ts';
+import type { ListedFile } from './listing.ts';
 import { LogFile } from './log-file.ts';
 import type { LogLocation } from './log-location.ts';
 import type { FoundOrphan } from './orphan-copy.ts';
@@ -176,6 +177,8 @@ export class ChainFiles {
       if (seen.has(file)) continue;
       if (!file.unlinked) news = true;
       const isLive = file.name.rotation === '';
+      const isMissed = isLive && !file.unlinked && this.directoryGone && wasSucceeded(file);
+      if (isMissed) this.#setup.missed(file.path);
       const before = isLive ? this.#list.filter((other) => !admitted.has(other)) : [];
       file.noteUnlinked(isLive ? nameOfVanished(file, before) : file.name, nowMs);
       if (this.#isGone(file)) this.lose(file, 'deleted');

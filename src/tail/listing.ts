@@ -3,13 +3,14 @@
 // Invariants: only files of the container's own directory are listed, whatever its path leads to by
 // now; memory is bounded by `limits.chainFilesMax`, time by the caller.
 
-import { fstatSync, lstatSync } from 'node:fs';
+import { fstatSync, lstatSync, readlinkSync } from 'node:fs';
 import type { Stats } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { limits } from '../config.ts';
 import { closeDescriptor } from '../descriptor.ts';
 import { readNames } from '../directory-names.ts';
+import { isSystemError } from '../errors.ts';
 import { compareFileNames, parseFileName, sameRotation, type FileName } from './file-name.ts';
 import { isBornAt } from './inode-facts.ts';
 import type { LogFile } from './log-file.ts';
@@ -165,6 +166,21 @@ export function nameOfVanished(file: LogFile, known: readonly LogFile[]): FileNa
     .map(({ name }) => name.rotation);
   const last = rotations.toSorted().at(-1);
   return { ...file.name, rotation: last === undefined ? '!' : `${last}~` };
+}
+
+/**
+ * Whether a live file, as far as it was seen, was renamed before its directory went: there was
+ * another under its name then. The kernel remembers the last name of what is open.
+ */
+export function wasSucceeded({ fd, path }: LogFile): boolean {
+  if (fd === undefined) return false;
+  try {
+    const lastPath = readlinkSync(`/proc/self/fd/${fd}`).replace(/ \(deleted\)$/, '');
+    return basename(lastPath) !== basename(path);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return false; // There is no /proc.
+  }
 }
 
 /** A file that was closed before it was read to its end, and of which only the `.gz` is left. */

@@ -84,7 +84,7 @@ export class LossLedger {
   note(
     cause: LossCause,
     names: ContainerNames | undefined,
-    { bytes, entries }: Pick<LossEvent, 'bytes' | 'entries'>,
+    { bytes, entries }: Pick<LossEvent, 'bytes' | 'entries'> = { bytes: 0, entries: 0 },
   ): void {
     const nowMs = Date.now();
     const index = this.#events.findLastIndex(

@@ -65,5 +65,7 @@ export type TailSetup = {
   forget(owner: FileOwner, key: FileKey): void;
   /** Called once for each stretch of bytes that is lost. */
   lost(loss: Loss): void;
+  /** A file came and went at this path before it was seen: how much was in it is not known. */
+  missed(path: string): void;
   report(code: ErrorCode, text: string): void;
 };

@@ -10,19 +10,14 @@
 // less. The flags of `src/main.ts` bound what V8 commits.
 
 import fs from 'node:fs';
-import http from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { once } from 'node:events';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
-import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
-import { createRandom } from '../../src/emulator/kubelet/log-lines.ts';
 import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
 import { makeScratch, startAgentProcess, stopAll } from '../support/agent-process.ts';
 import { descriptorsOf, ownRssOf, rssOf } from '../support/agent-status.ts';
 import { collectGarbage, underMemoryProbe } from '../support/collected-agent.ts';
+import { changePods, each, startPods, startSink } from './busy-node.ts';
 
 export type SoakOptions = {
   readonly seconds: number;
@@ -53,8 +48,6 @@ export type Growth = { readonly first: number; readonly last: number; readonly g
 type Measure = 'malloc' | 'rss' | 'ownRss';
 type Sample = { readonly atMs: number } & Readonly<Record<Measure, number>>;
 
-const churnMs = 500;
-const rotateMs = 1_000;
 const sampleMs = 10_000;
 const windowMs = 60_000;
 
@@ -65,8 +58,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const sink = await startSink();
   try {
     const kubelet = createFakeKubelet({ root: path.join(scratch.path, 'log'), seed });
-    const node = { kubelet, made: 0 };
-    for (let count = 0; count < containers; count += 1) addPod(node);
+    const node = startPods(kubelet, containers);
     const stateDir = path.join(scratch.path, 'state');
     const flags = ['--flush-interval-ms=1000'];
     const under = underMemoryProbe(scratch.path);
@@ -110,43 +102,6 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   }
 }
 
-type Node = { readonly kubelet: FakeKubelet; made: number };
-
-function addPod(node: Node): void {
-  node.kubelet.startPod({ namespace: 'ns', pod: `web-${node.made}`, containers: ['app'] });
-  node.made += 1;
-}
-
-/** One pod in, one out each half a second; one rotation a second. Returns how many rotations. */
-async function changePods(
-  node: Node,
-  { endMs, seed }: { endMs: number; seed: number },
-): Promise<number> {
-  const random = createRandom(seed);
-  let rotations = 0;
-  let rotateAtMs = 0;
-  await each(churnMs, endMs, async () => {
-    addPod(node);
-    random.pick(node.kubelet.pods).delete();
-    if (performance.now() < rotateAtMs) return;
-    rotateAtMs = performance.now() + rotateMs;
-    await random.pick(node.kubelet.containers).rotate();
-    rotations += 1;
-  });
-  return rotations;
-}
-
-async function each(
-  everyMs: number,
-  endMs: number,
-  work: () => Promise<void> | void,
-): Promise<void> {
-  while (performance.now() < endMs) {
-    await sleep(everyMs);
-    await work();
-  }
-}
-
 /** What the C library's heap holds in memory: native objects and what they pin. */
 function mallocOf(pid: number): number {
   let isHeap = false;
@@ -180,25 +135,4 @@ function growthOf(
 /** Bodies that are on their way come on top by chance; what stays is in the lowest, too. */
 function lowest(samples: readonly Sample[], key: Measure): number {
   return Math.min(...samples.map((sample) => sample[key]));
-}
-
-/** Takes everything and keeps nothing. */
-async function startSink(): Promise<{ url: string; requests: () => number; close: () => void }> {
-  let requests = 0;
-  const server = http.createServer((request, response) => {
-    request.resume();
-    request.on('end', () => {
-      requests += 1;
-      response.setHeader('content-type', 'application/json');
-      response.end('{}');
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const close = () => {
-    server.closeAllConnections();
-    server.close();
-  };
-  return { url: `http://127.0.0.1:${port}`, requests: () => requests, close };
 }

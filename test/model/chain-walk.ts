@@ -199,6 +199,7 @@ function startAgent(world: World): void {
     remember: (checkpoint) => world.stored.set(keyOf(checkpoint), checkpoint),
     forget: (_owner, key) => world.stored.delete(keyOf(key)),
     lost: ({ reason, bytes }) => world.note(`lost: ${reason} ${bytes}`),
+    missed: (file) => world.note(`missed: ${file.replaceAll(root, '')}`),
     report: (code, text) => world.note(`${code} ${text.replaceAll(root, '')}`),
   };
   const directory = path.dirname(log.live);

@@ -379,7 +379,7 @@ describe('a directory', () => {
        const reports = [];
        const setup = { roots: [${JSON.stringify(root)}], openFiles: new OpenFiles(9),
          from: () => 'start', listUntilMs: () => Infinity,
-         once: false, lookup: () => [], remember() {}, forget() {}, lost() {},
+         once: false, lookup: () => [], remember() {}, forget() {}, lost() {}, missed() {},
          report: (code) => reports.push(code) };
        const chain = new Chain({ directory: ${JSON.stringify(directory)}, liveName: '0.log',
          format: 'cri', podUid: 'u', container: 'c', restartCount: 0 }, setup);

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
 import { OpenFiles } from '../../src/tail/open-files.ts';
@@ -350,4 +350,41 @@ test('past the descriptor limit idle files are closed and found again when they 
   appendFileSync(path('0.log'), line('b'));
   chain.look((nowMs += 1));
   expect(take(chain)).toBe(line('b'));
+});
+
+describe('a live file that was followed by another', () => {
+  const missed: string[] = [];
+  const makeMissing = () => {
+    missed.length = 0;
+    return makeChain({ missed: (file) => missed.push(file) });
+  };
+
+  test('is told when the directory goes before anybody looked', () => {
+    writeFileSync(path('0.log'), line('a'));
+    const chain = makeMissing();
+    renameSync(path('0.log'), path('0.log.20260706-120000'));
+    writeFileSync(path('0.log'), line('b', 1));
+    rmSync(directory, { recursive: true });
+    settle(chain);
+    expect(missed).toEqual([path('0.log')]);
+    expect(take(chain)).toBe(line('a'));
+  });
+
+  test('is not told when it was seen, or when there was none', () => {
+    writeFileSync(path('0.log'), line('a'));
+    const alone = makeMissing();
+    rmSync(directory, { recursive: true });
+    settle(alone);
+    expect(missed).toEqual([]);
+
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(path('0.log'), line('a'));
+    const chain = makeMissing();
+    renameSync(path('0.log'), path('0.log.20260706-120000'));
+    writeFileSync(path('0.log'), line('b', 1));
+    settle(chain);
+    rmSync(directory, { recursive: true });
+    settle(chain);
+    expect(missed).toEqual([]);
+  });
 });

@@ -15,6 +15,7 @@ export function makeTailSetup(root: string, overrides: Partial<TailSetup> = {}):
     remember: () => undefined,
     forget: () => undefined,
     lost: () => undefined,
+    missed: () => undefined,
     report: () => undefined,
     ...overrides,
   };
