@@ -5,6 +5,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { FakeContainer } from '../../src/emulator/kubelet/fake-container.ts';
 import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import { createRandom, type LineKind } from '../../src/emulator/kubelet/log-lines.ts';
 
@@ -27,7 +28,11 @@ export function startPods(kubelet: FakeKubelet, count: number, kind: LineKind = 
   return node;
 }
 
-/** One pod in, one out each half a second; one rotation a second. Returns how many rotations. */
+/**
+ * One pod in, one out each half a second; one rotation a second. A pod that was just rotated stays:
+ * what it writes to a file that is gone before the next tick is lost, and told. Returns how many
+ * rotations.
+ */
 export async function changePods(
   node: BusyNode,
   { endMs, seed }: { endMs: number; seed: number },
@@ -35,12 +40,15 @@ export async function changePods(
   const random = createRandom(seed);
   let rotations = 0;
   let rotateAtMs = 0;
+  let spared: readonly FakeContainer[] = [];
   await each(churnMs, endMs, async () => {
     addPod(node);
-    random.pick(node.kubelet.pods).delete();
+    random.pick(node.kubelet.pods.filter((pod) => !spared.includes(pod.container()))).delete();
     if (performance.now() < rotateAtMs) return;
     rotateAtMs = performance.now() + rotateMs;
-    await random.pick(node.kubelet.containers).rotate();
+    const container = random.pick(node.kubelet.containers);
+    spared = [...spared.slice(-2), container];
+    await container.rotate();
     rotations += 1;
   });
   return rotations;

@@ -69,6 +69,9 @@ export async function runLongHaul(options: LongHaulOptions): Promise<LongHaulRes
     const stateDir = path.join(scratch.path, 'state');
     const flags = ['--flush-interval-ms=1000'];
     const agent = startAgentProcess({ kubelet, stateDir, endpoint: sink.url, flags });
+    // A pod that goes before there is an agent is not its loss.
+    for (const container of kubelet.containers) container.writeNext(1);
+    await until('all pods are known', () => arrivals.entries() === containers);
     const over = new AbortController();
     const endMs = performance.now() + seconds * 1_000;
     const minutes: Minute[] = [];
