@@ -105,7 +105,8 @@ test.each([400, 413])(
     };
     await until('the quiet came', () => come(quietCount));
     flood.write(Array.from({ length: 10_000 }, (_, index) => `poison ${index}`));
-    const rounds = 100;
+    // Longer than the first back-offs; the last of them is waited for below.
+    const rounds = 30;
     for (let round = 1; round < rounds; round += 1) {
       for (const pod of quiet) pod.container().writeNext(1);
       await sleep(150);
@@ -117,7 +118,7 @@ test.each([400, 413])(
       `${status} with a page: p99 of the quiet ${p99} ms, ${requests} requests\n`,
     );
     expect(p99).toBeLessThan(5_000 + heldUpMs());
-    expect(requests).toBeLessThan(1_000);
+    expect(requests).toBeLessThan(rounds * quietCount);
     expect(lettersOf(options.stateDir)).toBe(0);
     await emulator.setFaults({});
     await until(
