@@ -5,8 +5,12 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 
+import { tryRules } from '../../src/command/rules-trial.ts';
+import { parseRules } from '../../src/rules/parse-rules.ts';
 import { startAgentProcess, until } from '../support/agent-process.ts';
 import { withAdmin } from '../support/agent-status.ts';
+import { makeConfig } from '../support/make-config.ts';
+import { cpuMsOf } from '../support/own-time.ts';
 import { type Scene, useScene } from '../support/scene.ts';
 
 let scratch: Scene['scratch'];
@@ -72,6 +76,12 @@ describe('rules test', () => {
     expect(JSON.parse(other.stdout)).toMatchObject({ applied: [], missed: [] });
     const own = run(['test', '--rules', file, '--input=-', '--namespace=shop'], input);
     expect(own.stdout).toContain('"timestamp":"2024-03-05T14:07:21Z"');
+  });
+
+  test('measures short lines as quickly as long ones', () => {
+    const { rules: list } = parseRules([{ drop: 'zz' }, { set: { a: 'b' } }]);
+    const ms = cpuMsOf(() => tryRules(list, Buffer.from('x\ny\n'), makeConfig()));
+    expect(ms).toBeLessThan(4_000);
   });
 
   test('says what is wrong with the rules, and with the words', () => {
