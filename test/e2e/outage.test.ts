@@ -55,42 +55,6 @@ describe('a pod that is deleted while its last lines are on their way', () => {
 });
 
 describe('a fault of the endpoint', () => {
-  test.each([
-    { mode: 'status', status: 503 },
-    { mode: 'status', status: 500, after: true },
-    { mode: 'status', status: 429, retryAfterSeconds: 1 },
-    { mode: 'status', status: 401 },
-    { mode: 'status', status: 403 },
-    { mode: 'html', status: 502 },
-    { mode: 'reset' },
-    { mode: 'reset', after: true },
-    { mode: 'halfClose' },
-    { mode: 'html', status: 200 },
-    { mode: 'html', status: 200, after: true },
-    { mode: 'html', status: 413 },
-    { mode: 'html', status: 511 },
-    { mode: 'body', status: 204 },
-    { mode: 'body', status: 206, body: '{}' },
-    { mode: 'body', body: '{"status":"ok"}', after: true },
-    { mode: 'body', body: '{}', gzip: true, after: true },
-    { mode: 'cut', body: '{}', after: true },
-    { mode: 'endless', body: 'x' },
-    { mode: 'endless', status: 503, body: '{"a":[' },
-    { mode: 'status', status: 400, reason: 'API_KEY_INVALID' },
-    { mode: 'status', status: 404 },
-  ] as const)('$mode $status (done first: $after) costs no line', async (fault) => {
-    const agent = startAgent();
-    writeAll(50);
-    await allArrived();
-    await emulator.setFaults({ ...fault, times: 3 });
-    for (let round = 0; round < 5; round += 1) {
-      writeAll(100);
-      await sleep(200);
-    }
-    await allArrived();
-    expect(agent.isRunning()).toBe(true);
-  });
-
   test('of half of all requests, at random, costs no line', async () => {
     const agent = startAgent(['--batch-bytes-max=16Ki']);
     await emulator.setFaults([

@@ -39,17 +39,23 @@ export function useScratch(): { readonly path: string } {
 
 /** Sets a scene before each test of the file; `seed` is of the kubelet's lines. */
 export function useScene(seed: number, take: (scene: Scene) => void): void {
-  let scratch: Scene['scratch'];
+  let scene: Scene;
   beforeEach(async () => {
-    scratch = makeScratch();
-    const emulator = await startEmulatorProcess();
-    const kubelet = createFakeKubelet({ root: path.join(scratch.path, 'log'), seed });
-    const stateDir = path.join(scratch.path, 'state');
-    const agent = { kubelet, stateDir, endpoint: emulator.url };
-    take({ scratch, emulator, kubelet, agent });
+    scene = await openScene(seed);
+    take(scene);
   });
   afterEach(async () => {
     await stopAll();
-    scratch.remove();
+    scene.scratch.remove();
   });
+}
+
+/** A scene for one of several tests that run at once; the caller ends it. */
+export async function openScene(seed: number): Promise<Scene> {
+  const scratch = makeScratch();
+  const emulator = await startEmulatorProcess();
+  const kubelet = createFakeKubelet({ root: path.join(scratch.path, 'log'), seed });
+  const stateDir = path.join(scratch.path, 'state');
+  const agent = { kubelet, stateDir, endpoint: emulator.url };
+  return { scratch, emulator, kubelet, agent };
 }
