@@ -1,14 +1,16 @@
-// What mounts.slow.test.ts plays: `mount-scene.ts <scene> <empty directory>`, in a mount namespace
+// What mounts.slow.test.ts and full-disk.test.ts play: `mount-scene.ts <scene> <empty directory>`, in a mount namespace
 // of its own; prints JSON.
 
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, cpSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { openCheckpointStore } from '../../src/commit/checkpoint-store.ts';
 import type { CheckpointStore } from '../../src/commit/checkpoint-store.ts';
 import { hasCode } from '../../src/errors.ts';
+import { callbackLog } from '../support/callback-log.ts';
 import { checkpoint, rememberingLog } from './fixtures.ts';
 
 const [, , scene = '', directory = ''] = process.argv;
@@ -21,8 +23,8 @@ function mount(options: string): void {
   execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', directory]);
 }
 
-function remount(mode: 'ro' | 'rw'): void {
-  execFileSync('mount', ['-o', `remount,${mode}`, directory]);
+function remount(options: string): void {
+  execFileSync('mount', ['-o', `remount,${options}`, directory]);
 }
 
 function fill(): void {
@@ -89,6 +91,12 @@ const scenes: Record<string, () => Promise<unknown>> = {
     rmSync(ballast);
     return { atStart, withRoom: await recovered(store), lines };
   },
+  'each-page': () => {
+    // tmpfs takes 0 for no limit.
+    const played = [playPages(1)];
+    while (played.at(-1)?.isFull === true) played.push(playPages(played.length + 1));
+    return Promise.resolve({ played, lines });
+  },
   'read-only': async () => {
     mount('size=1m');
     const first = reopen();
@@ -108,6 +116,55 @@ const scenes: Record<string, () => Promise<unknown>> = {
     return { atStart, remounted, reopened: { offset: offsetIn(reopen()) }, lines };
   },
 };
+
+const rowsOfPage = 40;
+const roundsOfPage = 4;
+
+/** Some rounds of changes on a disk of so many pages, which grows at the end. */
+function playPages(pages: number) {
+  mount(`size=${pages * 4}k`);
+  const told: string[] = [];
+  const store = openCheckpointStore(
+    directory,
+    callbackLog((...line) => told.push(line.join(' '))),
+  );
+  for (let round = 1; round <= roundsOfPage; round += 1) {
+    for (let index = 0; index < rowsOfPage; index += 1) store.put(checkpoint(index, round));
+    store.forget(checkpoint(round, 0));
+    store.flush();
+  }
+  const isFull = !store.healthy;
+  const inMemory = allOf(store);
+  const killed = asKilled();
+  remount('size=4m');
+  store.close(); // Writes, whatever the back-off says.
+  const again = reopen();
+  const saved = allOf(again);
+  again.close();
+  execFileSync('umount', [directory]);
+  return { isFull, told, inMemory, killed, saved };
+}
+
+/** What a kill at this moment leaves to the next start: the offsets that it finds. */
+function asKilled(): (number | undefined)[] {
+  const left = mkdtempSync(join(tmpdir(), 'tailship-killed-'));
+  try {
+    cpSync(directory, left, { recursive: true });
+    const store = openCheckpointStore(left, log);
+    const offsets = allOf(store);
+    store.close();
+    return offsets;
+  } finally {
+    rmSync(left, { recursive: true });
+  }
+}
+
+function allOf(store: CheckpointStore): (number | undefined)[] {
+  return Array.from({ length: rowsOfPage }, (_, index) => {
+    const { podUid, container } = checkpoint(index, 0);
+    return store.lookup(podUid, container)[0]?.offset;
+  });
+}
 
 function isLocked(): boolean {
   try {

@@ -1,26 +1,12 @@
 // Needs root and `unshare`: each step runs in a mount namespace of its own, so that nothing of it
 // is seen outside.
 
-import { execFileSync, spawnSync } from 'node:child_process';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
-import { temporaryDirectory } from './fixtures.ts';
+import { mayMount } from '../support/own-mounts.ts';
+import { play } from './play-scene.ts';
 
-const canMount =
-  spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
-
-/** Runs a scene of mount-scene.ts with an empty directory of its own, and gives what it printed. */
-function play(scene: string): unknown {
-  const directory = temporaryDirectory();
-  const program = join(import.meta.dirname, 'mount-scene.ts');
-  const output = execFileSync('unshare', ['--mount', process.execPath, program, scene, directory], {
-    encoding: 'utf8',
-  });
-  return JSON.parse(output);
-}
-
-test.skipIf(!canMount)(
+test.skipIf(!mayMount)(
   'a disk that fills up leaves the store in memory, still locked, until there is room',
   () => {
     expect(play('fills-up')).toEqual({
@@ -32,7 +18,7 @@ test.skipIf(!canMount)(
   },
 );
 
-test.skipIf(!canMount)(
+test.skipIf(!mayMount)(
   'a store on a full disk at start is read, and saved when there is room',
   () => {
     expect(play('full-at-start')).toEqual({
@@ -43,7 +29,7 @@ test.skipIf(!canMount)(
   },
 );
 
-test.skipIf(!canMount)(
+test.skipIf(!mayMount)(
   'a store on a read-only file system is read, and saved after a remount',
   () => {
     expect(play('read-only')).toEqual({
