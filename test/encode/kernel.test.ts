@@ -86,6 +86,28 @@ describe('the kernel', () => {
     expect(result.sources[0]?.fastLines).toBe(6);
   });
 
+  test('leaves out the members alone whose keys come again, at any depth', () => {
+    const twenty = Array.from({ length: 40 }, (_, key) => `"k${key % 20}":${key}`).join(',');
+    const many = Array.from({ length: 9_000 }, (_, key) => `"k${key % 2_000}":${key}`).join(' , ');
+    const objects = [
+      '{"a":1,"b":2,"a":3,"message":"m"}',
+      '{"message":"x","message":"y"}',
+      '{"severity":"INFO","a":{"b":[1,{"c":1,"c":2}],"b":2},"severity":"ERROR"}',
+      '{ "a" : {"a":1, "a":{"a":2}} , "a":\t{"b":1 ,"b":2}\r}',
+      '{"":1,"":2,"x":{"":3},"":{"":4,"":5}}',
+      `{"0123456789abcdef":1,"01234567-9abcdef":2,"0123456789abcdef":3,"x":{${twenty}},${twenty}}`,
+      `{${'"k":1,'.repeat(20_000)}"k":{"k":2}}`,
+      `{${many}}`,
+    ];
+    const lines = objects.map((object) => `2024-03-05T14:07:21Z stdout F ${object}\n`);
+    const content = Buffer.from([...lines, ...lines].join(''));
+    expectSame(content);
+    const files = openFiles([content]);
+    const { result } = drainHere([{ ...plainSource, segments: files.segments() }]);
+    files.close();
+    expect(result.sources[0]?.fastLines).toBe(2 * objects.length);
+  });
+
   test('writes what the reference writes for every case that the fuzzer found', () => {
     const names = readdirSync(cases).filter((name) => name.endsWith('.log'));
     expect(names.length).toBeGreaterThan(0);

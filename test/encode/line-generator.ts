@@ -277,6 +277,13 @@ function specialMember(random: Random): string {
   }
 }
 
+/** Many keys, of which some come twice; rarely so many that the kernel records them. */
+function manyMembers(random: Random): string {
+  const count = random.oneIn(20) ? 4_090 + random.below(20) : 2 + random.below(300);
+  const names = 1 + random.below(2 * count);
+  return Array.from({ length: count }, (_, key) => `"k${random.below(names)}":${key}`).join(',');
+}
+
 function object(random: Random, depth: number, isSpaced: boolean): string {
   const count = random.below(7);
   const members = Array.from({ length: count }, () => {
@@ -284,6 +291,14 @@ function object(random: Random, depth: number, isSpaced: boolean): string {
     const key = jsonString(random, random.pick(keys));
     return `${key}${random.oneIn(50) ? ' ' : ''}:${space(random, isSpaced)}${value(random, depth, isSpaced)}`;
   });
+  if (random.oneIn(200)) members.push(manyMembers(random));
+  // The same again, or with another value.
+  for (let again = random.oneIn(10) ? 1 + random.below(20) : 0; again > 0; again--) {
+    const member = random.pick([...members, '"a":1']);
+    const colon = member.indexOf(':');
+    const other = `${member.slice(0, colon)}:${scalar(random)}`;
+    members.splice(random.below(members.length + 1), 0, random.oneIn(2) ? member : other);
+  }
   return `{${space(random, isSpaced && random.oneIn(3))}${members.join(`,${space(random, isSpaced)}`)}}`;
 }
 

@@ -2,6 +2,7 @@
 // empty containers. It reads every token, so it is for lines whose shape (shapes.ts) is not known
 // yet. White space inside top-level members stays as it is; between them it is left out later.
 
+import { beginRecording, endRecording, isRecording, recordKey } from './double-keys';
 import { forgetKeys, hashKey, meetKey } from './key-table';
 import { isEmptyAt, pastScalar, valueHuge, valueInvalid } from './json-number';
 import {
@@ -31,6 +32,8 @@ import {
 /** What `readObject` returns instead of an address. */
 export const objectInvalid: usize = 0;
 export const objectHandedBack: usize = 1;
+/** There may be keys that occur twice, or they are many: they have to be recorded. */
+export const objectDoubtful: usize = 2;
 
 /** Of the object that was read last. More scalars than `scalarsMax` are counted, but not listed. */
 export let memberCount: u32 = 0;
@@ -159,15 +162,17 @@ function beginObject(area: usize): void {
 
 /**
  * Past the key in [start, end), its colon and the white space around it; a key of the outermost
- * object begins a member of the list. Returns one of the two constants if the line is not the
- * kernel's.
+ * object begins a member of the list. Returns one of the constants if the line is not the kernel's
+ * or its keys are doubtful.
  */
 // @ts-ignore: decorator
 @inline
 function passKey(start: usize, end: usize, depth: u32, seed: u32, area: usize): usize {
   const first = firstOfKey(start, end);
-  if (++keyCount > <u32>keysMax || isKnownKey(start, end, first, seed, area)) {
-    return objectHandedBack;
+  if (isRecording) {
+    if (!recordKey(start - 1, end + 1, depth, seed, area)) return objectHandedBack;
+  } else if (++keyCount > <u32>keysMax || isKnownKey(start, end, first, seed, area)) {
+    return objectDoubtful;
   }
   tokenCount++;
   let position = pastSpaceIfAny(end + 1);
@@ -190,9 +195,9 @@ function passKey(start: usize, end: usize, depth: u32, seed: u32, area: usize): 
 
 /**
  * Reads the object whose brace is at `brace`; [line, lineEnd) is the line's time. Returns the
- * address past the object's last brace, or `objectInvalid`: then the line is text.
+ * address past the object's last brace, or one of the constants; `objectInvalid`: the line is text.
  */
-export function readObject(brace: usize, area: usize, line: usize, lineEnd: usize): usize {
+function readOnce(brace: usize, area: usize, line: usize, lineEnd: usize): usize {
   const space = v128.load(area, spaceVector);
   const quote = v128.load(area, quoteVector);
   const backslash = v128.load(area, backslashVector);
@@ -215,7 +220,7 @@ export function readObject(brace: usize, area: usize, line: usize, lineEnd: usiz
       if (end <= stringHandedBack) return end;
       if (isKey) {
         position = passKey(start, end, depth, seed, area);
-        if (position <= objectHandedBack) return position;
+        if (position <= objectDoubtful) return position;
         isKey = false;
         continue;
       }
@@ -261,4 +266,14 @@ export function readObject(brace: usize, area: usize, line: usize, lineEnd: usiz
       seed = load<u32>(area + <usize>(depth << 2), seedStack);
     }
   }
+}
+
+/** As `readOnce`, and sure of the keys: `doubleCount` of them have to be left out. */
+export function readObject(brace: usize, area: usize, line: usize, lineEnd: usize): usize {
+  const end = readOnce(brace, area, line, lineEnd);
+  if (end != objectDoubtful) return end;
+  if (!beginRecording(brace, area)) return objectHandedBack;
+  const recorded = readOnce(brace, area, line, lineEnd);
+  endRecording(recorded > objectHandedBack);
+  return recorded;
 }

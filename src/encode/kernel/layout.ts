@@ -5,8 +5,9 @@
 //   128    cached second │ 160 lengths of the severity and id templates
 //   256    severity and id templates │ 832 base 36 pairs │ 3424 vectors │ 3472 times of reading
 //   3520   seeds of keys │ 3840 a lent time │ 17408 scalars │ 18432 shapes
-//   67584  bytes of the templates │ 131072 key table │ 196608 members
-//   278528 the rules of stack traces up to the area's end
+//   67584  bytes of the templates │ 131072 key table │ 196608 the rules of stack traces
+//   573440 last keys │ 589824 records of keys │ 4784128 their table │ 5832704 members
+//   11075584 a copy of an object up to the area's end
 
 /** i32 results of `encodeLines`: where it stopped, and what it did until there. */
 export const resultPosition = 0;
@@ -83,11 +84,24 @@ export const depthMax = 64;
 export const keyTable = 131_072;
 export const keyTableEntries = 8_192;
 
-/** Top-level members of the line that is read: five u32 each. */
-export const memberList = 196_608;
-export const memberBytes = 20;
-/** More keys in a line than this are handed back. */
+/** More keys in a line than this are recorded. */
 export const keysMax = 4_096;
+
+/** The address of the last recorded key of each open object, by depth. */
+export const lastKeys = 573_440;
+/** Recorded keys, see double-keys.ts. */
+export const keyRecords = 589_824;
+export const keyRecordsMax = 262_144;
+/** A u32 for each slot of a table of them, of which a line takes as much as it needs. */
+export const recordTable = 4_784_128;
+
+/** Top-level members of the line that is read: five u32 each. */
+export const memberList = 5_832_704;
+export const memberBytes = 20;
+
+/** An object without the members whose keys come again: as much as a record may have. */
+export const objectCopy = 11_075_584;
+export const objectCopyBytes = 1_114_112;
 
 /** Scalar values of the line that is read: start and end, u32 each. */
 export const scalarList = 17_408;
@@ -107,7 +121,7 @@ export const templatesEnd = 131_072;
  * line ends there, and for each class of bytes the next row; rows are given by their distance from
  * the table.
  */
-export const traceTable = 278_528;
+export const traceTable = 196_608;
 /**
  * In the table: u32 of the first row that depends on the rest of the line, u32 how many entrances
  * begin a trace, u32 of each entrance's row, a class for each byte, the rows.
@@ -121,7 +135,7 @@ export const traceTableBytes = 376_832;
 export const traceLinesMax = 1_000;
 export const traceLookBytes = 4_096;
 
-export const areaBytes = 655_360;
+export const areaBytes = 12_189_696;
 
 /**
  * Why `encodeLines` stopped. Below `handedBack` it did all it could; from there on the line at the

@@ -2,6 +2,7 @@
 // address of its newline, or one of the two constants below.
 
 import { copyPadded, copyTemplate, entryEndBytes, writeEntryEnd, writeMeta } from './envelope';
+import { copyWithoutDoubles, doubleCount } from './double-keys';
 import {
   memberCount,
   memberIsTaken,
@@ -198,17 +199,26 @@ export function encodeJsonLine(
   let out = shapeOut;
   let kept = shapeKept;
   let tokens = shapeTokens;
+  // Of the object without members that are left out, if there are such.
+  let bytes: usize = 0;
   if (end == 0) {
     end = readObject(brace, area, line, timeEnd);
     if (end <= structureHandedBack) return end;
+    const isDouble = doubleCount != 0;
+    if (isDouble) {
+      const copy = copyWithoutDoubles(brace, end, area);
+      const copyEnd = readObject(copy, area, line, timeEnd);
+      if (copyEnd <= structureHandedBack) return structureHandedBack;
+      bytes = copyEnd - copy;
+    }
     out = writeMembers(head, area);
     kept = membersKept;
     tokens = tokenCount;
-    learnShape(brace, end, area);
+    if (!isDouble) learnShape(brace, end, area);
   }
   const newline = pastSpace(end);
   if (load<u8>(newline) != 10) return structureNone;
-  const length = newline - content;
+  const length = bytes != 0 ? bytes : newline - content;
   if (<i32>length > load<i32>(area, jsonBytesMax)) {
     if (length + <usize>(tokens * tokenBytes) > <usize>jsonWeightMax) return structureHandedBack;
   }
