@@ -114,11 +114,9 @@ export class Orphans {
     let nextMs: number | undefined;
     for (const owner of chains) {
       for (const file of owner.chain.files) {
-        if (file.life.unlinkedAtMs === undefined || !this.#isInDanger(owner.chain, file)) continue;
-        const dueMs = Math.max(
-          file.life.unlinkedAtMs + limits.orphanAfterMs,
-          this.#retryAtMs.get(file) ?? 0,
-        );
+        const { unlinkedAtMs } = file.life;
+        if (unlinkedAtMs === undefined || !this.#isInDanger(owner.chain, file)) continue;
+        const dueMs = Math.max(unlinkedAtMs + limits.orphanAfterMs, this.#retryAtMs.get(file) ?? 0);
         if (dueMs <= nowMs) due.push({ owner, file });
         else nextMs = Math.min(dueMs, nextMs ?? dueMs);
       }
@@ -146,7 +144,10 @@ export class Orphans {
   async #copy({ owner, file }: Candidate): Promise<void> {
     const { chain, containerLog: log, base, annotations, podTexts } = owner;
     const { fd, identity, name, path } = file;
-    if (fd === undefined || identity === undefined || !this.#isInDanger(chain, file)) return;
+    const { unlinkedAtMs } = file.life;
+    // While others were copied it may have been read, or found again.
+    if (fd === undefined || identity === undefined || unlinkedAtMs === undefined) return;
+    if (!this.#isInDanger(chain, file)) return;
     if (performance.now() > this.#endMs) return;
     file.spool.begin();
     try {
@@ -161,7 +162,7 @@ export class Orphans {
         path,
         identity,
         checkpoint: file.checkpoint(),
-        deletedAtMs: Date.now() - (steadyNowMs() - (file.life.unlinkedAtMs ?? 0)),
+        deletedAtMs: Date.now() - (steadyNowMs() - unlinkedAtMs),
         from: Math.max(0, file.committed - limits.lookBackBytes),
         to: fstatSync(fd).size,
         isLate: () => performance.now() > this.#endMs,

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   readSync,
+  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -381,4 +382,34 @@ test('of more copies than one start takes over, none is removed', async () => {
   expect(orphans.list()).toHaveLength(limits.orphansFoundMax);
   expect(readdirSync(folder)).toHaveLength(2 * count);
   expect(orphans.counters.damaged).toBe(0);
+});
+
+test('a file that comes back while another is copied is not copied, nor old', async () => {
+  mkdirSync(directory, { recursive: true });
+  const names = ['0.log.20260706-120000', '0.log.20260706-120100', '0.log'];
+  const linesOf = (at: number) =>
+    text.slice(at * 200_000).slice(text.slice(at * 200_000).indexOf('\n') + 1);
+  for (const [at, each] of names.entries()) writeFileSync(join(directory, each), linesOf(at));
+  const chain = makeChain();
+  chain.addLink('x');
+  const looks = () => {
+    for (let times = 0; times < 3; times += 1) chain.look((nowMs += 1_001));
+  };
+  looks();
+  const away = join(root, 'away');
+  mkdirSync(away);
+  const rotated = names.slice(0, 2);
+  for (const each of rotated) renameSync(join(directory, each), join(away, each));
+  looks();
+  const spooler = makeSpooler();
+  const work = keep(spooler, chain);
+  while (!chain.isCopying) await Promise.resolve();
+  for (const each of rotated) renameSync(join(away, each), join(directory, each));
+  chain.look((nowMs += 1_001));
+  await work;
+  for (const { record } of makeSpooler().orphans.list()) {
+    expect(Date.now() - record.deletedAtMs).toBeLessThan(60_000);
+  }
+  expect(chain.files.filter(({ spool }) => spool.keptBytes !== undefined)).toHaveLength(1);
+  chain.close();
 });
