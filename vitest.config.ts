@@ -9,7 +9,8 @@ export default defineConfig({
     // Node strips the types itself, so a test loads a file exactly as production does.
     experimental: { viteModuleRunner: false },
     pool: 'forks',
-    maxWorkers: 2,
+    // Three on two cores: an end-to-end test waits for half of its time, so two leave a core idle.
+    maxWorkers: 3,
     // Tests wait for conditions; this only ends the ones that would never end. Shared machines are
     // slow at times, and a slow test is no failed one.
     testTimeout: 300_000,
