@@ -3,7 +3,7 @@
 //
 // It asserts its answers first: every corpus must be the kernel's alone, and equal the reference's
 // bytes. CPU time of the process is counted, not the clock, so that a busy machine does not change
-// the numbers much; of all rounds the fastest is told.
+// the numbers much; of all rounds the fastest is reported.
 
 import assert from 'node:assert';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,8 +1,8 @@
 // The table of failures of docs/reliability.md, and the tests that it names.
 //
-// As a command, `node test/failure-table.ts REPORT`, it holds the table against vitest's JSON report
-// of a whole run: exit code 1 when a test that it names was skipped or failed. Slow tests are no part
-// of that run.
+// As a command, `node test/failure-table.ts REPORT`, it holds the table against vitest's JSON
+// report of a whole run: exit code 1 when a test that it names was skipped or failed. Slow tests
+// are no part of that run.
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,6 +1,7 @@
 // Looks for logs that the kernel and the reference encode differently, or the drain and its model,
 // for a given time: `npm run fuzz -- --seconds N --seed S`. A difference is shrunk and kept in
-// test/encode/fuzz-cases, which kernel.test.ts repeats. A tenth of the time goes to mutated journals.
+// test/encode/fuzz-cases, which kernel.test.ts repeats. A tenth of the time goes to mutated
+// journals.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

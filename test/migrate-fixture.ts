@@ -43,7 +43,9 @@ export function writePosFile(file: string, positions: readonly SavedPosition[]):
   writeFileSync(file, lines.join(''));
 }
 
-/** As the tail input of Fluent Bit makes it; returns it still open, as by a Fluent Bit that died. */
+/**
+ * As the tail input of Fluent Bit makes it; returns it still open, as by a Fluent Bit that died.
+ */
 export function writeDatabase(file: string, positions: readonly SavedPosition[]): DatabaseSync {
   const database = new DatabaseSync(file);
   database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;

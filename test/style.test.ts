@@ -1,5 +1,6 @@
-// Holds src/ and bench/ to the house style where neither the compiler nor oxlint can: layout, headers,
-// names, who imports whom. It reads the sources as text, so it sees exactly what a reader sees.
+// Holds src/ and bench/ to the house style where neither the compiler nor oxlint can: layout,
+// headers, names, who imports whom. It reads the sources as text, so it sees exactly what a reader
+// sees.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -11,6 +12,8 @@ const linesMax = 400;
 const testLinesMax = 500;
 const columnsMax = 100;
 const functionLinesMax = 70;
+/** `server.ts calls it`, `all tests use it`, `main() is called by …`. */
+const callers = /\.ts (?:asks|calls|feeds|opens|owns|serves)\b|\b(?:calls?|uses?) it\.|called by/;
 /** What `until` and `eventually` wait at most. */
 const waitMs = 120_000;
 
@@ -35,7 +38,9 @@ const apart = [
   ['src/discover/links/', 'src/discover/pods/'],
   ['src/emulator/server/', 'src/emulator/kubelet/'],
 ] as const;
-/** Rooms of a folder, each of which knows only those before it: JSON knows no entry, a record does. */
+/**
+ * Rooms of a folder, each of which knows only those before it: JSON knows no entry, a record does.
+ */
 const rooms = {
   encode: ['json', 'redaction', 'traces', 'entries', 'rules', 'records', 'journal'],
   emulator: ['protocol', 'store', 'write', 'query', 'page', 'server', 'kubelet', 'verify'],
@@ -191,6 +196,12 @@ function longFunctionsOf({ name, text }: SourceFile): string[] {
     .map(([, own]) => `${name}: ${own}`);
 }
 
+/** What a file says of itself, on one line. */
+function headerOf(text: string): string {
+  const [header = ''] = /^(?:\/\/.*\n)+/.exec(text) ?? [];
+  return header.replaceAll(/\n\/\/ ?/g, ' ');
+}
+
 /** Limits of time for a test or for a wait that are below the common ones. */
 function shortLimitsOf(code: string): number[] {
   const given = code.matchAll(/\b(?:testTimeout|withinMs|(?<=\{ )timeout): ([\d_]+)\b/g);
@@ -199,7 +210,9 @@ function shortLimitsOf(code: string): number[] {
     .filter((ms) => ms < waitMs);
 }
 
-/** Whether a line is a comment's prose: not a drawing, a table or an example, which may be wider. */
+/**
+ * Whether a line is a comment's prose: not a drawing, a table or an example, which may be wider.
+ */
 function isProse(line: string): boolean {
   const [, text] = /^\s*(?:\/\/|\/\*\*?|\*) ?(.*)$/.exec(line) ?? [];
   return text !== undefined && !/^\s{2}|\S\s{2,}\S/.test(text);
@@ -255,7 +268,7 @@ describe('the house style', () => {
   });
 
   test(`no comment is wider than ${columnsMax} columns`, () => {
-    const wide = laidOut.flatMap((file) =>
+    const wide = everything.flatMap((file) =>
       file.text
         .split('\n')
         .map((line, index) => ({ line, at: `${file.name}:${index + 1}` }))
@@ -272,6 +285,11 @@ describe('the house style', () => {
   test('every file begins with a comment that says what it is', () => {
     const bare = laidOut.filter((file) => !/^(?:#!.*\n)?(?:\/\/ \S|\/\*)/.test(file.text));
     expect(names(bare)).toEqual([]);
+  });
+
+  test('no file says who calls it, which nothing would check', () => {
+    const saying = everything.filter(({ text }) => callers.test(headerOf(text)));
+    expect(names(saying)).toEqual([]);
   });
 
   test('a test waits for conditions, and for as long as a loaded machine may take', () => {

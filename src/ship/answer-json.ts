@@ -1,7 +1,7 @@
 // Reads the JSON of an answer of Cloud Logging: the error, what it blames, the entries it names.
 //
-// Invariant: what does not have the shape of the API's own JSON is `undefined`, and an index counts
-// only if it is one of the request: nothing may be concluded from anything else. Shapes:
+// Invariant: what does not have the shape of the API's own JSON is `undefined`, and an index
+// counts only if it is one of the request. Nothing is concluded from anything else. Shapes:
 // google/rpc/error_details.proto, google/api/error_reason.proto, WriteLogEntriesPartialErrors of
 // google/logging/v2; `errors[]` is the older form of the same.
 

@@ -1,8 +1,8 @@
 // Reads dead letters: the files of a state directory, their lines, and what a line says.
 //
-// Invariants: at most one line is in memory, and a line that is torn, too long or of another format
-// is told apart, never guessed at and never in the way of the others. The bytes of an entry are
-// those that were refused: numbers and repeated members survive as they are.
+// Invariants: at most one line is in memory. A line that is torn, too long or of another format is
+// reported as such, and the others are read all the same. The bytes of an entry are those that were
+// refused: numbers and repeated members survive as they are.
 
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';

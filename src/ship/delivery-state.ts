@@ -1,5 +1,5 @@
-// What is known of a batch on its way: what is still to be sent, where its entries are, and whose
-// they are.
+// The state of a batch on its way: what is still to be sent, where its entries are, and which
+// container each belongs to.
 
 import type { Batch } from './batch.ts';
 import { entryStarts } from './body.ts';

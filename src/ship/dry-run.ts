@@ -1,7 +1,7 @@
 // One entries:write with `dryRun`, for `tailship check`: the API judges token, permission and entry
 // as it would in earnest, and stores nothing. The agent itself never sends one.
 //
-// Invariant: what is not told is the token, also where the answer repeats it.
+// Invariant: the token is never shown, not even where the answer repeats it.
 
 import { limits } from '../config.ts';
 import { AgentError, type ErrorCode } from '../errors.ts';

@@ -1,4 +1,5 @@
-// Refused entries that were not kept either, by container: for `/metrics` and the list of losses.
+// Counts by container the refused entries that could not be kept as dead letters either, for
+// `/metrics` and the list of losses.
 
 import { limits } from '../config.ts';
 

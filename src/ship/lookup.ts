@@ -1,5 +1,5 @@
 // Name lookup with a memory: names are resolved once per ttl, and when the resolver fails or is
-// slow the last known addresses go on serving.
+// slow, the last known addresses stay in use.
 //
 // Invariant: a name that was resolved once never again fails or blocks longer than
 // `shipDnsSlowMs`.
@@ -81,7 +81,7 @@ export class CachedLookup {
       const { limits } = this.#options;
       const query = this.#query(hostname);
       if (known === undefined) await within(query, limits.shipConnectMs, hostname);
-      else await within(query, limits.shipDnsSlowMs, hostname).catch(() => undefined); // What is known goes on serving.
+      else await within(query, limits.shipDnsSlowMs, hostname).catch(() => undefined); // The known addresses stay in use.
     }
     const usable = this.#known.get(hostname);
     if (usable === undefined) {

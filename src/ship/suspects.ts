@@ -1,4 +1,4 @@
-// The containers whose entries were refused lately: their entries go in requests of their own,
+// The containers whose entries were refused recently: their entries go in requests of their own,
 // after those of others.
 
 export class Suspects {

@@ -2,8 +2,8 @@
 // a new pool when the old one is aged or suspect.
 //
 // Invariant: `post` settles within `shipRequestMs`, whatever the network does, and never rejects.
-// No answer, whatever its status, is read past its bounds in bytes and time: then its connection
-// goes.
+// No answer, whatever its status, is read past its bounds in bytes and time: its connection is
+// closed instead.
 
 import type { Dispatcher } from 'undici';
 import type { ErrorCode } from '../errors.ts';

@@ -2,8 +2,8 @@
 // only when it has written another one of the same request. It is the same entry, byte for byte in
 // what it says, so a query shows it once.
 //
-// Invariant: the witness says of itself what it is of (logName, resource, labels), and the request
-// that it goes with has no labels of its own, which the API would add to it.
+// Invariant: the witness carries its own logName, resource and labels, and the request that it is
+// added to has no labels of its own, because the API would add those to it.
 
 import type { Batch } from './batch.ts';
 import { asBuffer, bodyFrom, entryBytes, entryStarts } from './body.ts';

@@ -6,7 +6,9 @@ import { connect } from 'node:net';
 const [kind = 'all', count = '40', port = '0'] = process.argv.slice(2);
 const status = 'GET /api/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n';
 const dripMs = 100;
-/** More than this many connections a second, all in all, would measure the kernel, not the agent. */
+/**
+ * More than this many connections a second, all in all, would measure the kernel, not the agent.
+ */
 const opensPerSecond = 2_000;
 const againMs = Math.max(100, (Number(count) / opensPerSecond) * 1_000);
 

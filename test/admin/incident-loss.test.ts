@@ -1,5 +1,5 @@
-// A loss in the bad hour, traced among 300 containers: page, `top`, metrics and log say when, whose,
-// how much and why.
+// A loss in the bad hour, traced among 300 containers: page, `top`, metrics and log say when,
+// whose, how much and why.
 
 import fs from 'node:fs';
 import { expect, test } from 'vitest';

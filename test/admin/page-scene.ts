@@ -1,5 +1,5 @@
-// A node in the midst of an incident, as an AdminSource of made-up figures that are the same at each
-// run: what the tests of the page look at, and take their screenshots of.
+// A node in the midst of an incident, as an AdminSource of made-up figures that are the same at
+// each run: what the tests of the page look at, and take their screenshots of.
 
 import type { AdminSource, AgentStatus, WorkloadStatus } from '../../src/admin/admin-source.ts';
 import { createHistory, historyIntervalMs, historySamplesMax } from '../../src/admin/history.ts';

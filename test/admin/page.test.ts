@@ -1,4 +1,5 @@
-// The page of the agent in a real browser, over made-up figures; incident.test.ts has the real ones.
+// The page of the agent in a real browser, over made-up figures; incident.test.ts has the real
+// ones.
 
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';

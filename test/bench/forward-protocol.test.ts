@@ -1,5 +1,5 @@
-// An acknowledgement that comes too early hides a loss, and one that does not come stalls a peer, so
-// messages of every mode are swept over every cut.
+// An acknowledgement that comes too early hides a loss, and one that does not come stalls a peer,
+// so messages of every mode are swept over every cut.
 
 import { expect, test } from 'vitest';
 import { makeForwardReader } from '../../bench/forward-protocol.ts';

@@ -20,8 +20,8 @@ function burn(inChild: boolean): { file: string; args: string[] } {
   return { file: process.execPath, args: ['-e', inChild ? nested : loop] };
 }
 
-// What the processes say of themselves is the truth in these tests: a machine that is taken away for
-// a while bills that to whoever runs, so nobody knows beforehand what a loop or a start costs.
+// What the processes say of themselves is the truth in these tests: a machine that is taken away
+// for a while bills that to whoever runs, so nobody knows beforehand what a loop or a start costs.
 test.each([false, true])('`startMeasured()` counts CPU, in a child: %s', async (inChild) => {
   const { exitCode, cpuSeconds, stderr } = await startMeasured(burn(inChild)).finished;
   expect(exitCode).toBe(0);

@@ -1,5 +1,5 @@
-// The blocks were made by Google's own library (libsnappy 1.1.9), so decoder and test cannot share a
-// misunderstanding.
+// The blocks were made by Google's own library (libsnappy 1.1.9), so decoder and test cannot share
+// a misunderstanding.
 
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';

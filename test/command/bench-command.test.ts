@@ -1,4 +1,5 @@
-// `tailship bench` runs on the nodes of users: that it changes nothing there matters more than its figures.
+// `tailship bench` runs on the nodes of users: that it changes nothing there matters more than its
+// figures.
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import os from 'node:os';

@@ -1,5 +1,5 @@
-// The share of a core that `tailship bench` predicts is that of the agent that then runs there, also
-// where wake-ups are all that it costs.
+// The share of a core that `tailship bench` predicts is that of the agent that then runs there,
+// also where wake-ups are all that it costs.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';

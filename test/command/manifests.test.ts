@@ -1,4 +1,5 @@
-// `tailship manifests` prints what kustomize makes of deploy/, with the words of the command line in it.
+// `tailship manifests` prints what kustomize makes of deploy/, with the words of the command line
+// in it.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
-// The store on a real disk that has room for so many pages and no more, from one page until it needs
-// no more: it goes on from memory, is never taken for damaged, and is saved when there is room.
-// Needs root, to mount one.
+// The store on a real disk that has room for so many pages and no more, from one page until it
+// needs no more: it goes on from memory, is never taken for damaged, and is saved when there is
+// room. Needs root, to mount one.
 
 import { expect, test } from 'vitest';
 

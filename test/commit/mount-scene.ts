@@ -1,5 +1,5 @@
-// What mounts.slow.test.ts and full-disk.test.ts play: `mount-scene.ts <scene> <empty directory>`, in a mount namespace
-// of its own; prints JSON.
+// What mounts.slow.test.ts and full-disk.test.ts play: `mount-scene.ts <scene> <empty directory>`,
+// in a mount namespace of its own; prints JSON.
 
 import { execFileSync } from 'node:child_process';
 import { closeSync, cpSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';

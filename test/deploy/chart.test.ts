@@ -1,6 +1,6 @@
 // The Helm chart: each file of values renders, is valid, and is what the schema allows; with the
-// defaults it is deploy/base, so that the two cannot drift. deploy/chart/README.md says what this does
-// not check. `TAILSHIP_WRITE_README=1` writes the table of that page.
+// defaults it is deploy/base, so that the two cannot drift. deploy/chart/README.md says what this
+// does not check. `TAILSHIP_WRITE_README=1` writes the table of that page.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

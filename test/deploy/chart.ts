@@ -1,5 +1,5 @@
-// Renders deploy/chart by the Go program in chart-renderer/, and tells what its values are. Needs Go
-// and sprig, of Debian's packages golang-go and golang-github-masterminds-sprig-dev.
+// Renders deploy/chart by the Go program in chart-renderer/, and tells what its values are. Needs
+// Go and sprig, of Debian's packages golang-go and golang-github-masterminds-sprig-dev.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';

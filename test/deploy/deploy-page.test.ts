@@ -1,6 +1,6 @@
-// docs/deploy.md leads from an empty directory to manifests that are valid: its marked blocks are run as
-// they are, with the files of a release. What only a cluster or Helm can do is left out: `helm` is
-// rendered by chart.ts, and kubectl by kustomize.ts where it is missing or too old.
+// docs/deploy.md leads from an empty directory to manifests that are valid: its marked blocks are
+// run as they are, with the files of a release. What only a cluster or Helm can do is left out:
+// `helm` is rendered by chart.ts, and kubectl by kustomize.ts where it is missing or too old.
 
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';

@@ -1,6 +1,6 @@
-// The part of kustomize that deploy/ uses, so that the overlays are tested where kubectl is missing or
-// older than 1.21, as Debian 12's is; manifests.test.ts compares it with kubectl's own where it can.
-// A field that it does not know is an error, never left out.
+// The part of kustomize that deploy/ uses, so that the overlays are tested where kubectl is missing
+// or older than 1.21, as Debian 12's is; manifests.test.ts compares it with kubectl's own where it
+// can. A field that it does not know is an error, never left out.
 
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';

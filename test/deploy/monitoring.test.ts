@@ -1,5 +1,6 @@
-// Dashboard and alert rules: they name only metrics that exist, and Prometheus' own tool accepts and
-// tries the rules. The tool is of Debian's package prometheus; without it those tests are skipped.
+// Dashboard and alert rules: they name only metrics that exist, and Prometheus' own tool accepts
+// and tries the rules. The tool is of Debian's package prometheus; without it those tests are
+// skipped.
 
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';

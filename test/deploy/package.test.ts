@@ -1,6 +1,6 @@
-// The npm package and the trees of the image, made as a release makes them: packed, installed into an
-// empty directory and run by the Node that the package brings; both machines' trees put together from
-// the lock file. They need a registry, and say so without one.
+// The npm package and the trees of the image, made as a release makes them: packed, installed into
+// an empty directory and run by the Node that the package brings; both machines' trees put together
+// from the lock file. They need a registry, and say so without one.
 
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

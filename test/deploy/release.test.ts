@@ -1,6 +1,6 @@
-// The files of a release, built as anybody builds them: the same bytes each time, with checksums that
-// hold and a bill of materials that is the lock file. The workflows call the scripts of .ci/ and no
-// other commands. Two builds take some seconds; no registry is asked.
+// The files of a release, built as anybody builds them: the same bytes each time, with checksums
+// that hold and a bill of materials that is the lock file. The workflows call the scripts of .ci/
+// and no other commands. Two builds take some seconds; no registry is asked.
 
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';

@@ -1,11 +1,12 @@
 // Everything at once for a while: many containers under load, rotation each two seconds, the agent
-// killed each 5 to 20 s, the endpoint failing for a third of the time, pods deleted while it fails. Each agent looks at its files
-// at another pace, from that of the tests to that of the nodes. At the end everything that was
-// written must be there, once, in order, unchanged.
+// killed each 5 to 20 s, the endpoint failing for a third of the time, pods deleted while it fails.
+// Each agent looks at its files at another pace, from that of the tests to that of the nodes. At
+// the end everything that was written must be there, once, in order, unchanged.
 //
-// Every other agent has few descriptors. chaos.ts runs it for as long as asked, chaos.test.ts for 20 s. Invariant: what the kubelet deletes
-// is the only thing that may be missing, and only when the agent was down or the endpoint failing
-// while it was there; the kubelet here keeps enough files for that not to happen.
+// Every other agent has few descriptors. chaos.ts runs it for as long as asked, chaos.test.ts for
+// 20 s. Invariant: what the kubelet deletes is the only thing that may be missing, and only when
+// the agent was down or the endpoint failing while it was there; the kubelet here keeps enough
+// files for that not to happen.
 
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -89,8 +90,8 @@ const safeAfterMs = 3_000;
 const faultMs = { min: 500, span: 4_000 };
 
 /**
- * What is not as it should be: a line that is missing, altered, doubled or out of order; one that is
- * said to be lost though it is there; an entry too many, as the notice of a loss is one.
+ * What is not as it should be: a line that is missing, altered, doubled or out of order; one that
+ * is reported lost though it is there; an entry too many, such as the notice of a loss.
  */
 export function violationsOf(result: Omit<ChaosResult, 'samples'>): string[] {
   const { written, distinctEntries, lossesTold } = result;

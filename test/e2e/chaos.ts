@@ -1,8 +1,8 @@
-// Chaos for as long as asked, `npm run chaos -- --seconds 1800 --seed 7 [--lines-per-second 20000]`,
-// or an outage, `npm run chaos -- --outage-seconds 600 [--bytes-per-second 10000000]`. Prints the
-// figures as one line of JSON; the exit code is 1 when a line is lost, altered, doubled, out of order
-// or said to be lost, and for an outage when what the kubelet deleted unread is not counted to the
-// byte.
+// Chaos for as long as asked, `npm run chaos -- --seconds 1800 --seed 7 [--lines-per-second
+// 20000]`, or an outage, `npm run chaos -- --outage-seconds 600 [--bytes-per-second 10000000]`.
+// Prints the figures as one line of JSON; the exit code is 1 when a line is lost, altered, doubled,
+// out of order or said to be lost, and for an outage when what the kubelet deleted unread is not
+// counted to the byte.
 
 import { parseArgs } from 'node:util';
 import { runChaos, violationsOf } from './chaos-run.ts';

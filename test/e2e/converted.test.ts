@@ -1,5 +1,5 @@
-// A configuration of fluentd is converted and run, with the real process: its entries are those that
-// the filters ask for.
+// A configuration of fluentd is converted and run, with the real process: its entries are those
+// that the filters ask for.
 
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';

@@ -23,7 +23,9 @@ export type CrowdedResult = {
   /** The same of an agent that has nothing to do: what this machine takes to start one. */
   readonly quietBlockedMs: number;
   readonly rssBytes: number;
-  /** From the first line that a quiet pod writes to its entry, at the start and while names change. */
+  /**
+   * From the first line that a quiet pod writes to its entry, at the start and while names change.
+   */
   readonly startMs: number;
   readonly churnMs: number;
   readonly newPodMs: number;

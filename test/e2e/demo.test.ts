@@ -1,5 +1,5 @@
-// `tailship demo` as a script and as a person would run it: with stdout no terminal, and in a directory
-// whose path has a space in it.
+// `tailship demo` as a script and as a person would run it: with stdout no terminal, and in a
+// directory whose path has a space in it.
 
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';

@@ -1,5 +1,5 @@
-// Every way in which an endpoint can fail, three times in a row: nothing is lost, nothing doubled. An
-// agent mostly waits to try again, so several of these tests run at once.
+// Every way in which an endpoint can fail, three times in a row: nothing is lost, nothing doubled.
+// An agent mostly waits to try again, so several of these tests run at once.
 
 import { afterAll, describe, expect, test } from 'vitest';
 import { startAgentProcess, stopAll, until } from '../support/agent-process.ts';

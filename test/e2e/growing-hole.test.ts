@@ -1,5 +1,5 @@
-// Holes that grow while the agent runs, and places that a writer reserves and fills later: no line is
-// lost, doubled or altered, and nothing is told as truncated.
+// Holes that grow while the agent runs, and places that a writer reserves and fills later: no line
+// is lost, doubled or altered, and nothing is told as truncated.
 
 import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,7 +17,10 @@ afterEach(async () => {
 });
 
 const stepBytes = [1, 64, 5_000, 70_000, 300_000];
-/** Longer than the time between two looks, so that most steps are seen; the result is the same if not. */
+/**
+ * Longer than the time between two looks, so that most steps are seen; the result is the same if
+ * not.
+ */
 const stepMs = 70;
 
 async function grow(file: string): Promise<void> {

@@ -1,6 +1,6 @@
-// What a pod's own `.gz` files cost in memory, whatever they are: many, large, of a thousand members,
-// with a ratio of a thousand to one. The agent lives in a cgroup as large as the limit of its
-// manifest, where one can be made, and what it has of its own is measured.
+// What a pod's own `.gz` files cost in memory, whatever they are: many, large, of a thousand
+// members, with a ratio of a thousand to one. The agent lives in a cgroup as large as the limit of
+// its manifest, where one can be made, and what it has of its own is measured.
 
 import fs from 'node:fs';
 import path from 'node:path';

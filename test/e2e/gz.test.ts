@@ -1,5 +1,5 @@
-// Compressed files that a pod put into its own log directory: broken ones, bombs, long headers. They
-// cost their own container a told loss, and nobody else anything.
+// Compressed files that a pod put into its own log directory: broken ones, bombs, long headers.
+// They cost their own container a told loss, and nobody else anything.
 
 import fs from 'node:fs';
 import path from 'node:path';

@@ -1,5 +1,5 @@
-// An endpoint that takes a request and never answers: the agent's own deadline ends it, and the same
-// entries are sent again. Slow because that deadline is the API's.
+// An endpoint that takes a request and never answers: the agent's own deadline ends it, and the
+// same entries are sent again. Slow because that deadline is the API's.
 
 import { expect, test } from 'vitest';
 import { limits } from '../../src/config.ts';

@@ -1,5 +1,5 @@
-// V8 takes what the machine has for the measure of its heap. Where no cgroup sets a limit, the agent
-// does.
+// V8 takes what the machine has for the measure of its heap. Where no cgroup sets a limit, the
+// agent does.
 
 import fs from 'node:fs';
 import { expect, test } from 'vitest';

@@ -1,5 +1,5 @@
-// An agent at full load for an hour: pods that come and go, rotations, 20,000 lines/s. What it holds
-// and how long a line takes must have no slope.
+// An agent at full load for an hour: pods that come and go, rotations, 20,000 lines/s. What it
+// holds and how long a line takes must have no slope.
 //
 // Invariant: the slope is the median of the slopes between all pairs of samples (Theil and Sen), so
 // that a machine that is busy for minutes moves it little; a look at the first and the last sample
@@ -15,7 +15,9 @@ import { changePods, each, startPods, startSink } from './busy-node.ts';
 
 export type LongHaulOptions = {
   readonly seconds: number;
-  /** Samples before it do not count: V8 still compiles, and pages are touched for the first time. */
+  /**
+   * Samples before it do not count: V8 still compiles, and pages are touched for the first time.
+   */
   readonly settleSeconds: number;
   readonly seed: number;
   readonly containers: number;

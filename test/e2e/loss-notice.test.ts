@@ -1,5 +1,5 @@
-// That lines were lost is told in the log that misses them, whatever happens to the agent that found
-// it out.
+// That lines were lost is told in the log that misses them, whatever happens to the agent that
+// found it out.
 
 import fs from 'node:fs';
 import path from 'node:path';

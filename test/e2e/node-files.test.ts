@@ -1,4 +1,5 @@
-// The node's own log files go to the logs of their names, each line once, over logrotate's rotations.
+// The node's own log files go to the logs of their names, each line once, over logrotate's
+// rotations.
 
 import {
   appendFileSync,

@@ -1,4 +1,5 @@
-// The journal under time: how soon an entry is there, and that a large back-log delays no container.
+// The journal under time: how soon an entry is there, and that a large back-log delays no
+// container.
 
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';

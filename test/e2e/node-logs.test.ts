@@ -66,7 +66,9 @@ function lines(count: number, from = 0): string[] {
   return kubeletEntries(count, from).map(({ message }) => message);
 }
 
-/** Files that do not exist yet are made by the container's first pod: the agent needs a directory. */
+/**
+ * Files that do not exist yet are made by the container's first pod: the agent needs a directory.
+ */
 function startNode(): void {
   scene.kubelet.startPod({ namespace: 'ns', pod: 'pod', containers: ['c'] });
 }

@@ -1,5 +1,6 @@
-// A node's files before and after an upgrade, always the same bytes, so that a state directory which an
-// earlier release left can be kept in the repository; and that release's own sources, from git.
+// A node's files before and after an upgrade, always the same bytes, so that a state directory
+// which an earlier release left can be kept in the repository; and that release's own sources, from
+// git.
 //
 // Run by itself it makes test/e2e/state-0.1 again:
 //

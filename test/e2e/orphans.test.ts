@@ -1,6 +1,6 @@
-// What only a descriptor of the agent keeps, of pods that are deleted while the API is down, outlives
-// the agent: killed, by a user or for want of memory, stopped past its grace period, in the middle
-// of a copy.
+// What only a descriptor of the agent keeps, of pods that are deleted while the API is down,
+// outlives the agent: killed, by a user or for want of memory, stopped past its grace period, in
+// the middle of a copy.
 
 import fs from 'node:fs';
 import path from 'node:path';

@@ -1,5 +1,5 @@
-// The short form of `npm run chaos -- --outage-seconds`: the kubelet keeps two files of a container,
-// the agent 50 MB of deleted ones, and the endpoint is down for longer than that lasts.
+// The short form of `npm run chaos -- --outage-seconds`: the kubelet keeps two files of a
+// container, the agent 50 MB of deleted ones, and the endpoint is down for longer than that lasts.
 
 import { expect, test } from 'vitest';
 import { seedOfRun } from '../support/seed.ts';

@@ -1,7 +1,7 @@
 // As reload.test.ts, long enough for a leak to show. V8 collects its old generation late, so that
-// the memory rises at first, and by as much without any reload: anonymous memory was 68 MB after 333
-// reloads, 83 after 2,000 and 83 after 4,000; under the same load without reloads 48, and 75 in the
-// end. So it is what comes after 2,000 that must be flat.
+// the memory rises at first, and by as much without any reload: anonymous memory was 68 MB after
+// 333 reloads, 83 after 2,000 and 83 after 4,000; under the same load without reloads 48, and 75 in
+// the end. So it is what comes after 2,000 that must be flat.
 
 import { expect, test, vi } from 'vitest';
 import { reloadUnderLoad } from '../support/reload-scene.ts';

@@ -4,10 +4,10 @@
 //
 // Invariant: the figures are of the agent's process alone, and each is taken when all its threads
 // have just collected their garbage. What V8 has committed beside that says nothing of weeks: it
-// follows the speed of its collections, and so the load of the machine. Without one, half a megabyte
-// a minute came for ten minutes, as pages that stay from the largest heap so far; what was in use
-// after one stayed the same, but for the code that V8 goes on to optimize, 0.1 MB a minute and ever
-// less. The flags of `src/main.ts` bound what V8 commits.
+// follows the speed of its collections, and so the load of the machine. Without one, half a
+// megabyte a minute came for ten minutes, as pages that stay from the largest heap so far; what was
+// in use after one stayed the same, but for the code that V8 goes on to optimize, 0.1 MB a minute
+// and ever less. The flags of `src/main.ts` bound what V8 commits.
 
 import fs from 'node:fs';
 import path from 'node:path';

@@ -1,7 +1,7 @@
 // Memory over time, `npm run soak -- --seconds 1200 --settle 300`; without options three minutes.
-// Prints the figures as one line of JSON; the exit code is 1 when the agent's malloc heap or what is
-// resident of its own has grown by more than `--grown-max` bytes. Pages of files, which are those of
-// Node's binary, are not its own: the kernel loads and drops them as it likes.
+// Prints the figures as one line of JSON; the exit code is 1 when the agent's malloc heap or what
+// is resident of its own has grown by more than `--grown-max` bytes. Pages of files, which are
+// those of Node's binary, are not its own: the kernel loads and drops them as it likes.
 
 import { parseArgs } from 'node:util';
 import { runSoak } from './soak-run.ts';

@@ -1,5 +1,5 @@
-// SIGTERM at every stage of a run: whatever it waits for, it ends within the grace period, says what
-// is left, and the next run ships the rest exactly once.
+// SIGTERM at every stage of a run: whatever it waits for, it ends within the grace period, says
+// what is left, and the next run ships the rest exactly once.
 
 import { spawnSync } from 'node:child_process';
 import {

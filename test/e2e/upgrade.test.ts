@@ -1,5 +1,6 @@
-// A release takes over the state directory of the one before it, and that one takes it back: no line is
-// lost, and what is sent twice is the same entry. test/e2e/state-0.1 was left by 0.1 itself (old-node.ts).
+// A release takes over the state directory of the one before it, and that one takes it back: no
+// line is lost, and what is sent twice is the same entry. test/e2e/state-0.1 was left by 0.1 itself
+// (old-node.ts).
 
 import fs from 'node:fs';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-// Starts an emulator for one test and talks to it in JSON. Every test file of this folder uses it.
+// Starts an emulator for one test and talks to it in JSON.
 
 import { onTestFinished } from 'vitest';
 import type { Emulator, EmulatorOptions } from '../../src/emulator/server/server.ts';

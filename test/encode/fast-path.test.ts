@@ -8,7 +8,9 @@ import { seededRandom } from './line-generator.ts';
 
 const lineCount = 5_000;
 
-/** Lines of four services, each with its own members, all with severity, message, time and trace. */
+/**
+ * Lines of four services, each with its own members, all with severity, message, time and trace.
+ */
 function makeCorpus(seed: number): string {
   const random = seededRandom(seed);
   const hex = (digits: number) =>

@@ -171,7 +171,8 @@ describe('whatever the record', () => {
     const secret = /s[0-9]{4}t/;
     for (let round = 0; round < 1_000; round++) {
       const word = () => `s${String(below(10_000)).padStart(4, '0')}t`;
-      // Put into the text anywhere: in keys, strings, numbers, between them, in the midst of escapes.
+      // Put into the text anywhere: in keys, strings, numbers, between them, in the midst of
+      // escapes.
       let text = randomObject(random);
       for (let count = 1 + below(3); count > 0; count--) {
         const at = below(text.length + 1);

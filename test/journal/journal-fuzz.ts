@@ -1,5 +1,5 @@
-// Reads mutated journal files: no crash, no hang, no read outside the file, whatever it holds. A part
-// of `npm run fuzz`; alone, `node test/journal/journal-fuzz.ts --seconds N --seed N`.
+// Reads mutated journal files: no crash, no hang, no read outside the file, whatever it holds. A
+// part of `npm run fuzz`; alone, `node test/journal/journal-fuzz.ts --seconds N --seed N`.
 
 import { execFileSync } from 'node:child_process';
 import {

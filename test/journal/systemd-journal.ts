@@ -54,7 +54,9 @@ export type Written = {
   readonly isKeyed?: boolean;
 };
 
-/** Writes `count` entries into a directory; its files, oldest first: the writer rotates large ones. */
+/**
+ * Writes `count` entries into a directory; its files, oldest first: the writer rotates large ones.
+ */
 export function writeJournal(directory: string, count: number, as: Written): string[] {
   mkdirSync(directory, { recursive: true });
   const source = join(directory, 'source.export');

@@ -269,7 +269,9 @@ function isTolerant({ agent, mayFail }: World): boolean {
 
 type Balance = { readonly missing: number; readonly doubled: number };
 
-/** Waits until everything is there that must be; returns what is missing or doubled all the same. */
+/**
+ * Waits until everything is there that must be; returns what is missing or doubled all the same.
+ */
 async function settle(world: World): Promise<Balance> {
   await world.emulator.setFaults({});
   startAgent(world);

@@ -1,9 +1,9 @@
 // A random walk over everything that can happen to log files, agent and endpoint, against one rule:
-// every line that was written arrives once, in order and unchanged, but for what the kubelet deleted
-// while the agent was away.
+// every line that was written arrives once, in order and unchanged, but for what the kubelet
+// deleted while the agent was away.
 //
-// The model tests call it. Invariant: the walk depends on the seed alone, never on time; so a seed and
-// a number of steps name it, and a failure says both and the last steps.
+// Invariant: the walk depends on the seed alone, never on time; so a seed and a number of steps
+// name it, and a failure says both and the last steps.
 
 import assert from 'node:assert/strict';
 import path from 'node:path';
@@ -198,8 +198,9 @@ function finishRotation(world: World): void {
 }
 
 /**
- * Truncation and the like: an open record would lose its beginning, so it is ended before. And where
- * the end of a record is deleted unread, the next line takes its place by the rules of the format.
+ * Truncation and the like: an open record would lose its beginning, so it is ended before. And
+ * where the end of a record is deleted unread, the next line takes its place by the rules of the
+ * format.
  */
 async function destroy(world: World, act: (container: FakeContainer) => void): Promise<void> {
   const container = pick(world, ({ isSteady }) => isSteady);
@@ -220,7 +221,8 @@ function podOf(world: World, container: FakeContainer): FakePod {
 async function restartContainer(world: World): Promise<void> {
   const container = pick(world, () => true);
   if (container === undefined) return;
-  // What a dead run left open waits for its end as long as partials may, and here that is longer than the test.
+  // What a dead run left open waits for its end as long as partials may, and here that is longer
+  // than the test.
   container.writeNext(0);
   if (container.restart > 0) await makeRoom(world);
   world.inGap.delete(container);
@@ -298,8 +300,8 @@ async function endFault(world: World): Promise<void> {
 }
 
 /**
- * Before something is deleted: with agent and endpoint well, everything must have arrived, and nothing
- * is tolerated; otherwise what is deleted unread is nobody's fault but the kubelet's.
+ * Before something is deleted: with agent and endpoint well, everything must have arrived, and
+ * nothing is tolerated; otherwise what is deleted unread is nobody's fault but the kubelet's.
  */
 async function makeRoom(world: World): Promise<void> {
   if (!isTolerant(world)) await settle(world);
@@ -326,7 +328,9 @@ function deletedLines(kubelet: FakeKubelet): number {
   return ranges.reduce((sum, { start, end }) => sum + end - start, 0);
 }
 
-/** Ends faults, starts the agent if it is down, and waits until everything has arrived as it should. */
+/**
+ * Ends faults, starts the agent if it is down, and waits until everything has arrived as it should.
+ */
 async function settle(world: World): Promise<number> {
   const { kubelet, emulator } = world;
   await endFault(world);

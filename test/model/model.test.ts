@@ -6,7 +6,10 @@ import { seedOfRun } from '../support/seed.ts';
 import { walkFiles, type Formats } from './file-walk.ts';
 import { runModel } from './model-run.ts';
 
-/** One walk of each kind, always the same, decides whether a commit is good; the slow test takes any. */
+/**
+ * One walk of each kind, always the same, decides whether a commit is good; the slow test takes
+ * any.
+ */
 const isGiven = process.env['TAILSHIP_SEED'] !== undefined;
 const seed = isGiven ? seedOfRun() : 114;
 const steps = Number(process.env['TAILSHIP_STEPS'] ?? 400);

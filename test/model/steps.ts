@@ -10,7 +10,9 @@ export type Step<World> = readonly [
   take: (world: World) => void | Promise<void>,
 ];
 
-/** Takes one step, each as often as its weight says; `index` stands before its name in the trail. */
+/**
+ * Takes one step, each as often as its weight says; `index` stands before its name in the trail.
+ */
 export async function takeStep<World extends Walking>(
   world: World,
   table: readonly Step<World>[],

@@ -93,8 +93,8 @@ function hierarchies(): string[] {
 }
 
 /**
- * Of version 2: children have only the controllers that are passed on to them, which cannot be where
- * processes are members of a group that is not the host's first, as in many containers.
+ * Of version 2: children have only the controllers that are passed on to them, which cannot be
+ * where processes are members of a group that is not the host's first, as in many containers.
  */
 function shareControllers(): void {
   const file = path.join(cgroupRoot, 'cgroup.subtree_control');

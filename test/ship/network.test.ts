@@ -365,7 +365,8 @@ describe('a 429', () => {
       if (request.index === 0) response.writeHead(429).end();
       else api.accept(request, response);
     });
-    // After the 429: 10 requests a second, and 10 more a second with each success from the first on.
+    // After the 429: 10 requests a second, and 10 more a second with each success from the first
+    // on.
     const { shipper } = await openShipper(api.url, {
       connections: 1,
       limits: { shipBackoffBaseMs: 100, shipBackoffMaxMs: 1_000, shipRateStep: 10 },

@@ -1,7 +1,6 @@
 // Starts the real emulator and the real agent as processes, exactly as a user does, and ends them.
 //
-// All end-to-end tests use it. Invariant: `stopAll`, called after each test, leaves no process
-// behind.
+// Invariant: `stopAll`, called after each test, leaves no process behind.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

@@ -1,6 +1,6 @@
 // Asks a running agent how it is, and looks at its process from outside.
 //
-// End-to-end tests call it; `withAdmin` gives the agent an address of its own.
+// `withAdmin` gives the agent an address of its own.
 
 import fs from 'node:fs';
 import type { AgentStatus } from '../../src/admin/admin-source.ts';

@@ -83,8 +83,8 @@ export function useBrowser(): { open: (url: string, shape?: Shape) => Promise<Pa
 }
 
 /**
- * Saves what is seen as `directory/name.png` with TAILSHIP_SCREENSHOTS=1, or when there is none, and
- * holds it to a size that a repository can keep.
+ * Saves what is seen as `directory/name.png` with TAILSHIP_SCREENSHOTS=1, or when there is none,
+ * and holds it to a size that a repository can keep.
  */
 export async function saveScreenshot(
   page: Page,

@@ -1,5 +1,5 @@
-// Waits until an expectation holds, for as long as a loaded machine may take: the only limit of time
-// for a condition within a process, as `until` of agent-process.ts is for one outside.
+// Waits until an expectation holds, for as long as a loaded machine may take: the only limit of
+// time for a condition within a process, as `until` of agent-process.ts is for one outside.
 
 import { vi } from 'vitest';
 

@@ -1,4 +1,5 @@
-// Writes journals with systemd's own writer, systemd-journal-remote, from text in its export format.
+// Writes journals with systemd's own writer, systemd-journal-remote, from text in its export
+// format.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
@@ -98,8 +99,8 @@ export function journalctl(file: string): Record<string, unknown>[] {
 }
 
 /**
- * Gives a file other numbers, as if it followed `by` entries of the numbering `seqnumId`, or had one
- * of its own: journald goes on counting from file to file, systemd-journal-remote does not.
+ * Gives a file other numbers, as if it followed `by` entries of the numbering `seqnumId`, or had
+ * one of its own: journald counts on from file to file, systemd-journal-remote does not.
  */
 export function renumber(file: string, { by, seqnumId }: { by: number; seqnumId: string }): void {
   const bytes = readFileSync(file);

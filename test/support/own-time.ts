@@ -1,5 +1,5 @@
-// Times that a loaded machine does not stretch: the kernel counts for how long a thread was ready to
-// run while another one had the core, and a test that says "within a second" must not mean that.
+// Times that a loaded machine does not stretch: the kernel counts for how long a thread was ready
+// to run while another one had the core, and a test that says "within a second" must not mean that.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { threadCpuUsage } from 'node:process';

@@ -1,5 +1,5 @@
-// Ships by `run --once` in a process of its own whatever the flags point it at, and returns its summary. For tests that lay out
-// their files themselves.
+// Ships by `run --once`, in a process of its own, whatever the flags point it at, and returns its
+// summary. For tests that lay out their files themselves.
 
 import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
@@ -7,7 +7,10 @@ import { promisify } from 'node:util';
 
 const mainFile = resolve(import.meta.dirname, '../../src/main.ts');
 
-/** The JSON summary; rejects with the agent's stderr when it fails. The state is kept in `root`/state. */
+/**
+ * The JSON summary; rejects with the agent's stderr when it fails. The state is kept in
+ * `root`/state.
+ */
 export async function runOnceProcess(
   root: string,
   endpoint: string,

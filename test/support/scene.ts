@@ -1,5 +1,5 @@
-// Where an end-to-end test plays: a folder, an emulator and a kubelet's files of its own. Called at
-// the top of test files; everything is ended and removed after each test.
+// Where an end-to-end test plays: a folder, an emulator and a kubelet's files of its own. What
+// `useScene` and `useScratch` set up is ended and removed after each test.
 
 import path from 'node:path';
 import { afterEach, beforeEach } from 'vitest';

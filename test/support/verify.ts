@@ -1,5 +1,5 @@
 // Waits until everything that a FakeKubelet wrote has arrived, and asserts that it did so exactly
-// once, in order and unchanged. All end-to-end tests use it.
+// once, in order and unchanged.
 
 import { expect } from 'vitest';
 import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';

@@ -1,4 +1,5 @@
-// What attackers, operators and slow runtimes do to a container's files, and how a chain survives it.
+// What attackers, operators and slow runtimes do to a container's files, and how a chain survives
+// it.
 
 import {
   appendFileSync,

@@ -1,5 +1,5 @@
-// The wall clock is set forward and back while files are read. (There is no libfaketime here for the
-// process as a whole: these are all the places that look at the wall clock.)
+// The wall clock is set forward and back while files are read. (There is no libfaketime here for
+// the process as a whole: these are all the places that look at the wall clock.)
 
 import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
-// Every descriptor has one owner: whichever call of the file system fails, nothing is leaked, closed
-// twice or hidden, and once the disk is well again every line can be read.
+// Every descriptor has one owner: whichever call of the file system fails, nothing is leaked,
+// closed twice or hidden, and once the disk is well again every line can be read.
 
 import {
   mkdirSync,
@@ -78,7 +78,9 @@ function makeScene(): Scene {
   return { chain, setup, spooler };
 }
 
-/** Looks, unpacks and reads as the agent does, a step at a time; returns how many bytes were read. */
+/**
+ * Looks, unpacks and reads as the agent does, a step at a time; returns how many bytes were read.
+ */
 async function run({ chain, spooler }: Scene, startMs = steadyNowMs()): Promise<number> {
   let bytes = 0;
   let nowMs = startMs;

@@ -21,7 +21,9 @@ export function makeTailSetup(root: string, overrides: Partial<TailSetup> = {}):
   };
 }
 
-/** Stands in for the store of checkpoints of one container: one offset a fingerprint and instance. */
+/**
+ * Stands in for the store of checkpoints of one container: one offset a fingerprint and instance.
+ */
 export class OffsetStore {
   #offsets: readonly KnownOffset[] = [];
 

@@ -1,5 +1,5 @@
-// When the containers directory is listed: when it has changed, and the more names it holds the
-// more seldom. A look at one that has not changed costs one stat(2).
+// Decides when the containers directory is listed: when it has changed, and the less often the more
+// names it holds. Checking one that has not changed costs one stat(2).
 
 import { statSync } from 'node:fs';
 import type { Stats } from 'node:fs';

@@ -1,6 +1,6 @@
-// The links of the containers directory and what became of each. A scan tells its news in order,
-// removed before added; one of many thousand links pauses when its time is up, and what it has not
-// come to is found when it goes on.
+// The links of the containers directory and what became of each. A scan reports its changes in
+// order, removed before added. A scan of many thousand links pauses when its time is up and
+// continues later where it paused.
 //
 // A link is settled (added, its log is read) or unsettled (dangling, refused, or a second link to
 // the same file) and retried by each scan. Invariant: `added` and `removed` come in pairs per log,

@@ -1,6 +1,6 @@
-// Cuts a JSON text into the objects of one depth while it arrives, so that an answer with hundreds
-// of pods is never in memory as a whole. A watch is objects one after the other (depth 1), a list
-// holds them in an array within its envelope (depth 3).
+// Cuts a JSON text into the objects of one depth while it arrives, so that an answer with
+// hundreds of pods is never in memory as a whole. A watch sends one object after the other
+// (depth 1), a list holds them in an array within its envelope (depth 3).
 //
 //     {"kind":"PodList","metadata":{"resourceVersion":"7"},"items":[{…},{…}]}
 //     1                            2                              2 3

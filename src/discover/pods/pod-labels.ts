@@ -1,4 +1,4 @@
-// What entries say of their pod beyond its name: its labels and its top-level controller, as one
+// What entries say about their pod beyond its name: its labels and its top-level controller, as one
 // piece of JSON text, made once per change of the pod. Sources: GKE's entries, and for the
 // controller the rules of GKE's event exporter.
 //

@@ -1,4 +1,4 @@
-// What is known of the node's pods. A deleted pod stays for some minutes, because its last lines
+// What is known about the node's pods. A deleted pod stays for some minutes, because its last lines
 // are read after it is gone.
 //
 // Invariant: it holds the facts of the pods that the API server named and has not deleted, and of

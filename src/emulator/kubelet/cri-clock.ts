@@ -1,9 +1,9 @@
 // The times that synthetic log lines carry, to the nanosecond and as the container runtime prints
 // them.
 //
-// FakeKubelet owns one clock for all its containers. Invariant: time never goes back, and between
-// two files of one container it moves on (a rotation calls `advance`), because identity and order
-// of entries rest on that as they do on a real node.
+// All containers of a node share one clock. Invariant: time never goes back, and between two files
+// of one container it moves on (a rotation calls `advance`), because identity and order of entries
+// rest on that as they do on a real node.
 
 /** containerd drops trailing zeros and may say `Z`; CRI-O writes nine digits and an offset. */
 export type CriStyle = 'containerd' | 'crio';

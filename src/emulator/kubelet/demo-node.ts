@@ -1,8 +1,8 @@
 // The node of `tailship demo`: pods over several namespaces that log a few hundred lines a second,
 // with rotations, restarts and short-lived jobs as on a real node.
 //
-// demo.ts starts it in a temporary directory. Invariant: what `account` says was written is on disk
-// for at least `deleteAfterMs`, so an agent that keeps up loses nothing.
+// Invariant: what `account` says was written is on disk for at least `deleteAfterMs`, so an agent
+// that keeps up loses nothing.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FakeContainer } from './fake-container.ts';

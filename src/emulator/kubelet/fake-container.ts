@@ -1,10 +1,10 @@
 // One synthetic container: its log file, how the runtime writes lines into it, and how kubelet and
 // others turn the file over.
 //
-// FakeKubelet makes and owns it. It writes through one descriptor, as a runtime does: between the
-// rename of a rotation and the reopening, lines still go to the renamed file. Invariant: every file
-// on disk that it wrote has its range of line numbers in `#ranges`; when such a file goes, its
-// range is moved to the account's `deleted`.
+// It writes through one descriptor, as a runtime does: between the rename of a rotation and the
+// reopening, lines still go to the renamed file. Invariant: every file on disk that it wrote has
+// its range of line numbers in `#ranges`; when such a file goes, its range is moved to the
+// account's `deleted`.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';

@@ -1,7 +1,7 @@
 // A stand-in for the kubelet and its container runtime: pods, their log files, and the links that
 // an agent finds them by.
 //
-// Tests, benchmarks and `tailship demo` use it. The layout is the node's:
+// The layout is the node's:
 //   <root>/containers/<pod>_<namespace>_<container>-<id>.log  →  <root>/pods/<namespace>_<pod>_<uid>/<container>/<n>.log
 // Facts are from the kubelet's container_log_manager.go and legacy.go. Invariant: `account()` knows
 // every line that was ever written and every line whose file this kubelet has deleted, so a loss is

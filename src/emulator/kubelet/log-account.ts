@@ -1,8 +1,8 @@
 // What synthetic containers wrote and what their kubelet deleted: the truth that shipped entries
 // are compared with.
 //
-// FakeKubelet keeps it, the verifier reads it. Invariant: line `seq` of a container is `explicit`
-// or else what its LineSource gives for `seq`; numbers begin at 1 and have no holes.
+// Invariant: line `seq` of a container is `explicit` or else what its LineSource gives for `seq`;
+// numbers begin at 1 and have no holes.
 
 import type { LineKind, Stream } from './log-lines.ts';
 

@@ -1,9 +1,9 @@
 // The lines that synthetic containers write: realistic, seeded, and a pure function of (seed,
 // sequence number).
 //
-// FakeKubelet calls it to write, the verifier calls it again to know what had been written: so an
-// account of millions of lines is a seed and a count. A line is one of a pool of templates with its
-// number (and time) patched in; writing one costs no composing.
+// The verifier makes the same lines again to know what was written, so an account of millions of
+// lines is a seed and a count. A line is one of a pool of templates with its number (and time)
+// patched in; writing one costs no composing.
 //
 // Invariant: every line that is not empty holds its number exactly once, as `seq=<n>` in text or as
 // the key `seq` in JSON.

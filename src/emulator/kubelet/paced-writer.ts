@@ -1,9 +1,8 @@
 // Writes synthetic lines at a given rate, cheaply enough to run beside the agent that is being
 // measured.
 //
-// The demo and the benchmarks call it. Invariant: pacing is by absolute time, so the number of
-// lines after t seconds is rate × t, whatever the timer does; a writer that falls behind says so in
-// `lateMs` and catches up.
+// Invariant: pacing is by absolute time, so the number of lines after t seconds is rate × t,
+// whatever the timer does; a writer that falls behind says so in `lateMs` and catches up.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FakeContainer } from './fake-container.ts';

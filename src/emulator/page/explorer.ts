@@ -1,5 +1,5 @@
-// What the emulator's page asks: the newest entries that match a filter, with counts by severity,
-// workload and time. server.ts feeds it and answers `GET /emulator/explore` with it.
+// The answer of `GET /emulator/explore`, for the emulator's page: the newest entries that match a
+// filter, with counts by severity, workload and time.
 //
 // It is awake only while somebody looks: then it keeps a digest of the newest entries in memory, so
 // that a question each second need not read the store. Invariant: asleep it costs one comparison

@@ -1,4 +1,4 @@
-// Which files the page of the emulator consists of. server.ts serves them beside the API.
+// Which files the page of the emulator consists of.
 
 import { baseStyle, type PageTable } from '../../page-file.ts';
 

@@ -1,8 +1,8 @@
 // The errors of the emulated API: what a handler throws and what goes out as the body
 // `{"error":{…}}`.
 //
-// Every handler of the emulator throws ApiError; server.ts alone turns it into an answer. These are
-// Google's errors as a client sees them, not operating errors of the agent, hence no AgentError.
+// These are Google's errors as a client sees them, not operating errors of the agent, hence no
+// AgentError.
 
 /** `google.rpc.Code` by number: name, and the HTTP status that Google's front end gives it. */
 const rpcCodes: Readonly<Record<number, readonly [name: string, httpStatus: number]>> = {

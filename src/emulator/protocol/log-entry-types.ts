@@ -1,9 +1,9 @@
 // The protocol buffer types that a write request is made of, as a table: the emulator validates
 // with what is here.
 //
-// log-entry-schema.ts turns it into descriptors. Everything but `discoveryFields` must equal the
-// protos that Google packs into `@google-cloud/logging-api`; a test compares the two, so a new
-// version of that package shows as a difference there.
+// Everything but `discoveryFields` must equal the protos that Google packs into
+// `@google-cloud/logging-api`; a test compares the two, so a new version of that package shows as a
+// difference there.
 
 /**
  * `name: [type, number]`; a type is a scalar, `map<string, string>`, a full name, or `repeated` and

@@ -1,7 +1,6 @@
 // What is wrong with a JSON value that does not fit its message type, in the words of Google's
 // front end.
 //
-// write-request.ts and list-request.ts call it for values that plain-shape.ts does not pass.
 // `fromJson` is the judge; the walk here finds the place and the words, and refuses what `fromJson`
 // is too lenient about (30 February, `"3.5sX"`, `"0x10"`).
 

@@ -1,8 +1,7 @@
-// Whether an entry is what a filter asks for.
+// Whether an entry, as the API shows it, is what a filter asks for.
 //
-// list-request.ts calls it with entries as the API shows them. Strings compare without regard to
-// case, except with `=~`; a member that is absent matches nothing, except severity, which is then
-// DEFAULT. Source: the Logging query language's reference.
+// Strings compare without regard to case, except with `=~`; a member that is absent matches
+// nothing, except severity, which is then DEFAULT. Source: the Logging query language's reference.
 
 import assert from 'node:assert';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';

@@ -1,8 +1,7 @@
 // The Logging query language, the part of it that people use: text of a filter to a syntax tree.
 //
-// list-request.ts parses a request's filter here and runs it with filter-match.ts. As in the real
-// language NOT binds tightest, then OR, then AND; terms side by side are joined by AND. Functions
-// (`SEARCH`, `ip_in_net`, `sample`) are not known here.
+// As in the real language NOT binds tightest, then OR, then AND; terms side by side are joined by
+// AND. Functions (`SEARCH`, `ip_in_net`, `sample`) are not known here.
 
 import { invalidArgument } from '../protocol/api-error.ts';
 

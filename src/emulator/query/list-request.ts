@@ -1,8 +1,8 @@
 // `entries:list` and the list of logs: requests checked, pages cut, tokens made and read.
 //
-// server.ts calls it. A page token is the key of the last entry that was looked at, with a hash of
-// the question, so that entries written between two pages neither repeat nor hide others. Source:
-// the reference of entries.list and logs.list.
+// A page token is the key of the last entry that was looked at, with a hash of the question, so
+// that entries written between two pages neither repeat nor hide others. Source: the reference of
+// entries.list and logs.list.
 
 import { createHash } from 'node:crypto';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';

@@ -1,8 +1,8 @@
 // A metadata server and a token endpoint, small: enough for an agent to find out where it runs and
 // to get tokens that expire.
 //
-// server.ts calls it for `/computeMetadata/v1/…` and `POST /token`. As with the real server,
-// requests must carry the header `Metadata-Flavor: Google`, which comes back, and a zone reads
+// It answers `/computeMetadata/v1/…` and `POST /token`. As with the real server, requests must
+// carry the header `Metadata-Flavor: Google`, which comes back, and a zone reads
 // `projects/<number>/zones/<zone>`.
 
 import { randomBytes } from 'node:crypto';

@@ -1,8 +1,8 @@
 // Faults on demand: which request is to go wrong, and how.
 //
-// `PUT /emulator/faults` and `--faults FILE` set rules; server.ts asks decide() for every request.
-// The first rule that hits decides; delays of the rules before it add up. Randomness is seeded, so
-// that a test's run can be repeated.
+// `PUT /emulator/faults` and `--faults FILE` set rules; each request is held against them. The
+// first rule that hits decides; delays of the rules before it add up. Randomness is seeded, so that
+// a test's run can be repeated.
 
 import { AgentError } from '../../errors.ts';
 import { randomNumbers } from '../random-numbers.ts';

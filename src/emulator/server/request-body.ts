@@ -1,9 +1,8 @@
 // A request's body: collected, unpacked and bounded, from clients that may be slow, vanish, or send
 // without end.
 //
-// server.ts calls readBody() before anything else. Invariant: a body over the limit is read to its
-// end and thrown away, so that the client, who only listens after it has written, hears the 400;
-// memory never holds more than the limit.
+// Invariant: a body over the limit is read to its end and thrown away, so that the client, who only
+// listens after it has written, hears the 400; memory never holds more than the limit.
 
 import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';

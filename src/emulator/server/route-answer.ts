@@ -1,6 +1,4 @@
-// What a route of the emulator gives back, and how it goes out.
-//
-// server.ts sends answers; the routes and fault-effect.ts make them.
+// What a route of the emulator answers, and how the answer is sent.
 
 import type { ServerResponse } from 'node:http';
 import { bodyOfHttpStatus } from '../protocol/api-error.ts';

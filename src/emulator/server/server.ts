@@ -1,10 +1,9 @@
 // The emulator: a local Cloud Logging behind plain HTTP, for tests, benchmarks, the demo and users'
 // own development.
 //
-// startEmulator() is called by emulator-command.ts, the demo and tests. This file is the routes;
-// the rules of a write are in write-request.ts, of reading in list-request.ts, of going wrong on
-// purpose in faults.ts. Invariant: a request is stored whole or not at all, and only after its last
-// byte has come.
+// This file is the routes; the rules of a write are in write-request.ts, of reading in
+// list-request.ts, of going wrong on purpose in faults.ts. Invariant: a request is stored whole or
+// not at all, and only after its last byte has come.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';

@@ -1,9 +1,9 @@
 // What the emulator keeps of an entry, and what a keeper of entries can do: the border between the
 // handlers and the two stores.
 //
-// MemoryStore (default) and SqliteStore (`--data FILE`) implement it. Both keep the entry's JSON as
-// the client wrote it, once per identity, and give entries back in order of (timestamp, insertId).
-// stored-entry.ts turns them into what the API shows.
+// Both stores, in memory and in SQLite (`--data FILE`), keep the entry's JSON as the client wrote
+// it, once per identity, and give entries back in order of (timestamp, insertId). stored-entry.ts
+// turns them into what the API shows.
 
 import type { Instant } from '../protocol/timestamp.ts';
 

@@ -1,7 +1,7 @@
 // The default store: a million entries of 250 bytes in 170 MB, mostly columns and blocks.
 //
 // An entry's JSON goes into compressed blocks (entry-blocks.ts); its key and place are in typed
-// columns, so that finding repeats and sorting touch no block. server.ts opens it.
+// columns, so that finding repeats and sorting touch no block.
 //
 //   columns   seconds nanos idStart idLength block start end parent log defaults received hash
 //   slots     open addressing: hash of (parent, timestamp, insertId) → entry + 1

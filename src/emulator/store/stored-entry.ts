@@ -1,9 +1,8 @@
 // From what a client wrote to what the API shows: defaults merged in, values in canonical proto3
 // JSON, server-side members added.
 //
-// The readers (entries:list, the NDJSON export) call renderEntry(). Most entries hold only members
-// whose canonical form is what the client wrote; they are copied, at 2 µs. The rest goes through
-// `fromJson` and `toJson`, at 15 µs; a test compares the two.
+// Most entries hold only members whose canonical form is what the client wrote; they are copied, at
+// 2 µs. The rest goes through `fromJson` and `toJson`, at 15 µs; a test compares the two.
 
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { fromJson, toBinary, toJson } from '@bufbuild/protobuf';

@@ -1,8 +1,8 @@
 // What Cloud Logging must show for a line of synthetic text: an oracle of its own, for the
 // vocabulary of log-lines.ts and of given records only.
 //
-// verify-shipped.ts calls it. It is deliberately not the encoder: it parses and compares as values
-// what the encoder makes of bytes, so that one cannot repeat the other's mistake.
+// It is deliberately not the encoder: it parses and compares as values what the encoder makes of
+// bytes, so that one cannot repeat the other's mistake.
 
 import { isDeepStrictEqual } from 'node:util';
 import type { Stream } from '../kubelet/log-lines.ts';

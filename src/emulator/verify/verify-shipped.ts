@@ -1,9 +1,8 @@
 // Compares what an emulator holds with what synthetic containers wrote: every line once, in order,
 // unchanged.
 //
-// `tailship demo`, the tests and the benchmarks call it. It reads the entries as a stream in
-// (timestamp, insertId) order and keeps one bit a line. Invariant: `lost` + `lostByKubelet` + lines
-// found = lines written.
+// It reads the entries as a stream in (timestamp, insertId) order and keeps one bit a line.
+// Invariant: `lost` + `lostByKubelet` + lines found = lines written.
 
 import http from 'node:http';
 import type { Account, ContainerAccount } from '../kubelet/log-account.ts';

@@ -1,9 +1,9 @@
 // One pass over a request body's bytes for what JSON.parse hides: repeated keys, nesting, lone
 // surrogate escapes, and where each entry's bytes begin and end.
 //
-// write-request.ts calls scanBody() on every body. It takes bytes that JSON.parse accepts or not:
-// its counts are only meaningful for those that it accepts, but it always ends. About 1 ns a byte,
-// which is why it works on bytes and makes no strings.
+// It takes bytes that JSON.parse accepts or not: its counts are only meaningful for those that it
+// accepts, but it always ends. About 1 ns a byte, which is why it works on bytes and makes no
+// strings.
 
 const quote = 0x22;
 const backslash = 0x5c;

@@ -1,8 +1,8 @@
 // Timestamps and insertIds for entries that come without: each sorts after all that were given
 // before.
 //
-// server.ts owns one and hands it to write-request.ts. The API promises this order only within a
-// request; here it also holds between requests of one process.
+// The API promises this order only within a request; here it also holds between requests of one
+// process.
 
 import type { Instant } from '../protocol/timestamp.ts';
 import { compareInstants, instantNow } from '../protocol/timestamp.ts';

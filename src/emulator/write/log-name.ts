@@ -1,7 +1,7 @@
 // `projects/P/logs/LOG_ID`: what a log's name may be, and which parent it belongs to.
 //
-// write-request.ts asks for every entry, so verdicts are remembered: a node has a few names and
-// writes them a million times.
+// Every entry is checked, so verdicts are remembered: a node has a few names and writes them a
+// million times.
 
 export type LogName =
   | { readonly parent: string; readonly refusal?: undefined }

@@ -1,12 +1,11 @@
 // A quick yes for JSON values that certainly fit a message type; what it does not say yes to,
 // schema-violation.ts judges.
 //
-// write-request.ts asks it for every entry: `fromJson` takes about 5 µs an entry, this 0.4 µs. It
-// is compiled from the same descriptors and only knows the canonical way to write a value
-// (lowerCamel names, no nulls, ids of well-known types by their own grammar), so whatever it
-// accepts `fromJson` accepts too. A test compares the two on random values. It relies on
-// takeCensus() for what is the same in all strings and numbers: well-formed, finite, nested less
-// than 100 deep.
+// Every entry passes it: `fromJson` takes about 5 µs an entry, this 0.4 µs. It is compiled from the
+// same descriptors and only knows the canonical way to write a value (lowerCamel names, no nulls,
+// ids of well-known types by their own grammar), so whatever it accepts `fromJson` accepts too. A
+// test compares the two on random values. It relies on takeCensus() for what is the same in all
+// strings and numbers: well-formed, finite, nested less than 100 deep.
 
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { ScalarType } from '@bufbuild/protobuf';

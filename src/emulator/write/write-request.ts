@@ -1,10 +1,9 @@
 // `entries:write` from bytes to entries that may be stored: schema, defaults, checks of each entry,
 // and who is refused why.
 //
-// server.ts calls readWriteRequest() and then errorOf(). Nothing is stored here. Invariant: a body
-// that does not fit the schema throws, whatever its `partialSuccess` says; an entry that fits but
-// may not be written is a refusal, by index. Sources: the reference of entries.write, the quotas
-// page, and error texts that users reported.
+// Nothing is stored here. Invariant: a body that does not fit the schema throws, whatever its
+// `partialSuccess` says; an entry that fits but may not be written is a refusal, by index. Sources:
+// the reference of entries.write, the quotas page, and error texts that users reported.
 
 import { isUtf8 } from 'node:buffer';
 import type { JsonObject } from '@bufbuild/protobuf';
