@@ -221,6 +221,11 @@ const cases: readonly Hostile[] = [
     lines: () => cri(`{${members(999, (n) => `"k${n}":${n}`)}}`),
   },
   {
+    name: '65 labels',
+    writer: 'hostile program',
+    lines: () => cri(`{"m":1,${apiKey('labels')}:{${members(65, (n) => `"k${n}":"v"`)}}}`),
+  },
+  {
     name: 'labels with 20,000 keys',
     writer: 'hostile program',
     missedTimesMax: 1000,

@@ -86,6 +86,32 @@ describe('the kernel', () => {
     expect(result.sources[0]?.fastLines).toBe(6);
   });
 
+  test('takes labels alone, and leaves those that have no room', () => {
+    const labels = (count: number, value: string) =>
+      Array.from({ length: count }, (_, index) => `"l${index}":${value}`).join(' ,');
+    const long = `"${'k'.repeat(513)}":"v"`;
+    const objects = [
+      `{${labels(63, '"v"')}}`,
+      `{${labels(64, '"v"')}}`,
+      `{${labels(65, '12')}, "o" : {"a":[1,"]}"]}}`,
+      `{${labels(999, `"${'v'.repeat(20)}"`)}}`,
+      `{${long}}`,
+      `{${long},${labels(70, 'true')}}`,
+      '"none"',
+    ];
+    const lines = objects.map(
+      (object) =>
+        `2024-03-05T14:07:21Z stdout F {"m":1,"logging.googleapis.com/labels":${object},"n":2}\n`,
+    );
+    const content = Buffer.from([...lines, ...lines].join(''));
+    expectSame(content);
+    const files = openFiles([content]);
+    const { result, entries } = drainHere([{ ...plainSource, segments: files.segments() }]);
+    files.close();
+    expect(result.sources[0]?.fastLines).toBe(2 * objects.length);
+    expect(Object.keys((JSON.parse(entries[3]!) as { labels: object }).labels)).toHaveLength(64);
+  });
+
   test('leaves out the members alone whose keys come again, at any depth', () => {
     const twenty = Array.from({ length: 40 }, (_, key) => `"k${key % 20}":${key}`).join(',');
     const many = Array.from({ length: 9_000 }, (_, key) => `"k${key % 2_000}":${key}`).join(' , ');

@@ -224,11 +224,18 @@ function value(random: Random, depth: number, isSpaced: boolean): string {
   return scalar(random);
 }
 
-/** About as many labels as an entry may have, or as the kernel takes. */
+/** About as many labels as an entry may have, some of them odd. */
 function manyLabels(random: Random): string {
   const inside = 'v'.repeat(random.below(12));
-  const count = 25 + random.below(45);
-  return `{${Array.from({ length: count }, (_, index) => `"${index}":"${inside}"`).join(',')}}`;
+  const count = random.pick([1, 2, 25 + random.below(45), 60 + random.below(8)]);
+  const isPlain = random.oneIn(2);
+  const label = (index: number) => {
+    if (isPlain || !random.oneIn(12)) return `"${index}":"${inside}"`;
+    const key = random.pick(['k'.repeat(509 + random.below(6)), 'é'.repeat(256), '', `${index}`]);
+    const gap = random.pick(['', ' ', '\t']);
+    return `${gap}"${key}"${gap}:${gap}${value(random, random.below(3), random.oneIn(2))}${gap}`;
+  };
+  return `{${Array.from({ length: count }, (_, index) => label(index)).join(',')}}`;
 }
 
 function specialMember(random: Random): string {

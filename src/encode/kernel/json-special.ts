@@ -3,8 +3,7 @@
 //
 // Values are byte ranges of the line; strings are given without their quotes.
 
-import { judgeLabels, labelsRaw, labelsUnknown } from './labels';
-import { labelsBytesMax } from './layout';
+import { judgeLabels, labelsNone, labelsPartly, labelsRaw, labelsUnknown } from './labels';
 import {
   isEmptyMessage,
   isPlainMessage,
@@ -64,7 +63,7 @@ export let locationStart: usize = 0;
 let mayTakeLabels: bool = true;
 
 /** How many. */
-let labelRoomLeft: i32 = 0;
+export let labelRoomLeft: i32 = 0;
 
 /**
  * Says whether no record can have a key of the source's labels, and how many labels one may bring;
@@ -234,15 +233,17 @@ function takeTime(start: usize, end: usize, line: usize, lineEnd: usize): i32 {
 }
 
 /** Takes labels, unless the reference has to say what becomes of them. */
-function takeLabels(start: usize, end: usize): bool {
-  if (load<u16>(start) == 0x7d7b) return true; // {}
-  if (!mayTakeLabels || end - start > <usize>labelsBytesMax) return false;
+function takeLabels(start: usize, end: usize): i32 {
+  // What is no object is dropped, as is one without members.
+  if (load<u8>(start) != 0x7b || load<u16>(start) == 0x7d7b) return memberTaken;
+  if (!mayTakeLabels) return memberUnknown;
   const judged = judgeLabels(start, end, labelRoomLeft);
-  if (judged == labelsUnknown) return false;
+  if (judged == labelsUnknown) return memberUnknown;
+  if (judged == labelsNone) return memberChanged;
   areLabelsRaw = judged == labelsRaw;
   labelsStart = start + 1;
   labelsEnd = end - 1;
-  return true;
+  return judged == labelsPartly ? memberChanged : memberTaken;
 }
 
 /** Takes a message, unless the reference has to say what becomes of it. */
@@ -258,6 +259,8 @@ function takeMessage(message: u32, start: usize, end: usize): i32 {
 /** What became of a member. */
 export const memberStays: i32 = 0;
 export const memberTaken: i32 = 1;
+/** Part of it stays: the labels that have no room. */
+export const memberChanged: i32 = 2;
 export const memberUnknown: i32 = -1;
 
 /**
@@ -306,7 +309,7 @@ export function takeMember(
   if (kind >= kindRequest && kind <= kindLocation) {
     return takeMessage(kind - kindRequest, start, end);
   }
-  if (kind == kindLabels) return takeLabels(start, end) ? memberTaken : memberUnknown;
+  if (kind == kindLabels) return takeLabels(start, end);
   if (!isString) return memberUnknown;
   if (kind == kindTrace && end - start > 2) {
     traceStart = start + 1;

@@ -11,6 +11,7 @@ import {
   kindPlain,
   maybeSpecial,
   memberStays,
+  memberTaken,
   memberUnknown,
   resetSpecial,
   takeMember,
@@ -52,6 +53,8 @@ export const memberValueEnd: usize = 12;
 export const memberKind: usize = 16;
 /** Added to the kind of a member that leaves the payload. */
 export const memberIsTaken: u32 = 0x100;
+/** Or that of labels, of which some stay in it. */
+export const memberIsChanged: u32 = 0x200;
 
 /** Past the JSON white space at `at`; a newline ends the line, so it counts as none. */
 // @ts-ignore: decorator
@@ -133,7 +136,8 @@ function endMember(end: usize, line: usize, lineEnd: usize, area: usize): bool {
     lineEnd,
   );
   if (fate == memberUnknown) return false;
-  if (fate != memberStays) store<u32>(member, kind | memberIsTaken, memberKind);
+  if (fate == memberStays) return true;
+  store<u32>(member, kind | (fate == memberTaken ? memberIsTaken : memberIsChanged), memberKind);
   return true;
 }
 

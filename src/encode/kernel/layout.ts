@@ -39,8 +39,9 @@ export const jsonBytesMax = 112;
 
 /** i32: as many labels a record may bring. */
 export const labelRoom = 116;
-/** Labels of more bytes are the reference's: it knows how much of them the API takes. */
-export const labelsBytesMax = 512;
+/** As `limits`: longer keys, and longer values that are no strings, are no labels. */
+export const labelKeyBytesMax = 512;
+export const labelValueBytesMax = 65_536;
 
 /** i32: 1 if lines may be joined to stack traces. */
 export const joinsTraces = 56;

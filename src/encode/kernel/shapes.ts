@@ -19,6 +19,7 @@ import { copyPadded } from './envelope';
 import {
   deepest,
   memberCount,
+  memberIsChanged,
   memberIsTaken,
   memberKeyEnd,
   memberKeyStart,
@@ -314,7 +315,7 @@ export function learnShape(brace: usize, end: usize, area: usize): void {
       if (members < memberCount && member(members, memberKeyStart, area) < start) return;
       const isScalar = member(own, memberValueStart, area) == start - <usize>hasQuote;
       const kind = <u32>member(own, memberKind, area);
-      if (!isScalar && (kind & memberIsTaken) != 0) return;
+      if (!isScalar && (kind & (memberIsTaken | memberIsChanged)) != 0) return;
       if (isScalar) trait |= (kind & 0xff) << kindShift;
       store<u32>(node, trait, traits);
       if (!setBreak(node, position, own, kept, area)) return;

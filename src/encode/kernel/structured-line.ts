@@ -5,6 +5,7 @@ import { copyPadded, copyTemplate, entryEndBytes, writeEntryEnd, writeMeta } fro
 import { copyWithoutDoubles, doubleCount } from './double-keys';
 import {
   memberCount,
+  memberIsChanged,
   memberIsTaken,
   memberKeyEnd,
   memberKeyStart,
@@ -22,6 +23,7 @@ import {
   isMessageOdd,
   isSampled,
   isTraceId,
+  labelRoomLeft,
   labelsEnd,
   labelsStart,
   level,
@@ -51,7 +53,7 @@ import {
   traceHead,
 } from './layout';
 import { encodeShape, learnShape, shapeKept, shapeOut, shapeTokens } from './shapes';
-import { writeLabelMembers } from './labels';
+import { writeLabelMembers, writeLabelRest } from './labels';
 import { messageLocation, messageOperation, messageRequest, writeMessage } from './sub-message';
 
 /** It is not structured after all. */
@@ -90,7 +92,7 @@ function writeLabels(to: usize, area: usize): usize {
     store<u8>(out++, 0x2c);
   }
   if (areLabelsRaw) out = copyPadded(out, labelsStart, labelsEnd - labelsStart);
-  else out = writeLabelMembers(labelsStart, out);
+  else out = writeLabelMembers(labelsStart, out, labelRoomLeft);
   store<u8>(out, 0x7d);
   return out + 1;
 }
@@ -157,7 +159,8 @@ function writeMembers(to: usize, area: usize): usize {
   let runEnd: usize = 0;
   for (let index: u32 = 0; index < memberCount; index++) {
     const member = area + memberList + <usize>(index * memberBytes);
-    if ((load<u32>(member, memberKind) & memberIsTaken) != 0) continue;
+    const kind = load<u32>(member, memberKind);
+    if ((kind & memberIsTaken) != 0) continue;
     const keyStart = <usize>load<u32>(member, memberKeyStart);
     const keyEnd = <usize>load<u32>(member, memberKeyEnd);
     const valueStart = <usize>load<u32>(member, memberValueStart);
@@ -174,6 +177,11 @@ function writeMembers(to: usize, area: usize): usize {
     }
     runEnd = <usize>load<u32>(member, memberValueEnd);
     kept++;
+    if ((kind & memberIsChanged) != 0) {
+      out = copyPadded(out, run, valueStart - run);
+      out = writeLabelRest(valueStart + 1, out, labelRoomLeft);
+      run = runEnd;
+    }
   }
   membersKept = kept;
   return run == 0 ? out : copyPadded(out, run, runEnd - run);
