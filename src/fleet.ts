@@ -22,7 +22,7 @@ import { shapeTemplate } from './encode/entries/shape-template.ts';
 import type { Log } from './log.ts';
 import { Chain } from './tail/chain.ts';
 import { keyOf, ownerOf } from './tail/container-key.ts';
-import { addWritten, type Written } from './tail/container-meter.ts';
+import { addWritten, nothingWritten, type Written } from './tail/container-meter.ts';
 import { HeldBackNotices } from './tail/held-back-notices.ts';
 import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
 import { namesInDirectory, shownNames } from './tail/container-names.ts';
@@ -68,7 +68,7 @@ export class Fleet {
   readonly #logs = new Map<string, ContainerLog>();
   #rules: ReadingRules;
   #pods: PodMetadata | undefined;
-  #writtenByGone: Written = { bytes: 0, lines: 0 };
+  #writtenByGone = nothingWritten;
   readonly #heldBackNotices = new HeldBackNotices();
   #forgetsAtMs: number | undefined;
 

@@ -44,8 +44,9 @@ export type WorkloadStatus = {
   /** Entries by severity (`INFO`) in the order of their ranks, those with none left out. */
   readonly severities: Readonly<Record<string, number>>;
   /**
-   * By how much its files grew since the agent watches them, shipped or not. Lines that are not
-   * read yet are guessed by the recent bytes per line.
+   * By how much its files grew since the agent watches them, shipped or not. Lines are counted as
+   * far as they are read; the others are guessed by the recent bytes per line, so that the sum may
+   * fall when a guess gives way to a count.
    */
   readonly writtenBytes: number;
   readonly writtenLines: number;
@@ -206,6 +207,7 @@ export type AgentStatus = {
   readonly entries: number;
   /** By how much the files grew since the agent watches them: what was there before is left out. */
   readonly writtenBytes: number;
+  /** As of the containers, but never less than it was said to be before. */
   readonly writtenLines: number;
   /** Of all containers, as those of `WorkloadStatus`. */
   readonly errorShares: ErrorShares;

@@ -75,6 +75,8 @@ export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
   const noteGivenUp = createGivenUp(agent.fleet.losses, log);
   let dueMs = 0;
   let adminMicros = 0;
+  /** A counter never falls, and a guess may have been too high. */
+  let writtenLinesMax = 0;
   const observe = (): void => {
     if (performance.now() < dueMs) return;
     dueMs = performance.now() + historyIntervalMs - agent.config.flushIntervalMs / 2;
@@ -95,7 +97,11 @@ export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
   const source: AdminSource = {
     liveness: () => liveness(agent),
     readiness: () => readiness(agent),
-    status: () => statusOf(agent, { adminMicros, rssBytes, pressure: readPressure(), errors }),
+    status: () => {
+      writtenLinesMax = Math.max(writtenLinesMax, Math.round(agent.fleet.written.lines));
+      const pressure = readPressure();
+      return statusOf(agent, { adminMicros, rssBytes, pressure, errors, writtenLinesMax });
+    },
     history: history.after,
     deadLetters: () => letterStatus(agent.config),
     spent: (micros) => {
@@ -161,7 +167,7 @@ function sampleOf({ fleet, nodeIdentity, pipeline, shipper }: ShownAgent): Sampl
   const { user, system } = cpuUsage();
   return {
     atMs: nowMs,
-    writtenLines: written.lines,
+    writtenLines: written.guessedLines,
     writtenBytes: written.bytes,
     lines: pipeline.totals.lines,
     bytes: pipeline.totals.bytes,
@@ -185,11 +191,12 @@ type Known = {
   readonly rssBytes: number;
   readonly pressure: Pressure;
   readonly errors: ErrorMeter;
+  readonly writtenLinesMax: number;
 };
 
 function statusOf(
   agent: ShownAgent,
-  { adminMicros, rssBytes, pressure, errors }: Known,
+  { adminMicros, rssBytes, pressure, errors, writtenLinesMax }: Known,
 ): AgentStatus {
   const { config, fleet, heartbeat, pipeline, nodeIdentity, spooler } = agent;
   const { totals } = pipeline;
@@ -208,7 +215,7 @@ function statusOf(
     bytes: totals.bytes,
     entries: totals.entries,
     writtenBytes: written.bytes,
-    writtenLines: Math.round(written.lines),
+    writtenLines: writtenLinesMax,
     errorShares: errors.shares(totals, nowMs),
     entriesBySeverity: bySeverity(totals.severities),
     ...(agent.journal !== undefined && { journal: agent.journal.status }),

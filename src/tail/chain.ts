@@ -108,6 +108,11 @@ export class Chain {
     return bytes;
   }
 
+  /** Bytes that were there, and not acknowledged, before the agent watched. */
+  get backlogBytes(): number {
+    return this.#backlogBytes;
+  }
+
   /** Bytes since the start that were written and not lost, up to the last look. */
   get keptBytes(): number {
     return this.#committedBytes + this.behindBytes - this.#backlogBytes;

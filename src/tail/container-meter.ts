@@ -2,9 +2,10 @@
 // suffices to see which container floods it.
 //
 // Invariant: rates and cost are of what was written, whether or not it could be shipped. Bytes are
-// exact; lines are guessed by the container's recent bytes per line until they are read. The cost
-// is an estimate: Cloud Logging charges for the size of a LogEntry, which is neither that of the
-// line nor that of the request.
+// exact; lines are guessed by the container's recent bytes per line until they are read. Rates keep
+// to the guess: a correction is no line that was written now. The cost is an estimate: Cloud
+// Logging charges for the size of a LogEntry, which is neither that of the line nor that of the
+// request.
 
 import { GiB } from '../byte-units.ts';
 import type { EntryTemplate } from '../encode/entries/entry-template.ts';
@@ -12,6 +13,7 @@ import type { NodeIdentity } from '../host/node-identity.ts';
 import { ErrorMeter } from './error-meter.ts';
 import { RecentSums } from './recent-sums.ts';
 import type { ContainerTotals } from './totals.ts';
+import { WrittenLines } from './written-lines.ts';
 
 /** Per line of a log file: time, stream, tag, three spaces and the line end, none of it charged. */
 const criHeaderBytes = 46;
@@ -44,10 +46,22 @@ type Measured = {
 type Shape = { readonly lines: number; readonly bytes: number; readonly entries: number };
 
 /** Since the start. */
-export type Written = { readonly bytes: number; readonly lines: number };
+export type Written = {
+  readonly bytes: number;
+  /** Counted as far as they are read. */
+  readonly lines: number;
+  /** As they were guessed when they were written: the sum never falls, and its growth is a rate. */
+  readonly guessedLines: number;
+};
+
+export const nothingWritten: Written = { bytes: 0, lines: 0, guessedLines: 0 };
 
 export function addWritten(left: Written, right: Written): Written {
-  return { bytes: left.bytes + right.bytes, lines: left.lines + right.lines };
+  return {
+    bytes: left.bytes + right.bytes,
+    lines: left.lines + right.lines,
+    guessedLines: left.guessedLines + right.guessedLines,
+  };
 }
 
 /** Per second, of the last seconds; `charged`: by Cloud Logging, of the last quarter of an hour. */
@@ -73,7 +87,9 @@ const noRates: ContainerRates = {
 export class ContainerMeter {
   readonly #recent: RecentSums;
   readonly #errors: ErrorMeter;
-  #written: Written = { bytes: 0, lines: 0 };
+  readonly #lines = new WrittenLines();
+  #bytes = 0;
+  #guessedLines = 0;
   #grownBytes = 0;
   #rates = noRates;
   #shape = usualShape;
@@ -91,9 +107,18 @@ export class ContainerMeter {
 
   /** Since the start, up to the last look at its files. */
   written({ grownBytes }: Pick<Measured, 'grownBytes'>): Written {
-    const more = Math.max(0, grownBytes - this.#grownBytes);
-    const { bytes, lines } = this.#written;
-    return { bytes: bytes + more, lines: lines + (more * this.#shape.lines) / this.#shape.bytes };
+    const bytes = Math.max(0, grownBytes - this.#grownBytes);
+    const shape = this.#shape;
+    return {
+      bytes: this.#bytes + bytes,
+      lines: this.#lines.sum({ bytes, shape }),
+      guessedLines: this.#guessedLines + (bytes * shape.lines) / shape.bytes,
+    };
+  }
+
+  /** A task read this; `backlogBytes` of what the agent found at its start were still unread. */
+  read(amount: { readonly bytes: number; readonly lines: number }, backlogBytes: number): void {
+    this.#lines.read(amount, backlogBytes);
   }
 
   /** As `ErrorMeter.shares()`. */
@@ -107,9 +132,12 @@ export class ContainerMeter {
     const { lines, bytes, entries } = totals;
     const sums = [0, lines, bytes, entries];
     this.#shape = this.#shapeOf(totals, nowMs, sums);
-    this.#written = this.written(measured);
+    const written = this.written(measured);
+    this.#lines.sample({ bytes: written.bytes - this.#bytes, shape: this.#shape });
+    this.#bytes = written.bytes;
+    this.#guessedLines = written.guessedLines;
     this.#grownBytes = grownBytes;
-    sums[0] = this.#written.bytes;
+    sums[0] = written.bytes;
     const last = this.#recent.since(rateMs, nowMs, sums);
     const long = this.#recent.since(costMs, nowMs, sums);
     const seconds = Math.max(youngSeconds, last.seconds);

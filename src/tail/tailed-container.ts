@@ -164,6 +164,9 @@ export class TailedContainer {
 
   /** Counts what a task made of `bytes` of its files. */
   count(source: SourceResult, bytes: number): void {
+    // A backlog is read first, and lost first.
+    const unreadBacklog = this.chain.backlogBytes - this.#totals.bytes - this.#lostBytes;
+    this.meter.read({ bytes, lines: source.lines }, Math.max(0, unreadBacklog));
     addSource(this.#totals, source, bytes);
   }
 

@@ -1,6 +1,7 @@
 // A node in an incident: fake kubelet, emulator and agent as processes of their own, and what
 // page, metrics and `top` say of them.
 
+import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -61,7 +62,9 @@ export async function startIncident(options: IncidentOptions): Promise<Incident>
 }
 
 async function foundAll(incident: Incident): Promise<Incident> {
+  const { agent } = incident;
   await until('the agent has found its containers', async () => {
+    assert(agent.isRunning(), agent.log.join('\n'));
     const text = await get(incident, '/api/status');
     if (text === '') return false;
     const { workloads } = JSON.parse(text) as AgentStatus;

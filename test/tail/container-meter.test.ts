@@ -32,6 +32,7 @@ function createContainer() {
         written += rates.written * 5;
         const more = (rates.read ?? rates.written) * 5;
         read += more;
+        meter.read({ lines: more, bytes: more * lineBytes }, 0);
         severities[severityIndex(rates.severity ?? 'INFO')]! += more;
         meter.sample(measured(), nodeIdentity, atMs);
       }

@@ -11,7 +11,6 @@ const samplesMax = 90;
 /** A look sooner than this makes no rate worth drawing. */
 const apartMsMin = 1000;
 const names = /** @type {const} */ ([
-  'writtenLines',
   'writtenBytes',
   'lines',
   'bytes',
@@ -34,6 +33,7 @@ export function createWorkloadSamples() {
      */
     add(workloads, atMs) {
       if (atMs - addedAtMs < apartMsMin) return;
+      const seconds = (atMs - addedAtMs) / 1000;
       addedAtMs = atMs;
       /** @type {typeof byKey} */
       const next = new Map();
@@ -44,6 +44,9 @@ export function createWorkloadSamples() {
           columns[name] = [...(columns[name] ?? []), value].slice(-samplesMax);
         };
         push('atMs', atMs);
+        // The sum of the agent jumps when a guess gives way to a count.
+        const before = columns['writtenLines']?.at(-1) ?? 0;
+        push('writtenLines', before + workload.linesPerSecond * seconds);
         for (const name of names) push(name, workload[name]);
         next.set(key, columns);
       }
