@@ -48,10 +48,7 @@ export const limits = {
   watchedNamesMax: 10_000,
   /** Names of a directory that are looked at for a rotation whose live file is missing. */
   gapNamesMax: 1_000,
-  /**
-   * A directory that could not be watched is scanned by the clock alone this long before the next
-   * try.
-   */
+  /** A directory that could not be watched is scanned by the clock alone before the next try. */
   watchRetryMs: 60_000,
   // ── discover: pod metadata
   /** Labels of a pod and its controller in an entry; the API takes 64, a record brings its own. */
@@ -173,6 +170,8 @@ export const limits = {
   ownLogBytesPerSecond: 32 * KiB,
   /** Losses that wait for a notice in the logs of their containers; more are only counted. */
   lossNoticesMax: 1_000,
+  /** Containers, or logs of the journal, that have series of their own in a metric. */
+  metricSeriesMax: 50,
   /** Containers whose losses are kept apart. */
   lossContainersMax: 1_000,
   /** `tail` starts with this much left: 36 MB and what its rules and lines take (measured). */

@@ -189,8 +189,13 @@ export type JournalStatus = {
   readonly corruptEntries: number;
   /** Left out or cut. */
   readonly incompleteFields: number;
+  /** In the order of their first entries since the start. */
   readonly logs: readonly JournalLogStatus[];
+  /** Sums of the logs that are not known any more, because there were too many. */
+  readonly forgottenLogs?: JournalLogSums;
 };
+
+export type JournalLogSums = Pick<JournalLogStatus, 'readEntries' | 'entries'>;
 
 /** Everything that can be known of a running agent. Totals count from its start. */
 export type AgentStatus = {

@@ -3,10 +3,11 @@
 // Invariant: a metric has at most `containerSeriesMax` containers, whatever runs on the node, and a
 // counter's series never falls.
 
+import { limits } from '../config.ts';
 import type { AgentStatus, ErrorShares, WorkloadStatus } from './admin-source.ts';
 
 /** Containers that have series of their own. */
-export const containerSeriesMax = 50;
+export const containerSeriesMax = limits.metricSeriesMax;
 /** Of the other containers together. */
 export const restName = '(rest)';
 
@@ -70,27 +71,62 @@ export function shippedBytes({ bytes }: WorkloadStatus): number {
   return bytes;
 }
 
-type LossFigures = Pick<AgentStatus, 'lostByContainer' | 'lostBytesByReason'>;
+type ByReason = Readonly<Partial<Record<string, number>>>;
+type Lost = Pick<WorkloadStatus, 'namespace' | 'pod' | 'container'> & {
+  readonly sums: ByReason;
+};
 
 /**
  * A container keeps the series that its first loss gave it. What has none is `(rest)`, with a 0 of
- * each reason from the start: the sum over all is what was lost.
+ * each reason from the start: the sum over all is `all`, what was lost.
  */
-export function lostSamples({ lostByContainer = [], lostBytesByReason }: LossFigures): Sample[] {
-  const rest: Record<string, number> = { ...lostBytesByReason };
-  const own = lostByContainer.slice(0, containerSeriesMax).flatMap((lost) => {
-    const { namespace, pod, container, bytesByReason = {} } = lost;
-    return Object.entries(bytesByReason).map(([reason, value]) => {
+function reasonSamples(losers: readonly Lost[], all: ByReason): Sample[] {
+  const rest: Record<string, number> = {};
+  for (const [reason, value = 0] of Object.entries(all)) rest[reason] = value;
+  const own = losers.flatMap(({ sums, ...names }) =>
+    Object.entries(sums).map(([reason, value = 0]) => {
       rest[reason] = (rest[reason] ?? 0) - value;
-      return { labels: { namespace, pod, container, reason }, value };
-    });
-  });
+      return { labels: { ...names, reason }, value };
+    }),
+  );
   const noNames = { namespace: '', pod: '', container: restName };
   const others = Object.entries(rest).map(([reason, value]) => ({
     labels: { ...noNames, reason },
     value,
   }));
   return [...own, ...others];
+}
+
+type LossFigures = Pick<AgentStatus, 'lostByContainer' | 'lostBytesByReason'>;
+
+export function lostSamples({ lostByContainer = [], lostBytesByReason }: LossFigures): Sample[] {
+  const losers = lostByContainer
+    .slice(0, containerSeriesMax)
+    .map(({ namespace, pod, container, bytesByReason = {} }) => ({
+      namespace,
+      pod,
+      container,
+      sums: bytesByReason,
+    }));
+  return reasonSamples(losers, lostBytesByReason);
+}
+
+type DropFigures = Pick<AgentStatus, 'droppedByContainer' | 'droppedByReason'>;
+
+/** The reasons have an order of containers each: none takes the series of another. */
+export function droppedSamples({ droppedByContainer = [], droppedByReason }: DropFigures) {
+  const reasons = Object.keys(droppedByReason);
+  const seriesMax = Math.floor(containerSeriesMax / Math.max(1, reasons.length));
+  const losers = reasons.flatMap((reason) =>
+    droppedByContainer
+      .filter(({ entriesByReason }) => entriesByReason[reason] !== undefined)
+      .slice(0, seriesMax)
+      .map(({ entriesByReason, ...names }) => ({
+        ...names,
+        sums: { [reason]: entriesByReason[reason] },
+      })),
+  );
+  return reasonSamples(losers, droppedByReason);
 }
 
 /** In the order of `ErrorShares`, of which the first is for those who look at a screen. */

@@ -5,6 +5,7 @@
 import type { AgentStatus } from './admin-source.ts';
 import {
   containerSeriesMax,
+  droppedSamples,
   lostSamples,
   oldest,
   ratioSamples,
@@ -161,14 +162,8 @@ export const metricTable: Readonly<Record<string, Metric>> = {
   },
   tailship_container_dropped_total: {
     type: 'counter',
-    help: 'Entries of tailship_dropped_total by container, of those whose container is known.',
-    read: ({ droppedByContainer = [] }) =>
-      droppedByContainer.slice(0, containerSeriesMax).flatMap(({ entriesByReason, ...names }) =>
-        Object.entries(entriesByReason).map(([reason, value]) => ({
-          labels: { ...names, reason },
-          value,
-        })),
-      ),
+    help: `Entries of tailship_dropped_total, of the first ${containerSeriesMax} containers that lost any; ${restName} is the others' sum.`,
+    read: droppedSamples,
   },
   tailship_over_limit: {
     type: 'gauge',

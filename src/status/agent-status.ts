@@ -19,6 +19,7 @@ import type { Pipeline } from '../pipeline.ts';
 import type { Shipper } from '../ship/shipper.ts';
 import type { Spooler } from '../tail/spooler.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
+import { cpuSecondsByStage } from './cpu-stages.ts';
 import { createGivenUp, droppedByContainer } from './given-up.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import { letterStatus } from './letter-status.ts';
@@ -27,6 +28,7 @@ import type { Log } from '../log.ts';
 import { logsLinkOf } from './logs-link.ts';
 import { lossStatus } from './loss-status.ts';
 import { overLimitOf } from './over-limit.ts';
+import { createRising, type Rising } from './rising.ts';
 import { createPressureReader, type Pressure } from '../host/node-pressure.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import { heldBytesOf } from '../tail/held-budget.ts';
@@ -75,8 +77,7 @@ export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
   const noteGivenUp = createGivenUp(agent.fleet.losses, log);
   let dueMs = 0;
   let adminMicros = 0;
-  /** A counter never falls, and a guess may have been too high. */
-  let writtenLinesMax = 0;
+  const rising = createRising();
   const observe = (): void => {
     if (performance.now() < dueMs) return;
     dueMs = performance.now() + historyIntervalMs - agent.config.flushIntervalMs / 2;
@@ -97,11 +98,8 @@ export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
   const source: AdminSource = {
     liveness: () => liveness(agent),
     readiness: () => readiness(agent),
-    status: () => {
-      writtenLinesMax = Math.max(writtenLinesMax, Math.round(agent.fleet.written.lines));
-      const pressure = readPressure();
-      return statusOf(agent, { adminMicros, rssBytes, pressure, errors, writtenLinesMax });
-    },
+    status: () =>
+      statusOf(agent, { adminMicros, rssBytes, pressure: readPressure(), errors, rising }),
     history: history.after,
     deadLetters: () => letterStatus(agent.config),
     spent: (micros) => {
@@ -191,12 +189,12 @@ type Known = {
   readonly rssBytes: number;
   readonly pressure: Pressure;
   readonly errors: ErrorMeter;
-  readonly writtenLinesMax: number;
+  readonly rising: Rising;
 };
 
 function statusOf(
   agent: ShownAgent,
-  { adminMicros, rssBytes, pressure, errors, writtenLinesMax }: Known,
+  { adminMicros, rssBytes, pressure, errors, rising }: Known,
 ): AgentStatus {
   const { config, fleet, heartbeat, pipeline, nodeIdentity, spooler } = agent;
   const { totals } = pipeline;
@@ -215,7 +213,8 @@ function statusOf(
     bytes: totals.bytes,
     entries: totals.entries,
     writtenBytes: written.bytes,
-    writtenLines: writtenLinesMax,
+    // A guess may have been too high.
+    writtenLines: rising('written lines', Math.round(written.lines)),
     errorShares: errors.shares(totals, nowMs),
     entriesBySeverity: bySeverity(totals.severities),
     ...(agent.journal !== undefined && { journal: agent.journal.status }),
@@ -243,7 +242,7 @@ function statusOf(
     openFiles: fleet.openFileCount,
     deletedHeldBytes: deletedHeldBytes(fleet.all()),
     orphans: { ...spooler.orphans.counters, heldBytes: spooler.orphans.heldBytes },
-    cpuSecondsByStage: cpuSeconds(agent, adminMicros),
+    cpuSecondsByStage: cpuSecondsByStage(agent, adminMicros, rising),
     fastPathLines: totals.fastLines,
     workerTasks: totals.tasks,
     wakeUps: wakeList.wakeUps,
@@ -298,22 +297,6 @@ function shipStatus({ shipper }: ShownAgent): ShipPart {
       ...(lastSuccessMs !== undefined && { lastSuccessAt: new Date(lastSuccessMs).toISOString() }),
     },
   };
-}
-
-/** The process as a whole is exact; what no stage can be charged with is `main` or `other`. */
-function cpuSeconds(
-  { heartbeat, pipeline, discovery }: ShownAgent,
-  admin: number,
-): AgentStatus['cpuSecondsByStage'] {
-  const { cpuMicrosByStage, mainCpuMicros } = heartbeat.read();
-  const { tail, commit } = cpuMicrosByStage;
-  const discover = discovery?.counters?.cpuMicros ?? 0;
-  const drain = pipeline.totals.drainCpuMicros;
-  const { user, system } = cpuUsage();
-  const main = Math.max(0, mainCpuMicros - discover - tail - commit - admin);
-  const other = Math.max(0, user + system - drain - mainCpuMicros);
-  const micros = { discover, tail, drain, commit, admin, main, other };
-  return Object.fromEntries(Object.entries(micros).map(([stage, value]) => [stage, value / 1e6]));
 }
 
 function workloadStatus(

@@ -6,6 +6,7 @@
 import { limits } from '../config.ts';
 import type { SourceResult } from '../encode/drain-task.ts';
 import { hasCode } from '../errors.ts';
+import { Backlog } from './backlog.ts';
 import { cutSegments, type ChainCut } from './chain-cut.ts';
 import { ChainFiles } from './chain-files.ts';
 import { Lag } from './lag.ts';
@@ -18,14 +19,12 @@ import type { LossReason, TailSetup } from './tail-setup.ts';
 
 export type { ChainCut } from './chain-cut.ts';
 
-/** After so many, all files were looked at. */
-const backlogLooksMax = 10;
-
 export class Chain {
   readonly location: LogLocation;
   readonly #files: ChainFiles;
   readonly #setup: TailSetup;
   readonly #lag = new Lag();
+  readonly #backlog = new Backlog();
   readonly #links = new Set<string>();
   #draining = false;
   #waiting = false;
@@ -34,11 +33,6 @@ export class Chain {
   #stuckSinceMs: number | undefined;
   /** When a task last flushed the record at `#stuckAt`. */
   #flushedAtMs: number | undefined;
-  /** Acknowledged since the start. */
-  #committedBytes = 0;
-  /** What its files held when the agent began to watch them. */
-  #backlogBytes = 0;
-  #backlogLooks = 0;
 
   constructor(location: LogLocation, setup: TailSetup) {
     this.location = location;
@@ -110,12 +104,12 @@ export class Chain {
 
   /** Bytes that were there, and not acknowledged, before the agent watched. */
   get backlogBytes(): number {
-    return this.#backlogBytes;
+    return this.#backlog.bytes;
   }
 
   /** Bytes since the start that were written and not lost, up to the last look. */
   get keptBytes(): number {
-    return this.#committedBytes + this.behindBytes - this.#backlogBytes;
+    return this.#backlog.committedBytes + this.behindBytes - this.#backlog.bytes;
   }
 
   /**
@@ -166,28 +160,15 @@ export class Chain {
     if (this.#settleEnds(nowMs)) news = true;
     this.#files.dropFinished(nowMs);
     if (news) this.#waiting = false;
-    if (this.#backlogLooks < backlogLooksMax) this.#measureBacklog();
+    this.#backlog.measure(this.files, this.#setup.startedAtMs);
     this.#measureLag(nowMs);
     return news;
-  }
-
-  /** What is older than the agent was there before it watched. */
-  #measureBacklog(): void {
-    const { startedAtMs = Number.POSITIVE_INFINITY } = this.#setup;
-    let bytes = this.#committedBytes;
-    for (const { bornMs, committed, size } of this.files) {
-      if (bornMs < startedAtMs) bytes += Math.max(0, size - committed);
-    }
-    this.#backlogBytes = bytes;
-    // A look takes in no more files than this when time is short.
-    const isWhole = this.files.length < limits.filesLookedAtOnceMax;
-    this.#backlogLooks = isWhole ? backlogLooksMax : this.#backlogLooks + 1;
   }
 
   #measureLag(nowMs: number): void {
     let inFlight = 0;
     for (const file of this.files) inFlight += file.offset - file.committed;
-    const committed = this.#committedBytes;
+    const committed = this.#backlog.committedBytes;
     this.#lag.look({ behind: this.behindBytes, inFlight, committed }, nowMs);
   }
 
@@ -330,7 +311,7 @@ export class Chain {
   /** Notes the answer for a range of one of its files; returns by how many bytes it advanced. */
   acknowledge(file: LogFile, drained: DrainedRange): number {
     const bytes = file.acknowledge(drained);
-    this.#committedBytes += bytes;
+    this.#backlog.acknowledge(bytes);
     return bytes;
   }
 

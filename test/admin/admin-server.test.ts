@@ -110,6 +110,7 @@ describe('/metrics', () => {
       'tailship_lost_bytes_total{namespace="shop",pod="cart-0",container="app",reason="truncated"} 5',
       'tailship_lost_bytes_total{namespace="",pod="",container="(rest)",reason="truncated"} 4',
       'tailship_container_dead_lettered_total{namespace="shop",pod="cart-0",container="app"} 2',
+      'tailship_container_dropped_total{namespace="",pod="",container="(rest)",reason="dead_letter_evicted"} 2',
       'tailship_over_limit{namespace="shop",pod="cart-0",kind="files"} 30',
       'tailship_refused_total{kind="link"} 16',
       'tailship_refused_total{kind="path"} 17',

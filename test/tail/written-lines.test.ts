@@ -32,8 +32,9 @@ test('a backlog is not written, and what is lost stays guessed', () => {
   lines.sample(none);
   lines.read({ bytes: 4_000, lines: 1 }, 0);
   expect(lines.sum(none)).toBe(3 + 20);
-  for (let sample = 0; sample < 3; sample += 1)
+  for (let sample = 0; sample < 3; sample += 1) {
     lines.sample({ bytes: 0, shape: { lines: 1, bytes: 9 } });
+  }
   expect(lines.sum(none)).toBe(3 + 20);
 });
 

@@ -42,6 +42,8 @@ type Log = {
   readonly rule: ReadingRule;
   readonly pace: Pace | undefined;
   readonly counts: {
+    /** In the order of first entries, from 1; 0: it had none. */
+    rank: number;
     readEntries: number;
     entries: number;
     bytes: number;
@@ -51,6 +53,7 @@ type Log = {
 };
 
 const noCounts = {
+  rank: 0,
   readEntries: 0,
   entries: 0,
   bytes: 0,
@@ -65,6 +68,8 @@ export class JournalLogs {
   #rules: JournalRules;
   #isPaced = false;
   #project: string | undefined;
+  #rankMax = 0;
+  readonly #forgotten = { readEntries: 0, entries: 0 };
 
   constructor(rules: JournalRules, resource: string) {
     this.#rules = rules;
@@ -81,11 +86,17 @@ export class JournalLogs {
     return new Map([...this.#logs].map(([name, { setup }]) => [name, setup]));
   }
 
-  /** Of those that had an entry since the start. */
+  /** Sums of the logs that are not known any more. */
+  get forgotten(): Readonly<Record<'readEntries' | 'entries', number>> {
+    return { ...this.#forgotten };
+  }
+
+  /** Of those that had an entry since the start, in the order of their first ones. */
   get status(): JournalLogStatus[] {
-    const read = [...this.#logs].filter(([, { counts }]) => counts.readEntries > 0);
+    const read = [...this.#logs].filter(([, { counts }]) => counts.rank > 0);
+    read.sort(([, left], [, right]) => left.counts.rank - right.counts.rank);
     return read.map(([name, { rule, counts }]) => {
-      const { lastReadMs, ...rest } = counts;
+      const { lastReadMs, rank: _, ...rest } = counts;
       return {
         name,
         ...rest,
@@ -105,7 +116,7 @@ export class JournalLogs {
     for (const name of this.#logs.keys()) this.learn(name);
   }
 
-  /** Registers a log; beyond the maximum, the oldest one is forgotten. */
+  /** Registers a log; beyond the maximum, the oldest one without a series is forgotten. */
   learn(name: string): void {
     const before = this.#logs.get(name);
     const { rule, template: own } = this.#rules.ofLog(name);
@@ -116,11 +127,19 @@ export class JournalLogs {
         ? new Pace(bytesPerSecond, before?.pace)
         : undefined;
     const setup = { isExcluded, template, recordRule, bytesMax: pace?.bytesMax };
-    const [oldest] = this.#logs.keys();
-    if (before === undefined && this.#logs.size >= limits.journalLogsMax) {
-      this.#logs.delete(oldest ?? '');
-    }
+    if (before === undefined && this.#logs.size >= limits.journalLogsMax) this.#forgetOldest();
     this.#logs.set(name, { setup, rule, pace, counts: before?.counts ?? { ...noCounts } });
+  }
+
+  /** The first logs have series in the metrics, which are not to end. */
+  #forgetOldest(): void {
+    for (const [name, { counts }] of this.#logs) {
+      if (counts.rank > 0 && counts.rank <= limits.metricSeriesMax) continue;
+      this.#forgotten.readEntries += counts.readEntries;
+      this.#forgotten.entries += counts.entries;
+      this.#logs.delete(name);
+      return;
+    }
   }
 
   /** Entries are read in order, so a rate limit on one log slows all logs down. */
@@ -134,6 +153,7 @@ export class JournalLogs {
       const log = this.#logs.get(name);
       if (log === undefined || lines === 0) continue;
       log.pace?.took(bytes, undefined, nowMs);
+      if (log.counts.rank === 0) log.counts.rank = ++this.#rankMax;
       log.counts.readEntries += lines;
       log.counts.inFlightEntries += entries;
       log.counts.lastReadMs = Date.now();
@@ -147,7 +167,10 @@ export class JournalLogs {
   acknowledge({ logs }: JournalResult): void {
     for (const { name, entries, bytes } of logs) {
       const log = this.#logs.get(name);
-      if (log === undefined) continue;
+      if (log === undefined) {
+        this.#forgotten.entries += entries;
+        continue;
+      }
       log.counts.entries += entries;
       log.counts.bytes += bytes;
       log.counts.inFlightEntries = Math.max(0, log.counts.inFlightEntries - entries);

@@ -91,6 +91,7 @@ export class JournalSource implements NodePart {
       ...journalState(shown, { directoryCount, nowMs: Date.now() }),
       ...this.#counters,
       logs: this.#logs.status,
+      forgottenLogs: this.#logs.forgotten,
     };
   }
 

@@ -27,7 +27,10 @@ export type JournalStatus = {
   readonly incompleteFields: number;
   /** Deleted before they were read, by the count in the file's header. */
   readonly lostEntries: number;
+  /** In the order of their first entries since the start. */
   readonly logs: readonly JournalLogStatus[];
+  /** Sums of the logs that are not known any more, because there were too many. */
+  readonly forgottenLogs?: Readonly<Record<'readEntries' | 'entries', number>>;
 };
 
 type PositionStatus = {

@@ -1,0 +1,39 @@
+// The CPU time of the agent by stage.
+//
+// Invariant: no stage ever falls. What encoders spend is `other` until their task has answered, so
+// that the sum may be above the time of the process for as long as that is not made up for.
+
+import { cpuUsage } from 'node:process';
+
+import type { Rising } from './rising.ts';
+
+/** What it is computed from. */
+type Spent = {
+  readonly heartbeat: {
+    readonly read: () => {
+      readonly cpuMicrosByStage: Readonly<Record<'tail' | 'commit', number>>;
+      readonly mainCpuMicros: number;
+    };
+  };
+  readonly pipeline: { readonly totals: { readonly drainCpuMicros: number } };
+  readonly discovery: { readonly counters?: { readonly cpuMicros: number } } | undefined;
+};
+
+/** What no stage can be charged with is `main` or `other`. */
+export function cpuSecondsByStage(
+  { heartbeat, pipeline, discovery }: Spent,
+  admin: number,
+  rising: Rising,
+): Record<string, number> {
+  const { cpuMicrosByStage, mainCpuMicros } = heartbeat.read();
+  const { tail, commit } = cpuMicrosByStage;
+  const discover = discovery?.counters?.cpuMicros ?? 0;
+  const drain = pipeline.totals.drainCpuMicros;
+  const { user, system } = cpuUsage();
+  const main = Math.max(0, mainCpuMicros - discover - tail - commit - admin);
+  const other = Math.max(0, user + system - drain - mainCpuMicros);
+  const micros = { discover, tail, drain, commit, admin, main, other };
+  return Object.fromEntries(
+    Object.entries(micros).map(([stage, value]) => [stage, rising(`cpu ${stage}`, value) / 1e6]),
+  );
+}
