@@ -28,6 +28,8 @@ export type FaultyOptions = {
   readonly kinds: readonly CallKind[];
   /** That call and all that follow. */
   readonly isLasting?: boolean;
+  /** The process is killed in that call, of which a write has written half. */
+  readonly isDeadly?: boolean;
   /** Of the error; default EIO. With ENOSPC a write takes half of what it is given. */
   readonly code?: string;
 };
@@ -71,6 +73,10 @@ export class FaultyFs {
   #call(each: { name: string; kind: CallKind; real: AnyFunction; given: unknown[] }): unknown {
     const { name, kind, real, given } = each;
     const fault = this.#faultOf(name, kind);
+    if (fault !== undefined && this.#options.isDeadly === true) {
+      if (kind === 'write') this.#writeHalf(name, given);
+      process.kill(process.pid, 'SIGKILL');
+    }
     const isClose = kind === 'close';
     if (isClose) this.#noteClose(given[0] as number);
     const callback = given.at(-1);
@@ -98,7 +104,7 @@ export class FaultyFs {
 
   /** As a full disk does: it takes what it has room for. */
   #writeHalf(name: string, given: readonly unknown[]): void {
-    if (this.#options.code !== 'ENOSPC') return;
+    if (this.#options.code !== 'ENOSPC' && this.#options.isDeadly !== true) return;
     if (name.startsWith('write') && typeof given[0] === 'number') {
       const [fd, bytes, offset, length, position] = given as [
         number,
