@@ -19,6 +19,9 @@ import type { LossReason, TailSetup } from './tail-setup.ts';
 
 export type { ChainCut } from './chain-cut.ts';
 
+type Drained = Pick<SourceResult, 'consumed' | 'more' | 'positionHashes' | 'replaced'> &
+  Partial<Pick<SourceResult, 'readError'>>;
+
 export class Chain {
   readonly location: LogLocation;
   readonly #files: ChainFiles;
@@ -268,11 +271,7 @@ export class Chain {
   }
 
   /** Notes how far a task came. */
-  advance(
-    cut: ChainCut,
-    drained: Pick<SourceResult, 'consumed' | 'more' | 'positionHashes' | 'replaced'>,
-    nowMs: number,
-  ): void {
+  advance(cut: ChainCut, drained: Drained, nowMs: number): void {
     this.#draining = false;
     for (const [index, file] of cut.files.entries()) {
       file.drained(drained.consumed[index] ?? file.offset, drained.positionHashes?.[index]);
@@ -286,7 +285,9 @@ export class Chain {
       return;
     }
     const stuckAt = placeOf(cut.files[stop]);
-    if (stuckAt !== this.#stuckAt) this.#stuckSinceMs = nowMs;
+    // What could not be read is tried again as if it were new.
+    const isNew = stuckAt !== this.#stuckAt || drained.readError !== undefined;
+    if (isNew) this.#stuckSinceMs = nowMs;
     this.#stuckAt = stuckAt;
     this.#stuckSinceMs ??= nowMs;
     // What is left waits for its end; a longer look may hold it already.

@@ -130,10 +130,11 @@ export class WakeList {
 
 /**
  * Everything was read and acknowledged, or what is left is the beginning of a line that is not
- * continued.
+ * continued. A flush that is due needs a body, and there is none while the endpoint is down.
  */
 function mayRest(chain: Chain, nowMs: number, partialFlushMs: number): boolean {
   if (chain.draining || chain.mayStillGrow) return false;
   if (chain.behindBytes === 0) return true;
-  return chain.waiting && nowMs - (chain.stuckSinceMs ?? nowMs) > 2 * partialFlushMs;
+  if (!chain.waiting || chain.isFlushDue(nowMs, partialFlushMs)) return false;
+  return nowMs - (chain.stuckSinceMs ?? nowMs) > 2 * partialFlushMs;
 }

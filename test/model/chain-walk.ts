@@ -12,6 +12,7 @@ import path from 'node:path';
 import { limits } from '../../src/config.ts';
 import type { Checkpoint } from '../../src/commit/checkpoint.ts';
 import type { SourceResult } from '../../src/encode/drain-task.ts';
+import { restoreTemplate } from '../../src/encode/entries/entry-template.ts';
 import { createRandom } from '../../src/emulator/kubelet/log-lines.ts';
 import { steadyNowMs } from '../../src/steady-clock.ts';
 import { Chain, type ChainCut } from '../../src/tail/chain.ts';
@@ -20,9 +21,12 @@ import type { DrainedRange } from '../../src/tail/position.ts';
 import { Spooler } from '../../src/tail/spooler.ts';
 import type { LogFile } from '../../src/tail/log-file.ts';
 import type { TailSetup } from '../../src/tail/tail-setup.ts';
+import { TailedContainer } from '../../src/tail/tailed-container.ts';
+import { WakeList } from '../../src/tail/wake.ts';
 import { drainHere, plainSource } from '../encode/drain-bench.ts';
 import { makeScratch } from '../support/agent-process.ts';
 import { takeStep, type Step } from './steps.ts';
+import { passTime, stampFiles, withClock } from './walk-clock.ts';
 import {
   cut,
   describeLog,
@@ -44,7 +48,10 @@ type Range = { readonly file: LogFile; readonly drained: DrainedRange };
 type Sent = { readonly entries: readonly string[]; readonly ranges: readonly Range[] };
 type Agent = {
   readonly chain: Chain;
+  readonly wakeList: WakeList;
   readonly spooler: Spooler;
+  /** Bodies that there can be at once. */
+  readonly slots: number;
   /** Sent, and not answered yet. */
   pending: Sent[];
 };
@@ -68,28 +75,6 @@ const tickMs = 50;
 const rotatedMax = 4;
 const settleTicksMax = 400;
 
-/** Of inodes: what this clock has given them last. */
-const stamped = new Map<number, number>();
-let skewMs = 0;
-
-/** Runs something with a clock that goes on only when it is told to. */
-async function withClock<T>(run: () => Promise<T>): Promise<T> {
-  const steadyNow = performance.now.bind(performance);
-  const wallNow = Date.now.bind(Date);
-  const [fromMs, wallFromMs] = [steadyNow(), wallNow()];
-  skewMs = 0;
-  stamped.clear();
-  // No two calls are of one moment.
-  performance.now = () => fromMs + (skewMs += 0.001);
-  Date.now = () => wallFromMs + skewMs;
-  try {
-    return await run();
-  } finally {
-    performance.now = steadyNow;
-    Date.now = wallNow;
-  }
-}
-
 export async function walkChain(options: { seed: number; steps: number; format: Format }) {
   return withClock(() => walk(options));
 }
@@ -109,7 +94,7 @@ async function walk({ seed, steps, format }: { seed: number; steps: number; form
     const text = `seed ${seed}, ${steps} steps, ${format}\n${String(error)}\n${trail}`;
     throw new Error(text, { cause: error });
   } finally {
-    world.agent?.chain.close();
+    killAgent(world);
     scratch.remove();
   }
 }
@@ -153,10 +138,22 @@ const table: readonly Step<World>[] = [
   [4, 'release', ({ agent }) => agent?.chain.release({ unreadToo: true })],
   [6, 'half a second', (world) => wait(world, 500)],
   [3, 'three seconds', (world) => wait(world, 3_000)],
+  [3, 'outage', outage],
   [3, 'settle', settle],
 ];
+
+/** Nothing is answered, and little is written, until all slots are taken and the chain is quiet. */
+async function outage(world: World): Promise<void> {
+  world.isFailing = true;
+  for (let writes = 1 + world.random.below(4); writes > 0; writes -= 1) {
+    writeOpen(world, world.log);
+    await wait(world, 500);
+  }
+  for (let ticks = world.random.below(10); ticks > 0; ticks -= 1) await wait(world, 500);
+}
+
 async function wait(world: World, ms: number): Promise<void> {
-  skewMs += ms;
+  passTime(ms);
   await tick(world);
 }
 
@@ -170,17 +167,10 @@ async function pause(world: World): Promise<void> {
   await tick(world);
 }
 
-/** Gives what was written since the last time that of this clock. */
+/** What the step has written was written now. */
 function stamp({ log }: World): void {
-  skewMs += 5;
-  const directory = path.dirname(log.live);
-  const names = fs.readdirSync(directory).map((name) => path.join(directory, name));
-  for (const name of [...names, directory]) {
-    const { mtimeMs, ino } = fs.statSync(name);
-    if (stamped.get(ino) === mtimeMs) continue;
-    fs.utimesSync(name, Date.now() / 1_000, Date.now() / 1_000);
-    stamped.set(ino, fs.statSync(name).mtimeMs);
-  }
+  passTime(5);
+  stampFiles(path.dirname(log.live));
 }
 
 function startAgent(world: World): void {
@@ -208,10 +198,22 @@ function startAgent(world: World): void {
   chain.addLink('link');
   const report: TailSetup['report'] = (code, text) => setup.report(code, text);
   const spooler = new Spooler({ directory: path.join(root, 'state'), roots: [root], report });
-  world.agent = { chain, spooler, pending: [] };
+  const container = tail(chain);
+  const wakeList = new WakeList(tickMs);
+  wakeList.wake(container);
+  const slots = world.random.pick([1, 2, 4]);
+  world.agent = { chain, wakeList, spooler, slots, pending: [] };
+}
+
+function tail(chain: Chain): TailedContainer {
+  const { directory, liveName: fileName, format } = chain.location;
+  const log = { linkPath: 'link', name: undefined, directory, fileName, format };
+  const template = restoreTemplate({ project: 'p' }, { resource: '{}', labels: '' });
+  return new TailedContainer(chain, log, { template });
 }
 
 function killAgent(world: World): void {
+  world.agent?.wakeList.close();
   world.agent?.chain.close();
   world.agent = undefined;
 }
@@ -219,13 +221,13 @@ function killAgent(world: World): void {
 /** What the agent does at each flush interval. */
 async function tick(world: World): Promise<void> {
   stamp(world);
-  skewMs += tickMs;
+  passTime(tickMs);
   const { agent } = world;
   if (agent === undefined) return;
-  const { chain, spooler } = agent;
+  const { wakeList, spooler } = agent;
   answer(world, agent);
-  chain.look(steadyNowMs());
-  await spooler.start([{ chain }], steadyNowMs());
+  wakeList.tick(steadyNowMs(), partialFlushMs);
+  await spooler.start(wakeList.busy(), steadyNowMs());
   for (let times = 0; times < 3 && send(world, agent); times += 1);
   // A kill may come before it is saved.
   if (world.random.next() < 0.9) world.saved = new Map(world.stored);
@@ -259,8 +261,8 @@ function remember(world: World, file: LogFile): void {
 function send(world: World, agent: Agent): boolean {
   const { chain } = agent;
   const nowMs = steadyNowMs();
-  // Few bodies under way, as with few connections.
-  if (agent.pending.length > 3 || chain.readable(nowMs) === 0) return false;
+  if (agent.wakeList.busyCount === 0) return false;
+  if (agent.pending.length >= agent.slots || chain.readable(nowMs) === 0) return false;
   if (chain.waiting && !chain.isFlushDue(nowMs, partialFlushMs)) return false;
   const part = chain.cut(1e9, nowMs);
   if (part.bytes === 0) return false;
@@ -352,7 +354,7 @@ async function settle(world: World): Promise<void> {
     missing = Array.from({ length: count }, (_, at) => at + 1).filter((n) => !world.keys.has(n));
     const isQuiet = world.agent?.pending.length === 0 && world.agent.chain.behindBytes === 0;
     if (missing.length === 0 && isQuiet) return;
-    if (ticks > 40) skewMs += limits.relistMs;
+    if (ticks > 40) passTime(limits.relistMs);
     if (missing.length === 0 && ticks > 100) return; // A hole that may be filled.
   }
   assert.fail(`lines are missing: ${missing.slice(0, 20).join(' ')}`);

@@ -149,3 +149,22 @@ test('a flush is due again when its task is discarded, for another log in its pl
   expect(chain.isFlushDue(nowMs, 400)).toBe(true);
   chain.close();
 });
+
+test('a read that failed is tried again, also when it was to flush', () => {
+  writeFileSync(live(), line('whole', 1));
+  const chain = startChain();
+  const fail = () => {
+    const cut = chain.cut(1e9, nowMs);
+    const consumed = cut.segments.map(({ start }) => start);
+    chain.advance(cut, { consumed, more: false, readError: 'EIO' }, (nowMs += 1));
+  };
+  fail();
+  for (let times = 0; times < 3; times += 1) {
+    expect([chain.waiting, chain.isFlushDue(nowMs, 400)]).toEqual([true, false]);
+    nowMs += 400;
+    expect(chain.isFlushDue(nowMs, 400)).toBe(true);
+    chain.noteFlush(nowMs);
+    fail();
+  }
+  chain.close();
+});
