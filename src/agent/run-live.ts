@@ -11,6 +11,7 @@ import { createConntrackWatch } from '../host/node-pressure.ts';
 import { ConfigReloader } from '../options/config-reloader.ts';
 import type { Config } from '../options/options.ts';
 import { withoutFeedback } from '../output-target.ts';
+import { removeAbandoned, tailPlaces } from '../scratch-directory.ts';
 import type { AgentReport, ShownAgent } from '../status/agent-status.ts';
 import { createCatchUp } from '../status/catch-up.ts';
 import { createHeartbeat, type Heartbeat } from '../status/heartbeat.ts';
@@ -33,6 +34,8 @@ type Company = {
 
 /** Resolves to the exit code after the control's signal is aborted. */
 export async function runLive(agent: Agent, control: Control): Promise<number> {
+  // Of tails that were killed while an earlier agent ran, or with it.
+  for (const [parent, prefix] of tailPlaces(agent.config.stateDir)) removeAbandoned(parent, prefix);
   const pods = await openPods(agent, control);
   agent.fleet.restoreOrphans(agent.spooler.orphans, steadyNowMs());
   const journal = await openNodeLogs(agent, control);

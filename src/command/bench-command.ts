@@ -22,6 +22,7 @@ import type { Control } from '../control.ts';
 import { AgentError, hasCode } from '../errors.ts';
 import { countText, pluralText } from '../number-text.ts';
 import { createProgress, terminalIntervalMs, type ProgressSink } from '../progress.ts';
+import { makeScratchDirectory } from '../scratch-directory.ts';
 import { readCpuSeconds, startCpuMeter } from './process-cost.ts';
 
 /** Until the start-up is over and the compiler has seen what runs often. */
@@ -42,7 +43,7 @@ type Setting = { readonly config: Config; readonly root: string; readonly sink: 
 
 /** Prints what the node writes and what that costs; the exit code is 1 if there are no lines. */
 export async function runBench(config: Config, control: Control): Promise<number> {
-  const root = fs.mkdtempSync(path.join(os.tmpdir(), 'tailship-bench-'));
+  const root = makeScratchDirectory(os.tmpdir(), 'tailship-bench-');
   const sink = await startSink();
   const setting = { config, root, sink };
   try {

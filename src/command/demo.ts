@@ -26,6 +26,7 @@ import type { Emulator } from '../emulator/server/server.ts';
 import { accountLines } from '../emulator/kubelet/log-account.ts';
 import { isExactlyOnce, verifyShipped } from '../emulator/verify/verify-shipped.ts';
 import { hasCode } from '../errors.ts';
+import { makeScratchDirectory } from '../scratch-directory.ts';
 import { pause } from '../until-aborted.ts';
 import { bytesText } from '../number-text.ts';
 
@@ -52,7 +53,7 @@ type Demo = {
  * failed.
  */
 export async function runDemo(config: Config, control: Control): Promise<number> {
-  const root = fs.mkdtempSync(path.join(os.tmpdir(), 'tailship-demo-'));
+  const root = makeScratchDirectory(os.tmpdir(), 'tailship-demo-');
   const emulator = await startOnPort(config);
   const writing = new AbortController();
   let agent: ChildProcess | undefined;
@@ -128,6 +129,8 @@ function startAgent(config: Config, { root, node, emulator, adminPort }: AgentPl
     `--price-per-gib=${config.pricePerGib}`,
     `--logs-link=${emulator.url}/?workload={namespace}/{pod}/{container}`,
     `--log-level=${config.logLevel}`,
+    // Every line is made up here: its page may show them.
+    '--admin-show-content',
   ];
   const entry = fileURLToPath(new URL('../main.ts', import.meta.url));
   // A process group of its own: Ctrl-C must reach the demo alone, which ends the agent when the
@@ -167,7 +170,7 @@ async function agentAnswers(demo: Demo): Promise<boolean> {
 function greet({ control, emulator, node, adminUrl, config }: Demo): void {
   const { write } = control;
   write(`tailship demo: ${node.podCount} pods log ${linesPerSecond} lines/s; the agent ships them`);
-  write(`  agent      ${adminUrl}/  (page), /api/status, /metrics`);
+  write(`  agent      ${adminUrl}/  (page: a click on a workload shows its lines), /metrics`);
   write(`  emulator   ${emulator.url}/  (a local Cloud Logging)`);
   write(`  entries    curl -s ${emulator.url}/emulator/entries | tail -n 3`);
   write(`  log files  ${node.containersDir}`);

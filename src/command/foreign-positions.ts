@@ -14,7 +14,6 @@ import {
   closeSync,
   constants,
   fstatSync,
-  mkdtempSync,
   openSync,
   readSync,
   rmSync,
@@ -24,6 +23,7 @@ import { join } from 'node:path';
 
 import { limits } from '../config.ts';
 import { AgentError, hasCode } from '../errors.ts';
+import { makeScratchDirectory } from '../scratch-directory.ts';
 import type { ForeignAgent } from './migration-source.ts';
 import type { ReaderAnswer } from './position-reader.ts';
 
@@ -154,7 +154,7 @@ type Database = {
 
 /** Reads a private copy: SQLite would make files beside the original, and follow links there. */
 async function readDatabase(file: string, { main, wal, scratchDir }: Database): Promise<Found> {
-  const directory = mkdtempSync(join(scratchDir, 'migrate-'));
+  const directory = makeScratchDirectory(scratchDir, 'migrate-');
   try {
     const copy = join(directory, 'positions.db');
     writeFileSync(copy, main.bytes, { mode: 0o600 });

@@ -1,7 +1,7 @@
 // Encodes the lines of a file as the agent does, without and with rules, in this thread. Reports
 // what became of each record, and the cost of a line.
 
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { threadCpuUsage } from 'node:process';
@@ -20,6 +20,7 @@ import { createSharedMemory, slotAddress } from '../encode/shared-memory.ts';
 import type { Config } from '../options/options.ts';
 import { compileRules, type ResolvedRules } from '../rules/resolve-rules.ts';
 import type { Rule } from '../rules/rule.ts';
+import { makeScratchDirectory } from '../scratch-directory.ts';
 
 /** Entries as JSON without the fields that all share; names of rules. */
 export type TriedLine = {
@@ -95,7 +96,7 @@ type OpenContent = { readonly fd: number; readonly end: number };
 
 /** A file with this content, for as long as `work` takes. */
 function openContent<Result>(content: Buffer, work: (file: OpenContent) => Result): Result {
-  const folder = mkdtempSync(join(tmpdir(), 'tailship-rules-'));
+  const folder = makeScratchDirectory(tmpdir(), 'tailship-rules-');
   const file = join(folder, 'input');
   writeFileSync(file, content);
   const fd = openSync(file, 'r');

@@ -5,9 +5,7 @@
 // own, which it removes; it never shows an excluded container; it does not start if memory is
 // short.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 
 import { runAgent } from '../agent/run-agent.ts';
 import { MiB } from '../byte-units.ts';
@@ -16,6 +14,7 @@ import type { Control, StandardOutput } from '../control.ts';
 import { AgentError, isSystemError } from '../errors.ts';
 import { memoryLeft } from '../host/memory-left.ts';
 import type { Config } from '../options/options.ts';
+import { makeScratchDirectory, tailPlaces } from '../scratch-directory.ts';
 import type { ContainerNames } from '../tail/container-names.ts';
 import { ReadingRules } from '../tail/reading-rules.ts';
 
@@ -71,12 +70,15 @@ export function refuseIfShort(bytes: number | undefined): void {
   throw new AgentError('MEMORY_SHORT', `${left} MiB are left, and ${needed} MiB may be needed`);
 }
 
-/** The agent's directory may be the only writable one in the image. */
 function makeDirectory(stateDir: string): string {
-  try {
-    return mkdtempSync(join(tmpdir(), 'tailship-tail-'));
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    return mkdtempSync(join(stateDir, 'tail-'));
+  let failure: unknown;
+  for (const [parent, prefix] of tailPlaces(stateDir)) {
+    try {
+      return makeScratchDirectory(parent, prefix);
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      failure = error;
+    }
   }
+  throw failure;
 }

@@ -5,7 +5,13 @@ import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { splitTailWords } from '../../src/command/tail-words.ts';
 import { createFakeKubelet, type FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
-import { makeScratch, startCommand, stopAll, until } from '../support/agent-process.ts';
+import {
+  makeScratch,
+  startCommand,
+  stopAll,
+  until,
+  type CommandProcess,
+} from '../support/agent-process.ts';
 
 let scratch: ReturnType<typeof makeScratch>;
 let kubelet: FakeKubelet;
@@ -27,8 +33,10 @@ function write(index: number, ...texts: string[]): void {
   kubelet.containers[index]?.write(texts.map((text) => ({ text, isForeign: true })));
 }
 
-async function tailOf(target: string, ...flags: string[]): Promise<{ readonly lines: string[] }> {
-  const { lines } = startCommand([
+type Tail = Omit<CommandProcess, 'lines'> & { readonly lines: string[] };
+
+async function tailOf(target: string, ...flags: string[]): Promise<Tail> {
+  const words = [
     'tail',
     target,
     ...flags,
@@ -38,12 +46,21 @@ async function tailOf(target: string, ...flags: string[]): Promise<{ readonly li
     '--flush-interval-ms=50',
     '--exclude=shop/vault-*',
     '--redact=*=secret-\\d+',
-  ]) as unknown as { lines: string[] };
+  ];
+  const tail = startCommand(words, { TMPDIR: temporary() }) as unknown as Tail;
+  const { lines } = tail;
   await until('it shows what is written', () => {
     write(0, 'a probe: timeout');
     return lines.some((line) => line.includes('a probe'));
   });
-  return { lines };
+  return tail;
+}
+
+/** Made for one test, and removed with it. */
+function temporary(): string {
+  const directory = path.join(scratch.path, 'tmp');
+  fs.mkdirSync(directory, { recursive: true });
+  return directory;
 }
 
 test('shows new lines of what is named, redacted, filtered, and nothing that is excluded', async () => {
@@ -63,10 +80,31 @@ test('shows new lines of what is named, redacted, filtered, and nothing that is 
 
 test('writes nothing beside the state directory of the agent', async () => {
   const listing = (): string[] => fs.readdirSync(scratch.path, { recursive: true }).map(String);
+  temporary();
   const before = listing();
   const { lines } = await tailOf('cart-0/api', '--json');
   expect(JSON.parse(lines[0] ?? '')).toMatchObject({ textPayload: 'a probe: timeout' });
-  expect(listing().filter((name) => !before.includes(name))).toEqual([]);
+  const fresh = listing().filter((name) => !before.includes(name));
+  expect(fresh.filter((name) => !name.startsWith('tmp/tailship-tail-'))).toEqual([]);
+});
+
+test('what a killed tail leaves is removed by the next, and that of one that runs is not', async () => {
+  const left = (): string[] => fs.readdirSync(temporary());
+  const running = await tailOf('cart-0/api');
+  const [own = ''] = left();
+  const killed = await tailOf('cart-0/api');
+  expect(left()).toHaveLength(2);
+  killed.signal('SIGKILL');
+  await killed.ended;
+  expect(left()).toHaveLength(2);
+  const next = await tailOf('cart-0/api');
+  expect(left()).toHaveLength(2);
+  expect(left()).toContain(own);
+  for (const { signal, ended } of [running, next]) {
+    signal('SIGTERM');
+    await ended;
+  }
+  expect(left()).toEqual([]);
 });
 
 test.each([

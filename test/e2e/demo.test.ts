@@ -3,6 +3,7 @@
 
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import type { AgentStatus } from '../../src/admin/admin-source.ts';
 import { startCommand, until } from '../support/agent-process.ts';
 import { useScratch } from '../support/scene.ts';
 
@@ -23,6 +24,12 @@ describe('tailship demo', () => {
   test('Ctrl-C ends it in the same way', async () => {
     const demo = startCommand(['demo', ...free], { TMPDIR: scratch.path });
     await until('it greets', () => demo.lines.includes('Ctrl-C ends it.') || undefined);
+    const [, agent = ''] = /agent +(http:\S+)/.exec(demo.lines.join('\n')) ?? [];
+    const { workloads, showsContent } = (await (
+      await fetch(`${agent}api/status`)
+    ).json()) as AgentStatus;
+    expect(workloads.length).toBeGreaterThan(0);
+    expect(showsContent).toBe(true);
     demo.signal('SIGINT');
     expect(await demo.ended).toBe(0);
     expect(demo.lines.at(-1)).toMatch(clean);
