@@ -12,7 +12,7 @@ import type { Config } from './options/options.ts';
 import type { ContainerName } from './discover/container-name.ts';
 import type { ContainerLog } from './discover/discovery.ts';
 import type { PodMetadata, PodName } from './discover/pods/pod-metadata.ts';
-import { globBase, logRootsOf } from './discover/raw-discovery.ts';
+import { globBase, logRootsOf } from './log-roots.ts';
 import {
   createTemplate,
   restoreTemplate,

@@ -5,6 +5,7 @@ import {
   accessSync,
   constants,
   existsSync,
+  globSync,
   readdirSync,
   readFileSync,
   realpathSync,
@@ -15,6 +16,7 @@ import {
 } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { MiB } from '../byte-units.ts';
+import { logRootsOf } from '../log-roots.ts';
 import type { Config } from '../options/options.ts';
 import { errorTable, hasCode } from '../errors.ts';
 import { bytesText, countText, pluralText } from '../number-text.ts';
@@ -40,9 +42,10 @@ const descriptorsPerContainer = 3;
 
 /** All checks of the machine. */
 export function checkHost(config: Config, limitFiles: LimitFiles): Finding[] {
-  const links = listLinks(config.containersDir);
+  const isRaw = config.format === 'raw';
+  const links = isRaw ? globSync([...config.rawPath]) : listLinks(config.containersDir);
   return [
-    ...checkContainersDir(config, links),
+    ...(isRaw ? [checkRawPath(config, links)] : checkContainersDir(config, links)),
     checkLogRoots(config),
     checkStateDir(config.stateDir),
     ...checkInotify(limitFiles.inotifyDir, links.length),
@@ -56,6 +59,12 @@ function listLinks(directory: string): string[] {
   } catch {
     return []; // checkContainersDir says why.
   }
+}
+
+function checkRawPath({ rawPath }: Config, files: readonly string[]): Finding {
+  const [name, patterns] = ['raw-path', rawPath.join(', ')];
+  if (files.length > 0) return ok(name, `${pluralText(files.length, 'file')} of ${patterns}`);
+  return warn(name, `no file matches ${patterns}`, 'Give --raw-path, one for each pattern.');
 }
 
 function checkContainersDir(config: Config, links: readonly string[]): Finding[] {
@@ -73,12 +82,27 @@ function checkContainersDir(config: Config, links: readonly string[]): Finding[]
     const fault = faultOf(join(directory, link), config.logRoot);
     if (fault !== undefined) faults.set(fault, [...(faults.get(fault) ?? []), link]);
   }
-  const findings = [ok(name, `${directory} has ${pluralText(links.length, 'log')}`)];
+  const faulty = [...faults.values()].reduce((sum, { length }) => sum + length, 0);
+  const findings = [logsFound(config, { links: links.length, faulty })];
   for (const [fault, named] of faults) {
     const text = `${pluralText(named.length, 'log')}: ${linkFaults[fault]?.text}, such as ${named[0]}`;
     findings.push(warn(name, text, linkFaults[fault]?.advice ?? ''));
   }
   return findings;
+}
+
+/** As `run`, which waits for logs, and `run --once`, which ends with an error. */
+function logsFound(
+  { containersDir, logRoot }: Config,
+  { links, faulty }: { readonly links: number; readonly faulty: number },
+): Finding {
+  const name = 'containers-dir';
+  if (links > faulty) return ok(name, `${containersDir} has ${pluralText(links, 'log')}`);
+  const text =
+    links === 0
+      ? `${containersDir} holds no log`
+      : `${containersDir} has ${pluralText(links, 'link')}, but none leads to a log under ${logRoot.join(' or ')}`;
+  return warn(name, text, errorTable.CONTAINERS_MISSING.advice);
 }
 
 const linkFaults: Readonly<Record<string, { readonly text: string; readonly advice: string }>> = {
@@ -124,11 +148,12 @@ function resolveRoot(root: string): string {
   }
 }
 
-function checkLogRoots({ logRoot }: Config): Finding {
-  const present = logRoot.filter((root) => existsSync(root));
+function checkLogRoots(config: Config): Finding {
+  const roots = logRootsOf(config);
+  const present = roots.filter((root) => existsSync(root));
   if (present.length > 0) return ok('log-root', present.join(', '));
   const advice = 'Give --log-root; in a pod, mount it from the node read-only (hostPath).';
-  return fail('log-root', `none of ${logRoot.join(', ')} exists`, advice);
+  return fail('log-root', `none of ${roots.join(', ')} exists`, advice);
 }
 
 function checkStateDir(directory: string): Finding {

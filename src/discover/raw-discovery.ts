@@ -5,7 +5,7 @@
 // match, even while the live file is being replaced.
 
 import { globSync, realpathSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 import { isSystemError } from '../errors.ts';
 import type { ContainerName } from './container-name.ts';
@@ -23,22 +23,6 @@ export type RawDiscoveryOptions = {
   /** Whether an earlier run has read a log. */
   readonly isKnown: (log: ContainerLog) => boolean;
 };
-
-/** The directory of a pattern above its first wildcard: its files must lie under it. */
-export function globBase(pattern: string): string {
-  const parts = resolve(pattern).split('/');
-  const wild = parts.findIndex((part) => /[*?[\]{}()!+@]/.test(part));
-  return parts.slice(0, wild === -1 ? -1 : wild).join('/') || '/';
-}
-
-/** Roots of container logs. */
-export function logRootsOf(options: {
-  readonly format: 'cri' | 'raw';
-  readonly rawPath: readonly string[];
-  readonly logRoot: readonly string[];
-}): readonly string[] {
-  return options.format === 'raw' ? options.rawPath.map(globBase) : options.logRoot;
-}
 
 /** Completes the first scan, with all its events, before it returns. */
 export function startRawDiscovery(

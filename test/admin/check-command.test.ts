@@ -37,6 +37,11 @@ function link(name: string, target: string): void {
   symlinkSync(target, join(containersDir, name));
 }
 
+function linkLog(): void {
+  writeFileSync(join(logRoot, '0.log'), '');
+  link('a.log', join(logRoot, '0.log'));
+}
+
 function limitFiles({ instances = 128, watches = 10_000, descriptors = '20000' } = {}) {
   const inotifyDir = join(directory, 'inotify');
   mkdirSync(inotifyDir, { recursive: true });
@@ -59,8 +64,7 @@ function notOk(findings: readonly Finding[]): Finding[] {
 
 describe('checkHost()', () => {
   test('finds nothing wrong with a healthy node, and leaves nothing behind', () => {
-    writeFileSync(join(logRoot, '0.log'), '');
-    link('a.log', join(logRoot, '0.log'));
+    linkLog();
     expect(notOk(hostFindings())).toEqual([]);
     expect(readdirSync(stateDir)).toEqual([]);
   });
@@ -73,6 +77,28 @@ describe('checkHost()', () => {
     symlinkSync(real, logRoot);
     link('a.log', join(logRoot, '0.log'));
     expect(notOk(hostFindings())).toEqual([]);
+  });
+
+  test('warns where no log is: the directory is hardly the right one', () => {
+    const [finding, ...others] = notOk(hostFindings());
+    expect(finding).toMatchObject({
+      name: 'containers-dir',
+      level: 'warn',
+      text: `${containersDir} holds no log`,
+      advice: expect.stringContaining('mount it'),
+    });
+    expect(others).toEqual([]);
+  });
+
+  test('looks at raw files, and not at a directory of containers, where those are read', () => {
+    const missing = join(directory, 'missing');
+    const raw = { format: 'raw' as const, containersDir: missing, logRoot: [missing] };
+    const rawPath = [join(logRoot, '*.log')];
+    expect(notOk(hostFindings({ ...raw, rawPath }))).toMatchObject([
+      { name: 'raw-path', level: 'warn', text: `no file matches ${rawPath[0]}` },
+    ]);
+    writeFileSync(join(logRoot, 'app.log'), '');
+    expect(notOk(hostFindings({ ...raw, rawPath }))).toEqual([]);
   });
 
   test('fails for directories that are missing', () => {
@@ -90,12 +116,14 @@ describe('checkHost()', () => {
     link('c.log', '/etc/hostname');
     const texts = notOk(hostFindings()).map(({ text }) => text);
     expect(texts).toEqual([
+      `${containersDir} has 3 links, but none leads to a log under ${logRoot}`,
       '1 log: the link leads nowhere, such as a.log',
       expect.stringMatching(/^2 logs: the link leads outside .*, such as [bc]\.log$/),
     ]);
   });
 
   test('takes a state directory that can be made, and fails for one that cannot', () => {
+    linkLog();
     expect(notOk(hostFindings({ stateDir: join(stateDir, 'a', 'b') }))).toEqual([]);
     expect(readdirSync(stateDir)).toEqual([]);
     const file = join(directory, 'file');
@@ -107,6 +135,7 @@ describe('checkHost()', () => {
   });
 
   test('warns of limits of the kernel that are too low for the containers', () => {
+    linkLog();
     const files = limitFiles({ instances: 1, watches: 5, descriptors: '30' });
     const names = notOk(hostFindings({}, files)).map(({ name, level }) => `${level} ${name}`);
     expect(names).toEqual([

@@ -11,7 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-import { globBase, startRawDiscovery } from '../../src/discover/raw-discovery.ts';
+import { startRawDiscovery } from '../../src/discover/raw-discovery.ts';
+import { globBase } from '../../src/log-roots.ts';
 import { isRotationOf } from '../../src/tail/file-name.ts';
 
 let root: string;
