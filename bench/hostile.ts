@@ -48,6 +48,13 @@ function cri(content: string): string {
   return `${header}${content}\n`;
 }
 
+/** A record as containerd splits it. */
+function inPartialLines(content: string): string {
+  const parts = content.match(/.{1,16384}/g)!;
+  const last = parts.pop()!;
+  return parts.map((part) => `${time} stdout P ${part}\n`).join('') + cri(last);
+}
+
 function members(count: number, member: (index: number) => string): string {
   return Array.from({ length: count }, (_, index) => member(index)).join(',');
 }
@@ -197,7 +204,6 @@ const cases: readonly Hostile[] = [
   {
     name: 'JSON with 20,000 keys',
     writer: 'hostile program',
-    missedTimesMax: 900,
     lines: () => cri(`{${members(20_000, (n) => `"k${n}":${n}`)}}`),
   },
   {
@@ -228,14 +234,33 @@ const cases: readonly Hostile[] = [
   {
     name: 'labels with 20,000 keys',
     writer: 'hostile program',
-    missedTimesMax: 1000,
     lines: () => cri(`{"m":1,${apiKey('labels')}:{${members(20_000, (n) => `"k${n}":"v"`)}}}`),
   },
   {
     name: 'JSON over 256 KB',
     writer: 'hostile program',
-    missedTimesMax: 600,
     lines: () => cri(`{"a":[${members(60_000, () => '"xy"')}],"s":"${fill(words, 300_000)}"}`),
+  },
+  {
+    name: 'JSON of 257 KB',
+    writer: 'hostile program',
+    lines: (n) => cri(`{"severity":"INFO","n":${n},"s":"${fill(words, 257_000)}","t":"x"}`),
+  },
+  {
+    name: 'JSON of 5,000 keys',
+    writer: 'hostile program',
+    lines: () => cri(`{${members(5_000, (n) => `"k${n}":${n}`)}}`),
+  },
+  {
+    name: 'JSON of 300 KB in partial lines',
+    writer: 'hostile program',
+    lines: () =>
+      inPartialLines(`{"s":"${fill(words, 100_000)}",${members(15_000, (n) => `"k${n}":${n}`)}}`),
+  },
+  {
+    name: 'a message over 256 KB',
+    writer: 'hostile program',
+    lines: () => cri(`{"severity":"INFO","message":"${fill(words, 300_000)}"}`),
   },
   { name: 'text over 256 KB', writer: 'hostile program', lines: () => cri(fill(words, 600_000)) },
   {

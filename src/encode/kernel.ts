@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { limits } from '../config.ts';
 import { severityNames } from '../log-severity.ts';
 import * as layout from './kernel/layout.ts';
+import { fixedBytes } from './entries/entry-size.ts';
 import type { EncodeContext } from './entries/entry.ts';
 import type { Stream } from './entries/entry-template.ts';
 import { buildTraceTable, startEntrances } from './traces/trace-table.ts';
@@ -37,6 +38,36 @@ export type KernelResult = {
   lastLine: number;
 };
 
+/**
+ * An entry that is larger than one may be, as the last call wrote it. Addresses; strings with their
+ * quotes.
+ */
+export type LargeEntry = {
+  /** `sizeText` and the like. */
+  readonly size: number;
+  readonly entryStart: number;
+  readonly payloadStart: number;
+  readonly payloadEnd: number;
+  readonly idEnd: number;
+  readonly entryEnd: number;
+  /** Bytes that its payload may have, and by how many it has more. */
+  readonly room: number;
+  readonly excess: number;
+  /** Those that may be shortened, and the bytes that they mean. */
+  readonly strings: readonly {
+    readonly start: number;
+    readonly end: number;
+    readonly bytes: number;
+  }[];
+  /** Its index. */
+  readonly severity: number;
+  /** Of the record. */
+  readonly contentStart: number;
+  readonly newline: number;
+  readonly timeStart: number;
+  readonly timeEnd: number;
+};
+
 export type Kernel = {
   /** Result of the last `encodeLines`; the same object each time. */
   readonly result: KernelResult;
@@ -57,6 +88,8 @@ export type Kernel = {
     call: KernelCall,
     time: { readonly timedLine: number | undefined; readonly until: number },
   ): void;
+  /** What `encodeLines` stopped for, when that was `stopLarge`. */
+  largeEntry(): LargeEntry;
   /** Sets the time that lines get which have none. */
   lendTime(time: string): void;
 };
@@ -82,6 +115,9 @@ type KernelExports = {
     until: number,
   ): void;
 };
+
+/** Of an insertId with its quotes. */
+const idBytes = layout.idPrefixBytes + layout.offsetBytes + 2;
 
 /** The area holds an address and a length at each of these slots. */
 function templateTable(context: EncodeContext): [slot: number, text: string][] {
@@ -130,6 +166,30 @@ function writeTraceTable(words: Int32Array, bytes: Uint8Array): void {
   for (const [step, next] of steps.entries()) {
     words.set([ends[step]!, ...next.map(rowOf)], table + rowOf(step) / 4);
   }
+}
+
+function readLargeEntry(words: Int32Array): LargeEntry {
+  const word = (field: number) => words[(layout.large + field) / 4]!;
+  const string = (index: number) => {
+    const at = (layout.longStrings + index * layout.longStringBytes) / 4;
+    return { start: words[at]!, end: words[at + 1]!, bytes: words[at + 2]! };
+  };
+  return {
+    size: word(layout.largeSize),
+    entryStart: word(layout.largeEntryStart),
+    payloadStart: word(layout.largePayloadStart),
+    payloadEnd: word(layout.largePayloadEnd),
+    idEnd: word(layout.largeIdEnd),
+    entryEnd: word(layout.largeEntryEnd),
+    room: word(layout.largeRoom),
+    excess: word(layout.largeExcess),
+    strings: Array.from({ length: word(layout.largeStrings) }, (_, index) => string(index)),
+    severity: word(layout.largeSeverity),
+    contentStart: word(layout.largeContentStart),
+    newline: word(layout.largeNewline),
+    timeStart: word(layout.largeTimeStart),
+    timeEnd: word(layout.largeTimeEnd),
+  };
 }
 
 /** Copies run in steps of this many bytes and may read past a template. */
@@ -187,6 +247,7 @@ export function createKernel(
         at += length + paddingBytes;
       }
       words[layout.jsonBytesMax / 4] = layout.jsonContentMax - source.labels.length;
+      words[layout.entryFixedBytes / 4] = fixedBytes(source, idBytes);
       return true;
     },
     setIdPrefix(idPrefix) {
@@ -215,6 +276,7 @@ export function createKernel(
       exported.encodeTexts(position, end, out, softEnd, offset - position, timedLine, until);
       readResult();
     },
+    largeEntry: () => readLargeEntry(words),
     lendTime(time) {
       bytes.write(time.padEnd(layout.lentTimeBytes), layout.lentTime, 'latin1');
     },

@@ -82,12 +82,16 @@ export function fieldsJson(entry: Entry): string {
   return `{${members.join(',')}}`;
 }
 
+/** Bytes of what all entries of the context have whose insertId has so many, with its quotes. */
+export function fixedBytes({ resource }: EncodeContext, insertIdBytes: number): number {
+  // The id is in `split` a second time.
+  return limits.entryReserveBytes + Buffer.byteLength(resource) + 2 * insertIdBytes;
+}
+
 /** Bytes of an entry without its payload. */
 export function envelopeBytes(entry: Entry, context: EncodeContext): number {
-  // The id is in `split` a second time.
-  const ids = 2 * Buffer.byteLength(entry.insertId);
-  const resource = Buffer.byteLength(context.resource);
-  return limits.entryReserveBytes + resource + ids + objectBytes(fieldsJson(entry));
+  const fixed = fixedBytes(context, Buffer.byteLength(entry.insertId));
+  return fixed + objectBytes(fieldsJson(entry));
 }
 
 /** Bytes of an entry's payload. */

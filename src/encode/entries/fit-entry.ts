@@ -13,27 +13,39 @@ import { scanObject } from '../json/object-scan.ts';
 import { rawValue } from '../json/json-text.ts';
 import { characterBorder, shortenStrings } from './shorten-strings.ts';
 
-/**
- * The entry with its text cut into parts of at most `partBytes`; itself when one part is enough.
- */
-function splitText(entry: Entry, partBytes: number): Entry[] {
-  assert(entry.payload.kind === 'text' && partBytes > 4);
-  const text = Buffer.from(JSON.parse(entry.payload.json) as string);
-  if (text.length <= partBytes) return [entry];
+/** The text in parts of at most `partBytes`; no character is cut in two. */
+export function cutText(text: Uint8Array, partBytes: number): string[] {
+  assert(partBytes > 4);
+  const bytes = Buffer.from(text.buffer, text.byteOffset, text.length);
   const parts: string[] = [];
-  for (let start = 0; start < text.length;) {
-    const rest = text.subarray(start);
+  for (let start = 0; start < bytes.length || parts.length === 0;) {
+    const rest = bytes.subarray(start);
     const end = rest.length <= partBytes ? rest.length : characterBorder(rest, partBytes);
     parts.push(rest.toString('utf8', 0, end));
     start += end;
   }
-  const uid = JSON.parse(entry.insertId) as string;
-  return parts.map((part, index) => ({
+  return parts;
+}
+
+/** The entry with a text as its payload, which is cut into parts of at most `partBytes`. */
+function splitText(entry: Entry, text: Uint8Array, partBytes: number): Entry[] {
+  const parts = cutText(text, partBytes);
+  const ofPart = (part: string): Entry => ({
     ...entry,
     payload: { kind: 'text', json: JSON.stringify(part) },
+  });
+  if (parts.length === 1) return parts.map(ofPart);
+  const uid = JSON.parse(entry.insertId) as string;
+  return parts.map((part, index) => ({
+    ...ofPart(part),
     insertId: JSON.stringify(partInsertId(uid, index)),
     split: `{"uid":${entry.insertId},"index":${index},"totalSplits":${parts.length}}`,
   }));
+}
+
+/** The entry with the whole record as its text, cut into as many as it takes. */
+export function splitRecord(entry: Entry, text: Uint8Array, context: EncodeContext): Entry[] {
+  return splitText(entry, text, limits.entryBytesMax - envelopeBytes(entry, context));
 }
 
 /**
@@ -62,8 +74,8 @@ export type Fallback = {
   readonly context: EncodeContext;
   /** The id of the record when the one it brought is too long. */
   readonly insertId: string;
-  /** The whole record as text, without the fields that it brought. */
-  readonly asText: () => Entry;
+  /** The entry of the record as text, without the fields that it brought, and that text. */
+  readonly asText: () => { readonly entry: Entry; readonly text: Uint8Array };
 };
 
 /** The entry, or what is sent instead when it is over the limit. */
@@ -74,10 +86,14 @@ export function fitEntry(entry: Entry, { context, insertId, asText }: Fallback):
   if (trimmed !== undefined) {
     // Tags and lengths around the payload are in the reserve.
     const left = limits.entryBytesMax - envelopeBytes(trimmed, context);
-    if (trimmed.payload.kind === 'text') return splitText(trimmed, left);
-    const json = shortenStrings(trimmed.payload.json, left);
+    const { payload } = trimmed;
+    if (payload.kind === 'text') {
+      return splitText(trimmed, Buffer.from(JSON.parse(payload.json) as string), left);
+    }
+    const json = shortenStrings(payload.json, left);
     if (json !== undefined) return [{ ...trimmed, payload: { kind: 'json', json } }];
   }
-  const text = { ...asText(), severity: entry.severity, timestamp: entry.timestamp };
-  return splitText(text, limits.entryBytesMax - envelopeBytes(text, context));
+  const plain = asText();
+  const { severity, timestamp } = entry;
+  return splitRecord({ ...plain.entry, severity, timestamp }, plain.text, context);
 }

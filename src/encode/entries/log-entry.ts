@@ -8,7 +8,7 @@ import type { Stream } from './entry-template.ts';
 import { noSpecialFields, writeEntry } from './entry.ts';
 import type { EncodeContext, Entry } from './entry.ts';
 import { acceptedTime, ofTime, readEventTime } from './event-time.ts';
-import { fitEntry } from './fit-entry.ts';
+import { fitEntry, splitRecord } from './fit-entry.ts';
 import { scanObject, type JsonObject } from '../json/object-scan.ts';
 import { parseKlog } from './klog.ts';
 import { joinLabels, labelOf, labelRoom, originalTime } from './labels.ts';
@@ -132,7 +132,7 @@ function finish(
   const fallback = {
     context,
     insertId: record.insertId,
-    asText: () => textEntry(record, text, context),
+    asText: () => ({ entry: textEntry(record, '', context), text: Buffer.from(text) }),
   };
   const parts = fitEntry(entry, fallback);
   return { severity, entries: parts.map((part) => writeEntry(part, context)), isRedacted };
@@ -161,6 +161,16 @@ export function encodeText(record: RecordInput, context: EncodeContext): Encoded
   const content = readContent(record, context);
   const entry = textEntry({ ...record, stream: 'stdout' }, content.text, context);
   return finish({ ...entry, severity: 'DEFAULT' }, content, context);
+}
+
+/** The entries of an object that is sent as the text it was written as, with its own facts. */
+export function encodeAsText(
+  record: RecordInput,
+  own: Pick<Entry, 'severity' | 'timestamp'>,
+  context: EncodeContext,
+): string[] {
+  const entry = { ...textEntry(record, '', context), ...own };
+  return splitRecord(entry, record.content, context).map((part) => writeEntry(part, context));
 }
 
 /** What rules made of a record. */

@@ -10,7 +10,7 @@ import type { Edit } from '../json/object-scan.ts';
 /** No mark is longer, whatever the count in it. */
 const markBytesMax = 40;
 
-type LongString = { readonly start: number; readonly end: number; readonly bytes: Buffer };
+type LongString = { readonly start: number; readonly end: number; readonly bytes: number };
 
 /** Where the first `bytes` of UTF-8 text can be cut: there, or up to three bytes before. */
 export function characterBorder(text: Uint8Array, bytes: number): number {
@@ -19,26 +19,34 @@ export function characterBorder(text: Uint8Array, bytes: number): number {
   return border;
 }
 
-/** The string values that are worth shortening. */
+/** Whether a string of so many bytes becomes shorter when at most `kept` of them stay. */
+export function isWorthShortening(bytes: number, kept: number): boolean {
+  return bytes > kept + markBytesMax;
+}
+
+/** The string values that may be shortened. */
 function longStrings(json: string): readonly LongString[] {
   const found: LongString[] = [];
   scanTokens(json, (kind, start, end) => {
-    if (kind !== 'string' || end - start <= limits.stringKeptBytesMin) return;
-    const bytes = Buffer.from(JSON.parse(json.slice(start, end)) as string);
-    if (bytes.length > limits.stringKeptBytesMin + markBytesMax) found.push({ start, end, bytes });
+    // Three bytes of UTF-8 are the most that one UTF-16 unit takes.
+    if (kind !== 'string' || !isWorthShortening(3 * (end - start), limits.stringKeptBytesMin)) {
+      return;
+    }
+    const bytes = Buffer.byteLength(JSON.parse(json.slice(start, end)) as string);
+    if (isWorthShortening(bytes, limits.stringKeptBytesMin)) found.push({ start, end, bytes });
   });
   return found;
 }
 
-/** Bytes that go when at most `kept` bytes of each string stay. */
-function savedBytes(strings: readonly LongString[], kept: number): number {
+/** Bytes that go when at most `kept` bytes of each of the strings stay. */
+function savedBytes(strings: readonly { readonly bytes: number }[], kept: number): number {
   let saved = 0;
-  for (const { bytes } of strings) saved += Math.max(0, bytes.length - kept - markBytesMax);
+  for (const { bytes } of strings) saved += Math.max(0, bytes - kept - markBytesMax);
   return saved;
 }
 
-/** The largest length that saves `wanted` bytes. */
-function keptBytes(strings: readonly LongString[], wanted: number): number {
+/** The largest length that saves `wanted` bytes of the strings. */
+export function keptBytes(strings: readonly { readonly bytes: number }[], wanted: number): number {
   let fits: number = limits.stringKeptBytesMin;
   let tooLong: number = limits.lineBytesMax * 3;
   while (tooLong - fits > 1) {
@@ -49,7 +57,9 @@ function keptBytes(strings: readonly LongString[], wanted: number): number {
   return fits;
 }
 
-function shorten(text: Buffer, kept: number): string {
+/** The string of the raw one, quotes included, with at most `kept` of its bytes and a mark. */
+export function shortenString(raw: string, kept: number): string {
+  const text = Buffer.from(JSON.parse(raw) as string);
   const border = characterBorder(text, kept);
   const mark = `…[truncated ${text.length - border} bytes]`;
   return JSON.stringify(text.toString('utf8', 0, border) + mark);
@@ -68,8 +78,8 @@ export function shortenStrings(json: string, bytesMax: number): string | undefin
   const kept = keptBytes(strings, excess);
   const edits: Edit[] = [];
   for (const { start, end, bytes } of strings) {
-    if (bytes.length <= kept + markBytesMax) continue;
-    edits.push({ start, end, text: shorten(bytes, kept) });
+    if (!isWorthShortening(bytes, kept)) continue;
+    edits.push({ start, end, text: shortenString(json.slice(start, end), kept) });
   }
   return applyEdits(json, edits);
 }

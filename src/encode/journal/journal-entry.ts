@@ -129,7 +129,7 @@ export class JournalEntryWriter {
     if (bytes * growthMax < limits.entryBytesMax) {
       return { severity, insertId, entries: [writeEntry(entry, template)] };
     }
-    const asText = (): Entry => ({ ...entry, payload: textOf(entry.payload) });
+    const asText = () => ({ entry, text: textOf(entry.payload) });
     const context = { ...template, requestLabels: 0, traceParent: undefined, readAt };
     const parts = fitEntry(entry, { context, insertId, asText });
     return { severity, insertId, entries: parts.map((part) => writeEntry(part, template)) };
@@ -156,8 +156,8 @@ export class JournalEntryWriter {
   }
 }
 
-function textOf(payload: Entry['payload']): Entry['payload'] {
-  return payload.kind === 'text' ? payload : { kind: 'text', json: JSON.stringify(payload.json) };
+function textOf({ kind, json }: Entry['payload']): Buffer {
+  return Buffer.from(kind === 'text' ? (JSON.parse(json) as string) : json);
 }
 
 /** The first value of a field, as JSON text. */

@@ -73,11 +73,14 @@ export function endRecording(isObject: bool): void {
 function hashOf(start: usize, end: usize, object: u32): u32 {
   let hash = (<u64>object + 1) * 0x9e3779b97f4a7c15;
   let at = start;
-  for (; at + 8 <= end; at += 8) hash = rotl(hash ^ load<u64>(at), 29) * 0xbf58476d1ce4e5b9;
+  for (; at + 8 <= end; at += 8) {
+    hash = (hash ^ load<u64>(at)) * 0xbf58476d1ce4e5b9;
+    hash ^= hash >> 32;
+  }
   let rest: u64 = 0;
   for (; at < end; at++) rest = (rest << 8) | load<u8>(at);
   hash = (hash ^ rest) * 0x94d049bb133111eb;
-  return <u32>(hash >> 32);
+  return <u32>(hash >> 40);
 }
 
 function isSameKey(record: usize, start: usize, end: usize, object: u32): bool {

@@ -27,6 +27,7 @@ import {
   stopIncomplete,
   stopJson,
   stopKlog,
+  stopLarge,
   stopLong,
   stopOpenTrace,
   stopTag,
@@ -41,6 +42,7 @@ import {
   structuredSeverity,
   structureHandedBack,
   structureNone,
+  takeLargeJudged,
 } from './structured-line';
 import { escapedOut, escapeText } from './text';
 import { isEmptyAgain, mayBeCri, pastText } from './text-lines';
@@ -145,6 +147,8 @@ function isTraceBegun(content: usize, newline: usize): bool {
 
 function handBackReason(content: usize, newline: usize): u32 {
   if (newline != structureHandedBack) return <u32>newline;
+  // One that was joined here is joined again by the reference, which then asks for it.
+  if (takeLargeJudged() && joinedEnd == 0) return stopLarge;
   return load<u8>(pastSpace(content)) == 0x7b ? stopJson : stopKlog;
 }
 

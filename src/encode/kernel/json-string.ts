@@ -20,7 +20,7 @@ export function resetStringEscapes(): void {
 }
 
 /** The value of four hexadecimal digits, or -1. */
-function hexUnit(at: usize): i32 {
+export function hexUnit(at: usize): i32 {
   let unit = 0;
   for (let index = 0; index < 4; index++) {
     const byte = <i32>load<u8>(at + index);

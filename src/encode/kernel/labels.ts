@@ -95,6 +95,10 @@ export function judgeLabels(start: usize, end: usize, room: i32): u32 {
   let isWhole = true;
   if (load<u8>(at) != 0x22) return labelsUnknown;
   while (true) {
+    if (count >= room) {
+      isWhole = false;
+      break;
+    }
     const next = readMember(at);
     if (isAgentKey()) return labelsUnknown;
     if (hasRoom(count, room)) {

@@ -6,7 +6,7 @@
 //   256    severity and id templates │ 832 base 36 pairs │ 3424 vectors │ 3472 times of reading
 //   3520   seeds of keys │ 3840 a lent time │ 17408 scalars │ 18432 shapes
 //   67584  bytes of the templates │ 131072 key table │ 196608 the rules of stack traces
-//   573440 last keys │ 589824 records of keys │ 4784128 their table │ 5832704 members
+//   573440 last keys │ 574464 sizes │ 575488 of a large entry │ 589824 records of keys │ 4784128 their table │ 5832704 members
 //   11075584 a copy of an object up to the area's end
 
 /** i32 results of `encodeLines`: where it stopped, and what it did until there. */
@@ -96,6 +96,48 @@ export const keyRecordsMax = 262_144;
 /** A u32 for each slot of a table of them, of which a line takes as much as it needs. */
 export const recordTable = 4_784_128;
 
+/** Of each open container, while it is measured: two u32. */
+export const sizeStack = 574_464;
+
+/**
+ * u32 of an entry that is larger than one may be: what can be done (`sizeText` and on), the part of
+ * it that is the payload, where its insertId ends, and itself; the bytes that a payload may have,
+ * and by how many it has more; its strings that may be shortened; its severity; content, newline
+ * and time of its record.
+ */
+export const large = 575_488;
+export const largeSize = 0;
+export const largePayloadStart = 4;
+export const largePayloadEnd = 8;
+export const largeIdEnd = 12;
+export const largeEntryStart = 16;
+export const largeEntryEnd = 20;
+export const largeRoom = 24;
+export const largeExcess = 28;
+export const largeStrings = 32;
+export const largeSeverity = 36;
+export const largeContentStart = 40;
+export const largeNewline = 44;
+export const largeTimeStart = 48;
+export const largeTimeEnd = 52;
+/** i32: bytes that every entry of the source has beside payload, labels and the like. */
+export const entryFixedBytes = 576_000;
+
+/** Its payload is a text, has strings that can be shortened, or can only be sent as text. */
+export const sizeText = 1;
+export const sizeStrings = 2;
+export const sizeMembers = 3;
+
+/** The strings of it that may be shortened: start, end, and bytes that they mean. */
+export const longStrings = 589_824;
+export const longStringBytes = 12;
+/** Strings of more bytes may be: as the reference. */
+export const stringBytesKept = 104;
+
+/** As `limits`. */
+export const entryBytesMax = 256_000;
+export const entryFieldsBytesMax = 64_000;
+
 /** Top-level members of the line that is read: five u32 each. */
 export const memberList = 5_832_704;
 export const memberBytes = 20;
@@ -159,6 +201,8 @@ export const stopLong = 7;
 export const stopTrace = 8;
 /** It does begin one, which may go on past the end. */
 export const stopOpenTrace = 9;
+/** The line has an object that is larger than an entry may be. */
+export const stopLarge = 10;
 
 /**
  * JSON that is larger is the kernel's as long as it has at most this size: its bytes, and for each
@@ -178,3 +222,5 @@ export const contentBytesMax = 180_000;
 
 /** The part of an insertId that a file's lines share. */
 export const idPrefixBytes = 22;
+/** And the part that is the line's own. */
+export const offsetBytes = 8;

@@ -45,6 +45,13 @@ import {
   jsonBytesMax,
   jsonHead,
   jsonWeightMax,
+  large,
+  largeContentStart,
+  largeEntryStart,
+  largeNewline,
+  largeSeverity,
+  largeTimeEnd,
+  largeTimeStart,
   memberBytes,
   memberList,
   tail,
@@ -52,6 +59,7 @@ import {
   tokenBytes,
   traceHead,
 } from './layout';
+import { judgeSize, sizeFits, sizeUnknown } from './object-size';
 import { encodeShape, learnShape, shapeKept, shapeOut, shapeTokens } from './shapes';
 import { writeLabelMembers, writeLabelRest } from './labels';
 import { messageLocation, messageOperation, messageRequest, writeMessage } from './sub-message';
@@ -145,6 +153,19 @@ function writeTrace(to: usize, area: usize): usize {
   return out;
 }
 
+/** What comes after the insertId, whose quote is still missing. */
+// @ts-ignore: decorator
+@inline
+function writeFields(to: usize, area: usize): usize {
+  const messages = requestStart | operationStart | locationStart;
+  if ((labelsStart | traceStart | spanStart | messages) == 0 && !isSampled) {
+    return copyTemplate(to, area + tail);
+  }
+  return writeEntryEnd(writeTrace(writeMessages(writeLabels(to, area)), area));
+}
+
+let isLargeJudged: bool = false;
+
 /** How many members `writeMembers` kept. */
 let membersKept: u32 = 0;
 
@@ -227,26 +248,43 @@ export function encodeJsonLine(
   const newline = pastSpace(end);
   if (load<u8>(newline) != 10) return structureNone;
   const length = bytes != 0 ? bytes : newline - content;
+  let isLarge = false;
   if (<i32>length > load<i32>(area, jsonBytesMax)) {
-    if (length + <usize>(tokens * tokenBytes) > <usize>jsonWeightMax) return structureHandedBack;
+    isLarge = length + <usize>(tokens * tokenBytes) > <usize>jsonWeightMax;
   }
   let closer: u8 = 0x7d;
+  let payload = head;
   if (kept == 1 && messageStart != 0) {
     if (isMessageOdd) return structureHandedBack;
-    out = copyTemplate(to, area + textHead + <usize>(stream << 3));
-    out = copyPadded(out, messageStart, messageEnd - messageStart);
+    payload = copyTemplate(to, area + textHead + <usize>(stream << 3));
+    out = copyPadded(payload, messageStart, messageEnd - messageStart);
     closer = 0x22;
   }
   let own = severity != severityNone ? severity : level;
   if (own == severityNone) own = streamSeverity;
   structuredSeverity = own;
   const time = ownTimeStart != 0 ? ownTimeStart : line;
-  out = writeMeta(out, closer, time, ownTimeStart != 0 ? ownTimeEnd : timeEnd, own, offset, area);
-  const messages = requestStart | operationStart | locationStart;
-  if ((labelsStart | traceStart | spanStart | messages) == 0 && !isSampled) {
-    structuredOut = copyTemplate(out, area + tail);
-    return newline;
-  }
-  structuredOut = writeEntryEnd(writeTrace(writeMessages(writeLabels(out, area)), area));
-  return newline;
+  const lastTime = ownTimeStart != 0 ? ownTimeEnd : timeEnd;
+  const idEnd = writeMeta(out, closer, time, lastTime, own, offset, area);
+  structuredOut = writeFields(idEnd, area);
+  if (!isLarge) return newline;
+  const size = judgeSize(closer == 0x22, payload, out, idEnd, structuredOut, isSampled, area);
+  if (size == sizeFits) return newline;
+  if (size == sizeUnknown) return structureHandedBack;
+  isLargeJudged = true;
+  const record = area + large;
+  store<u32>(record, <u32>to, largeEntryStart);
+  store<u32>(record, own, largeSeverity);
+  store<u32>(record, <u32>content, largeContentStart);
+  store<u32>(record, <u32>newline, largeNewline);
+  store<u32>(record, <u32>time, largeTimeStart);
+  store<u32>(record, <u32>lastTime, largeTimeEnd);
+  return structureHandedBack;
+}
+
+/** Whether the entry that was handed back last is too large, and the area says what it is. */
+export function takeLargeJudged(): bool {
+  const isJudged = isLargeJudged;
+  isLargeJudged = false;
+  return isJudged;
 }

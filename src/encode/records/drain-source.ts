@@ -3,15 +3,20 @@
 //
 // The invariant: what it reports as consumed is in the body, and nothing else of the source is.
 
+import assert from 'node:assert';
+
 import { limits } from '../../config.ts';
 import { compileRe2 } from '../../re2-pattern.ts';
 import type { GrowingBody } from '../growing-body.ts';
 import type { RecordRule, Segment, Source, SourceResult } from '../drain-task.ts';
 import type { EncodeContext } from '../entries/entry.ts';
 import type { Stream } from '../entries/entry-template.ts';
+import { insertIdOf } from '../entries/insert-id.ts';
 import { beforeZeros, pastZeros } from './hole.ts';
 import type { Kernel } from '../kernel.ts';
-import { stopDone, stopNotCri, stopOpenTrace } from '../kernel/layout.ts';
+import { stopDone, stopLarge, stopNotCri, stopOpenTrace } from '../kernel/layout.ts';
+import { parseCriLine } from './cri-line.ts';
+import { appendLarge } from './large-object.ts';
 import { flushOpen } from './open-record.ts';
 import { ChunkReader } from './read-chunk.ts';
 import { createRedactor } from '../redaction/redactor.ts';
@@ -89,6 +94,7 @@ function heldStreams({ partials, traces }: SourceRun): number {
 function encodeByKernel(run: SourceRun): boolean {
   const { kernel, body, reader, drops } = run;
   if (kernel === undefined) return false;
+  if (isUnfinished(run)) return false;
   const end = drops?.nextLine(body.memory, reader) ?? reader.filled;
   if (end === reader.from) return false;
   // The kernel writes a newline there.
@@ -111,11 +117,38 @@ function dropLine({ body, tally, reader, drops, partials }: SourceRun): boolean 
   return true;
 }
 
+/** Encodes the line at the reader, for whose object the kernel stopped; whether it had room. */
+function takeLarge(run: SourceRun, kernel: Kernel, end: number): boolean {
+  const { body, tally, reader } = run;
+  const { newline: lineEnd } = kernel.largeEntry();
+  // Its end is not read yet.
+  if (lineEnd >= end) return false;
+  const line = parseCriLine(body.memory, reader.from, lineEnd);
+  assert(line !== undefined && !line.partial);
+  const { time, stream } = line;
+  const insertId = insertIdOf(reader.segment.idPrefix, reader.offset);
+  if (!appendLarge(run, { time, stream, insertId })) return false;
+  tally.addLine();
+  reader.lookBack.noteLine({ at: reader.offset, time });
+  reader.advanceTo(lineEnd + 1, false);
+  return true;
+}
+
 /**
  * Encodes the lines up to `end`; whether all of them were the kernel's, or will be when more is
  * read.
  */
 function encodeLines(run: SourceRun, kernel: Kernel, end: number): boolean {
+  let reason = encodeUpTo(run, kernel, end);
+  while (reason === stopLarge && takeLarge(run, kernel, end)) {
+    if (run.reader.from === end) return true;
+    reason = encodeUpTo(run, kernel, end);
+  }
+  return reason === stopDone || (reason === stopOpenTrace && !run.reader.isEnd);
+}
+
+/** Encodes lines up to one that is not the kernel's; returns why it stopped. */
+function encodeUpTo(run: SourceRun, kernel: Kernel, end: number): number {
   const { body, tally, reader } = run;
   const reason = kernel.encodeLines({
     position: reader.from,
@@ -136,7 +169,7 @@ function encodeLines(run: SourceRun, kernel: Kernel, end: number): boolean {
   const mayBeText = reason === stopNotCri && run.rules === undefined;
   const isText = mayBeText && body.memory[position] !== 0;
   if (isText) encodeTextsByKernel(run, kernel, lastLine);
-  return reason === stopDone || (reason === stopOpenTrace && !reader.isEnd);
+  return reason;
 }
 
 /** Has the kernel encode lines that are not CRI's; `lastLine` is one with a time, 0 if none. */
@@ -184,6 +217,15 @@ function findNewline({ memory }: GrowingBody, { from, filled }: ChunkReader): nu
   // The byte past the chunk is ours: without it, the search would run on through the memory.
   memory[filled] = newline;
   return memory.indexOf(newline, from);
+}
+
+/**
+ * Whether the chunk is the beginning of one long line, which was looked at when there was less of
+ * it.
+ */
+function isUnfinished({ body, reader, encoder }: SourceRun): boolean {
+  const isLong = reader.filled - reader.from > encoder.readBytes;
+  return isLong && findNewline(body, reader) === reader.filled;
 }
 
 /** Takes the line at the chunk's start by the reference. */
