@@ -15,7 +15,6 @@ import {
   makeScratch,
   startCommand,
   startEmulatorProcess,
-  stopAll,
   until,
   type CommandProcess,
   type EmulatorProcess,
@@ -59,8 +58,10 @@ type World = Scene & {
 
 export type FileWalkResult = {
   readonly lines: number;
-  readonly missing: number;
-  readonly doubled: number;
+  /** Lines whose file was deleted or cut while nobody could read it. */
+  readonly deletedUnread: number;
+  /** Lines that a cut file kept, and that were rightly shown again. */
+  readonly shownAgain: number;
   readonly rotations: number;
   readonly kills: number;
 };
@@ -93,10 +94,10 @@ export async function walkFiles(options: {
     }
     const ownTable = world.isHasty ? hastyTable : table;
     for (let step = 1; step <= steps; step += 1) await takeStep(world, ownTable, step);
-    const { missing, doubled } = await settle(world);
+    const balance = await settle(world);
     const lines = world.logs.reduce((sum, { count }) => sum + count, 0);
     const { rotations, kills } = world;
-    return { lines, missing, doubled, rotations, kills };
+    return { lines, ...balance, rotations, kills };
   } catch (error) {
     const again = `TAILSHIP_SEED=${seed} TAILSHIP_STEPS=${steps} ${formats}`;
     const trail = world.trail.slice(-trailMax).join('\n');
@@ -104,7 +105,8 @@ export async function walkFiles(options: {
     const text = `${again}\n${String(error)}\nlast steps:\n${trail}\nagent: ${log}`;
     throw new Error(text, { cause: error });
   } finally {
-    await stopAll();
+    await endAgent(world, 'SIGKILL');
+    await world.emulator.stop();
     scratch.remove();
   }
 }
@@ -267,7 +269,7 @@ function isTolerant({ agent, mayFail }: World): boolean {
   return agent === undefined || mayFail;
 }
 
-type Balance = { readonly missing: number; readonly doubled: number };
+type Balance = Pick<FileWalkResult, 'deletedUnread' | 'shownAgain'>;
 
 /**
  * Waits until everything is there that must be; returns what is missing or doubled all the same.
@@ -276,14 +278,14 @@ async function settle(world: World): Promise<Balance> {
   await world.emulator.setFaults({});
   startAgent(world);
   let missing: string[] = [];
-  let doubled = 0;
+  let shownAgain = 0;
   const isThere = async (): Promise<boolean> => {
     const shown = await shownLines(world);
     const twice = [...shown].filter(([, rows]) => rows.length > 1);
     const wrong = twice.filter(([text, rows]) => rows.length > (world.shownMax.get(text) ?? 1));
     assert.deepEqual(wrong, [], 'lines that are shown too often');
     missing = linesOf(world).filter((text) => !shown.has(text));
-    doubled = twice.length;
+    shownAgain = twice.length;
     return missing.every((text) => world.tolerated.has(text));
   };
   const waiting = until('all has arrived', isThere, { withinMs: settleWithinMs, everyMs: 60 });
@@ -292,7 +294,7 @@ async function settle(world: World): Promise<Balance> {
     throw new Error(`${String(error)}, missing: ${lost.slice(0, 20).join(' ')}`, { cause: error });
   });
   world.mayFail = false;
-  return { missing: missing.length, doubled };
+  return { deletedUnread: missing.length, shownAgain };
 }
 
 function linesOf({ logs }: World): string[] {

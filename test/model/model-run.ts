@@ -18,7 +18,6 @@ import {
   makeScratch,
   startAgentProcess,
   startEmulatorProcess,
-  stopAll,
   until,
 } from '../support/agent-process.ts';
 import type { AgentProcess, EmulatorProcess } from '../support/agent-process.ts';
@@ -29,8 +28,9 @@ export type ModelOptions = { readonly seed: number; readonly steps: number };
 export type ModelResult = {
   readonly lines: number;
   /** Lines whose file was deleted while the agent was down or the endpoint failing. */
-  readonly tolerated: number;
-  readonly lostByKubelet: number;
+  readonly deletedMeanwhile: number;
+  /** Those of them that were not read before. */
+  readonly deletedUnread: number;
   readonly kills: number;
   readonly rotations: number;
 };
@@ -91,10 +91,10 @@ export async function runModel({ seed, steps }: ModelOptions): Promise<ModelResu
     startPod(world);
     startAgent(world);
     for (let step = 1; step <= steps; step += 1) await takeStep(world, table, step);
-    const lostByKubelet = await settle(world);
+    const deletedUnread = await settle(world);
     const lines = world.kubelet.account().containers.reduce((sum, each) => sum + each.lines, 0);
-    const { tolerated, kills, rotations } = world;
-    return { lines, tolerated, lostByKubelet, kills, rotations };
+    const { tolerated: deletedMeanwhile, kills, rotations } = world;
+    return { lines, deletedMeanwhile, deletedUnread, kills, rotations };
   } catch (error) {
     const log = world.agent?.log.slice(-5).join('\n') ?? 'down';
     const trail = world.trail.slice(-trailMax).join('\n');
@@ -103,7 +103,8 @@ export async function runModel({ seed, steps }: ModelOptions): Promise<ModelResu
       cause: error,
     });
   } finally {
-    await stopAll();
+    await world.agent?.kill();
+    await world.emulator.stop();
     scratch.remove();
   }
 }

@@ -1,0 +1,17 @@
+// The walk over one log in one thread: see chain-walk.ts. TAILSHIP_SEED and TAILSHIP_STEPS repeat a
+// run, or walk elsewhere.
+
+import { expect, test } from 'vitest';
+import { seedOfRun } from '../support/seed.ts';
+import { walkChain } from './chain-walk.ts';
+
+const isGiven = process.env['TAILSHIP_SEED'] !== undefined;
+const firstSeed = isGiven ? seedOfRun() : 114;
+const steps = Number(process.env['TAILSHIP_STEPS'] ?? 400);
+
+test.each(['cri', 'docker', 'raw'] as const)('%s: every line is shown once', async (format) => {
+  for (let seed = firstSeed; seed < firstSeed + 8; seed += 1) {
+    const { rotations } = await walkChain({ seed, steps, format });
+    expect(rotations).toBeGreaterThan(0);
+  }
+});
