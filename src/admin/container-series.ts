@@ -12,10 +12,19 @@ export const containerSeriesMax = limits.metricSeriesMax;
 export const restName = '(rest)';
 
 export type Labels = Readonly<Record<string, string>>;
-export type Sample = { readonly labels: Labels; readonly value: number };
+/** `window` is a label, too. */
+export type Sample = { readonly labels: Labels; readonly window?: string; readonly value: number };
 
-function labelsOf({ namespace, pod, container }: WorkloadStatus): Labels {
-  return { namespace, pod, container };
+/** A container's labels are one object for all metrics: the text of it is made once. */
+const labelsByWorkload = new WeakMap<WorkloadStatus, Labels>();
+
+function labelsOf(workload: WorkloadStatus): Labels {
+  const known = labelsByWorkload.get(workload);
+  if (known !== undefined) return known;
+  const { namespace, pod, container } = workload;
+  const labels = { namespace, pod, container };
+  labelsByWorkload.set(workload, labels);
+  return labels;
 }
 
 type Value = (workload: WorkloadStatus) => number;
@@ -23,9 +32,12 @@ type Value = (workload: WorkloadStatus) => number;
 /**
  * Largest first. Pods of one name that follow each other are one, as two series would be an error.
  */
-function ranked(workloads: readonly WorkloadStatus[], value: Value): WorkloadStatus[] {
-  return namedOnce(workloads).toSorted((left, right) => value(right) - value(left));
+function ranked(workloads: readonly WorkloadStatus[], value: Value): Ranked[] {
+  const all = namedOnce(workloads).map((workload) => ({ workload, value: value(workload) }));
+  return all.sort((left, right) => right.value - left.value);
 }
+
+type Ranked = { readonly workload: WorkloadStatus; readonly value: number };
 
 /** The four metrics of one text ask the same. */
 const named = new WeakMap<readonly WorkloadStatus[], readonly WorkloadStatus[]>();
@@ -64,7 +76,7 @@ function joined(left: WorkloadStatus, right: WorkloadStatus): WorkloadStatus {
 export function topBy(workloads: readonly WorkloadStatus[], rank: Value, value = rank): Sample[] {
   return ranked(workloads, rank)
     .slice(0, containerSeriesMax)
-    .map((workload) => ({ labels: labelsOf(workload), value: value(workload) }));
+    .map(({ workload }) => ({ labels: labelsOf(workload), value: value(workload) }));
 }
 
 export function shippedBytes({ bytes }: WorkloadStatus): number {
@@ -129,23 +141,21 @@ export function droppedSamples({ droppedByContainer = [], droppedByReason }: Dro
   return reasonSamples(losers, droppedByReason);
 }
 
-/** In the order of `ErrorShares`, of which the first is for those who look at a screen. */
-const ratioWindows = ['', '1m', '5m', '15m'];
+/** Those of `ErrorShares` after the first, which is for those who look at a screen. */
+const ratioWindows = ['1m', '5m', '15m'];
 
 /** A window without entries has no errors. */
 export function ratioSamples(labels: Labels, shares: ErrorShares): Sample[] {
-  return ratioWindows
-    .map((window, at) => ({ labels: { ...labels, window }, value: shares[at] ?? 0 }))
-    .slice(1);
+  return ratioWindows.map((window, at) => ({ labels, window, value: shares[at + 1] ?? 0 }));
 }
 
 /** Containers without an error are left out. */
 export function worstRatios(workloads: readonly WorkloadStatus[]): Sample[] {
-  const worst: Value = ({ errorShares }) => Math.max(...errorShares.map((share) => share ?? 0));
+  const worst: Value = ({ errorShares: [a, b, c, d] }) => Math.max(a ?? 0, b ?? 0, c ?? 0, d ?? 0);
   return ranked(workloads, worst)
     .slice(0, containerSeriesMax)
-    .filter((workload) => worst(workload) > 0)
-    .flatMap((workload) => ratioSamples(labelsOf(workload), workload.errorShares));
+    .filter(({ value }) => value > 0)
+    .flatMap(({ workload }) => ratioSamples(labelsOf(workload), workload.errorShares));
 }
 
 /** The containers with most of it, those with none left out, and the others together. */
@@ -155,10 +165,10 @@ export function topAndRest(
   join: (left: number, right: number) => number,
 ): Sample[] {
   const order = ranked(workloads, value);
-  const own = order.slice(0, containerSeriesMax).filter((workload) => value(workload) > 0);
-  const rest = order.slice(own.length).map(value).reduce(join, 0);
+  const own = order.slice(0, containerSeriesMax).filter((each) => each.value > 0);
+  const rest = order.slice(own.length).reduce((all, each) => join(all, each.value), 0);
   return [
-    ...own.map((workload) => ({ labels: labelsOf(workload), value: value(workload) })),
+    ...own.map((each) => ({ labels: labelsOf(each.workload), value: each.value })),
     { labels: { namespace: '', pod: '', container: restName }, value: rest },
   ];
 }

@@ -365,17 +365,23 @@ function samplesOf(label: string, values: Readonly<Record<string, number>>): Sam
 
 /** The body of /metrics. */
 export function metricText(status: AgentStatus): string {
-  const lines: string[] = [];
+  const texts = new Map<Labels, string>();
+  let text = '';
   for (const [name, { type, help, read }] of Object.entries(metricTable)) {
-    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+    text += `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
     const samples = read(status) ?? [];
     if (typeof samples === 'number') {
-      lines.push(`${name} ${samples}`);
+      text += `${name} ${samples}\n`;
       continue;
     }
-    for (const { labels, value } of samples) lines.push(`${name}{${labelText(labels)}} ${value}`);
+    for (const { labels, window, value } of samples) {
+      let pairs = texts.get(labels);
+      if (pairs === undefined) texts.set(labels, (pairs = labelText(labels)));
+      if (window !== undefined) pairs += `${pairs === '' ? '' : ','}window="${window}"`;
+      text += `${name}{${pairs}} ${value}\n`;
+    }
   }
-  return `${lines.join('\n')}\n`;
+  return text;
 }
 
 function labelText(labels: Labels): string {
