@@ -3,7 +3,6 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { verifyShipped } from '../../src/emulator/verify/verify-shipped.ts';
 import { startAgentProcess, startEmulatorProcess, until } from '../support/agent-process.ts';
@@ -74,9 +73,10 @@ describe('a fault of the endpoint', () => {
     await allArrived();
     await emulator.setFaults({ mode: 'status', status: 503 });
     for (let round = 0; round < 3; round += 1) {
+      const { requests } = await emulator.stats();
       writeAll(500);
       for (const container of kubelet.containers) await container.rotate();
-      await sleep(300);
+      await until('it is refused', async () => (await emulator.stats()).requests > requests);
     }
     await emulator.setFaults({});
     await allArrived();
