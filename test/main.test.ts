@@ -230,4 +230,19 @@ describe('stderr', () => {
       advice: expect.stringContaining('--allow-plain-http'),
     });
   });
+
+  test('says so before it asks anybody where it runs', async () => {
+    let questions = 0;
+    const metadata = createServer((socket) => {
+      questions += 1;
+      socket.destroy();
+    }).listen(0, '127.0.0.1');
+    await once(metadata, 'listening');
+    const { port } = metadata.address() as AddressInfo;
+    const words = ['run', '--endpoint', 'http://10.0.0.1/', `--metadata-host=127.0.0.1:${port}`];
+    const { code, error } = await finish(start(words));
+    metadata.close();
+    expect({ code, questions }).toEqual({ code: 1, questions: 0 });
+    expect(JSON.parse(error)).toMatchObject({ code: 'PLAIN_HTTP_REFUSED' });
+  });
 });

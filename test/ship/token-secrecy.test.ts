@@ -58,27 +58,42 @@ describe('an error', () => {
     expect(inspect(error, { depth: 9 })).not.toContain('SECRET');
   });
 
-  test('of an issuer whose answer never ends comes after some KiB of it', async () => {
-    let writtenBytes = 0;
-    let isClosed = false;
-    const host = await openServer((_request, response) => {
+  /** Answers without an end, as fast as they are read. */
+  function openEndless() {
+    const poured = { bytes: 0, isClosed: false };
+    const host = openServer((_request, response) => {
       response.writeHead(200, { 'content-type': 'application/json' });
       const block = 'x'.repeat(16_384);
       const pour = (): void => {
-        while (response.write(block)) writtenBytes += block.length;
+        while (response.write(block)) poured.bytes += block.length;
       };
       response.on('drain', pour).on('close', () => {
-        isClosed = true;
+        poured.isClosed = true;
       });
       pour();
     });
-    const credentialsFile = writeFederated(`http://${host}/token`);
+    return { poured, host };
+  }
+
+  test('of an issuer whose answer never ends comes after some KiB of it', async () => {
+    const { poured, host } = openEndless();
+    const credentialsFile = writeFederated(`http://${await host}/token`);
     const options = makeOptions({ credentialsFile, limits: tokenLimits(10_000) });
     await expect(createCredentials(options).token()).rejects.toMatchObject({
       code: 'SHIP_UNAUTHENTICATED',
     });
-    await eventually(() => expect(isClosed).toBe(true));
-    expect(writtenBytes).toBeLessThan(16 * 1024 * 1024);
+    await eventually(() => expect(poured.isClosed).toBe(true));
+    expect(poured.bytes).toBeLessThan(16 * 1024 * 1024);
+  });
+
+  test('of a metadata server whose answer never ends comes after some KiB of it', async () => {
+    const { poured, host } = openEndless();
+    const options = makeOptions({ metadataHost: await host, limits: tokenLimits(10_000) });
+    await expect(createCredentials(options).token()).rejects.toMatchObject({
+      cause: expect.objectContaining({ message: 'the answer is too long' }),
+    });
+    await eventually(() => expect(poured.isClosed).toBe(true));
+    expect(poured.bytes).toBeLessThan(16 * 1024 * 1024);
   });
 });
 

@@ -1,9 +1,10 @@
 // A `.gz` tells its first line in bounded memory and time, whatever its header and its data hold.
 
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import zlib, { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
@@ -23,6 +24,9 @@ function peek(bytes: Uint8Array): { head: string; bytes: number } {
   const { head, bytes: length } = peekCompressed(path, [root]);
   return { head: Buffer.from(head).toString('latin1'), bytes: length };
 }
+
+/** Of deflate: stored, not the last, of no bytes. */
+const emptyBlock = Buffer.from([0, 0, 0, 0xff, 0xff]);
 
 type Header = { extra?: number; name?: number; comment?: number; hasCrc?: boolean };
 
@@ -106,6 +110,38 @@ describe('the head of a .gz', () => {
     ['1,000 empty members', Buffer.concat(Array.from({ length: 1_000 }, () => member('')))],
   ])('that is %s is broken', (_, bytes) => {
     expect(() => peek(bytes)).toThrow(expect.objectContaining({ code: 'GZ_BROKEN' }));
+  });
+
+  test('of nothing but empty blocks is broken, and is found behind some of them', () => {
+    const { length } = emptyBlock;
+    const blocks = (bytes: number) => Buffer.alloc(bytes - (bytes % length), emptyBlock);
+    const behind = (bytes: number) =>
+      Buffer.concat([gzipSync('').subarray(0, 10), blocks(bytes), gzipSync(text).subarray(10)]);
+    expect(peek(behind(limits.gzPeekBytes / 2)).head).toBe(text);
+    const broken = expect.objectContaining({ code: 'GZ_BROKEN' });
+    for (const bytes of [limits.gzPeekBytes, 10 * limits.gzPeekBytes]) {
+      expect(() => peek(behind(bytes))).toThrow(broken);
+    }
+  });
+
+  test('of a bomb unpacks little of it', () => {
+    const real = zlib.inflateRawSync;
+    let unpackedMax = 0;
+    zlib.inflateRawSync = ((...given: Parameters<typeof real>) => {
+      const result = real(...given) as unknown as { buffer: Buffer };
+      unpackedMax = Math.max(unpackedMax, result.buffer.length);
+      return result;
+    }) as unknown as typeof real;
+    syncBuiltinESMExports();
+    try {
+      peek(member(Buffer.alloc(16 * 1024 * 1024), { name: 1_200 }));
+    } finally {
+      zlib.inflateRawSync = real;
+      syncBuiltinESMExports();
+    }
+    // No byte of it packs more than 1,032.
+    expect(unpackedMax).toBeGreaterThan(limits.fingerprintBytes);
+    expect(unpackedMax).toBeLessThanOrEqual(1_032 * limits.gzPeekBytesMin);
   });
 
   test('of a bomb costs little memory', () => {

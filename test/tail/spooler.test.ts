@@ -139,8 +139,47 @@ test('all spools together stay within their room, and every file gets its turn',
     unpacked += 1;
   }
   expect(lost).toEqual([]);
+  // None is unpacked in vain.
+  expect(reports).toEqual([]);
   expect(unpacked + chains.filter((chain) => chain.readable(nowMs) >= size).length).toBe(8);
   for (const chain of chains) chain.close();
+});
+
+test('a file whose trailer lies takes only the room that is left, and waits for more', async () => {
+  const name = '0.log.20240305-140721.gz';
+  const long = line('y'.repeat(8_000));
+  const textOf = (bytes: number) => long.repeat(Math.ceil(bytes / long.length));
+  const half = textOf(0.6 * limits.spoolsBytesMax);
+  const honest = makeChain('honest', { [name]: gzipSync(half, { level: 1 }), '0.log': line('a') });
+  await spooler.start([{ chain: honest }], nowMs);
+  expect(honest.readable(nowMs)).toBeGreaterThan(half.length);
+  // One that tells its length is not even tried.
+  const packedHalf = gzipSync(half, { level: 1 });
+  const patient = makeChain('patient', { [name]: packedHalf, '0.log': line('c') });
+  await spooler.start([{ chain: honest }, { chain: patient }], nowMs);
+  expect(reports).toEqual([]);
+  patient.close();
+  // The trailer is of the last member.
+  const packed = Buffer.concat([packedHalf, gzipSync('')]);
+  const liar = makeChain('liar', { [name]: packed, '0.log': line('b') });
+  let most = 0;
+  const work = spooler.start([{ chain: honest }, { chain: liar }], nowMs);
+  while (spooler.isBusy) {
+    most = Math.max(most, spoolBytes());
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await work;
+  expect(most).toBeGreaterThan(half.length);
+  expect(most).toBeLessThanOrEqual(limits.spoolsBytesMax);
+  expect(reports.join()).toMatch(/holds more than \d+ bytes/);
+  expect(lost).toEqual([]);
+  read(honest);
+  honest.look(nowMs);
+  nowMs = steadyNowMs() + limits.spoolRetryMs;
+  await spooler.start([{ chain: honest }, { chain: liar }], nowMs);
+  expect(liar.files[0]?.size).toBe(half.length);
+  expect(lost).toEqual([]);
+  for (const chain of [honest, liar]) chain.close();
 });
 
 test('chains that each hold a file whose last record ends in the next one go on', async () => {
