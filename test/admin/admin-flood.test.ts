@@ -73,7 +73,7 @@ describe.each([
   ['all', 40],
   ['all', 10_000],
 ])('connections that %s, %i of them', (kind, count) => {
-  test(`leave ${probeCount} of ${probeCount} probes their answer within a second`, async () => {
+  test('leave all probes their answer within a second', async () => {
     const before = descriptorCount();
     await attack(kind, count);
     const failures: string[] = [];
