@@ -124,7 +124,7 @@ export class ChainFiles {
       if (!this.#isListed && listing.overLimit === 0) this.#forgetVanished();
       return news;
     } catch (error) {
-      if (!hasCode(error, 'ENOENT', 'ENOTDIR')) this.report(error, this.#directory.path);
+      this.report(error, this.#directory.path);
       const news = this.directoryGone && !wasGone;
       if (news) this.#adoptListing([], nowMs);
       return news;
@@ -380,6 +380,7 @@ export class ChainFiles {
   /** Reports what the operating system or the rules for links say; throws anything else. */
   report(error: unknown, path: string): void {
     if (!isSystemError(error) && !(error instanceof AgentError)) throw error;
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return; // Renamed since: the next listing decides.
     const code = error instanceof AgentError ? error.code : 'FILE_UNREADABLE';
     this.#setup.report(code, `${path}: ${error.message}`);
   }

@@ -134,8 +134,8 @@ export class LogFile {
   }
 
   /**
-   * Opens the file if it is closed. False when it is another file by now, or gone.
-   * @throws AgentError LINK_REFUSED; the system error otherwise.
+   * Opens the file if it is closed. False when it is another file by now.
+   * @throws AgentError LINK_REFUSED; the system error otherwise, ENOENT when it is gone.
    */
   open(): boolean {
     if (this.fd !== undefined) return true;
