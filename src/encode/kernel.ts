@@ -90,11 +90,14 @@ export type Kernel = {
   ): void;
   /** What `encodeLines` stopped for, when that was `stopLarge`. */
   largeEntry(): LargeEntry;
+  /** Writes the text of [from, end) to `to` as the inside of a JSON string; returns its end. */
+  escape(from: number, end: number, to: number): number;
   /** Sets the time that lines get which have none. */
   lendTime(time: string): void;
 };
 
 type KernelExports = {
+  escapeBytes(from: number, end: number, out: number): number;
   prepare(area: number): void;
   beginSource(mayTakeLabels: boolean, secondsLimit: number): void;
   encodeLines(
@@ -277,6 +280,7 @@ export function createKernel(
       readResult();
     },
     largeEntry: () => readLargeEntry(words),
+    escape: (from, end, to) => exported.escapeBytes(from, end, to),
     lendTime(time) {
       bytes.write(time.padEnd(layout.lentTimeBytes), layout.lentTime, 'latin1');
     },

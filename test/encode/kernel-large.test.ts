@@ -45,7 +45,7 @@ function stringOf(random: Random, bytes: number): string {
 /** Members that have about `bytes` bytes as protobuf, and the bytes that one more of them has. */
 function fillers(random: Random, bytes: number): string {
   const count = (each: number) => Math.ceil(bytes / each);
-  switch (random.below(6)) {
+  switch (random.below(7)) {
     case 0:
       return `"s":${stringOf(random, bytes)}`;
     case 1:
@@ -55,6 +55,9 @@ function fillers(random: Random, bytes: number): string {
     case 3:
       return `"a":[${'{"b" : true, "c":{}} ,'.repeat(count(28))}null]`;
     case 4:
+      // Cut anywhere, also behind a return.
+      return `"a":[${'1\r\r\r,\t'.repeat(count(11))}1]`;
+    case 5:
       return Array.from(
         { length: 40 },
         (_, at) => `"s${at}":${stringOf(random, bytes / 40)}`,

@@ -14,25 +14,34 @@ import { rawValue } from '../json/json-text.ts';
 import { characterBorder, shortenStrings } from './shorten-strings.ts';
 
 /** The text in parts of at most `partBytes`; no character is cut in two. */
-export function cutText(text: Uint8Array, partBytes: number): string[] {
+export function cutText(text: Uint8Array, partBytes: number): Buffer[] {
   assert(partBytes > 4);
   const bytes = Buffer.from(text.buffer, text.byteOffset, text.length);
-  const parts: string[] = [];
+  const parts: Buffer[] = [];
   for (let start = 0; start < bytes.length || parts.length === 0;) {
     const rest = bytes.subarray(start);
     const end = rest.length <= partBytes ? rest.length : characterBorder(rest, partBytes);
-    parts.push(rest.toString('utf8', 0, end));
+    parts.push(rest.subarray(0, end));
     start += end;
   }
   return parts;
 }
 
+/** The JSON string of a part of a text. */
+export type PartJson = (part: Buffer) => string;
+
+const jsonOfPart: PartJson = (part) => JSON.stringify(part.toString());
+
 /** The entry with a text as its payload, which is cut into parts of at most `partBytes`. */
-function splitText(entry: Entry, text: Uint8Array, partBytes: number): Entry[] {
+function splitText(
+  entry: Entry,
+  text: Uint8Array,
+  { partBytes, partJson = jsonOfPart }: { partBytes: number; partJson?: PartJson | undefined },
+): Entry[] {
   const parts = cutText(text, partBytes);
-  const ofPart = (part: string): Entry => ({
+  const ofPart = (part: Buffer): Entry => ({
     ...entry,
-    payload: { kind: 'text', json: JSON.stringify(part) },
+    payload: { kind: 'text', json: partJson(part) },
   });
   if (parts.length === 1) return parts.map(ofPart);
   const uid = JSON.parse(entry.insertId) as string;
@@ -44,8 +53,13 @@ function splitText(entry: Entry, text: Uint8Array, partBytes: number): Entry[] {
 }
 
 /** The entry with the whole record as its text, cut into as many as it takes. */
-export function splitRecord(entry: Entry, text: Uint8Array, context: EncodeContext): Entry[] {
-  return splitText(entry, text, limits.entryBytesMax - envelopeBytes(entry, context));
+export function splitRecord(
+  entry: Entry,
+  text: Uint8Array,
+  { context, partJson }: { readonly context: EncodeContext; readonly partJson?: PartJson },
+): Entry[] {
+  const partBytes = limits.entryBytesMax - envelopeBytes(entry, context);
+  return splitText(entry, text, { partBytes, partJson });
 }
 
 /**
@@ -88,12 +102,13 @@ export function fitEntry(entry: Entry, { context, insertId, asText }: Fallback):
     const left = limits.entryBytesMax - envelopeBytes(trimmed, context);
     const { payload } = trimmed;
     if (payload.kind === 'text') {
-      return splitText(trimmed, Buffer.from(JSON.parse(payload.json) as string), left);
+      const text = Buffer.from(JSON.parse(payload.json) as string);
+      return splitText(trimmed, text, { partBytes: left });
     }
     const json = shortenStrings(payload.json, left);
     if (json !== undefined) return [{ ...trimmed, payload: { kind: 'json', json } }];
   }
   const plain = asText();
   const { severity, timestamp } = entry;
-  return splitRecord({ ...plain.entry, severity, timestamp }, plain.text, context);
+  return splitRecord({ ...plain.entry, severity, timestamp }, plain.text, { context });
 }

@@ -9,6 +9,7 @@ import { noSpecialFields, writeEntry } from './entry.ts';
 import type { EncodeContext, Entry } from './entry.ts';
 import { acceptedTime, ofTime, readEventTime } from './event-time.ts';
 import { fitEntry, splitRecord } from './fit-entry.ts';
+import type { PartJson } from './fit-entry.ts';
 import { scanObject, type JsonObject } from '../json/object-scan.ts';
 import { parseKlog } from './klog.ts';
 import { joinLabels, labelOf, labelRoom, originalTime } from './labels.ts';
@@ -167,10 +168,11 @@ export function encodeText(record: RecordInput, context: EncodeContext): Encoded
 export function encodeAsText(
   record: RecordInput,
   own: Pick<Entry, 'severity' | 'timestamp'>,
-  context: EncodeContext,
+  written: { readonly context: EncodeContext; readonly partJson: PartJson },
 ): string[] {
+  const { context } = written;
   const entry = { ...textEntry(record, '', context), ...own };
-  return splitRecord(entry, record.content, context).map((part) => writeEntry(part, context));
+  return splitRecord(entry, record.content, written).map((part) => writeEntry(part, context));
 }
 
 /** What rules made of a record. */

@@ -282,6 +282,33 @@ export function encodeLines(
   return reason;
 }
 
+/** So much of a text is escaped at once. */
+const sliceBytes: usize = 131_072;
+
+/**
+ * Writes the UTF-8 text of [from, end), which has no newline, to `to` as the inside of a JSON
+ * string; returns its end.
+ */
+export function escapeBytes(from: usize, end: usize, to: usize): usize {
+  let out = to;
+  for (let at = from; at < end;) {
+    let last = end - at > sliceBytes ? at + sliceBytes : end;
+    while (last < end && (load<u8>(last) & 0xc0) == 0x80) last--;
+    const byte = load<u8>(last);
+    store<u8>(last, 10);
+    escapeText(at, out, area);
+    store<u8>(last, byte);
+    out = escapedOut;
+    if (load<u8>(last - 1) == 13) {
+      // One before a newline is dropped.
+      store<u16>(out, 0x725c); // \r
+      out += 2;
+    }
+    at = last;
+  }
+  return out;
+}
+
 /**
  * Encodes lines that are certainly not CRI's as text, with the time at `time`, up to the first one
  * that may be, that ends at `until` or later, or that the reference has to look at. The other

@@ -127,7 +127,7 @@ function takeLarge(run: SourceRun, kernel: Kernel, end: number): boolean {
   assert(line !== undefined && !line.partial);
   const { time, stream } = line;
   const insertId = insertIdOf(reader.segment.idPrefix, reader.offset);
-  if (!appendLarge(run, { time, stream, insertId })) return false;
+  if (!appendLarge(run, kernel, { time, stream, insertId })) return false;
   tally.addLine();
   reader.lookBack.noteLine({ at: reader.offset, time });
   reader.advanceTo(lineEnd + 1, false);
@@ -219,13 +219,9 @@ function findNewline({ memory }: GrowingBody, { from, filled }: ChunkReader): nu
   return memory.indexOf(newline, from);
 }
 
-/**
- * Whether the chunk is the beginning of one long line, which was looked at when there was less of
- * it.
- */
-function isUnfinished({ body, reader, encoder }: SourceRun): boolean {
-  const isLong = reader.filled - reader.from > encoder.readBytes;
-  return isLong && findNewline(body, reader) === reader.filled;
+/** Whether the chunk is the beginning of one long line, which need not be looked at twice. */
+function isUnfinished({ body, reader }: SourceRun): boolean {
+  return findNewline(body, reader) === reader.filled;
 }
 
 /** Takes the line at the chunk's start by the reference. */

@@ -127,7 +127,7 @@ function emitByKernel(run: SourceRun, partial: OpenPartial): boolean {
   const call = { position, end: end + 1, out, softEnd, offset, heldStreams: 0 };
   const reason = kernel.encodeLines(call);
   const insertId = insertIdOf(idPrefixOf(run, partial.position.segment), offset);
-  const isSent = reason === stopLarge && appendLarge(run, { ...partial, insertId });
+  const isSent = reason === stopLarge && appendLarge(run, kernel, { ...partial, insertId });
   kernel.setIdPrefix(run.reader.segment.idPrefix);
   if (isSent) return true;
   if (kernel.result.lines === 0) return false;
