@@ -100,6 +100,17 @@ test(`become the same entries, seed ${seed}`, () => {
   }
 });
 
+test('of lines over a mebibyte are cut, whatever is left of them', () => {
+  const header = '2024-03-05T14:07:21Z stdout F '.length;
+  for (const bytes of [limits.lineBytesMax - header, limits.lineBytesMax - header + 1]) {
+    const double = '"k":1,'.repeat(100_000);
+    const space = ' '.repeat(bytes - double.length - '{"k":2}'.length);
+    const isCut = bytes + header > limits.lineBytesMax;
+    expect(expectSame([`{${double}${space}"k":2}`]).length === 1).toBe(!isCut);
+    expectSame([`{"s":"${'x'.repeat(bytes - '{"s":""}'.length)}"}`]);
+  }
+});
+
 test('fit to the byte', () => {
   for (const more of ['', fields[3]!, fields[5]!, `${fields[3]},${fields[6]},${fields[7]}`]) {
     const objectFor = (length: number) =>

@@ -78,7 +78,7 @@ function hashOf(start: usize, end: usize, object: u32): u32 {
     hash ^= hash >> 32;
   }
   // Loads may run past the key: what is not its own is masked.
-  const rest = load<u64>(at) & ((<u64>1 << (<u64>(end - at) << 3)) - 1);
+  const rest = load<u64>(at) & (((<u64>1) << ((<u64>(end - at)) << 3)) - 1);
   hash = (hash ^ rest) * 0x94d049bb133111eb;
   return <u32>(hash >> 40);
 }

@@ -211,6 +211,9 @@ export const stopLarge = 10;
 export const jsonWeightMax = 160_000;
 export const tokenBytes = 16;
 
+/** A line of more content, with its header, may be so long that it is cut. */
+export const wholeContentMax = 1_048_448;
+
 /** JSON of fewer bytes, with the source's labels, has no exact size to be estimated. */
 export const jsonContentMax = 40_000;
 

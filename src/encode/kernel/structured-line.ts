@@ -57,6 +57,7 @@ import {
   tail,
   textHead,
   tokenBytes,
+  wholeContentMax,
   traceHead,
 } from './layout';
 import { judgeSize, sizeFits, sizeUnknown } from './object-size';
@@ -166,6 +167,26 @@ function writeFields(to: usize, area: usize): usize {
 
 let isLargeJudged: bool = false;
 
+/** Notes what `judgeSize` does not know of a large entry. */
+function noteLarge(
+  entry: usize,
+  own: u32,
+  content: usize,
+  newline: usize,
+  time: usize,
+  lastTime: usize,
+  area: usize,
+): void {
+  isLargeJudged = true;
+  const record = area + large;
+  store<u32>(record, <u32>entry, largeEntryStart);
+  store<u32>(record, own, largeSeverity);
+  store<u32>(record, <u32>content, largeContentStart);
+  store<u32>(record, <u32>newline, largeNewline);
+  store<u32>(record, <u32>time, largeTimeStart);
+  store<u32>(record, <u32>lastTime, largeTimeEnd);
+}
+
 /** How many members `writeMembers` kept. */
 let membersKept: u32 = 0;
 
@@ -247,10 +268,12 @@ export function encodeJsonLine(
   }
   const newline = pastSpace(end);
   if (load<u8>(newline) != 10) return structureNone;
-  const length = bytes != 0 ? bytes : newline - content;
+  const length = newline - content;
   let isLarge = false;
   if (<i32>length > load<i32>(area, jsonBytesMax)) {
-    isLarge = length + <usize>(tokens * tokenBytes) > <usize>jsonWeightMax;
+    if (length > <usize>wholeContentMax) return structureHandedBack;
+    const weight = (bytes != 0 ? bytes : length) + <usize>(tokens * tokenBytes);
+    isLarge = weight > <usize>jsonWeightMax;
   }
   let closer: u8 = 0x7d;
   let payload = head;
@@ -270,15 +293,7 @@ export function encodeJsonLine(
   if (!isLarge) return newline;
   const size = judgeSize(closer == 0x22, payload, out, idEnd, structuredOut, isSampled, area);
   if (size == sizeFits) return newline;
-  if (size == sizeUnknown) return structureHandedBack;
-  isLargeJudged = true;
-  const record = area + large;
-  store<u32>(record, <u32>to, largeEntryStart);
-  store<u32>(record, own, largeSeverity);
-  store<u32>(record, <u32>content, largeContentStart);
-  store<u32>(record, <u32>newline, largeNewline);
-  store<u32>(record, <u32>time, largeTimeStart);
-  store<u32>(record, <u32>lastTime, largeTimeEnd);
+  if (size != sizeUnknown) noteLarge(to, own, content, newline, time, lastTime, area);
   return structureHandedBack;
 }
 
