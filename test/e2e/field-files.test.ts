@@ -27,7 +27,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await stopAll();
-  node.remove();
+  await node.remove();
 });
 
 const textsOf = async (): Promise<string[]> =>

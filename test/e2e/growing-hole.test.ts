@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await stopAll();
-  node.remove();
+  await node.remove();
 });
 
 const stepBytes = [1, 64, 5_000, 70_000, 300_000];

@@ -19,7 +19,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await stopAll();
-  node.remove();
+  await node.remove();
 });
 
 const cases = formats.flatMap((format) =>

@@ -19,7 +19,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await stopAll();
-  node.remove();
+  await node.remove();
 });
 
 const names = Object.keys(beginnings);

@@ -8,10 +8,10 @@ import { expect } from 'vitest';
 import {
   makeScratch,
   startCommand,
-  startEmulatorProcess,
+  startEmulatorHere,
   until,
   type CommandProcess,
-  type EmulatorProcess,
+  type LocalEmulator,
 } from '../support/agent-process.ts';
 import { runOnceProcess } from '../support/run-once.ts';
 
@@ -24,14 +24,22 @@ const id = 'c'.repeat(64);
 let second = 0;
 
 /** Where one test plays. */
-export type Node = { readonly root: string; readonly emulator: EmulatorProcess; remove(): void };
+export type Node = {
+  readonly root: string;
+  readonly emulator: LocalEmulator;
+  remove(): Promise<void>;
+};
 
 export async function makeNode(): Promise<Node> {
   const scratch = makeScratch();
+  const emulator = await startEmulatorHere();
   return {
     root: scratch.path,
-    emulator: await startEmulatorProcess(),
-    remove: () => scratch.remove(),
+    emulator,
+    async remove() {
+      await emulator.stop();
+      scratch.remove();
+    },
   };
 }
 

@@ -11,7 +11,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EmulatorStats } from '../../src/emulator/server/server.ts';
+import { startEmulator, type EmulatorStats } from '../../src/emulator/server/server.ts';
 import type { FaultRule } from '../../src/emulator/server/faults.ts';
 import type { FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 
@@ -48,6 +48,23 @@ export async function startEmulatorProcess(port = 0): Promise<EmulatorProcess> {
       assert(answer.ok, await answer.text());
     },
     stop: () => stop(child, 'SIGTERM'),
+  };
+}
+
+/** What a test needs that only writes, reads and sets faults. */
+export type LocalEmulator = Pick<EmulatorProcess, 'url' | 'stats' | 'setFaults' | 'stop'>;
+
+/**
+ * The emulator within this process, which is there in a tenth of the time: for tests that neither
+ * block the event loop while an agent runs nor look at the emulator's process.
+ */
+export async function startEmulatorHere(): Promise<LocalEmulator> {
+  const emulator = await startEmulator({ port: 0 });
+  return {
+    url: emulator.url,
+    stats: async () => emulator.stats(),
+    setFaults: async (faults) => emulator.setFaults(faults),
+    stop: () => emulator.close(),
   };
 }
 
