@@ -182,7 +182,7 @@ const cases: readonly Hostile[] = [
   {
     name: 'traces among lines of the other stream, joined',
     writer: 'hostile program',
-    missedTimesMax: 300,
+    missedTimesMax: 230,
     joinStackTraces: true,
     lines: () => panic.map((line) => `${time} stderr F ${line}\n${cri('x')}`).join(''),
   },
