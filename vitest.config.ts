@@ -4,7 +4,13 @@ import { BaseSequencer } from 'vitest/node';
 const slow = process.env['TAILSHIP_SLOW'] === '1';
 
 /** The folders whose tests start processes and wait for them, the longest file first. */
-const longFolders = ['/test/model/', '/test/e2e/', '/test/admin/', '/test/command/', '/test/bench/'];
+const longFolders = [
+  '/test/model/',
+  '/test/e2e/',
+  '/test/admin/',
+  '/test/command/',
+  '/test/bench/',
+];
 
 /** A long file that starts last leaves the other workers idle, and vitest goes by size. */
 class LongFirst extends BaseSequencer {
