@@ -9,6 +9,7 @@ import path from 'node:path';
 
 import { createEncoder, drainTask } from '../src/encode/encoder.ts';
 import { createSharedMemory } from '../src/encode/shared-memory.ts';
+import { recordedObject, tableObject } from './colliding-keys.ts';
 import { makeSource } from './drain-source.ts';
 import type { Section } from './record.ts';
 import { digits, digitsOf, markdownTable, median, type Spread, spreadOf } from './statistics.ts';
@@ -236,6 +237,8 @@ const cases: readonly Hostile[] = [
     writer: 'hostile program',
     lines: () => cri(`{"m":1,${apiKey('labels')}:{${members(20_000, (n) => `"k${n}":"v"`)}}}`),
   },
+  { name: '4,000 keys of one slot', writer: 'hostile program', lines: () => cri(tableObject()) },
+  { name: '5,000 keys of one slot', writer: 'hostile program', lines: () => cri(recordedObject()) },
   {
     name: 'JSON over 256 KB',
     writer: 'hostile program',

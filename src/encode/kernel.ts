@@ -5,6 +5,7 @@
 // it writes.
 
 import assert from 'node:assert';
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { limits } from '../config.ts';
 import { severityNames } from '../log-severity.ts';
@@ -213,6 +214,7 @@ export function createKernel(
   const result: KernelResult = { position: 0, out: 0, lines: 0, entries: 0, lastLine: 0 };
   let idPrefixSet = '';
   let hasTraceTable = false;
+  bytes.set(randomBytes(layout.keySecretsBytes), layout.keySecrets);
   exported.prepare(area);
   words[layout.joinStarts / 4] = joins.stdout;
   words[layout.joinStarts / 4 + 1] = joins.stderr;

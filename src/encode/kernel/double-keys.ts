@@ -9,6 +9,8 @@ import { copyPadded } from './envelope';
 import {
   keyRecords,
   keyRecordsMax,
+  keySecrets,
+  keySecretWords,
   lastKeys,
   objectCopy,
   objectCopyBytes,
@@ -35,6 +37,8 @@ export let doubleCount: u32 = 0;
 
 let recordCount: u32 = 0;
 let tableMask: u32 = 0;
+/** Leaves as many bits of a u64 as the mask has. */
+let tableShift: u64 = 0;
 let probes: u32 = 0;
 
 /** The newline that ends the line. */
@@ -55,6 +59,7 @@ export function beginRecording(brace: usize, area: usize): bool {
   const keysMost = <u32>(length / 5 + 1);
   if (keysMost > <u32>keyRecordsMax || length + 16 > <usize>objectCopyBytes) return false;
   tableMask = <u32>-1 >> clz<u32>(keysMost);
+  tableShift = <u64>(32 + clz<u32>(keysMost));
   memory.fill(area + recordTable, 0, <usize>((tableMask + 1) << 2));
   memory.fill(area + lastKeys, 0, 65 * 4);
   recordCount = 0;
@@ -70,17 +75,28 @@ export function endRecording(isObject: bool): void {
   if (!isObject) doubleCount = 0;
 }
 
-function hashOf(start: usize, end: usize, object: u32): u32 {
-  let hash = (<u64>object + 1) * 0x9e3779b97f4a7c15;
+/**
+ * The slot of a key in an object: the highest bits of the sum of its words, each multiplied by a
+ * secret of its own. That no writer of logs knows the secrets bounds the probes.
+ */
+function slotOf(start: usize, end: usize, object: u32, area: usize): u32 {
+  const secrets = area + (keySecrets + 16);
+  let sum = load<u64>(secrets) * (<u64>object + 1);
+  let word: u32 = 1;
   let at = start;
-  for (; at + 8 <= end; at += 8) {
-    hash = (hash ^ load<u64>(at)) * 0xbf58476d1ce4e5b9;
-    hash ^= hash >> 32;
+  for (; at + 4 <= end; at += 4) {
+    if (word == keySecretWords) {
+      // The secrets begin again; what was summed up must not cancel with what follows.
+      sum = (sum ^ (sum >> 32)) * (load<u64>(secrets) | 1);
+      word = 1;
+    }
+    sum += load<u64>(secrets + <usize>(word << 3)) * load<u32>(at);
+    word++;
   }
-  // Loads may run past the key: what is not its own is masked.
-  const rest = load<u64>(at) & (((<u64>1) << ((<u64>(end - at)) << 3)) - 1);
-  hash = (hash ^ rest) * 0x94d049bb133111eb;
-  return <u32>(hash >> 40);
+  // The load may run past the key: what is not its own is masked.
+  const rest = load<u32>(at) & (((<u32>1) << ((<u32>(end - at)) << 3)) - 1);
+  sum += load<u64>(secrets + <usize>(word << 3)) * <u64>rest;
+  return <u32>(sum >> tableShift);
 }
 
 function isSameKey(record: usize, start: usize, end: usize, object: u32): bool {
@@ -109,7 +125,7 @@ export function recordKey(start: usize, end: usize, depth: u32, object: u32, are
   }
   store<u32>(lastKey, <u32>record);
   recordCount++;
-  let index = hashOf(start, end, object) & tableMask;
+  let index = slotOf(start, end, object, area);
   while (true) {
     const slot = area + recordTable + <usize>(index << 2);
     const known = <usize>load<u32>(slot);

@@ -34,7 +34,7 @@ import {
   stopTrace,
 } from './layout';
 import { setLabelRules } from './json-special';
-import { clearKeys } from './key-table';
+import { clearKeys, seedKeys } from './key-table';
 import { forgetShapes } from './shapes';
 import {
   encodeJsonLine,
@@ -59,6 +59,7 @@ export function prepare(areaAddress: usize): void {
   area = areaAddress;
   writeBase36Pairs(area);
   clearKeys(area);
+  seedKeys(area);
   v128.store(area, i8x16.splat(0x20), spaceVector);
   v128.store(area, i8x16.splat(0x22), quoteVector);
   v128.store(area, i8x16.splat(0x5c), backslashVector);

@@ -2,13 +2,25 @@
 // table of the area; a line that has the same hash twice is handed back. Different keys may share a
 // hash, equal ones always do, so no double key is missed.
 //
+// Its multipliers are secret, and a slot is chosen by the highest bits, which depend on all others:
+// nobody can write keys that share slots, each of which would be compared with all before it.
+//
 // An entry is the hash below the number of its line, so that the table need not be cleared for
 // each.
 
-import { keyTable, keyTableEntries } from './layout';
+import { keySecrets, keyTable, keyTableBits, keyTableEntries } from './layout';
 
 /** The number of the line. */
 let lineNumber: u32 = 0;
+
+let firstMultiplier: u64 = 1;
+let lastMultiplier: u64 = 1;
+
+/** Takes over the secrets of the area. */
+export function seedKeys(area: usize): void {
+  firstMultiplier = load<u64>(area, keySecrets) | 1;
+  lastMultiplier = load<u64>(area, keySecrets + 8) | 1;
+}
 
 /** Empties the table, which may hold what another instance of the kernel left there. */
 export function clearKeys(area: usize): void {
@@ -26,8 +38,8 @@ export function forgetKeys(area: usize): void {
 // @ts-ignore: decorator
 @inline
 export function hashKey(first: u64, last: u64, length: usize, seed: u32): u32 {
-  const mixed = (first ^ ((<u64>seed) << 32) ^ <u64>length) * 0x9e3779b97f4a7c15;
-  const both = (mixed ^ (mixed >> 29) ^ last) * 0xbf58476d1ce4e5b9;
+  const mixed = (first ^ ((<u64>seed) << 32) ^ <u64>length) * firstMultiplier;
+  const both = (mixed ^ (mixed >> 29) ^ last) * lastMultiplier;
   return <u32>(both >> 32);
 }
 
@@ -36,7 +48,7 @@ export function hashKey(first: u64, last: u64, length: usize, seed: u32): u32 {
 @inline
 export function meetKey(hash: u32, area: usize): bool {
   const entry = ((<u64>lineNumber) << 32) | <u64>hash;
-  let index = hash & (keyTableEntries - 1);
+  let index = hash >> (32 - keyTableBits);
   while (true) {
     const slot = area + <usize>(index << 3);
     const found = load<u64>(slot, keyTable);

@@ -6,7 +6,7 @@
 //   256    severity and id templates │ 832 base 36 pairs │ 3424 vectors │ 3472 times of reading
 //   3520   seeds of keys │ 3840 a lent time │ 17408 scalars │ 18432 shapes
 //   67584  bytes of the templates │ 131072 key table │ 196608 the rules of stack traces
-//   573440 last keys │ 574464 sizes │ 575488 of a large entry │ 589824 records of keys │ 4784128 their table │ 5832704 members
+//   573440 last keys │ 573920 secrets of keys │ 574464 sizes │ 575488 of a large entry │ 589824 records of keys │ 4784128 their table │ 5832704 members
 //   11075584 a copy of an object up to the area's end
 
 /** i32 results of `encodeLines`: where it stopped, and what it did until there. */
@@ -81,8 +81,9 @@ export const seedStack = 3_520;
 /** Deeper JSON is text; as `limits.jsonDepthMax`. */
 export const depthMax = 64;
 
-/** u64 entries of the table of keys; a power of two. */
+/** u64 entries of the table of keys. */
 export const keyTable = 131_072;
+export const keyTableBits = 13;
 export const keyTableEntries = 8_192;
 
 /** More keys in a line than this are recorded. */
@@ -95,6 +96,14 @@ export const keyRecords = 589_824;
 export const keyRecordsMax = 262_144;
 /** A u32 for each slot of a table of them, of which a line takes as much as it needs. */
 export const recordTable = 4_784_128;
+
+/**
+ * Random u64, which no writer of logs knows: two multipliers of the table of keys; for recorded
+ * keys one of their object, and one of each of so many words.
+ */
+export const keySecrets = 573_920;
+export const keySecretWords = 64;
+export const keySecretsBytes = 536;
 
 /** Of each open container, while it is measured: two u32. */
 export const sizeStack = 574_464;
