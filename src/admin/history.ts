@@ -55,7 +55,8 @@ export function createHistory(samplesMax = historySamplesMax): History {
       const rows: number[] = [];
       for (let index = Math.max(0, count - samplesMax); index < count; index += 1) {
         const start = (index % samplesMax) * width;
-        if ((ring[start] ?? 0) > afterMs) rows.push(start);
+        // Of times, too, a reader has what is rounded.
+        if (rounded(ring[start] ?? 0) > afterMs) rows.push(start);
       }
       const column = (at: number): number[] => rows.map((start) => rounded(ring[start + at] ?? 0));
       const columns = historyNames.map((name, at) => [name, column(at)] as const);

@@ -257,6 +257,18 @@ describe('/api/status?after=', () => {
     expect(more).toMatchObject({ atMs: [6_000], lines: [7] });
   });
 
+  test('gives no sample twice, whatever fraction of a millisecond its time has', () => {
+    const zeros = Object.fromEntries(historyNames.map((name) => [name, 0])) as Sample;
+    const history = createHistory();
+    let last = 0;
+    for (let at = 1; at <= 100; at += 1) {
+      history.add({ ...zeros, atMs: 1_785_000_000_000 + at * 5_000.01237 });
+      const { atMs } = history.after(last);
+      expect(atMs).toHaveLength(1);
+      last = atMs[0]!;
+    }
+  });
+
   test('forgets the oldest when it is full', () => {
     const zeros = Object.fromEntries(historyNames.map((name) => [name, 0])) as Sample;
     const history = createHistory(3);

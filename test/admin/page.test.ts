@@ -34,6 +34,38 @@ describe.skipIf(whyNoBrowser !== '')(`the page${whyNoBrowser}`, () => {
     await saveScreenshot(page, { directory: screenshots, name: `agent-${name}`, isWhole });
   });
 
+  test('a phone shows all that it has room for, whatever the time zone is called', async () => {
+    const { url } = await serve(createScene(sceneTimeMs));
+    const timezoneId = 'America/Argentina/Buenos_Aires';
+    const page = await open(url, { ...shapes.phone, nowMs: sceneTimeMs, timezoneId });
+    await page.waitForSelector('#rows tr[data-key]');
+    expect(await page.textContent('#zone')).toContain('Buenos_Aires');
+    expect(await overflows(page)).toBe(false);
+    for (const selector of ['#zone', '#health', '#rows td:last-child', '#head th:last-child']) {
+      const box = await page.locator(selector).first().boundingBox();
+      expect(box!.x + box!.width, selector).toBeLessThanOrEqual(shapes.phone.width - 12);
+    }
+  });
+
+  test('nothing moves under the pointer that reads a plot', async () => {
+    const { url } = await serve(createScene(sceneTimeMs));
+    const page = await open(url, { ...shapes.wide, nowMs: sceneTimeMs });
+    await page.waitForSelector('.uplot canvas');
+    const bottom = async (): Promise<number> => (await page.locator('.workloads').boundingBox())!.y;
+    const before = await bottom();
+    for (const plot of await page.locator('#plots .plot').all()) {
+      const over = (await plot.locator('.u-over').boundingBox())!;
+      await page.mouse.move(over.x + over.width * 0.9, over.y + over.height / 2);
+      await until('it tells a time', async () =>
+        /\d\d:\d\d:\d\d/.test(await plot.locator('time').innerText()),
+      );
+      expect(await bottom()).toBe(before);
+      const time = (await plot.locator('time').boundingBox())!;
+      expect(time.x).toBeGreaterThanOrEqual(over.x);
+      expect(time.x + time.width).toBeLessThanOrEqual(over.x + over.width);
+    }
+  });
+
   test('answers the questions of an incident at a glance', async () => {
     const { url } = await serve(createScene(sceneTimeMs));
     const page = await open(url, { ...shapes.wide, nowMs: sceneTimeMs });
@@ -127,11 +159,11 @@ describe.skipIf(whyNoBrowser !== '')(`the page${whyNoBrowser}`, () => {
     await close();
     await page.evaluate('document.dispatchEvent(new Event("visibilitychange"))');
     await until('the page tells', async () =>
-      (await page.textContent('#alarm'))?.includes('does not answer'),
+      (await page.textContent('#alarm'))?.includes('has not answered'),
     );
     const zone = await page.textContent('#zone');
     expect(await page.textContent('#alarm')).toBe(
-      `The agent does not answer, since 08:20:00 ${zone} (0.0 s). Everything below is from 08:20:00.`,
+      `The agent has not answered since 08:20:00 ${zone} (0.0 s). Everything below is from then.`,
     );
     expect(await page.title()).toMatch(/^no answer · gke-blue/);
     for (const part of ['.answers', '.plots', '.workloads']) {

@@ -22,6 +22,8 @@ const samplesMax = 180;
 const answerWithinMs = 4000;
 /** Behind by more than this is worth a colour. */
 const lateSeconds = 10;
+/** Bytes a second: what a quiet node's only writer says is no flood. */
+const floodBytes = 100_000;
 /** Two lines of its card on a phone. */
 const busiestNameMax = 30;
 
@@ -195,7 +197,7 @@ function showBusiest() {
     return;
   }
   const share = (first.bytesPerSecond / total) * 100;
-  const isFlood = share > 50 && workloads.length > 2;
+  const isFlood = share > 50 && workloads.length > 2 && first.bytesPerSecond > floodBytes;
   const rest = `${share.toFixed(0)} % of all, ${countText(first.linesPerSecond)} lines/s`;
   const name = cutMiddle(first.pod || first.container, busiestNameMax);
   answer('busiest', isFlood ? 'warn' : 'good', name, rest, keyOf(first));
@@ -273,13 +275,12 @@ function showSilence() {
   const alarm = element('alarm');
   alarm.hidden = false;
   alarm.className = 'alarm';
-  const since = `${timeText(silentSince / 1000)} ${zoneName()}`;
-  const seconds = (Date.now() - silentSince) / 1000;
-  const last =
-    answeredAt === 0
-      ? 'It has not answered yet.'
-      : `Everything below is from ${timeText(answeredAt / 1000)}.`;
-  alarm.textContent = `The agent does not answer, since ${since} (${durationText(seconds)}). ${last}`;
+  // It may have gone right after its last answer: the next look comes seconds later.
+  const sinceMs = answeredAt || silentSince;
+  const since = `${timeText(sinceMs / 1000)} ${zoneName()}`;
+  const last = answeredAt === 0 ? 'It has never answered.' : 'Everything below is from then.';
+  const passed = durationText((Date.now() - sinceMs) / 1000);
+  alarm.textContent = `The agent has not answered since ${since} (${passed}). ${last}`;
   if (answeredAt !== 0) document.title = `no answer · ${status.place.node || 'tailship'}`;
 }
 

@@ -121,6 +121,8 @@ function colorOf(name) {
 class Plot {
   /** @readonly */
   #kind;
+  /** The time under the cursor, beside it. @readonly */
+  #time;
   /** @readonly */
   #area;
   /** @readonly */
@@ -140,10 +142,12 @@ class Plot {
     const header = document.createElement('header');
     const title = document.createElement(level);
     title.textContent = kind.title;
+    this.#time = document.createElement('time');
     this.#output = document.createElement('output');
     this.#area = document.createElement('div');
     this.#area.className = 'area';
     header.append(title, this.#output);
+    this.#area.append(this.#time);
     figure.append(header, this.#area);
     parent.append(figure);
     new ResizeObserver(() => this.#resize()).observe(this.#area);
@@ -254,8 +258,17 @@ class Plot {
       part.textContent = [name, value == null ? '–' : text(value)].filter(Boolean).join(' ');
       return part;
     });
-    const time = index == null ? '' : `  ${timeText(this.#times[at] ?? 0)}`;
-    this.#output.replaceChildren(...parts.flatMap((part) => [part, ' ']), time);
+    this.#output.replaceChildren(...parts.flatMap((part) => [part, ' ']));
+    this.#time.textContent = index == null ? '' : timeText(this.#times[at] ?? 0);
+    if (index != null) this.#placeTime();
+  }
+
+  #placeTime() {
+    const { left, width } = this.#chart.bbox;
+    const x = left / devicePixelRatio + this.#chart.cursor.left;
+    const isLeft = x > (left + width / 2) / devicePixelRatio;
+    this.#time.style.left = `${x}px`;
+    this.#time.className = isLeft ? 'left' : '';
   }
 
   #resize() {
