@@ -208,6 +208,16 @@ describe('the dashboard', () => {
     for (const name of alerted) expect(shown).toContain(name);
   });
 
+  test('ranks and charges by what is written: in an outage nothing is shipped', () => {
+    const ranked = panels.filter(({ title }) => /^(?:Bytes|Lines|Cost)\b/.test(title));
+    expect(ranked).toHaveLength(4);
+    for (const { title, targets = [] } of ranked) {
+      expect(targets[0]?.expr, title).toMatch(
+        /\btailship_(?:container_)?written_(?:bytes|lines)_total\b/,
+      );
+    }
+  });
+
   test('narrows each panel to the chosen cluster and nodes, and lists no more nodes than ten', () => {
     for (const { title, targets = [] } of panels) {
       for (const { expr } of targets) {
