@@ -13,6 +13,8 @@ const output = mkdtempSync(path.join(os.tmpdir(), 'bench-command-output-'));
 afterAll(() => {
   for (const each of [folder, output]) rmSync(each, { recursive: true, force: true });
 });
+/** Their cost must show beside that of a start, which wavers by 0.1 s on a loaded machine. */
+const lineCount = 200_000;
 const mainFile = path.resolve(import.meta.dirname, '../../src/main.ts');
 
 function snapshot(): string[] {
@@ -27,7 +29,7 @@ function snapshot(): string[] {
 }
 
 test('`tailship bench` says what a line costs and leaves the log files as they are', async () => {
-  const options = { kind: 'mixed', lineCount: 20_000, fileCount: 5, seed: 1 } as const;
+  const options = { kind: 'mixed', lineCount, fileCount: 5, seed: 1 } as const;
   const corpus = writeCorpus({ folder, ...options });
   const before = snapshot();
   const places = ['--containers-dir', corpus.containersDir, '--log-root', corpus.logRoot];
@@ -41,10 +43,10 @@ test('`tailship bench` says what a line costs and leaves the log files as they a
     bytesPerLine: number;
     tailship: { lines: number; microsPerLine: number };
   };
-  expect(figures.tailship.lines).toBe(20_000);
-  expect(figures.bytesPerLine).toBeCloseTo(corpus.bytes / 20_000, 5);
+  expect(figures.tailship.lines).toBe(lineCount);
+  expect(figures.bytesPerLine).toBeCloseTo(corpus.bytes / lineCount, 5);
   expect(figures.bytesPerSecond).toBe(0);
   expect(figures.tailship.microsPerLine).toBeGreaterThan(0);
-  expect(figures.tailship.microsPerLine * 20_000).toBeLessThan(cpuSeconds * 1e6);
+  expect(figures.tailship.microsPerLine * lineCount).toBeLessThan(cpuSeconds * 1e6);
   expect(snapshot()).toEqual(before);
 }, 240_000);
