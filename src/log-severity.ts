@@ -15,6 +15,11 @@ export const severityNames = [
 
 export type Severity = (typeof severityNames)[number];
 
+/** Of a priority of syslog, 0 to 7 without its facility; DEFAULT for any other number. */
+export function severityOfPriority(priority: number): Severity {
+  return severityNames[severityNames.length - 1 - priority] ?? 'DEFAULT';
+}
+
 /** The place of a severity in `severityNames`. */
 export function severityIndex(severity: Severity): number {
   return severityNames.indexOf(severity);

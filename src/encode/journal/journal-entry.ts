@@ -8,7 +8,7 @@ import assert from 'node:assert';
 import type { JournalEntry } from '../../journal/journal-file.ts';
 import type { JournalField } from '../../journal/journal-fields.ts';
 import { limits } from '../../config.ts';
-import type { Severity } from '../../log-severity.ts';
+import { severityOfPriority, type Severity } from '../../log-severity.ts';
 import type { EntryTemplate } from '../entries/entry-template.ts';
 import { noSpecialFields, writeEntry, type Entry } from '../entries/entry.ts';
 import { fitEntry } from '../entries/fit-entry.ts';
@@ -21,18 +21,6 @@ import { instantOf, isMoreThanADayAfter, type Instant } from '../rfc3339.ts';
 const seqnumDigits = 11;
 /** Protobuf enlarges a payload of strings by at most this factor. */
 const growthMax = 2;
-
-/** Severities by PRIORITY, as in syslog. */
-const severityByPriority: readonly Severity[] = [
-  'EMERGENCY',
-  'ALERT',
-  'CRITICAL',
-  'ERROR',
-  'WARNING',
-  'NOTICE',
-  'INFO',
-  'DEBUG',
-];
 
 /** What all entries of one task share. */
 export type JournalContext = {
@@ -167,7 +155,7 @@ function jsonOf(fields: readonly JournalField[], wanted: string): string | undef
 
 function severityOf(fields: readonly JournalField[]): Severity {
   const priority = jsonOf(fields, 'PRIORITY');
-  return severityByPriority[Number(priority?.slice(1, -1) || '-1')] ?? 'DEFAULT';
+  return severityOfPriority(Number(priority?.slice(1, -1) || '-1'));
 }
 
 function sourceLocationOf(fields: readonly JournalField[]): string {

@@ -3,9 +3,9 @@
 // Invariant: linear in the text, whatever a tenant writes: in each expression no two adjacent
 // repetitions can match the same characters.
 
+import { severityOfPriority } from '../../log-severity.ts';
 import type { Members } from './rule-payload.ts';
 import { parseKlog } from '../entries/klog.ts';
-import { severityOfPriority } from './severity-maps.ts';
 import { readTime } from './time-format.ts';
 
 const accessTime = { from: '', format: '%d/%b/%Y:%H:%M:%S %z', offsetMinutes: 0 };
@@ -95,7 +95,7 @@ function parseRfc5424(text: string): Members | undefined {
 
 function putPriority(members: Members, priority: string | undefined): void {
   if (priority === undefined) return;
-  members.set('severity', `"${severityOfPriority(Number(priority))}"`);
+  members.set('severity', `"${severityOfPriority(Number(priority) & 7)}"`);
   put(members, 'pri', priority);
 }
 

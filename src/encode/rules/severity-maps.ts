@@ -1,6 +1,6 @@
 // Maps the numbers and names of log libraries to severities.
 
-import { severityNames, type Severity } from '../../log-severity.ts';
+import { severityNames, severityOfPriority, type Severity } from '../../log-severity.ts';
 import type { SeverityAction, SeverityMapName } from '../../rules/rule.ts';
 import { parseLevel, parseSeverity } from '../entries/severity.ts';
 
@@ -37,16 +37,7 @@ const log4j: Steps = [
   [50_000, 'CRITICAL'],
 ];
 /** RFC 5424. */
-const syslog: Steps = [
-  [0, 'EMERGENCY'],
-  [1, 'ALERT'],
-  [2, 'CRITICAL'],
-  [3, 'ERROR'],
-  [4, 'WARNING'],
-  [5, 'NOTICE'],
-  [6, 'INFO'],
-  [7, 'DEBUG'],
-];
+const syslog: Steps = Array.from({ length: 8 }, (_, from) => [from, severityOfPriority(from)]);
 const numbers: Readonly<Record<SeverityMapName, Steps>> = {
   pino,
   bunyan: pino,
@@ -64,11 +55,6 @@ const names: Readonly<Record<string, Severity>> = {
 
 function ofNumber(value: number, steps: Steps): Severity | undefined {
   return steps.findLast(([from]) => value >= from)?.[1];
-}
-
-/** The severity of a syslog priority. */
-export function severityOfPriority(priority: number): Severity {
-  return syslog[priority & 7]?.[1] ?? 'DEFAULT';
 }
 
 function ofOwnMap(text: string, map: Readonly<Record<string, Severity>>): Severity | undefined {
