@@ -113,12 +113,25 @@ export async function workloadOf(incident: Incident, pod: string): Promise<Workl
   return found;
 }
 
-/** Values of /metrics by series. */
+/** Counters as they were last seen, of one run of the agent. */
+const countersSeen = new WeakMap<Incident, Map<string, number>>();
+
+/** Values of /metrics by series. Fails when a counter is lower than it was before. */
 export async function metricsOf(incident: Incident): Promise<Record<string, number>> {
-  const lines = (await get(incident, '/metrics')).split('\n').filter((line) => /^\w/.test(line));
-  return Object.fromEntries(
-    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]),
-  );
+  const text = await get(incident, '/metrics');
+  const counters = new Set([...text.matchAll(/^# TYPE (\w+) counter$/gm)].map(([, name]) => name));
+  const before = countersSeen.get(incident) ?? new Map<string, number>();
+  countersSeen.set(incident, before);
+  const values: Record<string, number> = {};
+  for (const line of text.split('\n').filter((each) => /^\w/.test(each))) {
+    const series = line.slice(0, line.lastIndexOf(' '));
+    const value = Number(line.split(' ').at(-1));
+    values[series] = value;
+    if (!counters.has(/^\w+/.exec(series)?.[0])) continue;
+    assert(value >= (before.get(series) ?? 0), `${line}: it was ${before.get(series)}`);
+    before.set(series, value);
+  }
+  return values;
 }
 
 export async function topOf({ adminUrl }: Incident): Promise<TopTable> {
