@@ -115,6 +115,28 @@ describe('the kernel', () => {
     expect(Object.keys((JSON.parse(entries[3]!) as { labels: object }).labels)).toHaveLength(64);
   });
 
+  test('takes numbers as severities, ids of the record, and a message with any escape alone', () => {
+    const objects = [
+      '{"severity":400,"a":1}',
+      '{"severity":999,"message":"m"}',
+      '{"logging.googleapis.com/insertId":"own","a":1,"logging.googleapis.com/labels":{"b":"c"}}',
+      '{"logging.googleapis.com/insertId":"","a":1}',
+      '{"logging.googleapis.com/insertId":5,"message":"m"}',
+      '{"severity":"INFO","message":"\\/a\\/b\\u0041\\u00e9\\u9375\\ud83d\\ude00\\u001f\\u000a\\u0022\\u005c\\b\\f\\r\\t\\""}',
+    ];
+    const lines = objects.map((object) => `2024-03-05T14:07:21Z stdout F ${object}\n`);
+    const content = Buffer.from([...lines, ...lines].join(''));
+    expectSame(content);
+    const files = openFiles([content]);
+    const { result, entries } = drainHere([{ ...plainSource, segments: files.segments() }]);
+    files.close();
+    expect(result.sources[0]?.fastLines).toBe(2 * objects.length);
+    expect(JSON.parse(entries[2]!)).toMatchObject({ insertId: 'own', labels: { b: 'c' } });
+    expect(JSON.parse(entries[5]!)).toMatchObject({
+      textPayload: '/a/bAé鍵😀\u001f\n"\\\b\f\r\t"',
+    });
+  });
+
   test('leaves out the members alone whose keys come again, at any depth', () => {
     const twenty = Array.from({ length: 40 }, (_, key) => `"k${key % 20}":${key}`).join(',');
     const many = Array.from({ length: 9_000 }, (_, key) => `"k${key % 2_000}":${key}`).join(' , ');

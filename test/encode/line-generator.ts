@@ -245,8 +245,13 @@ function specialMember(random: Random): string {
   switch (random.below(16)) {
     case 0:
     case 1:
-    case 2:
       return `"severity":${string(severityWords)}`;
+    case 2:
+      return random.pick([
+        `"severity":${string(severityWords)}`,
+        `"severity":${random.pick(['100', '400', '0', '99', '899', '900', '1000', '-1', '4e2', '4.5'])}`,
+        `"logging.googleapis.com/insertId":${string(['own', 'x'.repeat(40), ''])}`,
+      ]);
     case 3:
     case 4:
       return `"level":${string(severityWords)}`;

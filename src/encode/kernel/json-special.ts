@@ -30,6 +30,7 @@ export const kindLabels: u32 = 9;
 export const kindRequest: u32 = 10;
 export const kindOperation: u32 = 11;
 export const kindLocation: u32 = 12;
+export const kindInsertId: u32 = 13;
 /** Special, and always handed back. */
 export const kindOther: u32 = 15;
 
@@ -50,6 +51,9 @@ export let traceEnd: usize = 0;
 export let spanStart: usize = 0;
 export let spanEnd: usize = 0;
 export let isSampled: bool = false;
+/** Of the insertId that the record brings. */
+export let ownIdStart: usize = 0;
+export let ownIdEnd: usize = 0;
 /** The inside of the record's labels, without braces. */
 export let labelsStart: usize = 0;
 export let labelsEnd: usize = 0;
@@ -83,6 +87,7 @@ export function resetSpecial(): void {
   traceStart = 0;
   spanStart = 0;
   isSampled = false;
+  ownIdStart = 0;
   labelsStart = 0;
   requestStart = 0;
   operationStart = 0;
@@ -129,7 +134,8 @@ function loggingKind(key: usize, length: usize): u32 {
   if (length == 37 && word == 0x6f4c656372756f73 && load<u64>(key, 29) == 0x6e6f697461636f4c) {
     return kindLocation; // sourceLo Location
   }
-  // insertId, and whatever else has these lengths.
+  if (length == 31 && word == 0x6449747265736e69) return kindInsertId; // insertId
+  // Whatever else has these lengths.
   return length == 31 || length == 32 || length == 37 ? kindOther : kindPlain;
 }
 
@@ -197,6 +203,18 @@ function severityOfString(start: usize, end: usize, unknown: u32): u32 {
   const mask = <u64>-1 >> <u64>(64 - (length << 3));
   const found = severityOfWord(load<u64>(start) & 0xdfdfdfdfdfdfdfdf & mask);
   return found == severityNone ? unknown : found;
+}
+
+/** The severity that a number of at most three digits in [start, end) means; -1 if it is none. */
+function severityOfNumber(start: usize, end: usize): u32 {
+  if (end - start > 3) return <u32>-1;
+  let value: u32 = 0;
+  for (let at = start; at < end; at++) {
+    const digit = <u32>load<u8>(at) - 0x30;
+    if (digit > 9) return <u32>-1;
+    value = value * 10 + digit;
+  }
+  return value > 899 ? 8 : value / 100;
 }
 
 function isHex32(start: usize): bool {
@@ -290,8 +308,9 @@ export function takeMember(
   if (escapes != 0) return memberUnknown;
   if (kind == kindTime) return takeTime(start + 1, end - 1, line, lineEnd);
   if (kind == kindLevel || kind == kindSeverity) {
-    if (!isString) return memberUnknown;
-    const found = severityOfString(start + 1, end - 1, kind == kindLevel ? severityNone : 0);
+    const found = isString
+      ? severityOfString(start + 1, end - 1, kind == kindLevel ? severityNone : 0)
+      : severityOfNumber(start, end);
     if (found == <u32>-1) return memberUnknown;
     if (kind == kindLevel) {
       level = found;
@@ -310,6 +329,14 @@ export function takeMember(
     return takeMessage(kind - kindRequest, start, end);
   }
   if (kind == kindLabels) return takeLabels(start, end);
+  if (kind == kindInsertId) {
+    // An empty one, or one that is no string, is left out.
+    if (isString && end - start > 2) {
+      ownIdStart = start + 1;
+      ownIdEnd = end - 1;
+    }
+    return memberTaken;
+  }
   if (!isString) return memberUnknown;
   if (kind == kindTrace && end - start > 2) {
     traceStart = start + 1;

@@ -31,6 +31,8 @@ import {
   messageEnd,
   messageStart,
   operationStart,
+  ownIdEnd,
+  ownIdStart,
   requestStart,
   severity,
   severityNone,
@@ -42,6 +44,7 @@ import {
   traceStart,
 } from './json-special';
 import {
+  idPrefixBytes,
   jsonBytesMax,
   jsonHead,
   jsonWeightMax,
@@ -54,6 +57,7 @@ import {
   largeTimeStart,
   memberBytes,
   memberList,
+  offsetBytes,
   tail,
   textHead,
   tokenBytes,
@@ -62,6 +66,7 @@ import {
 } from './layout';
 import { judgeSize, sizeFits, sizeUnknown } from './object-size';
 import { encodeShape, learnShape, shapeKept, shapeOut, shapeTokens } from './shapes';
+import { writeCanonical } from './json-escapes';
 import { writeLabelMembers, writeLabelRest } from './labels';
 import { messageLocation, messageOperation, messageRequest, writeMessage } from './sub-message';
 
@@ -271,16 +276,17 @@ export function encodeJsonLine(
   const length = newline - content;
   let isLarge = false;
   if (<i32>length > load<i32>(area, jsonBytesMax)) {
-    if (length > <usize>wholeContentMax) return structureHandedBack;
+    // Ids are in an entry twice.
+    if (length > <usize>wholeContentMax || ownIdStart != 0) return structureHandedBack;
     const weight = (bytes != 0 ? bytes : length) + <usize>(tokens * tokenBytes);
     isLarge = weight > <usize>jsonWeightMax;
   }
   let closer: u8 = 0x7d;
   let payload = head;
   if (kept == 1 && messageStart != 0) {
-    if (isMessageOdd) return structureHandedBack;
     payload = copyTemplate(to, area + textHead + <usize>(stream << 3));
-    out = copyPadded(payload, messageStart, messageEnd - messageStart);
+    if (isMessageOdd) out = writeCanonical(messageStart, messageEnd, payload);
+    else out = copyPadded(payload, messageStart, messageEnd - messageStart);
     closer = 0x22;
   }
   let own = severity != severityNone ? severity : level;
@@ -288,7 +294,10 @@ export function encodeJsonLine(
   structuredSeverity = own;
   const time = ownTimeStart != 0 ? ownTimeStart : line;
   const lastTime = ownTimeStart != 0 ? ownTimeEnd : timeEnd;
-  const idEnd = writeMeta(out, closer, time, lastTime, own, offset, area);
+  let idEnd = writeMeta(out, closer, time, lastTime, own, offset, area);
+  if (ownIdStart != 0) {
+    idEnd = copyPadded(idEnd - idPrefixBytes - offsetBytes, ownIdStart, ownIdEnd - ownIdStart);
+  }
   structuredOut = writeFields(idEnd, area);
   if (!isLarge) return newline;
   const size = judgeSize(closer == 0x22, payload, out, idEnd, structuredOut, isSampled, area);

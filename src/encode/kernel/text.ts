@@ -35,7 +35,7 @@ function shortEscape(control: u32): u32 {
 /** Writes the escape of a control character, quote or backslash; returns its length. */
 // @ts-ignore: decorator
 @inline
-function writeEscape(out: usize, byte: u32): usize {
+export function writeEscape(out: usize, byte: u32): usize {
   if (byte >= 0x20) {
     store<u16>(out, <u16>(0x5c | (byte << 8)));
     return 2;

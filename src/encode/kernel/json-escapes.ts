@@ -1,0 +1,67 @@
+// Writes the inside of a valid JSON string in the one spelling that entries use: JSON.stringify's.
+
+import { copyPadded } from './envelope';
+import { hexUnit } from './json-string';
+import { writeEscape } from './text';
+
+/** The byte that a short escape stands for. */
+function shortByte(letter: u32): u32 {
+  if (letter == 0x6e) return 10;
+  if (letter == 0x74) return 9;
+  if (letter == 0x72) return 13;
+  if (letter == 0x62) return 8;
+  return letter == 0x66 ? 12 : letter;
+}
+
+/** Writes a character as UTF-8. */
+function writeCharacter(to: usize, point: u32): usize {
+  if (point < 0x80) {
+    if (point < 0x20 || point == 0x22 || point == 0x5c) return to + writeEscape(to, point);
+    store<u8>(to, <u8>point);
+    return to + 1;
+  }
+  const last = 0x80 | (point & 63);
+  if (point < 0x800) {
+    store<u8>(to, <u8>(0xc0 | (point >> 6)));
+    store<u8>(to, <u8>last, 1);
+    return to + 2;
+  }
+  const second = 0x80 | ((point >> 6) & 63);
+  if (point < 0x10000) {
+    store<u8>(to, <u8>(0xe0 | (point >> 12)));
+    store<u8>(to, <u8>second, 1);
+    store<u8>(to, <u8>last, 2);
+    return to + 3;
+  }
+  store<u8>(to, <u8>(0xf0 | (point >> 18)));
+  store<u8>(to, <u8>(0x80 | ((point >> 12) & 63)), 1);
+  store<u8>(to, <u8>second, 2);
+  store<u8>(to, <u8>last, 3);
+  return to + 4;
+}
+
+/** Writes the inside [start, end) of a string, which has no half of a surrogate pair. */
+export function writeCanonical(start: usize, end: usize, to: usize): usize {
+  let out = to;
+  let at = start;
+  while (at < end) {
+    let escape = at;
+    while (escape < end && load<u8>(escape) != 0x5c) escape++;
+    if (escape > at) out = copyPadded(out, at, escape - at);
+    if (escape == end) break;
+    const letter = <u32>load<u8>(escape, 1);
+    if (letter != 0x75) {
+      out = writeCharacter(out, shortByte(letter));
+      at = escape + 2;
+      continue;
+    }
+    let point = <u32>hexUnit(escape + 2);
+    at = escape + 6;
+    if ((point & 0xfc00) == 0xd800) {
+      point = 0x10000 + ((point & 0x3ff) << 10) + (<u32>hexUnit(escape + 8) & 0x3ff);
+      at = escape + 12;
+    }
+    out = writeCharacter(out, point);
+  }
+  return out;
+}
