@@ -5,7 +5,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { request } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startAdmin, type AdminServer } from '../../src/admin/admin-server.ts';
 import { isOwnHost } from '../../src/admin/host-header.ts';
@@ -71,6 +71,9 @@ describe.each([
   ['deaf', 40],
   ['pipeline', 40],
   ['all', 40],
+  // More than there may be, all the time: one of them has to go for a probe.
+  ['hold', 2 * limits.adminConnectionsMax],
+  ['idle', 2 * limits.adminConnectionsMax],
   ['all', 10_000],
 ])('connections that %s, %i of them', (kind, count) => {
   test('leave all probes their answer within a second', async () => {
@@ -108,21 +111,53 @@ test('requests that are pipelined behind an unanswered one end their connection'
 });
 
 test('answers that nobody reads take bounded memory', async () => {
-  const workload = { ...sampleWorkload, pod: 'x'.repeat(6 * 1024 * 1024) };
-  source.read = () => ({ ...sampleStatus, workloads: [workload] });
+  // More than the buffers of the kernel take.
+  const answerBytes = 16 * 1024 * 1024;
+  const workload = { ...sampleWorkload, pod: 'x'.repeat(answerBytes) };
+  let reads = 0;
+  source.read = () => {
+    reads += 1;
+    return { ...sampleStatus, workloads: [workload] };
+  };
   const { port } = new URL(server.url);
+  const count = 12;
   let closed = 0;
-  const sockets = Array.from({ length: 40 }, () => {
-    const socket = connect(Number(port), '127.0.0.1').pause();
+  const taken = Array.from({ length: count }, () => 0);
+  const sockets = taken.map((_, index) => {
+    const socket = connect(Number(port), '127.0.0.1');
     socket.on('error', () => undefined).on('close', () => (closed += 1));
-    socket.write('GET /api/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+    socket.on('data', (piece) => (taken[index] = (taken[index] ?? 0) + piece.length));
+    socket.pause();
+    socket.write('GET /api/status HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n');
     return socket;
   });
+  await eventually(() => expect(reads).toBeGreaterThanOrEqual(count));
   for (let round = 0; round < 10; round += 1) expect(await probe()).toBe(200);
   // A paused socket learns of its end when it reads.
   for (const socket of sockets) socket.resume();
-  await eventually(() => expect(closed).toBeGreaterThan(20));
-  for (const socket of sockets) socket.destroy();
+  await eventually(() => expect(closed).toBe(count));
+  const whole = taken.filter((bytes) => bytes > answerBytes);
+  expect(whole.length * answerBytes).toBeLessThanOrEqual(limits.adminUnreadBytesMax);
+});
+
+test('a client that asks from time to time keeps its connection, however many are silent', async () => {
+  const { port } = new URL(server.url);
+  const client = connect(Number(port), '127.0.0.1').setEncoding('latin1');
+  const isLost = once(client, 'close').then(() => expect.unreachable('it lost its connection'));
+  const silent: Socket[] = [];
+  for (let round = 0; round < 6; round += 1) {
+    client.write('GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+    const [answer] = await Promise.race([once(client, 'data'), isLost]);
+    expect(answer).toContain('HTTP/1.1 200');
+    for (let more = 0; more < limits.adminConnectionsMax / 2; more += 1) {
+      const socket = connect(Number(port), '127.0.0.1').on('error', () => undefined);
+      await once(socket, 'connect');
+      silent.push(socket);
+    }
+  }
+  expect(client.closed).toBe(false);
+  isLost.catch(() => undefined);
+  for (const socket of [client, ...silent]) socket.destroy();
 });
 
 test('a probe that comes while the event loop is busy learns of the ticks that are due', async () => {
