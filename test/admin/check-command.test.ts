@@ -14,6 +14,7 @@ import type { Config, ConfigKey } from '../../src/options/options.ts';
 import { AgentError } from '../../src/errors.ts';
 import { createLog } from '../../src/log.ts';
 import { sendDryRun } from '../../src/ship/dry-run.ts';
+import { FaultyFs } from '../support/faulty-fs.ts';
 import { makeConfig } from '../support/make-config.ts';
 
 let directory: string;
@@ -132,6 +133,19 @@ describe('checkHost()', () => {
       const [finding] = notOk(hostFindings({ stateDir: impossible }));
       expect(finding).toMatchObject({ name: 'state-dir', level: 'fail' });
     }
+  });
+
+  test('fails for a state directory that is full, and leaves nothing in it', () => {
+    const files = limitFiles();
+    const faulty = new FaultyFs({ failAt: 1, kinds: ['write'], code: 'ENOSPC' });
+    try {
+      const [finding] = notOk(hostFindings({}, files)).filter(({ name }) => name === 'state-dir');
+      expect(finding?.level).toBe('fail');
+      expect(finding?.text).toMatch(/ENOSPC/);
+    } finally {
+      faulty.restore();
+    }
+    expect(readdirSync(stateDir)).toEqual([]);
   });
 
   test('warns of limits of the kernel that are too low for the containers', () => {
