@@ -199,7 +199,7 @@ function startAgent(world: World): void {
   const report: TailSetup['report'] = (code, text) => setup.report(code, text);
   const spooler = new Spooler({ directory: path.join(root, 'state'), roots: [root], report });
   const container = tail(chain);
-  const wakeList = new WakeList(tickMs);
+  const wakeList = new WakeList(tickMs, world.random.pick([1, 4]));
   wakeList.wake(container);
   const slots = world.random.pick([1, 2, 4]);
   world.agent = { chain, wakeList, spooler, slots, pending: [] };
