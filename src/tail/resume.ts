@@ -18,6 +18,7 @@ import type { LogFile } from './log-file.ts';
 import type { LogLocation } from './log-location.ts';
 import {
   fitsAsWell,
+  hasGrown,
   holds,
   isCopyOf,
   isFileOf,
@@ -248,12 +249,14 @@ export class Positions {
       (known) => isFileOf(file, known) && holds(file, known) === true,
     );
     if (isKnown) return false;
-    return this.#files().some((other) => {
+    const isCopy = this.#files().some((other) => {
       if (other.identity?.instance === '') return false;
       // The other may be truncated and written again, unseen: its bytes tell.
       const isAlike = isYoung || mayBecome(other.head?.lineHash, head);
       return isAlike && this.#withOpen(other, () => isCopyOf(file, other)) === true;
     });
+    // It may be whole, and the other truncated, only since it was opened.
+    return isCopy || hasGrown(file);
   }
 
   /**

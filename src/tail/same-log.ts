@@ -2,6 +2,8 @@
 //
 // Invariant: every answer comes from bytes, inode and birth; a name alone proves nothing.
 
+import { fstatSync } from 'node:fs';
+
 import type { ReadTime } from '../commit/checkpoint.ts';
 import { limits } from '../config.ts';
 import { isHashOfZeros } from '../position-hash.ts';
@@ -106,6 +108,11 @@ export function isCopyOf(file: LogFile, other: LogFile): boolean {
     const hash = positionHashAt(fd, offset);
     return hash !== undefined && positionHashAt(otherFd, offset) === hash;
   });
+}
+
+/** Whether a file holds more than at the last look, or when it was opened. */
+export function hasGrown({ fd, size }: LogFile): boolean {
+  return fd !== undefined && fstatSync(fd).size > size;
 }
 
 /** Whether a first line is all that there is of it. */

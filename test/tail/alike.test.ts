@@ -26,6 +26,7 @@ import { limits } from '../../src/config.ts';
 import type { LineFormat } from '../../src/encode/drain-task.ts';
 import { Chain, type ChainCut } from '../../src/tail/chain.ts';
 import { positionHash } from '../../src/position-hash.ts';
+import { OpenFiles } from '../../src/tail/open-files.ts';
 import { fitsAsWell } from '../../src/tail/same-log.ts';
 import type { KnownOffset } from '../../src/tail/tail-setup.ts';
 import { replaceOnSameInode } from '../support/reuse-inode.ts';
@@ -179,6 +180,29 @@ test.each<LineFormat>(['cri', 'docker', 'raw'])(
     expect(again.get('old-1')).toBe(sent.get('old-1'));
     expect(again.get('old-2')).toBe(sent.get('old-2'));
     expect(new Set(again.values()).size).toBe(5);
+    chain.close();
+  },
+);
+
+test.each<LineFormat>(['cri', 'docker', 'raw'])(
+  '%s: a copy that is finished, and its original truncated, within a look is no other log',
+  (format) => {
+    const { chain } = startWithOldLines(format, true);
+    chain.release({ unreadToo: true });
+    const bytes = readFileSync(live(format));
+    const half = blank.length + 10;
+    writeFileSync(rotated(format, 1), bytes.subarray(0, half));
+    let opened = 0;
+    vi.spyOn(OpenFiles.prototype, 'makeRoom').mockImplementation(() => {
+      // The copy is open, and is about to be compared with its original.
+      if ((opened += 1) !== 2) return;
+      appendFileSync(rotated(format, 1), bytes.subarray(half));
+      truncateSync(live(format), 0);
+      appendFileSync(live(format), blank + linesOf(format, 'new-1'));
+    });
+    look(chain);
+    expect(opened).toBeGreaterThan(1);
+    expect([...send(chain, true).keys()]).toEqual(['new-1']);
     chain.close();
   },
 );
