@@ -282,18 +282,20 @@ export class Pipeline {
     this.#totals.tasks += 1;
     this.#totals.drainCpuMicros += result.cpuMicros;
     let bytesInAll = 0;
-    for (const [index, part] of plan.parts.entries()) {
+    for (let index = 0; index < plan.parts.length; index += 1) {
+      const part = plan.parts[index];
+      const source = result.sources[index];
+      if (part === undefined || source === undefined) continue;
       const { container, cut } = part;
       const { chain } = container;
-      const source = result.sources[index];
-      if (source === undefined) continue;
       const bytes = bytesConsumed(cut.segments, source.consumed);
       if (bytes === 0 && source.more) giveTurnBack(part);
       bytesInAll += bytes;
       chain.advance(cut, source, nowMs);
-      for (const [at, file] of cut.files.entries()) {
+      for (let at = 0; at < cut.files.length; at += 1) {
+        const file = cut.files[at];
         const segment = cut.segments[at];
-        if (segment === undefined || file.offset <= segment.start) continue;
+        if (file === undefined || segment === undefined || file.offset <= segment.start) continue;
         const isFlushed = plan.task.sources[index]?.flushFirst === true;
         ranges.push({ chain, file, drained: file.begin(segment, isFlushed) });
       }

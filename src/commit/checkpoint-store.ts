@@ -107,11 +107,12 @@ class FileBackedStore implements CheckpointStore {
 
   put(checkpoint: Checkpoint): void {
     const key = containerKey(checkpoint);
+    const file = fileKey(checkpoint);
     this.#unclaimed.delete(key);
-    const known = this.#containers.get(key)?.get(fileKey(checkpoint));
+    const known = this.#containers.get(key)?.get(file);
     if (known !== undefined && isSame(known, checkpoint)) return;
-    this.#keep(checkpoint);
-    this.#dirty.set(key + fileKey(checkpoint), { put: checkpoint });
+    this.#keep(checkpoint, key, file);
+    this.#dirty.set(key + file, { put: checkpoint });
   }
 
   forget(key: CheckpointKey): void {
@@ -196,19 +197,19 @@ class FileBackedStore implements CheckpointStore {
   #adopt(checkpoints: readonly Checkpoint[]): void {
     for (const checkpoint of checkpoints) {
       const key = containerKey(checkpoint);
-      if (this.#dirty.has(key + fileKey(checkpoint))) continue;
+      const file = fileKey(checkpoint);
+      if (this.#dirty.has(key + file)) continue;
       const files = this.#containers.get(key);
       if (files === undefined) this.#unclaimed.add(key);
-      if (files?.has(fileKey(checkpoint)) !== true) this.#keep(checkpoint);
+      if (files?.has(file) !== true) this.#keep(checkpoint, key, file);
     }
   }
 
-  #keep(checkpoint: Checkpoint): void {
-    const key = containerKey(checkpoint);
+  #keep(checkpoint: Checkpoint, key: string, file: string): void {
     let files = this.#containers.get(key);
     if (files === undefined) this.#containers.set(key, (files = new Map()));
     const before = files.size;
-    files.set(fileKey(checkpoint), checkpoint);
+    files.set(file, checkpoint);
     this.#size += files.size - before;
   }
 

@@ -384,8 +384,8 @@ export class LogFile {
   /** Puts what a task has drained from `segment` on its way; flushed: before its end came. */
   begin(segment: Pick<Segment, 'start' | 'fallbackTime'>, isFlushed = false): DrainedRange {
     const isKept = isFlushed || this.format === 'raw' || this.identity?.instance !== '';
-    const read = { atMs: Date.parse(segment.fallbackTime), isFlushed };
-    return this.#position.begin(segment.start, isKept ? read : undefined);
+    const read = isKept ? { atMs: Date.parse(segment.fallbackTime), isFlushed } : undefined;
+    return this.#position.begin(segment.start, read);
   }
 
   /** Returns by how many bytes `committed` moved. */

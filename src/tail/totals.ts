@@ -80,8 +80,14 @@ export function addSource(
   sums.bytes += bytes;
   sums.entries += source.entries;
   const { severities, entries } = source;
-  if (severities === undefined) sums.severities[severityIndex('INFO')]! += entries;
-  else for (const [index, count] of severities.entries()) sums.severities[index]! += count;
+  if (severities === undefined) {
+    sums.severities[severityIndex('INFO')]! += entries;
+    return;
+  }
+  // By index: the pairs of `entries()` were a tenth of all garbage with 300 quiet containers.
+  for (let index = 0; index < severities.length; index += 1) {
+    sums.severities[index]! += severities[index] ?? 0;
+  }
 }
 
 /** What is counted of a source of the node. */
