@@ -109,6 +109,12 @@ function measureHostile(rounds: number, name: string): HostileRow[] {
   }
 }
 
+/**
+ * Machines differ in what plain text costs, which is mostly copying: its ratio to `curl` was 2.8 to
+ * 4.2 on one and 4.9 on another. A limit that is nearly reached here must not fail there.
+ */
+const machineFactor = 1.4;
+
 /** The section of the record, and a sentence for each input that is over its limit. */
 export function runHostile(rounds: number, name: string): { section: Section; over: string[] } {
   const rows = measureHostile(rounds, name);
@@ -130,7 +136,7 @@ export function runHostile(rounds: number, name: string): { section: Section; ov
   const over = rows.flatMap(({ input, times, ...row }) => {
     const most = row.missedTimesMax ?? row.timesMax;
     // Written so that NaN is over it.
-    return times.median <= most
+    return times.median <= most * machineFactor
       ? []
       : [`hostile: ${input}: ${digits(times.median, 1)} times, over ${most}`];
   });
