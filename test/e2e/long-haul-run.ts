@@ -8,22 +8,9 @@
 import path from 'node:path';
 import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import { accountLines } from '../../src/emulator/kubelet/log-account.ts';
-import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
 import { makeScratch, startAgentProcess, stopAll, until } from '../support/agent-process.ts';
 import { descriptorsOf, ownRssOf, rssOf } from '../support/agent-status.ts';
-import { changePods, each, startPods, startSink } from './busy-node.ts';
-
-export type LongHaulOptions = {
-  readonly seconds: number;
-  /**
-   * Samples before it do not count: V8 still compiles, and pages are touched for the first time.
-   */
-  readonly settleSeconds: number;
-  readonly seed: number;
-  readonly containers: number;
-  readonly linesPerSecond: number;
-  readonly note?: (text: string) => void;
-};
+import { keepBusy, startPods, startSink, type LongRunOptions } from './busy-node.ts';
 
 /** Of one minute. Bytes and milliseconds; a line's latency is from its time to its arrival. */
 export type Minute = {
@@ -59,8 +46,8 @@ const minuteMs = 60_000;
 const drainMs = 30_000;
 
 /** Runs it; throws when the agent ends by itself. */
-export async function runLongHaul(options: LongHaulOptions): Promise<LongHaulResult> {
-  const { seconds, seed, containers, linesPerSecond } = options;
+export async function runLongHaul(options: LongRunOptions): Promise<LongHaulResult> {
+  const { seed, containers } = options;
   const scratch = makeScratch();
   const arrivals = createArrivals();
   const sink = await startSink(arrivals.take);
@@ -74,28 +61,16 @@ export async function runLongHaul(options: LongHaulOptions): Promise<LongHaulRes
     // A pod that goes before there is an agent is not its loss.
     for (const container of kubelet.containers) container.writeNext(1);
     await until('all pods are known', () => arrivals.entries() === containers);
-    const over = new AbortController();
-    const endMs = performance.now() + seconds * 1_000;
     const minutes: Minute[] = [];
-    const [written, rotations] = await Promise.all([
-      writeAtRate({
-        linesPerSecond,
-        seconds,
-        containers: () => kubelet.containers,
-        tickMs: 20,
-        signal: over.signal,
-      }),
-      changePods(node, { endMs, seed }),
-      each(minuteMs, endMs, () => {
-        if (!agent.isRunning()) {
-          over.abort();
-          throw new Error(`the agent ended: ${agent.log.join('\n')}`);
-        }
+    const { written, rotations } = await keepBusy(node, agent, {
+      ...options,
+      lookMs: minuteMs,
+      look: () => {
         const minute = { minute: minutes.length + 1, ...lookAt(agent.pid), ...arrivals.minute() };
         minutes.push(minute);
         options.note?.(JSON.stringify(minute));
-      }),
-    ]);
+      },
+    });
     const linesWritten = accountLines(kubelet.account());
     // What has not arrived by then is missing in the figures.
     const endsMs = performance.now() + drainMs;

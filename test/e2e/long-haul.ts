@@ -6,25 +6,25 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../../bench/record.ts';
 import { digits, markdownTable } from '../../bench/statistics.ts';
+import { MiB } from '../../src/byte-units.ts';
+import { longRunOptions, longRunWords } from './busy-node.ts';
 import { runLongHaul, type LongHaulResult, type Measure } from './long-haul-run.ts';
 
 const { values } = parseArgs({
   options: {
+    ...longRunWords,
     seconds: { type: 'string', default: '3600' },
     settle: { type: 'string', default: '600' },
-    seed: { type: 'string', default: String(Date.now() % 1e9) },
     containers: { type: 'string', default: '300' },
     'lines-per-second': { type: 'string', default: '20000' },
     record: { type: 'string' },
-    verbose: { type: 'boolean', default: false },
   },
 });
 
-const mebibyte = 1024 * 1024;
 /** What each may change by in an hour, and how it is shown. */
 const bounds: Readonly<Record<Measure, { perHour: number; unit: number; name: string }>> = {
-  rss: { perHour: 4 * mebibyte, unit: mebibyte, name: 'RSS, MiB' },
-  ownRss: { perHour: 4 * mebibyte, unit: mebibyte, name: 'RSS without pages of files, MiB' },
+  rss: { perHour: 4 * MiB, unit: MiB, name: 'RSS, MiB' },
+  ownRss: { perHour: 4 * MiB, unit: MiB, name: 'RSS without pages of files, MiB' },
   descriptors: { perHour: 8, unit: 1, name: 'descriptors' },
   p50Ms: { perHour: 50, unit: 1, name: 'p50, ms' },
   p99Ms: { perHour: 100, unit: 1, name: 'p99, ms' },
@@ -42,14 +42,7 @@ function tableOf({ trends, minutes }: LongHaulResult): string {
 }
 
 const machine = describeMachine();
-const result = await runLongHaul({
-  seconds: Number(values.seconds),
-  settleSeconds: Number(values.settle),
-  seed: Number(values.seed),
-  containers: Number(values.containers),
-  linesPerSecond: Number(values['lines-per-second']),
-  note: (text) => values.verbose && process.stdout.write(`${text}\n`),
-});
+const result = await runLongHaul(longRunOptions(values));
 const options = process.argv.slice(2).join(' ');
 const text = [
   '# An hour at full load',

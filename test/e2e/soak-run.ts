@@ -13,21 +13,10 @@ import fs from 'node:fs';
 import path from 'node:path';
 
 import { createFakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
-import { writeAtRate } from '../../src/emulator/kubelet/paced-writer.ts';
 import { makeScratch, startAgentProcess, stopAll } from '../support/agent-process.ts';
 import { descriptorsOf, ownRssOf, rssOf } from '../support/agent-status.ts';
 import { collectGarbage, underMemoryProbe } from '../support/collected-agent.ts';
-import { changePods, each, startPods, startSink } from './busy-node.ts';
-
-export type SoakOptions = {
-  readonly seconds: number;
-  /** Until then memory may grow: everything is done for the first time. */
-  readonly settleSeconds: number;
-  readonly seed: number;
-  readonly containers?: number;
-  readonly linesPerSecond?: number;
-  readonly note?: (text: string) => void;
-};
+import { keepBusy, startPods, startSink, type LongRunOptions } from './busy-node.ts';
 
 /** Bytes without garbage, the lowest of the minute after `settleSeconds` and of the last one. */
 export type SoakResult = {
@@ -52,8 +41,8 @@ const sampleMs = 10_000;
 const windowMs = 60_000;
 
 /** Runs it; throws when the agent ends by itself. */
-export async function runSoak(options: SoakOptions): Promise<SoakResult> {
-  const { seconds, seed, containers = 200, linesPerSecond = 1_000 } = options;
+export async function runSoak(options: LongRunOptions): Promise<SoakResult> {
+  const { seed, containers } = options;
   const scratch = makeScratch();
   const sink = await startSink();
   try {
@@ -63,24 +52,13 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
     const flags = ['--flush-interval-ms=1000'];
     const under = underMemoryProbe(scratch.path);
     const agent = startAgentProcess({ kubelet, stateDir, endpoint: sink.url, flags, under });
-    const over = new AbortController();
     const startMs = performance.now();
     const samples: Sample[] = [];
     let [descriptorsMax, ownRssMax] = [0, 0];
-    const [, rotations] = await Promise.all([
-      writeAtRate({
-        linesPerSecond,
-        seconds,
-        containers: () => kubelet.containers,
-        tickMs: 20,
-        signal: over.signal,
-      }),
-      changePods(node, { endMs: startMs + seconds * 1_000, seed }),
-      each(sampleMs, startMs + seconds * 1_000, async () => {
-        if (!agent.isRunning()) {
-          over.abort();
-          throw new Error(`the agent ended: ${agent.log.join('\n')}`);
-        }
+    const { rotations } = await keepBusy(node, agent, {
+      ...options,
+      lookMs: sampleMs,
+      look: async () => {
         const { pid } = agent;
         descriptorsMax = Math.max(descriptorsMax, descriptorsOf(pid));
         ownRssMax = Math.max(ownRssMax, ownRssOf(pid));
@@ -90,8 +68,8 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
         const sample = { malloc: mallocOf(pid), rss: rssOf(pid), ownRss: ownRssOf(pid) };
         samples.push({ atMs, ...sample });
         options.note?.(JSON.stringify({ seconds: Math.round(atMs / 1_000), ...sample }));
-      }),
-    ]);
+      },
+    });
     const growth = growthOf(samples, options);
     const { made: podsMade } = node;
     return { ...growth, ownRssMax, descriptorsMax, podsMade, rotations, requests: sink.requests() };
@@ -113,14 +91,14 @@ function mallocOf(pid: number): number {
 }
 
 /** Whether it is one of the two minutes that are compared; between them V8 is left alone. */
-function isCompared(atMs: number, { seconds, settleSeconds }: SoakOptions): boolean {
+function isCompared(atMs: number, { seconds, settleSeconds }: LongRunOptions): boolean {
   const fromMs = settleSeconds * 1_000;
   return (atMs >= fromMs && atMs < fromMs + windowMs) || atMs >= seconds * 1_000 - windowMs;
 }
 
 function growthOf(
   samples: readonly Sample[],
-  { settleSeconds }: SoakOptions,
+  { settleSeconds }: LongRunOptions,
 ): Record<Measure, Growth> {
   const lateMs = settleSeconds * 1_000 + windowMs;
   const early = samples.filter(({ atMs }) => atMs < lateMs);

@@ -4,28 +4,21 @@
 // those of Node's binary, are not its own: the kernel loads and drops them as it likes.
 
 import { parseArgs } from 'node:util';
+import { longRunOptions, longRunWords } from './busy-node.ts';
 import { runSoak } from './soak-run.ts';
 
 const { values } = parseArgs({
   options: {
+    ...longRunWords,
     seconds: { type: 'string', default: '180' },
     settle: { type: 'string', default: '60' },
-    seed: { type: 'string', default: String(Date.now() % 1e9) },
     containers: { type: 'string', default: '200' },
     'lines-per-second': { type: 'string', default: '1000' },
     'grown-max': { type: 'string', default: String(2 * 1024 * 1024) },
-    verbose: { type: 'boolean', default: false },
   },
 });
 process.stdout.write(`seed ${values.seed}\n`);
-const result = await runSoak({
-  seconds: Number(values.seconds),
-  settleSeconds: Number(values.settle),
-  seed: Number(values.seed),
-  containers: Number(values.containers),
-  linesPerSecond: Number(values['lines-per-second']),
-  note: (text) => values.verbose && process.stdout.write(`${text}\n`),
-});
+const result = await runSoak(longRunOptions(values));
 process.stdout.write(`${JSON.stringify(result)}\n`);
 const grownMax = Number(values['grown-max']);
 const isFlat = result.malloc.grown <= grownMax && result.ownRss.grown <= grownMax;

@@ -19,6 +19,17 @@ function expectSame(content: Buffer, readBytes?: number, joinStackTraces = false
   expect(severities).toEqual({ fast: countSeverities(slow), slow: countSeverities(slow) });
 }
 
+/** The kernel takes all of them, and each a second time; returns the entries. */
+function expectAlone(lines: readonly string[]): readonly string[] {
+  const content = Buffer.from([...lines, ...lines].join(''));
+  expectSame(content);
+  const files = openFiles([content]);
+  const { result, entries } = drainHere([{ ...plainSource, segments: files.segments() }]);
+  files.close();
+  expect(result.sources[0]?.fastLines).toBe(2 * lines.length);
+  return entries;
+}
+
 describe('the kernel', () => {
   test(`writes what the reference writes for random lines, seed ${seed}`, () => {
     const random = seededRandom(seed);
@@ -80,13 +91,7 @@ describe('the kernel', () => {
       object(5_000, '1'),
       `{"a":[${'1,'.repeat(20_000)}1]}`,
     ];
-    const lines = [...objects, ...objects].map((line) => `2024-03-05T14:07:21Z stdout F ${line}\n`);
-    const content = Buffer.from(lines.join(''));
-    expectSame(content);
-    const files = openFiles([content]);
-    const { result } = drainHere([{ ...plainSource, segments: files.segments() }]);
-    files.close();
-    expect(result.sources[0]?.fastLines).toBe(2 * objects.length);
+    expectAlone(objects.map((line) => `2024-03-05T14:07:21Z stdout F ${line}\n`));
   });
 
   test('takes labels alone, and leaves those that have no room', () => {
@@ -106,12 +111,7 @@ describe('the kernel', () => {
       (object) =>
         `2024-03-05T14:07:21Z stdout F {"m":1,"logging.googleapis.com/labels":${object},"n":2}\n`,
     );
-    const content = Buffer.from([...lines, ...lines].join(''));
-    expectSame(content);
-    const files = openFiles([content]);
-    const { result, entries } = drainHere([{ ...plainSource, segments: files.segments() }]);
-    files.close();
-    expect(result.sources[0]?.fastLines).toBe(2 * objects.length);
+    const entries = expectAlone(lines);
     expect(Object.keys((JSON.parse(entries[3]!) as { labels: object }).labels)).toHaveLength(64);
   });
 
@@ -125,12 +125,7 @@ describe('the kernel', () => {
       '{"severity":"INFO","message":"\\/a\\/b\\u0041\\u00e9\\u9375\\ud83d\\ude00\\u001f\\u000a\\u0022\\u005c\\b\\f\\r\\t\\""}',
     ];
     const lines = objects.map((object) => `2024-03-05T14:07:21Z stdout F ${object}\n`);
-    const content = Buffer.from([...lines, ...lines].join(''));
-    expectSame(content);
-    const files = openFiles([content]);
-    const { result, entries } = drainHere([{ ...plainSource, segments: files.segments() }]);
-    files.close();
-    expect(result.sources[0]?.fastLines).toBe(2 * objects.length);
+    const entries = expectAlone(lines);
     expect(JSON.parse(entries[2]!)).toMatchObject({ insertId: 'own', labels: { b: 'c' } });
     expect(JSON.parse(entries[5]!)).toMatchObject({
       textPayload: '/a/bAé鍵😀\u001f\n"\\\b\f\r\t"',
@@ -151,12 +146,7 @@ describe('the kernel', () => {
       `{${many}}`,
     ];
     const lines = objects.map((object) => `2024-03-05T14:07:21Z stdout F ${object}\n`);
-    const content = Buffer.from([...lines, ...lines].join(''));
-    expectSame(content);
-    const files = openFiles([content]);
-    const { result } = drainHere([{ ...plainSource, segments: files.segments() }]);
-    files.close();
-    expect(result.sources[0]?.fastLines).toBe(2 * objects.length);
+    expectAlone(lines);
   });
 
   test('writes what the reference writes for every case that the fuzzer found', () => {
