@@ -1,4 +1,4 @@
-// Waiting that a signal to stop ends.
+// Waiting that ends early: at a signal to stop, or at a deadline.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -18,6 +18,21 @@ export async function untilAborted<Result>(
     throw error;
   } finally {
     signal.removeEventListener('abort', end);
+  }
+}
+
+/** What `work` resolves to; rejects with `late` after `ms`. */
+export async function within<Result>(
+  work: Promise<Result>,
+  ms: number,
+  late: Error,
+): Promise<Result> {
+  const { promise: expired, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(reject, ms, late);
+  try {
+    return await Promise.race([work, expired]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

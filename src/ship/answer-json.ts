@@ -1,19 +1,15 @@
 // Reads the JSON of an answer of Cloud Logging: the error, what it blames, the entries it names.
 //
-// Invariant: what does not have the shape of the API's own JSON is `undefined`, and an index
-// counts only if it is one of the request. Nothing is concluded from anything else. Shapes:
-// google/rpc/error_details.proto, google/api/error_reason.proto, WriteLogEntriesPartialErrors of
-// google/logging/v2; `errors[]` is the older form of the same.
+// Invariant: JSON without the shape of the API's own is `undefined`, and an index counts only if
+// the request has it. Shapes: google/rpc/error_details.proto, google/api/error_reason.proto,
+// WriteLogEntriesPartialErrors of google/logging/v2; `errors[]` is the older form of the same.
 
 import { listOf, member, textOf } from '../json-value.ts';
 
 /** What the API says about one entry: a google.rpc.Code and its message. */
 export type EntryError = { readonly code: number; readonly text: string };
 
-/**
- * Whom an error blames; `unknown`: its reason is none that says something of the caller or of an
- * entry. `undefined` when it does not say.
- */
+/** Whom an error blames: `unknown` for a reason that is not in the lists below, undefined for none. */
 export type Blame = 'caller' | 'quota' | 'unknown' | undefined;
 
 /** The API's JSON error. */
@@ -28,7 +24,7 @@ export type ApiError = {
   readonly misshapen: ReadonlyMap<number, EntryError>;
 };
 
-/** google.rpc.Code, the ones with a meaning here. */
+/** The values of google.rpc.Code that matter here. */
 export const RpcCode = {
   cancelled: 1,
   unknown: 2,
@@ -43,8 +39,8 @@ export const RpcCode = {
 } as const;
 
 /**
- * The one service that looks at entries. ErrorInfo of another domain of Google comes from what
- * is before it: the front end (`googleapis.com`), IAM, Service Usage.
+ * The only service that looks at entries. An ErrorInfo of another Google domain comes from
+ * something in front of it: the front end (`googleapis.com`), IAM, Service Usage.
  */
 const entryDomain = 'logging.googleapis.com';
 const googleDomain = /(?:^|\.)googleapis\.com$/;
@@ -64,15 +60,13 @@ const contentReasonOld = /^(?:badRequest$|fieldError|invalid|outOfRange|parse|to
 /** Returns undefined when the body is anything else (HTML, empty, cut, of another service). */
 export function parseApiError(text: string, entryCount: number): ApiError | undefined {
   const error = member(parseObject(text), 'error');
-  if (typeof error !== 'object' || error === null || Array.isArray(error)) return undefined;
-  const message = member(error, 'message');
   const status = member(error, 'status');
-  // The API's errors have both. A gateway's that has neither is nobody's word about an entry.
+  // The API's errors have both. An error with neither comes from a gateway.
   if (typeof status !== 'string' && typeof member(error, 'code') !== 'number') return undefined;
   const details = listOf(member(error, 'details'));
   return {
-    message: typeof message === 'string' ? message : 'no message',
-    status: typeof status === 'string' ? status : '',
+    message: textOf(member(error, 'message')) || 'no message',
+    status: textOf(status),
     blame: blameOf(details, listOf(member(error, 'errors'))),
     refused: entryErrors(details, entryCount),
     misshapen: fieldErrors(details, entryCount),
@@ -108,7 +102,7 @@ function parseObject(text: string): object | undefined {
   try {
     return JSON.parse(text) as object;
   } catch {
-    return undefined; // Cut or garbled: not the API's words.
+    return undefined; // Cut or garbled, so not from the API.
   }
 }
 
@@ -117,7 +111,7 @@ function blameOf(details: readonly unknown[], oldErrors: readonly unknown[]): Bl
   for (const detail of details) {
     const type = textOf(member(detail, '@type')).split('.').at(-1);
     if (type === 'QuotaFailure') return 'quota';
-    // The project, its billing, its terms: see the violations' types in error_details.proto.
+    // It is about the project, its billing or its terms: see error_details.proto.
     if (type === 'PreconditionFailure') return 'caller';
     const reason = member(detail, 'reason');
     if (typeof reason !== 'string') continue;
@@ -145,10 +139,9 @@ function entryErrors(parts: readonly unknown[], entryCount: number): Map<number,
       const index = indexOf(key, entryCount);
       if (index === undefined) continue;
       const code = member(status, 'code');
-      const text = member(status, 'message');
       errors.set(index, {
         code: typeof code === 'number' ? code : RpcCode.invalidArgument,
-        text: typeof text === 'string' ? text : 'no message',
+        text: textOf(member(status, 'message')) || 'no message',
       });
     }
   }
@@ -157,7 +150,7 @@ function entryErrors(parts: readonly unknown[], entryCount: number): Map<number,
 
 /**
  * BadRequest.fieldViolations of single entries. Only the path counts: the message quotes what a
- * tenant wrote, which could name an entry of somebody else.
+ * tenant wrote, and that could name another tenant's entry.
  */
 function fieldErrors(details: readonly unknown[], entryCount: number): Map<number, EntryError> {
   const errors = new Map<number, EntryError>();
@@ -165,11 +158,8 @@ function fieldErrors(details: readonly unknown[], entryCount: number): Map<numbe
     const path = /^entries\[(\d+)\](?:[.[]|$)/.exec(textOf(member(violation, 'field')));
     const index = indexOf(path?.[1] ?? '', entryCount);
     if (index === undefined || errors.has(index)) continue;
-    const text = member(violation, 'description');
-    errors.set(index, {
-      code: RpcCode.invalidArgument,
-      text: typeof text === 'string' ? text : 'no description',
-    });
+    const text = textOf(member(violation, 'description')) || 'no description';
+    errors.set(index, { code: RpcCode.invalidArgument, text });
   }
   return errors;
 }

@@ -9,12 +9,12 @@
 import type { ErrorCode } from '../errors.ts';
 import type { Blame } from './answer-json.ts';
 
-/** What an answer says, as far as the table is concerned. */
+/** The parts of an answer that the table looks at. */
 export type AnswerFacts = {
   readonly status: number;
   /**
    * `success`: an empty JSON object. `entries`: the API names refused entries and has written the
-   * others. `error`: the API's JSON error. `foreign`: anything else, or a body past its bounds.
+   * others. `error`: the API's JSON error. `foreign`: anything else, or a body over its limits.
    */
   readonly body: 'success' | 'entries' | 'error' | 'foreign';
   /** The error says which fields of which entries are to blame. */
@@ -32,25 +32,25 @@ export type AnswerEffect =
   | { readonly fate: 'refused' }
   | {
       /**
-       * `kept`: the same bytes are sent again. `halved`: in two requests at once, and an entry that
-       * is alone is kept. `suspected`: kept at first, halved when it comes again and again.
+       * `kept`: the same bytes are sent again. `halved`: they are sent again in two requests, a
+       * single entry as it is. `suspected`: kept at first, halved when the answer repeats itself.
        */
       readonly fate: 'kept' | 'halved' | 'suspected';
       readonly code: ErrorCode;
       readonly pace: 'normal' | 'slow' | 'throttled';
-      /** The next request takes a new connection and a new lookup of the name. */
+      /** The next request uses a new connection and looks the name up again. */
       readonly renew: boolean;
     };
 
 export type AnswerRow = {
   readonly name: string;
-  /** For the documentation: the answers that the row is about. */
+  /** For the documentation: which answers match. */
   readonly answer: string;
   readonly matches: (facts: AnswerFacts) => boolean;
   readonly effect: AnswerEffect;
 };
 
-/** These have no complete body of their own by RFC 9110. */
+/** By RFC 9110 these have no complete body of their own. */
 const bodiless: ReadonlySet<number> = new Set([204, 205, 206]);
 const transientStatus: ReadonlySet<number> = new Set([408, 409, 425, 499]);
 const transientRpc: ReadonlySet<string> = new Set([
@@ -62,7 +62,7 @@ const transientRpc: ReadonlySet<string> = new Set([
   'UNAVAILABLE',
   'DATA_LOSS',
 ]);
-/** What may be said of the content of a request. Older answers have no status at all. */
+/** Statuses that may be about the content of a request. Older answers have none. */
 const contentRpc: ReadonlySet<string> = new Set(['INVALID_ARGUMENT', 'OUT_OF_RANGE', '']);
 const intermediaryStatus: ReadonlySet<number> = new Set([407, 511]);
 

@@ -1,17 +1,14 @@
 // What an answer of entries:write means: a pure function from HTTP to a verdict, by the rows of
 // answer-table.ts.
 //
-// Invariant: only the API's own words condemn an entry, and only the API's own words accept one.
-// After anything else the same bytes are sent again.
+// Invariant: only the API's own answer accepts or condemns an entry. After anything else the same
+// bytes are sent again.
 
 import type { ErrorCode } from '../errors.ts';
 import type { ApiError, EntryError } from './answer-json.ts';
 import { isEmptyObject, parseApiError, parseSuccess, RpcCode } from './answer-json.ts';
 import type { AnswerEffect, AnswerFacts } from './answer-table.ts';
 import { rowOf } from './answer-table.ts';
-
-export type { EntryError } from './answer-json.ts';
-export { RpcCode } from './answer-json.ts';
 
 /** A complete HTTP answer; `text` is empty when its body was not read to the end, or is encoded. */
 export type Answer = {
@@ -25,18 +22,15 @@ export type Failure = {
   readonly code: ErrorCode;
   /** For people: what happened. */
   readonly text: string;
-  /**
-   * `slow` waits longer at most (someone must change something), `throttled` lowers the rate as
-   * well.
-   */
+  /** `slow` has a longer maximum wait (someone must act); `throttled` also lowers the rate. */
   readonly pace: 'normal' | 'slow' | 'throttled';
   /** The least wait that the answer asks for, 0 if none. */
   readonly retryAfterMs: number;
-  /** The connection, or what is behind it, is suspect: go on with a new one. */
+  /** The connection, or what is behind it, is suspect: use a new one. */
   readonly renew: boolean;
-  /** A 400 that is not known to be about entries: it may be a sick proxy, or it may be the body. */
+  /** A 400 that is not known to be about entries: the cause is a sick proxy or the body. */
   readonly odd: boolean;
-  /** A 413 that is not the API's: something on the way takes less than this. */
+  /** A 413 that is not the API's: something on the way has a lower limit. */
   readonly oversized: boolean;
 };
 
@@ -52,9 +46,7 @@ export type Refusal = {
 
 export type Verdict =
   | { readonly kind: 'accepted' }
-  /**
-   * The named entries (index in this request) were refused, the others are written. Never empty.
-   */
+  /** The named entries (index in this request) were refused, the others written. Never empty. */
   | { readonly kind: 'partial'; readonly errors: ReadonlyMap<number, EntryError> }
   | Refusal
   | Failure;
@@ -74,7 +66,7 @@ const retryableEntryCodes: ReadonlySet<number> = new Set([
 ]);
 
 const accepted = { kind: 'accepted' } as const;
-/** Characters of the API's message that are told. */
+/** Characters of the API's message that are passed on. */
 const textMax = 300;
 
 /** Whether an entry refused with this google.rpc.Code may be accepted later as it is. */
@@ -82,12 +74,9 @@ export function isRetryableEntryCode(code: number): boolean {
   return retryableEntryCodes.has(code);
 }
 
-/**
- * Reads an answer to a request of `entryCount` entries. `nowMs` (epoch) is for a Retry-After that
- * is a date.
- */
+/** Reads the answer to `entryCount` entries. `nowMs` (epoch) is for a Retry-After with a date. */
 export function judge(answer: Answer, entryCount: number, nowMs: number): Verdict {
-  // Nearly every answer: two bytes, which need no parser.
+  // Nearly every answer is these two bytes, which need no parser.
   if (answer.status === 200 && answer.text === '{}') return accepted;
   const { facts, error, entries } = factsOf(answer, entryCount);
   const { effect } = rowOf(facts);
@@ -154,7 +143,7 @@ function failureOf(
   };
 }
 
-/** What kind of body it is, without a word of it: it may repeat the request and its token. */
+/** The kind of body, without any of its text: it may repeat the request and its token. */
 function describeForeign(text: string): string {
   const start = text.slice(0, 256).trimStart();
   if (start === '') return 'no API error in the answer, which is empty or was not read to its end';

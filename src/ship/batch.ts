@@ -13,19 +13,16 @@ export type Batch = {
   /** A complete body; entries joined by `,\n`, no other raw newline. */
   readonly body: Uint8Array;
   readonly entryCount: number;
-  /** Whose logs the entries are in; undefined: the project of the node. */
+  /** The project that gets the entries; undefined is the node's own. */
   readonly project?: string | undefined;
-  /** Asked after a failure: whether others need the memory of `body` meanwhile. */
+  /** After a failure: whether other bodies need this body's memory. */
   readonly givesWay?: () => boolean;
-  /** Whose entries these are, in their order; without it all count as one container's. */
+  /** The containers of the entries, in their order; without it all entries are one container's. */
   readonly sources?: readonly BatchSource[];
-  /** Told once when the memory of `body` is not needed any more, if that is before the end. */
+  /** Called once if the memory of `body` becomes free before the batch is done. */
   readonly onReleased?: () => void;
-  /**
-   * Told that entries of this source (its index) hold the batch up: more of that container would
-   * only wait behind them.
-   */
+  /** Entries of this source (by index) delay the batch: more of them would only wait, too. */
   readonly onHeldUp?: (source: number) => void;
-  /** Told that an entry of this source (its index) was refused for good. */
+  /** An entry of this source (by index) was refused for good. */
   readonly onRefused?: (source: number, reason: RefusalReason) => void;
 };

@@ -1,8 +1,7 @@
-// Where the entries are in a request body, and bodies of some of them. Needed when an answer names
+// Finds the entries in a request body and makes bodies of some of them. Needed when an answer names
 // single entries or refuses the whole; the common path never looks into a body.
 //
-// Invariant: entries are copied byte for byte, so what is sent again has the same insertIds and is
-// the same entry.
+// Invariant: entries are copied byte for byte, so an entry that is sent again is the same entry.
 //
 //   {"partialSuccess":true,…,"entries":[ entry ,\n entry ,\n entry ]}
 //   └──────────── head ────────────────┘ ^starts[0]  ^starts[1]      ^starts[n] = length
@@ -10,17 +9,19 @@
 import assert from 'node:assert/strict';
 
 const newline = 0x0a;
-/**
- * Both `,\n` between entries and `]}` at the end are this long, so every entry ends this far before
- * the next start.
- */
+/** The length of `,\n` between entries and of `]}` at the end. */
 const separatorBytes = 2;
 const entriesKey = Buffer.from('"entries":[');
+const openingBrace = 0x7b;
+const closingBrace = 0x7d;
+const openingBracket = 0x5b;
+const closingBracket = 0x5d;
+const quote = 0x22;
+const backslash = 0x5c;
 
 /**
  * Finds the entries of a complete body: entry `i` is `[starts[i], starts[i + 1] - 2)`. Raw newlines
- * occur between entries only, because JSON escapes those in strings. Asserts that there are
- * `entryCount`.
+ * occur only between entries, because JSON escapes those in strings. Asserts `entryCount`.
  */
 export function entryStarts(body: Uint8Array, entryCount: number): Uint32Array {
   const bytes = asBuffer(body);
@@ -41,13 +42,12 @@ export function entryStarts(body: Uint8Array, entryCount: number): Uint32Array {
 
 /** The bytes of one entry: a view, not a copy. */
 export function entryBytes(body: Uint8Array, starts: Uint32Array, index: number): Uint8Array {
-  return body.subarray(starts[index], entryEnd(starts, index));
+  const next = starts[index + 1];
+  assert(next !== undefined, 'the entry is in the body');
+  return body.subarray(starts[index], next - separatorBytes);
 }
 
-/**
- * A new complete body (private memory) with the head of `body` and the named entries, in that
- * order.
- */
+/** A new complete body, in private memory, with the head of `body` and these entries in order. */
 export function bodyOf(body: Uint8Array, starts: Uint32Array, indexes: Uint32Array): Uint8Array {
   const entries = Array.from(indexes, (index) => entryBytes(body, starts, index));
   return bodyFrom(body.subarray(0, starts[0]), entries);
@@ -76,8 +76,36 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function entryEnd(starts: Uint32Array, index: number): number {
-  const next = starts[index + 1];
-  assert(next !== undefined, 'the entry is in the body');
-  return next - separatorBytes;
+/** Where the value of the object's own member `key` is, itself an object or array; valid JSON. */
+export function memberSpan(
+  object: Buffer,
+  key: string,
+): { readonly start: number; readonly end: number } | undefined {
+  const keyText = Buffer.from(`${JSON.stringify(key)}:`);
+  let depth = 0;
+  let start: number | undefined;
+  for (let at = 0; at < object.length; at += 1) {
+    const byte = object[at];
+    if (byte === quote) {
+      const isKey = depth === 1 && start === undefined && startsAt(object, at, keyText);
+      at = endOfString(object, at);
+      if (isKey) start = at + 2;
+    } else if (byte === openingBrace || byte === openingBracket) depth += 1;
+    else if (byte === closingBrace || byte === closingBracket) {
+      depth -= 1;
+      if (start !== undefined && depth === 1) return { start, end: at + 1 };
+    }
+  }
+  return undefined;
+}
+
+function startsAt(bytes: Buffer, at: number, text: Buffer): boolean {
+  return bytes.subarray(at, at + text.length).equals(text);
+}
+
+/** The index of the quote that ends the string which begins at `start`. */
+function endOfString(bytes: Buffer, start: number): number {
+  let end = start + 1;
+  while (end < bytes.length && bytes[end] !== quote) end += bytes[end] === backslash ? 2 : 1;
+  return end;
 }

@@ -1,12 +1,12 @@
-// Reads what an issuer of tokens answers to google-auth-library, but never more than a token needs:
-// the library's own bound (`maxContentLength`) trusts the length that the answer declares, and
-// against an answer without an end it read 120 MB a second into memory.
+// Limits what google-auth-library reads of a token issuer's answer. The library's own limit
+// (`maxContentLength`) trusts the declared length: of an endless answer it read 120 MB a second
+// into memory.
 
 import type { gaxios } from 'google-auth-library';
 
 type Adapter = NonNullable<gaxios.GaxiosOptions['adapter']>;
 
-/** An adapter of gaxios; an answer past `bytesMax` is an error, and its connection is closed. */
+/** An adapter of gaxios: an answer over `bytesMax` is an error, and its connection is closed. */
 export function boundedAnswer(bytesMax: number): Adapter {
   return async (options, send) => {
     const response = await send({ ...options, responseType: 'stream' });
@@ -27,13 +27,13 @@ async function readText(stream: AsyncIterable<Uint8Array>, bytesMax: number): Pr
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** An object, in any case: the library writes a member into what was parsed. */
+/** Always an object, because the library adds a member to it. */
 function parse(text: string): object {
   try {
     const answer: unknown = JSON.parse(text);
     if (typeof answer === 'object' && answer !== null) return answer;
   } catch {
-    // Without a word of it: it may hold a token.
+    // The parser's message quotes the text, which may hold a token.
   }
   return {};
 }

@@ -1,5 +1,4 @@
-// What the ship stage counts, for /metrics, the status page and the summary of --once. Written by
-// the delivery only.
+// What the ship stage counts, for /metrics, the status page and the summary of --once.
 
 import type { ErrorCode } from '../errors.ts';
 import type { RefusalReason } from './answer.ts';
@@ -7,28 +6,28 @@ import type { GivenUpEntries } from './given-up-entries.ts';
 
 /** Totals since the start. Times are epoch milliseconds. */
 export type ShipCounters = {
-  /** Requests by what came back: an HTTP status, or the ErrorCode when no answer came. */
+  /** Requests by HTTP status, or by ErrorCode when no answer came. */
   readonly requestsByCode: Record<string, number>;
   requests: number;
-  /** Requests that sent entries for a second or later time. */
+  /** Requests with entries that had been sent before. */
   retries: number;
   /** Bytes of request bodies as they were sent: after gzip, without headers. */
   wireBytes: number;
   acceptedEntries: number;
   /** Entries that the API refused for good, by reason. */
   readonly deadLetteredByReason: Partial<Record<RefusalReason, number>>;
-  /** Of these: the disk refused them too, so they are nowhere. */
+  /** Those of them that could not be written to the disk either. */
   deadLettersUnwritten: number;
   /** Old dead letters that made room for new ones. */
   deadLettersDropped: number;
-  /** The last two by container. */
+  /** The last two counts by container. */
   readonly givenUp: GivenUpEntries;
   /** Requests under way. */
   inFlight: number;
   lastSuccessMs: number | undefined;
   /** 0 while the endpoint is healthy. */
   consecutiveFailures: number;
-  /** The same of other projects than the node's, those that fail. */
+  /** The same for other projects than the node's, while they fail. */
   readonly failuresByProject: Record<string, number>;
   lastError:
     | { readonly code: ErrorCode; readonly text: string; readonly timeMs: number }

@@ -1,7 +1,7 @@
 // The bearer token of a request: none, from the metadata server, or from a key file.
 //
-// Invariant: one refresh at a time; a token that is still valid is never withheld because a refresh
-// fails; no error repeats what an issuer sent, which may be a token.
+// Invariant: one refresh at a time; a failed refresh never withholds a token that is still valid;
+// no error repeats what an issuer sent, which may be a token.
 
 import assert from 'node:assert/strict';
 import { backoffMs } from '../backoff.ts';
@@ -30,34 +30,32 @@ export type CredentialOptions = {
 };
 
 export type Credentials = {
-  /**
-   * The token to send, or undefined when the endpoint needs none. Rejects with an AgentError while
-   * there is no valid one.
-   */
+  /** Undefined when the endpoint needs no token. Rejects with an AgentError while there is none. */
   token(): Promise<string | undefined>;
-  /** The API refused this token (401): it is not handed out again unless its issuer insists. */
+  /** The API refused this token (401): it is not used again unless its issuer repeats it. */
   refuse(token: string): void;
-  /** Rejects the callers that wait for a token now. */
+  /** Rejects the callers that are waiting for a token. */
   stop(reason: AgentError): void;
 };
 
 const tokenPath = 'instance/service-accounts/default/token';
-/** The next token is asked for when this share of its life is over. */
+/** The next token is requested after this share of the life of the current one. */
 const refreshShare = 0.8;
 
-/** Whether requests to `endpoint` stay on this machine in plain text: a token has no use there. */
+/** Whether requests to `endpoint` stay on this machine in plain text, where a token has no use. */
 export function needsNoToken(endpoint: URL): boolean {
   return endpoint.protocol === 'http:' && isLoopback(endpoint);
 }
 
 /**
- * Chooses the source of tokens; asks nobody yet. Throws CREDENTIALS_MISSING when the key file
- * cannot be used, PLAIN_HTTP_REFUSED when a token would be readable on its way, CONFIG_INVALID when
- * the metadata host is none.
+ * Chooses the source of tokens; requests none yet. Throws CREDENTIALS_MISSING when the key file
+ * cannot be used, PLAIN_HTTP_REFUSED when a token would be sent in plain text, CONFIG_INVALID when
+ * the metadata host is not a host.
  */
 export function createCredentials(options: CredentialOptions): Credentials {
   if (needsNoToken(options.endpoint)) {
-    return { token: noToken, refuse: () => undefined, stop: () => undefined };
+    const token = () => Promise.resolve(undefined);
+    return { token, refuse: () => undefined, stop: () => undefined };
   }
   refusePlainHttp(options.endpoint, '--endpoint', options.allowPlainHttp);
   const fetchToken =
@@ -69,10 +67,6 @@ export function createCredentials(options: CredentialOptions): Credentials {
           allowPlainHttp: options.allowPlainHttp,
         });
   return new CachedToken(fetchToken, options);
-}
-
-function noToken(): Promise<undefined> {
-  return Promise.resolve(undefined);
 }
 
 /** Keeps a token for its life. Exported for its test. */
@@ -95,17 +89,15 @@ export class CachedToken implements Credentials {
     const nowMs = this.#options.nowMs();
     if (nowMs >= this.#refreshAtMs) {
       this.#pending ??= this.#refresh();
-      // In the last fifth of its life the token serves on while the next one is fetched.
+      // In the last fifth of its life the token stays in use while the next one is fetched.
       if (this.#token === undefined || nowMs >= this.#expiresAtMs) {
         const error = await this.#pending;
         if (error !== undefined) throw error;
       }
     }
     if (this.#token === undefined) {
-      throw new AgentError(
-        'SHIP_UNAUTHENTICATED',
-        'the token was refused as soon as it was issued',
-      );
+      const text = 'the token was refused as soon as it was issued';
+      throw new AgentError('SHIP_UNAUTHENTICATED', text);
     }
     return this.#token;
   }
@@ -138,8 +130,7 @@ export class CachedToken implements Credentials {
       assert(error instanceof AgentError, 'a FetchToken rejects with an AgentError');
       this.#failureCount += 1;
       const { limits, nowMs, random } = this.#options;
-      // Only a valid token makes waiting possible; without one the gate spaces the requests, and so
-      // the refreshes.
+      // Without a valid token there is nothing to wait with: the gate spaces requests and refreshes.
       const waitMs = backoffMs(this.#failureCount, {
         baseMs: 2 * limits.shipBackoffBaseMs,
         maxMs: limits.shipBackoffMaxMs,
@@ -154,17 +145,14 @@ export class CachedToken implements Credentials {
   }
 }
 
-/**
- * Tokens of the node's, or the workload's, service account. Plain http to a link-local address:
- * never through a proxy.
- */
+/** Tokens of the service account of node or workload; a link-local address needs no proxy. */
 function tokenFromMetadata(options: CredentialOptions): FetchToken {
   let answeredBefore = false;
   const url = metadataUrl(options.metadataHost, tokenPath);
   return async () => {
     const { shipTokenMs } = options.limits;
     const answer = await getMetadata(url, shipTokenMs).catch((error: unknown) => {
-      // A machine where it never answered is most likely no Google machine.
+      // A machine where it never answered is most likely not Google's.
       throw new AgentError(
         answeredBefore ? 'METADATA_UNAVAILABLE' : 'CREDENTIALS_MISSING',
         `no --credentials-file is given and the metadata server ${options.metadataHost} does not answer`,
@@ -195,11 +183,9 @@ function parseToken(text: string): IssuedToken {
   try {
     answer = JSON.parse(text) as typeof answer;
   } catch {
-    // Without its cause: a parser quotes what it parsed.
-    throw new AgentError(
-      'METADATA_UNAVAILABLE',
-      'the metadata server answered something that is no JSON',
-    );
+    // Without its cause: the parser's message quotes the text.
+    const problem = 'the metadata server answered something that is no JSON';
+    throw new AgentError('METADATA_UNAVAILABLE', problem);
   }
   if (typeof answer?.access_token !== 'string' || answer.access_token === '') {
     throw new AgentError('METADATA_UNAVAILABLE', 'the metadata server answered without a token');

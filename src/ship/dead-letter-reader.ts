@@ -1,8 +1,8 @@
 // Reads dead letters: the files of a state directory, their lines, and what a line says.
 //
 // Invariants: at most one line is in memory. A line that is torn, too long or of another format is
-// reported as such, and the others are read all the same. The bytes of an entry are those that were
-// refused: numbers and repeated members survive as they are.
+// reported, and the others are read. The bytes of an entry are those that were refused: numbers and
+// repeated members survive.
 
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
@@ -11,16 +11,17 @@ import { join } from 'node:path';
 import { limits } from '../config.ts';
 import { hasCode } from '../errors.ts';
 import { isObject, textOf } from '../json-value.ts';
+import { memberSpan } from './body.ts';
 
 /** What a line of a dead-letter file says. */
 export type LetterSummary = {
-  /** Of the line's bytes: it stays the same wherever the line is. */
+  /** A hash of the line, so it is the same in every file. */
   readonly id: string;
-  /** RFC 3339, when it was refused. */
+  /** When it was refused, RFC 3339. */
   readonly time: string;
   /** `INVALID_ARGUMENT`, by google.rpc.Code. */
   readonly codeName: string;
-  /** The API's words, which may quote the entry. */
+  /** The API's message, which may quote the entry. */
   readonly reason: string;
   /** `namespace/pod/container`; '' when the entry does not say. */
   readonly container: string;
@@ -41,10 +42,10 @@ export type LetterDefaults = {
   readonly labels?: Readonly<Record<string, unknown>>;
 };
 
-/** Bytes of a line, without its end; undefined when it was too long to be one. */
+/** Bytes of a line, without its newline; undefined when it is too long to be a letter. */
 export type LetterLine = Buffer | undefined;
 
-/** No request is longer, and an entry with its reason is part of one. */
+/** An entry is part of one request; its reason adds little. */
 const lineBytesMax = limits.requestBytesMax + 1024 * 1024;
 const chunkBytes = 64 * 1024;
 const newline = 0x0a;
@@ -58,7 +59,7 @@ const codeNames = [
   ['OUT_OF_RANGE', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS', 'UNAUTHENTICATED'],
 ].flat();
 
-/** Names of the files with letters, oldest first: left by a command, rotated away, written to. */
+/** The files with letters, oldest first: left by a command, rotated, current. */
 export function letterFiles(stateDir: string): string[] {
   let names: string[];
   try {
@@ -72,7 +73,7 @@ export function letterFiles(stateDir: string): string[] {
   return [...taken, ...own].map((name) => join(stateDir, name));
 }
 
-/** The lines of a file from `start` on, empty ones left out; none when it is gone. */
+/** The lines of a file from `start` on, without empty ones; none when the file is gone. */
 export function* letterLines(path: string, start = 0): Generator<LetterLine> {
   let fd: number;
   try {
@@ -123,7 +124,7 @@ function* linesOf(fd: number, start: number): Generator<LetterLine> {
   if (length > 0) yield take();
 }
 
-/** What a line says; undefined when it is no letter. */
+/** What a line says; undefined when it is not a letter. */
 export function parseLetter(line: LetterLine): Letter | undefined {
   if (line === undefined) return undefined;
   let root: Readonly<Record<string, unknown>>;
@@ -150,10 +151,10 @@ export function parseLetter(line: LetterLine): Letter | undefined {
   };
 }
 
-/** The newest letters of the file that is written to, newest first, from its last bytes alone. */
+/** The newest letters, newest first, from the last bytes of the files. */
 export function newestLetters(stateDir: string, countMax: number, tailBytes: number): Letter[] {
   const letters: Letter[] = [];
-  // A file that was rotated away a moment ago still holds the newest.
+  // Just after a rotation the newest letters are in the rotated file.
   for (const path of letterFiles(stateDir).toReversed()) {
     const found: Letter[] = [];
     for (const line of letterLines(path, Math.max(0, sizeOf(path) - tailBytes))) {
@@ -166,7 +167,7 @@ export function newestLetters(stateDir: string, countMax: number, tailBytes: num
   return letters.slice(0, countMax);
 }
 
-/** `namespace/pod/container` of a letter that is to be written; '' when nothing says it. */
+/** `namespace/pod/container` of a letter that is to be written; '' when it names none. */
 export function containerOfLetter({
   entry,
   defaults = '{}',
@@ -178,11 +179,12 @@ export function containerOfLetter({
     const own = JSON.parse(Buffer.from(entry).toString('utf8')) as LetterDefaults;
     return containerOf(own.resource ?? (JSON.parse(defaults) as LetterDefaults).resource);
   } catch {
-    return ''; // It is kept as it is, whatever it is.
+    return ''; // It is written as it is.
   }
 }
 
-function sizeOf(path: string): number {
+/** 0 when there is no file. */
+export function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
@@ -190,32 +192,4 @@ function containerOf(resource: LetterDefaults['resource']): string {
   const labels = isObject(resource?.labels) ? resource.labels : {};
   const names = ['namespace_name', 'pod_name', 'container_name'].map((key) => textOf(labels[key]));
   return names.every((name) => name === '') ? '' : names.join('/');
-}
-
-const quote = 0x22;
-const backslash = 0x5c;
-const colon = 0x3a;
-
-/** Where the value of a member of the object `bytes` is, an object itself; valid JSON. */
-function memberSpan(
-  bytes: Buffer,
-  name: string,
-): { readonly start: number; readonly end: number } | undefined {
-  const key = Buffer.from(JSON.stringify(name));
-  let depth = 0;
-  let start: number | undefined;
-  for (let at = 0; at < bytes.length; at += 1) {
-    const byte = bytes[at];
-    if (byte === quote) {
-      const first = at;
-      for (at += 1; bytes[at] !== quote; at += 1) if (bytes[at] === backslash) at += 1;
-      const isKey = depth === 1 && bytes.subarray(first, at + 1).equals(key);
-      if (isKey && start === undefined && bytes[at + 1] === colon) start = at + 2;
-    } else if (byte === 0x7b || byte === 0x5b) depth += 1;
-    else if (byte === 0x7d || byte === 0x5d) {
-      depth -= 1;
-      if (start !== undefined && depth === 1) return { start, end: at + 1 };
-    }
-  }
-  return undefined;
 }

@@ -1,26 +1,24 @@
-// Entries that the API refuses for what they are: kept with the reason in dead-letter.ndjson, for a
-// person to look at.
+// Entries that the API refuses for good: kept with the reason in dead-letter.ndjson, for a person to
+// look at.
 //
 // Invariant: at most twice `bytesMax` on disk, whole lines only, and a disk that cannot take them
 // never stops the agent.
 
-import { openSync, readSync, renameSync, statSync } from 'node:fs';
+import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { closeDescriptor } from '../descriptor.ts';
-import { hasCode } from '../errors.ts';
-import { containerOfLetter } from './dead-letter-reader.ts';
+import { containerOfLetter, letterLines, sizeOf } from './dead-letter-reader.ts';
 import { appendLines } from './append-lines.ts';
 import { addEntries, type EntriesByContainer, type GivenUpEntries } from './given-up-entries.ts';
 
 export type DeadLetter = {
-  /** The API's words. */
+  /** The API's message. */
   readonly reason: string;
   /** google.rpc.Code */
   readonly code: number;
   /** Its JSON as it was sent. */
   readonly entry: Uint8Array;
-  /** JSON of what its request gave to all entries: logName, resource, labels. */
+  /** JSON of the members that its request gave to all entries: logName, resource, labels. */
   readonly defaults?: string;
 };
 
@@ -29,29 +27,27 @@ export type DeadLetterOptions = {
   readonly bytesMax: number;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** Where letters that are not kept are counted by container. */
+  /** Counts by container the letters that are not kept. */
   readonly givenUp?: GivenUpEntries;
 };
 
-/** What became of some letters. */
 export type AppendCounts = {
   readonly written: number;
-  /** The disk refused them; `error` is why. */
+  /** They could not be written; `error` says why. */
   readonly unwritten: number;
-  /** Older letters that went with the file that the rotation replaced. */
+  /** Older letters, in a file that the rotation replaced. */
   readonly dropped: number;
   readonly error: Error | undefined;
 };
 
 const reasonCharsMax = 1_024;
-/** Letters are handed to the disk in pieces of about this many bytes. */
+/** Letters are written about this many bytes at a time. */
 const appendBytes = 1024 * 1024;
-const newline = 0x0a;
 
 export class DeadLetterFile {
   readonly #options: DeadLetterOptions;
   readonly #path: string;
-  /** Whose letters of this process are in the file, and in the one before it. */
+  /** The letters of this process in the file, and in the one before it. */
   #containers: EntriesByContainer = new Map();
   #olderContainers: EntriesByContainer = new Map();
 
@@ -60,10 +56,7 @@ export class DeadLetterFile {
     this.#path = join(options.stateDir, 'dead-letter.ndjson');
   }
 
-  /**
-   * Appends the letters, one line each: `{"time","reason","code","defaults","entry"}`. Never
-   * throws.
-   */
+  /** Appends `{"time","reason","code","defaults","entry"}`, one line each. Never throws. */
   append(letters: Iterable<DeadLetter>): AppendCounts {
     const counts = { written: 0, unwritten: 0, dropped: 0, error: undefined as Error | undefined };
     const time = new Date(this.#options.now()).toISOString();
@@ -103,16 +96,16 @@ export class DeadLetterFile {
 
   /** Returns how many older letters were dropped for it. */
   #makeRoom(bytes: number): number {
-    // Not kept in memory: a command may have moved the file aside, or written letters back.
+    // A command may have moved the file aside or written letters back, so its size is looked up.
     const stored = sizeOf(this.#path);
     if (stored === 0 || stored + bytes <= this.#options.bytesMax) return 0;
-    const dropped = countLines(`${this.#path}.1`);
+    const dropped = letterLines(`${this.#path}.1`).reduce((count) => count + 1, 0);
     renameSync(this.#path, `${this.#path}.1`);
     this.#evict(dropped);
     return dropped;
   }
 
-  /** The file before this one is gone, with so many letters; a former process wrote the rest. */
+  /** The file before this one is gone, with `dropped` letters; some may be of an older process. */
   #evict(dropped: number): void {
     const evicted = this.#options.givenUp?.dead_letter_evicted;
     if (evicted !== undefined) {
@@ -126,36 +119,5 @@ export class DeadLetterFile {
     }
     this.#olderContainers = this.#containers;
     this.#containers = new Map();
-  }
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-/** Lines in a file, read piecewise: it is as long as `bytesMax`. */
-function countLines(path: string): number {
-  let fd: number;
-  try {
-    fd = openSync(path, 'r');
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return 0;
-    throw error;
-  }
-  try {
-    const chunk = Buffer.allocUnsafe(64 * 1024);
-    let count = 0;
-    for (let bytes = readSync(fd, chunk); bytes > 0; bytes = readSync(fd, chunk)) {
-      for (
-        let at = chunk.indexOf(newline);
-        at >= 0 && at < bytes;
-        at = chunk.indexOf(newline, at + 1)
-      ) {
-        count += 1;
-      }
-    }
-    return count;
-  } finally {
-    closeDescriptor(fd);
   }
 }

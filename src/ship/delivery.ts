@@ -1,13 +1,14 @@
-// The way of one batch: send, read the verdict, send again what must be sent again, until every
-// entry is accepted or dead-lettered. What happens after each verdict is in settling.ts.
+// Delivers one batch: sends it, reads the verdict, and sends again what must be sent again, until
+// every entry is accepted or dead-lettered. settling.ts applies each verdict.
 //
-// Invariant: an entry leaves the batch by the API's word alone: it was accepted, or it was refused
-// for what it is. Everything else is sent again, as the same bytes. What the API does not take at
-// once goes behind the requests of others, and out of the memory that they need.
+// Invariant: an entry leaves the batch only when the API has accepted it or refused it for good.
+// Everything else is sent again, as the same bytes. What the API does not accept at once goes behind
+// the requests of others, and out of the memory that they need.
 
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import type { EntryError, Verdict } from './answer.ts';
+import type { EntryError } from './answer-json.ts';
+import type { Verdict } from './answer.ts';
 import type { Batch } from './batch.ts';
 import { bodyOf } from './body.ts';
 import type { Delivery } from './delivery-state.ts';
@@ -21,17 +22,14 @@ import type { Witness } from './witness.ts';
 
 const gzipAsync = promisify(gzip);
 
-/**
- * Resolves when nothing of the batch needs sending any more. Rejects only with the reason of
- * `gate.stop`.
- */
+/** Resolves when the batch is done. Rejects only with the reason of `gate.stop`. */
 export async function deliver(batch: Batch, order: number, stage: Stage): Promise<ShipOutcome> {
   const delivery = begin(batch, order, stage);
   try {
     for (;;) {
       const piece = takeNext(delivery.pieces);
       if (piece === undefined) return delivery.outcome;
-      // After many refusals the rest is most likely refused too, and no larger request tells more.
+      // After many refusals the rest is probably refused too, and larger requests tell nothing more.
       if (piece.count > 1 && delivery.refusedInRow >= stage.limits.shipRefusedInRowMax) {
         cutAt(piece, 1, delivery.pieces);
         continue;
@@ -46,7 +44,7 @@ export async function deliver(batch: Batch, order: number, stage: Stage): Promis
   }
 }
 
-/** The entries of suspects go in a request of their own, after the others. */
+/** Entries of suspects go in a request of their own, after the others. */
 function begin(batch: Batch, order: number, stage: Stage): Delivery {
   const { sources = [], entryCount } = batch;
   const outcome = { accepted: 0, deadLettered: 0, requests: 0, retries: 0, wireBytes: 0 };
@@ -70,7 +68,7 @@ function begin(batch: Batch, order: number, stage: Stage): Delivery {
   return delivery;
 }
 
-/** Moves what is left to private memory if there is room, and again when most of it has gone. */
+/** Moves what is left to private memory if there is room, and again when most of it is done. */
 function park(delivery: Delivery, stage: Stage): void {
   const located = locate(delivery);
   const count = delivery.pieces.reduce((sum, piece) => sum + piece.count, 0);
@@ -91,7 +89,7 @@ function park(delivery: Delivery, stage: Stage): void {
   delivery.batch.onReleased?.();
 }
 
-/** Parks what is left, `piece` included, which is another one then. */
+/** Parks what is left, `piece` included; returns the piece that replaces it. */
 function parkWith(piece: Piece, delivery: Delivery, stage: Stage): Piece {
   const { pieces } = delivery;
   pieces.push(piece);
@@ -102,9 +100,9 @@ function parkWith(piece: Piece, delivery: Delivery, stage: Stage): Piece {
 async function pause(piece: Piece, delivery: Delivery, stage: Stage): Promise<void> {
   const waitMs = piece.notBeforeMs - stage.nowMs();
   if (waitMs > 0) await stage.gate.sleep(waitMs);
-  // When everything is refused the fault is rather in the configuration or the clock: slow down, so
-  // that little is dead-lettered before someone looks; the files keep the rest. An entry that was
-  // accepted before tells whether it is so.
+  // When everything is refused, the fault is more likely in the configuration or the clock. Slowing
+  // down dead-letters little before someone looks, and the files keep the rest. Sending an entry
+  // that was accepted before shows whether that is the case.
   const { shipRefusalStreakMax, shipRefusalPaceMs } = stage.limits;
   const excess = delivery.refusedInRow === 0 ? 0 : stage.refusalStreak - shipRefusalStreakMax;
   if (excess <= 0 || (await isWitnessAccepted(delivery, stage))) return;
@@ -123,10 +121,7 @@ async function isWitnessAccepted(delivery: Delivery, stage: Stage): Promise<bool
   return verdict.kind === 'accepted';
 }
 
-/**
- * Sends the piece until the API says something about its entries, or something on the way that the
- * piece is to be cut for.
- */
+/** Sends the piece until an answer is about its entries, or is a reason to cut it. */
 async function verdictOn(
   first: Piece,
   delivery: Delivery,
@@ -151,7 +146,7 @@ async function verdictOn(
       return { verdict: withoutWitness(verdict, piece, { delivery, stage }), piece };
     }
     if (verdict.oversized || verdict.odd) return { verdict, piece };
-    // It may be some containers' entries that are forbidden, and not all.
+    // Perhaps only the entries of some containers are forbidden.
     if (verdict.code === 'SHIP_FORBIDDEN') piece.hasWitness = true;
     if (delivery.isParked || delivery.batch.givesWay?.() !== true) continue;
     piece = parkWith(piece, delivery, stage);

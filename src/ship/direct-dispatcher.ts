@@ -1,14 +1,14 @@
 // Connections to the endpoint without a proxy: undici's Pool, HTTP/1.1, one request at a time on
-// each connection. The transport opens one for each generation of connections.
+// each connection.
 
-import type { Dispatcher } from 'undici';
+import type { Dispatcher, Pool as UndiciPool } from 'undici';
 import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Lookup } from './lookup.ts';
 import type { ShipLimits } from './ship-limits.ts';
 
 export type DispatcherOptions = {
   readonly connections: number;
-  /** Every certificate that is trusted, PEM; undefined is Node's choice. */
+  /** Every trusted certificate, PEM; undefined is Node's choice. */
   readonly ca: string[] | undefined;
   readonly lookup: Lookup;
   readonly limits: ShipLimits;
@@ -23,7 +23,7 @@ export function openDirect(endpoint: URL, options: DispatcherOptions): Dispatche
 }
 
 /** The options that direct and proxied connections share, by undici's names. */
-export function commonOptions({ connections, limits }: DispatcherOptions): CommonOptions {
+export function commonOptions({ connections, limits }: DispatcherOptions): UndiciPool.Options {
   return {
     connections,
     pipelining: 1,
@@ -36,14 +36,3 @@ export function commonOptions({ connections, limits }: DispatcherOptions): Commo
     keepAliveMaxTimeout: limits.shipIdleMs,
   };
 }
-
-type CommonOptions = {
-  readonly connections: number;
-  readonly pipelining: number;
-  readonly allowH2: boolean;
-  readonly connectTimeout: number;
-  readonly headersTimeout: number;
-  readonly bodyTimeout: number;
-  readonly keepAliveTimeout: number;
-  readonly keepAliveMaxTimeout: number;
-};

@@ -1,26 +1,25 @@
 // One entries:write with `dryRun`, for `tailship check`: the API judges token, permission and entry
-// as it would in earnest, and stores nothing. The agent itself never sends one.
+// as usual, and stores nothing.
 //
 // Invariant: the token is never shown, not even where the answer repeats it.
 
 import { limits } from '../config.ts';
 import { AgentError, type ErrorCode } from '../errors.ts';
-import { version } from '../version.ts';
 import { judge } from './answer.ts';
 import { createCredentials, type CredentialOptions } from './credentials.ts';
 import { CachedLookup } from './lookup.ts';
 import { openTransport, type TransportSetup } from './open-transport.ts';
-import type { HttpAnswer } from './transport.ts';
+import { type HttpAnswer, requestHeaders } from './transport.ts';
 
 export type DryRunAnswer = {
   readonly status: number;
-  /** Why the agent would not take it for written; undefined when it would. */
+  /** Undefined when the agent would count the entry as written. */
   readonly problem: { readonly code: ErrorCode; readonly text: string } | undefined;
-  /** Of an error: the beginning of what came. */
+  /** The beginning of the answer's body. */
   readonly text: string;
   /** The server's Date header, milliseconds since 1970; undefined when there is none. */
   readonly serverTimeMs: number | undefined;
-  /** The local clock in the middle between asking and being answered. */
+  /** The local clock halfway between request and answer. */
   readonly localTimeMs: number;
   readonly elapsedMs: number;
 };
@@ -39,19 +38,13 @@ type DryRunOptions = Omit<
   readonly quotaProject?: string | undefined;
 };
 
-/** Sends it. Rejects with an AgentError when there is no token, or no answer. */
+/** Rejects with an AgentError when there is no token or no answer. */
 export async function sendDryRun(options: DryRunOptions, project: string): Promise<DryRunAnswer> {
   const endpoint = new URL(options.endpoint);
   const token = await createCredentials({ ...options, ...shared, endpoint }).token();
   const lookup = new CachedLookup(shared);
   const transport = await openTransport({ ...options, ...shared, endpoint, lookup });
-  const headers: Record<string, string> = {
-    'content-type': 'application/json',
-    'user-agent': `tailship/${version}`,
-    'accept-encoding': 'identity',
-  };
-  if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
-  if (options.quotaProject !== undefined) headers['x-goog-user-project'] = options.quotaProject;
+  const headers = requestHeaders({ gzip: false, ...options })(token);
   const startMs = Date.now();
   try {
     const answer = await transport.post(Buffer.from(dryRunBody(project)), headers);

@@ -1,5 +1,5 @@
 // Files, pipes and terminals that take entries as lines. Invariant: lines are written whole and in
-// their order; what an error or a kill leaves of a line in a file is cut off before the next one.
+// order; the rest that an error or a kill leaves of a line in a file is cut off before the next one.
 
 import { close, constants, fstat, fstatSync, ftruncate, open, write } from 'node:fs';
 import { open as openHandle } from 'node:fs/promises';
@@ -15,9 +15,9 @@ export type EntryOutput = {
   /** As the user named it. */
   readonly name: string;
   /**
-   * Writes whole lines. `retry` gets each error that may pass: it resolves when it is time to go
-   * on, and rejects to give the lines up, with which this rejects. An output that has ended rejects
-   * with OUTPUT_UNWRITABLE.
+   * Writes whole lines. `retry` gets each error that may pass: it resolves when it is time to try
+   * again, and rejects to give up, which rejects this too. An output that has ended rejects with
+   * OUTPUT_UNWRITABLE.
    */
   write(lines: Buffer, retry: (error: Error) => Promise<void>): Promise<void>;
   close(): Promise<void>;
@@ -30,9 +30,9 @@ const statFile = promisify(fstat);
 const truncateFile = promisify(ftruncate);
 const newline = 0x0a;
 const openingBrace = 0x7b;
-/** A FIFO that is full is tried again after this. */
+/** The wait before a full FIFO is tried again. */
 const fullFifoMs = 10;
-/** Without a reader, a FIFO must fail and not wait. */
+/** A FIFO without a reader must fail rather than block. */
 const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
 
 /** Opens `stdout` or `file:PATH`. Rejects with OUTPUT_UNWRITABLE. */
@@ -58,14 +58,14 @@ async function openOwnFile(name: string, path: string): Promise<EntryOutput> {
   return new DescriptorOutput(name, fd, isOwn);
 }
 
-/** A pipe or a terminal may make the writer wait, which only the stream can; a file cannot. */
+/** Only the stream can wait for a pipe or a terminal; a file never needs it. */
 function ofStandardOutput(name: string, stream: StandardOutput): EntryOutput {
   const stats = fstatSync(stream.fd);
   const isStream = stats.isFIFO() || stats.isSocket() || stream.isTTY === true;
   return isStream ? new StreamOutput(name, stream) : new DescriptorOutput(name, stream.fd, false);
 }
 
-/** A kill in the middle of a write leaves the beginning of an entry, which is written again. */
+/** A kill in the middle of a write leaves the beginning of an entry that is written again. */
 async function cutTornLine(path: string, fd: number): Promise<void> {
   const { size } = await statFile(fd);
   const tail = await readTail(path, size);
@@ -91,7 +91,7 @@ async function readTail(path: string, size: number): Promise<Buffer> {
 class DescriptorOutput implements EntryOutput {
   readonly name: string;
   readonly #fd: number;
-  /** A file that this process has opened, and so may shorten. */
+  /** This process opened the file, so it may shorten it. */
   readonly #isOwn: boolean;
   #isTorn = false;
 
@@ -137,7 +137,7 @@ class DescriptorOutput implements EntryOutput {
   }
 }
 
-/** Pipes, sockets and terminals: after an error nothing tells how much has arrived. */
+/** Pipes, sockets and terminals: after an error it is unknown how much has arrived. */
 class StreamOutput implements EntryOutput {
   readonly name: string;
   readonly #stream: StandardOutput;

@@ -1,13 +1,13 @@
-// When a request may start: how many at once, how long after a failure, how fast after a 429. All
-// batches pass through one gate, so that a sick endpoint is asked by one probe at a time and not by
+// Decides when a request may start: how many at once, how long after a failure, how fast after a
+// 429. All batches share one gate, so that a sick endpoint gets one probe at a time and not one of
 // every batch.
 //
 //   healthy ── failure ──> failing: nobody starts until the back-off ends, then one probe
 //      ^                      │  ^
 //      └────── success ───────┘  └── failure: a longer back-off
 //
-// Invariant: tickets out never exceed `concurrency`, at most one is given out per back-off while
-// failing, and every ticket comes back through `leave`.
+// Invariant: there are never more tickets than `concurrency`, and one per back-off while failing;
+// every ticket comes back through `leave`.
 
 import assert from 'node:assert/strict';
 import type { AgentError, ErrorCode } from '../errors.ts';
@@ -25,7 +25,7 @@ export type GateOptions = {
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
   readonly random: () => number;
-  /** Told of the second failure in a row, of a change of its code, and of the end of the outage. */
+  /** Called at the second failure in a row and when its code changes. */
   readonly onFailing: (failure: Failure) => void;
   readonly onRecovered: (code: ErrorCode, outageMs: number) => void;
 };
@@ -36,9 +36,9 @@ type Waiter = {
   readonly reject: (reason: AgentError) => void;
 };
 
-/** Tickets that go to others before a late waiter has one. */
+/** Tickets for others before a late waiter gets one. */
 const lateShare = 8;
-/** Above this rate (one request in so many ms) the pace after a 429 is forgotten. */
+/** Once a request may go every so many milliseconds, the pace after a 429 is dropped. */
 const spacingForgottenMs = 10;
 
 export class Gate {
@@ -49,15 +49,12 @@ export class Gate {
   #ticketsSinceLate = 0;
   #ticketCount = 0;
   #probing = false;
-  /**
-   * Counts the failures that opened or kept open the outage; a failure of an older request says
-   * nothing new.
-   */
+  /** Counts failures; the answer to a request from before the last failure says nothing new. */
   #epoch = 0;
   #failureCount = 0;
   #hasAnswered = false;
   #failingSinceMs = 0;
-  #toldCode: ErrorCode | undefined;
+  #reportedCode: ErrorCode | undefined;
   #notBeforeMs = 0;
   #spacingMs = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -87,7 +84,7 @@ export class Gate {
 
   /**
    * Waits for the turn of a request; the smallest `order` (oldest batch) goes first. `late` ones
-   * go after all others, but for every `lateShare`-th ticket. Rejects with the reason of `stop`.
+   * go after all others, except for every `lateShare`-th ticket. Rejects with the reason of `stop`.
    */
   enter(order: number, turn: 'first' | 'late' = 'first'): Promise<Ticket> {
     return new Promise((resolve, reject) => {
@@ -103,14 +100,13 @@ export class Gate {
   }
 
   /**
-   * Gives a ticket back with what became of its request: `answered` by the API, a failure of the
+   * Gives a ticket back with the outcome of its request: `answered` by the API, a failure of the
    * endpoint, or `unclear`, which neither prolongs an outage nor ends it.
    */
   leave(ticket: Ticket, outcome: Failure | 'answered' | 'unclear'): void {
     assert(this.#ticketCount > 0);
     this.#ticketCount -= 1;
     if (ticket.probe) this.#probing = false;
-    // Nor does a request that is older than the last failure.
     if (ticket.epoch === this.#epoch) {
       if (outcome === 'answered') this.#succeed();
       else if (outcome !== 'unclear') this.#fail(outcome);
@@ -118,7 +114,7 @@ export class Gate {
     this.#pump();
   }
 
-  /** Lowers the rate of all senders: the API said that a quota is used up. */
+  /** Lowers the rate of all senders: a quota is used up. */
   throttle(): void {
     this.#spacingMs = Math.min(
       Math.max(this.#spacingMs * 2, this.#options.limits.shipBackoffBaseMs),
@@ -126,7 +122,7 @@ export class Gate {
     );
   }
 
-  /** Full jitter; `slow` is for what someone must change first. */
+  /** Full jitter; `slow` is for failures that someone must mend. */
   backoffMs(attempts: number, pace: 'normal' | 'slow' = 'normal'): number {
     const { shipBackoffBaseMs, shipBackoffMaxMs, shipSlowBackoffMaxMs } = this.#options.limits;
     return backoffMs(attempts, {
@@ -152,7 +148,7 @@ export class Gate {
     });
   }
 
-  /** Rejects everyone who waits, now and later. Requests under way are not touched. */
+  /** Rejects all waits, now and later. Requests in flight go on. */
   stop(reason: AgentError): void {
     this.#stopped ??= reason;
     clearTimeout(this.#timer);
@@ -171,18 +167,18 @@ export class Gate {
     if (this.#spacingMs > 0) {
       const spacingMs = 1_000 / (1_000 / this.#spacingMs + this.#options.limits.shipRateStep);
       this.#spacingMs = spacingMs < spacingForgottenMs ? 0 : spacingMs;
-      // Not the old pace once more: after two minutes of 429 that were another 30 s of silence.
+      // The new pace applies at once. The old one would add 30 s of silence after two minutes of 429.
       const nextMs = this.#options.nowMs() + this.#spacingMs;
       this.#notBeforeMs = Math.min(this.#notBeforeMs, nextMs);
     }
     if (this.#failureCount === 0) return;
     const outageMs = this.#options.nowMs() - this.#failingSinceMs;
     this.#failureCount = 0;
-    // The others follow within one base back-off: many nodes recover at the same moment.
+    // Many nodes recover at the same moment, so the others follow within one base back-off.
     const jitterMs = this.#options.random() * this.#options.limits.shipBackoffBaseMs;
     this.#notBeforeMs = Math.max(this.#notBeforeMs, this.#options.nowMs() + jitterMs);
-    if (this.#toldCode !== undefined) this.#options.onRecovered(this.#toldCode, outageMs);
-    this.#toldCode = undefined;
+    if (this.#reportedCode !== undefined) this.#options.onRecovered(this.#reportedCode, outageMs);
+    this.#reportedCode = undefined;
   }
 
   #fail(failure: Failure): void {
@@ -194,9 +190,9 @@ export class Gate {
     const pace = failure.pace === 'slow' ? 'slow' : 'normal';
     const askedMs = Math.min(failure.retryAfterMs, this.#options.limits.shipRetryAfterMaxMs);
     this.#notBeforeMs = nowMs + askedMs + this.backoffMs(this.#failureCount, pace);
-    // One failure that the next request heals is a counter, not a line of log.
-    if (this.#failureCount >= 2 && this.#toldCode !== failure.code) {
-      this.#toldCode = failure.code;
+    // A single failure is counted but not logged.
+    if (this.#failureCount >= 2 && this.#reportedCode !== failure.code) {
+      this.#reportedCode = failure.code;
       this.#options.onFailing(failure);
     }
   }
@@ -208,7 +204,7 @@ export class Gate {
       const nowMs = this.#options.nowMs();
       if (nowMs < this.#notBeforeMs) {
         clearTimeout(this.#timer);
-        // One more millisecond, because a timer may fire a fraction too early by this clock.
+        // A timer may fire a fraction of a millisecond early by this clock.
         this.#timer = setTimeout(() => this.#pump(), this.#notBeforeMs - nowMs + 1);
         return;
       }

@@ -1,12 +1,14 @@
 // Tokens by a key file or other Application Default Credentials JSON. google-auth-library, which
 // costs 21 MB, is loaded for the first token.
 //
-// Invariants: the file is read for every token, so a key that was rotated in place is used at once;
-// no error repeats what is in the file, or what an issuer sent.
+// Invariants: the file is read for every token, so a key that is replaced in place is used at once;
+// no error repeats the content of the file or the issuer's answer.
 
 import { readFileSync } from 'node:fs';
 import type { AuthClient, gaxios } from 'google-auth-library';
 import { AgentError, isSystemError } from '../errors.ts';
+import { member, textOf } from '../json-value.ts';
+import { within } from '../until-aborted.ts';
 import { boundedAnswer } from './bounded-answer.ts';
 import type { FetchToken } from './issued-token.ts';
 import { lifeMinMs, loggingScope } from './issued-token.ts';
@@ -24,41 +26,34 @@ type KeyFile = {
   readonly credential_source?: { readonly environment_id?: string; readonly executable?: unknown };
 };
 
-/** More of an issuer's answer is not read. */
 const answerBytesMax = 64 * 1024;
 const reasonCharsMax = 300;
 const withoutToken = 'the issuer answered without a token';
 /** Access tokens of Google, JSON Web Tokens, keys. */
 const secretText = /ya29\.[\w.-]+|eyJ[\w-]+\.[\w.-]+|-----BEGIN[\s\S]*/g;
-/** Where a cloud's own metadata server is: nothing else answers there. */
+/** Addresses of a cloud's own metadata server: nothing else answers there. */
 const linkLocal = /^(?:169\.254\.|\[fe80:)/;
 
 /**
  * Throws CREDENTIALS_MISSING when the file cannot be read as JSON, PLAIN_HTTP_REFUSED when it names
- * an issuer that would be asked in plain text.
+ * an issuer with plain http.
  */
 export function keyFileToken(file: string, options: KeyFileOptions): FetchToken {
   readKeyFile(file, options);
   return async () => {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      const text = `no token within ${options.deadlineMs / 1_000} s`;
-      timer = setTimeout(() => reject(new Error(text)), options.deadlineMs);
-    });
     try {
-      return await Promise.race([fetchToken(file, options), late]);
+      const text = `no token within ${options.deadlineMs / 1_000} s`;
+      return await within(fetchToken(file, options), options.deadlineMs, new Error(text));
     } catch (error) {
       if (error instanceof AgentError) throw error;
       // Without its cause, which holds the request: a signed assertion, or a subject's token.
       throw new AgentError('SHIP_UNAUTHENTICATED', `no token by ${file}: ${reasonOf(error)}`);
-    } finally {
-      clearTimeout(timer);
     }
   };
 }
 
 async function fetchToken(file: string, options: KeyFileOptions): ReturnType<FetchToken> {
-  // A new client for each token, because a client would give a refused one out again.
+  // A new client for each token, because a client would return a refused one again.
   const client = await createClient(readKeyFile(file, options), file, options);
   shareTransporter(client);
   const { token } = await client.getAccessToken();
@@ -69,7 +64,7 @@ async function fetchToken(file: string, options: KeyFileOptions): ReturnType<Fet
   return { token, lifeMs: typeof expiresMs === 'number' ? expiresMs - Date.now() : lifeMinMs };
 }
 
-/** The library's token exchange has a transporter of its own, without bound, deadline and proxy. */
+/** The library's token exchange has its own transporter, without our limit, deadline and proxy. */
 function shareTransporter(client: AuthClient): void {
   const { stsCredential } = client as {
     stsCredential?: { transporter: AuthClient['transporter'] };
@@ -77,7 +72,6 @@ function shareTransporter(client: AuthClient): void {
   if (stsCredential !== undefined) stsCredential.transporter = client.transporter;
 }
 
-/** The client for this type of file. */
 async function createClient(
   key: KeyFile,
   keyFile: string,
@@ -90,8 +84,7 @@ async function createClient(
     adapter: boundedAnswer(answerBytesMax),
     ...(proxy === undefined ? {} : { proxy }),
   };
-  // The common types are made directly: GoogleAuth would print a warning for each of them, and the
-  // agent's log is structured.
+  // GoogleAuth prints a warning for the common types, and the agent's log is structured.
   const source = key.credential_source;
   if (key.type === 'service_account') {
     const client = new library.JWT({ scopes, transporterOptions });
@@ -132,7 +125,7 @@ function unusable(file: string, reason: string): AgentError {
   return new AgentError('CREDENTIALS_MISSING', text);
 }
 
-/** Every URL that tokens come from or go to, at any depth: `token_uri`, `token_url`, `url`, … */
+/** Every URL of an issuer, at any depth: `token_uri`, `token_url`, `url`, … */
 function issuersOf(object: object): { readonly name: string; readonly url: URL }[] {
   return Object.entries(object).flatMap(([name, value]: [string, unknown]) => {
     if (typeof value === 'object' && value !== null) return issuersOf(value);
@@ -141,16 +134,13 @@ function issuersOf(object: object): { readonly name: string; readonly url: URL }
   });
 }
 
-/** Why there is no token, without a word of what was sent or parsed. */
+/** Why there is no token, without any of the text that was sent or parsed. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'the library failed';
   const { response, code, name } = error as Partial<gaxios.GaxiosError> & Error;
   if (response !== undefined) {
-    const answer: unknown = response.data;
-    const oauth =
-      typeof answer === 'object' && answer !== null && 'error' in answer && answer.error;
-    const isCode = typeof oauth === 'string' && /^[a-z_]{1,64}$/.test(oauth);
-    return `the issuer answered ${response.status}${isCode ? ` ${oauth}` : ''}`;
+    const [oauthCode] = /^[a-z_]{1,64}$/.exec(textOf(member(response.data, 'error'))) ?? [];
+    return `the issuer answered ${response.status}${oauthCode === undefined ? '' : ` ${oauthCode}`}`;
   }
   const isBug = name === 'TypeError' || error.cause instanceof TypeError;
   const isParsed = name === 'SyntaxError' || error.cause instanceof SyntaxError;

@@ -1,24 +1,25 @@
-// Name lookup with a memory: names are resolved once per ttl, and when the resolver fails or is
+// Name lookup with a cache: names are resolved once per TTL, and while the resolver fails or is
 // slow, the last known addresses stay in use.
 //
-// Invariant: a name that was resolved once never again fails or blocks longer than
+// Invariant: a name that was resolved once never fails again, nor blocks longer than
 // `shipDnsSlowMs`.
 
 import { lookup as systemLookup } from 'node:dns';
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { AgentError } from '../errors.ts';
+import { within } from '../until-aborted.ts';
 import type { ShipLimits } from './ship-limits.ts';
 
 export type Lookup = LookupFunction;
 
-/** Resolves a name to its addresses; the system's getaddrinfo but for tests. */
+/** Resolves a name to its addresses; outside of tests the system's getaddrinfo. */
 export type Resolve = (hostname: string) => Promise<LookupAddress[]>;
 
 export type LookupOptions = {
   /**
-   * Past `shipDnsSlowMs` known addresses are used and the answer is awaited in the background; past
-   * `shipConnectMs` a name that was never resolved fails.
+   * After `shipDnsSlowMs` the known addresses are used and the query goes on in the background;
+   * after `shipConnectMs` a name that was never resolved fails.
    */
   readonly limits: Pick<ShipLimits, 'shipDnsTtlMs' | 'shipDnsSlowMs' | 'shipConnectMs'>;
   readonly nowMs: () => number;
@@ -27,7 +28,7 @@ export type LookupOptions = {
 
 type Known = { addresses: LookupAddress[]; freshUntilMs: number; turn: number };
 
-/** getaddrinfo, because /etc/hosts, search domains and nsswitch must count. */
+/** getaddrinfo, because /etc/hosts, search domains and nsswitch count. */
 function resolveBySystem(hostname: string): Promise<LookupAddress[]> {
   return new Promise((resolve, reject) => {
     systemLookup(hostname, { all: true, order: 'verbatim' }, (error, addresses) => {
@@ -40,10 +41,7 @@ function resolveBySystem(hostname: string): Promise<LookupAddress[]> {
 export class CachedLookup {
   readonly #options: LookupOptions;
   readonly #known = new Map<string, Known>();
-  /**
-   * One query per name at a time: a hung getaddrinfo holds a thread of the pool that also reads
-   * files.
-   */
+  /** One query per name at a time: a hung getaddrinfo holds a thread that also reads files. */
   readonly #pending = new Map<string, Promise<void>>();
 
   constructor(options: LookupOptions) {
@@ -55,9 +53,7 @@ export class CachedLookup {
     void this.#answer(hostname, options.all === true, callback);
   };
 
-  /**
-   * Makes the next lookup of each name ask again; what is known stays for the case that this fails.
-   */
+  /** The next lookup of each name queries again; known addresses stay in case that fails. */
   expire(): void {
     for (const known of this.#known.values()) known.freshUntilMs = 0;
   }
@@ -79,9 +75,10 @@ export class CachedLookup {
     const known = this.#known.get(hostname);
     if (known === undefined || this.#options.nowMs() >= known.freshUntilMs) {
       const { limits } = this.#options;
-      const query = this.#query(hostname);
-      if (known === undefined) await within(query, limits.shipConnectMs, hostname);
-      else await within(query, limits.shipDnsSlowMs, hostname).catch(() => undefined); // The known addresses stay in use.
+      const ms = known === undefined ? limits.shipConnectMs : limits.shipDnsSlowMs;
+      const text = `${hostname} was not resolved within ${ms / 1_000} s`;
+      const query = within(this.#query(hostname), ms, new AgentError('SHIP_UNREACHABLE', text));
+      await (known === undefined ? query : query.catch(() => undefined));
     }
     const usable = this.#known.get(hostname);
     if (usable === undefined) {
@@ -96,7 +93,7 @@ export class CachedLookup {
     const pending = this.#pending.get(hostname);
     if (pending !== undefined) return pending;
     const query = this.#ask(hostname).finally(() => this.#pending.delete(hostname));
-    // It may fail after nobody waits for it any more.
+    // It may fail when nothing waits for it any more.
     query.catch(() => undefined);
     this.#pending.set(hostname, query);
     return query;
@@ -108,24 +105,5 @@ export class CachedLookup {
     const freshUntilMs = this.#options.nowMs() + this.#options.limits.shipDnsTtlMs;
     const turn = this.#known.get(hostname)?.turn ?? 0;
     this.#known.set(hostname, { addresses, freshUntilMs, turn });
-  }
-}
-
-async function within(query: Promise<void>, deadlineMs: number, hostname: string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(
-        new AgentError(
-          'SHIP_UNREACHABLE',
-          `${hostname} was not resolved within ${deadlineMs / 1_000} s`,
-        ),
-      );
-    }, deadlineMs);
-  });
-  try {
-    await Promise.race([query, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -1,5 +1,4 @@
-// The one way to make a transport to the endpoint of a configuration: certificates, proxy, name
-// lookup. Opens no connection yet.
+// Makes the transport to the endpoint of a configuration: certificates, proxy, name lookup.
 
 import { readFileSync } from 'node:fs';
 import { getCACertificates } from 'node:tls';
@@ -8,25 +7,19 @@ import { AgentError } from '../errors.ts';
 import type { DispatcherOptions } from './direct-dispatcher.ts';
 import { openDirect } from './direct-dispatcher.ts';
 import type { CachedLookup } from './lookup.ts';
-import type { ShipLimits } from './ship-limits.ts';
-import { Transport } from './transport.ts';
+import { Transport, type TransportOptions } from './transport.ts';
 
-export type TransportSetup = {
-  readonly endpoint: URL;
+export type TransportSetup = Omit<TransportOptions, 'open'> & {
   /** Requests at once, each on its connection. */
   readonly connections: number;
-  /** PEM certificates that are trusted beside the usual ones. */
+  /** PEM certificates that are trusted in addition to the usual ones. */
   readonly caFile?: string | undefined;
-  /** URL of an HTTP proxy that the endpoint is reached through. */
+  /** URL of the HTTP proxy to the endpoint. */
   readonly proxy?: string | undefined;
   readonly lookup: CachedLookup;
-  readonly limits: ShipLimits;
-  /** Monotonic milliseconds. */
-  readonly nowMs: () => number;
-  readonly random: () => number;
 };
 
-/** Rejects with CONFIG_INVALID when the CA file cannot be read. */
+/** Opens no connection yet. Rejects with CONFIG_INVALID when the CA file cannot be read. */
 export async function openTransport(setup: TransportSetup): Promise<Transport> {
   const { endpoint, proxy, caFile, limits, nowMs, random } = setup;
   const options: DispatcherOptions = {
@@ -43,7 +36,7 @@ export async function openTransport(setup: TransportSetup): Promise<Transport> {
   return new Transport({ endpoint, open, limits, nowMs, random });
 }
 
-/** Node's own certificates and the ones in the file: a list given to TLS replaces Node's. */
+/** Node's own certificates and those in the file, because a list given to TLS replaces Node's. */
 function readCertificates(file: string): string[] {
   try {
     return [...getCACertificates('default'), readFileSync(file, 'utf8')];

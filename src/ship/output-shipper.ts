@@ -1,8 +1,7 @@
 // Entries to stdout and files (--output), in place of the endpoint or as a copy of what it gets.
 //
-// Invariant: in place of the endpoint an output is the sink: a batch is done when every output has
-// it, and what cannot be written waits, as do the files behind it. As a copy it never holds the
-// endpoint's entries back for longer than a reader that is slow.
+// Invariant: in place of the endpoint, a batch is done when every output has it, and what cannot be
+// written waits. As a copy, only a slow reader delays the endpoint's entries.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -18,7 +17,7 @@ import type { ShipOutcome } from './sending.ts';
 import type { Shipper } from './shipper.ts';
 
 type OutputParts = {
-  /** Gets each batch after the outputs; without it they are where entries go. */
+  /** Gets each batch after the outputs. */
   readonly endpoint: Shipper | undefined;
   readonly outputs: readonly EntryOutput[];
   readonly log: Log;
@@ -32,7 +31,7 @@ export class OutputShipper implements Shipper {
   readonly #log: Log;
   /** Those that have not ended. */
   readonly #outputs: Set<EntryOutput>;
-  /** From then on what fails is not tried again. */
+  /** Once aborted, nothing is tried again. */
   readonly #stopping = new AbortController();
   readonly #givenUp = Promise.withResolvers<never>();
   #queue: Promise<unknown> = Promise.resolve();
@@ -43,7 +42,7 @@ export class OutputShipper implements Shipper {
     this.#outputs = new Set(outputs);
     this.#log = log;
     this.counters = endpoint?.counters ?? createCounters();
-    this.#givenUp.promise.catch(() => undefined); // Nothing may be under way then.
+    this.#givenUp.promise.catch(() => undefined); // Perhaps nothing is waiting for it.
   }
 
   async ship(batch: Batch): Promise<ShipOutcome> {
@@ -85,7 +84,7 @@ export class OutputShipper implements Shipper {
     return bytes;
   }
 
-  /** Whether they were written: as a copy they may be given up. */
+  /** Whether they were written: a copy may be given up. */
   async #writeLines(output: EntryOutput, lines: Buffer): Promise<boolean> {
     if (this.#isOver) throw stopped();
     let failures = 0;

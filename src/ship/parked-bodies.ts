@@ -1,5 +1,5 @@
-// Private memory for what is left of bodies that the API did not take whole, so that their slots go
-// to others: a container whose entries are refused must not hold the memory that all share.
+// Private memory for the rest of bodies that the API did not accept whole. It frees their slots: a
+// container whose entries are refused must not hold memory that all share.
 //
 // Invariant: all parked bodies together have at most `bytesMax` bytes.
 
@@ -10,7 +10,7 @@ import { indexesOf } from './piece.ts';
 /** A body and where its entries are. */
 export type LocatedBody = { readonly body: Uint8Array; readonly starts: Uint32Array };
 
-/** What is left of a body; `kept` are the indexes that its entries had before. */
+/** The rest of a body; `kept` are the indexes that its entries had before. */
 export type ParkedBody = LocatedBody & { readonly kept: Uint32Array };
 
 export class ParkedBodies {
@@ -22,7 +22,7 @@ export class ParkedBodies {
     this.#bytesMax = bytesMax;
   }
 
-  /** Grows each time that room is given back. */
+  /** How often room was given back. */
   get freedCount(): number {
     return this.#freedCount;
   }

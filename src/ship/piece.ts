@@ -1,4 +1,4 @@
-// The pieces of a batch that are still to be sent: some of its entries, that go in one request.
+// The pieces of a batch that are still to be sent: entries that go in one request.
 //
 // Invariant: cutting loses and doubles no entry, and keeps their order within each piece.
 
@@ -7,15 +7,15 @@ export type Piece = {
   /** Indexes in the delivery's body, ascending; undefined is all of them, the common case. */
   readonly indexes: Uint32Array | undefined;
   readonly count: number;
-  /** Answers that told these entries to come again. */
+  /** Answers after which these entries are sent again. */
   readonly attempts: number;
-  /** How many of these said PERMISSION_DENIED. */
+  /** How many of these were PERMISSION_DENIED. */
   readonly denials: number;
   /** 400s without the API's JSON since the piece was cut. */
   readonly oddAnswers: number;
   /** A known-good entry goes with it, so that the API names the bad ones. */
   hasWitness: boolean;
-  /** Of containers whose entries were refused: whatever else there is goes first. */
+  /** Its containers had entries refused: everything else goes first. */
   readonly isSuspect: boolean;
   readonly notBeforeMs: number;
 };
@@ -39,9 +39,7 @@ export function indexesOf(piece: Piece): Uint32Array {
   return piece.indexes ?? Uint32Array.from({ length: piece.count }, (_, index) => index);
 }
 
-/**
- * Takes out the piece that may go soonest; among equals those that are not suspect, then the last.
- */
+/** Removes the piece that may go soonest; among equals one that is not suspect, then the last. */
 export function takeNext(pieces: Piece[]): Piece | undefined {
   let best = pieces.length - 1;
   for (let index = best - 1; index >= 0; index -= 1) {
@@ -56,9 +54,7 @@ function goesBefore(a: Piece | undefined, b: Piece | undefined): boolean {
   return !a.isSuspect && b.isSuspect;
 }
 
-/**
- * Pushes two pieces: the first `firstCount` entries on top, so that entries go out in their order.
- */
+/** Pushes two pieces, the first `firstCount` entries on top, so that entries go out in order. */
 export function cutAt(piece: Piece, firstCount: number, pieces: Piece[], oddAnswers = 0): void {
   const indexes = indexesOf(piece);
   for (const part of [indexes.subarray(firstCount), indexes.subarray(0, firstCount)]) {
@@ -66,16 +62,13 @@ export function cutAt(piece: Piece, firstCount: number, pieces: Piece[], oddAnsw
     pieces.push({
       ...firstPiece(count, part),
       isSuspect: piece.isSuspect,
-      // One entry alone must earn its verdict by itself.
+      // A single entry gets its verdict from its own answers.
       oddAnswers: count === 1 ? 0 : oddAnswers,
     });
   }
 }
 
-/**
- * Cuts the pieces so that each has entries of suspects only or none of them; `isSuspect` is asked
- * for an index.
- */
+/** Cuts the pieces so that in each all entries or none are suspect, by their indexes. */
 export function separate(pieces: Piece[], isSuspect: (index: number) => boolean): void {
   for (const piece of pieces.splice(0)) {
     const all = indexesOf(piece);

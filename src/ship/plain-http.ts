@@ -1,6 +1,4 @@
-// Where a token may be sent in plain text: nowhere but on this machine, unless the user says so.
-//
-// Invariant: a token is asked for only after its way was found safe.
+// A token may be sent in plain text only within this machine, unless the user allows more.
 
 import { AgentError } from '../errors.ts';
 import { isLoopback } from '../loopback.ts';

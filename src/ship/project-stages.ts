@@ -1,28 +1,27 @@
-// The ship stage of each project that entries go to: a gate of its own, so that what one project
-// refuses delays no other; the way there is shared.
-//
-// Invariant: a project's failures are seen by its own gate only.
+// The ship stage of each project: all share the connections, but each has its own gate, so that one
+// project's failures delay no other.
 
 import type { AgentError } from '../errors.ts';
-import type { Gate } from './gate.ts';
 import type { Stage } from './sending.ts';
-import { Witness } from './witness.ts';
+
+/** The parts that are not shared between projects. */
+export type OwnParts = Pick<Stage, 'gate' | 'witness'>;
 
 export class ProjectStages {
   readonly #main: Stage;
   readonly #project: string;
-  readonly #openGate: (project: string) => Gate;
+  readonly #openParts: (project: string) => OwnParts;
   readonly #others = new Map<string, Stage>();
   #stopped: AgentError | undefined;
 
   /** `main` is the stage of `project`, the node's own. */
-  constructor(main: Stage, project: string, openGate: (project: string) => Gate) {
+  constructor(main: Stage, project: string, openParts: (project: string) => OwnParts) {
     this.#main = main;
     this.#project = project;
-    this.#openGate = openGate;
+    this.#openParts = openParts;
   }
 
-  /** undefined: the node's own. */
+  /** The stage of a project; undefined is the node's own. */
   of(project: string | undefined): Stage {
     if (project === undefined || project === this.#project) return this.#main;
     let stage = this.#others.get(project);
@@ -33,24 +32,19 @@ export class ProjectStages {
     return stage;
   }
 
-  /** Starts no request any more. */
+  /** Starts no more requests. */
   stop(reason: AgentError): void {
     this.#stopped ??= reason;
     for (const { gate } of [this.#main, ...this.#others.values()]) gate.stop(reason);
   }
 
   #open(project: string): Stage {
-    const { limits, nowMs, counters } = this.#main;
-    const gate = this.#openGate(project);
-    if (this.#stopped !== undefined) gate.stop(this.#stopped);
+    const { counters } = this.#main;
+    const parts = this.#openParts(project);
+    if (this.#stopped !== undefined) parts.gate.stop(this.#stopped);
     return {
       ...this.#main,
-      gate,
-      witness: new Witness({
-        bytesMax: limits.shipWitnessBytesMax,
-        ageMaxMs: limits.shipWitnessMs,
-        nowMs,
-      }),
+      ...parts,
       noteFailures: (count) => {
         if (count > 0) counters.failuresByProject[project] = count;
         else delete counters.failuresByProject[project];

@@ -1,5 +1,5 @@
-// Connections to the endpoint through an HTTP proxy. Loaded by the shipper only when a proxy is
-// given, because it needs all of undici.
+// Connections to the endpoint through an HTTP proxy. Loaded only for a proxy, because it needs all of
+// undici.
 
 import type { Dispatcher } from 'undici';
 import { Pool, ProxyAgent } from 'undici';
@@ -16,7 +16,7 @@ export function openProxied(proxy: string, options: DispatcherOptions): Dispatch
     requestTls: tls,
     // The proxy resolves the endpoint's name; the proxy's own name is resolved here.
     proxyTls: { ...tls, lookup },
-    // Its own default would let a proxy that never answers CONNECT hold the tunnel for minutes.
+    // With undici's default, a proxy that never answers CONNECT would hold the tunnel for minutes.
     clientFactory: (origin, given) =>
       new Pool(origin, { ...given, headersTimeout: limits.shipHeadersMs }),
   });

@@ -1,6 +1,6 @@
 // One request of a delivery: token, POST, verdict, counters.
 //
-// Invariant: the gate learns what became of every ticket, and the counters of every request.
+// Invariant: the gate gets every ticket back, and the counters have every request.
 
 import type { ErrorCode } from '../errors.ts';
 import { AgentError } from '../errors.ts';
@@ -39,29 +39,29 @@ export type Stage = {
   readonly headers: (token: string | undefined) => Record<string, string>;
   /** Keeps the refused entries; never throws. */
   readonly deadLetter: (reason: RefusalReason, letters: readonly DeadLetter[]) => void;
-  /** How many requests in a row have failed. */
+  /** Records how many requests in a row have failed. */
   readonly noteFailures: (count: number) => void;
   /** After any failure of the endpoint. */
   readonly onFailure: (failure: Failure) => void;
-  /** An entry of so many bytes is kept although what answered does not take it. */
+  /** An entry of so many bytes is kept although something that is not the API refuses it. */
   readonly onKept: (failure: Failure, bytes: number) => void;
   /** Epoch milliseconds. */
   readonly now: () => number;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
   readonly limits: ShipLimits;
-  /** Entries refused one by one since the last entry that was accepted, over all batches. */
+  /** Entries of all batches refused one by one since the last accepted entry. */
   refusalStreak: number;
 };
 
 /** What one request sends. */
 export type Shipment = {
-  /** The body as it goes on the wire. */
+  /** The body as it is sent, after gzip. */
   readonly wire: Uint8Array;
   readonly entryCount: number;
-  /** Of containers whose entries were refused before. */
+  /** Its containers had entries refused before. */
   readonly isSuspect: boolean;
-  /** The batch's account, which the request adds to. */
+  /** The batch's counts, which the request adds to. */
   readonly outcome: ShipOutcome;
 };
 
@@ -87,20 +87,20 @@ export async function sendWithTicket(
 }
 
 /**
- * Whether a failure says nothing of the endpoint: two halves may pass where one body does not, and
- * something on the way may dislike what one container writes while it lets others pass.
+ * Whether a failure says nothing about the endpoint: two halves may pass where one body does not,
+ * and something on the way may refuse what one container writes while it lets others pass.
  */
 function isOfContent(failure: Failure, shipment: Shipment, stage: Stage): boolean {
   if (failure.oversized && shipment.entryCount > 1) return true;
   return shipment.isSuspect && (failure.odd || failure.oversized) && takesOthers(stage);
 }
 
-/** Whether the API has answered a request a short time ago, so that it can be reached. */
+/** Whether the API has answered a request recently, so it can be reached. */
 export function takesOthers({ counters, limits, now }: Stage): boolean {
   return now() - (counters.lastSuccessMs ?? Number.NEGATIVE_INFINITY) < limits.shipSuspectMs;
 }
 
-/** One request; two when the token was refused and its issuer gives another one. */
+/** One request, or two when the token was refused and its issuer gives another. */
 async function sendOnce(shipment: Shipment, stage: Stage): Promise<Verdict> {
   for (let attempt = 1; ; attempt += 1) {
     let token: string | undefined;

@@ -1,10 +1,11 @@
-// What becomes of the entries of a request after its verdict: accepted, dead-lettered, or in pieces
-// that are sent again.
+// Applies the verdict on a request to its entries: accepted, dead-lettered, or in pieces that are
+// sent again.
 //
 // Invariant: every entry of the piece goes to exactly one of these.
 
-import type { EntryError, Failure, Refusal, RefusalReason, Verdict } from './answer.ts';
-import { isRetryableEntryCode, RpcCode } from './answer.ts';
+import { type EntryError, RpcCode } from './answer-json.ts';
+import type { Failure, Refusal, RefusalReason, Verdict } from './answer.ts';
+import { isRetryableEntryCode } from './answer.ts';
 import { entryBytes } from './body.ts';
 import type { DeadLetter } from './dead-letter.ts';
 import type { Delivery } from './delivery-state.ts';
@@ -15,10 +16,10 @@ import type { Stage } from './sending.ts';
 import { takesOthers } from './sending.ts';
 import { headOf } from './witness.ts';
 
-/** Below this share of named entries, the rest is halved too: the API names but the first. */
+/** Below this share of named entries, the rest is halved too: the API names only the first few. */
 const namedShareMin = 1 / 16;
 
-/** Puts what must be sent again into the delivery's pieces. */
+/** Adds what must be sent again to the delivery's pieces. */
 export function settle(verdict: Verdict, piece: Piece, delivery: Delivery, stage: Stage): void {
   if (verdict.kind === 'accepted') {
     accept(piece.count, delivery, stage);
@@ -37,7 +38,7 @@ function accept(count: number, delivery: Delivery, stage: Stage): void {
   delivery.keptInRow = 0;
 }
 
-/** Splits the named entries by what is to become of them; all others are written. */
+/** Sorts the named entries by what follows for them; all others are written. */
 function settlePartial(
   piece: Piece,
   errors: ReadonlyMap<number, EntryError>,
@@ -52,9 +53,8 @@ function settlePartial(
     const index = indexes[at] ?? 0;
     if (code === RpcCode.resourceExhausted && again.length === 0) stage.gate.throttle();
     if (isRetryableEntryCode(code)) again.push(index);
-    // Rights may be on their way (IAM takes minutes to spread), but where the same request's other
-    // entries were written it is this entry that is denied, and it must not hold its batch up
-    // without an end.
+    // A new right takes minutes to spread. But other entries of the same request were written, so
+    // this entry must not delay its batch without end.
     else if (code !== RpcCode.permissionDenied) letters.refused.push({ index, code, text });
     else if (piece.denials + 1 < stage.limits.shipDeniedAttemptsMax) denied.push(index);
     else letters.denied.push({ index, code, text });
@@ -102,14 +102,15 @@ function comeAgain(
 }
 
 /**
- * The API refused the request as a whole. Entries that it blames go; else a witness beside the rest
- * makes it name them; else the request is halved until one entry is refused alone.
+ * The API refused the whole request. Entries that it blames are dead-lettered. If it blames none,
+ * a witness makes it name them; without a witness, the request is halved until one entry is refused
+ * alone.
  */
 function settleRefused(piece: Piece, verdict: Refusal, delivery: Delivery, stage: Stage): void {
   if (verdict.entries.size > 0) {
     settleBlamed(piece, verdict.entries, delivery, stage);
   } else if (!piece.isSuspect && hasSuspects(piece, delivery, stage)) {
-    // Their part is most likely to blame; the rest need not wait until that is found.
+    // The suspects are probably to blame; the rest need not wait for the proof.
     delivery.pieces.push(piece);
     separateSuspects(delivery, stage);
   } else if (piece.count > 1 && canCallWitness(piece, verdict, delivery, stage)) {
@@ -135,12 +136,12 @@ function hasSuspects(piece: Piece, delivery: Delivery, stage: Stage): boolean {
 }
 
 function canCallWitness(piece: Piece, verdict: Refusal, delivery: Delivery, stage: Stage): boolean {
-  // A body that is too long is no shorter with one entry more.
+  // One more entry makes a body that is too long no shorter.
   const isUseful = verdict.reason === 'refused' && !piece.hasWitness;
   return isUseful && stage.witness.isKnown && !delivery.isWitnessUseless;
 }
 
-/** Nothing was written: the blamed entries go, the rest is sent again. */
+/** Nothing was written: the blamed entries are dead-lettered, the rest is sent again. */
 function settleBlamed(
   piece: Piece,
   blamed: ReadonlyMap<number, EntryError>,
@@ -155,16 +156,13 @@ function settleBlamed(
     if (isSlow) cutAt(again, rest.length >>> 1, delivery.pieces);
     else delivery.pieces.push(again);
   }
-  const letters = Array.from(blamed, ([at, error]) => ({
-    ...error,
-    index: indexes[at] ?? 0,
-  }));
+  const letters = Array.from(blamed, ([at, error]) => ({ ...error, index: indexes[at] ?? 0 }));
   deadLetter('refused', letters, delivery, stage);
 }
 
 /**
- * A 400 or 413 that is not the API's. Halving finds out how much of the body it is about, but only
- * the API condemns an entry: one that is alone is kept, and the others go before it.
+ * A 400 or 413 that is not the API's. Halving finds the entries that cause it, but only the API
+ * condemns an entry: a single one is kept, and the others go first.
  */
 function settleUnread(piece: Piece, failure: Failure, delivery: Delivery, stage: Stage): void {
   const [index = 0] = indexesOf(piece);
@@ -172,7 +170,7 @@ function settleUnread(piece: Piece, failure: Failure, delivery: Delivery, stage:
   const oddAnswers = piece.oddAnswers + Number(failure.odd);
   const isPatient = failure.odd && oddAnswers < stage.limits.shipOddAnswersMax;
   if (isPatient && !(piece.isSuspect && takesOthers(stage))) {
-    // Others go first now: they show whether it is the way, or this body.
+    // Others go first: they show whether the cause is the way or this body.
     delivery.pieces.push({ ...piece, oddAnswers, isSuspect: true });
     return;
   }
@@ -197,7 +195,7 @@ function isOfOne(piece: Piece, delivery: Delivery): boolean {
   return sourceOf(indexes[0] ?? 0, delivery) === sourceOf(indexes.at(-1) ?? 0, delivery);
 }
 
-/** Most likely nothing of them passes: one at a time finds out when that has changed. */
+/** Probably none of them passes: one at a time finds out when that has changed. */
 function delaySuspects(waitMs: number, { pieces }: Delivery, stage: Stage): void {
   const dueMs = stage.nowMs() + waitMs;
   for (const [at, piece] of pieces.entries()) {
@@ -206,7 +204,7 @@ function delaySuspects(waitMs: number, { pieces }: Delivery, stage: Stage): void
   }
 }
 
-/** Tells, once for each container, that its entries hold the batch up. */
+/** Reports, once for each container, that its entries delay the batch. */
 function holdUp(indexes: readonly number[], delivery: Delivery): void {
   if (delivery.batch.onHeldUp === undefined) return;
   for (const index of indexes) {
@@ -245,7 +243,7 @@ function deadLetter(
   );
 }
 
-/** The containers of refused entries are suspect from now on, and hold up no others here. */
+/** Makes the containers of these entries suspect, and cuts their entries apart from others. */
 function suspect(indexes: readonly number[], delivery: Delivery, stage: Stage): void {
   const { sources = [] } = delivery.batch;
   const count = delivery.suspectSources.size;

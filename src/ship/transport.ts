@@ -2,12 +2,12 @@
 // a new pool when the old one is aged or suspect.
 //
 // Invariant: `post` settles within `shipRequestMs`, whatever the network does, and never rejects.
-// No answer, whatever its status, is read past its bounds in bytes and time: its connection is
-// closed instead.
+// An answer over its limits of bytes and time is not read further: its connection is closed.
 
 import type { Dispatcher } from 'undici';
 import type { ErrorCode } from '../errors.ts';
 import { hasCode, networkErrorText } from '../errors.ts';
+import { version } from '../version.ts';
 import type { Answer } from './answer.ts';
 import { asBuffer } from './body.ts';
 import type { ShipLimits } from './ship-limits.ts';
@@ -21,7 +21,7 @@ export type TransportOptions = {
   readonly random: () => number;
 };
 
-/** A complete answer; `text` is empty when its body went past its bounds, or is encoded. */
+/** A complete answer; `text` is empty when its body was over its limits, or is encoded. */
 export type HttpAnswer = Answer & {
   /** The server's Date header. */
   readonly date: string | undefined;
@@ -30,10 +30,36 @@ export type HttpAnswer = Answer & {
 /** No usable answer came; `code` is SHIP_TIMEOUT or SHIP_UNREACHABLE. */
 export type NoAnswer = { readonly code: ErrorCode; readonly text: string };
 
+type Headers = Record<string, string>;
+
 const openingBrace = 0x7b;
 const emptyObjectBytes = 2;
 
 type Generation = { readonly dispatcher: Dispatcher; readonly retireAtMs: number };
+
+/** The headers of a request by its token; made once per token. */
+export function requestHeaders(options: {
+  readonly gzip: boolean;
+  readonly quotaProject?: string | undefined;
+}): (token: string | undefined) => Headers {
+  const common = {
+    'content-type': 'application/json',
+    'user-agent': `tailship/${version}`,
+    // An answer is compared as it comes.
+    'accept-encoding': 'identity',
+    ...(options.gzip && { 'content-encoding': 'gzip' }),
+    ...(options.quotaProject !== undefined && { 'x-goog-user-project': options.quotaProject }),
+  };
+  let lastToken: string | undefined;
+  let last: Headers = common;
+  return (token) => {
+    if (token !== lastToken) {
+      last = token === undefined ? common : { ...common, authorization: `Bearer ${token}` };
+      lastToken = token;
+    }
+    return last;
+  };
+}
 
 export class Transport {
   readonly #options: TransportOptions;
@@ -47,11 +73,11 @@ export class Transport {
     this.#path = `${options.endpoint.pathname.replace(/\/+$/, '')}/v2/entries:write`;
   }
 
-  /** Sends `body` as it is in its memory; it must stay valid until the answer. */
-  post(body: Uint8Array, headers: Record<string, string>): Promise<HttpAnswer | NoAnswer> {
+  /** Sends `body` from its memory, which must stay valid until the answer. */
+  post(body: Uint8Array, headers: Headers): Promise<HttpAnswer | NoAnswer> {
     const { dispatcher } = this.#current();
     const exchange = new Exchange(this.#options.limits);
-    // undici takes a Buffer on shared memory as it is and hands it to the socket without a copy.
+    // undici passes a Buffer on shared memory to the socket without a copy.
     const request = {
       origin: this.#options.endpoint.origin,
       path: this.#path,
@@ -67,20 +93,18 @@ export class Transport {
     return exchange.done;
   }
 
-  /** Lets the next request open a new connection; requests under way may end on the old ones. */
+  /** Lets the next request open a new connection; those in flight may end on the old ones. */
   renew(): void {
     const generation = this.#generation;
     if (generation === undefined) return;
     this.#generation = undefined;
     const { dispatcher } = generation;
     this.#retired.add(dispatcher);
-    void dispatcher.close().then(
-      () => this.#retired.delete(dispatcher),
-      () => this.#retired.delete(dispatcher),
-    );
+    const forget = () => this.#retired.delete(dispatcher);
+    void dispatcher.close().then(forget, forget);
   }
 
-  /** Breaks whatever is still under way. */
+  /** Breaks off the requests in flight. */
   async destroy(reason: Error): Promise<void> {
     this.renew();
     await Promise.allSettled(Array.from(this.#retired, (dispatcher) => dispatcher.destroy(reason)));
@@ -98,7 +122,7 @@ export class Transport {
   }
 }
 
-/** One request and its answer: undici's handler, without streams between. */
+/** One request and its answer: a handler of undici, without streams. */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly done: Promise<HttpAnswer | NoAnswer>;
   readonly #limits: ShipLimits;
@@ -111,7 +135,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   #retryAfter: string | undefined;
   #date: string | undefined;
   #chunks: Buffer[] = [];
-  /** Its body is what it says: no other encoding was asked for. */
+  /** The body is not encoded; no encoding was requested. */
   #isIdentity = true;
   #bodyBytes = 0;
   #bodyBytesMax: number;
@@ -127,7 +151,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    // It waited for a connection until its deadline: its bytes may be of another batch by now.
+    // It waited for a connection until its deadline: its memory may hold another batch by now.
     if (this.#resolve === undefined) controller.abort(new Error('the deadline is over'));
   }
 
@@ -144,7 +168,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    // Only JSON can be the API's, and a batch of refused entries makes it long.
+    // Only JSON can be from the API, and it is long for a batch of refused entries.
     if (this.#bodyBytes === 0 && chunk[0] === openingBrace) {
       this.#bodyBytesMax = this.#limits.shipAnswerBytesMax;
     }
@@ -179,7 +203,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     });
   }
 
-  /** From here on the answer has `shipAnswerMs`, unless the whole exchange has less left. */
+  /** Gives the answer `shipAnswerMs` from now on, unless the whole exchange has less left. */
   #timeAnswer(): void {
     this.#isAnswerTimed = true;
     const { shipAnswerMs, shipRequestMs } = this.#limits;

@@ -1,17 +1,19 @@
-// An entry that the API has accepted, sent once more beside suspects: the API names refused entries
-// only when it has written another one of the same request. It is the same entry, byte for byte in
-// what it says, so a query shows it once.
+// An entry that the API has accepted, sent again together with suspects: the API names refused
+// entries only when it has written another one of the same request. It is the same entry as before,
+// so a query shows it once.
 //
-// Invariant: the witness carries its own logName, resource and labels, and the request that it is
-// added to has no labels of its own, because the API would add those to it.
+// Invariant: the witness carries its own logName, resource and labels, and a request with it has no
+// labels of its own, because the API would add those to the witness.
+
+import assert from 'node:assert/strict';
 
 import type { Batch } from './batch.ts';
-import { asBuffer, bodyFrom, entryBytes, entryStarts } from './body.ts';
+import { asBuffer, bodyFrom, entryBytes, entryStarts, memberSpan } from './body.ts';
 
 export type WitnessOptions = {
-  /** Of the entry alone; a larger one is not taken. */
+  /** A larger entry is not taken. */
   readonly bytesMax: number;
-  /** An older one is replaced at the next chance. */
+  /** An older entry is replaced as soon as possible. */
   readonly ageMaxMs: number;
   /** Monotonic milliseconds. */
   readonly nowMs: () => number;
@@ -23,14 +25,7 @@ type Head = {
   readonly labels?: Readonly<Record<string, unknown>>;
 };
 
-const openingBrace = 0x7b;
-const closingBrace = 0x7d;
-const openingBracket = 0x5b;
-const closingBracket = 0x5d;
-const quote = 0x22;
-const backslash = 0x5c;
 const labelsKey = '"labels":';
-const labelsKeyBytes = Buffer.from(labelsKey);
 
 export class Witness {
   readonly #options: WitnessOptions;
@@ -45,7 +40,7 @@ export class Witness {
     return this.#entry !== undefined;
   }
 
-  /** Takes the first entry of an accepted body, unless a young one is known. */
+  /** Takes the first entry of an accepted body, unless a fresh one is known. */
   consider({ body, entryCount }: Pick<Batch, 'body' | 'entryCount'>): void {
     if (this.#options.nowMs() < this.#freshUntilMs) return;
     this.take(body, entryStarts(body, entryCount), 0);
@@ -59,13 +54,13 @@ export class Witness {
     this.#freshUntilMs = this.#options.nowMs() + this.#options.ageMaxMs;
   }
 
-  /** The API refuses it by now: the next accepted body gives another. */
+  /** The API refuses it now: the next accepted body gives another. */
   drop(): void {
     this.#entry = undefined;
     this.#freshUntilMs = 0;
   }
 
-  /** A request of the named entries with the witness behind them. */
+  /** A request of these entries, with the witness last. */
   bodyWith(body: Uint8Array, starts: Uint32Array, indexes: Uint32Array): Uint8Array {
     const { labels = {}, ...head } = headOf(body, starts);
     const text = JSON.stringify({ partialSuccess: true, ...head });
@@ -83,7 +78,7 @@ export class Witness {
   }
 
   #known(): Buffer {
-    if (this.#entry === undefined) throw new Error('asked only when it is known');
+    assert(this.#entry !== undefined, 'a witness is known');
     return this.#entry;
   }
 }
@@ -95,7 +90,7 @@ export function headOf(body: Uint8Array, starts: Uint32Array): Head {
   return { logName, resource, ...(labels !== undefined && { labels }) };
 }
 
-/** The entry with what it inherits from the head of its request. */
+/** The entry with the members that it inherits from the head of its request. */
 export function selfContained(entry: Buffer, head: Head): Buffer {
   const own = Object.keys(JSON.parse(entry.toString('utf8')) as object);
   let members = '';
@@ -108,9 +103,10 @@ export function selfContained(entry: Buffer, head: Head): Buffer {
   return Buffer.concat([Buffer.from(`{${members}`), labelled.subarray(1)]);
 }
 
-/** The entry with the labels that it does not have; the rest of its bytes is as it was. */
+/** The entry with those labels that it lacks; its other bytes do not change. */
 export function withLabels(entry: Buffer, labels: Readonly<Record<string, unknown>>): Buffer {
-  const own = entry.includes(labelsKey) ? findLabels(entry) : undefined;
+  // A payload may have labels, too.
+  const own = entry.includes(labelsKey) ? memberSpan(entry, 'labels') : undefined;
   const ownKeys = own === undefined ? [] : keysOf(entry.subarray(own.start, own.end));
   const missing = Object.entries(labels).filter(([key]) => !ownKeys.includes(key));
   if (missing.length === 0) return entry;
@@ -129,31 +125,4 @@ export function withLabels(entry: Buffer, labels: Readonly<Record<string, unknow
 
 function keysOf(object: Buffer): string[] {
   return Object.keys(JSON.parse(object.toString('utf8')) as object);
-}
-
-/** Where the value of the entry's own member `labels` is: a payload may have one, too. */
-function findLabels(entry: Buffer): { readonly start: number; readonly end: number } | undefined {
-  let depth = 0;
-  let start: number | undefined;
-  for (let at = 0; at < entry.length; at += 1) {
-    const byte = entry[at];
-    if (byte === quote) {
-      const key = entry.subarray(at, at + labelsKeyBytes.length);
-      const isKey = depth === 1 && start === undefined && key.equals(labelsKeyBytes);
-      at = endOfString(entry, at);
-      if (isKey) start = at + 2;
-    } else if (byte === openingBrace || byte === openingBracket) depth += 1;
-    else if (byte === closingBrace || byte === closingBracket) {
-      depth -= 1;
-      if (start !== undefined && depth === 1) return { start, end: at + 1 };
-    }
-  }
-  return undefined;
-}
-
-/** The index of the quote that ends the string which begins at `at`. */
-function endOfString(bytes: Buffer, at: number): number {
-  let end = at + 1;
-  while (end < bytes.length && bytes[end] !== quote) end += bytes[end] === backslash ? 2 : 1;
-  return end;
 }
