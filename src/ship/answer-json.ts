@@ -9,7 +9,7 @@ import { listOf, member, textOf } from '../json-value.ts';
 /** What the API says about one entry: a google.rpc.Code and its message. */
 export type EntryError = { readonly code: number; readonly text: string };
 
-/** Whom an error blames: `unknown` for a reason that is not in the lists below, undefined for none. */
+/** Whom an error blames; `unknown` for a reason in none of the lists below, undefined for none. */
 export type Blame = 'caller' | 'quota' | 'unknown' | undefined;
 
 /** The API's JSON error. */
