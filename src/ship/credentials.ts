@@ -130,7 +130,8 @@ export class CachedToken implements Credentials {
       assert(error instanceof AgentError, 'a FetchToken rejects with an AgentError');
       this.#failureCount += 1;
       const { limits, nowMs, random } = this.#options;
-      // Without a valid token there is nothing to wait with: the gate spaces requests and refreshes.
+      // Without a valid token there is nothing to wait with: the gate spaces requests and
+      // refreshes.
       const waitMs = backoffMs(this.#failureCount, {
         baseMs: 2 * limits.shipBackoffBaseMs,
         maxMs: limits.shipBackoffMaxMs,

@@ -1,5 +1,5 @@
-// Entries that the API refuses for good: kept with the reason in dead-letter.ndjson, for a person to
-// look at.
+// Entries that the API refuses for good: kept with the reason in dead-letter.ndjson, for a person
+// to look at.
 //
 // Invariant: at most twice `bytesMax` on disk, whole lines only, and a disk that cannot take them
 // never stops the agent.

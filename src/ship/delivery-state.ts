@@ -1,5 +1,5 @@
-// The state of a batch that is being delivered: what is still to be sent, where its entries are, and
-// the container of each.
+// The state of a batch that is being delivered: what is still to be sent, where its entries are,
+// and the container of each.
 
 import type { Batch } from './batch.ts';
 import { entryStarts } from './body.ts';
@@ -23,7 +23,9 @@ export type Delivery = {
   readonly sourcesHeldUp: Set<number>;
   /** Entries refused one by one since the last that was accepted. */
   refusedInRow: number;
-  /** Entries kept one by one since the last accepted: something that is not the API refuses them. */
+  /**
+   * Entries kept one by one since the last accepted: something that is not the API refuses them.
+   */
   keptInRow: number;
   /** The state at the last attempt to park: the next one waits until it has changed. */
   parkTried: { readonly count: number; readonly freedCount: number } | undefined;

@@ -2,8 +2,8 @@
 // every entry is accepted or dead-lettered. settling.ts applies each verdict.
 //
 // Invariant: an entry leaves the batch only when the API has accepted it or refused it for good.
-// Everything else is sent again, as the same bytes. What the API does not accept at once goes behind
-// the requests of others, and out of the memory that they need.
+// Everything else is sent again, as the same bytes. What the API does not accept at once goes
+// behind the requests of others, and out of the memory that they need.
 
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
@@ -29,7 +29,8 @@ export async function deliver(batch: Batch, order: number, stage: Stage): Promis
     for (;;) {
       const piece = takeNext(delivery.pieces);
       if (piece === undefined) return delivery.outcome;
-      // After many refusals the rest is probably refused too, and larger requests tell nothing more.
+      // After many refusals the rest is probably refused too, and larger requests tell nothing
+      // more.
       if (piece.count > 1 && delivery.refusedInRow >= stage.limits.shipRefusedInRowMax) {
         cutAt(piece, 1, delivery.pieces);
         continue;

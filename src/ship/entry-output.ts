@@ -1,5 +1,6 @@
 // Files, pipes and terminals that take entries as lines. Invariant: lines are written whole and in
-// order; the rest that an error or a kill leaves of a line in a file is cut off before the next one.
+// order; the rest that an error or a kill leaves of a line in a file is cut off before the next
+// one.
 
 import { close, constants, fstat, fstatSync, ftruncate, open, write } from 'node:fs';
 import { open as openHandle } from 'node:fs/promises';

@@ -167,7 +167,8 @@ export class Gate {
     if (this.#spacingMs > 0) {
       const spacingMs = 1_000 / (1_000 / this.#spacingMs + this.#options.limits.shipRateStep);
       this.#spacingMs = spacingMs < spacingForgottenMs ? 0 : spacingMs;
-      // The new pace applies at once. The old one would add 30 s of silence after two minutes of 429.
+      // The new pace applies at once. The old one would add 30 s of silence after two minutes of
+      // 429.
       const nextMs = this.#options.nowMs() + this.#spacingMs;
       this.#notBeforeMs = Math.min(this.#notBeforeMs, nextMs);
     }

@@ -1,5 +1,5 @@
-// Connections to the endpoint through an HTTP proxy. Loaded only for a proxy, because it needs all of
-// undici.
+// Connections to the endpoint through an HTTP proxy. Loaded only for a proxy, because it needs all
+// of undici.
 
 import type { Dispatcher } from 'undici';
 import { Pool, ProxyAgent } from 'undici';
