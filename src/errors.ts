@@ -198,6 +198,11 @@ export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && 'syscall' in error;
 }
 
+/** What was thrown, as text. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** The code and text of an error and of the first error below it, which names the system call. */
 export function networkErrorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

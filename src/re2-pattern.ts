@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import type { RE2JS } from 're2js';
 
 import { limits } from './config.ts';
+import { errorText } from './errors.ts';
 
 export type Re2Pattern = RE2JS;
 
@@ -28,7 +29,7 @@ export function compileRe2(pattern: string): Re2Pattern {
     compiledPatterns.set(pattern, compiled);
     return compiled;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     throw new RangeError(`a regular expression of RE2 (${reason})`, { cause: error });
   }
 }

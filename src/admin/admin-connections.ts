@@ -1,33 +1,31 @@
-// Keeps the admin server within a fixed number of connections, and reachable at that number: when
-// one more comes, the one that has been silent longest is closed. A client that holds, drips or
-// never reads its answer therefore never takes the place of a kubelet's probe, which sends its
-// request at once and is answered at once.
+// Limits the connections of the admin server and keeps it reachable at the limit: when another one
+// comes, the one that has been silent longest is closed. So a client that holds a connection, drips
+// bytes or never reads its answer cannot keep out a kubelet's probe.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 export type AdminConnections = {
   /**
-   * Notes that a whole request has come. False, and the connection is closed, when the one before
-   * it is not answered yet: thousands of pipelined requests would hold the main thread for seconds.
+   * Notes a request. Closes the connection and returns false when the previous request is not
+   * answered yet: thousands of pipelined requests would block the main thread for seconds.
    */
   readonly begin: (request: IncomingMessage, response: ServerResponse) => boolean;
-  /** Closes those that read their answers least recently, when too much of them is kept. */
+  /** Closes the longest silent connections while too much of their answers is unread. */
   readonly shed: () => void;
 };
 
 type Limits = {
   readonly countMax: number;
-  /** Of answers that clients have not read. */
+  /** Bytes of answers that clients have not read. */
   readonly unreadBytesMax: number;
 };
 
-/** Watches the connections of `server` from now on. */
 export function limitConnections(
   server: Server,
   { countMax, unreadBytesMax }: Limits,
 ): AdminConnections {
-  /** The least recently useful first: a Set keeps the order in which it was added to. */
+  /** The longest silent first: a Set keeps insertion order. */
   const sockets = new Set<Socket>();
   const answering = new WeakSet<Socket>();
   const touch = (socket: Socket): void => {

@@ -1,6 +1,7 @@
-// The admin HTTP server: /livez, /readyz, /metrics, /api/status and the page at /. Its invariants:
-// nothing is computed before a request comes, probes are answered whatever other clients do, and no
-// request, and no fault in answering one, stops the agent.
+// The admin HTTP server: /livez, /readyz, /metrics, /api/status and the page at /.
+//
+// Invariants: nothing is computed before a request comes; probes are answered whatever other
+// clients do; no request, and no fault in answering one, stops the agent.
 
 import type * as HttpModule from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -9,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { threadCpuUsage } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { limits } from '../config.ts';
-import { AgentError } from '../errors.ts';
+import { AgentError, errorText } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { HostPort } from '../options/options.ts';
 import { pageHeaders, plainHeaders, readPageFile } from '../page-file.ts';
@@ -19,12 +20,12 @@ import type { AdminSource, Check } from './admin-source.ts';
 import { isOwnHost } from './host-header.ts';
 import type * as MetricModule from './metric-text.ts';
 
-// `import` of node:http touches every export, among them its lazy WebSocket, and so loads a second
-// undici: 20 MB. `require` loads 4 MB (measured, Node 26.10).
+// `import` of node:http evaluates its lazy WebSocket and so loads a second undici: 20 MB. `require`
+// loads 4 MB (measured, Node 26.10).
 const http = createRequire(import.meta.url)('node:http') as typeof HttpModule;
 
 export type AdminServer = {
-  /** `http://HOST:PORT`, with the port that was taken for port 0. */
+  /** `http://HOST:PORT`; for port 0, the port that was chosen. */
   readonly url: string;
   /** Ends all connections. */
   readonly close: () => Promise<void>;
@@ -35,7 +36,7 @@ type Answer = {
   readonly type: string;
   readonly body: string | Buffer;
 };
-/** Writes the answer itself, for as long as somebody reads it. */
+/** Writes the answer for as long as somebody reads it. */
 type Stream = (response: ServerResponse) => Promise<void>;
 type Route = (
   source: AdminSource,
@@ -44,7 +45,7 @@ type Route = (
 
 const text = 'text/plain; charset=utf-8';
 
-/** What kubelets and scrapers may request under any host name: it holds no log content. */
+/** Kubelets and scrapers may request these under any host name: they hold no log content. */
 const openPaths: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics']);
 
 const contentIsOff =
@@ -63,8 +64,8 @@ const routes: Readonly<Record<string, Route>> = {
     const body = charged(source, () => metricText(source.status()));
     return { status: 200, type: metricContentType, body };
   },
-  // The page gives the time of its newest sample, and gets those since with the status: one request
-  // costs half of two.
+  // The page sends the time of its newest sample, and gets the later ones together with the status:
+  // one request costs half as much as two.
   '/api/status': (source, query) => {
     const after = query.get('after');
     const history = after === null ? undefined : source.history(Number(after));
@@ -79,7 +80,7 @@ const routes: Readonly<Record<string, Route>> = {
   },
 };
 
-/** Does what never waits, and tells what it cost. */
+/** Runs synchronous work and reports its CPU time. */
 function charged<Result>(source: AdminSource, work: () => Result): Result {
   const before = threadCpuUsage();
   const result = work();
@@ -93,9 +94,9 @@ function json(value: object): Answer {
 }
 
 /**
- * Listens at `address`. Status and page are given to those only who call the agent by an address,
- * `localhost` or one of `names`. Throws ADMIN_ADDRESS_UNUSABLE when the address is taken or not
- * this machine's.
+ * Listens at `address`. Status and page are only served to requests whose `Host` is an IP address,
+ * `localhost` or one of `names`.
+ * @throws AgentError ADMIN_ADDRESS_UNUSABLE when the address is in use or not this machine's.
  */
 export async function startAdmin(
   address: HostPort,
@@ -103,7 +104,7 @@ export async function startAdmin(
   log: Log,
   names: readonly string[] = [],
 ): Promise<AdminServer> {
-  // Without a `Host` a probe is answered, too; the others are refused below.
+  // A probe needs no `Host`; other requests without one are refused below.
   const answers = new Set<Promise<void>>();
   const server = http.createServer({ requireHostHeader: false }, (request, response) => {
     if (!connections.begin(request, response)) return;
@@ -133,7 +134,7 @@ export async function startAdmin(
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   const close = async (): Promise<void> => {
     await closeServer(server);
-    // A live tail that has lost its reader closes what it opened.
+    // A live tail closes what it opened when it loses its reader.
     await Promise.all(answers);
   };
   return { url: `http://${host}:${port}`, close };
@@ -147,7 +148,7 @@ async function respond(
   served: Served,
 ): Promise<void> {
   const { source } = served;
-  // A request body is not read to its end.
+  // The body of a request is not read.
   if (hasBody(request)) response.shouldKeepAlive = false;
   const answer = await answerOf(request, served);
   if (typeof answer === 'function') return answer(response);
@@ -191,10 +192,10 @@ async function answerOf(
 }
 
 /**
- * One line per check, as the kubelet prints it into the events of the pod when a probe fails.
+ * One line per check: the kubelet prints them into the pod's events when a probe fails.
  *
  * After a pause of the whole process (a frozen cgroup, a busy event loop) the probe is read before
- * the timers that are due: they get their turn first, so that a live agent is not reported dead.
+ * the timers that are due. They run first, so that a live agent is not reported dead.
  */
 async function health(look: () => readonly Check[]): Promise<Answer> {
   await sleep(0);
@@ -214,8 +215,7 @@ async function listen(server: Server, { host, port }: HostPort): Promise<void> {
   try {
     await promise;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new AgentError('ADMIN_ADDRESS_UNUSABLE', reason, { cause: error });
+    throw new AgentError('ADMIN_ADDRESS_UNUSABLE', errorText(error), { cause: error });
   }
   server.off('error', reject);
 }

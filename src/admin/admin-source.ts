@@ -1,15 +1,16 @@
 // What the admin server and `tailship top` show: the border between the agent, which knows, and
-// src/admin, which prints. agent-status.ts implements AdminSource; nothing here runs unless a
-// request comes, so that being observable costs next to nothing.
+// src/admin, which prints. Everything is computed on request. Totals count from the agent's start.
 
 import type { PanelRequest, PanelSink } from '../control.ts';
-import type { RuleText } from '../rules/rule-text.ts';
+import type { NodeIdentity } from '../host/node-identity.ts';
 import type { Throttling } from '../host/node-pressure.ts';
+import type { JournalStatus } from '../journal/journal-status.ts';
+import type { RuleText } from '../rules/rule-text.ts';
 import type { HistoryColumns } from './history.ts';
 
 /** One condition of liveness or readiness. */
 export type Check = {
-  /** Short and stable, such as `state` or `worker`: it is a word in the body of /readyz. */
+  /** Short and stable, such as `state` or `worker`: it appears in the body of /readyz. */
   readonly name: string;
   readonly ok: boolean;
   /** Why it fails, one line. */
@@ -21,15 +22,17 @@ export type FileStatus = {
   readonly name: string;
   /** Committed: everything before it is in Cloud Logging. */
   readonly offset: number;
-  /** Read and encoded up to here; what lies between is on its way. */
+  /** Read and encoded up to here; the bytes between are in flight. */
   readonly readOffset: number;
   readonly size: number;
-  /** The kubelet has rotated it away, or its pod was deleted. */
   readonly isRotated?: boolean;
   readonly isDeleted?: boolean;
 };
 
-/** See `WorkloadStatus`. */
+/**
+ * Shares of the entries that are ERROR or above, 0 to 1: of the most recent seconds with entries,
+ * then of 1, 5 and 15 minutes; null where there are no entries.
+ */
 export type ErrorShares = readonly (number | null)[];
 
 /** One container. */
@@ -37,16 +40,15 @@ export type WorkloadStatus = {
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;
-  /** Totals since the agent started, of what was taken into request bodies. */
+  /** Taken into request bodies. */
   readonly lines: number;
   readonly bytes: number;
   readonly entries: number;
-  /** Entries by severity (`INFO`) in the order of their ranks, those with none left out. */
+  /** Entries by severity (`INFO`), lowest first; severities without entries are left out. */
   readonly severities: Readonly<Record<string, number>>;
   /**
-   * By how much its files grew since the agent watches them, shipped or not. Lines are counted as
-   * far as they are read; the others are guessed by the recent bytes per line, so that the sum may
-   * fall when a guess gives way to a count.
+   * By how much its files have grown while the agent watched them, shipped or not. Unread lines are
+   * estimated from the recent bytes per line, so the sum may fall when they are counted.
    */
   readonly writtenBytes: number;
   readonly writtenLines: number;
@@ -56,37 +58,31 @@ export type WorkloadStatus = {
   /** Taken into request bodies in the last ten seconds. */
   readonly shippedLinesPerSecond: number;
   readonly shippedBytesPerSecond: number;
-  /**
-   * Parts of its entries that are ERROR or above, 0 to 1: of the last seconds in which there were
-   * any, of 1, 5 and 15 minutes; null where there were none.
-   */
   readonly errorShares: ErrorShares;
   /** In the files, but not committed. */
   readonly behindBytes: number;
   /** Age of the oldest line that is not committed; 0 when there is none. */
   readonly behindSeconds: number;
-  /**
-   * Estimate of what Cloud Logging charges for, bytes since the start: lines and their metadata.
-   */
+  /** Estimate of the bytes that Cloud Logging charges for: lines and their metadata. */
   readonly chargedBytes: number;
   /**
-   * Estimate in US dollars, if what was written in the last `costSeconds` were written all the
-   * month; the free amount is ignored.
+   * Estimate in US dollars, if the rate of the last `costSeconds` lasted a month; the free amount
+   * is ignored.
    */
   readonly costPerMonth: number;
-  /** A quarter of an hour, or less for a container that is younger. */
+  /** A quarter of an hour, or the age of a younger container. */
   readonly costSeconds: number;
-  /** Of its files, since the start: they can no longer be read; absent when there are none. */
+  /** Bytes of its files that can no longer be read; absent when there are none. */
   readonly lostBytes?: number;
-  /** Entries since the start that Cloud Logging refused for good; absent when there are none. */
+  /** Entries that Cloud Logging refused permanently; absent when there are none. */
   readonly refusedEntries?: number;
-  /** The rules that it has, in their order; absent when there are none. */
+  /** The rules that match it, in order; absent when there are none. */
   readonly rules?: readonly RuleText[];
   /** Oldest first. */
   readonly files: readonly FileStatus[];
 };
 
-/** Bytes of a container that can no longer be read, since the agent started. */
+/** Bytes of a container that can no longer be read. */
 export type ContainerLossStatus = {
   readonly namespace: string;
   readonly pod: string;
@@ -95,7 +91,7 @@ export type ContainerLossStatus = {
   readonly bytesByReason?: Readonly<Record<string, number>>;
 };
 
-/** Refused entries of a container that are not among the dead letters either. */
+/** Refused entries of a container that could not be kept as dead letters. */
 export type ContainerDroppedStatus = {
   readonly namespace: string;
   readonly pod: string;
@@ -103,24 +99,25 @@ export type ContainerDroppedStatus = {
   readonly entriesByReason: Readonly<Record<string, number>>;
 };
 
-/** Something that is not in Cloud Logging, and will not be by itself. */
+/** Something that is not in Cloud Logging. */
 export type LossEventStatus = {
-  /** RFC 3339, of the first and, where it went on, of the last of it. */
+  /** RFC 3339: when it began and, where it went on, when it was last seen. */
   readonly time: string;
   readonly lastTime?: string;
-  /** Absent where the container is not known. */
+  /** Absent where the container is unknown. */
   readonly namespace?: string;
   readonly pod?: string;
   readonly container?: string;
-  /** As in the label of the metrics, and in words. */
+  /** As in the label of the metrics. */
   readonly reason: string;
+  /** The same in words. */
   readonly why: string;
-  /** Neither where nobody knows how much it was. */
+  /** Both are absent where the amount is unknown. */
   readonly bytes?: number;
   readonly entries?: number;
 };
 
-/** Log files or links of a pod that are not read, because there are too many of them. */
+/** Log files or links of a pod that are not read because there are too many. */
 export type OverLimitStatus = {
   readonly namespace: string;
   readonly pod: string;
@@ -128,19 +125,11 @@ export type OverLimitStatus = {
   readonly count: number;
 };
 
-/** Where the agent runs, as its entries say. */
-export type PlaceStatus = {
-  readonly project: string;
-  readonly location: string;
-  readonly cluster: string;
-  readonly node: string;
-};
-
-/** How sending goes. Codes only: the API's texts may quote an entry. */
+/** Codes only: the API's texts may quote an entry. */
 export type ShipStatus = {
   /** 0 while the endpoint is healthy. */
   readonly consecutiveFailures: number;
-  /** Of other projects that entries go to, those that fail. */
+  /** Only of other projects than the node's, and only those that fail. */
   readonly failuresByProject?: Readonly<Record<string, number>>;
   readonly lastErrorCode?: string;
   /** RFC 3339. */
@@ -148,127 +137,74 @@ export type ShipStatus = {
   readonly lastSuccessAt?: string;
 };
 
-/** Of one log of the journal, such as `kubelet`, that had an entry since the start. */
-export type JournalLogStatus = {
-  readonly name: string;
-  /** Read, shipped or not. */
-  readonly readEntries: number;
-  /** Acknowledged; bytes as they were sent. */
-  readonly entries: number;
-  readonly bytes: number;
-  /** Read, and not acknowledged yet; what was not read is known of the whole journal only. */
-  readonly inFlightEntries: number;
-  /** RFC 3339. */
-  readonly lastReadAt: string | undefined;
-  readonly isExcluded: boolean;
-  /** Its rate limit. */
-  readonly bytesPerSecond: number | undefined;
-  /** In their order. */
-  readonly rules: readonly RuleText[];
-};
-
-/** Of the node's journal. */
-export type JournalStatus = {
-  readonly files: number;
-  readonly unreadableFiles: number;
-  /** Whether it outlives a reboot; undefined: there is none. */
-  readonly isPersistent: boolean | undefined;
-  /** Shipped. */
-  readonly entries: number;
-  /** Not acknowledged yet; numbers may be missing, so it is an estimate. */
-  readonly behindEntries: number;
-  /** Age of the oldest of them. */
-  readonly behindSeconds: number;
-  /** The last entry that was acknowledged: its number, and the id of its numbering. */
-  readonly position:
-    | { readonly seqnumId: string; readonly seqnum: number; readonly at: string | undefined }
-    | undefined;
-  /** Deleted before they were read. */
-  readonly lostEntries: number;
-  /** Damaged, and passed over. */
-  readonly corruptEntries: number;
-  /** Left out or cut. */
-  readonly incompleteFields: number;
-  /** In the order of their first entries since the start. */
-  readonly logs: readonly JournalLogStatus[];
-  /** Sums of the logs that are not known any more, because there were too many. */
-  readonly forgottenLogs?: JournalLogSums;
-};
-
-export type JournalLogSums = Pick<JournalLogStatus, 'readEntries' | 'entries'>;
-
-/** Everything that can be known of a running agent. Totals count from its start. */
+/** Everything that can be known about a running agent. */
 export type AgentStatus = {
   readonly version: string;
-  /** Of Node: `26.10.0`. */
+  /** Such as `26.10.0`. */
   readonly nodeVersion: string;
   /** RFC 3339. */
   readonly startedAt: string;
-  readonly place: PlaceStatus;
-  /** Of liveness, then of readiness. */
+  readonly place: NodeIdentity;
+  /** Liveness, then readiness. */
   readonly checks: readonly Check[];
   readonly lines: number;
   readonly bytes: number;
   readonly entries: number;
-  /** By how much the files grew since the agent watches them: what was there before is left out. */
+  /** By how much the files have grown while the agent watched them. */
   readonly writtenBytes: number;
-  /** As of the containers, but never less than it was said to be before. */
+  /** As for a container, but it never falls. */
   readonly writtenLines: number;
-  /** Of all containers, as those of `WorkloadStatus`. */
   readonly errorShares: ErrorShares;
-  /** By severity: `DEFAULT`, `DEBUG` and so on, all nine. */
+  /** All nine severities: `DEFAULT`, `DEBUG` and so on. */
   readonly entriesBySeverity: Readonly<Record<string, number>>;
   /** undefined: node logs are off. */
   readonly journal?: JournalStatus;
   readonly batches: number;
-  /** Request bodies as they were sent. */
+  /** Request bodies as sent. */
   readonly sentBytes: number;
-  /**
-   * By HTTP status (`200`), or code of the AgentError when there was no answer (`SHIP_TIMEOUT`).
-   */
+  /** By HTTP status (`200`), or by AgentError code when there was no answer (`SHIP_TIMEOUT`). */
   readonly requestsByCode: Readonly<Record<string, number>>;
   readonly retries: number;
   readonly deadLetteredByReason: Readonly<Record<string, number>>;
   /** Entries that are neither in Cloud Logging nor among the dead letters. */
   readonly droppedByReason: Readonly<Record<string, number>>;
-  /** Of these, those whose container is known. */
+  /** Those of them whose container is known. */
   readonly droppedByContainer?: readonly ContainerDroppedStatus[];
-  /** Bytes of files that could no longer be read. */
+  /** Bytes of files that can no longer be read. */
   readonly lostBytesByReason: Readonly<Record<string, number>>;
-  /** Containers that have lost bytes, also those that are gone by now. */
+  /** Includes containers that are gone. */
   readonly lostByContainer?: readonly ContainerLossStatus[];
-  /** The newest losses, newest first. */
+  /** The most recent ones, newest first. */
   readonly losses?: readonly LossEventStatus[];
-  /** Pods with more log files or links than are read. */
   readonly overLimit?: readonly OverLimitStatus[];
-  /**
-   * `link`: in the containers directory; `path`: a log or its directory. They lead where they must
-   * not; each is counted once for each reason.
-   */
-  /** Containers whose annotations name a parser that is not known. */
+  /** Containers whose annotations name an unknown parser. */
   readonly unknownParsers?: number;
+  /**
+   * Paths that lead where they must not, each counted once for each reason. `link`: in the
+   * containers directory; `path`: a log or its directory.
+   */
   readonly refusedByKind?: Readonly<Record<string, number>>;
   readonly malformedLines: number;
   /** Entries in which a pattern of `--redact` matched. */
   readonly redacted: number;
   /** Records that `--sample` left out. */
   readonly sampledOut: number;
-  /** Records that a rule could not treat, and that it left out, by the rule's name. */
+  /** By the rule's name: records that it could not process, and records that it dropped. */
   readonly ruleMisses?: Readonly<Record<string, number>>;
   readonly ruleDropped?: Readonly<Record<string, number>>;
-  /** Zeros in the files where lines should have begun: what a power loss leaves. */
+  /** Zeros where lines should begin, as a power loss leaves them. */
   readonly holeBytes: number;
   readonly readErrors: number;
   /** In the files, but not committed. */
   readonly behindBytes: number;
   /** Age of the oldest line that is not committed; 0 when there is none. */
   readonly behindSeconds: number;
-  /** Bodies that are encoded and not answered. */
+  /** Request bodies that are not answered. */
   readonly inFlightBytes: number;
   readonly openFiles: number;
-  /** Bytes of deleted files that only our descriptors keep on the disk. */
+  /** Bytes of deleted files that only the agent keeps on the disk. */
   readonly deletedHeldBytes: number;
-  /** What of deleted files is kept in the state directory; the counts are since the start. */
+  /** Copies of deleted files in the state directory. */
   readonly orphans?: {
     readonly heldBytes: number;
     readonly copiedBytes: number;
@@ -277,54 +213,53 @@ export type AgentStatus = {
   };
   /**
    * `discover`, `tail` (looking and planning at each tick), `drain` (the workers' tasks), `commit`
-   * (saving positions), `admin` (what this page, probes and scrapes cost), `main` (the rest of the
-   * main thread: ship, the event loop), `other` (garbage collection, file system and name lookups
-   * in the background).
+   * (saving positions), `admin` (page, probes and scrapes), `main` (the rest of the main thread:
+   * shipping, the event loop), `other` (garbage collection, file system and name lookups in the
+   * background).
    */
   readonly cpuSecondsByStage: Readonly<Record<string, number>>;
   /** Lines that the kernel alone encoded. */
   readonly fastPathLines: number;
   readonly workerTasks: number;
-  /** Of idle containers, by inotify. */
+  /** Of idle containers by inotify. */
   readonly wakeUps: number;
   readonly containersByState: Readonly<Record<'busy' | 'idle', number>>;
   /** Unread bytes of the containers with a rate limit. */
   readonly heldBackBytes: number;
-  /** Of the labels of the pods; undefined where they are not asked for. */
+  /** undefined where labels are not requested. */
   readonly podMetadata: PodMetadataStatus | undefined;
-  /** Changed configurations: taken over, or invalid. */
   readonly configReloads: Readonly<Record<'accepted' | 'refused', number>>;
-  /** Of the options in force, those of the node left out: twelve hex digits. */
+  /** Twelve hexadecimal digits, of all options but those that name the node. */
   readonly configHash: string;
   /** Since the positions were last saved, or found unchanged. */
   readonly checkpointAgeSeconds: number;
   readonly rssBytes: number;
-  /** By how much the latest tick of the last quarter of a minute came too late. */
+  /** The longest delay of a tick in the last quarter of a minute. */
   readonly eventLoopLagMs: number;
-  /** How often a CPU limit made the agent wait; undefined without one. */
+  /** undefined without a CPU limit. */
   readonly throttling: Throttling | undefined;
-  /** Used part of the node's table of connections, 0 to 1; undefined where it cannot be seen. */
+  /** Used part of the node's connection table, 0 to 1; undefined where it cannot be seen. */
   readonly conntrackShare: number | undefined;
   readonly ship: ShipStatus;
   /**
-   * Where a container's entries are seen: a URL with `{namespace}`, `{pod}`, `{container}` and the
-   * names of `place` in braces; undefined where that is not known.
+   * A URL that shows a container's entries, with `{namespace}`, `{pod}`, `{container}` and the
+   * names of `place` in braces; undefined where there is none.
    */
   readonly logsLink: string | undefined;
-  /** Whether the page may show what is in entries. */
+  /** Whether the page may show the content of entries. */
   readonly showsContent?: boolean;
-  /** US dollars, of the option. */
+  /** US dollars. */
   readonly pricePerGib: number;
   readonly workloads: readonly WorkloadStatus[];
 };
 
-/** What is known of the node's pods, and what it cost the API server. */
+/** What is known of the node's pods, and the requests to the API server. */
 export type PodMetadataStatus = {
-  /** With those deleted in the last minutes. */
+  /** Includes pods deleted in the last minutes. */
   readonly pods: number;
   /** Pods whose lines were sent before their labels were known. */
   readonly withoutLabels: number;
-  /** Labels that had no room in the entries. */
+  /** Labels that do not fit into the entries. */
   readonly labelsCut: number;
   readonly lists: number;
   readonly watches: number;
@@ -342,31 +277,26 @@ export type DeadLetterStatus = {
   /** `namespace/pod/container`; '' when the entry does not say. */
   readonly container: string;
   readonly entryBytes: number;
-  /** The API's words and the entry as JSON, with --admin-show-content only: they are content. */
+  /** The API's text and the entry as JSON, only with --admin-show-content. */
   readonly reason?: string;
   readonly entry?: string;
 };
 
-/**
- * Writes what a container logs until the sink's signal is aborted. Rejects with CONFIG_INVALID,
- * MEMORY_SHORT.
- */
-export type TailSource = (request: PanelRequest, sink: PanelSink) => Promise<void>;
-
-/** What the agent answers; each call may walk the workloads, none may wait. */
+/** Each call may walk the workloads; only `tail` may wait. */
 export type AdminSource = {
   /** The newest few, newest first; absent where none are kept. */
   deadLetters?(): readonly DeadLetterStatus[];
-  /** Absent unless the page may show what is in entries. */
-  readonly tail?: TailSource;
   /**
-   * The agent can make progress at all. A failing endpoint is not in it: a restart would not help.
+   * Writes what a container logs until the sink's signal is aborted; absent unless the page may
+   * show content. Rejects with CONFIG_INVALID, MEMORY_SHORT.
    */
+  readonly tail?: (request: PanelRequest, sink: PanelSink) => Promise<void>;
+  /** Whether the agent makes progress. */
   liveness(): readonly Check[];
-  /** The agent does its work: it finds containers, and positions are saved. */
+  /** Whether it finds containers and saves positions. */
   readiness(): readonly Check[];
   status(): AgentStatus;
-  /** Samples taken after this time, milliseconds since 1970. */
+  /** Samples taken after this time, milliseconds since the epoch. */
   history(afterMs: number): HistoryColumns;
   /** Adds the CPU time that answering took. */
   spent(micros: number): void;

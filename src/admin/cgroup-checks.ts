@@ -1,5 +1,4 @@
-// The checks of what the kernel grants the process and the node's network: limits of the cgroup,
-// throttling, the table of connections. They only read.
+// The checks of cgroup limits, throttling and the node's connection table. They only read.
 
 import { MiB } from '../byte-units.ts';
 import { type CgroupPaths, linuxCgroup, readCgroupLimits } from '../host/cgroup.ts';
@@ -16,7 +15,7 @@ import {
 import { fitToCgroup, memoryWarning, slotCountFor } from '../host/sizing.ts';
 import { type Finding, ok, warn } from './finding.ts';
 
-/** Where Linux tells all this; a test has its own. */
+/** Tests use their own. */
 export type PressureFiles = { readonly cgroup: CgroupPaths; readonly conntrack: ConntrackPaths };
 
 export const linuxPressureFiles: PressureFiles = {
@@ -24,14 +23,13 @@ export const linuxPressureFiles: PressureFiles = {
   conntrack: linuxConntrack,
 };
 
-/** The part of the periods in which a CPU limit stopped the agent above which it is too low. */
+/** A CPU limit that stops the agent in a larger share of its periods is too low. */
 const throttledShareWarned = 0.05;
 
 const cpuAdvice =
   'Take the CPU limit away and leave the request: the quota is handed out per 100 ms, and a burst of a few milliseconds on two threads uses up a small one.';
 const memoryAdvice = 'Raise the memory limit, or set --workers lower.';
 
-/** The checks of cgroup and conntrack. */
 export function checkPressure(
   loaded: Pick<LoadedConfig, 'config' | 'origins'>,
   files: PressureFiles,

@@ -1,5 +1,5 @@
-// `tailship check`: says what is wrong before the agent runs, one line per check, what fails first,
-// and with --verbose where each option came from. The exit code is 1 when a check fails.
+// `tailship check`: reports what is wrong before the agent runs, one line per check, failures
+// first, and with --verbose the origin of each option. The exit code is 1 when a check fails.
 
 import { styleText } from 'node:util';
 
@@ -58,11 +58,10 @@ function runKeys(): ConfigKey[] {
 
 function shownValue(key: ConfigKey, value: OptionValue): string {
   if (key === 'adminAddress' && value === undefined) return 'off';
-  // A proxy's password must not end in a terminal's scroll-back or a ticket.
+  // A proxy's password must not end up in a terminal's scroll-back or a ticket.
   return optionText(rowOf(key), value).replace(/^(https?:\/\/)[^/@]*@/, '$1***@');
 }
 
-/** What requires action comes first. */
 const levels = ['fail', 'warn', 'ok'] as const;
 const colours = { fail: 'red', warn: 'yellow', ok: 'green' } as const;
 

@@ -1,21 +1,22 @@
-// The series of single containers in /metrics.
+// The series of single containers, and of the journal's logs, in /metrics.
 //
-// Invariant: a metric has at most `containerSeriesMax` containers, whatever runs on the node, and a
+// Invariant: a metric has at most `containerSeriesMax` of them, whatever runs on the node, and a
 // counter's series never falls.
 
 import { limits } from '../config.ts';
+import type { JournalLogSums } from '../journal/journal-status.ts';
 import type { AgentStatus, ErrorShares, WorkloadStatus } from './admin-source.ts';
 
-/** Containers that have series of their own. */
+/** Containers that have their own series. */
 export const containerSeriesMax = limits.metricSeriesMax;
-/** Of the other containers together. */
+/** The name of all other containers together. */
 export const restName = '(rest)';
 
 export type Labels = Readonly<Record<string, string>>;
-/** `window` is a label, too. */
+/** `window` is another label. */
 export type Sample = { readonly labels: Labels; readonly window?: string; readonly value: number };
 
-/** A container's labels are one object for all metrics: the text of it is made once. */
+/** One object per container for all metrics, so that its text is made once. */
 const labelsByWorkload = new WeakMap<WorkloadStatus, Labels>();
 
 function labelsOf(workload: WorkloadStatus): Labels {
@@ -29,19 +30,16 @@ function labelsOf(workload: WorkloadStatus): Labels {
 
 type Value = (workload: WorkloadStatus) => number;
 
-/**
- * Largest first. Pods of one name that follow each other are one, as two series would be an error.
- */
-function ranked(workloads: readonly WorkloadStatus[], value: Value): Ranked[] {
+/** Largest first. */
+function ranked(workloads: readonly WorkloadStatus[], value: Value) {
   const all = namedOnce(workloads).map((workload) => ({ workload, value: value(workload) }));
   return all.sort((left, right) => right.value - left.value);
 }
 
-type Ranked = { readonly workload: WorkloadStatus; readonly value: number };
-
-/** The four metrics of one text ask the same. */
+/** Computed once for all metrics of a scrape. */
 const named = new WeakMap<readonly WorkloadStatus[], readonly WorkloadStatus[]>();
 
+/** Successive pods with one name are one workload: two equal series would be an error. */
 function namedOnce(workloads: readonly WorkloadStatus[]): readonly WorkloadStatus[] {
   const known = named.get(workloads);
   if (known !== undefined) return known;
@@ -70,17 +68,13 @@ function joined(left: WorkloadStatus, right: WorkloadStatus): WorkloadStatus {
 }
 
 /**
- * Sums of the containers with most since the start. There is no rest among them: a container
- * that leaves the list would make it jump back; the total less these is the rest.
+ * Sums of the containers with most since the start, without a rest: it would fall when a container
+ * enters the list.
  */
 export function topBy(workloads: readonly WorkloadStatus[], rank: Value, value = rank): Sample[] {
   return ranked(workloads, rank)
     .slice(0, containerSeriesMax)
     .map(({ workload }) => ({ labels: labelsOf(workload), value: value(workload) }));
-}
-
-export function shippedBytes({ bytes }: WorkloadStatus): number {
-  return bytes;
 }
 
 type ByReason = Readonly<Partial<Record<string, number>>>;
@@ -89,8 +83,8 @@ type Lost = Pick<WorkloadStatus, 'namespace' | 'pod' | 'container'> & {
 };
 
 /**
- * A container keeps the series that its first loss gave it. What has none is `(rest)`, with a 0 of
- * each reason from the start: the sum over all is `all`, what was lost.
+ * A container keeps the series of its first loss. All others are in `(rest)`, which has each reason
+ * from the start, so that the series add up to `all`.
  */
 function reasonSamples(losers: readonly Lost[], all: ByReason): Sample[] {
   const rest: Record<string, number> = {};
@@ -114,18 +108,15 @@ type LossFigures = Pick<AgentStatus, 'lostByContainer' | 'lostBytesByReason'>;
 export function lostSamples({ lostByContainer = [], lostBytesByReason }: LossFigures): Sample[] {
   const losers = lostByContainer
     .slice(0, containerSeriesMax)
-    .map(({ namespace, pod, container, bytesByReason = {} }) => ({
-      namespace,
-      pod,
-      container,
-      sums: bytesByReason,
-    }));
+    .map(({ namespace, pod, container, bytesByReason: sums = {} }) => {
+      return { namespace, pod, container, sums };
+    });
   return reasonSamples(losers, lostBytesByReason);
 }
 
 type DropFigures = Pick<AgentStatus, 'droppedByContainer' | 'droppedByReason'>;
 
-/** The reasons have an order of containers each: none takes the series of another. */
+/** Each reason has its own share of the series. */
 export function droppedSamples({ droppedByContainer = [], droppedByReason }: DropFigures) {
   const reasons = Object.keys(droppedByReason);
   const seriesMax = Math.floor(containerSeriesMax / Math.max(1, reasons.length));
@@ -141,7 +132,7 @@ export function droppedSamples({ droppedByContainer = [], droppedByReason }: Dro
   return reasonSamples(losers, droppedByReason);
 }
 
-/** Those of `ErrorShares` after the first, which is for those who look at a screen. */
+/** `ErrorShares` without the first, which is for screens. */
 const ratioWindows = ['1m', '5m', '15m'];
 
 /** A window without entries has no errors. */
@@ -158,7 +149,7 @@ export function worstRatios(workloads: readonly WorkloadStatus[]): Sample[] {
     .flatMap(({ workload }) => ratioSamples(labelsOf(workload), workload.errorShares));
 }
 
-/** The containers with most of it, those with none left out, and the others together. */
+/** The containers with the largest values other than 0, and the others together. */
 export function topAndRest(
   workloads: readonly WorkloadStatus[],
   value: Value,
@@ -173,10 +164,19 @@ export function topAndRest(
   ];
 }
 
-export function sum(left: number, right: number): number {
-  return left + right;
-}
-
-export function oldest(left: number, right: number): number {
-  return Math.max(left, right);
+/**
+ * One sample for each log that had entries first, and one for all others: a log keeps its series.
+ */
+export function journalLogSamples(
+  { journal }: AgentStatus,
+  read: (log: JournalLogSums) => number,
+): Sample[] {
+  const { logs = [], forgottenLogs } = journal ?? {};
+  const shown = logs.slice(0, containerSeriesMax);
+  const rest = logs.slice(containerSeriesMax);
+  const samples = shown.map((log) => ({ labels: { log: log.name }, value: read(log) }));
+  if (rest.length === 0) return samples;
+  const forgotten = forgottenLogs === undefined ? 0 : read(forgottenLogs);
+  const value = rest.reduce((sum, log) => sum + read(log), forgotten);
+  return [...samples, { labels: { log: restName }, value }];
 }

@@ -1,7 +1,8 @@
-// The checks of what lies beyond this machine: identity, credentials, permission, clock. The dry
-// run is handed in, because only the wiring knows the ship stage.
+// The checks that ask other machines: identity, credentials, permission, clock. The dry run is
+// injected, because only the wiring knows the ship stage.
 
 import { readFileSync } from 'node:fs';
+import type { DryRunAnswer } from '../dry-run-answer.ts';
 import type { Config } from '../options/options.ts';
 import { AgentError, type ErrorCode, errorTable } from '../errors.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
@@ -10,31 +11,18 @@ import { isLoopback } from '../loopback.ts';
 import { durationText } from '../number-text.ts';
 import { fail, type Finding, ok, reasonOf, warn } from './finding.ts';
 
-/** What the checks need of other stages. */
+/** The parts of other stages that the checks need. */
 export type EndpointProbes = {
   readonly findNodeIdentity: (config: Config) => Promise<NodeIdentity>;
   readonly sendDryRun: (config: Config, project: string) => Promise<DryRunAnswer>;
 };
 
-type DryRunAnswer = {
-  readonly status: number;
-  /** Why the agent would not take it for written. */
-  readonly problem: { readonly code: ErrorCode; readonly text: string } | undefined;
-  readonly text: string;
-  readonly serverTimeMs: number | undefined;
-  readonly localTimeMs: number;
-  readonly elapsedMs: number;
-};
-
-/** The Date header has whole seconds, so less is not seen. */
+/** The Date header has whole seconds, so a smaller difference cannot be seen. */
 const clockWarnMs = 5_000;
-/** Google refuses the signed requests for tokens of a clock that is further off. */
+/** Google refuses signed token requests when the clock is off by more. */
 const clockFailMs = 300_000;
 
-/**
- * All checks beyond the machine; sends one request to the endpoint for each project, if
- * it is used.
- */
+/** Sends one request for each project to the endpoint, if it is used. */
 export async function checkEndpoint(config: Config, probes: EndpointProbes): Promise<Finding[]> {
   if (!config.output.includes('endpoint')) {
     return [ok('output', `${config.output.join(' and ')}; no endpoint is asked`)];
@@ -56,7 +44,6 @@ export async function checkEndpoint(config: Config, probes: EndpointProbes): Pro
   return findings;
 }
 
-/** One dry run. */
 async function checkProject(
   config: Config,
   project: string,
@@ -108,7 +95,7 @@ function checkCredentialsFile({ credentialsFile }: Config): Finding[] {
   }
 }
 
-/** A parser's own error would quote the key. */
+/** JSON.parse's own error would quote the key. */
 function parseKey(text: string): { readonly type?: unknown; readonly client_email?: unknown } {
   let key: unknown;
   try {
@@ -142,13 +129,13 @@ function judgeAnswer(config: Config, answer: DryRunAnswer): Finding {
   return fail(name, `${code}: ${config.endpoint} answered ${status}: ${reason}`, advice);
 }
 
-/** The message of Google's JSON error, or the beginning of whatever came, if anything did. */
+/** The message of Google's JSON error, or else the beginning of the answer. */
 function apiText(text: string): string | undefined {
   try {
     const { error } = JSON.parse(text) as { error?: { message?: unknown } };
     if (typeof error?.message === 'string') return error.message;
   } catch {
-    // A proxy's page, or an answer cut at the maximum: shown as it is.
+    // The page of a proxy, or a truncated answer: shown as it is.
   }
   const start = text.replaceAll(/\s+/g, ' ').trim().slice(0, 200);
   return start === '' ? undefined : start;

@@ -1,11 +1,12 @@
-// What `tailship check` finds: one line each.
+// One line of `tailship check`.
+
+import { errorText } from '../errors.ts';
 
 export type Finding = {
   readonly name: string;
   readonly level: 'ok' | 'warn' | 'fail';
-  /** What was found, one line. */
   readonly text: string;
-  /** What to do about it; there is one for every warn and fail. */
+  /** What to do about it, for every `warn` and `fail`. */
   readonly advice?: string;
 };
 
@@ -21,8 +22,8 @@ export function fail(name: string, text: string, advice: string): Finding {
   return { name, level: 'fail', text, advice };
 }
 
-/** The one line of an error. */
+/** The first line of an error, or of its cause. */
 export function reasonOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return (cause instanceof Error ? cause.message : String(cause)).split('\n', 1)[0] ?? '';
+  return errorText(cause).split('\n', 1)[0] ?? '';
 }

@@ -1,18 +1,18 @@
-// The last quarter of an hour of the agent, for the plots of the page: a ring of samples. Sums are
-// kept as sums, so that a sample that comes late makes no wrong rate; the page takes the
-// differences.
+// A ring of samples of the last quarter of an hour, for the plots of the page. Counters are kept as
+// sums and the page takes the differences, so that a late sample does not distort a rate.
 
-/** What one sample holds, in this order. Sums count from the start of the agent. */
+/** The columns of a sample, in order. Sums count from the start of the agent. */
 export const historyNames = [
-  /** Milliseconds since 1970. */
+  /** Milliseconds since the epoch. */
   'atMs',
-  /** Written, and taken into request bodies. */
+  /** Written. */
   'writtenLines',
   'writtenBytes',
+  /** Taken into request bodies. */
   'lines',
   'bytes',
-  /** Entries, and those that are ERROR or above. */
   'entries',
+  /** Entries that are ERROR or above. */
   'errors',
   'lostBytes',
   'behindBytes',
@@ -36,11 +36,11 @@ export const historySamplesMax = 180;
 
 export type History = {
   readonly add: (sample: Sample) => void;
-  /** The samples after this time; an agent that was asked before sends only what is new. */
+  /** The samples after this time. */
   readonly after: (afterMs: number) => HistoryColumns;
 };
 
-/** An empty ring of `samplesMax`. Memory: 120 bytes a sample. */
+/** Memory: 120 bytes a sample. */
 export function createHistory(samplesMax = historySamplesMax): History {
   const width = historyNames.length;
   const ring = new Float64Array(samplesMax * width);
@@ -55,7 +55,7 @@ export function createHistory(samplesMax = historySamplesMax): History {
       const rows: number[] = [];
       for (let index = Math.max(0, count - samplesMax); index < count; index += 1) {
         const start = (index % samplesMax) * width;
-        // Of times, too, a reader has what is rounded.
+        // The reader's time is rounded, too.
         if (rounded(ring[start] ?? 0) > afterMs) rows.push(start);
       }
       const column = (at: number): number[] => rows.map((start) => rounded(ring[start + at] ?? 0));
@@ -65,7 +65,7 @@ export function createHistory(samplesMax = historySamplesMax): History {
   };
 }
 
-/** A millisecond of seconds is enough for a plot, and half the bytes. */
+/** Three decimals are enough for a plot, and half the bytes. */
 function rounded(value: number): number {
   return Math.round(value * 1_000) / 1_000;
 }

@@ -1,5 +1,5 @@
-// The checks of this machine: directories, log files, state directory, kernel limits. They change
-// nothing but one probe file in --state-dir, which they remove.
+// The checks of this machine: directories, log files, state directory, kernel limits. They write
+// and remove one probe file in --state-dir, and change nothing else.
 
 import {
   accessSync,
@@ -7,22 +7,23 @@ import {
   existsSync,
   globSync,
   readdirSync,
-  readFileSync,
   realpathSync,
+  rmSync,
   statfsSync,
   statSync,
-  rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, sep } from 'node:path';
+import { dirname, join } from 'node:path';
 import { MiB } from '../byte-units.ts';
 import { logRootsOf } from '../log-roots.ts';
 import type { Config } from '../options/options.ts';
 import { errorTable, hasCode } from '../errors.ts';
+import { readText } from '../host/cgroup.ts';
 import { bytesText, countText, pluralText } from '../number-text.ts';
+import { isUnder, realRoots } from '../real-roots.ts';
 import { fail, type Finding, ok, reasonOf, warn } from './finding.ts';
 
-/** Where Linux tells its limits; a test has its own. */
+/** Tests use their own. */
 export type LimitFiles = { readonly inotifyDir: string; readonly processLimits: string };
 
 export const linuxLimitFiles: LimitFiles = {
@@ -30,17 +31,16 @@ export const linuxLimitFiles: LimitFiles = {
   processLimits: '/proc/self/limits',
 };
 
-/** Enough to tell what is wrong with a node; each costs three system calls. */
+/** Enough to find out what is wrong with a node; each costs three system calls. */
 const linksMax = 2_000;
-/** Chokidar's one instance, and one for the idle files. */
+/** chokidar and the idle files take one each. */
 const inotifyInstancesMin = 8;
 const stateBytesMin = 64 * MiB;
 /** Descriptors beside those of the log files: sockets, store, threads. */
 const otherDescriptors = 64;
-/** Live file, rotated ones, and the one that is being opened. */
+/** The live file, a rotated one, and one that is being opened. */
 const descriptorsPerContainer = 3;
 
-/** All checks of the machine. */
 export function checkHost(config: Config, limitFiles: LimitFiles): Finding[] {
   const isRaw = config.format === 'raw';
   const links = isRaw ? globSync([...config.rawPath]) : listLinks(config.containersDir);
@@ -78,8 +78,9 @@ function checkContainersDir(config: Config, links: readonly string[]): Finding[]
     return [fail(name, `${directory}: ${reasonOf(error)}`, advice)];
   }
   const faults = new Map<string, string[]>();
+  const roots = realRoots(config.logRoot);
   for (const link of links.slice(0, linksMax)) {
-    const fault = faultOf(join(directory, link), config.logRoot);
+    const fault = faultOf(join(directory, link), roots);
     if (fault !== undefined) faults.set(fault, [...(faults.get(fault) ?? []), link]);
   }
   const faulty = [...faults.values()].reduce((sum, { length }) => sum + length, 0);
@@ -91,7 +92,6 @@ function checkContainersDir(config: Config, links: readonly string[]): Finding[]
   return findings;
 }
 
-/** As `run`, which waits for logs, and `run --once`, which ends with an error. */
 function logsFound(
   { containersDir, logRoot }: Config,
   { links, faulty }: { readonly links: number; readonly faulty: number },
@@ -127,9 +127,7 @@ function faultOf(link: string, roots: readonly string[]): string | undefined {
   } catch (error) {
     return hasCode(error, 'EACCES') ? 'unreadable' : 'dangling';
   }
-  const isInside = roots.some((root) => target.startsWith(root + sep));
-  const isInsideResolved = roots.some((root) => target.startsWith(resolveRoot(root) + sep));
-  if (!isInside && !isInsideResolved) return 'refused';
+  if (!isUnder(target, roots)) return 'refused';
   try {
     if (!statSync(target).isFile()) return 'refused';
     accessSync(target, constants.R_OK);
@@ -137,15 +135,6 @@ function faultOf(link: string, roots: readonly string[]): string | undefined {
     return 'unreadable';
   }
   return undefined;
-}
-
-/** /var/log may itself be a link to another disk. */
-function resolveRoot(root: string): string {
-  try {
-    return realpathSync(root);
-  } catch {
-    return root;
-  }
 }
 
 function checkLogRoots(config: Config): Finding {
@@ -159,7 +148,7 @@ function checkLogRoots(config: Config): Finding {
 function checkStateDir(directory: string): Finding {
   const name = 'state-dir';
   const { advice } = errorTable.STATE_UNWRITABLE;
-  // The agent makes the directory; then it is its nearest parent that must allow it.
+  // The agent creates the directory: then its nearest parent must allow that.
   let present = directory;
   while (!existsSync(present) && dirname(present) !== present) present = dirname(present);
   try {
@@ -174,13 +163,13 @@ function checkStateDir(directory: string): Finding {
   }
 }
 
-/** A full disk lets files be made and opened, but not written. */
+/** On a full disk files can be created and opened, but not written. */
 function writeProbe(directory: string): void {
   const probe = join(directory, '.tailship-check');
   try {
     writeFileSync(probe, 'tailship check\n', { flush: true });
   } finally {
-    rmSync(probe, { force: true }); // A full disk makes an empty file.
+    rmSync(probe, { force: true }); // It exists, and is empty, on a full disk.
   }
 }
 
@@ -188,34 +177,26 @@ function checkInotify(directory: string, containers: number): Finding[] {
   const wanted = { max_user_instances: inotifyInstancesMin, max_user_watches: containers + 16 };
   return Object.entries(wanted).map(([file, least]) => {
     const name = `inotify ${file}`;
-    const limit = readNumber(join(directory, file));
-    if (limit === undefined) {
+    const text = readText(join(directory, file));
+    if (text === undefined) {
       return warn(name, 'cannot be read', 'Files are polled where inotify is missing: more CPU.');
     }
+    const limit = Number(text);
     if (limit >= least) return ok(name, countText(limit));
     const advice = `sysctl fs.inotify.${file}=${least * 16}; without it files are polled: more CPU.`;
     return warn(name, `${countText(limit)}; at least ${countText(least)} are wanted`, advice);
   });
 }
 
-function readNumber(file: string): number | undefined {
-  try {
-    return Number(readFileSync(file, 'utf8'));
-  } catch {
-    return undefined;
-  }
-}
-
 function checkDescriptors(file: string, containers: number): Finding {
   const name = 'open files';
   const wanted = containers * descriptorsPerContainer + otherDescriptors;
-  let soft: number;
-  try {
-    const match = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync(file, 'utf8'));
-    soft = match?.[1] === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(match?.[1]);
-  } catch {
+  const text = readText(file);
+  if (text === undefined) {
     return warn(name, `${file} cannot be read`, `Make sure that ulimit -n is at least ${wanted}.`);
   }
+  const [, limit] = /^Max open files\s+(\d+|unlimited)/m.exec(text) ?? [];
+  const soft = limit === 'unlimited' ? Number.MAX_SAFE_INTEGER : Number(limit);
   if (soft >= wanted) return ok(name, `RLIMIT_NOFILE is ${countText(soft)}`);
   const advice = `Raise it (ulimit -n ${wanted * 4}); idle files are closed and opened again meanwhile.`;
   return warn(name, `RLIMIT_NOFILE is ${soft}, ${countText(wanted)} are wanted`, advice);

@@ -1,12 +1,11 @@
-// Decides whether a `Host` header names this agent. A page of another site can make a browser send
-// requests here under a name of its own whose address it changes afterwards (DNS rebinding), and
-// read the answers; it cannot make the browser call the agent by an address or by the agent's name.
+// Decides whether a `Host` header names this agent. Another site can point its own name at the
+// agent's address (DNS rebinding) and make a browser read the answers; it cannot make the browser
+// use an address or the agent's own name.
 
 import { isIP } from 'node:net';
 
 /**
- * Whether every `Host` header of a request, of which there must be exactly one, is an IP address,
- * `localhost` or one of `names`, with or without a port.
+ * Whether there is one `Host`, an IP address, `localhost` or one of `names`, with or without port.
  */
 export function isOwnHost(hosts: readonly string[] | undefined, names: readonly string[]): boolean {
   const [host, ...others] = hosts ?? [];
@@ -18,7 +17,7 @@ export function isOwnHost(hosts: readonly string[] | undefined, names: readonly 
   return isIP(name) === 4 || name === 'localhost' || names.map(normalized).includes(name);
 }
 
-/** Names compare without case, and without the dot of the root. */
+/** Without case, and without the final dot. */
 function normalized(name: string): string {
   return name.toLowerCase().replace(/\.$/, '');
 }

@@ -1,4 +1,4 @@
-// The checks of the node's journal, where it is to be shipped.
+// The checks of the node's journal.
 
 import { closeSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ const mountAdvice =
   'Mount /var/log/journal and /run/log/journal read-only, or give --journal-dir; --node-logs off ships none.';
 const rightAdvice = 'Give the agent DAC_READ_SEARCH, or run it as a member of systemd-journal.';
 
-/** Whether the journal is there, can be read, and outlives a reboot; nothing where it is off. */
+/** Whether the journal exists, can be read, and survives a reboot; none where it is off. */
 export function checkJournal({ nodeLogs, journalDir }: Config): Finding[] {
   if (nodeLogs === 'off') return [];
   const files = journalDir.map((directory) => listFiles(directory));
@@ -26,7 +26,7 @@ export function checkJournal({ nodeLogs, journalDir }: Config): Finding[] {
     try {
       closeSync(openSync(path, 'r'));
     } catch (error) {
-      if (hasCode(error, 'ENOENT')) continue; // Vacuumed since it was listed.
+      if (hasCode(error, 'ENOENT')) continue; // Deleted since it was listed.
       return [fail(name, `${path}: ${reasonOf(error)}`, rightAdvice)];
     }
   }
@@ -38,7 +38,7 @@ export function checkJournal({ nodeLogs, journalDir }: Config): Finding[] {
   return [ok(name, text)];
 }
 
-/** Those of the system, in the directory and its folders. */
+/** Journals of the system, in the directory and below. */
 function listFiles(directory: string): string[] {
   try {
     return readdirSync(directory, { withFileTypes: true, recursive: true })

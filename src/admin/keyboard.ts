@@ -1,16 +1,13 @@
-// Keys of a terminal, one by one, without a line end. It works through `kubectl exec -it` as well.
+// Reads single keys from a terminal, also through `kubectl exec -it`.
 //
-// Invariant: after close() the terminal is as it was.
+// Invariant: close() restores the terminal.
 
 import { emitKeypressEvents, type Key } from 'node:readline';
 import type { ReadStream } from 'node:tty';
 
 export type Keyboard = { readonly close: () => void };
 
-/**
- * Calls `onKey` with the name of each key (`up`, `return`, `escape`, `ctrl-c`) or with what it
- * types.
- */
+/** Calls `onKey` with the character typed, or the key's name: `up`, `return`, `ctrl-c`. */
 export function openKeyboard(input: ReadStream, onKey: (key: string) => void): Keyboard {
   emitKeypressEvents(input);
   const listener = (text: string | undefined, { ctrl, name }: Key): void => {

@@ -1,8 +1,8 @@
-// The answer of /api/tail: the lines of one container as JSON, one a line, for as long as somebody
+// The answer of /api/tail: the lines of one container, as lines of JSON, for as long as somebody
 // reads them.
 //
-// Invariant: when the reader goes, or the panel's time is up, everything that the tail opened is
-// closed. Nothing of it exists while no panel is open.
+// Invariant: when the reader goes or the panel's time is up, everything that the tail opened is
+// closed.
 
 import type { ServerResponse } from 'node:http';
 
@@ -16,7 +16,7 @@ import type { AdminSource } from './admin-source.ts';
 /** Of all servers of the process. */
 const openPanels = new Set<ServerResponse>();
 
-/** Resolves when the reader has gone and the tail is closed. */
+/** Resolves when the tail is closed. */
 export async function streamTail(
   { tail }: Pick<AdminSource, 'tail'>,
   query: URLSearchParams,
@@ -33,13 +33,10 @@ export async function streamTail(
   openPanels.add(response);
   const beat = setInterval(() => begin(response).write('\n'), limits.tailPanelBeatMs);
   try {
-    const [namespace = '', pod = '', container = '', filter = ''] = [
-      'namespace',
-      'pod',
-      'container',
-      'filter',
-    ].map((name) => query.get(name) ?? '');
-    await tail?.({ namespace, pod, container, filter }, sinkOf(response, signal));
+    const valueOf = (name: string) => query.get(name) ?? '';
+    const names = { namespace: valueOf('namespace'), pod: valueOf('pod') };
+    const request = { ...names, container: valueOf('container'), filter: valueOf('filter') };
+    await tail?.(request, sinkOf(response, signal));
     if (!overdue.aborted) return;
     const minutes = limits.tailPanelMs / 60_000;
     begin(response).write(`${JSON.stringify({ end: `closed after ${minutes} minutes` })}\n`);
@@ -68,7 +65,7 @@ function sinkOf(response: ServerResponse, signal: AbortSignal): PanelSink {
   };
 }
 
-/** Until then a fault may answer with a status of its own. */
+/** Sends the headers; before that an error can have its own status. */
 function begin(response: ServerResponse): ServerResponse {
   if (!response.headersSent) {
     response.writeHead(200, { 'content-type': 'application/x-ndjson', ...plainHeaders });

@@ -1,24 +1,20 @@
-// The Prometheus text of /metrics, computed from one AgentStatus per scrape. Written by hand
-// because prom-client costs 4.3 MB of RSS at the first scrape (measured, Node 26.10), and every
-// node is scraped.
+// The Prometheus text of /metrics, made of one AgentStatus per scrape. Written by hand because
+// prom-client costs 4.3 MB of RSS at the first scrape (measured, Node 26.10).
 
-import type { AgentStatus } from './admin-source.ts';
+import type { AgentStatus, WorkloadStatus } from './admin-source.ts';
 import {
   containerSeriesMax,
   droppedSamples,
+  journalLogSamples,
   lostSamples,
-  oldest,
   ratioSamples,
   restName,
-  shippedBytes,
-  sum,
   topAndRest,
   topBy,
   worstRatios,
   type Labels,
   type Sample,
 } from './container-series.ts';
-import { journalLogSamples } from './journal-series.ts';
 
 /** Format of https://prometheus.io/docs/instrumenting/exposition_formats/, version 0.0.4. */
 export const metricContentType = 'text/plain; version=0.0.4; charset=utf-8';
@@ -26,14 +22,13 @@ export const metricContentType = 'text/plain; version=0.0.4; charset=utf-8';
 type Metric = {
   readonly type: 'counter' | 'gauge';
   readonly help: string;
-  /** undefined: not known here, and then there is no series. */
+  /** undefined: there is no series. */
   readonly read: (status: AgentStatus) => number | undefined | readonly Sample[];
 };
 
-type Read = (status: AgentStatus) => number | undefined;
 type ReadMany = (status: AgentStatus) => Readonly<Record<string, number>>;
 
-/** Every metric by its name, in the order of the page. */
+/** Every metric by name. */
 export const metricTable: Readonly<Record<string, Metric>> = {
   // ── what goes through
   tailship_lines_total: counter('Lines taken into request bodies.', ({ lines }) => lines),
@@ -52,11 +47,10 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'Lines of these bytes; guessed by the recent length of lines until they are read.',
     ({ writtenLines }) => writtenLines,
   ),
-  tailship_error_ratio: {
-    type: 'gauge',
-    help: 'Part of the entries of the last minutes that are ERROR or above.',
-    read: ({ errorShares }) => ratioSamples({}, errorShares),
-  },
+  tailship_error_ratio: gauge(
+    'Part of the entries of the last minutes that are ERROR or above.',
+    ({ errorShares }) => ratioSamples({}, errorShares),
+  ),
   tailship_journal_entries_total: counter(
     "Entries of the node's journal that were shipped; a part of tailship_entries_total.",
     ({ journal }) => journal?.entries,
@@ -73,16 +67,14 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     "Files of the node's journal that cannot be read.",
     ({ journal }) => journal?.unreadableFiles,
   ),
-  tailship_journal_log_read_entries_total: {
-    type: 'counter',
-    help: 'Entries of the logs of the journal that were read, shipped or not.',
-    read: (status) => journalLogSamples(status, ({ readEntries }) => readEntries),
-  },
-  tailship_journal_log_entries_total: {
-    type: 'counter',
-    help: 'Of those, the entries that were acknowledged.',
-    read: (status) => journalLogSamples(status, ({ entries }) => entries),
-  },
+  tailship_journal_log_read_entries_total: counter(
+    'Entries of the logs of the journal that were read, shipped or not.',
+    (status) => journalLogSamples(status, ({ readEntries }) => readEntries),
+  ),
+  tailship_journal_log_entries_total: counter(
+    'Of those, the entries that were acknowledged.',
+    (status) => journalLogSamples(status, ({ entries }) => entries),
+  ),
   tailship_journal_lost_entries_total: counter(
     "Entries of the node's journal that were deleted before they were read, about.",
     ({ journal }) => journal?.lostEntries,
@@ -131,12 +123,11 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'code',
     ({ requestsByCode }) => requestsByCode,
   ),
-  tailship_project_failures: {
-    type: 'gauge',
-    help: 'Requests in a row that failed for another project than that of the node.',
-    read: ({ ship: { failuresByProject = {} } }) =>
+  tailship_project_failures: gauge(
+    'Requests in a row that failed for another project than that of the node.',
+    ({ ship: { failuresByProject = {} } }) =>
       Object.entries(failuresByProject).map(([project, value]) => ({ labels: { project }, value })),
-  },
+  ),
   tailship_retries_total: counter('Requests that were sent again.', ({ retries }) => retries),
   // ── what was lost
   tailship_dead_lettered_total: counters(
@@ -149,41 +140,36 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'reason',
     ({ droppedByReason }) => droppedByReason,
   ),
-  tailship_lost_bytes_total: {
-    type: 'counter',
-    help: `Bytes of log files that can no longer be read, of the first ${containerSeriesMax} containers that lost any; ${restName} is the others' sum.`,
-    read: lostSamples,
-  },
-  tailship_container_dead_lettered_total: {
-    type: 'counter',
-    help: `Entries that the API refused for good, of the ${containerSeriesMax} containers with most.`,
-    read: ({ workloads }) =>
+  tailship_lost_bytes_total: counter(
+    `Bytes of log files that can no longer be read, of the first ${containerSeriesMax} containers that lost any; ${restName} is the others' sum.`,
+    lostSamples,
+  ),
+  tailship_container_dead_lettered_total: counter(
+    `Entries that the API refused for good, of the ${containerSeriesMax} containers with most.`,
+    ({ workloads }) =>
       topBy(workloads, ({ refusedEntries = 0 }) => refusedEntries).filter(({ value }) => value > 0),
-  },
-  tailship_container_dropped_total: {
-    type: 'counter',
-    help: `Entries of tailship_dropped_total, of the first ${containerSeriesMax} containers that lost any; ${restName} is the others' sum.`,
-    read: droppedSamples,
-  },
-  tailship_over_limit: {
-    type: 'gauge',
-    help: 'Log files and links of a pod that are not read, because there are too many of them.',
-    read: ({ overLimit = [] }) =>
+  ),
+  tailship_container_dropped_total: counter(
+    `Entries of tailship_dropped_total, of the first ${containerSeriesMax} containers that lost any; ${restName} is the others' sum.`,
+    droppedSamples,
+  ),
+  tailship_over_limit: gauge(
+    'Log files and links of a pod that are not read, because there are too many of them.',
+    ({ overLimit = [] }) =>
       overLimit
         .slice(0, containerSeriesMax)
         .map(({ count, ...labels }) => ({ labels, value: count })),
-  },
+  ),
   tailship_refused_total: counters(
     'Links and paths that lead to something that is not the log of their container.',
     'kind',
     ({ refusedByKind = {} }) => refusedByKind,
   ),
-  tailship_unknown_parsers_total: {
-    type: 'counter',
-    help: 'Containers whose annotations name a parser that is not known.',
-    read: ({ unknownParsers }) =>
+  tailship_unknown_parsers_total: counter(
+    'Containers whose annotations name a parser that is not known.',
+    ({ unknownParsers }) =>
       unknownParsers === undefined ? [] : [{ labels: {}, value: unknownParsers }],
-  },
+  ),
   tailship_read_errors_total: counter('Reads that failed.', ({ readErrors }) => readErrors),
   // ── what is still to do
   tailship_behind_bytes: gauge(
@@ -224,36 +210,35 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     ({ checkpointAgeSeconds }) => checkpointAgeSeconds,
   ),
   // ── identity
-  tailship_container_lines_total: {
-    type: 'counter',
-    help: `Lines by container, of the ${containerSeriesMax} with most bytes.`,
-    read: ({ workloads }) => topBy(workloads, shippedBytes, ({ lines }) => lines),
-  },
-  tailship_container_bytes_total: {
-    type: 'counter',
-    help: `Bytes of the log files by container, of the ${containerSeriesMax} with most.`,
-    read: ({ workloads }) => topBy(workloads, shippedBytes),
-  },
-  tailship_container_written_bytes_total: {
-    type: 'counter',
-    help: `By how much the log files grew, of the ${containerSeriesMax} that grew most.`,
-    read: ({ workloads }) => topBy(workloads, ({ writtenBytes }) => writtenBytes),
-  },
-  tailship_container_error_ratio: {
-    type: 'gauge',
-    help: `Part of the entries of the last minutes that are ERROR or above, of the ${containerSeriesMax} containers with the largest.`,
-    read: ({ workloads }) => worstRatios(workloads),
-  },
-  tailship_container_behind_bytes: {
-    type: 'gauge',
-    help: `Bytes not acknowledged, of the ${containerSeriesMax} furthest behind; ${restName} is their sum.`,
-    read: ({ workloads }) => topAndRest(workloads, ({ behindBytes }) => behindBytes, sum),
-  },
-  tailship_container_behind_seconds: {
-    type: 'gauge',
-    help: `Age of the oldest line, of the ${containerSeriesMax} oldest; ${restName} is their oldest.`,
-    read: ({ workloads }) => topAndRest(workloads, ({ behindSeconds }) => behindSeconds, oldest),
-  },
+  tailship_container_lines_total: counter(
+    `Lines by container, of the ${containerSeriesMax} with most bytes.`,
+    ({ workloads }) => topBy(workloads, bytesOf, ({ lines }) => lines),
+  ),
+  tailship_container_bytes_total: counter(
+    `Bytes of the log files by container, of the ${containerSeriesMax} with most.`,
+    ({ workloads }) => topBy(workloads, bytesOf),
+  ),
+  tailship_container_written_bytes_total: counter(
+    `By how much the log files grew, of the ${containerSeriesMax} that grew most.`,
+    ({ workloads }) => topBy(workloads, ({ writtenBytes }) => writtenBytes),
+  ),
+  tailship_container_error_ratio: gauge(
+    `Part of the entries of the last minutes that are ERROR or above, of the ${containerSeriesMax} containers with the largest.`,
+    ({ workloads }) => worstRatios(workloads),
+  ),
+  tailship_container_behind_bytes: gauge(
+    `Bytes not acknowledged, of the ${containerSeriesMax} furthest behind; ${restName} is their sum.`,
+    ({ workloads }) =>
+      topAndRest(
+        workloads,
+        ({ behindBytes }) => behindBytes,
+        (left, right) => left + right,
+      ),
+  ),
+  tailship_container_behind_seconds: gauge(
+    `Age of the oldest line, of the ${containerSeriesMax} oldest; ${restName} is their oldest.`,
+    ({ workloads }) => topAndRest(workloads, ({ behindSeconds }) => behindSeconds, Math.max),
+  ),
   // ── what it knows of the pods
   tailship_pods_known: gauge(
     'Pods whose labels are known, with those deleted in the last minutes.',
@@ -329,25 +314,23 @@ export const metricTable: Readonly<Record<string, Metric>> = {
     'check',
     (status) => Object.fromEntries(status.checks.map(({ name, ok }) => [name, ok ? 1 : 0])),
   ),
-  tailship_build_info: {
-    type: 'gauge',
-    help: 'Always 1; the labels say the version and that of Node.',
-    read: ({ version, nodeVersion }) => [
-      { labels: { version, node_version: nodeVersion }, value: 1 },
-    ],
-  },
-  tailship_config_info: {
-    type: 'gauge',
-    help: 'Always 1; the label is a hash of the options in force, without those of the node.',
-    read: ({ configHash: hash }) => [{ labels: { hash }, value: 1 }],
-  },
+  tailship_build_info: gauge(
+    'Always 1; the labels say the version and that of Node.',
+    ({ version, nodeVersion }) => [{ labels: { version, node_version: nodeVersion }, value: 1 }],
+  ),
+  tailship_config_info: gauge(
+    'Always 1; the label is a hash of the options in force, without those of the node.',
+    ({ configHash: hash }) => [{ labels: { hash }, value: 1 }],
+  ),
 };
 
-function counter(help: string, read: Read): Metric {
+const bytesOf = ({ bytes }: WorkloadStatus) => bytes;
+
+function counter(help: string, read: Metric['read']): Metric {
   return { type: 'counter', help, read };
 }
 
-function gauge(help: string, read: Read): Metric {
+function gauge(help: string, read: Metric['read']): Metric {
   return { type: 'gauge', help, read };
 }
 

@@ -1,7 +1,6 @@
-// The other log agents that `tailship check` can see on the node, by the files that keep their
-// positions: two agents that read the same logs ship each line twice. In a pod it sees only what is
-// mounted; on the node itself it sees all. Nothing is opened, and nothing but a name and a time is
-// believed.
+// Finds other log agents on the node by the files that keep their positions: two agents that read
+// the same logs ship each line twice. In a pod only what is mounted can be seen. No file is opened:
+// only names and times count.
 
 import { globSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,12 +10,12 @@ import type { Config } from '../options/options.ts';
 import { durationText } from '../number-text.ts';
 import { type Finding, ok, warn } from './finding.ts';
 
-/** An agent at work writes its positions each few seconds; one that is gone never does. */
+/** A running agent writes its positions every few seconds. */
 const atWorkSeconds = 600;
 
 type Trace = { readonly agent: string; readonly file: string; readonly ageSeconds: number };
 
-/** Where agents keep their positions by default; GKE's own is Fluent Bit, outside /var/log. */
+/** Where agents keep their positions by default; GKE's own is a Fluent Bit outside /var/log. */
 function patternsOf(logDir: string, rootDir: string): readonly (readonly [string, string])[] {
   return [
     ['fluentd', join(logDir, '*.pos')],
@@ -32,7 +31,7 @@ function patternsOf(logDir: string, rootDir: string): readonly (readonly [string
 
 const gkeAgent = "GKE's own agent";
 
-/** One finding for each agent that is at work beside this one. */
+/** One finding for each running agent. */
 export function checkOtherAgents(config: Config, rootDir: string, nowMs: number): Finding[] {
   const name = 'other agents';
   const traces = findTraces(patternsOf(dirname(config.containersDir), rootDir), nowMs);

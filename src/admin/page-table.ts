@@ -1,4 +1,4 @@
-// Which files the page of the agent consists of.
+// The files of the agent's page.
 
 import { baseStyle, type PageTable } from '../page-file.ts';
 

@@ -1,14 +1,12 @@
-// `tailship top`: a live table per workload of a running agent, from its /api/status.
-//
-// An agent that goes away while it is watched is polled until it is back, because people watch
-// rollouts. Node's readline gives the keys; cli-truncate and string-width measure what they draw,
-// which is all that a library of widgets would be used for.
+// `tailship top`: a live table of the workloads of a running agent, from its /api/status. An agent
+// that goes away is polled until it is back, because people watch rollouts.
 
 import type { ReadStream } from 'node:tty';
 import { styleText } from 'node:util';
 import type { Config } from '../options/options.ts';
 import type { Control } from '../control.ts';
 import { AgentError } from '../errors.ts';
+import { reasonOf } from './finding.ts';
 import { openKeyboard } from './keyboard.ts';
 import { valueText } from '../options/option-value.ts';
 import { printable } from '../printable.ts';
@@ -32,16 +30,16 @@ import {
 export type TerminalSize = { readonly columns: number; readonly rows: number };
 
 type Surroundings = {
-  /** undefined when stdout is no terminal: then the tables follow each other, whole. */
+  /** undefined when stdout is no terminal: then whole tables follow each other. */
   readonly terminalSize: () => TerminalSize | undefined;
-  /** undefined when stdin is no terminal: then there are no keys. */
+  /** undefined when stdin is no terminal. */
   readonly terminalInput?: () => ReadStream | undefined;
 };
 
 const requestTimeoutMs = 5_000;
-/** `--once` needs two looks as well; this far apart. */
+/** Between the two looks of `--once`. */
 const onceIntervalMs = 1_000;
-/** A screen of its own, and no cursor; and back. */
+/** To the alternate screen without a cursor, and back. */
 const enterScreen = '\u001b[?1049h\u001b[?25l';
 const leaveScreen = '\u001b[?25h\u001b[?1049l';
 const toTop = '\u001b[H';
@@ -50,8 +48,8 @@ const clearBelow = '\u001b[J';
 const keysLine = '1-9 0 sort   r reverse   / search   ↑↓ scroll   q quit';
 
 /**
- * Draws until `control.signal` or the user ends it, or once; returns the exit code. Throws
- * ADMIN_UNREACHABLE, CONFIG_INVALID.
+ * Draws until `control.signal` or the user ends it, or once; returns the exit code.
+ * @throws AgentError ADMIN_UNREACHABLE, CONFIG_INVALID.
  */
 export async function runTop(
   config: Config,
@@ -86,13 +84,13 @@ function statusUrl({ adminAddress }: Config): string {
       '--admin-address is off; top needs the one of the agent',
     );
   }
-  // An agent that listens on all addresses is reached on this machine.
+  // An agent that listens on all addresses is reached at loopback.
   const everywhere: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
   const host = everywhere[adminAddress.host] ?? adminAddress.host;
   return `http://${valueText({ host, port: adminAddress.port })}/api/status`;
 }
 
-/** What a running agent says of itself. @throws AgentError ADMIN_UNREACHABLE. */
+/** The status of a running agent. @throws AgentError ADMIN_UNREACHABLE. */
 export async function fetchStatus(config: Config): Promise<AgentStatus> {
   return (await look(statusUrl(config))).status;
 }
@@ -103,18 +101,13 @@ async function look(url: string): Promise<Look> {
     if (!response.ok) throw new Error(`status ${response.status}`);
     return { status: (await response.json()) as AgentStatus, atMs: performance.now() };
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new AgentError('ADMIN_UNREACHABLE', `${url}: ${reason}`, { cause: error });
+    throw new AgentError('ADMIN_UNREACHABLE', `${url}: ${reasonOf(error)}`, { cause: error });
   }
 }
 
 type Asked = { readonly url: string; readonly first: Look };
 
-/**
- * Tables below each other, as text or JSON lines, as wide as the terminal if there is one; for
- * scripts, an agent that is gone is an error.
- */
+/** Tables one after the other, as text or JSON lines. An agent that is gone is an error. */
 async function printTables(
   config: Config,
   control: Control,
@@ -159,7 +152,7 @@ async function watch({ url, first, intervalMs, signal }: Watched, screen: Screen
   }
 }
 
-/** The terminal while `top` has it; what the user wants to see is its state. */
+/** The terminal, and how the user wants to see the table. */
 class Screen {
   readonly #control: Control;
   readonly #size: () => TerminalSize | undefined;
@@ -190,7 +183,7 @@ class Screen {
     this.#draw();
   }
 
-  /** Says so above the table that was shown last. */
+  /** Shows a message above the last table. */
   tell(trouble: string): void {
     this.#trouble = printable(trouble);
     this.#draw();
@@ -239,7 +232,7 @@ class Screen {
   #drawRow({ text, alarms }: TopRow, columns: number): string {
     let drawn = cutLine(text, columns);
     if (this.#control.hasColours !== true) return drawn;
-    // From the right, so that what is before stays where it is.
+    // From the right, so that earlier ranges stay in place.
     for (const [start, end] of alarms.toReversed()) {
       if (end > columns) continue;
       drawn = drawn.slice(0, start) + styled(boldRed, text.slice(start, end)) + drawn.slice(end);
@@ -255,7 +248,6 @@ class Screen {
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Colours are for those who want them; these are how a screen shows what is what. */
 const bold: Style = 'bold';
 const boldRed: Style = ['bold', 'red'];
 const dim: Style = 'dim';
@@ -265,7 +257,7 @@ function styled(style: Style, text: string): string {
   return styleText(style, text, { validateStream: false });
 }
 
-/** The view after a key that is no part of a search. */
+/** The view after a key outside a search. */
 export function nextView(view: TopView, key: string, rowCount: number): TopView {
   const { isAscending, skipped, sortedBy } = view;
   const scroll = (rows: number): TopView => {
@@ -277,7 +269,7 @@ export function nextView(view: TopView, key: string, rowCount: number): TopView 
     return { ...view, sortedBy: column, isAscending: isName, skipped: 0 };
   };
   if (/^[0-9]$/.test(key)) {
-    const column = (Number(key) + 9) % 10; // As on the keyboard, 0 is the tenth.
+    const column = (Number(key) + 9) % 10; // 0 is the tenth, as on the keyboard.
     return column === sortedBy ? { ...view, isAscending: !isAscending } : sort(column);
   }
   if (key === 'r') return { ...view, isAscending: !isAscending };

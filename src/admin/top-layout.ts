@@ -1,25 +1,24 @@
-// Fits the table of `tailship top` into the columns of a terminal: headlines go on in further
-// lines, columns that say least go first, and names are cut in their middle, so that the end of a
-// pod's name and the container stay visible.
+// Fits the table of `tailship top` into the width of a terminal: headlines wrap, the least useful
+// columns are dropped first, and names are cut in the middle, so that the end of a pod's name stays
+// visible.
 
 import cliTruncate from 'cli-truncate';
 import stringWidth from 'string-width';
 
-/** What the layout needs to know of a column. */
 export type LayoutColumn = {
   readonly title: string;
   readonly isNumber?: true;
-  /** Cells that a name is cut to at most, rather than leaving out a column. */
+  /** A name is not cut below this many cells; a column is dropped instead. */
   readonly widthMin?: number;
-  /** The higher, the sooner it is left out; 0 stays. */
+  /** The highest is dropped first; 0 is never dropped. */
   readonly dispensable: number;
 };
 
 const gap = '  ';
-/** However narrow the terminal: less of a name says nothing. */
+/** Fewer characters of a name mean nothing, however narrow the terminal is. */
 const nameWidthMin = 4;
 
-/** The parts in lines of at most `width` cells, none of them torn if it fits into a line. */
+/** The parts in lines of at most `width` cells; only a part longer than a line is cut. */
 export function wrapParts(parts: readonly string[], width?: number): string[] {
   const between = '   ';
   if (width === undefined) return [parts.join(between)];
@@ -37,7 +36,7 @@ export function wrapParts(parts: readonly string[], width?: number): string[] {
   return [...lines, line].map((text) => cutLine(text, width));
 }
 
-/** Rows of cells, their titles first, as aligned lines of at most `width` cells. */
+/** Rows of cells, titles first, as aligned lines of at most `width` cells. */
 export function fitTable(
   columns: readonly LayoutColumn[],
   rows: readonly (readonly string[])[],
@@ -85,7 +84,7 @@ type Squeeze = {
   readonly width: number;
 };
 
-/** Takes what is missing from the name that has most to spare, cell by cell. */
+/** Narrows the names, each cell from the one with most to spare. */
 function squeezeNames(
   columns: readonly LayoutColumn[],
   { natural, kept, width }: Squeeze,
@@ -112,7 +111,7 @@ function cutMiddle(text: string, width: number): string {
   return stringWidth(text) <= width ? text : cliTruncate(text, width, { position: 'middle' });
 }
 
-/** At most `columns` cells of a terminal; an ellipsis says that there was more. */
+/** At most `columns` cells; an ellipsis shows that there was more. */
 export function cutLine(line: string, columns: number): string {
   return cliTruncate(line, columns);
 }

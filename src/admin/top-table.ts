@@ -1,15 +1,8 @@
-// The table of `tailship top`: what changed between two looks at the agent, sorted, as lines of
-// text. Pure: it draws what it is given.
+// The table of `tailship top`, as lines of text: pure functions of two looks at the agent.
 
 import { printable } from '../printable.ts';
-import type {
-  AgentStatus,
-  ErrorShares,
-  JournalLogStatus,
-  JournalStatus,
-  LossEventStatus,
-  WorkloadStatus,
-} from './admin-source.ts';
+import type { JournalLogStatus, JournalStatus } from '../journal/journal-status.ts';
+import type { AgentStatus, ErrorShares, LossEventStatus, WorkloadStatus } from './admin-source.ts';
 import { bytesText, countText, durationText, moneyText, pluralText } from '../number-text.ts';
 import { fitTable, wrapParts, type LayoutColumn } from './top-layout.ts';
 
@@ -17,8 +10,8 @@ import { fitTable, wrapParts, type LayoutColumn } from './top-layout.ts';
 export type Look = { readonly status: AgentStatus; readonly atMs: number };
 
 /**
- * Rates are the agent's, of what is written, so that page and `top` say the same; the CPU is of
- * the time between two looks. Sorted by bytes per second, then bytes behind.
+ * Rates are the agent's own, so that page and `top` agree; the CPU is of the time between the
+ * looks. Sorted by bytes per second, then bytes behind.
  */
 export type TopTable = {
   readonly status: AgentStatus;
@@ -31,17 +24,17 @@ export type TopTable = {
   readonly workloads: readonly TopWorkload[];
 };
 
-/** A workload, with the part of its newest entries that are ERROR or above, 0 to 1. */
+/** `errorShare`: of the newest entries, the share that is ERROR or above, 0 to 1. */
 export type TopWorkload = WorkloadStatus & { readonly errorShare: number };
 
 type Column = LayoutColumn & {
   readonly value: (workload: TopWorkload) => number | string;
   readonly text: (workload: TopWorkload) => string;
-  /** Whether its cell is to be seen at once. */
+  /** Whether its cell is highlighted. */
   readonly isAlarming?: (workload: TopWorkload) => boolean;
 };
 
-/** A part of errors of more than this is worth a colour. */
+/** A larger share of errors is highlighted. */
 const manyErrors = 0.05;
 
 /** In the order of the keys 1 to 9 and 0. */
@@ -73,14 +66,13 @@ export const topColumns: readonly Column[] = [
   { ...name('CONTAINER', ({ container }) => container), widthMin: 12 },
 ];
 
-/** How the user wants the table. */
 export type TopView = {
   /** Index in `topColumns`. */
   readonly sortedBy: number;
   readonly isAscending: boolean;
-  /** Only workloads with this in their names. */
+  /** Only workloads whose names contain it. */
   readonly search: string;
-  /** Rows that are scrolled past. */
+  /** Rows above the visible ones. */
   readonly skipped: number;
 };
 
@@ -99,14 +91,14 @@ function name(title: string, value: (workload: TopWorkload) => string): Column {
   return { title, dispensable: 0, value, text: (workload) => printable(value(workload)) };
 }
 
-/** `0`, `0.4`, `18`: what is less than a tenth and not nothing is `<0.1`. */
+/** `0`, `<0.1`, `0.4`, `18`. */
 function percentText(share: number): string {
   const percent = share * 100;
   if (percent === 0) return '0';
   return percent < 0.1 ? '<0.1' : percent.toFixed(percent < 9.95 ? 1 : 0);
 }
 
-/** The table of a look, and of the CPU since the one before; a restarted agent counts from 0. */
+/** The table of `now`. A restarted agent counts its CPU time from 0. */
 export function compareLooks(before: Look, now: Look): TopTable {
   const { status } = now;
   const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1000);
@@ -147,7 +139,7 @@ export function viewed({ workloads }: TopTable, view: TopView): readonly TopWork
   const wanted = view.search.toLowerCase();
   const shown = workloads.filter((workload) => keyOf(workload).toLowerCase().includes(wanted));
   const value = topColumns[view.sortedBy]?.value;
-  // The table comes sorted by the first column, with an order among equals.
+  // The table is already sorted by the first column.
   if (value === undefined || (view.sortedBy === 0 && !view.isAscending)) return shown;
   const sign = view.isAscending ? 1 : -1;
   return shown.toSorted((left, right) => sign * compareValues(value(left), value(right)));
@@ -158,7 +150,7 @@ function compareValues(left: number | string, right: number | string): number {
   return left < right ? -1 : 1;
 }
 
-/** The table in parts; `isTroubled`: something needs attention. */
+/** `isTroubled`: something needs attention. */
 export type TopScreen = {
   readonly headlines: readonly string[];
   readonly isTroubled: boolean;
@@ -166,13 +158,13 @@ export type TopScreen = {
   readonly rows: readonly TopRow[];
 };
 
-/** A line, and the ranges `[start, end)` of its cells that are to be seen at once. */
+/** A line, and the ranges `[start, end)` of its highlighted cells. */
 export type TopRow = {
   readonly text: string;
   readonly alarms: readonly (readonly [number, number])[];
 };
 
-/** The table for a terminal of so many columns; without them, as wide as it is. */
+/** `columns`: of the terminal; undefined: as wide as the table is. */
 export function topScreen(table: TopTable, view: TopView, columns?: number): TopScreen {
   const shown = viewed(table, view);
   const cells = shown.map((workload) => topColumns.map(({ text }) => text(workload)));
@@ -186,7 +178,7 @@ export function topScreen(table: TopTable, view: TopView, columns?: number): Top
   return { headlines, isTroubled, head, rows: rows.slice(view.skipped) };
 }
 
-/** Numbers stand at the right below their titles, and before all names. */
+/** Numbers are right-aligned below their titles, and come before all names. */
 function alarmsOf(
   line: string,
   head: string,
@@ -202,7 +194,6 @@ function alarmsOf(
   return ranges;
 }
 
-/** The table as text, headlines first, the head of the columns the fourth line where it is wide. */
 export function topLines(table: TopTable, view: TopView = firstView, columns?: number): string[] {
   const { headlines, head, rows } = topScreen(table, view, columns);
   return [...headlines, '', head, ...rows.map(({ text }) => text)];
@@ -215,7 +206,7 @@ function lostText({ lostBytes = 0, refusedEntries = 0 }: WorkloadStatus): string
   return [...bytes, ...refused].join(', ') || '0';
 }
 
-/** The newest loss that is not only refused and kept: `lost 9 B of shop/web-0/app: …`. */
+/** The newest loss that is not kept as a dead letter: `LOST 9 B of shop/web-0/app at …`. */
 function newestLoss({ losses = [], lostBytesByReason, droppedByReason }: AgentStatus): string[] {
   const isGone = ({ reason }: LossEventStatus): boolean =>
     reason in lostBytesByReason || reason in droppedByReason || reason === 'missed';
@@ -227,12 +218,11 @@ function newestLoss({ losses = [], lostBytesByReason, droppedByReason }: AgentSt
   return [`LOST ${amount} of ${whose || 'unknown containers'} at ${loss.time}: ${loss.why}`];
 }
 
-/** Of 1, 5 and 15 minutes: `2.4/1.0/<0.1`. */
+/** 1, 5 and 15 minutes: `2.4/1.0/<0.1`. */
 function windowsText([, ...shares]: ErrorShares): string {
   return shares.map((share) => percentText(share ?? 0)).join('/');
 }
 
-/** Of the node's journal, where it is shipped. */
 function journalParts({ journal }: AgentStatus): string[] {
   if (journal === undefined) return [];
   const { entries, behindEntries, behindSeconds, corruptEntries, lostEntries } = journal;
@@ -254,7 +244,7 @@ function journalTroubles({ files, unreadableFiles, isPersistent }: JournalStatus
   ];
 }
 
-/** What was shipped of one log, and what is under way. */
+/** Entries acknowledged, and in flight. */
 function logText(log: JournalLogStatus): string {
   const { entries, inFlightEntries, isExcluded } = log;
   if (isExcluded) return `${log.name} excluded`;

@@ -4,25 +4,13 @@
 // Invariant: the token is never shown, not even where the answer repeats it.
 
 import { limits } from '../config.ts';
-import { AgentError, type ErrorCode } from '../errors.ts';
+import type { DryRunAnswer } from '../dry-run-answer.ts';
+import { AgentError } from '../errors.ts';
 import { judge } from './answer.ts';
 import { createCredentials, type CredentialOptions } from './credentials.ts';
 import { CachedLookup } from './lookup.ts';
 import { openTransport, type TransportSetup } from './open-transport.ts';
 import { type HttpAnswer, requestHeaders } from './transport.ts';
-
-export type DryRunAnswer = {
-  readonly status: number;
-  /** Undefined when the agent would count the entry as written. */
-  readonly problem: { readonly code: ErrorCode; readonly text: string } | undefined;
-  /** The beginning of the answer's body. */
-  readonly text: string;
-  /** The server's Date header, milliseconds since 1970; undefined when there is none. */
-  readonly serverTimeMs: number | undefined;
-  /** The local clock halfway between request and answer. */
-  readonly localTimeMs: number;
-  readonly elapsedMs: number;
-};
 
 /** In characters; the reason is at the beginning. */
 const textMax = 2_000;

@@ -1,6 +1,6 @@
-// What the agent says about itself: the AdminSource that the admin server, the page and `tailship
-// top` print. It reads on request, and takes a sample for the plots each few seconds at the end of
-// a tick that comes anyway. It changes nothing of what it is given.
+// The agent's AdminSource, which the admin server, the page and `tailship top` show. The status is
+// computed on request; a sample for the plots is taken every few seconds, at the end of a tick. It
+// changes nothing in the agent.
 
 import { accessSync, constants } from 'node:fs';
 import { cpuUsage, memoryUsage, threadCpuUsage, versions } from 'node:process';
@@ -8,6 +8,7 @@ import { cpuUsage, memoryUsage, threadCpuUsage, versions } from 'node:process';
 import type { AdminSource, AgentStatus, Check, WorkloadStatus } from '../admin/admin-source.ts';
 import { createHistory, historyIntervalMs, type Sample } from '../admin/history.ts';
 import { limits } from '../config.ts';
+import { errorText } from '../errors.ts';
 import { configHash } from '../options/config-hash.ts';
 import type { Config } from '../options/options.ts';
 import type { CheckpointStore } from '../commit/checkpoint-store.ts';
@@ -22,12 +23,10 @@ import type { NodeIdentity } from '../host/node-identity.ts';
 import { cpuSecondsByStage } from './cpu-stages.ts';
 import { createGivenUp, droppedByContainer } from './given-up.ts';
 import type { Heartbeat } from './heartbeat.ts';
-import { letterStatus } from './letter-status.ts';
 import { severityNames } from '../log-severity.ts';
 import type { Log } from '../log.ts';
 import { logsLinkOf } from './logs-link.ts';
-import { lossStatus } from './loss-status.ts';
-import { overLimitOf } from './over-limit.ts';
+import { letterStatus, lossStatus, overLimitOf } from './loss-status.ts';
 import { createRising, type Rising } from './rising.ts';
 import { createPressureReader, type Pressure } from '../host/node-pressure.ts';
 import { steadyNowMs } from '../steady-clock.ts';
@@ -41,7 +40,7 @@ import type { RuleTotals, Totals } from '../tail/totals.ts';
 import { ruleText } from '../rules/rule-text.ts';
 import { version } from '../version.ts';
 
-/** The parts of an agent that are shown; what is not readonly there may be replaced. */
+/** The parts of an agent that are shown. */
 export type ShownAgent = {
   readonly config: Config;
   readonly nodeIdentity: NodeIdentity;
@@ -68,7 +67,6 @@ export type AgentReport = {
   readonly observe: () => void;
 };
 
-/** What the admin server serves of an agent. */
 export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
   const history = createHistory();
   const readPressure = createPressureReader();
@@ -110,8 +108,8 @@ export function createAgentReport(agent: ShownAgent, log: Log): AgentReport {
 }
 
 /**
- * Forward progress: the clock ticks, and the workers answer. Sending is not in it: each of its
- * steps has a deadline of its own, and a restart would not mend the endpoint.
+ * The tick runs, and the workers answer. Sending is not checked: each of its steps has its own
+ * deadline, and a restart would not repair the endpoint.
  */
 function liveness({ heartbeat, pipeline, config }: ShownAgent): Check[] {
   const { tickAgeMs } = heartbeat.read();
@@ -127,14 +125,14 @@ function liveness({ heartbeat, pipeline, config }: ShownAgent): Check[] {
   ];
 }
 
-/** Cloud Logging being down is not in it: the agent does its work, the files keep the lines. */
+/** An endpoint that is down is no reason to be unready: the files keep the lines. */
 function readiness({ config, discovery, store, stopping }: ShownAgent): Check[] {
   // Raw files are found by their own paths.
   const unreadable = config.format === 'raw' ? undefined : reasonUnreadable(config.containersDir);
   return [
     checked('running', !stopping, 'stopping'),
     checked('containers', unreadable === undefined, unreadable ?? ''),
-    // One pod's excess is not in it: the agent does its work for all the others.
+    // One pod with too many links is no reason: all others are read.
     checked('links', discovery?.isFull !== true, 'more logs than are read'),
     checked('state', store.healthy, store.lastError?.message ?? 'not writable'),
   ];
@@ -153,7 +151,7 @@ function reasonUnreadable(directory: string): string | undefined {
     accessSync(directory, constants.R_OK | constants.X_OK);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return errorText(error);
   }
 }
 
@@ -182,7 +180,7 @@ function sampleOf({ fleet, nodeIdentity, pipeline, shipper }: ShownAgent): Sampl
   };
 }
 
-/** What is not read for each answer, because it costs more than all the rest. */
+/** What is too expensive to read for each answer. */
 type Known = {
   readonly adminMicros: number;
   /** Of the last sample. */
@@ -213,7 +211,7 @@ function statusOf(
     bytes: totals.bytes,
     entries: totals.entries,
     writtenBytes: written.bytes,
-    // A guess may have been too high.
+    // The estimate may have been too high.
     writtenLines: rising('written lines', Math.round(written.lines)),
     errorShares: errors.shares(totals, nowMs),
     entriesBySeverity: bySeverity(totals.severities),
@@ -262,25 +260,14 @@ function statusOf(
   };
 }
 
-type ShipPart = Pick<
-  AgentStatus,
-  | 'sentBytes'
-  | 'requestsByCode'
-  | 'retries'
-  | 'deadLetteredByReason'
-  | 'droppedByReason'
-  | 'droppedByContainer'
-  | 'ship'
->;
-
-function shipStatus({ shipper }: ShownAgent): ShipPart {
+function shipStatus({ shipper }: ShownAgent) {
   const { counters } = shipper;
   const { lastError, lastSuccessMs } = counters;
   return {
     sentBytes: counters.wireBytes,
     requestsByCode: counters.requestsByCode,
     retries: counters.retries,
-    // Series that exist from the start: an alert on an increase misses the first one otherwise.
+    // The series exist from the start: otherwise an alert on an increase misses the first one.
     deadLetteredByReason: { refused: 0, too_large: 0, denied: 0, ...counters.deadLetteredByReason },
     droppedByReason: {
       dead_letter_unwritten: counters.deadLettersUnwritten,
@@ -348,7 +335,7 @@ function bySeverity(counts: readonly number[]): Record<string, number> {
   return Object.fromEntries(severityNames.map((name, index) => [name, counts[index] ?? 0]));
 }
 
-/** Hundreds of containers have one or two severities each: the others need not be sent. */
+/** Most containers have one or two severities: the zeros are not sent. */
 function presentOf(counts: readonly number[]): Record<string, number> {
   const present: Record<string, number> = {};
   for (const [index, name] of severityNames.entries()) {
@@ -361,7 +348,7 @@ function presentOf(counts: readonly number[]): Record<string, number> {
 function behindSecondsOf(chains: Iterable<TailedContainer>, nowMs: number): number {
   let sinceMs = nowMs;
   for (const { chain } of chains) {
-    // The chain itself notes the end of its lag only when it looks again.
+    // `behindSinceMs` is of the last look: the chain may have caught up since.
     if (chain.behindBytes > 0) sinceMs = Math.min(sinceMs, chain.behindSinceMs ?? nowMs);
   }
   return (nowMs - sinceMs) / 1e3;

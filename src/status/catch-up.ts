@@ -1,22 +1,19 @@
-// Says how the agent catches up after a downtime: how much is left, how fast it goes, when it is
+// Reports how the agent catches up after a downtime: how much is left, how fast it goes, when it is
 // done.
 
 import { MiB } from '../byte-units.ts';
 import { createProgress, type ProgressSink } from '../progress.ts';
 import { bytesText } from '../number-text.ts';
 
-/** Less than this is shipped before anybody could read about it. */
+/** Less than this is shipped before anybody could read the report. */
 const worthTellingBytes = 32 * MiB;
-/** So little is left at any time on a node that logs. */
+/** A node that logs always has this little left. */
 const caughtUpBytes = MiB;
 
 /** Bytes since the start, and bytes that are not acknowledged. */
 export type CatchUpFigures = { readonly doneBytes: number; readonly leftBytes: number };
 
-/**
- * Returns what is to be called at each tick with a reader of the figures, which it stops reading
- * when there is nothing more to tell.
- */
+/** Call the result at each tick; it stops reading the figures when there is nothing to report. */
 export function createCatchUp(sink: ProgressSink): (read: () => CatchUpFigures) => void {
   let progress: ReturnType<typeof createProgress> | undefined;
   let isOver = false;
@@ -24,7 +21,7 @@ export function createCatchUp(sink: ProgressSink): (read: () => CatchUpFigures) 
     if (isOver) return;
     const { doneBytes, leftBytes } = read();
     if (progress === undefined && leftBytes < worthTellingBytes) {
-      isOver = true; // Only what is there at the start is a downtime's.
+      isOver = true; // Only what is there at the start comes from a downtime.
       return;
     }
     if (progress === undefined) {

@@ -1,13 +1,12 @@
 // The CPU time of the agent by stage.
 //
-// Invariant: no stage ever falls. What encoders spend is `other` until their task has answered, so
-// that the sum may be above the time of the process for as long as that is not made up for.
+// Invariant: no stage ever falls. What encoders spend counts as `other` until their task answers,
+// so the sum may exceed the time of the process for a while.
 
 import { cpuUsage } from 'node:process';
 
 import type { Rising } from './rising.ts';
 
-/** What it is computed from. */
 type Spent = {
   readonly heartbeat: {
     readonly read: () => {
@@ -19,7 +18,7 @@ type Spent = {
   readonly discovery: { readonly counters?: { readonly cpuMicros: number } } | undefined;
 };
 
-/** What no stage can be charged with is `main` or `other`. */
+/** Time that belongs to no stage is `main` or `other`. */
 export function cpuSecondsByStage(
   { heartbeat, pipeline, discovery }: Spent,
   admin: number,

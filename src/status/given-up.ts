@@ -1,4 +1,5 @@
-// Notes as losses the refused entries that were not kept either. The shipper only counts them.
+// Records refused entries that were not kept as dead letters as losses; the shipper only counts
+// them.
 
 import type { Log } from '../log.ts';
 import type { ShipCounters } from '../ship/counters.ts';
@@ -9,7 +10,7 @@ import type { LossLedger } from '../tail/loss-ledger.ts';
 
 type GivenUp = Pick<ShipCounters, 'givenUp'>;
 
-/** Returns what is to be called each few seconds. */
+/** Call the result every few seconds. */
 export function createGivenUp(losses: LossLedger, log: Log): (counters: GivenUp) => void {
   const seen = { dead_letter_unwritten: new Map<string, number>(), dead_letter_evicted: new Map() };
   return ({ givenUp }) => {
@@ -27,7 +28,7 @@ export function createGivenUp(losses: LossLedger, log: Log): (counters: GivenUp)
   };
 }
 
-/** For `/metrics`: those whose container is known. */
+/** Those whose container is known. */
 export function droppedByContainer({
   givenUp,
 }: GivenUp): (ContainerNames & { readonly entriesByReason: Record<string, number> })[] {

@@ -1,21 +1,19 @@
-// The agent's clock as it really ran: when the last tick was, how late ticks came, and what the
-// main thread spent in each stage. It costs three readings of a clock per tick and no wake-up of
-// its own.
+// When the last tick was, how late ticks come, and how much CPU the main thread spends in each
+// stage. It costs three readings of a clock per tick and no wake-up of its own.
 
 import { threadCpuUsage } from 'node:process';
 
-/** The longest delay is of the present and the last stretch of this length. */
+/** The longest delay is of the current and the previous window. */
 const lagWindowMs = 15_000;
 
-/** What a tick does in the main thread itself. */
+/** What a tick does on the main thread. */
 export type TickStage = 'tail' | 'commit';
 
 export type Heartbeat = {
-  /** A tick begins. */
   readonly begin: () => void;
-  /** The CPU time since `begin` or the last `spent` went to this stage. */
+  /** Charges the CPU time since `begin` or the last `spent` to this stage. */
   readonly spent: (stage: TickStage) => void;
-  /** The positions are saved as they are now. */
+  /** The positions are saved. */
   readonly saved: () => void;
   readonly read: () => HeartbeatReading;
 };
@@ -25,14 +23,14 @@ export type HeartbeatReading = {
   readonly tickAgeMs: number;
   /** Since the positions were last saved, or found unchanged. */
   readonly savedAgeMs: number;
-  /** By how much the latest tick of the last quarter of a minute came too late. */
+  /** The longest delay of a tick in the last 15 to 30 seconds. */
   readonly lagMs: number;
   readonly cpuMicrosByStage: Readonly<Record<TickStage, number>>;
-  /** Of the thread that asks, which is the one that ticks. */
+  /** Of the calling thread. */
   readonly mainCpuMicros: number;
 };
 
-/** A heartbeat for ticks that are meant to begin `intervalMs` apart. */
+/** For ticks that should begin `intervalMs` apart. */
 export function createHeartbeat(intervalMs: number, nowMs = () => performance.now()): Heartbeat {
   const cpuMicrosByStage = { tail: 0, commit: 0 };
   let tickedAtMs = nowMs();

@@ -1,4 +1,4 @@
-// Where the page links to from a container: the place where its entries are seen.
+// Where the page links to from a container, to show its entries.
 
 import type { Config } from '../options/options.ts';
 
@@ -17,7 +17,7 @@ const explorerLink = `https://console.cloud.google.com/logs/query;query=${encode
   explorerQuery,
 ).replaceAll(/%7B(\w+)%7D/g, '{$1}')};duration=PT1H?project={project}`;
 
-/** A URL with names in braces; undefined where nothing is known of the place. */
+/** A URL with names in braces; undefined where the entries cannot be seen. */
 export function logsLinkOf({ logsLink, endpoint }: Config): string | undefined {
   if (logsLink !== undefined) return logsLink;
   const { hostname } = new URL(endpoint);

@@ -1,8 +1,15 @@
-// The newest losses as page and `top` list them.
+// What is not in Cloud Logging, as the page and `top` list it: losses, dead letters, and pods with
+// more files or links than are read.
 
-import type { LossEventStatus } from '../admin/admin-source.ts';
+import { basename } from 'node:path';
+
+import type { DeadLetterStatus, LossEventStatus, OverLimitStatus } from '../admin/admin-source.ts';
+import { limits } from '../config.ts';
+import type { Config } from '../options/options.ts';
+import { newestLetters } from '../ship/dead-letter-reader.ts';
 import { lossWords } from '../tail/loss-event.ts';
 import type { LossLedger } from '../tail/loss-ledger.ts';
+import type { TailedContainer } from '../tail/tailed-container.ts';
 
 /** Newest first. */
 export function lossStatus({ events }: Pick<LossLedger, 'events'>): LossEventStatus[] {
@@ -15,4 +22,35 @@ export function lossStatus({ events }: Pick<LossLedger, 'events'>): LossEventSta
     ...(bytes > 0 && { bytes }),
     ...(entries > 0 && { entries }),
   }));
+}
+
+/** Newest first; without content, unless the user lets the page show logs. */
+export function letterStatus({ stateDir, adminShowContent }: Config): DeadLetterStatus[] {
+  const { lettersOnPageMax, lettersPageBytesMax, letterShownCharactersMax } = limits;
+  const letters = newestLetters(stateDir, lettersOnPageMax, lettersPageBytesMax);
+  return letters.map(({ reason, entry, ...letter }) => {
+    const { id, time, codeName, container, entryBytes } = letter;
+    const text = entry.toString('utf8').slice(0, letterShownCharactersMax);
+    const content = adminShowContent && { reason, entry: text };
+    return { id, time, codeName, container, entryBytes, ...content };
+  });
+}
+
+/** `linksByPod`: counts by the directory of the pod, `<namespace>_<pod>_<uid>`. Most first. */
+export function overLimitOf(
+  containers: Iterable<TailedContainer>,
+  linksByPod: ReadonlyMap<string, number>,
+): OverLimitStatus[] {
+  const over: OverLimitStatus[] = [];
+  for (const { chain, containerLog } of containers) {
+    const count = chain.filesOverLimit;
+    if (count === 0) continue;
+    const { namespace = '', pod = containerLog.directory } = containerLog.name ?? {};
+    over.push({ namespace, pod, kind: 'files', count });
+  }
+  for (const [directory, count] of linksByPod) {
+    const [namespace = '', pod = directory] = basename(directory).split('_');
+    over.push({ namespace, pod, kind: 'links', count });
+  }
+  return over.sort((a, b) => b.count - a.count);
 }

@@ -1,7 +1,7 @@
-// Keeps counters from falling that are computed from several readings: Prometheus takes a fall for
-// a restart, and all of the sum for new.
+// Keeps counters that are computed from several readings from falling: Prometheus takes a fall for
+// a restart, and counts the whole sum again.
 
-/** Returns the value, or what it returned before for this name if that was more. */
+/** Returns the largest value so far for this name. */
 export type Rising = (name: string, value: number) => number;
 
 export function createRising(): Rising {

@@ -1,36 +1,33 @@
-// What `run` says of itself in its log: one line when it has started, one when it stops, and a
-// warning when there is nothing to read. With `--once` the summary on stdout says all this.
+// What `run` writes about itself in its log: one line when it has started, one when it stops, and a
+// warning when there is nothing to read. With `--once`, the summary on stdout.
 
 import { accessSync, constants } from 'node:fs';
 import { cpuUsage } from 'node:process';
 
 import type { Config } from '../options/options.ts';
-import { AgentError, hasCode } from '../errors.ts';
+import type { CheckpointStore } from '../commit/checkpoint-store.ts';
+import { AgentError, errorText, hasCode } from '../errors.ts';
+import type { Fleet } from '../fleet.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
 import type { Log } from '../log.ts';
 import { bytesText, pluralText } from '../number-text.ts';
 import { version } from '../version.ts';
-import type { Totals } from '../tail/totals.ts';
+import type { Pipeline } from '../pipeline.ts';
 
-type File = { readonly committed: number };
-type Chain = { readonly chain: { readonly files: readonly File[] } };
-
-/** What the lines are made of. */
-export type RunParts = {
+type RunParts = {
   readonly config: Config;
   readonly nodeIdentity: NodeIdentity;
-  readonly fleet: { readonly all: () => Iterable<Chain>; readonly behindBytes: number };
-  readonly store: { readonly healthy: boolean };
+  readonly fleet: Pick<Fleet, 'all' | 'behindBytes'>;
+  readonly store: Pick<CheckpointStore, 'healthy'>;
 };
 
-/** What the summary of `--once` is made of. */
 type OnceParts = {
-  readonly fleet: { readonly fileCount: number; readonly behindBytes: number };
-  readonly pipeline: { readonly totals: Totals };
+  readonly fleet: Pick<Fleet, 'fileCount' | 'behindBytes'>;
+  readonly pipeline: Pick<Pipeline, 'totals'>;
   readonly startedAtMs: number;
 };
 
-/** One line: where it ships to and as what, what it found, where its page is. */
+/** Where it ships to and as what, what it found, where its page is. */
 export function tellStart(log: Log, parts: RunParts, pageUrl: string | undefined): void {
   const { config, nodeIdentity, fleet } = parts;
   let containers = 0;
@@ -56,8 +53,8 @@ export function tellStart(log: Log, parts: RunParts, pageUrl: string | undefined
   });
 }
 
-/** How things are when the signal comes; `tellStop` says what became of them. */
-export type StopReport = {
+/** The state when the signal comes. */
+type StopReport = {
   readonly reason: string;
   /** Of requests. */
   readonly inFlightBytes: number;
@@ -65,7 +62,7 @@ export type StopReport = {
   readonly behindBytes: number;
 };
 
-/** One line, when the positions are saved: what was in flight, what the next run begins with. */
+/** Once the positions are saved: what was in flight, what the next run begins with. */
 export function tellStop(log: Log, { fleet, store }: RunParts, before: StopReport): void {
   const { inFlightBytes, reason } = before;
   const left = fleet.behindBytes;
@@ -102,14 +99,14 @@ function reasonForNothing({ containersDir, logRoot }: Config, links: number): st
     accessSync(containersDir, constants.R_OK | constants.X_OK);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return `${containersDir} does not exist`;
-    return `${containersDir} cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+    return `${containersDir} cannot be read: ${errorText(error)}`;
   }
   if (links === 0) return `${containersDir} holds no log`;
   const named = pluralText(links, 'link');
   return `${containersDir} has ${named}, but none leads to a log under ${logRoot.join(' or ')}`;
 }
 
-/** What `--once` prints at its end; `stoppedBy` when a signal came before. */
+/** What `--once` prints at its end; `stoppedBy`: the signal that came before. */
 export function onceSummary(
   { fleet, pipeline, startedAtMs }: OnceParts,
   stoppedBy: string | undefined,

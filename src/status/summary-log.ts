@@ -1,22 +1,21 @@
-// The one line of log that the agent writes about a minute in which all went well. Invariant: a
-// minute in which nothing but that line itself was shipped is not reported, or an idle node would
-// keep logging about its own log.
+// The line that the agent logs once a minute about what it has shipped. Invariant: a minute in
+// which only that line itself was shipped is not reported, or an idle node would log about its own
+// log for as long as it runs.
 
 import type { Log } from '../log.ts';
 
 const intervalMs = 60_000;
-/** An own line, and one more of a container that says as little. */
+/** Its own line and one other. */
 const quietLines = 2;
 
-/** The sums that the line is made of. */
-export type Sums = {
+type Sums = {
   readonly lines: number;
   readonly bytes: number;
   readonly entries: number;
   readonly behindBytes: () => number;
 };
 
-/** Returns what is to be called often; it logs once a minute at most. `nowMs` is monotonic. */
+/** Call the result often; it logs once a minute at most. `nowMs` is monotonic. */
 export function createSummaryLog(log: Log, nowMs = () => performance.now()): (sums: Sums) => void {
   let atMs = nowMs();
   let before = { lines: 0, bytes: 0, entries: 0 };
@@ -33,10 +32,7 @@ export function createSummaryLog(log: Log, nowMs = () => performance.now()): (su
     before = { lines, bytes, entries };
     if (more.lines <= quietLines) return;
     const fields = { ...more, behindBytes: behindBytes(), seconds };
-    log.info(
-      undefined,
-      `shipped ${more.lines} ${more.lines === 1 ? 'line' : 'lines'} in ${seconds} s`,
-      fields,
-    );
+    const noun = more.lines === 1 ? 'line' : 'lines';
+    log.info(undefined, `shipped ${more.lines} ${noun} in ${seconds} s`, fields);
   };
 }

@@ -2,7 +2,8 @@
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startAdmin } from '../../src/admin/admin-server.ts';
-import type { AgentStatus, JournalStatus } from '../../src/admin/admin-source.ts';
+import type { AgentStatus } from '../../src/admin/admin-source.ts';
+import type { JournalStatus } from '../../src/journal/journal-status.ts';
 import { createLog } from '../../src/log.ts';
 import { until } from '../support/agent-process.ts';
 import { overflows, shapes, useBrowser, whyNoBrowser } from '../support/browser.ts';

@@ -4,10 +4,10 @@ import type {
   AdminSource,
   AgentStatus,
   Check,
-  JournalStatus,
   WorkloadStatus,
 } from '../../src/admin/admin-source.ts';
 import { createHistory, type History } from '../../src/admin/history.ts';
+import type { JournalStatus } from '../../src/journal/journal-status.ts';
 
 export const sampleWorkload: WorkloadStatus = {
   namespace: 'shop',

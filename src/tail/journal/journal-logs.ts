@@ -5,7 +5,8 @@
 import { limits } from '../../config.ts';
 import type { JournalLog, JournalResult } from '../../encode/drain-task.ts';
 import type { EntryTemplate } from '../../encode/entries/entry-template.ts';
-import { ruleText, type RuleText } from '../../rules/rule-text.ts';
+import type { JournalLogStatus, JournalLogSums } from '../../journal/journal-status.ts';
+import { ruleText } from '../../rules/rule-text.ts';
 import { Pace } from '../pace.ts';
 import type { ReadingRule } from '../reading-rules.ts';
 
@@ -16,25 +17,6 @@ export type JournalRules = {
     readonly rule: ReadingRule;
     readonly template: EntryTemplate;
   };
-};
-
-/** The status of one log; counted since the start. */
-export type JournalLogStatus = {
-  readonly name: string;
-  /** Entries read, shipped or not. */
-  readonly readEntries: number;
-  /** Entries that Cloud Logging has acknowledged. */
-  readonly entries: number;
-  /** Bytes of the acknowledged entries, as sent. */
-  readonly bytes: number;
-  /** Read but not acknowledged; unread entries are counted for the journal as a whole. */
-  readonly inFlightEntries: number;
-  /** RFC 3339, time of its last entry; undefined: none since the start. */
-  readonly lastReadAt: string | undefined;
-  readonly isExcluded: boolean;
-  readonly bytesPerSecond: number | undefined;
-  /** In order. */
-  readonly rules: readonly RuleText[];
 };
 
 type Log = {
@@ -87,7 +69,7 @@ export class JournalLogs {
   }
 
   /** Sums of the logs that are not known any more. */
-  get forgotten(): Readonly<Record<'readEntries' | 'entries', number>> {
+  get forgotten(): JournalLogSums {
     return { ...this.#forgotten };
   }
 

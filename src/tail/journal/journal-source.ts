@@ -10,6 +10,7 @@ import { isSystemError } from '../../errors.ts';
 import type { NodeIdentity } from '../../host/node-identity.ts';
 import { JournalCorrupt } from '../../journal/journal-bytes.ts';
 import type { EntryHead } from '../../journal/journal-file.ts';
+import type { JournalStatus } from '../../journal/journal-status.ts';
 import { logsNamedBy } from '../../journal/unit-logs.ts';
 import { Pace } from '../pace.ts';
 import type { NodePart, Plan } from '../planner.ts';
@@ -18,7 +19,7 @@ import { JournalListing } from './journal-listing.ts';
 import { JournalLogs, type JournalRules } from './journal-logs.ts';
 import { JournalPositions, type JournalPosition, type PositionStore } from './journal-positions.ts';
 import type { JournalSourceFile } from './journal-source-file.ts';
-import { journalState, type JournalStatus } from './journal-status.ts';
+import { journalState } from './journal-status.ts';
 
 export type JournalOptions = {
   /** Later ones are read first. */

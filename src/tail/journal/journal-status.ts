@@ -2,44 +2,10 @@
 
 import { JournalCorrupt } from '../../journal/journal-bytes.ts';
 import type { EntryHead } from '../../journal/journal-file.ts';
+import type { JournalStatus } from '../../journal/journal-status.ts';
 import { isSystemError } from '../../errors.ts';
-import type { JournalLogStatus } from './journal-logs.ts';
 import type { JournalPosition } from './journal-positions.ts';
 import type { JournalSourceFile } from './journal-source-file.ts';
-
-export type JournalStatus = {
-  readonly files: number;
-  /** Unreadable files. */
-  readonly unreadableFiles: number;
-  /** Whether the journal survives a reboot; undefined: there is none. */
-  readonly isPersistent: boolean | undefined;
-  /** Not acknowledged; an estimate, because numbers can be missing. */
-  readonly behindEntries: number;
-  /** Age of the oldest entry that is not acknowledged; 0 when there is none. */
-  readonly behindSeconds: number;
-  /** The last acknowledged entry of the current numbering. */
-  readonly position: PositionStatus | undefined;
-  /** Shipped. */
-  readonly entries: number;
-  /** Unreadable, and skipped. */
-  readonly corruptEntries: number;
-  /** Left out or cut. */
-  readonly incompleteFields: number;
-  /** Deleted before they were read, by the count in the file's header. */
-  readonly lostEntries: number;
-  /** In the order of their first entries since the start. */
-  readonly logs: readonly JournalLogStatus[];
-  /** Sums of the logs that are not known any more, because there were too many. */
-  readonly forgottenLogs?: Readonly<Record<'readEntries' | 'entries', number>>;
-};
-
-type PositionStatus = {
-  /** 32 hexadecimal digits. */
-  readonly seqnumId: string;
-  readonly seqnum: number;
-  /** RFC 3339; undefined: nothing was read yet. */
-  readonly at: string | undefined;
-};
 
 type ShownFile = {
   readonly file: JournalSourceFile;
@@ -68,7 +34,7 @@ export function journalState(
   };
 }
 
-function positionStatus(newest: ShownFile | undefined): PositionStatus | undefined {
+function positionStatus(newest: ShownFile | undefined): JournalStatus['position'] {
   if (newest === undefined) return undefined;
   const { seqnum, realtimeMicros } = newest.position;
   const at = realtimeMicros === 0 ? undefined : new Date(realtimeMicros / 1e3).toISOString();
