@@ -36,6 +36,8 @@ export function createEncoder(
     joins,
     readBytes,
     severityCounts: new Uint32Array(memory.buffer, area + severityCounts, severityCount),
+    partials: new Map(),
+    traces: new Map(),
   };
 }
 
@@ -52,13 +54,14 @@ export function drainTask(encoder: Encoder, layout: SharedLayout, task: DrainTas
   const before = threadCpuUsage();
   const body = new GrowingBody(encoder.memory, layout, task);
   const sources: SourceResult[] = [];
-  const { traceParent } = task;
-  const readAt = instantOfClock(task.readAtMs);
-  const requestLabels = countRequestLabels(task.head);
+  const shared = {
+    traceParent: task.traceParent,
+    readAt: instantOfClock(task.readAtMs),
+    requestLabels: countRequestLabels(task.head),
+  };
   for (const source of task.sources) {
     const isFull = body.out >= body.softEnd || body.isLate();
-    const sourceTask = { source, traceParent, readAt, requestLabels };
-    sources.push(isFull ? skipSource(source) : drainSource(encoder, body, sourceTask));
+    sources.push(isFull ? skipSource(source) : drainSource(encoder, body, source, shared));
   }
   const bodyBytes = body.close();
   const { user, system } = threadCpuUsage(before);

@@ -8,11 +8,10 @@ import assert from 'node:assert';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { limits } from '../config.ts';
-import { severityNames } from '../log-severity.ts';
 import * as layout from './kernel/layout.ts';
-import { fixedBytes } from './entries/entry-size.ts';
 import type { EncodeContext } from './entries/entry.ts';
 import type { Stream } from './entries/entry-template.ts';
+import { KernelTemplates } from './kernel-templates.ts';
 import { buildTraceTable, startEntrances } from './traces/trace-table.ts';
 
 /** Where to read and write, as addresses of the shared memory. */
@@ -120,39 +119,11 @@ type KernelExports = {
   ): void;
 };
 
-/** Of an insertId with its quotes. */
-const idBytes = layout.idPrefixBytes + layout.offsetBytes + 2;
-
-/** The area holds an address and a length at each of these slots. */
-function templateTable(context: EncodeContext): [slot: number, text: string][] {
-  const { resource, logName, labels, traceParent } = context;
-  const stdout = `{${resource}${logName.stdout}`;
-  const stderr = `{${resource}${logName.stderr}`;
-  return [
-    [layout.textHead, `${stdout}"textPayload":"`],
-    [layout.textHead + 8, `${stderr}"textPayload":"`],
-    [layout.jsonHead, `${stdout}"jsonPayload":{`],
-    [layout.jsonHead + 8, `${stderr}"jsonPayload":{`],
-    [layout.traceHead, traceParent === undefined ? '' : `${escapeText(traceParent)}/traces/`],
-    [layout.tail, labels === '' ? '"},\n' : `","labels":{${labels}}},\n`],
-  ];
-}
-
 /** Keys that the kernel knows as the agent's: it hands records back that have labels with these. */
 const agentKeys = /^(?:k8s-pod\/|compute\.|logging\.|tailship)/;
 
 function keysOf(labels: string): readonly string[] {
-  return Object.keys(JSON.parse(`{${labels}}`) as object);
-}
-
-/** What `text` is inside a JSON string. */
-function escapeText(text: string): string {
-  return JSON.stringify(text).slice(1, -1);
-}
-
-/** `YYYY-MM-DDTHH:MM:SS` of seconds since the epoch. */
-function secondText(seconds: number): string {
-  return new Date(seconds * 1_000).toISOString().slice(0, 19);
+  return labels === '' ? [] : Object.keys(JSON.parse(`{${labels}}`) as object);
 }
 
 /** Writes the rules of stack traces to the area whose words these are. */
@@ -196,9 +167,6 @@ function readLargeEntry(words: Int32Array): LargeEntry {
   };
 }
 
-/** Copies run in steps of this many bytes and may read past a template. */
-const paddingBytes = 16;
-
 /** The kernel over `memory`, with its state in the area at `area`; it joins lines in `joins`. */
 export function createKernel(
   memory: WebAssembly.Memory,
@@ -212,7 +180,7 @@ export function createKernel(
   const words = new Int32Array(memory.buffer, area, layout.areaBytes / 4);
   const lentTime = area + layout.lentTime;
   const result: KernelResult = { position: 0, out: 0, lines: 0, entries: 0, lastLine: 0 };
-  let idPrefixSet = '';
+  const templates = new KernelTemplates(bytes);
   let hasTraceTable = false;
   bytes.set(randomBytes(layout.keySecretsBytes), layout.keySecrets);
   exported.prepare(area);
@@ -235,42 +203,13 @@ export function createKernel(
         writeTraceTable(words, bytes);
         hasTraceTable = true;
       }
-      const { seconds } = source.readAt;
-      bytes.write(secondText(seconds), layout.readingSecond, 'latin1');
-      bytes.write(secondText(seconds + 43_200), layout.halfDayLater, 'latin1');
       const keys = keysOf(source.labels);
       words[layout.labelRoom / 4] = limits.labelsMax - source.requestLabels - keys.length;
       const hasAgentKeysOnly = keys.every((key) => agentKeys.test(key));
-      exported.beginSource(hasAgentKeysOnly, seconds + 86_400);
-      let at = layout.templates;
-      for (const [slot, text] of templateTable(source)) {
-        const length = Buffer.byteLength(text);
-        if (at + length + paddingBytes > layout.templatesEnd) return false;
-        bytes.write(text, at);
-        words[slot / 4] = area + at;
-        words[slot / 4 + 1] = length;
-        at += length + paddingBytes;
-      }
-      words[layout.jsonBytesMax / 4] = layout.jsonContentMax - source.labels.length;
-      words[layout.entryFixedBytes / 4] = fixedBytes(source, idBytes);
-      return true;
+      exported.beginSource(hasAgentKeysOnly, source.readAt.seconds + 86_400);
+      return templates.set(source);
     },
-    setIdPrefix(idPrefix) {
-      // A joined record mostly begins in the file that is read.
-      if (idPrefix === idPrefixSet) return;
-      assert(idPrefix.length === layout.idPrefixBytes);
-      idPrefixSet = idPrefix;
-      for (const [index, severity] of severityNames.entries()) {
-        const member = severity === 'DEFAULT' ? '' : `,"severity":"${severity}"`;
-        const text = `"${member},"insertId":"${idPrefix}`;
-        words[layout.severityAndIdLengths / 4 + index] = text.length;
-        bytes.write(
-          text,
-          layout.severityAndIdTemplates + index * layout.severityAndIdBytes,
-          'latin1',
-        );
-      }
-    },
+    setIdPrefix: (idPrefix) => templates.setIdPrefix(idPrefix),
     encodeLines({ position, end, out, softEnd, offset, heldStreams }) {
       const base = offset - position;
       const reason = exported.encodeLines(position, end, out, softEnd, base, heldStreams);

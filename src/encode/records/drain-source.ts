@@ -24,7 +24,7 @@ import type { RecordRules } from '../rules/record-rules.ts';
 import { openRecordRules } from '../rules/ruled-record.ts';
 import { LineDrops } from './line-drops.ts';
 import { consumedOf, skipSource } from './source-result.ts';
-import { openRecords, returnTo, softEnd } from './source-run.ts';
+import { hasOpenRecords, openRecords, returnTo, softEnd } from './source-run.ts';
 import type { Encoder, BytePosition, SourceRun } from './source-run.ts';
 import { Tally } from './tally.ts';
 import { readBytesAt } from './timed-line.ts';
@@ -37,10 +37,8 @@ const newline = 0x0a;
  */
 type Stop = 'end' | 'full' | 'late' | 'replaced' | { readonly code: string };
 
-/** A source, and what else of its task it needs. */
-type SourceTask = Pick<EncodeContext, 'traceParent' | 'readAt' | 'requestLabels'> & {
-  readonly source: Source;
-};
+/** What the sources of a task have in common. */
+type SharedContext = Pick<EncodeContext, 'traceParent' | 'readAt' | 'requestLabels'>;
 
 function compileFirstLines({ stdout, stderr }: NonNullable<RecordRule['firstLine']>) {
   return {
@@ -62,13 +60,16 @@ function openDrops(
   return drops.isEmpty ? undefined : drops;
 }
 
-function openRun(encoder: Encoder, body: GrowingBody, task: SourceTask): SourceRun {
-  const { source, ...shared } = task;
-  const { resource, logName, labels, recordRule } = source;
-  const redact = recordRule?.redact ?? [];
-  const redactor = redact.length === 0 ? undefined : createRedactor(redact);
-  const context = { resource, logName, labels, ...shared, redactor };
-  const { joinStackTraces } = source;
+function openRun(
+  encoder: Encoder,
+  body: GrowingBody,
+  source: Source,
+  { traceParent, readAt, requestLabels }: SharedContext,
+): SourceRun {
+  const { resource, logName, labels, recordRule, joinStackTraces } = source;
+  const hasRedactor = recordRule !== undefined && recordRule.redact.length > 0;
+  const redactor = hasRedactor ? createRedactor(recordRule.redact) : undefined;
+  const context = { resource, logName, labels, traceParent, readAt, requestLabels, redactor };
   const rules = recordRule?.steps === undefined ? undefined : openRecordRules(recordRule.steps);
   const drops = openDrops(source, rules);
   const isKernels = recordRule === undefined || drops?.areAll === true;
@@ -77,15 +78,30 @@ function openRun(encoder: Encoder, body: GrowingBody, task: SourceTask): SourceR
   const kernel = usesKernel ? encoder.kernel : undefined;
   const firstLine = recordRule?.firstLine && compileFirstLines(recordRule.firstLine);
   const tally = new Tally(encoder.severityCounts, rules?.names);
-  const [partials, traces] = [new Map(), new Map()];
+  const { partials, traces } = encoder;
+  partials.clear();
+  traces.clear();
   const reader = new ChunkReader(encoder, source);
-  const ruled = { rules, firstLine, drops };
-  return { encoder, body, source, context, tally, kernel, ...ruled, partials, traces, reader };
+  return {
+    encoder,
+    body,
+    source,
+    context,
+    tally,
+    kernel,
+    rules,
+    firstLine,
+    drops,
+    partials,
+    traces,
+    reader,
+  };
 }
 
 /** Bits of the streams whose next line may go on with an open record: 1 stdout, 2 stderr. */
-function heldStreams({ partials, traces }: SourceRun): number {
-  if (partials.size === 0 && traces.size === 0) return 0;
+function heldStreams(run: SourceRun): number {
+  if (!hasOpenRecords(run)) return 0;
+  const { partials, traces } = run;
   const isHeld = (stream: Stream) => partials.has(stream) || traces.has(stream);
   return (isHeld('stdout') ? 1 : 0) | (isHeld('stderr') ? 2 : 0);
 }
@@ -265,12 +281,8 @@ function encodeChunk(run: SourceRun): 'end' | 'full' | 'late' {
     if (outcome === 'full') return 'full';
     if (outcome === 'incomplete') return 'end';
     // Only between two records: then something was taken, and nothing is begun twice.
-    if (!hasOpen(run) && body.isLate()) return 'late';
+    if (!reader.isMidLine && !hasOpenRecords(run) && body.isLate()) return 'late';
   }
-}
-
-function hasOpen({ traces, partials, reader }: SourceRun): boolean {
-  return reader.isMidLine || traces.size > 0 || partials.size > 0;
 }
 
 /** Reads and encodes the reader's segment. */
@@ -329,7 +341,9 @@ type Left = {
 function drainSegments(run: SourceRun): Left {
   const ends: number[] = [];
   let position: BytePosition = { segment: 0, offset: 0 };
-  for (const [index, segment] of run.source.segments.entries()) {
+  const { segments } = run.source;
+  for (let index = 0; index < segments.length; index++) {
+    const segment = segments[index]!;
     run.reader.open(index);
     run.kernel?.setIdPrefix(segment.idPrefix);
     const stop = drainSegment(run);
@@ -345,7 +359,7 @@ function drainSegments(run: SourceRun): Left {
 
 /** Flushes or takes back what is still open; returns where the next task has to start. */
 function settle(run: SourceRun, { position, stop }: Left, isFirstInBody: boolean): BytePosition {
-  const [earliest] = openRecords(run);
+  const earliest = openRecords(run)[0];
   if (earliest === undefined) return position;
   const { source } = run;
   const { mark } = earliest;
@@ -361,11 +375,15 @@ function settle(run: SourceRun, { position, stop }: Left, isFirstInBody: boolean
 }
 
 /** Encodes what can be read of a source; its entries are appended to `body`. */
-export function drainSource(encoder: Encoder, body: GrowingBody, task: SourceTask): SourceResult {
-  const { source } = task;
+export function drainSource(
+  encoder: Encoder,
+  body: GrowingBody,
+  source: Source,
+  shared: SharedContext,
+): SourceResult {
   if (source.segments.length === 0) return skipSource(source);
   const isFirstInBody = body.isEmpty;
-  const run = openRun(encoder, body, task);
+  const run = openRun(encoder, body, source, shared);
   const left = drainSegments(run);
   const next = settle(run, left, isFirstInBody);
   const consumed = consumedOf(source, next, left.ends);

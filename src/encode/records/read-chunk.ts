@@ -40,7 +40,7 @@ export class ChunkReader {
   #index = 0;
   #segment: Segment;
   #lookBack: LookBack;
-  #lookAhead: LookAhead;
+  #lookAhead: LookAhead | undefined;
   /** Offset of address 0. */
   #base = 0;
   #from = 0;
@@ -57,7 +57,6 @@ export class ChunkReader {
     this.#source = source;
     this.#segment = source.segments[0]!;
     this.#lookBack = new LookBack(this.#segment, source.format);
-    this.#lookAhead = new LookAhead(this.#segment, source.format);
   }
 
   get index(): number {
@@ -73,7 +72,7 @@ export class ChunkReader {
   }
 
   get lookAhead(): LookAhead {
-    return this.#lookAhead;
+    return (this.#lookAhead ??= new LookAhead(this.#segment, this.#source.format));
   }
 
   /** The first byte that is not encoded. */
@@ -133,7 +132,7 @@ export class ChunkReader {
     const segment = segments[index]!;
     if (index > 0) {
       this.#lookBack = new LookBack(segment, format);
-      this.#lookAhead = new LookAhead(segment, format);
+      this.#lookAhead = undefined;
     }
     const { window } = this.#buffer;
     const before = positionBytesOf(segment.start);

@@ -34,6 +34,9 @@ export type Encoder = {
    * area, where the kernel counts too; everything else of the tally does not.
    */
   readonly severityCounts: Uint32Array;
+  /** The open records of the source that is drained. */
+  readonly partials: Map<Stream, OpenPartial>;
+  readonly traces: Map<Stream, OpenTrace>;
   /** Told what rules did to a record, by its insertId: for trials. */
   readonly onRuled?: (insertId: string, outcome: RuleOutcome) => void;
 };
@@ -104,14 +107,21 @@ function isBefore(one: BytePosition, other: BytePosition): boolean {
   );
 }
 
+/** Seldom; so the functions below ask it first, and then allocate nothing. */
+export function hasOpenRecords({ traces, partials }: SourceRun): boolean {
+  return traces.size > 0 || partials.size > 0;
+}
+
 /** The open records, in the order in which they began. */
 export function openRecords(run: SourceRun): (OpenPartial | OpenTrace)[] {
+  if (!hasOpenRecords(run)) return [];
   const open = [...run.traces.values(), ...run.partials.values()];
-  return open.toSorted((one, other) => (isBefore(one.position, other.position) ? -1 : 1));
+  return open.sort((one, other) => (isBefore(one.position, other.position) ? -1 : 1));
 }
 
 /** Bytes of content of all open records. */
 export function openBytes(run: SourceRun): number {
+  if (!hasOpenRecords(run)) return 0;
   let bytes = 0;
   for (const open of run.traces.values()) bytes += open.bytes;
   for (const open of run.partials.values()) bytes += open.bytes;

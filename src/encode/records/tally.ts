@@ -21,6 +21,8 @@ export type TallyMark = {
   readonly ruleCounts: Uint32Array | undefined;
 };
 
+const infoIndex = severityIndex('INFO');
+
 /** What every answer counts. */
 export const zeroTally = { lines: 0, entries: 0, fastLines: 0, malformedLines: 0 };
 
@@ -99,14 +101,16 @@ export class Tally {
    * left out, and the severities where all are INFO.
    */
   answer(): Omit<SourceResult, 'consumed' | 'positionHashes' | 'readError' | 'more'> {
-    const { redacted, sampledOut, holeBytes, ...counts } = this.#counts;
-    const isPlain = this.#severityCounts[severityIndex('INFO')] === counts.entries;
+    const { lines, entries, fastLines, malformedLines } = this.#counts;
+    const { redacted, sampledOut, holeBytes } = this.#counts;
+    const isPlain = this.#severityCounts[infoIndex] === entries;
     const severities = isPlain ? undefined : [...this.#severityCounts];
     const hasNone = redacted === 0 && sampledOut === 0 && holeBytes === 0;
+    const counts = { lines, entries, fastLines, malformedLines, severities };
     const rules = this.#countsByRule();
-    if (hasNone && rules.length === 0) return { ...counts, severities };
+    if (hasNone && rules.length === 0) return counts;
     const ruled = rules.length > 0 && { rules };
-    return { ...counts, severities, redacted, sampledOut, holeBytes, ...ruled };
+    return { ...counts, redacted, sampledOut, holeBytes, ...ruled };
   }
 
   #countsByRule(): RuleCount[] {
