@@ -384,9 +384,10 @@ function verifyFiles({ parts }: Plan): boolean {
   // No early end: each file that was replaced must know it.
   let all = true;
   for (const { cut } of parts) {
-    for (const [at, file] of cut.files.entries()) {
-      const segment = cut.segments[at];
-      if (segment === undefined || file.name.rotation !== '') continue;
+    for (let at = 0; at < cut.files.length; at += 1) {
+      const file = cut.files[at]!;
+      const segment = cut.segments[at]!;
+      if (file.name.rotation !== '') continue;
       // A task compares what it reads behind, once and with the read itself, where it can.
       const isCompared =
         file.identity?.instance === '' &&

@@ -10,8 +10,8 @@ import type { LogFile } from './log-file.ts';
 
 /** Segments of one chain for one task, with the files they are of. */
 export type ChainCut = {
-  readonly segments: Segment[];
-  readonly files: LogFile[];
+  readonly segments: readonly Segment[];
+  readonly files: readonly LogFile[];
   readonly bytes: number;
   /** The container's log is over after the last segment. */
   readonly ended: boolean;
@@ -30,8 +30,9 @@ export type CutOptions = {
 /** Up to `bytesMax` bytes from the oldest unread place on, of one restart. */
 export function cutSegments(chain: readonly LogFile[], options: CutOptions): ChainCut {
   const { bytesMax, nowMs } = options;
-  const segments: Segment[] = [];
-  const files: LogFile[] = [];
+  // Mostly one of each: arrays that grow would take room for 17.
+  let segments: readonly Segment[] = [];
+  let files: readonly LogFile[] = [];
   let bytes = 0;
   for (const file of chain) {
     if (file.unread === 0) continue;
@@ -48,8 +49,8 @@ export function cutSegments(chain: readonly LogFile[], options: CutOptions): Cha
     // What was flushed, and perhaps sent, is read again without what follows it by now.
     const last = file.position.flushedEnd ?? file.size;
     const end = Math.min(file.size, last, file.offset + bytesMax - bytes);
-    segments.push(segmentOf(file, end));
-    files.push(file);
+    segments = [...segments, segmentOf(file, end)];
+    files = [...files, file];
     bytes += end - file.offset;
     if (!file.ended || end < file.size) break;
   }
@@ -89,7 +90,6 @@ export function bytesConsumed(
   segments: readonly Pick<Segment, 'start'>[],
   consumed: readonly number[],
 ): number {
-  let bytes = 0;
-  for (const [index, { start }] of segments.entries()) bytes += (consumed[index] ?? start) - start;
-  return bytes;
+  const bytesOf = (start: number, index: number) => (consumed[index] ?? start) - start;
+  return segments.reduce((bytes, { start }, index) => bytes + bytesOf(start, index), 0);
 }

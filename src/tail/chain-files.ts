@@ -56,8 +56,9 @@ export class ChainFiles {
   /** Repairs the list to the directory and looks at each file. True when there is news. */
   look(nowMs: number): boolean {
     let news = this.#lookAtDirectory(nowMs);
-    for (const [index, file] of this.#list.entries()) {
-      if (this.#lookAtFile(index, file, nowMs)) news = true;
+    const list = this.#list;
+    for (let index = 0; index < list.length; index += 1) {
+      if (this.#lookAtFile(index, list[index]!, nowMs)) news = true;
     }
     this.#holdPacks(nowMs);
     return news;
@@ -68,8 +69,9 @@ export class ChainFiles {
    * be on their way at this moment.
    */
   #holdPacks(nowMs: number): void {
-    const originals = this.#list.filter((file) => file.unlinked && !file.finished);
-    if (originals.length === 0) return;
+    const isOriginal = (file: LogFile) => file.unlinked && !file.finished;
+    if (!this.#list.some(isOriginal)) return;
+    const originals = this.#list.filter(isOriginal);
     for (const file of this.#list) {
       const isHeld = file.spool.isNeeded && originals.some((each) => mayBePackOf(file, each));
       if (isHeld) file.spool.postpone(nowMs + limits.settleMs);
@@ -348,14 +350,13 @@ export class ChainFiles {
 
   /** Closes what is finished; forgets what is no longer on the disk. */
   dropFinished(nowMs: number): void {
-    const dropped = new Set<LogFile>();
-    for (const file of this.#list) {
-      if (!file.finished || file.spool.isBusy) continue;
-      if (!this.#setup.once && this.#goesOn(file, nowMs)) continue;
+    const dropped = this.#list.filter((file) => {
+      if (!file.finished || file.spool.isBusy) return false;
+      if (!this.#setup.once && this.#goesOn(file, nowMs)) return false;
       file.close();
-      if (file.unlinked || file.inode === 0) dropped.add(file);
-    }
-    if (dropped.size > 0) this.#list = this.#list.filter((file) => !dropped.has(file));
+      return file.unlinked || file.inode === 0;
+    });
+    if (dropped.length > 0) this.#list = this.#list.filter((file) => !dropped.includes(file));
     for (const file of dropped) this.#positions.forget(file, this.#isCopyAwaited);
     this.#positions.forgetDelayed();
   }

@@ -178,10 +178,12 @@ export class Chain {
   /** Marks files that nothing will be appended to any more: superseded, and quiet since. */
   #settleEnds(nowMs: number): boolean {
     let news = false;
-    for (const [index, file] of this.files.entries()) {
+    const { files } = this;
+    for (let index = 0; index < files.length; index += 1) {
+      const file = files[index]!;
       // A deleted live file is still written to until there is another, or its container is gone.
       const isGone = file.unlinked && this.#files.directoryGone;
-      const isSuperseded = index < this.files.length - 1 || isGone || this.#links.size === 0;
+      const isSuperseded = index < files.length - 1 || isGone || this.#links.size === 0;
       const isWhole = this.#setup.once || file.name.compressed || file.inode === 0;
       file.life.noteSuperseded(isSuperseded, nowMs);
       if (!file.life.settle(isWhole, nowMs)) continue;
@@ -273,7 +275,8 @@ export class Chain {
   /** Notes how far a task came. */
   advance(cut: ChainCut, drained: Drained, nowMs: number): void {
     this.#draining = false;
-    for (const [index, file] of cut.files.entries()) {
+    for (let index = 0; index < cut.files.length; index += 1) {
+      const file = cut.files[index]!;
       file.drained(drained.consumed[index] ?? file.offset, drained.positionHashes?.[index]);
     }
     if (drained.replaced !== undefined) cut.files[drained.replaced]?.noteReplaced(nowMs);

@@ -19,12 +19,17 @@ import type { Checkpoint } from '../commit/checkpoint.ts';
 export function checkpointOf(file: StoredFile): Checkpoint {
   const { identity, owner, device, inode, bornMs, path } = file;
   assert(identity !== undefined, 'what was never identified was never read');
-  const { fingerprint, instance } = identity;
+  const { offset, positionHash, readTimes } = file.position.stored;
+  // Without spreads: they cost three times the garbage, for each container and flush.
   return {
-    ...owner,
-    fingerprint,
-    instance,
-    ...file.position.stored,
+    podUid: owner.podUid,
+    container: owner.container,
+    restartCount: owner.restartCount,
+    fingerprint: identity.fingerprint,
+    instance: identity.instance,
+    offset,
+    positionHash,
+    readTimes,
     size: Math.max(file.position.committed, file.size),
     device,
     inode,

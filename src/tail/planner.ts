@@ -159,7 +159,7 @@ export class Planner {
       const { chain, rule, template } = container;
       const flushFirst = chain.isFlushDue(nowMs, partialFlushMs) && chain.beginsStuck(cut);
       if (flushFirst) chain.noteFlush(nowMs);
-      return {
+      const source = {
         segments: cut.segments,
         ended: cut.ended,
         flushFirst,
@@ -168,8 +168,8 @@ export class Planner {
         resource: template.resource === largest.resource ? '' : template.resource,
         logName: isNamedInHead ? unnamed(template.logName, stdout) : template.logName,
         labels: alone ? '' : template.labels,
-        ...(rule.records !== undefined && { recordRule: rule.records }),
       };
+      return rule.records === undefined ? source : { ...source, recordRule: rule.records };
     });
     const { resource, labels, project } = largest;
     const isOfNode = parts.some(({ container }) => container.containerLog.nodeFile !== undefined);

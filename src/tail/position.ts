@@ -4,9 +4,10 @@
 // Invariant: committed <= offset. Neither passes a range whose answer is missing or goes back,
 // unless the whole position is given up.
 
+import assert from 'node:assert/strict';
+
 import type { ReadTime } from '../commit/checkpoint.ts';
 import { emptyPositionHash } from '../position-hash.ts';
-import { createLowWater, type LowWater } from './low-water.ts';
 import type { KnownOffset } from './tail-setup.ts';
 
 /** A place to start from. An undefined hash is never compared. */
@@ -17,7 +18,12 @@ type Start = {
 };
 
 /** What was drained at once, until its answer comes. */
-export type DrainedRange = { readonly lowWater: LowWater; readonly ticket: number };
+export type DrainedRange = {
+  readonly end: number;
+  /** Of the bytes before its end. */
+  readonly hash: number | undefined;
+  isAnswered: boolean;
+};
 
 const beginning: Start = { offset: 0, hash: emptyPositionHash, readTimes: [] };
 
@@ -27,9 +33,10 @@ export class Position {
   #committed = 0;
   #committedHash: number | undefined = emptyPositionHash;
   #readTimes: readonly ReadTime[] = [];
-  #lowWater: LowWater | undefined;
-  /** The ends of the ranges on their way, in file order. */
-  #begun: { readonly end: number; readonly hash: number | undefined }[] = [];
+  /** The end of the last range that was put on its way; undefined before the first one. */
+  #begunEnd: number | undefined;
+  /** Those on their way, in file order: as many as there are slots at most. */
+  #begun: readonly DrainedRange[] = [];
 
   /** Next byte to drain. */
   get offset(): number {
@@ -59,7 +66,7 @@ export class Position {
 
   /** Nothing was drained since the start. */
   get isFresh(): boolean {
-    return this.#lowWater === undefined;
+    return this.#begunEnd === undefined;
   }
 
   /** Takes `start` as all that was acknowledged. */
@@ -69,7 +76,7 @@ export class Position {
     this.#committed = offset;
     this.#committedHash = hash;
     this.#readTimes = readTimes;
-    this.#lowWater = undefined;
+    this.#begunEnd = undefined;
     this.#begun = [];
   }
 
@@ -88,27 +95,29 @@ export class Position {
    * sent again.
    */
   begin(start: number, read: Pick<ReadTime, 'atMs' | 'isFlushed'> | undefined): DrainedRange {
-    this.#lowWater ??= createLowWater(start);
     const end = this.#offset;
+    assert.equal(start, this.#begunEnd ?? start, 'ranges are begun in order and without gaps');
+    assert(start <= end, 'a range ends before it starts');
     const marked = this.#readTimes.at(-1)?.end ?? start;
     if (read !== undefined && end > marked) {
       this.#readTimes = [...this.#readTimes, { ...read, end, hash: this.#hash }];
     }
-    this.#begun.push({ end, hash: this.#hash });
-    return { lowWater: this.#lowWater, ticket: this.#lowWater.begin(start, end) };
+    const range = { end, hash: this.#hash, isAnswered: false };
+    this.#begun = [...this.#begun, range];
+    this.#begunEnd = end;
+    return range;
   }
 
-  /** The answer came. Returns by how many bytes `committed` moved. */
-  acknowledge({ lowWater, ticket }: DrainedRange): number {
-    lowWater.done(ticket);
-    if (lowWater !== this.#lowWater) return 0; // That position was given up.
+  /** Its answer came, in any order. Returns by how many bytes `committed` moved. */
+  acknowledge(range: DrainedRange): number {
+    assert(!range.isAnswered, 'a range is answered once');
+    range.isAnswered = true;
     const before = this.#committed;
-    this.#committed = lowWater.offset;
-    let first = this.#begun[0];
-    while (first !== undefined && first.end <= this.#committed) {
+    // A range of a position that was given up is not among them.
+    for (let first = this.#begun[0]; first?.isAnswered === true; first = this.#begun[0]) {
+      this.#committed = first.end;
       this.#committedHash = first.hash;
-      this.#begun.shift();
-      first = this.#begun[0];
+      this.#begun = this.#begun.slice(1);
     }
     if (this.#readTimes.length > 0) {
       this.#readTimes = this.#readTimes.filter(({ end }) => end > this.#committed);
