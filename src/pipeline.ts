@@ -17,7 +17,7 @@ import type { LogFile } from './tail/log-file.ts';
 import { savePositions, type LossNotice, type LossNotices } from './tail/loss-notices.ts';
 import type { Spooler } from './tail/spooler.ts';
 import type { Chain } from './tail/chain.ts';
-import { bytesConsumed } from './tail/chain-cut.ts';
+import { bytesConsumed, verifyCut } from './tail/chain-cut.ts';
 import type { DrainedRange } from './tail/position.ts';
 import { giveTurnBack, Planner, type Plan, type PlanContext } from './tail/planner.ts';
 import type { TailedContainer } from './tail/tailed-container.ts';
@@ -382,20 +382,5 @@ export class Pipeline {
 /** Compares the files that a task read; false when one has become another log since its plan. */
 function verifyFiles({ parts }: Plan): boolean {
   // No early end: each file that was replaced must know it.
-  let all = true;
-  for (const { cut } of parts) {
-    for (let at = 0; at < cut.files.length; at += 1) {
-      const file = cut.files[at]!;
-      const segment = cut.segments[at]!;
-      if (file.name.rotation !== '') continue;
-      // A task compares what it reads behind, once and with the read itself, where it can.
-      const isCompared =
-        file.identity?.instance === '' &&
-        file.isToldAt(segment.start) &&
-        segment.end - segment.start <= limits.readBytes;
-      if (isCompared && segment.start >= limits.identityBytes) continue;
-      if (!file.verify(isCompared)) all = false;
-    }
-  }
-  return all;
+  return parts.filter(({ cut }) => !verifyCut(cut)).length === 0;
 }

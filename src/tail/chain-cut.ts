@@ -5,6 +5,7 @@
 
 import assert from 'node:assert/strict';
 
+import { limits } from '../config.ts';
 import type { Segment } from '../encode/drain-task.ts';
 import type { LogFile } from './log-file.ts';
 
@@ -92,4 +93,21 @@ export function bytesConsumed(
 ): number {
   const bytesOf = (start: number, index: number) => (consumed[index] ?? start) - start;
   return segments.reduce((bytes, { start }, index) => bytes + bytesOf(start, index), 0);
+}
+
+/** Compares the files of a cut that was read; false when one has become another log since. */
+export function verifyCut({ files, segments }: ChainCut): boolean {
+  // No early end: each file that was replaced must know it.
+  let all = true;
+  for (let index = 0; index < files.length; index += 1) {
+    const file = files[index]!;
+    if (file.name.rotation !== '') continue;
+    const { start, end } = segments[index]!;
+    // A task compares what it reads behind, once and with the read itself, where it can.
+    const isCompared =
+      file.identity?.instance === '' && file.isToldAt(start) && end - start <= limits.readBytes;
+    if (isCompared && start >= limits.identityBytes) continue;
+    if (!file.verify(isCompared)) all = false;
+  }
+  return all;
 }

@@ -56,9 +56,8 @@ export class ChainFiles {
   /** Repairs the list to the directory and looks at each file. True when there is news. */
   look(nowMs: number): boolean {
     let news = this.#lookAtDirectory(nowMs);
-    const list = this.#list;
-    for (let index = 0; index < list.length; index += 1) {
-      if (this.#lookAtFile(index, list[index]!, nowMs)) news = true;
+    for (let index = 0; index < this.#list.length; index += 1) {
+      if (this.#lookAtFile(index, this.#list[index]!, nowMs)) news = true;
     }
     this.#holdPacks(nowMs);
     return news;
@@ -69,9 +68,8 @@ export class ChainFiles {
    * be on their way at this moment.
    */
   #holdPacks(nowMs: number): void {
-    const isOriginal = (file: LogFile) => file.unlinked && !file.finished;
-    if (!this.#list.some(isOriginal)) return;
-    const originals = this.#list.filter(isOriginal);
+    const originals = this.#list.filter((file) => file.unlinked && !file.finished);
+    if (originals.length === 0) return;
     for (const file of this.#list) {
       const isHeld = file.spool.isNeeded && originals.some((each) => mayBePackOf(file, each));
       if (isHeld) file.spool.postpone(nowMs + limits.settleMs);
