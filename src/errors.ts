@@ -188,6 +188,11 @@ export class AgentError extends Error {
   }
 }
 
+/** What a user has written wrong: an option, a file, an argument. */
+export function configError(message: string, options?: ErrorOptions): AgentError {
+  return new AgentError('CONFIG_INVALID', message, options);
+}
+
 /** Whether `error` is a system error (or AgentError) with this code. */
 export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));

@@ -5,7 +5,7 @@
 
 import { getBuiltinModule } from 'node:process';
 import { limits } from './config.ts';
-import { AgentError } from './errors.ts';
+import { configError } from './errors.ts';
 
 export type MetadataAnswer = {
   readonly status: number;
@@ -21,7 +21,7 @@ export type MetadataAnswer = {
 export function metadataUrl(host: string, path: string): URL {
   const url = URL.parse(`http://${host}/computeMetadata/v1/${path}`);
   if (url !== null) return url;
-  throw new AgentError('CONFIG_INVALID', `${host} is no host of a metadata server`);
+  throw configError(`${host} is no host of a metadata server`);
 }
 
 /** Rejects with the error of the system, or with one that says that no answer came in time. */

@@ -7,8 +7,8 @@
 import { createRequire } from 'node:module';
 import type { RE2JS } from 're2js';
 
-import { limits } from './config.ts';
 import { errorText } from './errors.ts';
+import { limits } from './config.ts';
 
 export type Re2Pattern = RE2JS;
 

@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util';
 import type { Command, ConfigKey } from '../options/options.ts';
 import { configKeys, flagOf, rowOf } from '../options/config-loader.ts';
-import { AgentError } from '../errors.ts';
+import { type AgentError, configError } from '../errors.ts';
 import { ConfigProblems } from '../options/config-problems.ts';
 import { nearest } from '../options/nearest.ts';
 import { listKinds } from '../options/option-row.ts';
@@ -13,7 +13,7 @@ export type Flags = Partial<Record<ConfigKey, unknown>>;
 
 /**
  * The flags of one command: `--name value`, `--name=value`, `--boolean`, `--no-boolean`; a list's
- * flag may be repeated. What is wrong is noted in `problems`, or thrown as CONFIG_INVALID.
+ * flag may be repeated. Errors are noted in `problems`, or thrown as CONFIG_INVALID.
  */
 export function parseFlags(
   command: Command,
@@ -36,14 +36,13 @@ export function parseFlags(
   });
   const flags: Flags = {};
   const noted = problems ?? new ConfigProblems();
-  /** Index of the word after an unknown flag, which may be its value. */
+  /** Index of the word after an unknown flag, which may be the flag's value. */
   let skipped = -1;
   for (const token of tokens) {
     noted.attempt(() => {
       if (token.kind === 'positional') {
         if (token.index === skipped) return;
-        const text = `${command} takes no argument, but got ${token.value}`;
-        throw new AgentError('CONFIG_INVALID', text);
+        throw configError(`${command} takes no argument, but got ${token.value}`);
       }
       if (token.kind !== 'option') return;
       const key = keyOf.get(token.name) ?? keyOf.get(token.name.replace(/^no-/, ''));
@@ -72,7 +71,7 @@ function setFlag(flags: Flags, key: ConfigKey, token: OptionToken): void {
     return;
   }
   if (token.value === undefined || isNegated) {
-    throw new AgentError('CONFIG_INVALID', `${flagOf(key)} needs a value`);
+    throw configError(`${flagOf(key)} needs a value`);
   }
   const earlier = flags[key];
   flags[key] = listKinds.has(kind)
@@ -83,10 +82,10 @@ function setFlag(flags: Flags, key: ConfigKey, token: OptionToken): void {
 function unknownFlag(command: Command, rawName: string, key: ConfigKey | undefined): AgentError {
   if (key !== undefined) {
     const takers = rowOf(key).commands.join(', ');
-    return new AgentError('CONFIG_INVALID', `${rawName} is not for ${command}, but for ${takers}`);
+    return configError(`${rawName} is not for ${command}, but for ${takers}`);
   }
   const known = configKeys.filter((other) => rowOf(other).commands.includes(command)).map(flagOf);
   const near = nearest(rawName, known);
   const hint = near === undefined ? `see \`tailship ${command} --help\`` : `meant is ${near}?`;
-  return new AgentError('CONFIG_INVALID', `unknown flag ${rawName}; ${hint}`);
+  return configError(`unknown flag ${rawName}; ${hint}`);
 }

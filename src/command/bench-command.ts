@@ -25,19 +25,19 @@ import { createProgress, terminalIntervalMs, type ProgressSink } from '../progre
 import { makeScratchDirectory } from '../scratch-directory.ts';
 import { readCpuSeconds, startCpuMeter } from './process-cost.ts';
 
-/** Until the start-up is over and the compiler has seen what runs often. */
+/** Until start-up is over and the compiler has compiled the hot code. */
 const settleMs = 10_000;
 const rateWindowMs = 10_000;
 const pollMs = 200;
-/** A process that burnt no CPU for this long has started up, or is done. */
+/** A process that uses no CPU for this long has started up, or is done. */
 const quietMs = 1_500;
 const fluentdMsMax = 60_000;
-/** Fewer lines than this say little: start-up wavers by more than they cost. */
+/** With fewer lines, the start-up varies by more than they cost. */
 const linesEnough = 100_000;
 
 type Sink = { readonly url: string; lines: number; readonly close: () => void };
 type Cost = { readonly lines: number; readonly microsPerLine: number };
-/** What following the node's logs costs. */
+/** The cost of following the node's logs. */
 type LiveCost = { readonly bytesPerSecond: number; /** Of a core. */ readonly share: number };
 type Setting = { readonly config: Config; readonly root: string; readonly sink: Sink };
 
@@ -68,8 +68,8 @@ export async function runBench(config: Config, control: Control): Promise<number
 }
 
 /**
- * A containers directory with a log of a few lines: what reading it costs is the start-up. An agent
- * that has nothing to send never starts half of what it needs.
+ * A containers directory with a log of a few lines, to measure the start-up: an agent without
+ * anything to send never starts half of its parts.
  */
 function writeShortLog(root: string): string {
   const containers = emptyFolder(root, 'short/containers');
@@ -89,7 +89,7 @@ function emptyFolder(root: string, name: string): string {
   return folder;
 }
 
-/** Counts the lines of bodies that are lines of JSON; the agent counts its own. */
+/** Counts the lines of bodies that are JSON lines; the agent counts its own. */
 async function startSink(): Promise<Sink> {
   const server = createServer((request, response) => {
     request.on('data', (chunk: Buffer) => {
@@ -107,7 +107,7 @@ async function startSink(): Promise<Sink> {
   return sink;
 }
 
-/** Length of each file that a link leads to, by its number. */
+/** The length of each linked file, by inode. */
 function readLengths(containersDir: string): Map<number, number> {
   const lengths = new Map<number, number>();
   for (const name of fs.readdirSync(containersDir)) {
@@ -122,9 +122,8 @@ function readLengths(containersDir: string): Map<number, number> {
 }
 
 /**
- * An agent that ships what is written from now on, as `run` would; its CPU time after it has
- * settled, and the bytes that the containers write meanwhile. A file that is new counts from its
- * start.
+ * Runs an agent that ships new lines, as `run` would. Measures its CPU time after it has settled,
+ * and the bytes that the containers write meanwhile; a new file counts from its start.
  */
 async function measureLive(setting: Setting, control: Control): Promise<LiveCost> {
   const { containersDir } = setting.config;
@@ -158,7 +157,7 @@ async function waitFor(
   { signal, progress }: Pick<Control, 'signal' | 'progress'>,
 ): Promise<void> {
   const endMs = performance.now() + ms;
-  // On a terminal only: it is over before the first line would be due.
+  // Only a terminal shows it: it ends before the first line would be due.
   const shown = progress && createProgress({ ...progress, name, unit: 'count' });
   for (let leftMs = ms; leftMs > 0; leftMs = endMs - performance.now()) {
     shown?.update((ms - leftMs) / 1_000, leftMs / 1_000);
@@ -202,7 +201,7 @@ async function runAgent(
   return JSON.parse(output().trim().split('\n').at(-1) ?? '{}') as Summary;
 }
 
-/** The agent says each ten seconds how far it is, in its log. */
+/** The agent logs its progress every ten seconds. */
 function passOnProgress(agent: ChildProcess, { writeLine }: ProgressSink): void {
   if (agent.stderr === null) return;
   createInterface({ input: agent.stderr }).on('line', (line) => {
@@ -247,7 +246,7 @@ function fluentdConfig({ root, sink }: Setting, containersDir: string): string {
 `;
 }
 
-/** undefined where fluentd is not installed, or does not come to an end of its start. */
+/** Undefined where fluentd is not installed, or ends while it starts. */
 async function measureFluentd(setting: Setting, lines: number): Promise<Cost | undefined> {
   if (lines === 0) return undefined;
   const start = await runFluentd(setting, path.join(setting.root, 'short/containers'), 0);
@@ -257,7 +256,7 @@ async function measureFluentd(setting: Setting, lines: number): Promise<Cost | u
   return { lines: full.lines, microsPerLine: perLine(full, start) };
 }
 
-/** Until it sent so many lines, or does nothing any more, or a minute has passed. */
+/** Until it has sent that many lines, is idle, or a minute has passed. */
 async function runFluentd(
   setting: Setting,
   containersDir: string,

@@ -9,14 +9,18 @@ import { type Command, commands, type ConfigKey, options } from '../options/opti
 import { ConfigProblems, problemTexts } from '../options/config-problems.ts';
 import { loadConfig, type LoadedConfig } from '../options/config-loader.ts';
 import type { Control, StandardOutput } from '../control.ts';
-import { AgentError, errorTable, isSystemError } from '../errors.ts';
+import { AgentError, configError, errorTable, isSystemError } from '../errors.ts';
 import { createLog } from '../log.ts';
-import { splitManifestWords } from './manifest-words.ts';
-import { foreignAgents, splitMigrationWords } from './migration-source.ts';
-import { chosenOperand, splitOperands } from './operands.ts';
+import {
+  chosenOperand,
+  foreignAgents,
+  splitManifestWords,
+  splitMigrationWords,
+  splitOperands,
+  splitTailWords,
+} from './command-words.ts';
 import { nearest } from '../options/nearest.ts';
 import { printable } from '../printable.ts';
-import { splitTailWords } from './tail-words.ts';
 import { version } from '../version.ts';
 
 /** The process, as the CLI sees it; main.ts makes the real one. */
@@ -30,15 +34,15 @@ export type Invocation = {
   readonly reloads?: EventTarget;
   /** Aborted when stdout is closed by its reader. */
   readonly outputClosed: AbortSignal;
-  /** undefined when stdout is no terminal. */
+  /** Undefined when stdout is not a terminal. */
   readonly terminalSize: () => { readonly columns: number; readonly rows: number } | undefined;
-  /** undefined when stdin is no terminal. */
+  /** Undefined when stdin is not a terminal. */
   readonly terminalInput?: () => ReadStream | undefined;
   readonly isErrorTerminal: boolean;
-  /** Text as it is to stderr; undefined when that is no terminal. */
+  /** Writes text to stderr unchanged; undefined when that is not a terminal. */
   readonly writeTerminal?: (text: string) => void;
   readonly writeOut: (line: string) => void;
-  /** stdout for more than lines; opened when it is asked for. */
+  /** Opens stdout for output that is not lines. */
   readonly standardOutput?: () => StandardOutput;
   readonly writeError: (line: string) => void;
 };
@@ -48,16 +52,14 @@ const exitDone = 0;
 const exitFailed = 1;
 const exitUsage = 2;
 
-/**
- * Runs the command of the invocation and says the exit code: 0 done, 1 operating failure, 2 usage.
- */
+/** Runs the command and returns the exit code: 0 done, 1 operating failure, 2 usage. */
 export async function runCli(invocation: Invocation): Promise<number> {
   try {
     return await dispatch(invocation);
   } catch (error) {
     if (!isOperating(error)) throw error;
     const { code } = error;
-    // A user reads what is wrong with an option; what ends a running agent goes where its log goes.
+    // A user reads about wrong options; the end of a running agent goes where its log goes.
     if (invocation.words[0] === 'run' && code !== 'CONFIG_INVALID' && !invocation.isErrorTerminal) {
       logEnd(error, invocation);
       return exitFailed;
@@ -77,7 +79,7 @@ function logEnd(error: OperatingError, { writeError }: Invocation): void {
   } else log.error(undefined, error.message, { errno: error.code });
 }
 
-/** The advice to run `check` is left out where `check` is running. */
+/** `check` does not advise to run `check`. */
 function adviceFor({ code }: AgentError, { words }: Invocation): string {
   if (code !== 'CONFIG_INVALID' || words[0] !== 'check') return errorTable[code].advice;
   return 'Correct what is named above; the node and the endpoint are checked when all of it is valid.';
@@ -154,7 +156,7 @@ async function runCommand(
 
 type Runner = (loaded: LoadedConfig, control: Control, invocation: Invocation) => Promise<number>;
 
-/** Each command imports only what it needs, when it is chosen. */
+/** Each command imports only what it needs, once it is chosen. */
 const runners: Readonly<Record<Command, Runner>> = {
   run: async (loaded, control) => {
     const { runAgent } = await import('../agent/run-agent.ts');
@@ -183,25 +185,25 @@ const runners: Readonly<Record<Command, Runner>> = {
   },
   'dead-letters': async ({ config }, control, { words }) => {
     const { deadLetterVerbs, runDeadLetters } = await import('./dead-letters.ts');
-    const { operands } = splitOperands(words.slice(1));
+    const { own: operands } = splitOperands(words.slice(1));
     const verb = chosenOperand('dead-letters', operands, deadLetterVerbs);
     return runDeadLetters(config, control, { verb, ids: operands.slice(1) });
   },
   completion: async (_loaded, { write }, { words }) => {
     const { completionScript, shells } = await import('./completion.ts');
-    const { operands } = splitOperands(words.slice(1));
+    const { own: operands } = splitOperands(words.slice(1));
     write(completionScript(chosenOperand('completion', operands, shells)));
     return exitDone;
   },
   convert: async (_loaded, { write }, { words, writeError }) => {
     const { runConvert } = await import('./convert-command.ts');
-    const { operands } = splitOperands(words.slice(1));
+    const { own: operands } = splitOperands(words.slice(1));
     const agent = chosenOperand('convert', operands, foreignAgents);
     return runConvert(agent, operands.slice(1), { write, writeError });
   },
   migrate: async ({ config }, control, invocation) => {
     const { runMigrate } = await import('./migrate.ts');
-    const { source } = splitMigrationWords(invocation.words.slice(1));
+    const { own: source } = splitMigrationWords(invocation.words.slice(1));
     return runMigrate(config, control, source);
   },
   manifests: async (_, control, { words }) => {
@@ -212,7 +214,7 @@ const runners: Readonly<Record<Command, Runner>> = {
   },
   rules: async ({ config }, control, { words }) => {
     const { ruleVerbs, runRules } = await import('./rules-command.ts');
-    const { operands } = splitOperands(words.slice(1));
+    const { own: operands } = splitOperands(words.slice(1));
     const verb = chosenOperand('rules', operands, ruleVerbs);
     return runRules(config, control, { verb, operands: operands.slice(1) });
   },
@@ -223,13 +225,10 @@ const runners: Readonly<Record<Command, Runner>> = {
   },
   top: async ({ config }, control, { signal, outputClosed, terminalInput, terminalSize }) => {
     const { runTop } = await import('../admin/top-command.ts');
-    // Its output is all that `top` is for; the agent goes on without a reader of its stdout.
+    // `top` ends with the reader of its output; the agent does not.
     const either = AbortSignal.any([signal, outputClosed]);
-    return runTop(
-      config,
-      { ...control, signal: either },
-      { terminalSize, ...(terminalInput && { terminalInput }) },
-    );
+    const terminal = { terminalSize, ...(terminalInput && { terminalInput }) };
+    return runTop(config, { ...control, signal: either }, terminal);
   },
 };
 
@@ -244,7 +243,7 @@ function createControl(
     get level() {
       return logLevel;
     },
-    // A line of progress may be where this one is to begin.
+    // A line of progress may be on this line of the terminal.
     write: (line) => invocation.writeError(writeTerminal === undefined ? line : clearLine + line),
     readable: invocation.isErrorTerminal,
     coloured: invocation.isErrorTerminal && wantsColours(invocation),
@@ -275,7 +274,7 @@ function createControl(
   };
 }
 
-/** https://no-color.org: any value but none means no colours; TERM=dumb says the same. */
+/** https://no-color.org: any value that is not empty means no colours, and so does TERM=dumb. */
 function wantsColours({ environment }: Invocation): boolean {
   const { NO_COLOR: isOff = '', TERM: terminal } = environment;
   return isOff === '' && terminal !== 'dumb';
@@ -289,7 +288,7 @@ function unknownCommand(word: string): AgentError {
     : near === undefined
       ? `commands are ${commands.join(', ')}`
       : `meant is ${near}?`;
-  return new AgentError('CONFIG_INVALID', `unknown command ${word}; ${hint}`);
+  return configError(`unknown command ${word}; ${hint}`);
 }
 
 function keyedFlag(word: string): boolean {
@@ -304,8 +303,8 @@ function keyedFlag(word: string): boolean {
 type OperatingError = Error & { readonly code: string };
 
 /**
- * AgentErrors and system errors (a port in use, a file that is not there) end in one line; all else
- * is a bug and shows its stack.
+ * AgentErrors and system errors (a port in use, a missing file) end in one line; anything else is a
+ * bug and shows its stack.
  */
 function isOperating(error: unknown): error is OperatingError {
   return error instanceof AgentError || (isSystemError(error) && error.code !== undefined);

@@ -5,7 +5,7 @@ import { configKeys, flagOf, rowOf } from '../options/config-loader.ts';
 import { commands, type Command, type ConfigKey } from '../options/options.ts';
 import { deadLetterVerbs } from './dead-letters.ts';
 import { commandSummary } from './help.ts';
-import { foreignAgents } from './migration-source.ts';
+import { foreignAgents } from './command-words.ts';
 import { ruleVerbs } from './rules-command.ts';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
@@ -23,7 +23,6 @@ type Values =
   | { readonly kind: 'words'; readonly words: readonly string[] }
   | { readonly kind: 'files' | 'none' | 'any' };
 
-/** The script for a shell. */
 export function completionScript(shell: Shell): string {
   if (shell === 'bash') return bashScript();
   return shell === 'zsh' ? zshScript() : fishScript();
@@ -94,7 +93,7 @@ ${Object.entries(operands)
 complete -o filenames -F _tailship tailship`;
 }
 
-/** Text within single quotes of zsh's _arguments: brackets and colons mean something there. */
+/** Text within single quotes of zsh's _arguments, where brackets and colons have a meaning. */
 function zshText(text: string): string {
   return text.replaceAll("'", "'\\''").replaceAll(/[[\]:\\]/g, String.raw`\$&`);
 }

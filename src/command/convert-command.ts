@@ -3,10 +3,10 @@
 
 import { convertConfiguration, headings, noteText } from '../convert/convert.ts';
 import type { Note, NoteKind } from '../convert/draft.ts';
-import { AgentError } from '../errors.ts';
+import { configError } from '../errors.ts';
 import { pluralText } from '../number-text.ts';
 import { printable } from '../printable.ts';
-import type { ForeignAgent } from './migration-source.ts';
+import type { ForeignAgent } from './command-words.ts';
 
 export type ConvertOutput = {
   readonly write: (line: string) => void;
@@ -20,7 +20,7 @@ export async function runConvert(
   { write, writeError }: ConvertOutput,
 ): Promise<number> {
   if (files.length === 0) {
-    throw new AgentError('CONFIG_INVALID', `tailship convert ${agent} needs the files: FILE…`);
+    throw configError(`tailship convert ${agent} needs the files: FILE…`);
   }
   const { yaml, notes } = await convertConfiguration(agent, files);
   write(yaml.trimEnd());

@@ -20,7 +20,7 @@ import { pid } from 'node:process';
 
 import { limits } from '../config.ts';
 import type { Control } from '../control.ts';
-import { AgentError, hasCode } from '../errors.ts';
+import { configError, hasCode } from '../errors.ts';
 import { bytesText, pluralText } from '../number-text.ts';
 import type { Config } from '../options/options.ts';
 import { printable } from '../printable.ts';
@@ -45,7 +45,7 @@ const activeName = 'dead-letter.ndjson';
 const bodyHead = Buffer.from('{"partialSuccess":true,"entries":[');
 const newline = Buffer.from('\n');
 
-/** Does what the verb says with the letters named by `ids`, or all; returns the exit code. */
+/** Applies the verb to the letters named by `ids`, or to all; returns the exit code. */
 export async function runDeadLetters(
   config: Config,
   control: Control,
@@ -132,14 +132,14 @@ function show(config: Config, { write }: Control, ids: readonly string[]): numbe
 function refuseUnknown(missing: ReadonlySet<string>): number {
   if (missing.size === 0) return 0;
   const text = `no dead letter is named ${[...missing].join(', ')}; see tailship dead-letters list`;
-  throw new AgentError('CONFIG_INVALID', text);
+  throw configError(text);
 }
 
 function print(letter: Letter, { json }: Config, write: Control['write']): void {
   const { entry, defaults, ...summary } = letter;
   const text = entry.toString('utf8');
   if (json) {
-    // The entry's own text: parsing would round its numbers.
+    // The entry's own text, because parsing would round its numbers.
     const head = JSON.stringify({ ...summary, defaults }).slice(0, -1);
     write(`${head},"entry":${text}}`);
     return;
@@ -170,8 +170,9 @@ function clear(config: Config, { write }: Control, ids: readonly string[]): numb
 }
 
 /**
- * Moves the files aside and returns their paths, oldest first, those that a command which was
- * killed left among them. A new empty file is there at once: an agent that rotates renames it.
+ * Moves the files aside and returns their paths, oldest first, with those that a killed command
+ * left. A new empty file replaces the current one at once, because an agent that rotates renames
+ * it.
  */
 function takeFiles(stateDir: string): string[] {
   return letterFiles(stateDir).flatMap((path, index) => {
@@ -189,13 +190,13 @@ function takeFiles(stateDir: string): string[] {
   });
 }
 
-/** Whether the command that moved a file aside still runs. */
+/** Whether the command that moved the file aside is still running. */
 function isInUse(name: string): boolean {
   const [, owner] = /^dead-letter\.taken-(\d+)-/.exec(name) ?? [];
   return owner !== String(pid) && existsSync(`/proc/${owner}`);
 }
 
-/** Lines that go back into the file that the agent writes to, in whole lines and few writes. */
+/** Writes lines back to the agent's file: whole lines, in few writes. */
 class WriteBack {
   readonly #path: string;
   #lines: Buffer[] = [];
@@ -205,7 +206,7 @@ class WriteBack {
     this.#path = join(stateDir, activeName);
   }
 
-  /** Returns how many letters that were: none, for a line too long to be one. */
+  /** Returns the number of letters: 0 for a line that is too long to be one. */
   add(line: LetterLine): number {
     if (line === undefined) return 0;
     this.#lines.push(line, newline);
@@ -223,7 +224,7 @@ class WriteBack {
 
 type Resending = {
   readonly shipper: Shipper;
-  /** Where the shipper keeps what is refused again. */
+  /** Where the shipper keeps entries that are refused again. */
   readonly scratch: string;
   readonly back: WriteBack;
   readonly counts: { resent: number; refusedAgain: number; kept: number };
@@ -274,7 +275,7 @@ type Choice = {
   readonly missing: Set<string>;
 };
 
-/** Sends the chosen letters of one file; it is removed when each line of it is accounted for. */
+/** Sends the chosen letters of a file, which is removed when all its lines are accounted for. */
 async function resendFile(
   path: string,
   work: Resending,
@@ -303,7 +304,7 @@ async function resendFile(
   unlinkSync(path);
 }
 
-/** Sends what is collected; on a signal, or when the API does not answer in time, it is kept. */
+/** Sends the collected letters; keeps them on a signal, or when the API does not answer in time. */
 async function sendBatch(work: Resending, { signal }: Control): Promise<void> {
   const { shipper, scratch, back, counts, batch } = work;
   if (batch.length === 0) return;
@@ -323,7 +324,7 @@ async function sendBatch(work: Resending, { signal }: Control): Promise<void> {
   }
   const refused = takeRefused(scratch);
   if (refused.length < outcome.deadLettered) {
-    // The disk had no room for some of them. What was accepted is sent again, as the same entries.
+    // The disk had no room for some of them. Sending accepted entries again is harmless.
     for (const { line } of batch) counts.kept += back.add(line);
     return;
   }
@@ -331,7 +332,7 @@ async function sendBatch(work: Resending, { signal }: Control): Promise<void> {
   for (const line of refused) counts.refusedAgain += back.add(line);
 }
 
-/** What was refused again, as letters. */
+/** The letters that were refused again. */
 function takeRefused(scratch: string): Buffer[] {
   const lines: Buffer[] = [];
   for (const path of letterFiles(scratch).filter((each) => readFileSync(each).length > 0)) {

@@ -35,7 +35,7 @@ const reportEveryMs = 5_000;
 const catchUpMs = 10_000;
 const pollMs = 100;
 const demoSeed = 42;
-/** Until V8 has compiled what runs often; until then most of the CPU time is its. */
+/** Until V8 has compiled the hot code, compiling takes most of the CPU time. */
 const startUpSeconds = 30;
 const realContainersDir = '/var/log/containers';
 
@@ -79,7 +79,7 @@ export async function runDemo(config: Config, control: Control): Promise<number>
   }
 }
 
-/** The configured port, or any free one when it is taken: a demo should just run. */
+/** The configured port, or any free one if it is taken: a demo should just run. */
 async function startOnPort({ port, data, memoryBytes }: Config): Promise<Emulator> {
   const store = { memoryBytes, ...(data !== undefined && { dataFile: data }) };
   try {
@@ -129,12 +129,12 @@ function startAgent(config: Config, { root, node, emulator, adminPort }: AgentPl
     `--price-per-gib=${config.pricePerGib}`,
     `--logs-link=${emulator.url}/?workload={namespace}/{pod}/{container}`,
     `--log-level=${config.logLevel}`,
-    // Every line is made up here: its page may show them.
+    // Every line is synthetic, so the page may show them.
     '--admin-show-content',
   ];
   const entry = fileURLToPath(new URL('../main.ts', import.meta.url));
-  // A process group of its own: Ctrl-C must reach the demo alone, which ends the agent when the
-  // last lines are shipped.
+  // A process group of its own: Ctrl-C must reach only the demo, which ends the agent when the last
+  // lines are shipped.
   return fork(entry, words, { silent: true, detached: true });
 }
 
@@ -155,7 +155,7 @@ async function status({ adminUrl }: Demo): Promise<AgentStatus | undefined> {
     const answer = await fetch(`${adminUrl}/api/status`);
     return answer.ok ? ((await answer.json()) as AgentStatus) : undefined;
   } catch {
-    return undefined; // It is not up yet, or has ended; the caller looks at the process.
+    return undefined; // It is not up yet, or has ended; the caller checks the process.
   }
 }
 
@@ -190,11 +190,11 @@ function isReadable(directory: string): boolean {
   try {
     return fs.readdirSync(directory).length > 0;
   } catch {
-    return false; // It is not there, or not ours to read: either way there is nothing to offer.
+    return false; // Missing or not readable: there is nothing to offer.
   }
 }
 
-/** One line every few seconds until the demo shall end. */
+/** Prints a line every few seconds until the demo ends. */
 async function report(demo: Demo): Promise<void> {
   const { config, control } = demo;
   const startMs = performance.now();
@@ -237,8 +237,8 @@ function totalCpuSeconds({ cpuSecondsByStage }: AgentStatus): number {
 }
 
 /**
- * Waits until the agent has everything that was written, for a while. What it says to be behind is
- * as of its last look at the files, so its count of lines decides.
+ * Waits a while until the agent has shipped everything. Its lag is as of its last look at the
+ * files, so its count of lines decides.
  */
 async function caughtUp(demo: Demo): Promise<void> {
   const endMs = performance.now() + catchUpMs;
@@ -267,7 +267,7 @@ async function finish(demo: Demo): Promise<number> {
   return isExactlyOnce(verdict) && written === accountLines(node.account()) ? 0 : 1;
 }
 
-/** Ends the agent if it runs; says how it ended. */
+/** Ends the agent if it runs; returns how it ended. */
 async function ended(agent: ChildProcess | undefined): Promise<number | string | undefined> {
   if (agent === undefined) return undefined;
   if (isRunning(agent)) {

@@ -1,5 +1,6 @@
-// Reads how far another agent had come: fluentd's pos file and Fluent Bit's database. Invariant:
-// neither is changed, and what cannot be a position is counted, not guessed.
+// Reads how far another agent had come, from fluentd's pos file, Fluent Bit's database, or the
+// configuration that names one. Invariant: nothing is changed, and what cannot be a position is
+// counted.
 //
 //   fluentd      <path> TAB <offset, 16 hex digits> TAB <inode, 16 hex digits>
 //                offset ffffffffffffffff: no longer watched. A later line of a file wins.
@@ -14,22 +15,25 @@ import {
   closeSync,
   constants,
   fstatSync,
+  globSync,
   openSync,
   readSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { limits } from '../config.ts';
-import { AgentError, hasCode } from '../errors.ts';
+import type { Control } from '../control.ts';
+import { type AgentError, configError, hasCode } from '../errors.ts';
 import { makeScratchDirectory } from '../scratch-directory.ts';
-import type { ForeignAgent } from './migration-source.ts';
+import type { Config } from '../options/options.ts';
+import type { ForeignAgent, MigrationSource } from './command-words.ts';
 import type { ReaderAnswer } from './position-reader.ts';
 
 /** The bytes of one file that another agent has read. */
 export type ForeignPosition = {
-  /** As the other agent found it: a link or what it leads to. */
+  /** As the other agent found it: a link or its target. */
   readonly path: string;
   readonly offset: number;
   readonly inode: number;
@@ -39,16 +43,72 @@ export type ForeignPositions = {
   readonly positions: readonly ForeignPosition[];
   /** When the file was last written, milliseconds since the epoch. */
   readonly savedMs: number;
-  /** Files that the other agent had let go of, without a position. */
+  /** Files that the other agent no longer watched, without a position. */
   readonly unwatched: number;
-  /** Lines or rows that hold no position. */
+  /** Lines or rows without a position. */
   readonly malformed: number;
 };
 
+/** Configurations have such names and files of positions do not. */
+const configurationName = /\.(?:conf|config|cfg|ya?ml|json)$/;
+const candidatesMax = 5;
+
 /**
- * All positions of a file. `scratchDir` takes a copy of a database for a moment. Throws the
- * system's error when the file cannot be read, CONFIG_INVALID when it is of another kind, too long,
- * or takes too long to read.
+ * Undefined when no file exists, which --missing-ok allows: the node never had the other agent.
+ * Throws CONFIG_INVALID otherwise, and as `readForeignPositions` does.
+ */
+export async function readPositions(
+  config: Config,
+  { log }: Control,
+  { agent, file }: MigrationSource,
+): Promise<ForeignPositions | undefined> {
+  const files = configurationName.test(file) ? await namedFiles({ agent, file }) : [file];
+  const found: ForeignPositions[] = [];
+  for (const each of files) {
+    try {
+      found.push(await readForeignPositions(agent, each, config.stateDir));
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error;
+      const text = `${each} does not exist${candidatesText(each)}`;
+      if (!config.missingOk) throw configError(text, { cause: error });
+      log.warn(undefined, `${text}: no position is taken over`);
+    }
+  }
+  return found.length === 0 ? undefined : merged(found);
+}
+
+async function namedFiles({ agent, file }: MigrationSource): Promise<readonly string[]> {
+  const { draftOf } = await import('../convert/convert.ts');
+  const { positionFiles } = await draftOf(agent, [file]);
+  if (positionFiles.length > 0) return [...new Set(positionFiles.map(({ path }) => path))];
+  const key = agent === 'fluentd' ? 'pos_file' : 'DB';
+  const text = `${file} names no ${key} of container logs, or one that is computed; give that file itself`;
+  throw configError(text);
+}
+
+/** Files in the same directory that could be meant. */
+function candidatesText(file: string): string {
+  const names = globSync('*.{pos,db}', { cwd: dirname(file) }).toSorted();
+  if (names.length === 0) return '';
+  return `; ${dirname(file)} has ${names.slice(0, candidatesMax).join(', ')}`;
+}
+
+/** The oldest of the times: a file younger than any of them is read again. */
+function merged(found: readonly ForeignPositions[]): ForeignPositions {
+  const sum = (count: (each: ForeignPositions) => number): number =>
+    found.reduce((total, each) => total + count(each), 0);
+  return {
+    positions: found.flatMap(({ positions }) => positions),
+    savedMs: Math.min(...found.map(({ savedMs }) => savedMs)),
+    unwatched: sum(({ unwatched }) => unwatched),
+    malformed: sum(({ malformed }) => malformed),
+  };
+}
+
+/**
+ * All positions of a file. `scratchDir` briefly holds a copy of a database. Throws the system's
+ * error when the file cannot be read, CONFIG_INVALID when it is of another kind, too long or too
+ * slow to read.
  */
 export async function readForeignPositions(
   agent: ForeignAgent,
@@ -65,8 +125,8 @@ export async function readForeignPositions(
 type Content = { readonly bytes: Buffer; readonly savedMs: number };
 
 /**
- * The bytes of a regular file. Someone who may write into the other agent's directory must not lead
- * this process, which is root, to another file, and not make it wait at a FIFO or read a device.
+ * The bytes of a regular file. Whoever may write to the other agent's directory must not make this
+ * process, which is root, read another file or a device, or wait for a FIFO.
  */
 function readRegularFile(file: string): Content {
   let fd: number;
@@ -75,20 +135,20 @@ function readRegularFile(file: string): Content {
   } catch (error) {
     if (!hasCode(error, 'ELOOP', 'ENXIO')) throw error;
     const text = `${file} is a link or a socket; name the file itself`;
-    throw new AgentError('CONFIG_INVALID', text, { cause: error });
+    throw configError(text, { cause: error });
   }
   try {
     const stats = fstatSync(fd);
-    if (!stats.isFile()) throw new AgentError('CONFIG_INVALID', `${file} is no regular file`);
+    if (!stats.isFile()) throw configError(`${file} is no regular file`);
     if (stats.size > limits.migrateBytesMax) {
       const most = `at most ${limits.migrateBytesMax} can be positions`;
-      throw new AgentError('CONFIG_INVALID', `${file} has ${stats.size} bytes; ${most}`);
+      throw configError(`${file} has ${stats.size} bytes; ${most}`);
     }
     const bytes = Buffer.alloc(stats.size);
     let length = 0;
     while (length < bytes.length) {
       const count = readSync(fd, bytes, length, bytes.length - length, length);
-      if (count === 0) break; // It became shorter.
+      if (count === 0) break; // The file became shorter.
       length += count;
     }
     return { bytes: bytes.subarray(0, length), savedMs: stats.mtimeMs };
@@ -135,24 +195,24 @@ function parsePosFile(file: string, bytes: Buffer): Found {
     }
   }
   const isPosFile = malformed === 0 || positions.size + unwatched.size > 0;
-  if (!isPosFile) throw new AgentError('CONFIG_INVALID', `${file} is no pos file of fluentd`);
+  if (!isPosFile) throw configError(`${file} is no pos file of fluentd`);
   if (positions.size > limits.migratePositionsMax) throw tooMany(file);
   return { positions: [...positions.values()], unwatched: unwatched.size, malformed };
 }
 
 function tooMany(file: string): AgentError {
   const text = `${file} has more than ${limits.migratePositionsMax} positions`;
-  return new AgentError('CONFIG_INVALID', text);
+  return configError(text);
 }
 
 type Database = {
   readonly main: Content;
-  /** What Fluent Bit wrote last may be in the log beside the file alone. */
+  /** The latest writes of Fluent Bit may be only in the log beside the file. */
   readonly wal: Content | undefined;
   readonly scratchDir: string;
 };
 
-/** Reads a private copy: SQLite would make files beside the original, and follow links there. */
+/** Reads a private copy: SQLite would create files beside the original, and follow links there. */
 async function readDatabase(file: string, { main, wal, scratchDir }: Database): Promise<Found> {
   const directory = makeScratchDirectory(scratchDir, 'migrate-');
   try {
@@ -161,8 +221,7 @@ async function readDatabase(file: string, { main, wal, scratchDir }: Database): 
     if (wal !== undefined) writeFileSync(`${copy}-wal`, wal.bytes, { mode: 0o600 });
     const answer = await askReader(copy);
     if ('error' in answer) {
-      const text = `${file} is no database of Fluent Bit's tail input: ${answer.error}`;
-      throw new AgentError('CONFIG_INVALID', text);
+      throw configError(`${file} is no database of Fluent Bit's tail input: ${answer.error}`);
     }
     if (answer.rows.length > limits.migratePositionsMax) throw tooMany(file);
     const positions: ForeignPosition[] = [];
@@ -177,8 +236,8 @@ async function readDatabase(file: string, { main, wal, scratchDir }: Database): 
 }
 
 /**
- * The rows of the copy, read by a process of its own: a database whose pages point at each other
- * keeps SQLite busy without end, and only a process can be stopped then.
+ * Reads the rows of the copy in a process of its own: pages that point at each other keep SQLite
+ * busy without end, and only a process can be stopped then.
  */
 async function askReader(copy: string): Promise<ReaderAnswer> {
   const reader = fork(new URL('position-reader.ts', import.meta.url), [], {

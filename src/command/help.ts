@@ -7,7 +7,7 @@ import { valueText } from '../options/option-value.ts';
 
 type CommandText = {
   readonly summary: string;
-  /** What follows the command. */
+  /** The words after the command. */
   readonly usage?: string;
   readonly about: string;
   readonly examples: readonly string[];
@@ -159,7 +159,6 @@ const exitCodes = [
   '  2  a wrong flag, variable, key or value',
 ];
 
-/** The text of `tailship --help`. */
 export function helpText(version: string): string {
   const width = Math.max(...commands.map((command) => command.length));
   return [
@@ -182,7 +181,6 @@ export function helpText(version: string): string {
   ].join('\n');
 }
 
-/** The text of `tailship COMMAND --help`. */
 export function commandHelpText(command: Command): string {
   const text = commandTexts[command];
   const keys = configKeys.filter((key) => rowOf(key).commands.includes(command));
@@ -233,7 +231,6 @@ function placeholderOf(key: ConfigKey): string {
   return row.placeholder ?? 'N';
 }
 
-/** One line of what a command does. */
 export function commandSummary(command: Command): string {
   return commandTexts[command].summary;
 }

@@ -7,12 +7,12 @@ import { type Document, parse, parseAllDocuments, parseDocument, stringify } fro
 
 import { flagOf, rowOf } from '../options/config-loader.ts';
 import type { ConfigKey } from '../options/options.ts';
-import { AgentError } from '../errors.ts';
+import { configError } from '../errors.ts';
 import type { Flags } from './argv.ts';
-import type { ManifestWords } from './manifest-words.ts';
+import type { ManifestWords } from './command-words.ts';
 
 const clusterKinds = new Set(['ClusterRole', 'ClusterRoleBinding', 'Namespace', 'PriorityClass']);
-/** Options that volumes, probes or variables of the manifests follow from. */
+/** Options that the manifests fix by volumes, probes or variables. */
 const fixedKeys: readonly ConfigKey[] = ['containersDir', 'logRoot', 'stateDir', 'adminAddress'];
 const sidecarKeys: readonly ConfigKey[] = ['format', 'rawPath', 'once', 'node'];
 const keyDir = '/etc/tailship-key';
@@ -44,8 +44,8 @@ function readYaml(name: string): unknown {
 }
 
 /**
- * The options that were written, as they were: run has judged them, and judges them again. Returns
- * whether node logs are shipped.
+ * Writes the given options as they are; `run` checks them again. Returns whether node logs are
+ * shipped.
  */
 function setConfig(document: Document, own: ManifestWords, flags: Flags): boolean {
   const { config: file, ...raw } = flags;
@@ -63,13 +63,13 @@ function setConfig(document: Document, own: ManifestWords, flags: Flags): boolea
   for (const key of [...fixedKeys, ...sidecarKeys]) {
     if (!(key in fromFile) && !(key in written)) continue;
     const text = `${flagOf(key)} is fixed by the manifests: change them, or take the Helm chart`;
-    throw new AgentError('CONFIG_INVALID', text);
+    throw configError(text);
   }
   document.setIn(['data', 'tailship.yaml'], stringify(mixed));
   return mixed['nodeLogs'] === 'auto';
 }
 
-/** In a file a number is a number, not the text that a flag is. */
+/** In a file a number is a number, and not text as on the command line. */
 function withNumbers(flags: Flags): Flags {
   return Object.fromEntries(
     Object.entries(flags).map(([key, value]) => {
@@ -111,7 +111,7 @@ function setDaemonSet(document: Document, own: ManifestWords, hasNodeLogs: boole
   if (own.takeOver !== undefined) addTakeOver(document, own.image, own.takeOver);
 }
 
-/** Those of the component. */
+/** Adds the mounts of the component. */
 function addNodeLogMounts(document: Document): void {
   const patch = readYaml('components/node-logs/daemonset-patch.yaml') as {
     spec: { template: { spec: NodeLogPatch } };
@@ -148,11 +148,11 @@ function addTakeOver(
     image,
     imagePullPolicy: own.imagePullPolicy,
     args: ['migrate', ...words],
-    // Nodes that come later never had the other agent.
+    // Later nodes never had the other agent.
     env: [{ name: 'TAILSHIP_MISSING_OK', value: 'true' }],
     securityContext: own.securityContext,
     resources: own.resources,
-    // The directory, because a file that is not there would hold up the pod.
+    // The directory, because a missing file would block the pod.
     volumeMounts: [...mounts, { name: 'old-positions', mountPath, readOnly: true }],
   };
   document.setIn([...podPath, 'initContainers'], document.createNode([container]));

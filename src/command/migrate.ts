@@ -22,9 +22,8 @@ import { startDiscovery } from '../discover/discovery.ts';
 import { closeDescriptor } from '../descriptor.ts';
 import { AgentError } from '../errors.ts';
 import { Fleet } from '../fleet.ts';
-import type { ForeignPosition, ForeignPositions } from './foreign-positions.ts';
-import type { MigrationSource } from './migration-source.ts';
-import { readPositions } from './position-files.ts';
+import { type ForeignPosition, type ForeignPositions, readPositions } from './foreign-positions.ts';
+import type { MigrationSource } from './command-words.ts';
 import type { Config } from '../options/options.ts';
 import { unpackCompressed } from '../tail/gz-spool.ts';
 import type { LogFile } from '../tail/log-file.ts';
@@ -32,18 +31,18 @@ import type { TailedContainer } from '../tail/tailed-container.ts';
 
 /** What was done, printed as one line of JSON. */
 export type MigrationSummary = {
-  /** Containers that are logging on this node, and those of them that have a position. */
+  /** Containers logging on this node, and those of them with a position. */
   containers: number;
   containersTaken: number;
-  /** Positions in the other agent's file, and those for which no file was found any more. */
+  /** Positions in the other agent's file, and those whose file is gone. */
   positions: number;
   positionsWithoutFile: number;
   unwatched: number;
   malformed: number;
-  /** Files that go on at a position, and files that were finished before it. */
+  /** Files that continue at a position, and files that were finished before it. */
   filesResumed: number;
   filesFinished: number;
-  /** Positions in the middle of a record, and bytes back to its beginning. */
+  /** Positions within a record, and the bytes back to its beginning. */
   movedBack: number;
   movedBackBytes: number;
   dryRun: boolean;
@@ -59,9 +58,9 @@ type Migration = {
   readonly summary: MigrationSummary;
 };
 
-/** How much later than the last save a first line may be: clocks are coarse, saves are buffered. */
+/** How much later than the last save a first line may be: clocks are coarse, saves buffered. */
 const slackMs = 2_000;
-/** Before a position that is in the middle of a record, its beginning is looked for so far back. */
+/** How far before a position within a record its beginning is searched for. */
 const lookBackBytesMax = limits.lineBytesMax + 64 * 1024;
 
 /**
@@ -134,7 +133,7 @@ async function findLogs(config: Config, { log }: Control, fleet: Fleet): Promise
   await discovery.close();
 }
 
-/** Checkpoints of one container: at a position, or at the end of what came before one. */
+/** Saves the checkpoints of one container: at a position, or at the end of files before one. */
 async function takeOver(migration: Migration, container: TailedContainer): Promise<void> {
   const { found, summary, unused } = migration;
   const { files } = container.chain;
@@ -147,7 +146,7 @@ async function takeOver(migration: Migration, container: TailedContainer): Promi
     offsets.set(file, Math.max(row.offset, offsets.get(file) ?? 0));
     unused.delete(row);
   }
-  // Compressing gives a rotation another inode; its name tells when it stopped being written to.
+  // Compression gives a rotation another inode, but its name tells when its writing ended.
   const [row] = rows;
   if (offsets.size === 0 && row !== undefined && rows.length === 1) {
     const file = files.find((one) => wasLiveAt(one, row, found.savedMs));
@@ -171,12 +170,12 @@ async function takeOver(migration: Migration, container: TailedContainer): Promi
   }
 }
 
-/** By the link's name or the target's path; under any root, as the other agent's mounts differ. */
+/** By the link's name or the target's path, under any root: the other agent's mounts differ. */
 function isOfContainer(row: ForeignPosition, { chain, containerLog }: TailedContainer): boolean {
   const name = basename(row.path);
   if ([...chain.links].some((link) => basename(link) === name)) return true;
   if (containerLog.name === undefined) return dirname(row.path) === chain.location.directory;
-  // A restarted container has another link by now, and the log of its former run in its directory.
+  // A restarted container has a new link, and the log of its former run is in its directory.
   const named = parseContainerName(name, row.path);
   return (
     named?.namespace === containerLog.name.namespace &&
@@ -189,7 +188,7 @@ function isSameFile(file: LogFile, row: ForeignPosition, savedMs: number): boole
   return !file.name.compressed && file.inode === row.inode && canBe(file, row, savedMs);
 }
 
-/** The first rotation that was rotated away after the other agent's last word. */
+/** The first file that was rotated after the other agent's last save. */
 function wasLiveAt(file: LogFile, row: ForeignPosition, savedMs: number): boolean {
   const [, year, month, day, hour, minute, second] =
     /^(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)$/.exec(file.name.rotation) ?? [];
@@ -206,8 +205,8 @@ function canBe(file: LogFile, row: ForeignPosition, savedMs: number): boolean {
 }
 
 /**
- * The offset, or the beginning of the record that it is in the middle of: a line that was not read
- * to its end, or partial lines whose end had not come. The other agent kept those in its memory.
+ * The offset, or the beginning of the record around it: an incomplete line, or partial lines
+ * without their end, which the other agent kept in memory.
  */
 async function recordStart(
   { config, fleet, summary }: Migration,
@@ -242,8 +241,8 @@ const partialLine = /^\S+ (?:stdout|stderr) P /;
 const headerBytes = 64;
 
 /**
- * Where in `bytes` the last whole record ends. All of them where no line end is found: then a line
- * is longer than any that is read whole, and was cut there too.
+ * Where in `bytes` the last whole record ends; at their end if they hold no newline, because a line
+ * that long was cut there too.
  */
 function lastRecordEnd(bytes: Buffer, isCri: boolean): number {
   let end = bytes.lastIndexOf(0x0a) + 1;
@@ -257,9 +256,9 @@ function lastRecordEnd(bytes: Buffer, isCri: boolean): number {
   return end;
 }
 
-/** The agent's own acknowledged position wins, if it is further. */
+/** The agent's own acknowledged position wins if it is further. */
 function save({ config, store }: Migration, file: LogFile, offset: number): void {
   if (file.identity === undefined || offset <= file.committed || config.dryRun) return;
-  // The bytes before it were not compared with what the other agent read.
+  // The bytes before it were not compared with those that the other agent read.
   store.put({ ...file.checkpoint(), offset, positionHash: undefined });
 }

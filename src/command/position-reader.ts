@@ -8,6 +8,7 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { constants, DatabaseSync } from 'node:sqlite';
 
+import { errorText } from '../errors.ts';
 import { limits } from '../config.ts';
 
 /** Path, offset, inode. */
@@ -36,7 +37,7 @@ function readRows(database: DatabaseSync): ReaderAnswer {
     return isOurs ? constants.SQLITE_OK : constants.SQLITE_DENY;
   });
   const statement = database.prepare(`SELECT name, offset, inode FROM ${table}`);
-  statement.setReadBigInts(true); // Inodes of some file systems are longer than a double.
+  statement.setReadBigInts(true); // Inodes of some file systems exceed a double.
   const rows: PositionRow[] = [];
   let malformed = 0;
   for (const { name, offset, inode } of statement.iterate()) {
@@ -55,7 +56,7 @@ function answerFor(path: string): ReaderAnswer {
     database = new DatabaseSync(path, { readOnly: true, limits: { length, attach: 0 } });
     return readRows(database);
   } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) };
+    return { error: errorText(error) };
   } finally {
     database?.close();
   }

@@ -22,10 +22,10 @@ export function listThreads(pid: number): string[] {
   }
 }
 
-/** CPU seconds of `pids` and of their children that were waited for. */
+/** CPU seconds of `pids` and of the ended children that they waited for. */
 export function readCpuSeconds(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => {
-    // The name in brackets may hold spaces; the fields count from behind it (proc_pid_stat(5)).
+    // The name in brackets may hold spaces; the fields are counted after it (proc_pid_stat(5)).
     const fields = readProc(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ') ?? [];
     const ticks = fields.slice(11, 15).reduce((total, field) => total + Number(field), 0);
     return sum + (Number.isNaN(ticks) ? 0 : ticks / clockTicksPerSecond);
@@ -44,7 +44,7 @@ export function readThreadNanos(pids: readonly number[]): Map<string, number> {
   return nanos;
 }
 
-/** Between two readings, seconds; undefined when a thread ended: what it used is not known. */
+/** Seconds between two readings; undefined when a thread ended, because its time is unknown. */
 export function secondsBetween(
   before: ReadonlyMap<string, number>,
   after: ReadonlyMap<string, number>,
@@ -55,7 +55,7 @@ export function secondsBetween(
   return nanos / 1e9;
 }
 
-/** Counts CPU seconds of processes from now on; exact to the nanosecond while no thread ends. */
+/** Counts CPU seconds of processes from now on, to the nanosecond unless a thread ends. */
 export function startCpuMeter(pids: () => readonly number[]): () => number {
   const before = readCpuSeconds(pids());
   const nanosBefore = readThreadNanos(pids());

@@ -6,7 +6,7 @@ import type { AgentStatus, WorkloadStatus } from '../admin/admin-source.ts';
 import { fetchStatus } from '../admin/top-command.ts';
 import type { Config } from '../options/options.ts';
 import type { Control } from '../control.ts';
-import { AgentError } from '../errors.ts';
+import { configError, errorText } from '../errors.ts';
 import { printable } from '../printable.ts';
 import type { Rule } from '../rules/rule.ts';
 import { tryRules, type TriedLine, type Trial } from './rules-trial.ts';
@@ -29,18 +29,14 @@ export async function runRules(
 async function testRules(config: Config, control: Control): Promise<number> {
   const { rules, input } = config;
   if (rules === undefined) {
-    const text = 'tailship rules test needs --rules FILE, with a rule in it';
-    throw new AgentError('CONFIG_INVALID', text);
+    throw configError('tailship rules test needs --rules FILE, with a rule in it');
   }
   if (input === undefined) {
-    throw new AgentError(
-      'CONFIG_INVALID',
-      'tailship rules test needs --input FILE, or - for stdin',
-    );
+    throw configError('tailship rules test needs --input FILE, or - for stdin');
   }
   const list = JSON.parse(rules) as readonly Rule[];
   const lines = readInput(input);
-  if (lines.length === 0) throw new AgentError('CONFIG_INVALID', `--input ${input} has no line`);
+  if (lines.length === 0) throw configError(`--input ${input} has no line`);
   const trial = tryRules(list, lines, config);
   if (config.json) {
     for (const line of trial.lines) control.write(JSON.stringify(line));
@@ -56,8 +52,8 @@ function readInput(input: string): Buffer {
   try {
     return readFileSync(input === '-' ? standardInput : input);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new AgentError('CONFIG_INVALID', `--input cannot be read: ${reason}`, { cause: error });
+    const reason = errorText(error);
+    throw configError(`--input cannot be read: ${reason}`, { cause: error });
   }
 }
 
@@ -91,12 +87,12 @@ async function explainRules(
   [pod]: readonly string[],
 ): Promise<number> {
   if (pod === undefined) {
-    throw new AgentError('CONFIG_INVALID', 'tailship rules explain needs a POD');
+    throw configError('tailship rules explain needs a POD');
   }
   const status = await fetchStatus(config);
   const found = containersOf(status, pod);
   if (found.length === 0) {
-    throw new AgentError('CONFIG_INVALID', `the agent reads no container of a pod ${pod}`);
+    throw configError(`the agent reads no container of a pod ${pod}`);
   }
   for (const workload of found) {
     if (config.json) control.write(JSON.stringify(explained(workload)));
@@ -107,7 +103,7 @@ async function explainRules(
 
 type Ruled = Pick<WorkloadStatus, 'namespace' | 'pod' | 'container' | 'rules'>;
 
-/** Of `pod`, or `namespace/pod`; the logs of the journal are the node's. */
+/** The logs of `pod` or `namespace/pod`; those of the journal belong to the node. */
 function containersOf({ workloads, journal, place }: AgentStatus, name: string): Ruled[] {
   const logs = (journal?.logs ?? []).map((log): Ruled => {
     return { namespace: nodeNamespace, pod: place.node, container: log.name, rules: log.rules };

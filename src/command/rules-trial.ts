@@ -22,7 +22,7 @@ import { compileRules, type ResolvedRules } from '../rules/resolve-rules.ts';
 import type { Rule } from '../rules/rule.ts';
 import { makeScratchDirectory } from '../scratch-directory.ts';
 
-/** Entries as JSON without the fields that all share; names of rules. */
+/** Entries as JSON without the common fields, and names of rules. */
 export type TriedLine = {
   readonly before: readonly string[];
   readonly after: readonly string[];
@@ -45,7 +45,7 @@ const idPrefix = '0'.repeat(22);
 const idCharacters = 30;
 /** CPU time to measure, and warm-up runs before it. */
 const measuredMs = 300;
-/** Of one run, at most: short lines would make a megabyte take seconds. */
+/** Bytes of one run at most: short lines would make a megabyte take seconds. */
 const measuredBytes = 1024 * 1024;
 const measuredLines = 10_000;
 const warmRuns = 3;
@@ -53,7 +53,7 @@ const warmRuns = 3;
 type Identity = Parameters<typeof createTemplate>[0];
 type Outcome = Pick<TriedLine, 'applied' | 'missed' | 'droppedBy'>;
 
-/** Rules of the named container; without a name, all rules. */
+/** Tries the rules of the named container, or all rules without a name. */
 export function tryRules(rules: readonly Rule[], input: Buffer, config: Config): Trial {
   const { project = 'PROJECT', location = 'LOCATION', cluster = 'CLUSTER', node = '' } = config;
   const identity = { project, location, cluster, node };
@@ -84,7 +84,7 @@ export function tryRules(rules: readonly Rule[], input: Buffer, config: Config):
   return { ...compared, ...costs };
 }
 
-/** Repeated so often that the fixed cost of a task is negligible. */
+/** Repeated until the fixed cost of a task is negligible. */
 function repeated(input: Buffer, lines: number): Buffer {
   const whole = input.at(-1) === 0x0a ? input : Buffer.concat([input, Buffer.from('\n')]);
   const times = Math.min(measuredBytes / whole.length, measuredLines / Math.max(1, lines));
@@ -94,7 +94,7 @@ function repeated(input: Buffer, lines: number): Buffer {
 
 type OpenContent = { readonly fd: number; readonly end: number };
 
-/** A file with this content, for as long as `work` takes. */
+/** Runs `work` on a temporary file with this content. */
 function openContent<Result>(content: Buffer, work: (file: OpenContent) => Result): Result {
   const folder = makeScratchDirectory(tmpdir(), 'tailship-rules-');
   const file = join(folder, 'input');
@@ -162,7 +162,7 @@ class Run {
     };
   }
 
-  /** The whole input; `take` gets each entry. Returns the lines. */
+  /** Encodes the whole input; `take` gets each entry. Returns the number of lines. */
   drain(take?: (entry: string) => void): number {
     let start = 0;
     let lines = 0;
@@ -231,7 +231,7 @@ function collect(run: Run): { readonly byId: Map<string, string[]>; readonly lin
   return { byId, lines };
 }
 
-/** Records that were joined to another one are listed separately before. */
+/** A record that was joined to another is listed on its own before. */
 function compare(
   before: Run,
   after: Run,

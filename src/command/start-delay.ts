@@ -4,7 +4,7 @@
 import type { Config } from '../options/options.ts';
 import { pause } from '../until-aborted.ts';
 
-/** Ends at the signal at the latest; nothing is opened or locked yet. `random` is in [0, 1). */
+/** Waits at most until the signal; nothing is opened or locked yet. `random` is in [0, 1). */
 export async function delayStart(
   { startJitterMs, once }: Pick<Config, 'startJitterMs' | 'once'>,
   signal: AbortSignal,

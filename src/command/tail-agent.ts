@@ -19,13 +19,13 @@ import type { ContainerNames } from '../tail/container-names.ts';
 import { ReadingRules } from '../tail/reading-rules.ts';
 
 export type TailReader = {
-  /** Of `--include`. */
+  /** Globs for `--include`. */
   readonly globs: readonly string[];
-  /** Makes the output of the entries; `isShown` tells whose may be shown. */
+  /** Opens the output of the entries; `isShown` says whether a container may be shown. */
   readonly open: (isShown: (names: ContainerNames) => boolean) => StandardOutput;
 };
 
-/** Until the control's signal is aborted; resolves to the exit code. Throws MEMORY_SHORT. */
+/** Runs until the signal; resolves to the exit code. Throws MEMORY_SHORT. */
 export async function tailContainers(
   config: Config,
   control: Control,
@@ -63,7 +63,7 @@ export async function tailContainers(
   }
 }
 
-/** The kubelet makes the kernel kill all processes of a container together. */
+/** If memory runs out, the kernel kills all processes of a container together. */
 export function refuseIfShort(bytes: number | undefined): void {
   if (bytes === undefined || bytes >= limits.tailMemoryBytes) return;
   const [left, needed] = [bytes, limits.tailMemoryBytes].map((each) => Math.floor(each / MiB));

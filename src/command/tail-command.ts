@@ -7,9 +7,9 @@ import { isSystemError } from '../errors.ts';
 import type { Config } from '../options/options.ts';
 import { tailContainers } from './tail-agent.ts';
 import { createTailLines } from './tail-lines.ts';
-import type { TailWords } from './tail-words.ts';
+import type { TailWords } from './command-words.ts';
 
-/** Until the control's signal is aborted; resolves to the exit code. */
+/** Runs until the signal; resolves to the exit code. */
 export async function runTail(config: Config, control: Control, words: TailWords): Promise<number> {
   offerToOomKiller();
   const { standardOutput } = control;
@@ -22,23 +22,23 @@ export async function runTail(config: Config, control: Control, words: TailWords
   });
 }
 
-/** Where processes are killed one by one, the main agent is killed last. */
+/** Where the kernel kills single processes, the main agent must be the last. */
 function offerToOomKiller(): void {
   try {
     writeFileSync('/proc/self/oom_score_adj', '1000');
   } catch (error) {
-    if (!isSystemError(error)) throw error; // It is only a precaution.
+    if (!isSystemError(error)) throw error; // This is only a precaution.
   }
 }
 
-/** A stream that converts entries to lines. */
+/** Converts entries to lines. */
 function printing(
   stdout: StandardOutput,
   linesOf: (entries: Uint8Array) => string[],
 ): StandardOutput {
   return {
     fd: stdout.fd,
-    isTTY: true, // As a stream, whatever it is: a descriptor would get the entries as they are.
+    isTTY: true, // Makes it a stream: a descriptor would get the entries unconverted.
     write: (entries, done) => {
       const text = linesOf(entries)
         .map((line) => `${line}\n`)

@@ -3,7 +3,7 @@
 
 import { printable } from '../printable.ts';
 import type { ContainerNames } from '../tail/container-names.ts';
-import type { TailWords } from './tail-words.ts';
+import type { TailWords } from './command-words.ts';
 
 type Entry = {
   readonly timestamp?: string;
@@ -21,7 +21,7 @@ export type TailLine = {
   readonly text: string;
 };
 
-/** Of the JSON of an entry. */
+/** Reads the JSON of an entry. */
 export function readTailLine(json: string): TailLine {
   const entry = JSON.parse(json) as Entry;
   const {

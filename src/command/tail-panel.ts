@@ -8,24 +8,25 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseGlob } from '../container-glob.ts';
 import { limits } from '../config.ts';
 import type { Control, PanelRequest, PanelSink } from '../control.ts';
-import { AgentError } from '../errors.ts';
+import { configError } from '../errors.ts';
 import type { Config } from '../options/options.ts';
-import { compileRe2, type Re2Pattern } from '../re2-pattern.ts';
+import type { Re2Pattern } from '../re2-pattern.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import type { ContainerNames } from '../tail/container-names.ts';
+import { filterNamed } from './command-words.ts';
 import { tailContainers } from './tail-agent.ts';
 import { readTailLine } from './tail-lines.ts';
 
 const windowMs = 1_000;
 
-/** Until the sink's signal is aborted. Throws CONFIG_INVALID, MEMORY_SHORT. */
+/** Runs until the sink's signal. Throws CONFIG_INVALID, MEMORY_SHORT. */
 export async function tailForPanel(
   config: Config,
   { log }: Pick<Control, 'log'>,
   request: PanelRequest,
   sink: PanelSink,
 ): Promise<void> {
-  const filter = filterOf(request.filter);
+  const filter = request.filter === '' ? undefined : filterNamed('the filter', request.filter);
   const quiet = { ...log, warn: () => undefined };
   const control: Control = { signal: sink.signal, write: () => undefined, log: quiet };
   await tailContainers(config, control, {
@@ -34,7 +35,7 @@ export async function tailForPanel(
       sink.write([]);
       const panel = new Panel(sink, (names) => isShown(names) && isOf(request, names), filter);
       return {
-        fd: 1, // Nothing is written to it: a terminal is taken as a stream.
+        fd: 1, // A terminal is written as a stream, so nothing is written to this descriptor.
         isTTY: true,
         write: (entries, done) => {
           void panel.show(entries).then(() => done());
@@ -102,28 +103,18 @@ class Panel {
   }
 }
 
-/** Names of containers hold no wildcard. */
+/** Names of containers contain no wildcard. */
 function globOf({ namespace, pod, container }: PanelRequest): string {
   const glob = [namespace, pod, container].join('/');
   try {
     if (/[*?]/.test(glob)) throw new RangeError('a wildcard');
     parseGlob(glob);
   } catch {
-    throw new AgentError('CONFIG_INVALID', 'namespace, pod and container name one container');
+    throw configError('namespace, pod and container name one container');
   }
   return glob;
 }
 
 function isOf(wanted: PanelRequest, names: ContainerNames): boolean {
   return (['namespace', 'pod', 'container'] as const).every((name) => wanted[name] === names[name]);
-}
-
-function filterOf(text: string): Re2Pattern | undefined {
-  if (text === '') return undefined;
-  try {
-    return compileRe2(text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new AgentError('CONFIG_INVALID', `the filter is no ${reason}`);
-  }
 }

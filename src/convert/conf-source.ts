@@ -8,7 +8,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
 import { limits } from '../config.ts';
-import { AgentError } from '../errors.ts';
+import { AgentError, configError, errorText } from '../errors.ts';
 
 export type ForeignSyntax = 'fluentd' | 'fluent-bit';
 
@@ -55,7 +55,7 @@ export async function readConfSources(
       : [];
     if (inner.length > 0) sources.push(...inner);
     else if (looksLike(syntax, text)) sources.push(plain);
-    else throw new AgentError('CONFIG_INVALID', `${file} is no configuration of ${syntax}`);
+    else throw configError(`${file} is no configuration of ${syntax}`);
   }
   return { sources, scripts };
 }
@@ -85,10 +85,10 @@ function readText(file: string): string {
     text =
       file === standardInput ? readFileSync(standardInputDescriptor, 'utf8') : readRegular(file);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new AgentError('CONFIG_INVALID', `${file} cannot be read: ${reason}`, { cause: error });
+    const reason = errorText(error);
+    throw configError(`${file} cannot be read: ${reason}`, { cause: error });
   }
-  if (text.includes('\0')) throw new AgentError('CONFIG_INVALID', `${file} is no text`);
+  if (text.includes('\0')) throw configError(`${file} is no text`);
   return text.replace(/^\uFEFF/, '').replaceAll(/\r\n?/g, '\n');
 }
 

@@ -27,13 +27,15 @@ export type NamedPositionFile = Place & { readonly path: string };
 /** undefined: all containers. */
 export type RuleGlobs = readonly string[] | undefined;
 
-/** What a rule is for. */
-export type RuleFor = {
+/** Where a rule comes from, and which containers it is for. */
+export type RuleSite = {
+  readonly place: Place;
+  readonly subject: string;
   readonly globs: RuleGlobs;
   readonly labels?: Readonly<Record<string, string>>;
 };
 
-function matchOf({ globs, labels = {} }: RuleFor): Readonly<Record<string, unknown>> {
+function matchOf({ globs, labels = {} }: RuleSite): Readonly<Record<string, unknown>> {
   const isByLabel = Object.keys(labels).length > 0;
   const containers = globs?.length === 1 ? globs[0] : globs;
   if (isByLabel) return { match: { ...(containers !== undefined && { containers }), labels } };
@@ -93,13 +95,9 @@ export class Draft {
   }
 
   /** Adds one rule with the valid actions; the others become notes. */
-  addRule(
-    ruleFor: RuleFor,
-    actions: Readonly<Record<string, unknown>>,
-    place: Place,
-    subject: string,
-  ): void {
-    const match = matchOf(ruleFor);
+  addRule(site: RuleSite, actions: Readonly<Record<string, unknown>>): void {
+    const { place, subject } = site;
+    const match = matchOf(site);
     const kept: Record<string, unknown> = {};
     for (const [key, value] of Object.entries(actions)) {
       const { problems } = parseRules([{ ...match, [key]: value }]);

@@ -10,7 +10,7 @@ type TaggedSource = {
   readonly globs: readonly string[] | undefined;
 };
 
-/** Containers, or the reason why there are none. */
+/** The containers, or the reason why there are none. */
 export type Route = { readonly globs: RuleGlobs } | { readonly reason: string };
 
 /** What the parts of a configuration go into. */

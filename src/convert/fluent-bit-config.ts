@@ -2,7 +2,7 @@
 // fluent-bit-filters.ts.
 
 import type { Draft } from './draft.ts';
-import { areAll, EventRoutes, globsOfPath, type Taking } from './event-routes.ts';
+import { areAll, EventRoutes, type Taking } from './event-routes.ts';
 import { addBitFilter, routeOf } from './fluent-bit-filters.ts';
 import { takeMultiline, type Parsers } from './multiline-parsers.ts';
 import { directivesOf, isComputed, isOn, sectionsOf, valueOf, type Section } from './section.ts';
@@ -13,11 +13,10 @@ import {
   takeJournal,
   takeLogLevel,
   takeOtherOutput,
-  takePositionFile,
-  unneeded,
+  takeTail,
+  type InputTaking,
 } from './tail-input.ts';
 
-/** Takes a whole configuration into the draft. */
 export function takeFluentBit(root: Section, draft: Draft): void {
   const routes = new EventRoutes();
   // A section, [SERVICE], includes the files of parsers.
@@ -46,11 +45,7 @@ function byName(sections: readonly Section[]): ReadonlyMap<string, Section> {
 }
 
 function takeService(service: Section, draft: Draft): void {
-  const address: { host: string; port: string; isServed: boolean } = {
-    host: '0.0.0.0',
-    port: '2020',
-    isServed: false,
-  };
+  const address = { host: '0.0.0.0', port: '2020', isServed: false };
   for (const directive of service.directives) {
     const { value } = directive;
     const key = directive.key.toLowerCase();
@@ -76,40 +71,28 @@ function takeService(service: Section, draft: Draft): void {
   draft.setOption('adminAddress', text, service, 'HTTP_Server');
 }
 
-type InputTaking = Taking & { readonly tails: ContainerTails };
-
 function takeInput(input: Section, parsers: Parsers, taking: InputTaking): void {
-  const { draft, routes, tails } = taking;
+  const { draft, routes } = taking;
   const name = (valueOf(input, 'name') ?? '').toLowerCase();
   const subject = `input ${name}`;
   const tag = valueOf(input, 'tag') ?? name;
-  const paths = directivesOf(input, 'path').flatMap(({ value }) => listOf(value));
-  const globs = name === 'tail' ? paths.flatMap((path) => globsOfPath(path) ?? []) : [];
-  routes.addSource(tag, globs.length === 0 ? undefined : globs);
-  if (name === 'systemd') {
-    takeJournal(input, subject, draft);
+  if (name !== 'tail') {
+    routes.addSource(tag, undefined);
+    if (name === 'systemd') takeJournal(input, subject, draft);
+    else draft.note('none', input, subject, 'only container logs are read');
     return;
   }
-  if (globs.length === 0) {
-    draft.note('none', input, subject, `${paths.join(', ')} only container logs are read`.trim());
-    return;
-  }
-  draft.note('taken', input, subject, `${paths.join(', ')}: the container logs of the node`);
-  takePositionFile(input, 'DB', draft);
-  tails.add(input, globs, 'Exclude_Path', draft);
-  const [head] = directivesOf(input, 'Read_from_Head');
-  if (head !== undefined) {
-    draft.setOption('from', isOn(head.value) ? 'start' : 'end', head, head.key);
-  }
-  const multiline = directivesOf(input, 'multiline.parser');
-  for (const directive of multiline) {
-    for (const each of listOf(directive.value)) {
-      const site = { draft, place: directive, subject: 'multiline.parser' };
-      takeMultiline(each, parsers, { ...site, globs: areAll(globs) ? undefined : globs });
-    }
-  }
-  for (const { place, subject: key, text } of unneeded(input)) {
-    draft.note('changed', place, key, text);
+  const keys = { subject, tag, positions: 'DB', exclude: 'Exclude_Path' };
+  const globs = takeTail(input, keys, taking);
+  if (globs === undefined) return;
+  for (const place of directivesOf(input, 'multiline.parser')) {
+    const site = {
+      draft,
+      place,
+      subject: 'multiline.parser',
+      globs: areAll(globs) ? undefined : globs,
+    };
+    for (const each of listOf(place.value)) takeMultiline(each, parsers, site);
   }
   for (const place of directivesOf(input, 'processors', 'Tag_Regex', 'Ignore_Older', 'Key')) {
     draft.note('none', place, place.key, place.value.slice(0, 120));

@@ -29,7 +29,6 @@ export function routeOf(
   return { route: routes.of(pattern), pattern };
 }
 
-/** Takes one filter into the draft. */
 export function addBitFilter(section: Section, parsers: Parsers, { draft, routes }: Taking): void {
   const name = (valueOf(section, 'name') ?? '').toLowerCase();
   const { route, pattern } = routeOf(section, routes);

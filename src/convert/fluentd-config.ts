@@ -1,22 +1,20 @@
 // Converts fluentd's sources and matches to options; filters are in fluentd-filters.ts.
 
 import type { Draft } from './draft.ts';
-import { EventRoutes, globsOfPath, type Taking } from './event-routes.ts';
+import { EventRoutes, type Taking } from './event-routes.ts';
 import { addFluentdFilter } from './fluentd-filters.ts';
 import { takeStackdriver } from './stackdriver-output.ts';
-import { directivesOf, isOn, sectionsOf, typeOf, valueOf, type Section } from './section.ts';
+import { directivesOf, sectionsOf, typeOf, valueOf, type Section } from './section.ts';
 import {
   ContainerTails,
-  listOf,
   takeOtherOutput,
   takeJournal,
   takeFlush,
   takeLogLevel,
-  takePositionFile,
-  unneeded,
+  takeTail,
+  type InputTaking,
 } from './tail-input.ts';
 
-/** Takes a whole configuration into the draft. */
 export function takeFluentd(root: Section, draft: Draft): void {
   const routes = new EventRoutes();
   const tails = new ContainerTails();
@@ -57,43 +55,20 @@ function flatten(section: Section): Section[] {
   });
 }
 
-type SourceTaking = Taking & { readonly tails: ContainerTails };
-
-function takeSource(source: Section, type: string, { draft, routes, tails }: SourceTaking): void {
+function takeSource(source: Section, type: string, taking: InputTaking): void {
+  const { draft, routes } = taking;
   const subject = `source ${type}`;
-  const tag = valueOf(source, 'tag') ?? '';
+  const tag = valueOf(source, 'tag');
   if (type === 'tail') {
-    takeTail(source, { draft, routes, tails });
+    const keys = { subject, tag: tag ?? '*', positions: 'pos_file', exclude: 'exclude_path' };
+    takeTail(source, keys, taking);
     return;
   }
-  routes.addSource(tag === '' ? 'system' : tag, undefined);
+  routes.addSource(tag || 'system', undefined);
   if (/^(?:prometheus|monitor_agent)/.test(type)) {
     draft.note('changed', source, subject, 'metrics are at /metrics of --admin-address');
   } else if (type.startsWith('systemd')) takeJournal(source, subject, draft);
   else draft.note('none', source, subject, 'only container logs are read');
-}
-
-function takeTail(source: Section, { draft, routes, tails }: SourceTaking): void {
-  const subject = 'source tail';
-  const paths = directivesOf(source, 'path').flatMap(({ value }) => listOf(value));
-  const globs = paths.flatMap((path) => globsOfPath(path) ?? []);
-  const tag = valueOf(source, 'tag') ?? '*';
-  routes.addSource(tag, globs.length === 0 ? undefined : globs);
-  if (globs.length === 0) {
-    const text = `${paths.join(', ').slice(0, 200)}: only container logs are read`;
-    draft.note('none', source, subject, text);
-    return;
-  }
-  draft.note('taken', source, subject, `${paths.join(', ')}: the container logs of the node`);
-  takePositionFile(source, 'pos_file', draft);
-  tails.add(source, globs, 'exclude_path', draft);
-  const head = directivesOf(source, 'read_from_head')[0];
-  if (head !== undefined) {
-    draft.setOption('from', isOn(head.value) ? 'start' : 'end', head, 'read_from_head');
-  }
-  for (const { place, subject: key, text } of unneeded(source)) {
-    draft.note('changed', place, key, text);
-  }
 }
 
 function takeSystem(section: Section, draft: Draft): void {

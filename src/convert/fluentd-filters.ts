@@ -17,7 +17,6 @@ import { noteThrottle } from './tail-input.ts';
 
 type AddFilter = (section: Section, site: FilterSite) => void;
 
-/** Takes one filter into the draft. */
 export function addFluentdFilter(section: Section, type: string, { draft, routes }: Taking): void {
   const subject = `filter ${section.argument} ${type}`;
   const route = routes.of(section.argument);
@@ -77,14 +76,14 @@ function addConcat(section: Section, site: FilterSite): void {
     else draft.note('none', section, subject, 'records are joined by their first line only');
     return;
   }
-  draft.addRule({ globs: site.globs }, { firstLine: re2Of(start) }, section, subject);
+  draft.addRule(site, { firstLine: re2Of(start) });
   for (const place of directivesOf(section, 'flush_interval', 'continuous_line_regexp')) {
     draft.note('changed', place, place.key, 'see --partial-flush-ms');
   }
 }
 
 function addGreps(section: Section, site: FilterSite): void {
-  // What is to be kept comes first, as in the plugin.
+  // As in the plugin, `keep` comes first.
   for (const [name, verb] of [
     ['regexp', 'keep'],
     ['exclude', 'drop'],
@@ -165,18 +164,11 @@ function addTransformer(section: Section, site: FilterSite): void {
   }
   for (const key of removed) if (key !== '' && !(pathOf(key) in rename)) remove.push(pathOf(key));
   addChanges(site, { set, rename, remove });
-  if (redact.length > 0) {
-    site.draft.addRule({ globs: site.globs }, { redact }, section, site.subject);
-  }
+  if (redact.length > 0) site.draft.addRule(site, { redact });
   for (const each of sectionsOf(section, 'replace')) {
     const pattern = re2Of(valueOf(each, 'expression') ?? '');
     const text = textOf(valueOf(each, 'replace'));
-    site.draft.addRule(
-      { globs: site.globs },
-      { redact: { pattern, with: text } },
-      each,
-      site.subject,
-    );
+    site.draft.addRule({ ...site, place: each }, { redact: { pattern, with: text } });
   }
   for (const place of directivesOf(section, 'keep_keys', 'renew_record', 'whitelist_keys')) {
     site.draft.note('none', place, place.key, 'fields are removed by name');
@@ -204,10 +196,5 @@ function addRenames(section: Section, site: FilterSite): void {
 
 function addSampling(interval: string | undefined, site: FilterSite): void {
   const share = 1 / Number(interval ?? Number.NaN);
-  site.draft.addRule(
-    { globs: site.globs },
-    { sample: Number(share.toFixed(9)) },
-    site.place,
-    site.subject,
-  );
+  site.draft.addRule(site, { sample: Number(share.toFixed(9)) });
 }

@@ -3,9 +3,7 @@
 
 import { parseGlob } from '../container-glob.ts';
 
-/**
- * `/pattern/flags`, or a pattern without slashes. What RE2 lacks is kept, and refused later.
- */
+/** `/pattern/flags`, or a pattern without slashes. Syntax that RE2 lacks is refused later. */
 export function re2Of(text: string): string {
   const [, inner, flags = ''] = /^\/(.*)\/([imx]*)$/s.exec(text) ?? [];
   const pattern = (inner ?? text)
@@ -34,8 +32,8 @@ export function namesOf(pattern: string): string[] | undefined {
 }
 
 /**
- * Globs of containers for the name of a log file: `POD_NAMESPACE_CONTAINER-ID.log` with wildcards.
- * undefined if the name does not tell.
+ * Globs of containers for a log file's name, `POD_NAMESPACE_CONTAINER-ID.log` with wildcards;
+ * undefined if the name is not enough.
  */
 export function globsOfLogName(name: string): string[] | undefined {
   const parts = name

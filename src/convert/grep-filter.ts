@@ -52,7 +52,6 @@ function sorted(tests: readonly GrepTest[]): Sorted {
   return found;
 }
 
-/** Takes a group of tests into the draft. */
 export function addGrep(site: FilterSite, group: GrepGroup): void {
   const { verb, join, tests } = group;
   if (tests.length === 0) return;
@@ -88,12 +87,8 @@ function addOne(site: FilterSite, { verb, join, tests }: GrepGroup): void {
 
 function refuse({ draft, place, subject }: FilterSite, tests: readonly GrepTest[]): void {
   const texts = tests.map(({ key, pattern }) => `${key} ${pattern}`).join(', ');
-  draft.note(
-    'none',
-    place,
-    subject,
-    `${texts}: write include, exclude or match of a rule yourself`,
-  );
+  const advice = 'write include, exclude or match of a rule yourself';
+  draft.note('none', place, subject, `${texts}: ${advice}`);
 }
 
 function conditionOf({ key, pattern }: GrepTest): unknown {
@@ -102,7 +97,7 @@ function conditionOf({ key, pattern }: GrepTest): unknown {
 }
 
 function addConditions(
-  { draft, place, subject, globs }: FilterSite,
+  site: FilterSite,
   verb: 'keep' | 'drop',
   join: 'all' | 'any',
   tests: readonly GrepTest[],
@@ -110,7 +105,7 @@ function addConditions(
   const conditions = tests.map(conditionOf);
   const value =
     conditions.length === 1 ? conditions[0] : join === 'any' ? conditions : { all: conditions };
-  draft.addRule({ globs }, { [verb]: value }, place, subject);
+  site.draft.addRule(site, { [verb]: value });
 }
 
 /** The containers for which all tests hold; undefined if that cannot be expressed. */
@@ -164,11 +159,9 @@ function addPodDrop(
   // Every text has a beginning.
   const drop =
     conditions.length === 0 ? '^' : conditions.length === 1 ? conditions[0] : { all: conditions };
-  for (const choice of choicesOf(
-    labels.map(({ label }) => label),
-    values,
-  )) {
-    draft.addRule({ globs: named, labels: choice }, { drop }, place, subject);
+  const names = labels.map(({ label }) => label);
+  for (const choice of choicesOf(names, values)) {
+    draft.addRule({ place, subject, globs: named, labels: choice }, { drop });
   }
 }
 

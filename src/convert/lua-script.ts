@@ -14,7 +14,7 @@ const frame = /^\s*(?:--.*|function\b.*|end|return\b.*|record\[.*string\.gsub\(r
 
 /** Converts what it can; the rest of the script becomes a note. */
 export function addLua(code: string | undefined, site: FilterSite): void {
-  const { draft, place, subject, globs } = site;
+  const { draft, place, subject } = site;
   if (code === undefined) {
     draft.note('none', place, subject, 'a script, which is not given');
     return;
@@ -29,7 +29,7 @@ export function addLua(code: string | undefined, site: FilterSite): void {
     if (pattern !== undefined) redact.push({ pattern, with: replaced });
     else draft.note('none', place, subject, `the pattern ${double ?? single}`);
   }
-  if (redact.length > 0) draft.addRule({ globs }, { redact }, place, subject);
+  if (redact.length > 0) draft.addRule(site, { redact });
   const others = code.split('\n').filter((line) => !frame.test(line));
   if (redact.length === 0 || others.length > 0) {
     draft.note('none', place, subject, 'of a script only string.gsub with constants is taken over');

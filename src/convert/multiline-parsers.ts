@@ -12,7 +12,7 @@ export type Parsers = {
 
 /** The runtime's, one for stack traces, or one that the configuration defines. */
 export function takeMultiline(name: string, { multiline }: Parsers, site: FilterSite): void {
-  const { draft, place, subject, globs } = site;
+  const { draft, place, subject } = site;
   if (/^(?:cri|docker)$/.test(name)) {
     draft.note('taken', place, subject, `${name}: lines that the runtime cut are joined`);
     return;
@@ -24,7 +24,7 @@ export function takeMultiline(name: string, { multiline }: Parsers, site: Filter
   const own = multiline.get(name);
   const start = own && startOf(own);
   if (start === undefined) draft.note('none', place, subject, `${name} is not known here`);
-  else draft.addRule({ globs }, { firstLine: re2Of(start) }, place, `${subject} ${name}`);
+  else draft.addRule({ ...site, subject: `${subject} ${name}` }, { firstLine: re2Of(start) });
 }
 
 /** The pattern of `start_state`: `rule "start_state" "/^\d/" "cont"`, or the same in YAML. */

@@ -1,18 +1,13 @@
 // Converts the filters that both agents have to rules: parsers, and filters that set, rename or
 // remove fields; grep is in grep-filter.ts.
 
-import type { Draft, RuleGlobs } from './draft.ts';
+import type { Draft, RuleSite } from './draft.ts';
 import { re2Of } from './foreign-pattern.ts';
 import { parserNamed } from '../known-parsers.ts';
-import { isComputed, type Place } from './section.ts';
+import { isComputed } from './section.ts';
 
 /** Where a filter is, what it is called, and which containers it is for. */
-export type FilterSite = {
-  readonly draft: Draft;
-  readonly place: Place;
-  readonly subject: string;
-  readonly globs: RuleGlobs;
-};
+export type FilterSite = RuleSite & { readonly draft: Draft };
 
 /** Fields that hold the line itself. */
 const textKeys = new Set(['log', 'message', 'msg', 'textpayload', '@message']);
@@ -100,12 +95,7 @@ export function addParser(site: FilterSite, { key, formats, keepsOthers }: Parse
   const fielded = wanted.map(({ parse }) => (isText(path) ? parse : withField(parse, path)));
   const timed = wanted.find(hasTime);
   const time = timed === undefined ? {} : { time: timeOf(timed) };
-  site.draft.addRule(
-    { globs: site.globs },
-    { parse: fielded.length === 1 ? fielded[0] : fielded, ...time },
-    place,
-    subject,
-  );
+  draft.addRule(site, { parse: fielded.length === 1 ? fielded[0] : fielded, ...time });
   if (!keepsOthers) draft.note('changed', place, subject, 'the other fields of the record stay');
 }
 
@@ -155,7 +145,7 @@ export function addChanges(site: FilterSite, { set, rename, remove }: FieldChang
   if (remove.length > 0) actions['remove'] = remove;
   if (Object.keys(set).length > 0) actions['set'] = set;
   if (Object.keys(actions).length > 0) {
-    site.draft.addRule({ globs: site.globs }, actions, site.place, site.subject);
+    site.draft.addRule(site, actions);
   } else if (Object.keys(rename).length > 0) {
     site.draft.note('taken', site.place, site.subject, 'the text of a line is the message already');
   }

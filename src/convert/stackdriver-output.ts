@@ -43,17 +43,18 @@ export function takeStackdriver(section: Section, site: OutputSite): void {
     const key = directive.key.toLowerCase();
     const option = optionKeys[key];
     const field = fieldKeys[key];
+    const own = { place: directive, subject: key, globs };
     if (option !== undefined) {
       if (isComputed(value) || value.startsWith('@') || value === '') {
         draft.note('none', directive, key, `${value} is not known here: give --${option}`);
       } else if (option === 'gzip') {
         if (value === 'gzip') draft.setOption('gzip', true, directive, key);
       } else if (option === 'project' && globs !== undefined) {
-        draft.addRule({ globs }, { project: value }, directive, key);
+        draft.addRule(own, { project: value });
       } else draft.setOption(option, value, directive, key);
     } else if (field !== undefined) {
       if (field.usual.test(value)) draft.note('taken', directive, key, value);
-      else draft.addRule({ globs }, { [field.action]: { from: value } }, directive, key);
+      else draft.addRule(own, { [field.action]: { from: value } });
     } else if (key === 'labels') takeLabels(section, site);
     else if (/(?:trace|span|http_request|insert_id|operation|source_location)\w*_key$/.test(key)) {
       const text = `${value}: the names are those of structured logging (docs/entries.md)`;
@@ -94,6 +95,7 @@ function takeLabels(section: Section, { draft, subject, globs }: OutputSite): vo
     } catch {
       draft.note('none', directive, 'labels', directive.value.slice(0, 120));
     }
-    if (Object.keys(labels).length > 0) draft.addRule({ globs }, { labels }, directive, subject);
+    const isEmpty = Object.keys(labels).length === 0;
+    if (!isEmpty) draft.addRule({ place: directive, subject, globs }, { labels });
   }
 }

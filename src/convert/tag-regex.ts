@@ -6,13 +6,13 @@
 import { globsOfLogName } from './foreign-pattern.ts';
 
 const globsMax = 64;
-/** Any characters, or any but the one between the parts of a tag. */
+/** Any characters, or any except a separator between the parts of a tag. */
 const anything = /^(?:\.|\[\^[_./]\]|\\S)(?:[*+]\??)/;
 const escaped = /^\\([^A-Za-z0-9])/;
 const group = /^\((?:\?:|\?P?<\w+>)?([^()]*)\)(?![*+?{])/;
 const plain = /^[A-Za-z0-9_/.-](?![*+?{])/;
 
-/** undefined for an expression that no globs can say. */
+/** Undefined for an expression that no globs can express. */
 export function globsOfTagRegex(regex: string): string[] | undefined {
   const isFromStart = regex.startsWith('^');
   const isToEnd = /(?:^|[^\\])(?:\\\\)*\$$/.test(regex);
@@ -47,18 +47,18 @@ function globsOfSequence(text: string): string[] | undefined {
   return globs;
 }
 
-/** What a tag without wildcards has before the name of the log file. */
+/** The part of a tag without wildcards before the name of the log file. */
 const directoryTag = 'var.log.containers.';
 
 /**
- * Globs of the containers whose logs have a tag that the glob matches, when `sourceTag` is that of
- * their input; undefined where there are none.
+ * Globs of the containers whose logs have a tag that the glob matches, if their input has the tag
+ * `sourceTag`; undefined if there are none.
  */
 export function containersOfTagGlob(glob: string, sourceTag: string): string[] | undefined {
   const before = `${sourceTag.replace(/\*.*$/s, '')}${directoryTag}`;
   const head = glob.replace(/\*.*$/s, '');
   const within = glob.indexOf('containers.');
-  // A text after a first wildcard, which may be in what all tags begin with.
+  // A text after a first wildcard, which may be in the part that all tags share.
   const [first, inner = ''] = /^\*([^*]+)(?=\*)/.exec(glob) ?? [];
   let name: string | undefined;
   if (first !== undefined && before.includes(inner)) name = glob.slice(first.length);
@@ -68,7 +68,7 @@ export function containersOfTagGlob(glob: string, sourceTag: string): string[] |
   return name === undefined ? undefined : containersOfName(name);
 }
 
-/** With one `_`, what is before it is the pod, or, with a wildcard, pod and namespace. */
+/** With one `_`, the part before it is the pod, or, with a wildcard, pod and namespace. */
 function containersOfName(name: string): string[] | undefined {
   const parts = name.split('_');
   const [before = '', after = ''] = parts;

@@ -2,11 +2,18 @@
 // tailship does not need.
 
 import type { Draft } from './draft.ts';
-import { areAll, globsOfPath } from './event-routes.ts';
-import { directivesOf, isComputed, type Directive, type Place, type Section } from './section.ts';
+import { areAll, globsOfPath, type Taking } from './event-routes.ts';
+import {
+  directivesOf,
+  isComputed,
+  isOn,
+  type Directive,
+  type Place,
+  type Section,
+} from './section.ts';
 
 /** `pos_file` of fluentd, `DB` of Fluent Bit. */
-export function takePositionFile(section: Section, key: string, draft: Draft): void {
+function takePositionFile(section: Section, key: string, draft: Draft): void {
   const directive = directivesOf(section, key)[0];
   if (directive === undefined) return;
   const { value } = directive;
@@ -21,9 +28,11 @@ type Tail = {
   readonly exclusions: readonly Exclusion[];
 };
 
+export type InputTaking = Taking & { readonly tails: ContainerTails };
+
 /**
- * The inputs that tail container logs. What one of them leaves out is left out if no other one
- * reads it; tailship has one list for all.
+ * The inputs that tail container logs. tailship has one list of exclusions: a container is on it if
+ * an input excludes it and no other input reads it.
  */
 export class ContainerTails {
   readonly #tails: Tail[] = [];
@@ -63,7 +72,8 @@ function mayRead({ globs, exclusions }: Tail, excluded: readonly string[]): bool
   return areAll(globs) || globs.some((glob) => excluded.includes(glob));
 }
 
-const tailKeys: Readonly<Record<string, string>> = {
+/** Directives that tailship does not need, and why. */
+const unneeded: Readonly<Record<string, string>> = {
   docker_mode: 'lines that the runtime cut are joined',
   buffer_chunk_size: 'lines up to 1 MiB are read whole',
   buffer_max_size: 'lines up to 1 MiB are read whole',
@@ -78,14 +88,41 @@ const tailKeys: Readonly<Record<string, string>> = {
   'storage.type': 'the files of the containers are the buffer',
 };
 
-type Unneeded = { readonly place: Place; readonly subject: string; readonly text: string };
+type TailKeys = {
+  readonly subject: string;
+  readonly tag: string;
+  /** The directives for positions and for exclusions. */
+  readonly positions: string;
+  readonly exclude: string;
+};
 
-/** Directives that tailship does not need. */
-export function unneeded(section: Section): Unneeded[] {
-  return section.directives.flatMap((place) => {
-    const text = tailKeys[place.key.toLowerCase()];
-    return text === undefined ? [] : [{ place, subject: place.key, text }];
-  });
+/** Takes an input that tails files, and returns its containers; undefined if there are none. */
+export function takeTail(
+  input: Section,
+  { subject, tag, positions, exclude }: TailKeys,
+  { draft, routes, tails }: InputTaking,
+): readonly string[] | undefined {
+  const paths = directivesOf(input, 'path').flatMap(({ value }) => listOf(value));
+  const globs = paths.flatMap((path) => globsOfPath(path) ?? []);
+  if (globs.length === 0) {
+    routes.addSource(tag, undefined);
+    const text = `${paths.join(', ').slice(0, 200)}: only container logs are read`;
+    draft.note('none', input, subject, text);
+    return undefined;
+  }
+  routes.addSource(tag, globs);
+  draft.note('taken', input, subject, `${paths.join(', ')}: the container logs of the node`);
+  takePositionFile(input, positions, draft);
+  tails.add(input, globs, exclude, draft);
+  const [head] = directivesOf(input, 'read_from_head');
+  if (head !== undefined) {
+    draft.setOption('from', isOn(head.value) ? 'start' : 'end', head, head.key);
+  }
+  for (const place of input.directives) {
+    const text = unneeded[place.key.toLowerCase()];
+    if (text !== undefined) draft.note('changed', place, place.key, text);
+  }
+  return globs;
 }
 
 /** `a,b`, or a JSON list. */

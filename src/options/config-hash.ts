@@ -8,10 +8,10 @@ import { configKeys } from './config-loader.ts';
 import type { Config, ConfigKey } from './options.ts';
 
 const hexDigits = 12;
-/** They differ between nodes, or say only where the others were read. */
+/** Options that differ between nodes, or only say where the others were read. */
 const ofOneNode: ReadonlySet<ConfigKey> = new Set<ConfigKey>(['node', 'config']);
 
-/** Configurations are frozen, and asked for with each scrape. */
+/** Configurations are frozen, and each scrape needs the hash. */
 const known = new WeakMap<Config, string>();
 
 /** Twelve hex digits. */

@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { type Command, type Config, type ConfigKey, type OptionRow, options } from './options.ts';
-import { AgentError } from '../errors.ts';
+import { configError, errorText } from '../errors.ts';
 import { ConfigProblems } from './config-problems.ts';
 import { nearest } from './nearest.ts';
 import { type OptionValue, parseOptionValue, valueText } from './option-value.ts';
@@ -17,19 +17,16 @@ export type ConfigOrigin = string;
 export type LoadedConfig = {
   readonly config: Config;
   readonly origins: Readonly<Record<ConfigKey, ConfigOrigin>>;
-  /**
-   * Things that are probably not meant, such as an unknown TAILSHIP_ variable; for the log and
-   * `tailship check`.
-   */
+  /** Probable mistakes, such as an unknown TAILSHIP_ variable; for the log and `tailship check`. */
   readonly warnings: readonly string[];
 };
 
 export type ConfigInput = {
   readonly command: Command;
-  /** What the command line says, by key. */
+  /** The values of the command line, by key. */
   readonly flags: Readonly<Partial<Record<ConfigKey, unknown>>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Of the command line; those of the rest are added, and all are thrown together. */
+  /** Problems of the command line; all others are added to them and thrown together. */
   readonly problems?: ConfigProblems;
 };
 
@@ -50,20 +47,20 @@ export function rowOf(key: ConfigKey): OptionRow {
   return options[key];
 }
 
+type Values = Partial<Record<ConfigKey, OptionValue>>;
+type Origins = Partial<Record<ConfigKey, ConfigOrigin>>;
 type Written = { readonly value: unknown; readonly origin: ConfigOrigin; readonly where: string };
 
 /**
- * The configuration of one command. Throws CONFIG_INVALID naming each wrong key, its value and what
- * is allowed.
+ * The configuration of one command. Throws CONFIG_INVALID, which names each wrong key and value.
  */
 export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
   const problems = input.problems ?? new ConfigProblems();
   const file = await readFile(input, problems);
-  const values: Partial<Record<ConfigKey, OptionValue>> = {};
-  const origins: Partial<Record<ConfigKey, ConfigOrigin>> = {};
+  const values: Values = {};
+  const origins: Origins = {};
   for (const key of configKeys) {
-    // Options of other commands keep their defaults: one file and one environment may serve all
-    // commands.
+    // Other commands' options keep their defaults: one file and environment may serve all commands.
     const isOfCommand = rowOf(key).commands.includes(input.command);
     const written = isOfCommand
       ? (writtenBefore(input, key) ?? file.get(key) ?? foreignVariable(input, key))
@@ -94,7 +91,7 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
   });
 }
 
-function freeze(values: Partial<Record<ConfigKey, OptionValue>>): Config {
+function freeze(values: Values): Config {
   for (const value of Object.values(values)) Object.freeze(value);
   return Object.freeze(values) as Config;
 }
@@ -104,8 +101,8 @@ function writtenBefore(input: ConfigInput, key: ConfigKey): Written | undefined 
   if (flag !== undefined) return { value: flag, origin: flagOf(key), where: flagOf(key) };
   const variable = variableOf(key);
   const value = input.environment[variable];
-  // An empty variable is how a manifest says "not set". Kubernetes itself sets
-  // TAILSHIP_PORT=tcp://… beside a Service of our name.
+  // In a manifest an empty variable means "not set". Kubernetes sets TAILSHIP_PORT=tcp://… beside a
+  // Service of our name.
   if (value === undefined || value === '' || isServiceLink(value)) return undefined;
   return { value, origin: variable, where: variable };
 }
@@ -118,32 +115,19 @@ function foreignVariable(input: ConfigInput, key: ConfigKey): Written | undefine
   return undefined;
 }
 
-/** What the file of `--config` says; nothing when there is none, or it cannot be read. */
+/** The values in the file of `--config`; none when there is no file, or it cannot be read. */
 async function readFile(
   input: ConfigInput,
   problems: ConfigProblems,
 ): Promise<Map<ConfigKey, Written>> {
-  const none = new Map<ConfigKey, Written>();
-  const path = writtenBefore(input, 'config');
-  if (path === undefined) return none;
-  const parsed = problems.attempt(() => parseOptionValue(options.config, path.value, path.where));
-  if (parsed === undefined) return none;
-  const file = valueText(parsed);
-  const root = await parseYaml(file).catch((error: unknown) =>
-    problems.attempt(() => {
-      throw error;
-    }),
-  );
-  return readKeys(file, root ?? {}, problems);
-}
-
-function readKeys(
-  file: string,
-  root: Record<string, unknown>,
-  problems: ConfigProblems,
-): Map<ConfigKey, Written> {
   const written = new Map<ConfigKey, Written>();
-  for (const [name, value] of Object.entries(root)) {
+  const path = writtenBefore(input, 'config');
+  if (path === undefined) return written;
+  const parsed = problems.attempt(() => parseOptionValue(options.config, path.value, path.where));
+  if (parsed === undefined) return written;
+  const file = valueText(parsed);
+  const root = await problems.settle(parseYaml(file));
+  for (const [name, value] of Object.entries(root ?? {})) {
     const key = problems.attempt(() => keyNamed(name, file));
     if (key === undefined || value === null) continue;
     written.set(key, { value, origin: file, where: `${name} in ${file}` });
@@ -156,13 +140,13 @@ function keyNamed(name: string, file: string): ConfigKey {
   if (key !== undefined && key !== 'config') return key;
   const near = nearest(name, configKeys);
   const hint = near === undefined ? `known are ${configKeys.join(', ')}` : `meant is ${near}?`;
-  throw new AgentError('CONFIG_INVALID', `${file} has the unknown key ${name}; ${hint}`);
+  throw configError(`${file} has the unknown key ${name}; ${hint}`);
 }
 
 async function parseYaml(file: string): Promise<Readonly<Record<string, unknown>>> {
   const root = (await readYaml(file)) ?? {};
   if (isObject(root)) return root;
-  throw new AgentError('CONFIG_INVALID', `${file} must hold \`key: value\` lines`);
+  throw configError(`${file} must hold \`key: value\` lines`);
 }
 
 /** The value of the file, which must not contain itself. */
@@ -177,14 +161,14 @@ async function readYaml(file: string): Promise<unknown> {
     root = document.toJS();
     if (isCircular(root)) throw new Error('an alias points at what holds it');
   } catch (error) {
-    const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+    const [line = ''] = errorText(error).split('\n');
     const reason = line.replace(/:$/, '');
-    throw new AgentError('CONFIG_INVALID', `${file} cannot be read: ${reason}`, { cause: error });
+    throw configError(`${file} cannot be read: ${reason}`, { cause: error });
   }
   return root;
 }
 
-/** Whether a value holds itself, or is nested too deep to be written down. */
+/** Whether a value contains itself, or is nested too deep to be written. */
 function isCircular(value: unknown): boolean {
   try {
     JSON.stringify(value);
@@ -194,10 +178,7 @@ function isCircular(value: unknown): boolean {
   }
 }
 
-/**
- * The text of the checked rules, of the list that is `written` or of the file that it names;
- * undefined where there is none.
- */
+/** JSON of the checked rules, from the list or from the file that is named; undefined for none. */
 async function readRules(
   { value, origin, where }: Written,
   problems: ConfigProblems,
@@ -206,22 +187,18 @@ async function readRules(
   let file = origin;
   if (typeof value === 'string') {
     file = value;
-    list = await readRuleFile(value, where).catch((error: unknown) =>
-      problems.attempt(() => {
-        throw error;
-      }),
-    );
+    list = await problems.settle(readRuleFile(value, where));
+    if (list === undefined) return undefined;
   }
-  if (!Array.isArray(list) && typeof value === 'string') return undefined;
   const { parseRules } = await import('../rules/parse-rules.ts');
   const parsed = parseRules(list);
   for (const { path, text } of parsed.problems) problems.note(`${path} in ${file} ${text}`);
   return parsed.rules.length === 0 ? undefined : JSON.stringify(parsed.rules);
 }
 
-/** Rules that match nothing, because the agent does not know the labels of pods. */
+/** Warns of rules that match nothing because the agent does not know the labels of pods. */
 async function rulesWithoutPods(
-  { rules, kubernetesMetadata, kubernetesApi }: Partial<Record<ConfigKey, OptionValue>>,
+  { rules, kubernetesMetadata, kubernetesApi }: Values,
   command: Command,
 ): Promise<string[]> {
   const isAsked = kubernetesMetadata !== 'off' && kubernetesApi !== undefined;
@@ -236,21 +213,16 @@ async function rulesWithoutPods(
   return [`rules ${names} ask for labels or annotations of pods, but ${why}`];
 }
 
-/** The list that a file is, or holds under `rules`. */
+/** The list in a file, alone or under `rules`. */
 async function readRuleFile(file: string, where: string): Promise<unknown> {
   const root = await readYaml(file);
   const rules = isObject(root) ? root['rules'] : root;
   if (Array.isArray(rules)) return rules;
-  throw new AgentError('CONFIG_INVALID', `${where} names ${file}, which has no list of \`rules\``);
+  throw configError(`${where} names ${file}, which has no list of \`rules\``);
 }
 
-/**
- * Node logs begin at their end, unless the user says where to begin; `--once` would ship nothing.
- */
-function applyFrom(
-  values: Partial<Record<ConfigKey, OptionValue>>,
-  origins: Partial<Record<ConfigKey, ConfigOrigin>>,
-): void {
+/** Node logs begin at their end by default, but then `--once` would ship nothing. */
+function applyFrom(values: Values, origins: Origins): void {
   if (origins.nodeFrom !== 'default') return;
   const source = origins.from === 'default' ? 'once' : 'from';
   if (origins[source] === 'default' || values[source] === false) return;
@@ -258,12 +230,10 @@ function applyFrom(
   origins.nodeFrom = origins[source] ?? 'default';
 }
 
-/**
- * HTTPS_PROXY means https endpoints, and not the hosts of NO_PROXY. `--proxy` is taken literally.
- */
+/** HTTPS_PROXY applies to https endpoints outside NO_PROXY; `--proxy` applies as it is. */
 function applyNoProxy(
-  values: Partial<Record<ConfigKey, OptionValue>>,
-  origins: Partial<Record<ConfigKey, ConfigOrigin>>,
+  values: Values,
+  origins: Origins,
   environment: ConfigInput['environment'],
 ): void {
   if (!options.proxy.foreignVariables.some((variable) => variable === origins.proxy)) return;
@@ -278,11 +248,8 @@ function applyNoProxy(
   origins.proxy = 'default';
 }
 
-/** Whether the patterns compile; their library is loaded for that only when there are any. */
-async function checkRedactions(
-  values: Partial<Record<ConfigKey, OptionValue>>,
-  origins: Partial<Record<ConfigKey, ConfigOrigin>>,
-): Promise<void> {
+/** Whether the patterns compile; their library is loaded only if there are any. */
+async function checkRedactions(values: Values, origins: Origins): Promise<void> {
   const redactions = values.redact as readonly string[];
   if (redactions.length === 0) return;
   const { checkPatterns } = await import('../redaction-pattern.ts');
@@ -292,14 +259,14 @@ async function checkRedactions(
     if (!(error instanceof RangeError)) throw error;
     const where = `redact of ${origins.redact}`;
     const text = `${where} is refused; allowed is ${error.message}`;
-    throw new AgentError('CONFIG_INVALID', text, { cause: error });
+    throw configError(text, { cause: error });
   }
 }
 
-/** The variables that the kubelet gives every container: the API server needs no DNS then. */
+/** From the variables that the kubelet gives every container, so the API server needs no DNS. */
 function applyClusterApi(
-  values: Partial<Record<ConfigKey, OptionValue>>,
-  origins: Partial<Record<ConfigKey, ConfigOrigin>>,
+  values: Values,
+  origins: Origins,
   environment: ConfigInput['environment'],
 ): void {
   const host = environment['KUBERNETES_SERVICE_HOST'] ?? '';
@@ -323,10 +290,7 @@ function unknownVariables(environment: ConfigInput['environment']): string[] {
   return warnings;
 }
 
-/**
- * Kubernetes gives each pod variables for the Services of its namespace:
- * TAILSHIP_PORT=tcp://10.0.0.1:80 and more.
- */
+/** Kubernetes gives each pod such variables for the Services of its namespace. */
 function isServiceLink(value: string): boolean {
   return /^(?:tcp|udp|sctp):\/\//.test(value);
 }

@@ -7,7 +7,7 @@
 import { statSync } from 'node:fs';
 import { limits } from '../config.ts';
 import { configKeys, flagOf, rowOf } from './config-loader.ts';
-import { AgentError } from '../errors.ts';
+import { AgentError, errorText } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { shownValue } from './option-value.ts';
 import type { Config, ConfigKey } from './options.ts';
@@ -16,7 +16,7 @@ export type ReloadParts = {
   readonly config: Config;
   /** Reads everything again. Rejects with CONFIG_INVALID. */
   readonly load: () => Promise<Config>;
-  /** Takes a configuration over, between two batches. */
+  /** Applies a configuration, between two batches. */
   readonly apply: (config: Config) => void;
   readonly log: Log;
   readonly pollMs?: number;
@@ -26,7 +26,7 @@ export type ConfigChange = {
   /** The old configuration with the hot options of the new one. */
   readonly config: Config;
   readonly applied: readonly ConfigKey[];
-  /** Changed too, but only a restart takes them over. */
+  /** Changed, too, but applied only by a restart. */
   readonly left: readonly ConfigKey[];
 };
 
@@ -35,7 +35,7 @@ export class ConfigReloader {
   readonly #parts: ReloadParts;
   readonly #poll: NodeJS.Timeout | undefined;
   #config: Config;
-  /** Nothing at first: the file may have changed since it was read at the start. */
+  /** Unset at first: the file may have changed since it was read at the start. */
   #stamp: string | undefined;
   #reloading: Promise<void> | undefined;
   #isAskedAgain = false;
@@ -54,12 +54,12 @@ export class ConfigReloader {
     return this.#counters;
   }
 
-  /** What holds now. */
+  /** The configuration in force. */
   get config(): Config {
     return this.#config;
   }
 
-  /** Reads the configuration now, or again as soon as the present reading is over. */
+  /** Reads the configuration now, or again after the reading in progress. */
   reload(): Promise<void> {
     this.#isAskedAgain = true;
     this.#reloading ??= this.#reloadWhileAsked().finally(() => {
@@ -75,7 +75,7 @@ export class ConfigReloader {
 
   #look(file: string): void {
     const stamp = stampOf(file);
-    // Between two states of a volume the file may not be there; it will.
+    // Between two states of a volume the file may be missing.
     if (stamp === undefined || stamp === this.#stamp) return;
     this.#stamp = stamp;
     void this.reload();
@@ -95,7 +95,7 @@ export class ConfigReloader {
       change = mergeHot(this.#config, await load());
     } catch (error) {
       this.#counters.refused += 1;
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorText(error);
       const code = error instanceof AgentError ? error.code : 'CONFIG_INVALID';
       log.error(code, `the configuration stays as it was: ${text}`);
       return;
@@ -117,7 +117,7 @@ export class ConfigReloader {
   }
 }
 
-/** What becomes of `current` when `next` is loaded in its place. */
+/** The result of loading `next` while `current` is in force. */
 export function mergeHot(current: Config, next: Config): ConfigChange {
   const changed = configKeys.filter(
     (key) => JSON.stringify(current[key]) !== JSON.stringify(next[key]),
@@ -128,7 +128,7 @@ export function mergeHot(current: Config, next: Config): ConfigChange {
   return { config: Object.freeze({ ...current, ...values }), applied, left };
 }
 
-/** Changes with every way of replacing a file, links on the way to it among them. */
+/** Changes whenever the file is replaced, also by way of a link. */
 function stampOf(file: string): string | undefined {
   const stats = statSync(file, { throwIfNoEntry: false, bigint: true });
   return stats && `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;

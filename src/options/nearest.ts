@@ -1,8 +1,7 @@
 // Which known name a mistyped one was meant to be.
 
 /**
- * The candidate with the fewest edits from `written`, or undefined when none is
- * near (a third of its length).
+ * The candidate with the fewest edits, at most a third of the length; undefined if none is near.
  */
 export function nearest(written: string, candidates: readonly string[]): string | undefined {
   const wanted = simplify(written);
@@ -20,7 +19,7 @@ function simplify(name: string): string {
   return name.toLowerCase().replaceAll(/[-_]/g, '');
 }
 
-/** Characters to insert, delete or replace; two that changed places count once. */
+/** Characters to insert, delete or replace; two that changed places count as one. */
 function editDistance(left: string, right: string): number {
   let above: number[] = [];
   let row = Array.from({ length: right.length + 1 }, (_, column) => column);

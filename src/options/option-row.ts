@@ -17,24 +17,31 @@ export const commands = [
 ] as const;
 export type Command = (typeof commands)[number];
 
+/** Kinds whose values are lists; their flags may be repeated. */
+const listKindNames = [
+  'paths',
+  'globs',
+  /** Names with `*` and `?`. */
+  'names',
+  /** `NAME=GLOB[:format]`. */
+  'nodeFiles',
+  'rates',
+  'redactions',
+  'samples',
+  'outputs',
+] as const;
+export type ListKind = (typeof listKindNames)[number];
+export const listKinds: ReadonlySet<string> = new Set(listKindNames);
+
 /**
- * One option: key of the YAML file (camelCase), flag (`--kebab-case`) and variable
- * (`TAILSHIP_UPPER_SNAKE`) follow from its name.
+ * One option. Its name gives the YAML key, the flag (`--kebab-case`) and the variable
+ * (`TAILSHIP_UPPER_SNAKE`).
  */
 export type OptionRow = {
   readonly kind:
+    | ListKind
     | 'text'
     | 'path'
-    | 'paths'
-    | 'globs'
-    /** Names with `*` and `?`. */
-    | 'names'
-    /** `NAME=GLOB[:format]`. */
-    | 'nodeFiles'
-    | 'rates'
-    | 'redactions'
-    | 'samples'
-    | 'outputs'
     /** A list in the YAML file, or the path of a file with one; kept as JSON once checked. */
     | 'rules'
     | 'url'
@@ -47,7 +54,7 @@ export type OptionRow = {
     | 'bytes'
     | 'milliseconds'
     | 'amount';
-  /** undefined: not set unless the user does. */
+  /** Undefined: not set unless the user does. */
   readonly default: string | number | boolean | readonly string[] | HostPort | undefined;
   readonly commands: readonly Command[];
   /** One sentence, without the default. */
@@ -60,25 +67,13 @@ export type OptionRow = {
   readonly max?: number;
   /** hostPort: `off` is allowed and means undefined. */
   readonly mayBeOff?: true;
-  /** A changed configuration holds for it at once; the others hold at the next start. */
+  /** A changed value applies at once; other options apply at the next start. */
   readonly isHot?: true;
-  /** Variables of other tools that count when ours is not set. */
+  /** Variables of other tools that apply when ours is not set. */
   readonly foreignVariables?: readonly string[];
 };
 
-/** Kinds whose values are lists; a flag of theirs may be repeated. */
-export const listKinds: ReadonlySet<OptionRow['kind']> = new Set([
-  'paths',
-  'globs',
-  'names',
-  'nodeFiles',
-  'rates',
-  'redactions',
-  'samples',
-  'outputs',
-]);
-
-/** What a template may name; the page puts a container's values in. */
+/** The names in a template, which the page replaces by a container's values. */
 export const templateNames = [
   'namespace',
   'pod',
@@ -91,5 +86,5 @@ export const templateNames = [
 
 export type HostPort = { readonly host: string; readonly port: number };
 
-/** Commands that run an agent, or say what one would do. */
+/** Commands that run an agent, or check one. */
 export const agentCommands = ['run', 'demo', 'check'] as const;

@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { byteUnits } from '../byte-units.ts';
 import { globText, parseGlob, parseRate, rateText } from '../container-glob.ts';
 import { type HostPort, type OptionRow, templateNames } from './option-row.ts';
-import { AgentError } from '../errors.ts';
+import { type AgentError, configError } from '../errors.ts';
 import { outputText, parseOutput } from '../output-target.ts';
 import { nodeFileText, parseNodeFile } from '../node-file.ts';
 import { parseRedaction, parseSample, redactionText, sampleText } from '../record-rule.ts';
@@ -15,12 +15,12 @@ export type OptionValue = string | number | boolean | readonly string[] | HostPo
 const timeUnits: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1e3, m: 60e3, h: 3600e3 };
 
 /**
- * The value of an option from what is written at `origin` (`--workers`, `TAILSHIP_WORKERS`,
- * `workers in a.yaml`). Throws CONFIG_INVALID.
+ * Parses a value written at `origin` (`--workers`, `TAILSHIP_WORKERS`, `workers in a.yaml`). Throws
+ * CONFIG_INVALID.
  */
 export function parseOptionValue(row: OptionRow, written: unknown, origin: string): OptionValue {
   const wrong = (allowed: string): AgentError =>
-    new AgentError('CONFIG_INVALID', `${origin} is ${quote(written)}; allowed is ${allowed}`);
+    configError(`${origin} is ${quote(written)}; allowed is ${allowed}`);
 
   if (row.kind === 'paths') return parsePaths(written, wrong);
   if (row.kind === 'globs') return parseTexts(written, parseGlob, wrong);
@@ -41,7 +41,7 @@ export function parseOptionValue(row: OptionRow, written: unknown, origin: strin
     if (row.choices?.includes(text) !== true) throw wrong(row.choices?.join(' or ') ?? 'nothing');
     return text;
   }
-  // The rules of a file were read before.
+  // A file of rules has been read already.
   if (row.kind === 'rules') return text;
   if (row.kind === 'path') return resolve(text);
   if (row.kind === 'url') return parseUrl(text, wrong);
@@ -50,7 +50,7 @@ export function parseOptionValue(row: OptionRow, written: unknown, origin: strin
   return text;
 }
 
-/** The allowed values of an option in words, for the help and for errors. */
+/** The allowed values of an option in words, for help and errors. */
 export function allowedText(row: OptionRow): string {
   if (row.kind === 'choice') return row.choices?.join(' or ') ?? '';
   if (row.kind === 'boolean') return 'true or false';
@@ -69,7 +69,7 @@ export function allowedText(row: OptionRow): string {
   return row.kind;
 }
 
-/** The value of an option as a user would write it; of rules, how many there are. */
+/** The value of an option as a user would write it; for rules, their number. */
 export function shownValue(row: OptionRow, value: OptionValue): string {
   if (row.kind !== 'rules' || typeof value !== 'string') return valueText(value);
   const { length } = JSON.parse(value) as readonly unknown[];
@@ -135,7 +135,7 @@ function parsePaths(written: unknown, wrong: Wrong): readonly string[] {
   return Object.freeze(paths);
 }
 
-/** Texts that `check` takes; it throws a RangeError that says what is allowed. */
+/** Texts that `check` accepts; its RangeError says what is allowed. */
 function parseTexts(
   written: unknown,
   check: (text: string) => unknown,
@@ -150,7 +150,7 @@ function parseOutputs(written: unknown, wrong: Wrong): readonly string[] {
   return Object.freeze(parseTexts(written, parseOutput, wrong).map(parseOutput));
 }
 
-/** A pattern may hold commas. */
+/** Not split, because a pattern may contain commas. */
 function parseRedactions(written: unknown, wrong: Wrong): readonly string[] {
   const parts = Array.isArray(written) ? written : [written];
   const texts = parts.map((part: unknown) => asText(part, wrong));

@@ -5,14 +5,14 @@
 import { GiB, KiB } from '../byte-units.ts';
 import { limits } from '../config.ts';
 import { adminOptions } from './admin-options.ts';
-import { agentCommands, type HostPort, type OptionRow } from './option-row.ts';
+import { agentCommands, type HostPort, type ListKind, type OptionRow } from './option-row.ts';
 import { emulatorOptions } from './emulator-options.ts';
 import { nodeLogOptions } from './node-log-options.ts';
 import { podOptions } from './pod-options.ts';
 
 export { commands, type Command, type HostPort, type OptionRow } from './option-row.ts';
 
-/** Every option there is, in the order of the help. */
+/** Every option, in the order of the help. */
 export const options = {
   config: {
     kind: 'path',
@@ -363,16 +363,6 @@ export const options = {
 
 export type ConfigKey = keyof typeof options;
 
-type ListKind =
-  | 'paths'
-  | 'globs'
-  | 'names'
-  | 'nodeFiles'
-  | 'rates'
-  | 'redactions'
-  | 'samples'
-  | 'outputs';
-
 type ValueOf<Row extends OptionRow> = Row['kind'] extends 'boolean'
   ? boolean
   : Row extends { readonly choices: readonly (infer Choice)[] }
@@ -388,7 +378,7 @@ type ValueOf<Row extends OptionRow> = Row['kind'] extends 'boolean'
             : string;
 
 /**
- * The values of all options, deep-frozen. Paths are absolute; an endpoint has no slash at its end;
- * bytes and milliseconds are integers; `adminAddress` undefined is `off`.
+ * The values of all options, deep-frozen. Paths are absolute, an endpoint has no slash at its end,
+ * bytes and milliseconds are integers, and an `adminAddress` of `off` is undefined.
  */
 export type Config = { readonly [Key in ConfigKey]: ValueOf<(typeof options)[Key]> };

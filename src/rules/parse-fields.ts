@@ -53,7 +53,7 @@ export function readSet(written: WrittenValue): [string, string][] {
   });
 }
 
-/** YAML allows infinity and more digits than a double holds; JSON does not. */
+/** YAML allows infinity and integers beyond a double; JSON does not. */
 function jsonOf(value: unknown): string | undefined {
   if (typeof value === 'number' && !Number.isFinite(value)) return undefined;
   if (typeof value === 'bigint' || typeof value === 'symbol') return undefined;

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 
 import { limits } from '../config.ts';
 import type { StandardOutput } from '../control.ts';
-import { AgentError, hasCode } from '../errors.ts';
+import { AgentError, hasCode, errorText } from '../errors.ts';
 import { outputPath } from '../output-target.ts';
 
 export type EntryOutput = {
@@ -47,7 +47,7 @@ export async function openOutput(
     if (stdout === undefined) throw new Error('this process has none');
     return ofStandardOutput(name, stdout());
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     throw new AgentError('OUTPUT_UNWRITABLE', `--output ${name}: ${reason}`, { cause: error });
   }
 }

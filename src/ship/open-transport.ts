@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { getCACertificates } from 'node:tls';
 import type { Dispatcher } from 'undici';
-import { AgentError } from '../errors.ts';
+import { configError } from '../errors.ts';
 import type { DispatcherOptions } from './direct-dispatcher.ts';
 import { openDirect } from './direct-dispatcher.ts';
 import type { CachedLookup } from './lookup.ts';
@@ -42,6 +42,6 @@ function readCertificates(file: string): string[] {
     return [...getCACertificates('default'), readFileSync(file, 'utf8')];
   } catch (error) {
     const text = `the CA file ${file} cannot be read: ${(error as Error).message}`;
-    throw new AgentError('CONFIG_INVALID', text, { cause: error });
+    throw configError(text, { cause: error });
   }
 }

@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { splitTailWords } from '../../src/command/tail-words.ts';
+import { splitTailWords } from '../../src/command/command-words.ts';
 import { createFakeKubelet, type FakeKubelet } from '../../src/emulator/kubelet/fake-kubelet.ts';
 import {
   makeScratch,

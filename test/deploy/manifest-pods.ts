@@ -7,7 +7,7 @@ import path from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 
 import { parseFlags } from '../../src/command/argv.ts';
-import { splitMigrationWords } from '../../src/command/migration-source.ts';
+import { splitMigrationWords } from '../../src/command/command-words.ts';
 import { loadConfig, type LoadedConfig } from '../../src/options/config-loader.ts';
 import { type Command, commands } from '../../src/options/options.ts';
 import type { Container, Manifest, PodSpec } from './manifest-types.ts';

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 
-import { splitMigrationWords } from '../../src/command/migration-source.ts';
+import { splitMigrationWords } from '../../src/command/command-words.ts';
 import { parseGlob } from '../../src/container-glob.ts';
 import { linuxConntrack } from '../../src/host/node-pressure.ts';
 import { findKubectlFault } from './kubectl.ts';
@@ -189,7 +189,7 @@ test('the switch takes over positions from a mount', () => {
   const [pod] = podsOf(render('from-fluentd'));
   const [migrate] = pod?.initContainers ?? [];
   if (pod === undefined || migrate === undefined) throw new Error('there is nothing that migrates');
-  const { source, rest } = splitMigrationWords(migrate.args?.slice(1) ?? []);
+  const { own: source, rest } = splitMigrationWords(migrate.args?.slice(1) ?? []);
   expect(source.agent).toBe('fluentd');
   expect(mountUnder(pod, migrate, source.file)).toMatchObject({ readOnly: true });
   // It looks where the agent's own configuration says, whatever that is.

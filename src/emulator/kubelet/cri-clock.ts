@@ -12,7 +12,9 @@ export type ClockOptions = {
   readonly style: CriStyle;
   /** The node's time zone. */
   readonly utcOffsetMinutes?: number;
-  /** Milliseconds since the epoch of the first line of a deterministic clock; default: the wall. */
+  /**
+   * Milliseconds since the epoch of the first line of a deterministic clock; default is wall time.
+   */
   readonly startMs?: number;
   /** How far `tick` moves a deterministic clock; 0 gives equal times. */
   readonly stepNanos?: number;
@@ -21,14 +23,11 @@ export type ClockOptions = {
 export type CriClock = {
   /** Moves to the time of the next line. */
   tick(): void;
-  /** Moves on by this much whatever the kind of clock. */
+  /** Moves on by this much, whatever the kind of clock. */
   advance(milliseconds: number): void;
   /** Whole seconds since the epoch. */
   seconds(): number;
-  /**
-   * Prints the current time as the runtime does so that it ends at `end`, and returns where it
-   * starts.
-   */
+  /** Prints the current time as the runtime does, ending at `end`; returns where it starts. */
   putBefore(target: Uint8Array, end: number): number;
   /** Prints the current time in UTC with nine digits, 30 bytes, as applications do. */
   putUtc(target: Uint8Array, start: number): void;
@@ -42,7 +41,7 @@ const secondsBytes = '2024-03-05T14:07:21'.length;
 const fractionBytes = 10;
 const timeBytesMax = secondsBytes + fractionBytes + '+01:00'.length;
 
-/** A clock for lines; see ClockOptions. */
+/** A clock for lines. */
 export function createCriClock(options: ClockOptions): CriClock {
   const offsetMinutes = options.utcOffsetMinutes ?? 0;
   const keepsZeros = options.style === 'crio';

@@ -14,7 +14,7 @@ import type { LineKind } from './log-lines.ts';
 import { writeAtRate } from './paced-writer.ts';
 
 export type DemoNodeOptions = {
-  /** Takes the place of /var/log. */
+  /** Replaces /var/log. */
   readonly root: string;
   readonly seed: number;
   readonly linesPerSecond: number;
@@ -107,12 +107,12 @@ async function restartSometimes(
   while (await waited(restartEveryMs, signal)) {
     const pod = random.pick(steady);
     const container = pod.container();
-    // In the midst of a rotation the kubelet would not restart it either.
+    // The kubelet does not restart a container in the middle of a rotation either.
     if (container.isSteady) pod.restartContainer(container);
   }
 }
 
-/** Jobs come, log for a moment, and are deleted some seconds after their end. */
+/** Jobs start, log for a moment, and are deleted some seconds after their end. */
 async function runJobs(kubelet: FakeKubelet, { signal }: DemoNodeOptions): Promise<void> {
   for (let run = 1; await waited(jobEveryMs, signal); run += 1) {
     const pod = kubelet.startPod({
@@ -133,6 +133,6 @@ async function waited(ms: number, signal: AbortSignal): Promise<boolean> {
     await sleep(ms, undefined, { signal });
     return true;
   } catch {
-    return false; // The signal: there is nothing else that can end a sleep.
+    return false; // Only the signal can end a sleep.
   }
 }

@@ -15,12 +15,12 @@ import { createLineSource, putSeq, timeEnd } from './log-lines.ts';
 import type { LineSource, Stream } from './log-lines.ts';
 import { compressFile, rotationStamp } from './rotated-file.ts';
 
-/** A line given as text. Its number is put before it as `seq=<n> `, or into an object as `seq`. */
+/** A line given as text. Its number goes before it as `seq=<n> `, or into an object as `seq`. */
 export type WrittenRecord = {
   /** Default stdout. */
   readonly stream?: Stream;
   readonly text: string;
-  /** All chunks are P, and the next record of the stream goes on with this one. */
+  /** All chunks are P; the next record of the stream continues this one. */
   readonly partial?: boolean;
   /** RFC 3339; default is the clock's. */
   readonly time?: string;
@@ -38,7 +38,7 @@ export type RotateOptions = {
   readonly inGap?: () => void | Promise<void>;
   /** Cuts a record in two: P at the end of the old file, F at the start of the new one. */
   readonly cutRecord?: boolean;
-  /** Compresses in small steps with this pause between them; 0 is at full speed. */
+  /** Pause between small steps of compression; 0 is full speed. */
   readonly gzipPauseMs?: number;
 };
 
@@ -47,7 +47,7 @@ export type ContainerFrame = {
   readonly seed: number;
   readonly style: CriStyle;
   readonly clock: CriClock;
-  /** One write(2) a line, or one for many lines. */
+  /** One write(2) for each line, or for many lines. */
   readonly writeMode: 'line' | 'batch';
   /** Live and rotated files of one container together, as `containerLogMaxFiles`. */
   readonly filesMax: number;
@@ -59,7 +59,7 @@ type Chunk = { time: string | undefined; stream: Stream; tag: 'P' | 'F'; content
 
 const chunkBytesMax = { containerd: 16_384, crio: 8_192 } as const;
 
-/** A container's log; see the file's header. Methods throw the file system's errors as they are. */
+/** A container's log. Methods throw the file system's errors as they are. */
 export class FakeContainer {
   readonly name: string;
   /** Directory of the log files. */
@@ -76,7 +76,7 @@ export class FakeContainer {
   /** The name that the last rotation gave. */
   #rotatedPath = '';
   #range: SeqRange = { start: 1, end: 1 };
-  /** The first number that was given out since the live file was opened. */
+  /** The first number since the live file was opened. */
   #firstSeq = 1;
   #rotationSecond = 0;
   #isRotating = false;
@@ -95,7 +95,7 @@ export class FakeContainer {
     });
   }
 
-  /** How often it was started before. */
+  /** Number of earlier starts. */
   get restart(): number {
     return this.#restart;
   }
@@ -109,12 +109,12 @@ export class FakeContainer {
     return this.#fd >= 0;
   }
 
-  /** Whether it runs and no rotation is under way. */
+  /** Whether it runs and is not being rotated. */
   get isSteady(): boolean {
     return this.isRunning && !this.#isRotating;
   }
 
-  /** Whether the live file holds the end of a record that was begun in the file before it. */
+  /** Whether the live file holds the end of a record that began in the file before it. */
   get isContinuing(): boolean {
     return this.#range.start < this.#firstSeq;
   }
@@ -124,7 +124,7 @@ export class FakeContainer {
     return fs.fstatSync(this.#fd).size;
   }
 
-  /** Opens `<n+1>.log`; the kubelet has ended the run before. */
+  /** Opens `<n+1>.log`; the run before has ended. */
   start(): void {
     assert(!this.isRunning, 'a container is started once');
     fs.mkdirSync(this.directory, { recursive: true });
@@ -133,7 +133,7 @@ export class FakeContainer {
     this.#openLive();
   }
 
-  /** Ends the run: no line is written any more, an open record remains a P. */
+  /** Ends the run: nothing more is written, and an open record stays a P. */
   kill(): void {
     if (!this.isRunning) return;
     fs.closeSync(this.#fd);
@@ -171,7 +171,7 @@ export class FakeContainer {
     if (filled > 0) this.#writeBytes(scratch, 0, filled);
   }
 
-  /** Writes given records; longer ones than the runtime's line are cut into P … F by bytes. */
+  /** Writes these records; those longer than the runtime's limit are cut into P … F by bytes. */
   write(records: readonly (string | WrittenRecord)[], options: WriteOptions = {}): void {
     const queues = records.map((record) =>
       this.#chunks(typeof record === 'string' ? { text: record } : record),
@@ -195,7 +195,7 @@ export class FakeContainer {
     const bytesMax = chunkBytesMax[this.#frame.style];
     const chunks: Chunk[] = [];
     let start = 0;
-    // A read of conmon that is exactly full has no newline yet: the closing F is then empty.
+    // A full read of conmon has no newline yet: the closing F is then empty.
     const isCut = (left: number): boolean =>
       this.#frame.style === 'crio' ? left >= bytesMax : left > bytesMax;
     while (isCut(content.length - start)) {
@@ -232,7 +232,7 @@ export class FakeContainer {
     return text;
   }
 
-  /** Ends records that were left open, so that generated lines do not become part of them. */
+  /** Ends records that were left open, so that generated lines do not continue them. */
   #closeRecords(): void {
     for (const stream of this.#open.keys()) this.write([{ stream, text: '' }]);
   }
@@ -255,7 +255,7 @@ export class FakeContainer {
   #openLive(): void {
     const { logPath } = this;
     if (this.#frame.style === 'crio') {
-      // conmon makes the new file under another name first: the same inode is seen as 0.log.tmp.
+      // conmon first gives the new file another name: the same inode appears as 0.log.tmp.
       this.#fd = fs.openSync(`${logPath}.tmp`, 'a');
       fs.renameSync(`${logPath}.tmp`, logPath);
     } else {
@@ -270,7 +270,7 @@ export class FakeContainer {
     this.#ranges.set(this.logPath, this.#range);
   }
 
-  /** The kubelet's rotation, start to end; see rotateStart and rotateFinish. */
+  /** The kubelet's whole rotation: rotateStart and rotateFinish. */
   async rotate(options: RotateOptions = {}): Promise<void> {
     const isCut = options.cutRecord === true;
     if (isCut) this.write([{ text: 'begun before the rotation', partial: true }]);
@@ -280,7 +280,9 @@ export class FakeContainer {
     if (isCut) this.write([', ended after it']);
   }
 
-  /** Prunes, compresses and renames; the live file is then gone and the renamed one written to. */
+  /**
+   * Prunes, compresses and renames. Then there is no live file, and lines go to the renamed one.
+   */
   async rotateStart(options: RotateOptions = {}): Promise<void> {
     const { logPath } = this;
     assert(this.isSteady, 'only a live file is rotated');
@@ -312,7 +314,7 @@ export class FakeContainer {
     this.#openLive();
   }
 
-  /** What the kubelet does when the reopening fails: the file gets its name back. */
+  /** As the kubelet when the reopening fails: the file gets its name back. */
   rotateUndo(): void {
     fs.renameSync(this.#rotatedPath, this.logPath);
     this.#moveRange(this.#rotatedPath, this.logPath);
@@ -337,7 +339,7 @@ export class FakeContainer {
     this.#frame.clock.advance(1);
   }
 
-  /** CRI-O's own `log_size_max`: a new file takes the name at once and the old content is lost. */
+  /** CRI-O's own `log_size_max`: a new file takes the name at once, and the old content is lost. */
   replaceFile(): void {
     const { logPath } = this;
     assert(this.isSteady, 'only a live file is replaced');
@@ -358,14 +360,14 @@ export class FakeContainer {
       .toSorted();
   }
 
-  /** Removes all files of a run that is over, as the kubelet's clean-up of `<logpath>*`. */
+  /** Removes all files of a finished run, like the kubelet's clean-up of `<logpath>*`. */
   removeRun(restart: number): void {
     for (const name of fs.readdirSync(this.directory).toSorted()) {
       if (name.startsWith(`${restart}.log`)) this.removeFile(path.join(this.directory, name));
     }
   }
 
-  /** Removes one file; the account then says that its lines are gone. */
+  /** Removes one file, and enters its lines into the account as deleted. */
   removeFile(file: string): void {
     fs.unlinkSync(file);
     this.#forget(file);

@@ -19,7 +19,7 @@ import { createRandom } from './log-lines.ts';
 import type { LineKind, Random } from './log-lines.ts';
 
 export type FakeKubeletOptions = {
-  /** Takes the place of /var/log; made if it does not exist. */
+  /** Replaces /var/log; created if missing. */
   readonly root: string;
   readonly seed: number;
   /** Default containerd. */
@@ -29,7 +29,7 @@ export type FakeKubeletOptions = {
   /** `containerLogMaxFiles`, default 5. */
   readonly filesMax?: number;
   readonly utcOffsetMinutes?: number;
-  /** Deterministic times from here on, milliseconds since the epoch; default is the wall clock. */
+  /** Start of deterministic times, milliseconds since the epoch; default is the wall clock. */
   readonly startMs?: number;
   /** Step of deterministic times, default 1,000; 0 gives equal times. */
   readonly stepNanos?: number;
@@ -40,7 +40,7 @@ export type PodOptions = {
   readonly pod: string;
   readonly containers: readonly (string | ContainerOptions)[];
   readonly uid?: string;
-  /** A pod from the node's own files: its uid is a hash of 32 hex digits. */
+  /** A pod from the node's own files: its uid is 32 hex digits. */
   readonly isStatic?: boolean;
 };
 
@@ -48,14 +48,14 @@ export type ContainerOptions = {
   readonly name: string;
   /** Default mixed. */
   readonly kind?: LineKind;
-  /** Length that generated messages aim at. */
+  /** Target length of generated messages. */
   readonly bytes?: number;
 };
 
 const linkNameBytesMax = 255;
 const scratchBytes = 1024 * 1024;
 
-/** A node's kubelet, see the file's header. Methods throw the file system's errors as they are. */
+/** A node's kubelet. Methods throw the file system's errors as they are. */
 export class FakeKubelet {
   readonly containersDir: string;
   readonly podsDir: string;
@@ -63,7 +63,7 @@ export class FakeKubelet {
   readonly clock: CriClock;
   readonly #frame: ContainerFrame;
   readonly #random: Random;
-  /** By namespace/pod/container: a pod that comes again goes on with its numbers. */
+  /** By namespace/pod/container: a pod that comes again continues its numbers. */
   readonly #accounts = new Map<string, ContainerAccount>();
   readonly #pods = new Set<FakePod>();
 
@@ -120,7 +120,7 @@ export class FakeKubelet {
     return started;
   }
 
-  /** What was written and deleted so far; the figures in it go on. */
+  /** What has been written and deleted; the figures in it keep growing. */
   account(): Account {
     return { seed: this.seed, containers: [...this.#accounts.values()] };
   }
@@ -165,7 +165,6 @@ type PodFrame = {
   readonly onDelete: () => void;
 };
 
-/** A pod of FakeKubelet: its containers and the links to their logs. */
 export class FakePod {
   readonly namespace: string;
   readonly pod: string;
@@ -201,7 +200,7 @@ export class FakePod {
     return link;
   }
 
-  /** Next file, id and link. The last dead run keeps its files and link, older ones lose them. */
+  /** Next file, id and link. The last dead run keeps its files and link; older runs lose theirs. */
   restartContainer(container: FakeContainer): void {
     container.kill();
     if (container.restart > 0) container.removeRun(container.restart - 1);
@@ -209,7 +208,9 @@ export class FakePod {
     this.collectLinks();
   }
 
-  /** Removes links that lead nowhere; a running container's dangles rightly while it is rotated. */
+  /**
+   * Removes links that lead nowhere, except that of a running container, which is being rotated.
+   */
   collectLinks(): void {
     for (const [container, links] of this.#links) {
       const kept = links.filter((link, index) => {
@@ -247,13 +248,12 @@ export class FakePod {
   }
 }
 
-/** The kubelet cuts a link's name to 255 bytes: id and even container may be missing from it. */
+/** The kubelet cuts a link's name to 255 bytes, so the id and even the container may be missing. */
 function shortLinkName(name: string): string {
   if (Buffer.byteLength(name) <= linkNameBytesMax) return name;
   return `${name.slice(0, linkNameBytesMax - '.log'.length)}.log`;
 }
 
-/** Makes a kubelet; its directories exist when this returns. */
 export function createFakeKubelet(options: FakeKubeletOptions): FakeKubelet {
   return new FakeKubelet(options);
 }

@@ -16,15 +16,15 @@ export type ContainerAccount = {
   readonly pod: string;
   readonly container: string;
   readonly kind: LineKind;
-  /** Length that generated messages aim at; undefined is the kind's own. */
+  /** Target length of generated messages; undefined is the kind's own. */
   readonly bytes: number | undefined;
-  /** How many lines were written: the last number. */
+  /** How many lines were written, which is the last number. */
   lines: number;
-  /** Bytes of files that were written, CRI headers included. */
+  /** Bytes written to files, CRI headers included. */
   fileBytes: number;
   /** Lines that were given as text, by number. */
   readonly explicit: Map<number, ExplicitLine>;
-  /** Lines whose file was deleted or truncated: they may be missing, or were shipped before. */
+  /** Lines whose file was deleted or truncated: each was shipped before, or is missing. */
   readonly deleted: SeqRange[];
 };
 
@@ -33,7 +33,7 @@ export type Account = {
   readonly containers: readonly ContainerAccount[];
 };
 
-/** Lines that were written in all containers. */
+/** Lines written in all containers. */
 export function accountLines(account: Account): number {
   return account.containers.reduce((sum, container) => sum + container.lines, 0);
 }

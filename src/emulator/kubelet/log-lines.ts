@@ -10,7 +10,7 @@
 
 import { randomNumbers } from '../random-numbers.ts';
 
-/** What a container logs. `mixed` is a share of each of the others but `trace`. */
+/** What a container logs. `mixed` has a share of all others except `trace`. */
 export type LineKind = 'text' | 'json' | 'klog' | 'trace' | 'unicode' | 'blank' | 'mixed';
 export type Stream = 'stdout' | 'stderr';
 
@@ -22,19 +22,16 @@ export type Stream = 'stdout' | 'stderr';
  */
 export type LineTemplate = {
   readonly stream: Stream;
-  /** Owned by the caller that writes at the moment: the holes hold the last line's values. */
+  /** Belongs to the caller that is writing: the holes hold the last line's values. */
   readonly bytes: Buffer;
   /** Hole of an RFC 3339 time in UTC with nine digits; 0 when there is none. */
   readonly timeStart: number;
-  /** Hole of the line's number; 0 when there is none, which is so for an empty line. */
+  /** Hole of the line's number; 0 for an empty line, which has none. */
   readonly seqStart: number;
 };
 
 export type LineSource = {
-  /**
-   * Template of line `seq`; the pool is shared by all containers with the same seed, kind and
-   * bytes.
-   */
+  /** Template of line `seq`, from a pool for each seed, kind and length. */
   at(seq: number): LineTemplate;
 };
 
@@ -87,9 +84,7 @@ export function lineText(template: LineTemplate, seq: number): string {
   return template.bytes.toString('utf8', bodyStart, template.bytes.length - 1);
 }
 
-/**
- * Fills the hole of the number: after `=` padded with zeros, before a number of JSON with spaces.
- */
+/** Fills the hole of the number: padded with zeros after `=`, with spaces in JSON. */
 export function putSeq(template: LineTemplate, seq: number): void {
   const { bytes, seqStart } = template;
   if (seqStart === 0) return;
@@ -104,7 +99,7 @@ export function putSeq(template: LineTemplate, seq: number): void {
 
 const pools = new Map<string, readonly LineTemplate[]>();
 
-/** The lines of one container. `bytes` is the length that text and JSON messages aim at. */
+/** The lines of one container. `bytes` is the target length of text and JSON messages. */
 export function createLineSource(options: {
   readonly seed: number;
   readonly container: string;
@@ -119,7 +114,7 @@ export function createLineSource(options: {
   for (const character of options.container) {
     containerSeed = mix(containerSeed, character.codePointAt(0) ?? 0);
   }
-  // Frames of a stack trace only make sense in their order.
+  // Frames of a stack trace make sense only in order.
   if (kind === 'trace') return { at: (seq) => pool[seq % pool.length] as LineTemplate };
   return { at: (seq) => pool[mix(containerSeed, seq) & (templateCount - 1)] as LineTemplate };
 }
@@ -154,10 +149,7 @@ function singleLine(random: Random, kind: LineKind, bytes: number | undefined): 
   return textLine(random, bytes ?? 160);
 }
 
-/**
- * Makes a template of a line in which ‹seq› and ‹time› mark the holes; the time comes before the
- * number.
- */
+/** Makes a template of a line in which ‹time› and then ‹seq› mark the holes. */
 function cut(stream: Stream, line: string): LineTemplate {
   const timed = line.replace('‹time›', timeHole);
   const timeAt = line.indexOf('‹time›');
@@ -171,7 +163,7 @@ function cut(stream: Stream, line: string): LineTemplate {
   };
 }
 
-/** What services of a shop say; each `#` is a number. */
+/** What services of a shop log; each `#` is a number. */
 const phrases = {
   calm: [
     'order # accepted for customer #, # items',
@@ -228,7 +220,7 @@ function jsonLine(random: Random, bytes: number): LineTemplate {
   const head = `{"severity":"${severity}","time":"‹time›",`;
   const shape = random.next();
   if (shape < 0.15) {
-    // Nothing but a message is left of it: this becomes a textPayload.
+    // Only a message is left of it, so it becomes a textPayload.
     return cut(stream, `${head}"message":"seq=‹seq› ${sentence(random, bytes - 70, mood)}"}`);
   }
   let members = `"seq":‹seq›,"logger":"shop.${random.pick(['cart', 'order', 'payment', 'session'])}","attempt":${random.below(5)}`;

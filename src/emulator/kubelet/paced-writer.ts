@@ -13,14 +13,9 @@ export type PacedWriteOptions = {
   readonly seconds: number;
   /** Looked up at each tick, so containers may come and go; they take turns line by line. */
   readonly containers: () => readonly FakeContainer[];
-  /**
-   * Time between two rounds of writes, default 10 ms: each wake-up costs about 0.2 ms of CPU here.
-   */
+  /** Milliseconds between two rounds of writes, default 10: a wake-up costs 0.2 ms of CPU. */
   readonly tickMs?: number;
-  /**
-   * Rotates a live file that has this many bytes, looked at every `rotateCheckMs`; default is
-   * never.
-   */
+  /** Rotates a live file of this size, checked every `rotateCheckMs`; default is never. */
   readonly rotateBytes?: number;
   /** As `containerLogMonitorInterval`, default 10,000. */
   readonly rotateCheckMs?: number;
@@ -31,13 +26,11 @@ export type PacedWriteResult = {
   readonly lines: number;
   readonly seconds: number;
   readonly rotations: number;
-  /** The furthest that writing was behind its clock, milliseconds. */
+  /** The furthest that writing fell behind, milliseconds. */
   readonly lateMs: number;
 };
 
-/**
- * Writes until the time is over or the signal ends it; throws what a write or a rotation throws.
- */
+/** Writes for the given time or until the signal; throws what a write or a rotation throws. */
 export async function writeAtRate(options: PacedWriteOptions): Promise<PacedWriteResult> {
   const tickMs = options.tickMs ?? 10;
   const total = Math.round(options.linesPerSecond * options.seconds);
@@ -65,10 +58,7 @@ export async function writeAtRate(options: PacedWriteOptions): Promise<PacedWrit
   };
 }
 
-/**
- * Gives each container its share of `count` lines, beginning with the one whose turn it is; returns
- * whose turn is next.
- */
+/** Gives each container its share of `count` lines, from `turn` on; returns the next turn. */
 function writeRound(containers: readonly FakeContainer[], count: number, turn: number): number {
   const share = Math.floor(count / containers.length);
   const rest = count - share * containers.length;
@@ -90,7 +80,7 @@ function createRotator(options: PacedWriteOptions, startMs: number): Rotator {
   let running: Promise<void> | undefined;
   let failure: Error | undefined;
 
-  /** One container after the other, as the kubelet with its one worker. */
+  /** One container after the other, like the kubelet's single worker. */
   async function rotateAll(bytesMax: number): Promise<void> {
     for (const container of options.containers()) {
       if (!container.isRunning || container.fileBytes < bytesMax) continue;

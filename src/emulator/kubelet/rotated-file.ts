@@ -7,13 +7,13 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import zlib from 'node:zlib';
 
-/** `YYYYMMDD-HHMMSS`, the suffix that the kubelet gives; `seconds` since the epoch. */
+/** `YYYYMMDD-HHMMSS`, the kubelet's suffix; `seconds` since the epoch. */
 export function rotationStamp(seconds: number): string {
   const text = new Date(seconds * 1_000).toISOString();
   return text.slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
 }
 
-/** Makes `<file>.gz` of the file by way of `<file>.tmp`; with a pause after each small step. */
+/** Makes `<file>.gz` of the file by way of `<file>.tmp`, with a pause after each small step. */
 export async function compressFile(file: string, pauseMs: number): Promise<void> {
   const source = fs.createReadStream(file, { highWaterMark: pauseMs > 0 ? 4_096 : 65_536 });
   async function* slowly(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

@@ -12,31 +12,18 @@ import { renderEntry } from '../store/stored-entry.ts';
 
 /** Entries that can be explored: the newest by arrival. */
 const digestsMax = 50_000;
-/** Nobody has asked for this long: it falls asleep. */
+/** After this long without a question it falls asleep. */
 const idleMs = 60_000;
 const barCount = 60;
 const entriesMax = 500;
 /** Steps that a bar of the histogram may have, milliseconds. */
 const stepsMs = [
-  100,
-  250,
-  500,
-  1e3,
-  2e3,
-  5e3,
-  10e3,
-  15e3,
-  30e3,
-  60e3,
-  300e3,
-  900e3,
-  3600e3,
-  6 * 3600e3,
+  100, 250, 500, 1e3, 2e3, 5e3, 10e3, 15e3, 30e3, 60e3, 300e3, 900e3, 3600e3, 21_600e3,
 ];
 const dayMs = 86_400_000;
 
 type Digest = {
-  /** Of the entry's own time, since 1970. */
+  /** The entry's own time, milliseconds since 1970. */
   readonly ms: number;
   /** Index in `severityNames`. */
   readonly severity: number;
@@ -58,13 +45,13 @@ type Question = {
 export type Explorer = {
   /** An entry that the store did not have before. */
   readonly add: (entry: StoredEntry) => void;
-  /** Entries were deleted: what is left is read again at the next question. */
+  /** Entries were deleted: the next question reads the store again. */
   readonly forget: () => void;
   /** The JSON of the answer. */
   readonly explore: (query: URLSearchParams) => string;
 };
 
-/** An explorer that is asleep. */
+/** Starts asleep. */
 export function createExplorer(store: EntryStore, nowMs = Date.now): Explorer {
   let digests: Digest[] | undefined;
   let askedAtMs = 0;
@@ -80,7 +67,7 @@ export function createExplorer(store: EntryStore, nowMs = Date.now): Explorer {
     explore: (query) => {
       askedAtMs = nowMs();
       digests ??= store.page({ descending: true, countMax: digestsMax }).map(digestOf).toReversed();
-      // Twice as many are let in, so that the array is not moved at each entry.
+      // Up to twice as many are kept, so that the array is not moved for each entry.
       if (digests.length > 2 * digestsMax) digests = digests.slice(-digestsMax);
       return answer(digests.slice(-digestsMax), readQuestion(query), store);
     },
@@ -98,7 +85,7 @@ function digestOf(stored: StoredEntry): Digest {
   };
 }
 
-/** `namespace/pod/container`, or what else tells where an entry is from. */
+/** `namespace/pod/container`, or something else that tells where an entry is from. */
 function workloadOf({ resource, logName }: JsonObject): string {
   const { type, labels } = (resource ?? {}) as JsonObject;
   const names = (labels ?? {}) as JsonObject;
@@ -121,10 +108,7 @@ function readQuestion(query: URLSearchParams): Question {
   };
 }
 
-/**
- * The facets leave their own filter out: the counts by severity are those that choosing another one
- * would show.
- */
+/** A facet ignores its own filter: it shows the counts that another choice would give. */
 function answer(digests: readonly Digest[], question: Question, store: EntryStore): string {
   const workloads = new Map<string, number>();
   const bySeverity = severityNames.map(() => 0);
@@ -138,13 +122,13 @@ function answer(digests: readonly Digest[], question: Question, store: EntryStor
     if (isWorkload) bySeverity[digest.severity] = (bySeverity[digest.severity] ?? 0) + 1;
     if (isWorkload && isSevere) matches.push(digest);
   }
-  // In order of arrival they are nearly in order of time, which this sort likes.
+  // They come nearly in order of time, which suits this sort.
   matches.sort((left, right) => left.ms - right.ms);
   const head = {
     storedCount: store.count,
     droppedCount: store.droppedCount ?? 0,
     keptCount: digests.length,
-    /** Of the oldest of these by arrival. */
+    /** Time of the oldest of these by arrival. */
     keptSinceMs: digests[0]?.ms,
     matchCount: matches.length,
     severities: Object.fromEntries(severityNames.map((name, rank) => [name, bySeverity[rank]])),
@@ -155,7 +139,7 @@ function answer(digests: readonly Digest[], question: Question, store: EntryStor
   return `${JSON.stringify(head).slice(0, -1)},"entries":[${newest.map(({ json }) => json).join(',')}]}`;
 }
 
-/** Counts per bar by severity; matches are in order of time. */
+/** Counts per bar by severity; `matches` are in order of time. */
 function histogramOf(matches: readonly Digest[], { fromMs, toMs }: Question): object {
   const firstMs = Number.isFinite(fromMs) ? fromMs : (matches[0]?.ms ?? 0);
   const lastMs = Number.isFinite(toMs) ? toMs : (matches.at(-1)?.ms ?? 0);

@@ -24,10 +24,7 @@ const rpcCodes: Readonly<Record<number, readonly [name: string, httpStatus: numb
   16: ['UNAUTHENTICATED', 401],
 };
 
-/**
- * Names that differ from the first row of the same HTTP status above are never wanted: 400 is
- * INVALID_ARGUMENT, 500 INTERNAL.
- */
+/** Where a status has several codes, the usual one: 400 INVALID_ARGUMENT, 500 INTERNAL. */
 const codeByHttpStatus: Readonly<Record<number, number>> = {
   400: 3,
   401: 16,
@@ -82,10 +79,7 @@ function errorBody(error: {
   return JSON.stringify({ error: members }, undefined, 2);
 }
 
-/**
- * The body that goes with any HTTP status, also with one that no google.rpc code has (then without
- * `status`'s usual name).
- */
+/** The body for any HTTP status; one that no google.rpc code has is UNKNOWN. */
 export function bodyOfHttpStatus(
   httpStatus: number,
   message: string,

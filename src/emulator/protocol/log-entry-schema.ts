@@ -63,7 +63,7 @@ function mapEntryOf(fieldName: string): DescriptorProto {
   });
 }
 
-function messageOf(fullName: string): DescriptorProto {
+function errorText(fullName: string): DescriptorProto {
   const rows = messageTypes[fullName];
   assert(rows !== undefined);
   const extra = fullName === 'google.logging.v2.LogEntry' ? discoveryFields : {};
@@ -94,14 +94,14 @@ function buildRegistry() {
   const built = new Map<string, DescFile>(
     wellKnownFiles.map((file) => [`${file.name}.proto`, file]),
   );
-  // In the table's order a package comes after the ones that its messages name.
+  // The table lists a package after those that its messages name.
   for (const [packageName, fullNames] of packages) {
     const file = create(FileDescriptorProtoSchema, {
       name: `${packageName}.proto`,
       package: packageName,
       syntax: 'proto3',
       dependency: [...built.keys()],
-      messageType: fullNames.map(messageOf),
+      messageType: fullNames.map(errorText),
     });
     if (severityType.startsWith(`${packageName}.`)) {
       const value = Object.entries(severityNumbers).map(([name, number]) => ({ name, number }));
@@ -115,10 +115,7 @@ function buildRegistry() {
   return createRegistry(...built.values(), wrappersFile, emptyFile);
 }
 
-/**
- * All types that a `protoPayload` may name, which is how `fromJson` and `toJson` find an Any's
- * type.
- */
+/** All types that a `protoPayload` may name; `fromJson` and `toJson` look an Any's type up here. */
 export const registry = buildRegistry();
 
 function schemaOf(fullName: string): DescMessage {

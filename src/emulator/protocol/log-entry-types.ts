@@ -5,10 +5,7 @@
 // `@google-cloud/logging-api`; a test compares the two, so a new version of that package shows as a
 // difference there.
 
-/**
- * `name: [type, number]`; a type is a scalar, `map<string, string>`, a full name, or `repeated` and
- * a full name.
- */
+/** A type is a scalar, `map<string, string>`, a full name, or `repeated` and a full name. */
 export type FieldRow = readonly [type: string, number: number];
 export type MessageRows = {
   readonly fields: Readonly<Record<string, FieldRow>>;
@@ -91,9 +88,9 @@ export const messageTypes: Readonly<Record<string, MessageRows>> = {
 };
 
 /**
- * Members of a LogEntry that the discovery document has and the public proto lacks. The API takes
- * them and, but for `otel`, clears what a client wrote; their inner types are not checked here, and
- * the numbers are ours, since they never leave the process.
+ * Members of a LogEntry that only the discovery document has. The API accepts them and, except for
+ * `otel`, clears what a client wrote. Their inner types are not checked, and the numbers are our
+ * own, because they never leave the process.
  */
 export const discoveryFields: Readonly<Record<string, FieldRow>> = {
   metadata: ['google.protobuf.Struct', 1001],

@@ -15,7 +15,7 @@ import { parseInstant } from './timestamp.ts';
 /** A place such as `entries[0].text_payload` ('' is the root) and a sentence. */
 export type Violation = { readonly field: string; readonly description: string };
 
-/** The front end names every violation; a body of nonsense must not make an answer of megabytes. */
+/** The front end names every violation; a nonsensical body must not make an answer of megabytes. */
 const violationCountMax = 20;
 
 /** The 400 that refuses a whole request. */
@@ -47,9 +47,7 @@ function joined(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
 }
 
-/**
- * `['entries', 3, 'jsonPayload', 'a']` as `entries[3].json_payload.a`: fields by their proto names.
- */
+/** `['entries', 3, 'jsonPayload', 'a']` as `entries[3].json_payload.a`, by proto names. */
 export function locationOf(root: DescMessage, path: readonly (string | number)[]): string {
   let desc: DescMessage | undefined = root;
   let location = '';
@@ -80,7 +78,7 @@ function isAccepted(desc: DescMessage, json: JsonValue): boolean {
     fromJson(desc, json, { registry });
     return true;
   } catch {
-    // Its text names no place; the walk gives the words.
+    // Its message names no place.
     return false;
   }
 }

@@ -8,13 +8,13 @@ const shape = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\
 const secondsMin = -62_135_596_800;
 const secondsMax = 253_402_300_799;
 
-/** The whole second that was read last: entries come in runs of one second. */
+/** The last whole second that was read: entries come in runs of one second. */
 let lastRead = { text: '', seconds: 0 };
-/** Texts of whole seconds, since a Date's text costs 1 µs. */
+/** Texts of whole seconds, because a Date's text costs 1 µs. */
 const written = new Map<number, string>();
 const writtenCountMax = 1000;
 
-/** Nanoseconds of `.123456789Z` or `Z`, or undefined for anything else, also when it is valid. */
+/** Nanoseconds of `.123456789Z` or `Z`; undefined for anything else, even if it is valid. */
 function plainFraction(text: string, start: number): number | undefined {
   const end = text.length - 1;
   if (text.charCodeAt(end) !== 0x5a) return undefined;
@@ -31,8 +31,8 @@ function plainFraction(text: string, start: number): number | undefined {
 }
 
 /**
- * Reads what google.protobuf.Timestamp takes as JSON: 0 to 9 digits of fraction, `Z` or an offset,
- * years 0001 to 9999. Undefined for everything else, also for 30 February, 24:00 and leap seconds.
+ * Reads a google.protobuf.Timestamp of JSON: 0 to 9 digits of fraction, `Z` or an offset, years
+ * 0001 to 9999. Undefined for anything else, such as 30 February, 24:00 and leap seconds.
  */
 export function parseInstant(text: string): Instant | undefined {
   if (text.startsWith(lastRead.text) && lastRead.text !== '') {
@@ -47,7 +47,7 @@ export function parseInstant(text: string): Instant | undefined {
   return { seconds, nanos: Number(fraction.padEnd(9, '0')) };
 }
 
-/** Of a text without a fraction; undefined for 30 February, 24:00 and the like. */
+/** For a text without a fraction; undefined for 30 February, 24:00 and the like. */
 function secondsOf(text: string): number | undefined {
   try {
     return Temporal.Instant.from(text).epochMilliseconds / 1_000;
@@ -60,7 +60,7 @@ function secondsOf(text: string): number | undefined {
 export function formatInstant({ seconds, nanos }: Instant): string {
   let whole = written.get(seconds);
   if (whole === undefined) {
-    // toISOString has four digits of year for every instant that parseInstant gives.
+    // toISOString writes four digits of year for every instant of parseInstant.
     whole = new Date(seconds * 1000).toISOString().slice(0, 19);
     if (written.size >= writtenCountMax) written.clear();
     written.set(seconds, whole);

@@ -34,7 +34,7 @@ function compileJoined<Tree, Value>(
     : (value) => terms.some((term) => term(value));
 }
 
-/** Compiles a filter. Throws ApiError for values that cannot be compared with their field. */
+/** Throws ApiError for values that cannot be compared with their field. */
 export function compileFilter(tree: FilterTree | undefined): EntryMatch {
   if (tree === undefined) return everything;
   if (tree.kind === 'text') {
@@ -67,7 +67,7 @@ function valuesAt(
   if (Object.hasOwn(value, key) || depth + 1 === path.length) {
     return valuesAt(Object.hasOwn(value, key) ? value[key] : undefined, path, depth + 1);
   }
-  // A label's key may have dots and need not be quoted for that.
+  // A label's key may have unquoted dots.
   const joined = path.slice(depth).join('.');
   return Object.hasOwn(value, joined) ? [value[joined] as JsonValue] : [];
 }
@@ -96,7 +96,7 @@ function compileOperator(path: readonly string[], operator: Operator, text: stri
   };
 }
 
-/** What an operator says about the order of value and text. */
+/** What an operator requires of the order of value and text. */
 const orderings: Readonly<Record<string, (comparison: number) => boolean>> = {
   '=': (comparison) => comparison === 0,
   '!=': (comparison) => comparison !== 0,
@@ -106,10 +106,7 @@ const orderings: Readonly<Record<string, (comparison: number) => boolean>> = {
   '<': (comparison) => comparison < 0,
 };
 
-/**
- * How a value compares to `text`: negative, zero, positive, or undefined when the two cannot be
- * compared.
- */
+/** Negative, zero or positive; undefined when value and `text` cannot be compared. */
 function compileOrder(
   path: readonly string[],
   text: string,
@@ -147,7 +144,7 @@ function severityOf(text: string): number | undefined {
   return /^\d+$/.test(text) ? Number(text) : undefined;
 }
 
-/** A filter's time is RFC 3339, or a date alone. Throws ApiError for anything else. */
+/** RFC 3339, or a date alone. Throws ApiError for anything else. */
 function parseFilterInstant(text: string): Instant {
   const instant = parseInstant(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text);
   if (instant === undefined) throw invalidArgument(`Invalid timestamp in filter: ${text}`);
@@ -155,7 +152,7 @@ function parseFilterInstant(text: string): Instant {
 }
 
 function compilePattern(text: string): RegExp {
-  // The language is RE2, where flags come first.
+  // The language is RE2, which has flags at the beginning.
   const flags = /^\(\?([ims]+)\)/.exec(text);
   try {
     return new RegExp(text.slice(flags?.[0].length ?? 0), `u${flags?.[1] ?? ''}`);
@@ -168,7 +165,7 @@ function textOf(value: JsonValue): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** Whether some value (or, in an object, some key) below `value` holds the lower-case text. */
+/** Whether a value below `value`, or a key of an object, contains the lower-case text. */
 function holdsText(value: JsonValue, wanted: string): boolean {
   if (Array.isArray(value)) return value.some((element) => holdsText(element, wanted));
   if (value !== null && typeof value === 'object') {
@@ -182,10 +179,7 @@ function holdsText(value: JsonValue, wanted: string): boolean {
 
 export type InstantBounds = { readonly from?: Instant; readonly to?: Instant };
 
-/**
- * Instants outside of which the filter matches nothing; both ends belong to the range. Lets a
- * reader skip what lies outside.
- */
+/** The range of instants, ends included, outside of which the filter matches nothing. */
 export function boundsOf(tree: FilterTree | undefined): InstantBounds {
   if (tree?.kind === 'and') return tree.terms.map(boundsOf).reduce(narrower, {});
   if (tree?.kind !== 'compare' || tree.path.length !== 1 || tree.path[0] !== 'timestamp') return {};
@@ -204,7 +198,7 @@ function narrower(left: InstantBounds, right: InstantBounds): InstantBounds {
   return { ...(from && { from }), ...(to && { to }) };
 }
 
-/** The later of two instants for `sign` 1, the earlier for -1; an absent one does not count. */
+/** The later of two instants for `sign` 1, the earlier for -1; undefined does not count. */
 function pick(
   left: Instant | undefined,
   right: Instant | undefined,

@@ -8,7 +8,7 @@ import { invalidArgument } from '../protocol/api-error.ts';
 const operators = ['!=', '>=', '<=', '=~', '!~', '=', '>', '<', ':'] as const;
 export type Operator = (typeof operators)[number];
 
-/** What is right of an operator: `x`, `"x"`, or `("x" OR "y")`. */
+/** The right side of an operator: `x`, `"x"`, or `("x" OR "y")`. */
 export type ValueTree =
   | { readonly kind: 'value'; readonly text: string }
   | { readonly kind: 'and' | 'or'; readonly terms: readonly ValueTree[] }
@@ -26,11 +26,11 @@ export type FilterTree =
   /** Text anywhere in the entry. */
   | { readonly kind: 'text'; readonly text: string };
 
-/** Parentheses within parentheses. */
+/** Levels of parentheses. */
 const depthMax = 50;
 const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', b: '\b', f: '\f' };
 
-/** Undefined for a filter without terms. Throws ApiError with the place of what does not parse. */
+/** Undefined for a filter without terms. Throws ApiError with the place of a syntax error. */
 export function parseFilter(filter: string): FilterTree | undefined {
   const parser = new FilterParser(filter);
   return parser.parse();
@@ -96,7 +96,7 @@ class FilterParser {
       return this.#nested(() => this.#conjunction(() => this.#value(), joinValues));
     }
     const quoted = this.#quoted();
-    // A bare value may hold colons, as times do.
+    // A bare value may contain colons, as times do.
     const text = quoted ?? this.#match(/[^\s()"',]+/y);
     if (text === undefined) throw this.#syntaxError();
     this.#skipSpace();
@@ -152,7 +152,7 @@ class FilterParser {
 
   #takeNot(): boolean {
     if (this.#takeWord('NOT')) return true;
-    // A number's sign is no negation: `-5` is a value.
+    // The sign of a number is no negation: `-5` is a value.
     return this.#match(/-(?=[A-Za-z_("'])/y) !== undefined;
   }
 

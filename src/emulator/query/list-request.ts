@@ -22,12 +22,9 @@ const resourceCountMax = 100;
 const filterLengthMax = 20_000;
 const pageSizeDefault = 50;
 const pageSizeMax = 1000;
-/**
- * Entries looked at for one page; then the page ends, empty perhaps, with a token. It takes about
- * half a second.
- */
+/** Entries examined for one page, which takes half a second; then it ends, with a token. */
 const scanCountMax = 200_000;
-/** A filter that finds little makes each step larger than the one before, up to this. */
+/** Each step of a filter that finds little is larger than the one before, up to this. */
 const scanStepCountMax = 20_000;
 
 type ListRequest = {
@@ -70,14 +67,12 @@ export function listEntries(store: EntryStore, body: Buffer): object {
   return { ...(entries.length > 0 && { entries }), nextPageToken: tokenOf(after, request) };
 }
 
-/**
- * A key just outside the range, from which a page starts. No stored entry has an empty insertId.
- */
+/** A key just outside the range, to start from. No stored entry has an empty insertId. */
 function startOf({ from, to }: InstantBounds, descending: boolean): EntryKey | undefined {
   const edge = { insertId: '', parent: '' };
   if (!descending) return from && { timestamp: from, ...edge };
   if (to === undefined) return undefined;
-  // One nanosecond later; 1e9 nanoseconds compare right, though no entry has them.
+  // One nanosecond later. 1e9 nanoseconds compare correctly, though no entry has them.
   return { timestamp: { seconds: to.seconds, nanos: to.nanos + 1 }, ...edge };
 }
 
@@ -157,7 +152,7 @@ function readToken(token: string, question: string): EntryKey {
   try {
     parts = JSON.parse(Buffer.from(token, 'base64url').toString('utf8'));
   } catch {
-    // Told below, with every other token that is not ours.
+    // Refused below, like any other token that is not ours.
   }
   const [asked, seconds, nanos, insertId, parent] = Array.isArray(parts)
     ? (parts as unknown[])

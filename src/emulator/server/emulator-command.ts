@@ -5,12 +5,9 @@ import { readFileSync } from 'node:fs';
 import type { Config } from '../../options/options.ts';
 import type { Control } from '../../control.ts';
 import { type Emulator, startEmulator } from './server.ts';
-import { AgentError, hasCode } from '../../errors.ts';
+import { configError, hasCode } from '../../errors.ts';
 
-/**
- * Serves until `control.signal`; returns the exit code. Throws CONFIG_INVALID for a --faults file
- * that is no JSON.
- */
+/** Serves until `control.signal`; returns the exit code. Throws CONFIG_INVALID for bad faults. */
 export async function runEmulator(config: Config, control: Control): Promise<number> {
   const emulator = await start(config);
   control.write(JSON.stringify({ listening: emulator.url }));
@@ -30,7 +27,7 @@ async function start({ port, data, faults, memoryBytes }: Config): Promise<Emula
   } catch (error) {
     if (!hasCode(error, 'ERR_SQLITE_ERROR')) throw error;
     const reason = (error as Error).message;
-    throw new AgentError('CONFIG_INVALID', `--data ${data}: ${reason}`, { cause: error });
+    throw configError(`--data ${data}: ${reason}`, { cause: error });
   }
 }
 
@@ -38,6 +35,6 @@ function readFaults(file: string): object {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as object;
   } catch (error) {
-    throw new AgentError('CONFIG_INVALID', `--faults ${file} holds no JSON`, { cause: error });
+    throw configError(`--faults ${file} holds no JSON`, { cause: error });
   }
 }

@@ -21,7 +21,7 @@ const root = '/computeMetadata/v1/';
 const defaultTokenLifeSeconds = 3600;
 const rememberedTokenCountMax = 1000;
 
-/** Tokens that were given out, and until when they hold. */
+/** Issued tokens, and until when they are valid. */
 export class Tokens {
   readonly #lifeSeconds: number;
   /** Token → end, milliseconds of `performance.now()`. */
@@ -44,7 +44,7 @@ export class Tokens {
     return endsAtMs === undefined ? undefined : performance.now() < endsAtMs;
   }
 
-  /** Ends all tokens now, as when a service account's keys are changed. */
+  /** Ends all tokens now, as a change of a service account's keys does. */
   expireAll(): void {
     for (const token of this.#issued.keys()) this.#issued.set(token, 0);
   }
@@ -56,7 +56,7 @@ export type MetadataAnswer = {
   readonly type: string;
 };
 
-/** Answers a metadata path; 404 for what this node does not have. */
+/** Answers a metadata path; 404 for anything that this node does not have. */
 export function answerMetadata(
   path: string,
   options: MetadataOptions,

@@ -4,8 +4,13 @@
 // first rule that hits decides; delays of the rules before it add up. Randomness is seeded, so that
 // a test's run can be repeated.
 
-import { AgentError } from '../../errors.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { gzipSync } from 'node:zlib';
+import { type AgentError, configError } from '../../errors.ts';
+import { bodyOfHttpStatus, rpcCode } from '../protocol/api-error.ts';
 import { randomNumbers } from '../random-numbers.ts';
+import type { WriteRequest } from '../write/write-request.ts';
+import { type Answer, noAnswer } from './route-answer.ts';
 
 const modes = [
   'status',
@@ -22,50 +27,53 @@ const modes = [
 const targets = ['write', 'list', 'metadata', 'token'] as const;
 
 export type FaultMode = (typeof modes)[number];
-/** Which of the emulator's endpoints a rule is about. */
+/** The emulator's endpoint that a rule applies to. */
 export type FaultTarget = (typeof targets)[number];
 
-/** All keys are optional in JSON; `{}` is no rule. */
-export type FaultRule = {
+/** The keys of a rule in JSON, all optional; `{}` is no rule. */
+const keyTypes = {
   /**
-   * Absent: the request is only late. `halfClose` answers, then ends the connection without having
-   * said so. `body` answers with that body and nothing else; `cut` breaks it off before its end;
-   * `endless` and `drip` repeat it without an end, at once or ten times a second.
+   * Absent: the request is only late. `halfClose` answers, then ends the connection without notice.
+   * `body` answers with that body alone; `cut` breaks it off before its end; `endless` and `drip`
+   * repeat it without end, at once or ten times a second.
    */
-  readonly mode?: FaultMode;
+  mode: 'string',
   /** HTTP status of `status` (503), `html` (502) and of the modes with a body (200). */
-  readonly status?: number;
-  /** What `body`, `cut`, `endless` and `drip` answer. */
-  readonly body?: string;
-  /** Of `body`: the content is compressed although nobody asked for that. */
-  readonly gzip?: boolean;
-  /** Of `status`: an ErrorInfo of the domain `googleapis.com` with this reason. */
-  readonly reason?: string;
-  /** Of the requests, how many are hit: 0 to 1. */
-  readonly share?: number;
-  /** Hits the n-th, 2n-th, … request, instead of a random share. */
-  readonly everyNth?: number;
-  /** The rule ends after so many hits. */
-  readonly times?: number;
-  readonly delayMs?: number;
-  /**
-   * Text within an entry. `partial` refuses the entries that hold it; the other modes hit only
-   * requests that do.
-   */
-  readonly pattern?: string;
-  /** The rule ends so long after it was set. */
-  readonly forMs?: number;
+  status: 'number',
+  /** The answer of `body`, `cut`, `endless` and `drip`. */
+  body: 'string',
+  /** For `body`: the content is compressed, unrequested. */
+  gzip: 'boolean',
+  /** For `status`: an ErrorInfo of the domain `googleapis.com` with this reason. */
+  reason: 'string',
+  /** The share of requests that are hit, 0 to 1. */
+  share: 'number',
+  /** Hits every n-th request instead of a random share. */
+  everyNth: 'number',
+  /** The rule ends after this many hits. */
+  times: 'number',
+  delayMs: 'number',
+  /** Text within an entry: `partial` refuses entries with it; other modes hit requests with it. */
+  pattern: 'string',
+  /** The rule ends after this time. */
+  forMs: 'number',
   /** google.rpc.Code of the entries that `partial` refuses (3). */
-  readonly code?: number;
+  code: 'number',
   /** False: `partial` refuses the whole request with a bare 400 if one of its entries matches. */
-  readonly details?: boolean;
-  readonly retryAfterSeconds?: number;
-  /** The request is done first, and then its answer is lost in the way of `mode`. */
-  readonly after?: boolean;
+  details: 'boolean',
+  retryAfterSeconds: 'number',
+  /** The request is carried out, and only its answer is lost, by `mode`. */
+  after: 'boolean',
   /** Default `write`. */
-  readonly on?: FaultTarget;
-  readonly seed?: number;
-};
+  on: 'string',
+  seed: 'number',
+} as const;
+
+type Types = { readonly string: string; readonly number: number; readonly boolean: boolean };
+type Values = { readonly [Key in keyof typeof keyTypes]: Types[(typeof keyTypes)[Key]] };
+export type FaultRule = Partial<
+  Omit<Values, 'mode' | 'on'> & { readonly mode: FaultMode; readonly on: FaultTarget }
+>;
 
 export type FaultDecision = { readonly delayMs: number; readonly rule: FaultRule | undefined };
 
@@ -77,34 +85,11 @@ type ArmedRule = {
   hitCount: number;
 };
 
-const keyTypes: Readonly<Record<keyof FaultRule, 'string' | 'number' | 'boolean'>> = {
-  mode: 'string',
-  status: 'number',
-  body: 'string',
-  gzip: 'boolean',
-  reason: 'string',
-  share: 'number',
-  everyNth: 'number',
-  times: 'number',
-  delayMs: 'number',
-  pattern: 'string',
-  forMs: 'number',
-  code: 'number',
-  details: 'boolean',
-  retryAfterSeconds: 'number',
-  after: 'boolean',
-  on: 'string',
-  seed: 'number',
-};
-
 function invalid(reason: string): AgentError {
-  return new AgentError('CONFIG_INVALID', `faults: ${reason}`);
+  return configError(`faults: ${reason}`);
 }
 
-/**
- * One rule, or a list of rules, from JSON; `{}` gives none. Throws AgentError CONFIG_INVALID,
- * naming the key.
- */
+/** One rule or a list of them; `{}` gives none. Throws CONFIG_INVALID, which names the key. */
 export function readFaultRules(json: unknown): FaultRule[] {
   const rules: unknown[] = Array.isArray(json) ? json : [json];
   return rules.map(readRule).filter((rule) => Object.keys(rule).length > 0);
@@ -115,7 +100,7 @@ function readRule(json: unknown): FaultRule {
     throw invalid('a rule is an object');
   }
   for (const [key, value] of Object.entries(json)) {
-    const type = Object.hasOwn(keyTypes, key) ? keyTypes[key as keyof FaultRule] : undefined;
+    const type = Object.hasOwn(keyTypes, key) ? keyTypes[key as keyof Values] : undefined;
     if (type === undefined) throw invalid(`unknown key ${key}`);
     if (typeof value !== type) throw invalid(`${key} is a ${type}`);
     if (type === 'number' && !(Number(value) >= 0)) throw invalid(`${key} is not negative`);
@@ -133,8 +118,8 @@ function readRule(json: unknown): FaultRule {
   return rule;
 }
 
-/** Whether an entry's or a body's JSON holds the pattern, as it is or as JSON would write it. */
-export function holdsPattern(json: Buffer, pattern: string): boolean {
+/** Whether the JSON of an entry or body contains the pattern, plain or escaped as in JSON. */
+function holdsPattern(json: Buffer, pattern: string): boolean {
   return json.includes(pattern) || json.includes(JSON.stringify(pattern).slice(1, -1));
 }
 
@@ -179,4 +164,93 @@ export class Faults {
     }
     return { delayMs, rule: undefined };
   }
+}
+
+const dripMs = 100;
+const blockBytes = 16 * 1024;
+
+/** The answer that a fault gives instead of the API's, if any. */
+export function disrupt(
+  rule: FaultRule,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Answer | typeof noAnswer {
+  const headers: Record<string, string> =
+    rule.retryAfterSeconds === undefined ? {} : { 'retry-after': String(rule.retryAfterSeconds) };
+  if (rule.mode === 'reset') request.socket.resetAndDestroy();
+  if (rule.mode === 'reset' || rule.mode === 'hang') return noAnswer;
+  if (rule.mode === 'html') {
+    const status = rule.status ?? 502;
+    const body = `<!DOCTYPE html>\n<title>Error ${status}</title>\n<p>The server had an error.\n`;
+    return { status, body, type: 'text/html; charset=UTF-8', headers };
+  }
+  if (rule.mode !== 'status') {
+    answerOddly(rule, response);
+    return noAnswer;
+  }
+  const { status = 503, reason } = rule;
+  const type = 'type.googleapis.com/google.rpc.ErrorInfo';
+  const info = { '@type': type, reason, domain: 'googleapis.com', metadata: {} };
+  const details = reason === undefined ? [] : [info];
+  const body = bodyOfHttpStatus(status, `Emulated fault: HTTP ${status}.`, details);
+  return { status, body, headers };
+}
+
+/** Answers that no healthy API gives, and that `Answer` cannot describe. */
+function answerOddly(rule: FaultRule, response: ServerResponse): void {
+  const { mode, status = 200, body = '', gzip = false } = rule;
+  const bytes = gzip ? gzipSync(body) : Buffer.from(body);
+  if (gzip) response.setHeader('content-encoding', 'gzip');
+  if (mode === 'body') {
+    response.writeHead(status).end(bytes);
+  } else if (mode === 'cut') {
+    response.writeHead(status, { 'content-length': bytes.length + 1 });
+    response.write(bytes, () => response.socket?.destroy());
+  } else {
+    response.writeHead(status);
+    repeat(bytes.length === 0 ? Buffer.from(' ') : bytes, mode === 'drip', response);
+  }
+}
+
+/** Writes the bytes again and again until the client leaves. */
+function repeat(bytes: Buffer, isSlow: boolean, response: ServerResponse): void {
+  if (isSlow) {
+    const timer = setInterval(() => response.write(bytes), dripMs);
+    response.once('close', () => clearInterval(timer));
+    return;
+  }
+  const block = Buffer.alloc(Math.max(bytes.length, blockBytes), bytes);
+  const pour = (): void => {
+    while (!response.destroyed && response.write(block));
+  };
+  response.on('drain', pour);
+  pour();
+}
+
+/** Refuses entries of a valid request by a `partial` fault; without a pattern, the first one. */
+export function refuseByFault(request: WriteRequest, rule: FaultRule): WriteRequest {
+  const { pattern, code = rpcCode.invalidArgument } = rule;
+  const refused = request.entries.filter((entry, at) =>
+    pattern === undefined ? at === 0 : holdsPattern(entry.json, pattern),
+  );
+  if (refused.length === 0) return request;
+  if (rule.details === false) return refuseAll(request);
+  const refusals = new Map(request.refusals);
+  for (const { index } of refused) {
+    refusals.set(index, { code, message: 'Emulated fault: entry refused.' });
+  }
+  const gone = new Set(refused);
+  return { ...request, refusals, entries: request.entries.filter((entry) => !gone.has(entry)) };
+}
+
+/** A request of which no entry is written has no details. */
+function refuseAll(request: WriteRequest): WriteRequest {
+  const message = 'Request contains an invalid argument.';
+  const indexes = Array.from({ length: request.entryCount }, (_, index) => index);
+  return {
+    ...request,
+    partialSuccess: true,
+    refusals: new Map(indexes.map((index) => [index, { code: rpcCode.invalidArgument, message }])),
+    entries: [],
+  };
 }

@@ -11,7 +11,7 @@ import { invalidArgument } from '../protocol/api-error.ts';
 import { requestBytesMax, tooLarge } from '../write/write-request.ts';
 
 const unpack = promisify(gunzip);
-/** A client that goes on past this is cut off. */
+/** A client that sends more is cut off. */
 const drainedBytesMax = 64 * 1024 * 1024;
 
 export type ReceivedBody = {
@@ -20,7 +20,7 @@ export type ReceivedBody = {
   readonly wireBytes: number;
 };
 
-/** The connection ended before the body did: there is nobody to answer. */
+/** The connection ended before the body did, so there is no one to answer. */
 export class ClientGone extends Error {}
 
 async function collect(request: IncomingMessage): Promise<Buffer | undefined> {
@@ -41,10 +41,7 @@ async function collect(request: IncomingMessage): Promise<Buffer | undefined> {
   return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, bytes);
 }
 
-/**
- * Throws ApiError for what is too large or does not unpack, ClientGone for an upload that was
- * broken off.
- */
+/** Throws ApiError for a body that is too large or does not unpack, ClientGone for a broken one. */
 export async function readBody(request: IncomingMessage): Promise<ReceivedBody> {
   const wire = await collect(request);
   if (wire === undefined) throw tooLarge();

@@ -10,7 +10,7 @@ export type Answer = {
   readonly headers?: Readonly<Record<string, string>>;
 };
 
-/** A fault cut the exchange, or the answer is out already: there is nothing to send. */
+/** A fault cut the exchange, or the answer has been sent. */
 export const noAnswer = Symbol('no answer');
 
 const jsonType = 'application/json; charset=UTF-8';

@@ -15,13 +15,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AgentError } from '../../errors.ts';
 import { pageHeaders, readPageFile } from '../../page-file.ts';
 import { ApiError, bodyOfHttpStatus, invalidArgument, rpcCode } from '../protocol/api-error.ts';
-import { createEntryClock } from '../write/entry-clock.ts';
 import type { EntryKey, EntryStore } from '../store/entry-store.ts';
 import type { MetadataOptions } from './fake-metadata.ts';
 import { answerMetadata, Tokens } from './fake-metadata.ts';
 import type { FaultRule, FaultTarget } from './faults.ts';
-import { disrupt, refuseByFault } from './fault-effect.ts';
-import { Faults, readFaultRules } from './faults.ts';
+import { disrupt, Faults, readFaultRules, refuseByFault } from './faults.ts';
 import type { Answer } from './route-answer.ts';
 import { json, noAnswer, notFound, send } from './route-answer.ts';
 import { listEntries, listLogs } from '../query/list-request.ts';
@@ -32,32 +30,29 @@ import { ClientGone, readBody } from './request-body.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import { renderEntry } from '../store/stored-entry.ts';
 import { instantNow } from '../protocol/timestamp.ts';
-import { errorOf, isWritten, readWriteRequest } from '../write/write-request.ts';
+import { createEntryClock, errorOf, isWritten, readWriteRequest } from '../write/write-request.ts';
 
 export type EmulatorOptions = {
   /** 0: any free port. */
   readonly port: number;
   readonly host?: string;
-  /** Keeps entries in this SQLite file; in memory without. */
+  /** SQLite file that keeps the entries; without it they are in memory. */
   readonly dataFile?: string;
-  /** What entries in memory may take; past it the oldest go. Without: no bound. */
+  /** Memory for entries, beyond which the oldest are dropped; without it there is no limit. */
   readonly memoryBytes?: number;
-  /** FaultRule or a list of them, as JSON gives it. */
+  /** A FaultRule or a list of them, as JSON gives it. */
   readonly faults?: object;
-  /**
-   * True: any bearer token that has not expired; a string: that token, or one that this emulator
-   * issued.
-   */
+  /** True: any bearer token that has not expired. A string: that token, or one issued here. */
   readonly requireToken?: boolean | string;
   readonly metadata?: MetadataOptions;
 };
 
 export type EmulatorStats = {
-  /** Calls of entries:write, whatever became of them. */
+  /** Calls of entries:write, whatever their outcome. */
   readonly requests: number;
-  /** Accepted by write, repeats included. */
+  /** Entries that write accepted, repeats included. */
   readonly entries: number;
-  /** Those that were dropped among them. */
+  /** The distinct ones, those that were dropped included. */
   readonly distinctEntries: number;
   /** Entries of well-formed requests that were refused. */
   readonly rejectedEntries: number;
@@ -66,7 +61,7 @@ export type EmulatorStats = {
   /** TCP connections accepted so far. */
   readonly connections: number;
   readonly openConnections: number;
-  /** No longer kept: there was no room for them. */
+  /** Dropped for lack of room. */
   readonly droppedEntries: number;
 };
 
@@ -75,14 +70,14 @@ export type Emulator = {
   readonly port: number;
   readonly stats: () => EmulatorStats;
   readonly setFaults: (faults: object) => void;
-  /** Ends every token that was issued: the next call with one answers 401. */
+  /** Ends every issued token: the next call with one answers 401. */
   readonly expireTokens: () => void;
   readonly close: () => Promise<void>;
 };
 
-/** Longer than clients keep a connection unused, as Google's front end does. */
+/** As with Google's front end, longer than clients keep an idle connection. */
 const keepAliveMs = 600_000;
-/** Large, since a store of random order reads each of its blocks once a page. */
+/** Large, because a store in random order reads each of its blocks once a page. */
 const exportPageCount = 20_000;
 const exportChunkCount = 500;
 
@@ -102,10 +97,7 @@ GET    /computeMetadata/v1/...       metadata server (when configured)
 POST   /token                        OAuth token endpoint
 `;
 
-/**
- * Opens the port and answers until `close()`. Rejects with the system error of `listen`, or
- * AgentError for faults that are none.
- */
+/** Answers until `close()`. Rejects with the error of `listen`, or AgentError for bad faults. */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   const server = new EmulatorServer(options);
   return server.listen();
@@ -167,7 +159,7 @@ class EmulatorServer {
     this.#closing.abort();
     const closed = once(this.#http, 'close');
     this.#http.close();
-    // Hanging requests never end by themselves.
+    // Hanging requests never end on their own.
     for (const socket of this.#sockets) socket.destroy();
     await closed;
     this.#store.close();
@@ -196,7 +188,7 @@ class EmulatorServer {
       else if (error instanceof ApiError) {
         send(response, { status: error.httpStatus, body: error.body });
       } else {
-        // A bug of ours or a disk of the user's: the client is the one who can show it.
+        // A bug of ours or a disk of the user's: only the client can show it.
         send(response, { status: 500, body: bodyOfHttpStatus(500, `Emulator: ${String(error)}`) });
       }
     }
@@ -239,7 +231,7 @@ class EmulatorServer {
     }
   }
 
-  /** The page for browsers, the greeting for requests of curl. */
+  /** The page for browsers, the greeting for curl. */
   async #page(request: IncomingMessage, path: string): Promise<Answer> {
     if (request.method !== 'GET') return notFound(path);
     if (path === '/' && request.headers.accept?.includes('text/html') !== true) {
@@ -275,7 +267,7 @@ class EmulatorServer {
     if (rule === undefined) return this.#answer(target, request, body);
     if (rule.mode === 'partial') return this.#answer(target, request, body, rule);
     if (rule.mode === 'halfClose') {
-      // A response lets go of its socket before it says that it has finished.
+      // A response gives up its socket before it reports its end.
       response.once('finish', () => request.socket.end());
       return this.#answer(target, request, body);
     }
@@ -283,7 +275,7 @@ class EmulatorServer {
     return disrupt(rule, request, response);
   }
 
-  /** Does the request; what would be said of it, errors too, is not. */
+  /** Carries out the request and discards its answer, errors included. */
   #loseAnswer(target: FaultTarget, request: IncomingMessage, body: Buffer): void {
     try {
       this.#answer(target, request, body);
@@ -310,12 +302,8 @@ class EmulatorServer {
     if (metadata === undefined) return notFound(path);
     const headers = { 'metadata-flavor': 'Google' };
     if (request.headers['metadata-flavor'] !== 'Google') {
-      return {
-        status: 403,
-        body: 'Missing Metadata-Flavor:Google header.',
-        type: 'text/html',
-        headers,
-      };
+      const body = 'Missing Metadata-Flavor:Google header.';
+      return { status: 403, body, type: 'text/html', headers };
     }
     return { ...answerMetadata(path.split('?', 1)[0] ?? path, metadata, this.#tokens), headers };
   }

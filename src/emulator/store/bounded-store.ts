@@ -9,7 +9,7 @@ import type { EntryKey, EntryStore, PageRequest, StoredEntry } from './entry-sto
 import { compareText } from './entry-store.ts';
 import { MemoryStore } from './memory-store.ts';
 
-/** What is dropped at once is one of these. */
+/** The number of parts, of which one is dropped at a time. */
 const usualPartCount = 8;
 
 export class BoundedStore implements EntryStore {

@@ -5,10 +5,7 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 
 const blockBytes = 65_536;
-/**
- * Decompressed blocks kept for reading: enough for the files of a busy node, whose entries
- * interleave in time.
- */
+/** Decompressed blocks kept for reading: enough for a busy node, whose files interleave in time. */
 const cachedBlockCount = 512;
 /** Level 1 takes 0.8 µs an entry. */
 const compressOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
@@ -21,12 +18,12 @@ export class Blocks {
   #openBytes = 0;
   #packedBytes = 0;
 
-  /** Allocated, without what is kept for reading. */
+  /** Allocated, without the blocks kept for reading. */
   get bytes(): number {
     return this.#packedBytes + this.#open.length;
   }
 
-  /** Number of the block that holds the bytes, and where they start in it. */
+  /** The number of the block with these bytes, and where they start in it. */
   append(json: Buffer): { readonly block: number; readonly start: number } {
     if (this.#openBytes + json.length > this.#open.length) {
       this.#seal();
@@ -41,7 +38,7 @@ export class Blocks {
   #seal(): void {
     if (this.#openBytes === 0) return;
     const packed = zstdCompressSync(this.#open.subarray(0, this.#openBytes), compressOptions);
-    // zlib answers with a piece of a larger buffer, all of which a piece would keep.
+    // zlib returns a piece of a larger buffer, which the piece would keep alive.
     this.#packed.push(Buffer.from(new Uint8Array(packed).buffer));
     this.#packedBytes += packed.length;
     if (this.#open.length > blockBytes) this.#open = Buffer.allocUnsafe(blockBytes);
@@ -49,7 +46,7 @@ export class Blocks {
   }
 
   read(block: number, start: number, end: number): Buffer {
-    // A copy, since the open block is overwritten when it has been sealed.
+    // A copy, because the open block is overwritten after it is sealed.
     if (block === this.#packed.length) return Buffer.from(this.#open.subarray(start, end));
     let bytes = this.#cache.get(block);
     if (bytes === undefined) {
@@ -61,7 +58,7 @@ export class Blocks {
     } else {
       this.#cache.delete(block);
     }
-    // Last in insertion order is last used.
+    // Insertion order is the order of use.
     this.#cache.set(block, bytes);
     return bytes.subarray(start, end);
   }

@@ -7,10 +7,7 @@
 
 import type { Instant } from '../protocol/timestamp.ts';
 
-/**
- * The members of a write request that its entries inherit, as JSON: `logName`, `resource`,
- * `labels`; '' when it had none.
- */
+/** JSON of the members that entries inherit: `logName`, `resource`, `labels`; '' for none. */
 export type RequestDefaults = string;
 
 export type StoredEntry = {
@@ -38,11 +35,10 @@ export type PageRequest = {
 export type EntryStore = {
   /** Entries kept, each identity once. */
   readonly count: number;
-  /** Entries that were kept, and went because there was no room; absent: there is always room. */
+  /** Entries dropped for lack of room; absent when there is always room. */
   readonly droppedCount?: number;
   /**
-   * Keeps the entry unless its identity is there already; tells whether it was new. The bytes may
-   * be reused after the call.
+   * Whether the entry's identity was new; only then it is kept. The bytes may be reused after it.
    */
   add(entry: StoredEntry): boolean;
   /** One transaction around the adds of a request. */
@@ -50,13 +46,13 @@ export type EntryStore = {
   page(request: PageRequest): StoredEntry[];
   /** Names of logs that hold entries, sorted. */
   logNames(): string[];
-  /** How many entries went. */
+  /** Returns how many entries were deleted. */
   deleteLog(logName: string): number;
   clear(): void;
   close(): void;
 };
 
-/** Order of UTF-8 bytes; `<` on strings would order by UTF-16 unit, as SQLite does not. */
+/** Order of UTF-8 bytes, as in SQLite; `<` on strings would compare UTF-16 units. */
 export function compareText(left: string, right: string): number {
   return left === right ? 0 : Buffer.compare(Buffer.from(left), Buffer.from(right));
 }

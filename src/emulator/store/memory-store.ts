@@ -14,9 +14,6 @@ import type { EntryKey, EntryStore, PageRequest, StoredEntry } from './entry-sto
 import { compareText } from './entry-store.ts';
 
 const firstCapacity = 1024;
-/** Of one entry in the columns. */
-const columnsBytes = 2 * 8 + 12 * 4;
-
 type Found = {
   readonly isKnown: boolean;
   readonly slot: number;
@@ -24,50 +21,27 @@ type Found = {
   readonly parent: number;
 };
 
-type Columns = {
-  readonly capacity: number;
-  readonly seconds: Float64Array;
-  readonly nanos: Uint32Array;
-  readonly received: Float64Array;
-  readonly receivedNanos: Uint32Array;
-  readonly idStart: Uint32Array;
-  readonly idLength: Uint32Array;
-  readonly block: Uint32Array;
-  readonly start: Uint32Array;
-  readonly end: Uint32Array;
-  readonly parent: Uint32Array;
-  readonly log: Uint32Array;
-  readonly defaults: Uint32Array;
-  readonly hash: Uint32Array;
-};
+const doubleNames = ['seconds', 'received'] as const;
+const wordNames = [
+  ...(['nanos', 'receivedNanos', 'idStart', 'idLength', 'block', 'start', 'end'] as const),
+  ...(['parent', 'log', 'defaults', 'hash'] as const),
+] as const;
+const entryColumnBytes = 8 * doubleNames.length + 4 * wordNames.length;
 
+type Columns = Readonly<
+  Record<(typeof doubleNames)[number], Float64Array> &
+    Record<(typeof wordNames)[number], Uint32Array>
+>;
+
+/** Empty columns, or a longer copy of others. */
 function makeColumns(capacity: number, from?: Columns): Columns {
-  const words = (old?: Uint32Array) => {
-    const column = new Uint32Array(capacity);
-    if (old !== undefined) column.set(old);
-    return column;
-  };
-  const doubles = (old?: Float64Array) => {
-    const column = new Float64Array(capacity);
-    if (old !== undefined) column.set(old);
-    return column;
-  };
-  return {
-    capacity,
-    seconds: doubles(from?.seconds),
-    nanos: words(from?.nanos),
-    received: doubles(from?.received),
-    receivedNanos: words(from?.receivedNanos),
-    idStart: words(from?.idStart),
-    idLength: words(from?.idLength),
-    block: words(from?.block),
-    start: words(from?.start),
-    end: words(from?.end),
-    parent: words(from?.parent),
-    log: words(from?.log),
-    defaults: words(from?.defaults),
-    hash: words(from?.hash),
-  };
+  const columns: Record<string, Float64Array | Uint32Array> = {};
+  for (const name of doubleNames) columns[name] = new Float64Array(capacity);
+  for (const name of wordNames) columns[name] = new Uint32Array(capacity);
+  if (from !== undefined) {
+    for (const [name, column] of Object.entries(from)) columns[name]?.set(column);
+  }
+  return columns as Columns;
 }
 
 /** Strings that many entries share, by number. */
@@ -106,11 +80,11 @@ export class MemoryStore implements EntryStore {
     return this.#count;
   }
 
-  /** Allocated for entries, whether or not they fill it; what a page decompresses is left out. */
+  /** Allocated for entries, full or not; blocks decompressed for a page are not counted. */
   get bytes(): number {
-    const { capacity } = this.#columns;
+    const columnBytes = this.#columns.seconds.length * entryColumnBytes;
     const wordBytes = 4 * (this.#slots.length + this.#order.length);
-    return capacity * columnsBytes + wordBytes + this.#ids.length + this.#blocks.bytes;
+    return columnBytes + wordBytes + this.#ids.length + this.#blocks.bytes;
   }
 
   transaction(work: () => void): void {
@@ -203,7 +177,7 @@ export class MemoryStore implements EntryStore {
     this.clear();
   }
 
-  /** Leaves its insertId at the end of the ids; `slot` is where it is, or belongs. */
+  /** Leaves the insertId at the end of the ids; `slot` is where the entry is, or belongs. */
   #find({ parent: parentName, timestamp, insertId }: EntryKey): Found {
     const { seconds, nanos } = timestamp;
     const idStart = this.#appendId(insertId);
@@ -243,7 +217,7 @@ export class MemoryStore implements EntryStore {
     return start;
   }
 
-  /** FNV-1a, which is enough: equal hashes are compared in full. */
+  /** FNV-1a is good enough: equal hashes are compared in full. */
   #hashOf(seconds: number, nanos: number, parent: number, idStart: number, idEnd: number): number {
     const ids = this.#ids;
     let hash = 0x811c9dc5 ^ parent;
@@ -257,7 +231,7 @@ export class MemoryStore implements EntryStore {
   }
 
   #columnsWithRoom(): Columns {
-    if (this.#count === this.#columns.capacity) {
+    if (this.#count === this.#columns.seconds.length) {
       this.#columns = makeColumns(this.#count * 2, this.#columns);
     }
     return this.#columns;
@@ -297,7 +271,7 @@ export class MemoryStore implements EntryStore {
     );
   }
 
-  /** Sorts what was added since the last page, and merges it in. */
+  /** Sorts the entries added since the last page, and merges them in. */
   #sort(): void {
     const sorted = this.#order;
     if (sorted.length === this.#count) return;
@@ -320,10 +294,7 @@ export class MemoryStore implements EntryStore {
     this.#order = merged;
   }
 
-  /**
-   * Place in the order of the first entry that is not before `key`, or, with `past`, the first
-   * after it.
-   */
+  /** Position of the first entry not before `key`, or, with `past`, of the first one after it. */
   #positionOf(key: EntryKey, past: boolean): number {
     let [low, high] = [0, this.#order.length];
     while (low < high) {
@@ -350,7 +321,7 @@ export class MemoryStore implements EntryStore {
     return this.#ids.toString('utf8', start, start + (this.#columns.idLength[index] as number));
   }
 
-  /** Reads block by block: entries of one page may lie in any order, and a block takes 0.1 ms. */
+  /** Reads block by block: the entries of a page may be in any order, and a block takes 0.1 ms. */
   #entriesAt(indexes: Uint32Array): StoredEntry[] {
     const { block } = this.#columns;
     const order = Uint32Array.from(indexes.keys());

@@ -42,14 +42,14 @@ type Row = {
   readonly defaults: string;
 };
 
-/** Entries in a file. Two emulators must not share one. */
+/** Entries in a file, which two emulators must not share. */
 export class SqliteStore implements EntryStore {
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
   readonly #defaultsIds = new Map<string, number>();
   #count: number;
 
-  /** Opens or makes the file; throws node:sqlite's error when that fails. */
+  /** Opens or creates the file; throws node:sqlite's error. */
   constructor(file: string) {
     this.#database = new DatabaseSync(file);
     this.#database.exec(layout);

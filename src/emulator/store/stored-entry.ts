@@ -12,7 +12,7 @@ import { logEntrySchema, registry } from '../protocol/log-entry-schema.ts';
 import { discoveryFields, jsonNameOf, severityNumbers } from '../protocol/log-entry-types.ts';
 import { formatInstant } from '../protocol/timestamp.ts';
 
-/** The server cuts longer ones and ends them with an ellipsis. */
+/** The server cuts longer ones and adds an ellipsis. */
 const labelKeyBytesMax = 512;
 const labelValueBytesMax = 65_536;
 
@@ -21,12 +21,12 @@ const clearedMembers = Object.keys(discoveryFields)
   .map(jsonNameOf)
   .filter((name) => name !== 'otel');
 
-/** A member under either of its two names, null being absent. */
+/** A member under either of its two names; null counts as absent. */
 export function memberOf(json: JsonObject, camel: string, snake: string): JsonValue | undefined {
   return json[camel] ?? json[snake] ?? undefined;
 }
 
-/** Request-level members under an entry's own: `resource` whole, `labels` by key. */
+/** Adds the request's members to an entry's own: `resource` as a whole, `labels` by key. */
 export function mergeDefaults(entry: JsonObject, defaults: JsonObject): JsonObject {
   const merged: JsonObject = { ...entry };
   if (!memberOf(entry, 'logName', 'log_name') && defaults['logName'] !== undefined) {
@@ -45,24 +45,22 @@ export function mergeDefaults(entry: JsonObject, defaults: JsonObject): JsonObje
   return merged;
 }
 
-/** Bytes of an entry in protobuf's wire format, which is near what the API measures. */
+/** Bytes of an entry in protobuf's wire format, close to what the API measures. */
 export function estimateSize(entry: JsonObject): number {
   return toBinary(logEntrySchema, fromJson(logEntrySchema, entry, { registry })).length;
 }
 
-type Copier = (value: JsonValue) => boolean;
+type Copier = (value: unknown) => boolean;
 
 const isText: Copier = (value) => typeof value === 'string';
-const isStringMap: Copier = (value) =>
-  typeof value === 'object' &&
-  value !== null &&
-  !Array.isArray(value) &&
-  Object.values(value).every(isText);
 
-/**
- * Members that may be copied as they are, and when; `false` values and '' are left out on copying,
- * as proto3 does.
- */
+export function isStringMap(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  for (const key in value) if (typeof value[key] !== 'string') return false;
+  return true;
+}
+
+/** Members that may be copied, and when. As in proto3, `false` and '' are left out. */
 const copiers: ReadonlyMap<string, Copier> = new Map<string, Copier>([
   ['logName', isText],
   ['timestamp', isText],
@@ -87,13 +85,13 @@ const copiers: ReadonlyMap<string, Copier> = new Map<string, Copier>([
   ],
 ]);
 
-/** The canonical form by copying, or undefined when some member needs more than that. */
+/** The canonical form by copying; undefined when a member needs more. */
 function copyPlain(entry: JsonObject): JsonObject | undefined {
   const copy: JsonObject = {};
   for (const key in entry) {
     const value = entry[key] as JsonValue;
     if (copiers.get(key)?.(value) !== true) return undefined;
-    // A payload is a member of a oneof: there, '' is a value.
+    // In the oneof of payloads, '' is a value.
     const isDefault =
       value === false || value === 'DEFAULT' || (value === '' && key !== 'textPayload');
     if (!isDefault) copy[key] = value;
@@ -101,7 +99,7 @@ function copyPlain(entry: JsonObject): JsonObject | undefined {
   return copy;
 }
 
-/** The canonical form of any valid entry. Exported for the test that compares the two ways. */
+/** The canonical form of any valid entry; a test compares the two ways. */
 export function canonicalEntry(entry: JsonObject, way: 'quick' | 'schema' = 'quick'): JsonObject {
   const plain = way === 'quick' ? copyPlain(entry) : undefined;
   if (plain !== undefined) return plain;
@@ -115,7 +113,7 @@ export function canonicalEntry(entry: JsonObject, way: 'quick' | 'schema' = 'qui
 function truncate(text: string, bytesMax: number): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= bytesMax) return text;
-  // A cut in the middle of a character leaves U+FFFD at the end, which goes.
+  // A cut within a character leaves U+FFFD at the end, which is removed.
   const kept = bytes
     .subarray(0, bytesMax - 3)
     .toString('utf8')
@@ -132,7 +130,7 @@ function truncateLabels(labels: JsonObject): JsonObject {
 }
 
 function hasLongLabel(labels: JsonObject): boolean {
-  // A UTF-16 unit is at most three bytes, so shorter ones need not be measured.
+  // A UTF-16 unit has at most three bytes, so shorter ones need no measuring.
   for (const key in labels) {
     if (key.length * 3 > labelKeyBytesMax && Buffer.byteLength(key) > labelKeyBytesMax) return true;
     if ((labels[key] as string).length * 3 > labelValueBytesMax) return true;
@@ -140,9 +138,7 @@ function hasLongLabel(labels: JsonObject): boolean {
   return false;
 }
 
-/**
- * Request defaults that were parsed before; a node's requests have a few hundred different ones.
- */
+/** Parsed request defaults; the requests of a node have a few hundred different ones. */
 const parsedDefaults = new Map<RequestDefaults, JsonObject>();
 const parsedDefaultsCountMax = 1000;
 

@@ -7,7 +7,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Stream } from '../kubelet/log-lines.ts';
 
-/** An entry as the emulator shows it, the fields that are compared. */
+/** The fields of an entry that are compared, as the emulator shows it. */
 export type ShownEntry = {
   readonly logName?: string;
   readonly severity?: string;
@@ -40,7 +40,7 @@ type Expected = {
   readonly spanId?: string | undefined;
 };
 
-/** Why the entry is not the line's; undefined when it is. */
+/** How the entry differs from the line; undefined when it does not. */
 export function entryDifference(
   entry: ShownEntry,
   line: { readonly stream: Stream; readonly text: string },
@@ -71,7 +71,7 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   try {
     return JSON.parse(text) as Record<string, unknown>;
   } catch {
-    return undefined; // It is text that begins with a brace.
+    return undefined; // A text that begins with a brace.
   }
 }
 

@@ -11,28 +11,28 @@ import type { LineSource, Stream } from '../kubelet/log-lines.ts';
 import { entryDifference } from './expected-entry.ts';
 import type { ShownEntry } from './expected-entry.ts';
 
-/** Lines and entries of all containers together. */
+/** Counts over all containers. */
 export type Verdict = {
   readonly written: number;
-  /** Entries that the emulator shows, which it does once each. */
+  /** Entries that the emulator shows, each once. */
   readonly entries: number;
-  /** Lines that no entry holds though their file was there. */
+  /** Lines in no entry although their file existed. */
   readonly lost: number;
-  /** Lines that no entry holds and whose file the kubelet deleted. */
+  /** Lines in no entry whose file the kubelet deleted. */
   readonly lostByKubelet: number;
-  /** Entries beyond the first that hold a line. */
+  /** Entries with a line that an earlier entry has. */
   readonly doubled: number;
-  /** Entries that come after a later line of their container. */
+  /** Entries after a later line of their container. */
   readonly outOfOrder: number;
   /** Entries whose stream, severity or payload is not the line's. */
   readonly altered: number;
-  /** Entries that hold no line of the account. */
+  /** Entries with no line of the account. */
   readonly unknown: number;
-  /** Of lines that no entry holds, without CRI headers and newlines. */
+  /** Of the lines in no entry, without CRI headers and newlines. */
   readonly missingTextBytes: number;
-  /** Bytes that the agent says, in the logs of the containers, it has lost. */
+  /** Bytes that the agent reports as lost, in the logs of the containers. */
   readonly lostBytesTold: number;
-  /** The first few troubles, one line each. */
+  /** The first few problems, one line each. */
   readonly samples: readonly string[];
 };
 
@@ -43,8 +43,8 @@ type Counts = { -readonly [Key in keyof Omit<Verdict, 'samples'>]: number };
 const samplesMax = 12;
 
 /**
- * Reads all entries of the emulator; throws what the connection throws, and an Error where the
- * emulator no longer has all of them: what it dropped would count as lost.
+ * Throws what the connection throws, and an Error if the emulator has dropped entries, which would
+ * count as lost.
  */
 export async function verifyShipped(emulatorUrl: string, account: Account): Promise<Verdict> {
   const stats = (await (await fetch(`${emulatorUrl}/emulator/stats`)).json()) as Stats;
@@ -56,7 +56,7 @@ export async function verifyShipped(emulatorUrl: string, account: Account): Prom
   return verifier.verdict();
 }
 
-/** Whether every line is there once, unchanged and in order, but for what the kubelet deleted. */
+/** Whether every line that the kubelet did not delete is there once, unchanged and in order. */
 export function isExactlyOnce(verdict: Verdict): boolean {
   const { lost, doubled, outOfOrder, altered, unknown } = verdict;
   return lost + doubled + outOfOrder + altered + unknown === 0;
@@ -90,7 +90,7 @@ async function* entryLines(url: string): AsyncGenerator<string> {
 type Tally = {
   readonly account: ContainerAccount;
   readonly lines: LineSource;
-  /** One bit a line: an entry holds it. */
+  /** One bit for each line that an entry has. */
   readonly found: Uint8Array;
   /** Empty lines have no number; they are counted. */
   blanksFound: number;
@@ -149,7 +149,7 @@ class Verifier {
     else this.#note('unknown', key, seqs[0], entry);
   }
 
-  /** A text that was cut into several entries becomes one again when all of them are there. */
+  /** Joins the entries of a split text when all of them are there. */
   #joined(entry: ShownEntry): ShownEntry | undefined {
     const { split } = entry;
     if (split === undefined) return entry;
@@ -169,7 +169,7 @@ class Verifier {
       else if (seq < tally.lastSeq) this.#note('outOfOrder', keyOf(tally), seq, entry);
       tally.found[seq >> 3] = (tally.found[seq >> 3] ?? 0) | (1 << (seq & 7));
       tally.lastSeq = Math.max(tally.lastSeq, seq);
-      // Of a joined stack trace each line is compared, as if it stood alone.
+      // Each line of a joined stack trace is compared as if it were alone.
       const text = texts[index];
       const alone = text === undefined ? entry : { ...entry, textPayload: text };
       const difference = entryDifference(alone, lineOf(tally, seq));
@@ -238,7 +238,7 @@ function isDeleted({ account }: Tally, seq: number): boolean {
   return account.deleted.some(({ start, end }) => seq >= start && seq < end);
 }
 
-/** A record that was written in parts can lose some of them with their file. */
+/** A record in several parts can lose some of them with their file. */
 function mayBePart(tally: Tally, seq: number): boolean {
   return tally.account.explicit.has(seq) && isDeleted(tally, seq);
 }
@@ -247,14 +247,14 @@ function isBlank(entry: ShownEntry): boolean {
   return (entry.textPayload ?? '') === '' && entry.jsonPayload === undefined;
 }
 
-/** What a notice of the agent says (loss-notice.ts); undefined for any other entry. */
+/** The bytes in the agent's notice of a loss (loss-notice.ts); undefined for any other entry. */
 function lostBytesOf({ jsonPayload }: ShownEntry): number | undefined {
   const { message, lostBytes } = jsonPayload ?? {};
   if (typeof lostBytes !== 'number' || typeof message !== 'string') return undefined;
   return message.startsWith('tailship lost ') ? lostBytes : undefined;
 }
 
-/** Numbers of the lines that an entry holds: several only in a joined stack trace. */
+/** Numbers of the lines in an entry; only a joined stack trace has several. */
 function numbersOf(entry: ShownEntry): number[] {
   const { jsonPayload, textPayload = '' } = entry;
   if (typeof jsonPayload?.['seq'] === 'number') return [jsonPayload['seq']];

@@ -9,19 +9,16 @@ const quote = 0x22;
 const backslash = 0x5c;
 
 export type BodyScan = {
-  /**
-   * `[start, end)` of each element of the root's `entries` that is an object, flat: start0, end0,
-   * start1, …
-   */
+  /** `[start, end)` of each object in the root's `entries`, flat: start0, end0, start1, … */
   readonly entrySpans: readonly number[];
   /** Members of all objects, as written: a repeated key counts each time. */
   readonly keyCount: number;
   readonly depthMax: number;
-  /** Some string holds a `\uD8xx` … `\uDFxx` escape, so well-formedness has to be looked at. */
+  /** Some string has a `\uD8xx` … `\uDFxx` escape, so well-formedness must be checked. */
   readonly hasSurrogateEscape: boolean;
 };
 
-/** Where the string that opens at `start` ends (its closing quote), or the length of `bytes`. */
+/** The index of the quote that ends the string which opens at `start`, or the length of `bytes`. */
 function endOfString(bytes: Uint8Array, start: number): number {
   let at = start + 1;
   while (at < bytes.length) {
@@ -54,8 +51,7 @@ export function scanBody(bytes: Uint8Array): BodyScan {
     if (byte === quote) {
       const start = at;
       at += 1;
-      // The loop of endOfString() again, since a call per string and a second look for escapes
-      // would double the cost.
+      // The loop of endOfString() again: a call per string and a second pass would double the cost.
       for (;;) {
         const inner = bytes[at];
         if (inner === quote || inner === undefined) break;
@@ -89,20 +85,14 @@ export function scanBody(bytes: Uint8Array): BodyScan {
 }
 
 export type ValueCensus = {
-  /**
-   * Distinct members of all objects. Less than the scan's `keyCount` means that some key is
-   * repeated.
-   */
+  /** Distinct members of all objects: fewer than the scan's `keyCount` if a key is repeated. */
   readonly keyCount: number;
-  /** Some number was too large for a double. */
+  /** Some number is too large for a double. */
   readonly hasInfinity: boolean;
   readonly hasLoneSurrogate: boolean;
 };
 
-/**
- * Counts what a parsed body holds. `checkStrings` costs a look at every string, and is only worth
- * it after a surrogate escape.
- */
+/** Counts the members of a parsed body. `checkStrings` looks at every string, which takes time. */
 export function takeCensus(root: unknown, checkStrings: boolean): ValueCensus {
   let keyCount = 0;
   let hasInfinity = false;
@@ -115,7 +105,7 @@ export function takeCensus(root: unknown, checkStrings: boolean): ValueCensus {
     } else if (Array.isArray(value)) {
       for (const element of value) visit(element);
     } else if (value !== null && typeof value === 'object') {
-      // An object of JSON.parse has no inherited members that for-in would show.
+      // An object of JSON.parse inherits no members that for-in would show.
       for (const key in value) {
         keyCount += 1;
         if (checkStrings && !key.isWellFormed()) hasLoneSurrogate = true;
@@ -129,10 +119,7 @@ export function takeCensus(root: unknown, checkStrings: boolean): ValueCensus {
 
 export type RepeatedKey = { readonly key: string; readonly path: readonly (string | number)[] };
 
-/**
- * The first key that is twice in one object, with the object's place; for bodies that
- * JSON.parse accepts.
- */
+/** The first key that is twice in one object, and where, of a body that JSON.parse accepts. */
 export function findRepeatedKey(bytes: Buffer): RepeatedKey | undefined {
   type Frame = { readonly keys: Set<string> | undefined; step: string | number };
   const frames: Frame[] = [];
@@ -157,7 +144,7 @@ export function findRepeatedKey(bytes: Buffer): RepeatedKey | undefined {
   return undefined;
 }
 
-/** Whether a colon follows after white space: then the string before is a key. */
+/** Whether a colon follows, after white space: the string before it is a key. */
 function isKey(bytes: Uint8Array, start: number): boolean {
   let at = start;
   while (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09) {

@@ -11,6 +11,7 @@ import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import { ScalarType } from '@bufbuild/protobuf';
 import { isObject } from '../../json-value.ts';
 import { parseInstant } from '../protocol/timestamp.ts';
+import { isStringMap } from '../store/stored-entry.ts';
 
 type Check = (value: unknown) => boolean;
 
@@ -18,12 +19,6 @@ const compiled = new Map<DescMessage, Check>();
 
 function isInt32(value: unknown): boolean {
   return typeof value === 'number' && (value | 0) === value;
-}
-
-function isStringMap(value: unknown): boolean {
-  if (!isObject(value)) return false;
-  for (const key in value) if (typeof value[key] !== 'string') return false;
-  return true;
 }
 
 const scalarChecks: ReadonlyMap<ScalarType, Check> = new Map<ScalarType, Check>([
@@ -61,7 +56,7 @@ function compileField(field: DescField): Check {
   return isMap && field.scalar === ScalarType.STRING ? isStringMap : never;
 }
 
-/** The check of one message type; repeated fields are the caller's. */
+/** The check of one message type; repeated fields are left to the caller. */
 export function plainShapeOf(desc: DescMessage): Check {
   const known = compiled.get(desc);
   if (known !== undefined) return known;
@@ -80,7 +75,7 @@ export function plainShapeOf(desc: DescMessage): Check {
       if (fieldCheck === undefined || !fieldCheck(value[key])) return false;
       if (oneofNames.has(key)) oneofCount += 1;
     }
-    // No type here has a second oneof.
+    // No type here has two oneofs.
     return oneofCount < 2;
   };
   compiled.set(desc, check);

@@ -12,7 +12,6 @@ import { ApiError, invalidArgument, rpcCode } from '../protocol/api-error.ts';
 import type { StoredEntry } from '../store/entry-store.ts';
 import type { BodyScan } from './body-census.ts';
 import { findRepeatedKey, scanBody, takeCensus } from './body-census.ts';
-import { parseLogName } from './log-name.ts';
 import { logEntrySchema, writeRequestSchema } from '../protocol/log-entry-schema.ts';
 import { plainShapeOf } from './plain-shape.ts';
 import type { Violation } from '../protocol/schema-violation.ts';
@@ -24,15 +23,12 @@ import {
 } from '../protocol/schema-violation.ts';
 import { estimateSize, memberOf, mergeDefaults } from '../store/stored-entry.ts';
 import type { Instant } from '../protocol/timestamp.ts';
-import { parseInstant } from '../protocol/timestamp.ts';
+import { compareInstants, instantNow, parseInstant } from '../protocol/timestamp.ts';
 
-/** Decoded bytes of a body; the API enforces it with a 400. */
+/** Bytes of a decoded body; the API answers more with a 400. */
 export const requestBytesMax = 10_485_760;
 const entryBytesMax = 262_144;
-/**
- * An entry's protobuf form is at most 6 times its JSON (a list of one-digit numbers), so smaller
- * ones need no second look.
- */
+/** Smaller ones need no measuring: protobuf takes at most 6 times the bytes of the JSON. */
 const entryBytesSurelySmall = 32_768;
 const depthMax = 100;
 const futureSecondsMax = 24 * 3600;
@@ -40,7 +36,7 @@ const parentCountMax = 1000;
 
 export type Refusal = { readonly code: number; readonly message: string };
 
-/** Gives an entry without timestamp or insertId values that sort after all it gave before. */
+/** Values for entries without timestamp or insertId, each after all that it gave before. */
 export type EntryClock = {
   timestamp(): Instant;
   insertId(): string;
@@ -48,7 +44,7 @@ export type EntryClock = {
 
 export type WriteRequest = {
   readonly entryCount: number;
-  /** Those that may be stored, in the order of the request. */
+  /** The entries that may be stored, in the order of the request. */
   readonly entries: readonly (StoredEntry & { readonly index: number })[];
   readonly refusals: Map<number, Refusal>;
   readonly partialSuccess: boolean;
@@ -242,9 +238,8 @@ function checkEntry(entry: JsonObject, context: EntryContext): CheckedEntry {
 }
 
 /**
- * What the client hears of refusals: undefined is `{}`, with all entries written. Otherwise the
- * error has the first refused entry's code, and names each refused entry only if others were
- * written.
+ * The answer to refusals; undefined is `{}`. The error has the first refused entry's code, and
+ * names each refused entry only if others were written.
  */
 export function errorOf(request: WriteRequest): ApiError | undefined {
   const refusals = [...request.refusals].toSorted(([left], [right]) => left - right);
@@ -271,4 +266,72 @@ export function errorOf(request: WriteRequest): ApiError | undefined {
 /** Whether the request's good entries are to be stored. */
 export function isWritten(request: WriteRequest): boolean {
   return !request.dryRun && (request.partialSuccess || request.refusals.size === 0);
+}
+
+type LogName =
+  | { readonly parent: string; readonly refusal?: undefined }
+  | { readonly parent?: undefined; readonly refusal: string };
+
+const nameShape = /^((?:projects|organizations|folders|billingAccounts)\/[^/]+)\/logs\/(.*)$/s;
+/** The proto says "less than 512 characters" of the decoded id. */
+const logIdLengthMax = 511;
+/** A node has a few log names and writes them a million times. */
+const logNamesMax = 10_000;
+const logNames = new Map<string, LogName>();
+
+function judgeLogName(name: string): LogName {
+  const match = nameShape.exec(name);
+  const [parent, logId] = [match?.[1], match?.[2]];
+  if (parent === undefined || logId === undefined || logId === '') {
+    return { refusal: `Log name is not in the form projects/[PROJECT_ID]/logs/[LOG_ID]: ${name}` };
+  }
+  // A name is one path segment in the API's other methods, so a slash in the id must be %2F.
+  const written = /[^A-Za-z0-9_.%-]/u.exec(logId)?.[0];
+  if (written !== undefined) return { refusal: `Log name contains illegal character ${written}` };
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(logId);
+  } catch {
+    return { refusal: 'Log name contains illegal character %' };
+  }
+  const illegal = /[^A-Za-z0-9/_.-]/u.exec(decoded)?.[0];
+  if (illegal !== undefined) return { refusal: `Log name contains illegal character ${illegal}` };
+  if (decoded.length > logIdLengthMax) {
+    return { refusal: `Log ID is longer than ${logIdLengthMax} characters` };
+  }
+  return { parent };
+}
+
+/** The parent of a valid name, or the reason for its refusal. */
+function parseLogName(name: string): LogName {
+  let verdict = logNames.get(name);
+  if (verdict === undefined) {
+    verdict = judgeLogName(name);
+    if (logNames.size >= logNamesMax) logNames.clear();
+    logNames.set(name, verdict);
+  }
+  return verdict;
+}
+
+/** The real API's ids are 16 digits and lower-case letters. */
+const insertIdLength = 16;
+
+/** An order that the API promises only within a request; here it holds for the whole process. */
+export function createEntryClock(): EntryClock {
+  let last: Instant = { seconds: 0, nanos: 0 };
+  let sequence = BigInt(Math.floor(performance.timeOrigin)) * 1_000_000_000n;
+  return {
+    timestamp() {
+      const now = instantNow();
+      const { seconds, nanos } = last;
+      const next =
+        nanos === 999_999_999 ? { seconds: seconds + 1, nanos: 0 } : { seconds, nanos: nanos + 1 };
+      last = compareInstants(now, next) > 0 ? now : next;
+      return last;
+    },
+    insertId() {
+      sequence += 1n;
+      return sequence.toString(36).padStart(insertIdLength, '0');
+    },
+  };
 }
