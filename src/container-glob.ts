@@ -7,7 +7,7 @@ export type ContainerGlob = (names: {
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;
-  /** Another name that the container answers to: `journal`, for each of the journal's logs. */
+  /** Another name of the container: `journal`, for each of the journal's logs. */
   readonly group?: string;
 }) => boolean;
 
@@ -16,7 +16,7 @@ export const rateText = `GLOB=BYTES a second of at least 1Ki, such as shop/*/app
 
 const partPattern = /^[A-Za-z0-9.*?_-]+$/;
 
-/** Parts that are missing match everything. Throws a RangeError that says what is allowed. */
+/** Missing parts match everything. Throws a RangeError that says what is allowed. */
 export function parseGlob(text: string): ContainerGlob {
   const parts = text.split('/');
   if (parts.length > 3 || !parts.every((part) => partPattern.test(part))) {
@@ -39,8 +39,8 @@ export function parseRate(text: string): { glob: ContainerGlob; bytesPerSecond: 
 }
 
 /**
- * Whether `*` and `?` match the whole name, in time of the product of both lengths at most: a name
- * must not be able to stall the agent.
+ * Whether the whole name matches, in time of the product of both lengths: no name may stall the
+ * agent.
  */
 export function matchesGlob(pattern: string, name: string): boolean {
   let at = 0;
@@ -56,7 +56,7 @@ export function matchesGlob(pattern: string, name: string): boolean {
       at += 1;
       index += 1;
     } else if (star !== -1) {
-      // The last star takes one character more.
+      // The last star takes one more character.
       starName += 1;
       index = starName;
       at = star + 1;

@@ -7,23 +7,20 @@ import type { ProgressSink } from './progress.ts';
 
 /** The outside world of one command. */
 export type Control = {
-  /**
-   * Aborted at the first SIGTERM or SIGINT (reason: the signal's name): finish what is in flight,
-   * save, return.
-   */
+  /** Aborted at the first signal, whose name is the reason: finish requests, save, return. */
   readonly signal: AbortSignal;
   readonly log: Log;
-  /** Writes one line to stdout; the line end is added. */
+  /** Writes a line to stdout; the newline is added. */
   readonly write: (line: string) => void;
-  /** For what is no line of a command: the entries of --output stdout. */
+  /** For output that is not lines of a command: the entries of --output stdout. */
   readonly standardOutput?: () => StandardOutput;
-  /** stdout is a terminal, and the user has not said NO_COLOR. */
+  /** stdout is a terminal, and NO_COLOR is not set. */
   readonly hasColours?: boolean;
-  /** Where long work says how far it is; not stdout, which belongs to results. */
+  /** Where long work reports its progress; not stdout, which is for results. */
   readonly progress?: ProgressSink;
-  /** The live tail of the page, of a command that has one. */
+  /** The live tail of the page, if the command has one. */
   readonly tailPanel?: (config: Config, request: PanelRequest, sink: PanelSink) => Promise<void>;
-  /** undefined where the configuration stays as it was at the start. */
+  /** Undefined where the configuration never changes. */
   readonly reload?: ReloadControl;
 };
 
@@ -34,22 +31,21 @@ export type StandardOutput = {
   readonly write: (bytes: Uint8Array, done: (error?: Error | null) => void) => unknown;
 };
 
-/** Which lines the page asks for. */
+/** The lines that the page wants. */
 export type PanelRequest = {
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;
-  /** RE2; '' is all of them. */
+  /** RE2; '' is all lines. */
   readonly filter: string;
 };
 
-/** Where they go. */
 export type PanelSink = {
-  /** Aborted when nobody reads any more. */
+  /** Aborted when there is no reader any more. */
   readonly signal: AbortSignal;
   /** The reader does not keep up. */
   readonly isFull: boolean;
-  /** None of them says that the tail is open. */
+  /** An empty list says that the tail is open. */
   readonly write: (lines: readonly object[]) => void;
 };
 
@@ -62,12 +58,12 @@ export type ReloadControl = {
   readonly setLogLevel: (level: LogLevel) => void;
 };
 
-/** Of an aborted control: the signal's name. */
+/** The name of the signal that aborted the control. */
 export function stopReason({ signal }: Control): string {
   return String(signal.reason);
 }
 
-/** Where to say how far long work is: a terminal, or the log. */
+/** Where progress is reported: a terminal, or the log. */
 export function progressSink({ log, progress }: Control): ProgressSink {
   return progress ?? { writeLine: (line) => log.info(undefined, line) };
 }

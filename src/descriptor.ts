@@ -8,7 +8,7 @@ import { closeSync, fsync, read, write } from 'node:fs';
 
 import { hasCode } from './errors.ts';
 
-/** Closes what was only read, or is given up: what close has to say changes nothing. */
+/** Closes a file that was only read, or is given up: an error of close changes nothing. */
 export function closeDescriptor(fd: number): void {
   try {
     closeSync(fd);
@@ -42,7 +42,7 @@ export async function writeAt(fd: number, bytes: Uint8Array, position: number): 
   }
 }
 
-/** Until the disk has it. */
+/** Resolves when the disk has it. */
 export async function syncDescriptor(fd: number): Promise<void> {
   await call((done) => fsync(fd, done));
 }

@@ -4,7 +4,7 @@
 import { opendirSync } from 'node:fs';
 import type { Dirent } from 'node:fs';
 
-/** @throws the system's error; ends the reading when the iteration ends. */
+/** Closes the directory when the iteration ends. @throws the system's error. */
 export function* readNames(path: string): Generator<Dirent, void> {
   const names = opendirSync(path, { bufferSize: 256 });
   try {

@@ -2,7 +2,7 @@
 // line in docs/errors.md. Programmer errors are not here: they are `assert`s, and crash.
 
 type ErrorRow = {
-  /** Whether the same step may succeed later without anyone doing anything. */
+  /** Whether the same step may succeed later on its own. */
   readonly retryable: boolean;
   /** What the user should do, one sentence. */
   readonly advice: string;

@@ -58,13 +58,13 @@ export class Fleet {
   readonly #openFiles = new OpenFiles(openFilesMax(), () => this.#chains());
   /** Where reading begins in a file that no checkpoint knows. */
   #from: Config['from'];
-  /** The same in files of the node itself. */
+  /** The same for files of the node itself. */
   #nodeFrom: Config['from'];
   /** Of `performance.now()`. */
   #listUntilMs = Number.POSITIVE_INFINITY;
   #partialFlushMs: number;
   readonly #containers = new Map<string, TailedContainer>();
-  /** Of all links, those of containers that are not read among them. */
+  /** All links, including those of containers that are not read. */
   readonly #logs = new Map<string, ContainerLog>();
   #rules: ReadingRules;
   #pods: PodMetadata | undefined;
@@ -126,38 +126,35 @@ export class Fleet {
     this.#log.error('LINES_LOST', `${file.path}: ${bytes} bytes: ${lossWords[reason]}`);
   }
 
-  /** Whether positions of it are stored. */
+  /** Whether its positions are stored. */
   knows(containerLog: ContainerLog): boolean {
     const { podUid, container } = ownerOf(containerLog);
     return this.#store.lookup(podUid, container).length > 0;
   }
 
-  /** What appears after the first scan is new, and read from its start. */
+  /** Logs that appear after the first scan are new, and read from their start. */
   endFirstScan(): void {
     this.#from = 'start';
     this.#nodeFrom = 'start';
   }
 
-  /**
-   * A link that leads to a container's log: opens its files at once, for it may live for 300 ms
-   * only.
-   */
+  /** Opens the files of a linked log at once, because it may live for only 300 ms. */
   add(containerLog: ContainerLog, nowMs: number): void {
     this.#logs.set(containerLog.linkPath, containerLog);
-    // Its positions are kept for the day when it is read again.
+    // Its positions are kept in case it is read again.
     if (this.#ruleOf(containerLog).isExcluded) return;
     const key = keyOf(containerLog);
     const container = this.#containers.get(key) ?? this.#make(key, containerLog);
     const { chain } = container;
     chain.addLink(containerLog.linkPath);
-    // A pod with a thousand files may have a thousand links, too: then the next tick looks.
+    // A pod with a thousand files may have a thousand links: then the next tick looks.
     if (chain.files.length <= limits.filesLookedAtOnceMax) chain.look(nowMs);
     this.wakeList.wake(container);
   }
 
   /**
-   * Takes over what an earlier run has kept of deleted files, as files of their containers; before
-   * the first scan, so that what is newer comes after them.
+   * Adds the copies of deleted files to their containers, before the first scan: newer files come
+   * after them.
    */
   restoreOrphans(orphans: Orphans, nowMs: number): void {
     for (const found of orphans.list()) {
@@ -165,7 +162,7 @@ export class Fleet {
       const { log: containerLog } = source;
       const unlinkedAtMs = nowMs - Math.max(0, Date.now() - deletedAtMs);
       if (this.#keptRule(source).isExcluded) {
-        // As with its positions: kept for the day when it is read again, but not without end.
+        // Kept like its positions in case it is read again, but not without end.
         if (nowMs - unlinkedAtMs > this.#heldBudget.ageMaxMs) orphans.drop(found);
         continue;
       }
@@ -224,7 +221,7 @@ export class Fleet {
     return name && this.#pods?.find(name);
   }
 
-  /** Has a container obey the present rule. */
+  /** Applies the current rule to a container. */
   #obey(container: TailedContainer): void {
     const { name, nodeFile } = container.containerLog;
     const pod = this.#podOf(name);
@@ -243,7 +240,7 @@ export class Fleet {
     const template = shapeTemplate(container.base, this.#nodeIdentity.project, rule.template);
     const own = name?.pod === this.#ownPod ? limits.ownLogBytesPerSecond : Number.POSITIVE_INFINITY;
     const bytesPerSecond = Math.min(own, rule.bytesPerSecond ?? Number.POSITIVE_INFINITY);
-    // `--once` ends when it finds nothing to read: it must not take what waits for that.
+    // `--once` ends when it finds nothing to read, so it must not wait for a rate limit.
     const isPaced = bytesPerSecond !== Number.POSITIVE_INFINITY && !this.#setup.once;
     container.obey(rule, template, isPaced ? bytesPerSecond : undefined);
   }
@@ -254,7 +251,7 @@ export class Fleet {
     return createTemplate(this.#nodeIdentity, name, `${directory}/${fileName}`, labels);
   }
 
-  /** Takes over the options that can change while the agent runs. */
+  /** Applies the options that can change while the agent runs. */
   configure(config: Config): void {
     this.#partialFlushMs = config.partialFlushMs;
     this.#rules = new ReadingRules(config);
@@ -262,7 +259,7 @@ export class Fleet {
     this.#addMissing(() => true);
   }
 
-  /** Reads containers again that were excluded. */
+  /** Reads containers that were excluded before. */
   #addMissing(isMeant: (containerLog: ContainerLog) => boolean): void {
     for (const containerLog of this.#logs.values()) {
       const links = this.#containers.get(keyOf(containerLog))?.chain.links;
@@ -271,14 +268,14 @@ export class Fleet {
     }
   }
 
-  /** From now on new containers wait for the labels of their pods; called before the first scan. */
+  /** New containers wait for their pods' labels from now on; called before the first scan. */
   usePods(pods: PodMetadata): void {
     this.#pods = pods;
   }
 
   /**
-   * The labels of a pod came or changed, or are not waited for any more. Returns whether containers
-   * can be planned that could not before.
+   * The labels of a pod came or changed, or are not waited for any more. Returns whether more
+   * containers can be planned now.
    */
   relabel({ namespace, pod }: PodName): boolean {
     let isReleased = false;
@@ -286,7 +283,7 @@ export class Fleet {
     for (const container of this.#containers.values()) {
       const { containerLog } = container;
       if (containerLog.name === undefined || !isOfPod(containerLog)) continue;
-      // The pod of a file that was kept is gone: the file keeps the labels that it came with.
+      // The pod of a kept file is gone: the file keeps its labels.
       const isKnown = this.#podOf(containerLog.name) !== undefined;
       if (isKnown) container.relabel(this.#describe(containerLog));
       this.#obey(container);
@@ -298,7 +295,7 @@ export class Fleet {
     return isReleased;
   }
 
-  /** The link is gone: its container was removed. Its files are read to their ends. */
+  /** The link is gone, so its container was removed. Its files are read to their ends. */
   removeLink(containerLog: ContainerLog): void {
     this.#logs.delete(containerLog.linkPath);
     const container = this.#containers.get(keyOf(containerLog));
@@ -317,7 +314,7 @@ export class Fleet {
     this.#dropEnded();
   }
 
-  /** Busy or not: a log may be finished at the very look that makes it idle. */
+  /** Idle ones, too: a log may be finished at the look that makes it idle. */
   #dropEnded(): void {
     for (const container of this.#containers.values()) {
       const { chain, containerLog, rule } = container;
@@ -329,7 +326,7 @@ export class Fleet {
     }
   }
 
-  /** Once: forgets the checkpoints of containers that went while no agent ran. */
+  /** Forgets, once, the checkpoints of containers that disappeared while no agent ran. */
   #forgetUnclaimed(nowMs: number): void {
     this.#forgetsAtMs ??= nowMs + limits.unclaimedKeptMs;
     if (nowMs < this.#forgetsAtMs || this.#containers.size === 0) return;
@@ -343,7 +340,7 @@ export class Fleet {
     this.#store.forgetUnclaimed();
   }
 
-  /** What may have something to read: the busy containers that wait for no labels. */
+  /** The busy containers that do not wait for labels. */
   *plannable(): Generator<TailedContainer> {
     for (const container of this.wakeList.busy()) {
       if (!container.awaitsLabels && !container.rule.isExcluded) yield container;
@@ -380,7 +377,7 @@ export class Fleet {
     return this.#sum(({ chain, rule }) => (rule.bytesPerSecond === undefined ? 0 : chain.unread));
   }
 
-  /** By all containers since the start, those that are gone among them. */
+  /** By all containers since the start, including those that are gone. */
   get written(): Written {
     let sum = this.#writtenByGone;
     for (const { written } of this.#containers.values()) sum = addWritten(sum, written);

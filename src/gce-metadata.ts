@@ -10,7 +10,7 @@ import { configError } from './errors.ts';
 export type MetadataAnswer = {
   readonly status: number;
   readonly text: string;
-  /** It says that it is Google's: anything may answer at an address of a private network. */
+  /** It says that it is Google's: in a private network anything may answer at this address. */
   readonly isGoogle: boolean;
 };
 
@@ -24,9 +24,9 @@ export function metadataUrl(host: string, path: string): URL {
   throw configError(`${host} is no host of a metadata server`);
 }
 
-/** Rejects with the error of the system, or with one that says that no answer came in time. */
+/** Rejects with the system's error, or at the deadline. */
 export function getMetadata(url: URL, deadlineMs: number): Promise<MetadataAnswer> {
-  // An import would name all that node:http exports, its WebSocket too, which loads 16 MB.
+  // An import would load all exports of node:http, with its WebSocket 16 MB.
   const http = getBuiltinModule('node:http');
   return new Promise((resolve, reject) => {
     const headers = { 'Metadata-Flavor': 'Google' };

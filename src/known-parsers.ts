@@ -14,7 +14,7 @@ const formats: Readonly<Record<string, ParseFormat>> = {
   'syslog-rfc5424': 'syslog',
 };
 
-/** For JSON lines and the runtime's own framing, which need no rule. */
+/** Parsers of JSON lines and of the runtime's framing, which need no rule. */
 const understood = new Set([
   'json',
   'docker',

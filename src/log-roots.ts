@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path';
 
-/** The directory of a pattern above its first wildcard: its files must lie under it. */
+/** The directory above a pattern's first wildcard: its files are below it. */
 export function globBase(pattern: string): string {
   const parts = resolve(pattern).split('/');
   const wild = parts.findIndex((part) => /[*?[\]{}()!+@]/.test(part));

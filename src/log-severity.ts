@@ -1,6 +1,6 @@
 // The nine severities of Cloud Logging, in the order by which counts and shares are kept.
 
-/** The names in order of their numbers: 0, 100, …, 800 (google.logging.type.LogSeverity). */
+/** The names in order of google.logging.type.LogSeverity: 0, 100, …, 800. */
 export const severityNames = [
   'DEFAULT',
   'DEBUG',
@@ -15,7 +15,7 @@ export const severityNames = [
 
 export type Severity = (typeof severityNames)[number];
 
-/** Of a priority of syslog, 0 to 7 without its facility; DEFAULT for any other number. */
+/** By a syslog priority, 0 to 7 without its facility; DEFAULT for any other number. */
 export function severityOfPriority(priority: number): Severity {
   return severityNames[severityNames.length - 1 - priority] ?? 'DEFAULT';
 }

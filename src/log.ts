@@ -17,18 +17,15 @@ type LogCall = (code: ErrorCode | undefined, message: string, fields?: LogFields
 export type Log = {
   readonly debug: LogCall;
   readonly info: LogCall;
-  /**
-   * Warnings and errors of the same code and message are printed once per `logWindowMs`, later with
-   * a count.
-   */
+  /** The same code and message is printed once per `logWindowMs`, later with a count. */
   readonly warn: LogCall;
   readonly error: LogCall;
-  /** Prints the counts that are still held back; called once at the end. */
+  /** Prints the remaining counts; called once at the end. */
   readonly flush: () => void;
 };
 
 type LogSink = {
-  /** Asked for each line: it may change. */
+  /** Read for each line: it may change. */
   readonly level: LogLevel;
   /** Writes one line, without its end. */
   readonly write: (line: string) => void;
@@ -36,7 +33,7 @@ type LogSink = {
   readonly nowMs?: () => number;
   /** Readable lines instead of JSON. */
   readonly readable?: boolean;
-  /** With the severity of warnings and errors in colour. */
+  /** Colours the severity of warnings and errors. */
   readonly coloured?: boolean;
 };
 
@@ -75,12 +72,12 @@ export function createLog(sink: LogSink): Log {
   };
 }
 
-/** A text that came in the present window, and how often it was not printed. */
+/** A text in the current window, and how often it was not printed. */
 type Repeat = { readonly line: Line; heldBack: number };
 
 /**
- * Lets a line through, or counts it: the count is in the next line of the same text, or in one line
- * for all.
+ * Prints a line or counts it. The next line of the same text has the count, or one line has all
+ * counts.
  */
 function createLimiter(print: (line: Line, repeats: number) => void, nowMs: () => number) {
   const codesSeen = new Set<ErrorCode | undefined>();
@@ -93,7 +90,7 @@ function createLimiter(print: (line: Line, repeats: number) => void, nowMs: () =
     const ofCode = printed.filter((other) => other === code).length;
     const isFull =
       printed.length >= limits.logLinesPerWindowMax || ofCode >= limits.logLinesPerCodeMax;
-    // The first line of a code ever is news, and there are few codes.
+    // The first line of each code is always printed: there are few codes.
     if (isFull && codesSeen.has(code)) return false;
     codesSeen.add(code);
     printed.push(code);
@@ -102,7 +99,7 @@ function createLimiter(print: (line: Line, repeats: number) => void, nowMs: () =
 
   const rollWindow = (): void => {
     const ageMs = nowMs() - presentSinceMs;
-    // A clock that was set back (age below 0) must not silence the log until it has caught up.
+    // A clock that is set back (age below 0) must not silence the log.
     if (ageMs >= 0 && ageMs < limits.logWindowMs) return;
     printHeldBack(before, print);
     before = present;
@@ -122,7 +119,7 @@ function createLimiter(print: (line: Line, repeats: number) => void, nowMs: () =
     const heldBack = before.get(key)?.heldBack ?? 0;
     before.delete(key);
     const isPrinted = hasRoom(line.code);
-    // Past the last place, texts that differ are counted under their code alone.
+    // Beyond the limit, distinct texts are counted by code.
     const countedAs = present.size < limits.logKeysMax ? key : (line.code ?? '');
     const shared = present.get(countedAs)?.heldBack ?? 0;
     present.set(countedAs, { line, heldBack: isPrinted ? shared : shared + heldBack + 1 });
@@ -164,8 +161,7 @@ function formatJson({ level, code, message, fields }: Line, { nowMs, repeats }: 
     code,
     repeats: repeats === 0 ? undefined : repeats,
   };
-  // Twice: the first gives the order, the second keeps a field from taking the place of one of
-  // these.
+  // The first `own` gives the order, the second wins over fields of the same name.
   return JSON.stringify({ ...own, ...fields, ...own });
 }
 

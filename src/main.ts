@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 /** As Node itself ends after an uncaught error. */
 const exitFault = 1;
 
-// Before the modules are loaded: until a handler is there, a signal to stop may be lost.
+// Before modules are loaded: until there is a handler, a signal to stop may be lost.
 const stop = new AbortController();
 if (hasMissedStop()) stop.abort('SIGTERM');
 else restartWithCompileCache();
@@ -26,8 +26,8 @@ for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
       reloads.dispatchEvent(new Event('reload'));
       return;
     }
-    // The second signal is the user who will not wait; positions are saved as of the last commit,
-    // so nothing is lost.
+    // A second signal means that the user does not want to wait. Positions are saved as of the last
+    // commit, so nothing is lost.
     if (stop.signal.aborted) process.exit(1);
     stop.abort(name);
   });
@@ -37,22 +37,22 @@ const { runCli } = await import('./command/cli.ts');
 const { createLog } = await import('./log.ts');
 if (!process.stderr.isTTY) structureStderr();
 
-// The agent of a demo that was killed has no demo left to run for.
+// The agent of a demo ends with it, even if the demo is killed.
 if (process.channel !== undefined) process.on('disconnect', () => stop.abort('disconnect'));
 
-// A reader that goes away (`tailship top | head`) is no fault; without a listener EPIPE would end
-// the agent.
+// The end of a reader (`tailship top | head`) is no error; without a listener EPIPE would end the
+// agent.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   outputClosed.abort('EPIPE');
 });
 process.stderr.on('error', () => undefined);
 
-// The cache is written at exit, and SIGKILL is no exit: write it once when everything is loaded.
+// Node writes the cache at exit, which SIGKILL skips: write it once when everything is loaded.
 const flushAfterMs = 10_000;
 setTimeout(() => module.flushCompileCache(), flushAfterMs).unref();
 
-/** For the last of a command's output, when nobody reads it. */
+/** Time for a command's last output if nothing reads it. */
 const lastWriteMs = 5_000;
 
 const exitCode = await runCli({
@@ -72,10 +72,10 @@ const exitCode = await runCli({
   isErrorTerminal: process.stderr.isTTY,
 });
 await whenWritten();
-// Whatever a library still holds open must not keep a stopped agent alive until SIGKILL.
+// A handle that a library keeps open must not keep a stopped agent alive until SIGKILL.
 process.exit(exitCode);
 
-/** Node writes to a socket in the background, as a parent may give one; exit would cut it off. */
+/** Node writes to a socket in the background, and exit would cut the output off. */
 async function whenWritten(): Promise<void> {
   if (process.stdout.writableLength === 0) return;
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -85,15 +85,15 @@ async function whenWritten(): Promise<void> {
 }
 
 /**
- * What Node would print of a warning or a crash are lines without severity and time, one entry
- * each: they go into the log as it is, a stack as one field of its line.
+ * Node prints warnings and crashes as lines without severity and time, one entry each. This logs
+ * them instead, a stack as one field.
  */
 function structureStderr(): void {
   const write = (line: string) => void process.stderr.write(`${line}\n`);
   const log = createLog({ level: 'warn', write });
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) => log.warn(undefined, `${name}: ${message}`));
-  // Threads have listeners of their own, which print to the same stderr.
+  // Threads have their own listeners, which print to the same stderr.
   process.env['NODE_NO_WARNINGS'] = '1';
   process.on('uncaughtException', (error: unknown) => {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
@@ -103,9 +103,9 @@ function structureStderr(): void {
 }
 
 /**
- * The kernel protects the first process of a container from signals that it does not handle.
- * Node's own handler of SIGTERM works once and then raises it again without one; that it is gone
- * tells that one came. The kubelet sends no other until it kills.
+ * The kernel ignores signals that the first process of a container does not handle. Node's own
+ * handler of SIGTERM is gone after one signal, so its absence shows that one came. The kubelet
+ * sends no second one.
  */
 function hasMissedStop(): boolean {
   if (process.pid !== 1) return false;
@@ -115,7 +115,7 @@ function hasMissedStop(): boolean {
   return caught !== undefined && (BigInt(`0x${caught}`) & sigtermBit) === 0n;
 }
 
-/** SIGHUP has two meanings: read the configuration again, and: the user has closed the terminal. */
+/** SIGHUP means to reload the configuration, or that the user has closed the terminal. */
 function hasLostTerminal(): boolean {
   if (!process.stderr.isTTY) return false;
   try {
@@ -127,12 +127,10 @@ function hasLostTerminal(): boolean {
 }
 
 /**
- * What costs memory before the first line of code runs: the parser that strips types, 20 MB in each
- * thread that does it; V8's young generation, which grows to 16 MB because nothing tells it that an
- * agent has few objects. Both can only be set from outside, and started as `node src/main.ts` this
- * file was already stripped; so it becomes the same process again (same pid) with the cache on.
- * Measured: 66 → 46 MB in the main thread, 79 → 52 MB with one worker, 9 MB less in a catch-up for
- * the young generation; 30 ms more at a cold start, none at a warm one.
+ * Restarts as the same process (same pid) with the compile cache and a small young generation,
+ * which can only be set from outside. Type stripping costs 20 MB in each thread, and the young
+ * generation grows to 16 MB without need. Measured: 66 → 46 MB in the main thread, 79 → 52 MB with
+ * one worker, 9 MB less in a catch-up; 30 ms more at a cold start, none at a warm one.
  */
 function restartWithCompileCache(): void {
   const { NODE_COMPILE_CACHE: cache, NODE_DISABLE_COMPILE_CACHE: isOff } = process.env;
@@ -147,12 +145,12 @@ function restartWithCompileCache(): void {
 }
 
 /**
- * As the image's command line: Node heeds a cgroup's limit only from 1 GiB on, and a heap that may
- * outgrow the limit is killed instead of collected. Without a limit V8 takes what the machine has
- * for its measure, and keeps it; the agent has 14 MB of live objects. What the user sets stays.
+ * The same as the image's command line. Node heeds a cgroup's limit only from 1 GiB on, and a heap
+ * beyond the limit is killed instead of collected. Without a limit V8 sizes its heap by the
+ * machine, but the agent has 14 MB of live objects. The user's own setting wins.
  */
 function heapFlags(): string[] {
-  const heapMiBMax = 128; // More than the 40 % of a limit of 256 MiB.
+  const heapMiBMax = 128; // More than 40 % of a limit of 256 MiB.
   const limitBytes = process.constrainedMemory();
   const isLimited = limitBytes > 0 && limitBytes < totalmem();
   const given = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].join(' ');

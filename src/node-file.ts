@@ -7,14 +7,13 @@ const nodeFileFormats = ['text', 'json', 'glog', 'syslog'] as const;
 type NodeFileFormat = (typeof nodeFileFormats)[number];
 
 export type NodeFile = {
-  /** Id of the log. */
   readonly logName: string;
   readonly format: NodeFileFormat;
-  /** The pod that the log belongs to; undefined: the node. */
+  /** The pod of the log; undefined is the node. */
   readonly pod?: { readonly namespace: string; readonly pod: string };
 };
 
-/** Replaces the namespace in globs of containers: no namespace begins with `_`. */
+/** In place of a namespace in globs of containers: no namespace begins with `_`. */
 export const nodeNamespace = '_node';
 
 export const nodeFileText = `NAME=GLOB[:FORMAT], such as audit=/var/log/audit/audit.log:text; FORMAT is ${nodeFileFormats.join(', ')}`;

@@ -33,7 +33,7 @@ export function durationText(seconds: number): string {
     : `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** `$0.42`, `$12`, `$1,234`: what is estimated has no cents above ten. */
+/** `$0.42`, `$12`, `$1,234`: an estimate has no cents above ten. */
 export function moneyText(dollars: number): string {
   if (dollars > 0 && dollars < 0.005) return '< $0.01';
   return dollars < 9.995 ? `$${dollars.toFixed(2)}` : `$${countText(Math.round(dollars))}`;

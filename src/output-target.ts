@@ -21,12 +21,12 @@ export function parseOutput(text: string): string {
   return `${filePrefix}${resolve(path)}`;
 }
 
-/** Of `file:PATH`; undefined for the others. */
+/** The path of `file:PATH`; undefined for others. */
 export function outputPath(output: string): string | undefined {
   return output.startsWith(filePrefix) ? output.slice(filePrefix.length) : undefined;
 }
 
-/** The options without the agent's own log if its entries go there: it would feed itself. */
+/** Excludes the agent's own log if its entries go there: it would feed itself. */
 export function withoutFeedback<Options extends Exclusions>(options: Options): Options {
   if (!options.output.includes('stdout')) return options;
   const ownPod = options.ownPod ?? hostname();

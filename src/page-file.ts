@@ -15,13 +15,13 @@ const types: Readonly<Record<string, string>> = {
   '.js': 'text/javascript; charset=utf-8',
 };
 
-/** Of what is no page: it is of this moment, and nothing but what it says. */
+/** For answers that are not pages: not cached, and of the declared type only. */
 export const plainHeaders = {
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
 } as const;
 
-/** Even markup that slipped into a page could load and run nothing. */
+/** Markup that gets into a page can load and run nothing. */
 export const pageHeaders = {
   ...plainHeaders,
   'referrer-policy': 'no-referrer',
@@ -37,5 +37,5 @@ export async function readPageFile(table: PageTable, path: string): Promise<Page
   return { type: types[extname(file.pathname)] ?? 'text/plain', body: await readFile(file) };
 }
 
-/** What both pages share: colours and small parts. */
+/** Colours and small parts of both pages. */
 export const baseStyle = new URL('admin/page/base.css', import.meta.url);

@@ -36,17 +36,17 @@ type PipelineOptions = {
   /** Replaced by `configure`; the node stays the same. */
   readonly context: PlanContext;
   readonly workers: number;
-  /** Bodies that there can be at once. */
+  /** Bodies that can exist at once. */
   readonly slots: number;
   readonly plannable: () => Iterable<TailedContainer>;
   /** Called for each entry that is refused for good. */
   readonly refused: (container: TailedContainer, reason: RefusalReason) => void;
 };
 
-/** Where the plans of node logs come from. */
+/** The source of plans of node logs. */
 export type NodePlans = {
   take(slot: number, nowMs: number): Plan | undefined;
-  /** Containers have left it no room for too long. */
+  /** Containers have left no room for too long. */
   isOverdue(nowMs: number): boolean;
 };
 
@@ -62,14 +62,14 @@ export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #planner: Planner;
   readonly #failure = Promise.withResolvers<never>();
-  /** Bodies under way by project. */
+  /** Bodies in flight by project. */
   readonly #bodies = new Map<string | undefined, number>();
   #inFlightBytes = 0;
   #drains = 0;
   #drainTurnMs = 0;
   #shipments = 0;
   #spoolLookMs = 0;
-  /** Projects that a body of notices is on its way to. */
+  /** Projects with a body of notices in flight. */
   readonly #noticesTo = new Set<string | undefined>();
   #nodePlans: NodePlans | undefined;
   #stopped = false;
@@ -81,17 +81,17 @@ export class Pipeline {
     this.#planner = new Planner(options.context);
   }
 
-  /** From the next plan on; the ones under way keep theirs. */
+  /** Applies from the next plan on. */
   configure(context: PlanContext): void {
     this.#planner.configure(context);
   }
 
-  /** From now on what containers leave room for is theirs. */
+  /** Node logs get the room that containers leave. */
   addNodePlans(plans: NodePlans): void {
     this.#nodePlans = plans;
   }
 
-  /** Rejects when an encoder fails, which only a bug makes it do. */
+  /** Rejects when an encoder fails, which is a bug. */
   get failure(): Promise<never> {
     return this.#failure.promise;
   }
@@ -105,17 +105,17 @@ export class Pipeline {
     return this.#inFlightBytes;
   }
 
-  /** Nothing is being read, sent or waited for. */
+  /** Nothing is being read or sent, and nothing waits. */
   get idle(): boolean {
     return this.#drains === 0 && this.#shipments === 0 && !this.#stages.spooler.isBusy;
   }
 
-  /** How long the workers have neither taken nor answered a task; 0 while none is at work. */
+  /** How long the workers have neither taken nor answered a task; 0 while they are idle. */
   get drainSilenceMs(): number {
     return this.#drains === 0 ? 0 : performance.now() - this.#drainTurnMs;
   }
 
-  /** Pumps; resolves when there is nothing more to do, rejects when an encoder fails. */
+  /** Pumps until there is nothing more to do; rejects when an encoder fails. */
   async pumpAll(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#settled = resolve;
@@ -123,7 +123,7 @@ export class Pipeline {
     return Promise.race([promise, this.failure]);
   }
 
-  /** Starts no plan any more. What is in flight goes on. */
+  /** Starts no more plans; requests in flight go on. */
   stop(): void {
     this.#stopped = true;
   }
@@ -131,7 +131,7 @@ export class Pipeline {
   /** Starts plans as long as there are slots, workers and bytes. */
   pump(): void {
     this.#shipNotices();
-    // Not only when nothing else is left to read: what is compressed already is deleted next.
+    // Compressed files are deleted next, so they are not left for the end.
     if (steadyNowMs() - this.#spoolLookMs >= limits.spoolLookMs) this.#spoolNext();
     while (!this.#stopped && this.#drains < this.#options.workers) {
       const slot = this.#stages.encoder.takeSlot();
@@ -162,8 +162,8 @@ export class Pipeline {
   }
 
   /**
-   * Where entries go to several projects, those of one never take all slots, and one that fails has
-   * one body under way: its files keep the rest.
+   * With several projects, one never takes all slots, and one that fails has one body in flight:
+   * its files keep the rest.
    */
   readonly #mayBegin = (project: string | undefined): boolean => {
     if (!this.#planner.hasOtherProjects) return true;
@@ -178,7 +178,7 @@ export class Pipeline {
 
   readonly #fail = (error: unknown): void => this.#failure.reject(error);
 
-  /** Pumps when the present turn of the event loop is over. */
+  /** Pumps after the current turn of the event loop. */
   pumpSoon(): void {
     setImmediate(() => {
       try {
@@ -210,7 +210,7 @@ export class Pipeline {
       this.#shipments += 1;
       this.#inFlightBytes += result.bodyBytes;
       this.#saveReadTimes(ranges);
-      this.pump(); // The next plan is drained while this one is on the wire.
+      this.pump(); // The next plan is drained while this one is sent.
       try {
         const outcome = await this.#ship(plan, result);
         this.#totals.retries += outcome.retries;
@@ -218,7 +218,7 @@ export class Pipeline {
         this.#commit(ranges);
         plan.node?.acknowledged();
       } catch (error) {
-        if (!this.#stopped) throw error; // Given up at the end of the grace period: read again by the next run.
+        if (!this.#stopped) throw error; // The grace period is over: the next run reads it again.
       } finally {
         this.#shipments -= 1;
         this.#inFlightBytes -= result.bodyBytes;
@@ -231,7 +231,7 @@ export class Pipeline {
     }
   }
 
-  /** The slot is free when this settles, or sooner if the body moved to memory of its own. */
+  /** The slot is free when this settles, or earlier if the body gets its own memory. */
   async #ship(plan: Plan, { bodyBytes, entries, sources }: DrainResult): Promise<ShipOutcome> {
     const { encoder, shipper } = this.#stages;
     const { slot } = plan.task;
@@ -327,8 +327,8 @@ export class Pipeline {
   }
 
   /**
-   * Before it is sent: lines that have no time but that of reading get the same one when they are
-   * sent again, and what was flushed is flushed again, after a kill at any moment.
+   * Before sending: after a kill at any moment, lines whose only time is that of reading get the
+   * same one again, and flushed lines are flushed again.
    */
   #saveReadTimes(ranges: readonly Range[]): void {
     const timed = ranges.filter(({ file }) => file.position.readTimes.length > 0);
@@ -364,7 +364,7 @@ export class Pipeline {
     this.pump();
   }
 
-  /** Lets the spooler go on; what it has unpacked is planned next. */
+  /** Lets the spooler continue; files that it unpacks are planned next. */
   #spoolNext(): void {
     const nowMs = steadyNowMs();
     this.#spoolLookMs = nowMs;
@@ -379,8 +379,8 @@ export class Pipeline {
   }
 }
 
-/** Compares the files that a task read; false when one has become another log since its plan. */
+/** Compares the files of a task; false when one has become another log since the plan. */
 function verifyFiles({ parts }: Plan): boolean {
-  // No early end: each file that was replaced must know it.
+  // No early return: each replaced file must notice.
   return parts.filter(({ cut }) => !verifyCut(cut)).length === 0;
 }

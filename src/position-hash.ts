@@ -8,7 +8,7 @@ import { crc32 } from 'node:zlib';
 
 import { limits } from './config.ts';
 
-/** Of the bytes before offset 0. */
+/** The hash of no bytes, before offset 0. */
 export const emptyPositionHash = 0;
 
 /** How many bytes before `offset` are hashed. */
@@ -16,14 +16,14 @@ export function positionBytesOf(offset: number): number {
   return Math.min(offset, limits.positionBytes);
 }
 
-/** 32 bits: it tells accidents apart, and an attacker could only deceive about their own log. */
+/** 32 bits detect accidents, and an attacker could only deceive about their own log. */
 export function positionHash(bytes: Uint8Array): number {
   return bytes.length === 0 ? emptyPositionHash : crc32(bytes);
 }
 
 const zeros = new Uint8Array(limits.positionBytes);
 
-/** Whether nothing but zeros comes before `offset`: it is in a hole, and says little. */
+/** Whether only zeros come before `offset`: such a hash says little. */
 export function isHashOfZeros(hash: number, offset: number): boolean {
   return hash === positionHash(zeros.subarray(0, positionBytesOf(offset)));
 }

@@ -6,37 +6,36 @@
 import { bytesText, countText, durationText } from './number-text.ts';
 
 export type ProgressSink = {
-  /** Writes one line, with its end; never over what is above. */
+  /** Writes a line below those before it. */
   readonly writeLine: (line: string) => void;
-  /** Writes text as it is to a terminal; undefined where there is none. */
+  /** Writes text to a terminal unchanged; undefined without one. */
   readonly writeTerminal?: ((text: string) => void) | undefined;
 };
 
 export type Progress = {
-  /** What is done and what is left so far, in the unit of the work. Call it often. */
+  /** Reports what is done and left, in the unit of the work. Call it often. */
   readonly update: (done: number, left: number) => void;
-  /** Takes the line away. */
+  /** Removes the line. */
   readonly end: () => void;
 };
 
 type ProgressOptions = ProgressSink & {
-  /** What is being done: `shipping`. */
+  /** The name of the work: `shipping`. */
   readonly name: string;
   readonly unit?: 'bytes' | 'count';
-  /** Of about the last seconds, or of all since the start, for work that goes in steps. */
+  /** The rate of the last seconds, or since the start, for work in steps. */
   readonly rate?: 'recent' | 'whole';
   /** Monotonic, milliseconds; `performance.now` unless a test sets it. */
   readonly nowMs?: () => number;
 };
 
-/** How often it is worth calling `update`. */
+/** How often `update` is worth calling. */
 export const terminalIntervalMs = 250;
 export const lineIntervalMs = 10_000;
-/** The rate is that of about this time. */
+/** The rate covers about this time. */
 const horizonSeconds = 5;
 const clearLine = '\r\u001b[2K';
 
-/** Progress of one piece of work that begins now. */
 export function createProgress(options: ProgressOptions): Progress {
   const { writeLine, writeTerminal, rate = 'recent', nowMs = () => performance.now() } = options;
   const intervalMs = writeTerminal === undefined ? lineIntervalMs : terminalIntervalMs;
@@ -57,7 +56,7 @@ export function createProgress(options: ProgressOptions): Progress {
       if (rate === 'recent') before = { atMs, done };
       toldAtMs = atMs;
       const text = progressText(options, { done, left, perSecond });
-      // The cursor goes back, so that whatever else is written begins at the line's start.
+      // The cursor returns to the start, where other output then begins.
       if (writeTerminal === undefined) writeLine(text);
       else writeTerminal(`${clearLine}${text}\r`);
     },

@@ -3,7 +3,7 @@
 
 import { realpathSync } from 'node:fs';
 
-/** Real paths of `roots`. One that cannot be resolved stays: nothing lies below it yet. */
+/** Real paths of `roots`. One that cannot be resolved stays as it is: nothing is below it yet. */
 export function realRoots(roots: readonly string[]): readonly string[] {
   return roots.map((root) => {
     try {
@@ -14,7 +14,7 @@ export function realRoots(roots: readonly string[]): readonly string[] {
   });
 }
 
-/** Whether the real path is one of `roots` or lies below one. */
+/** Whether the real path is one of `roots` or below one. */
 export function isUnder(realPath: string, roots: readonly string[]): boolean {
   return roots.some(
     (root) => realPath === root || realPath.startsWith(root === '/' ? root : `${root}/`),

@@ -14,11 +14,10 @@ export type Redaction = { readonly glob: ContainerGlob; readonly pattern: string
 export type SeverityShare = {
   /** As in `severityNames`. */
   readonly severity: number;
-  /** From 0 to 1. */
   readonly share: number;
 };
 
-/** Throws a RangeError that says what is allowed. The pattern itself is not looked at. */
+/** Throws a RangeError that says what is allowed. The pattern is not checked. */
 export function parseRedaction(text: string): Redaction {
   const equals = text.indexOf('=');
   const pattern = text.slice(equals + 1);

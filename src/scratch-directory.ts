@@ -17,10 +17,10 @@ import { join } from 'node:path';
 
 import { isSystemError } from './errors.ts';
 
-/** Whether a process of another container runs cannot be seen. */
+/** Processes of other containers cannot be seen, so their directories are kept this long. */
 const unknownKeptMs = 24 * 3_600_000;
 
-/** Of live tails; the agent's own directory may be the only writable one in the image. */
+/** For live tails; in the image the agent's own directory may be the only writable one. */
 export function tailPlaces(
   stateDir: string,
 ): readonly (readonly [parent: string, prefix: string])[] {
@@ -30,13 +30,13 @@ export function tailPlaces(
   ];
 }
 
-/** Makes `parent/<prefix>…` for this user only; its name says which process it belongs to. */
+/** Makes `parent/<prefix>…` for this user only; its name identifies the process. */
 export function makeScratchDirectory(parent: string, prefix: string): string {
   removeAbandoned(parent, prefix);
   return mkdtempSync(join(parent, `${prefix}${processOf('self')}-${ownNamespace()}-`));
 }
 
-/** Removes those of processes that do not run any more; what cannot be removed stays. */
+/** Removes the directories of ended processes, if possible. */
 export function removeAbandoned(parent: string, prefix: string): void {
   for (const name of namesIn(parent)) {
     if (!name.startsWith(prefix)) continue;
@@ -61,7 +61,7 @@ function namesIn(directory: string): string[] {
   }
 }
 
-/** `rest` of its name: `<pid>-<start>-<namespace>-<random>`, of old versions the last alone. */
+/** `rest` of the name is `<pid>-<start>-<namespace>-<random>`, in old versions `<random>`. */
 function isAbandoned(rest: string, mtimeMs: number): boolean {
   const match = /^(?:((\d+)-\d+)-(\d*)-)?[A-Za-z0-9]{6}$/.exec(rest);
   if (match === null) return false;
@@ -70,7 +70,7 @@ function isAbandoned(rest: string, mtimeMs: number): boolean {
   return Date.now() - mtimeMs > unknownKeptMs;
 }
 
-/** Process ids come again: with its start one is unique in its namespace. */
+/** Process ids are reused; with its start time one is unique in its namespace. */
 function processOf(pid: string): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');

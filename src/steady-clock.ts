@@ -2,8 +2,8 @@
 // was to end in a second would end in an hour.
 
 /**
- * Milliseconds since the epoch as the wall clock counted them when the process started, and going
- * on evenly from there, whatever is done to the wall clock.
+ * Milliseconds since the epoch by the wall clock at the start of the process, counted steadily from
+ * there.
  */
 export function steadyNowMs(): number {
   return performance.timeOrigin + performance.now();

@@ -2,7 +2,7 @@
 // block the others' reading nor a probe. The work is a generator that yields where it may pause.
 
 /**
- * Runs `work` until its end or until `endMs` of `performance.now()`, at least `stepsMin` steps.
+ * Runs `work` to its end or until `endMs` of `performance.now()`, at least `stepsMin` steps.
  * Returns whether it has ended.
  */
 export function runUntil(work: Iterator<void, void>, endMs: number, stepsMin: number): boolean {

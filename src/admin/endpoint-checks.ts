@@ -7,7 +7,7 @@ import type { Config } from '../options/options.ts';
 import { AgentError, type ErrorCode, errorTable } from '../errors.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
 import type { Rule } from '../rules/rule.ts';
-import { isLoopback } from '../loopback.ts';
+import { isLoopback } from '../plain-http.ts';
 import { durationText } from '../number-text.ts';
 import { fail, type Finding, ok, reasonOf, warn } from './finding.ts';
 

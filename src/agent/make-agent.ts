@@ -11,7 +11,7 @@ import { memoryWarning, slotCountFor } from '../host/sizing.ts';
 import type { Config } from '../options/options.ts';
 import { withoutFeedback } from '../output-target.ts';
 import { Pipeline } from '../pipeline.ts';
-import { refusePlainHttp } from '../ship/plain-http.ts';
+import { refusePlainHttp } from '../plain-http.ts';
 import type { Shipper } from '../ship/shipper.ts';
 import { shownNames } from '../tail/container-names.ts';
 import { LossNotices, savePositions } from '../tail/loss-notices.ts';

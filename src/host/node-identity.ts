@@ -9,7 +9,7 @@ import { limits } from '../config.ts';
 import { AgentError, hasCode } from '../errors.ts';
 import { getMetadata, metadataUrl } from '../gce-metadata.ts';
 import type { Log } from '../log.ts';
-import { isLoopback } from '../loopback.ts';
+import { isLoopback } from '../plain-http.ts';
 import { pause } from '../until-aborted.ts';
 import { flagOf } from '../options/config-loader.ts';
 import { type Config, options } from '../options/options.ts';

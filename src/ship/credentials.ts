@@ -7,12 +7,9 @@ import assert from 'node:assert/strict';
 import { backoffMs } from '../backoff.ts';
 import { AgentError } from '../errors.ts';
 import { getMetadata, metadataUrl } from '../gce-metadata.ts';
-import type { FetchToken, IssuedToken } from './issued-token.ts';
-import { lifeMinMs } from './issued-token.ts';
-import { keyFileToken } from './key-file-token.ts';
-import { isLoopback } from '../loopback.ts';
-import { refusePlainHttp } from './plain-http.ts';
-import type { ShipLimits } from './ship-limits.ts';
+import { type FetchToken, type IssuedToken, keyFileToken, lifeMinMs } from './key-file-token.ts';
+import { isLoopback, refusePlainHttp } from '../plain-http.ts';
+import type { ShipLimits } from '../ship-limits.ts';
 
 export type CredentialOptions = {
   readonly endpoint: URL;

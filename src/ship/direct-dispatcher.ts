@@ -4,7 +4,7 @@
 import type { Dispatcher, Pool as UndiciPool } from 'undici';
 import Pool from 'undici/lib/dispatcher/pool.js';
 import type { Lookup } from './lookup.ts';
-import type { ShipLimits } from './ship-limits.ts';
+import type { ShipLimits } from '../ship-limits.ts';
 
 export type DispatcherOptions = {
   readonly connections: number;

@@ -13,7 +13,7 @@ import assert from 'node:assert/strict';
 import type { AgentError, ErrorCode } from '../errors.ts';
 import { backoffMs } from '../backoff.ts';
 import type { Failure } from './answer.ts';
-import type { ShipLimits } from './ship-limits.ts';
+import type { ShipLimits } from '../ship-limits.ts';
 
 /** The right to one request. */
 export type Ticket = { readonly epoch: number; readonly probe: boolean };

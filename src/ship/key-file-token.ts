@@ -9,10 +9,19 @@ import type { AuthClient, gaxios } from 'google-auth-library';
 import { AgentError, isSystemError } from '../errors.ts';
 import { member, textOf } from '../json-value.ts';
 import { within } from '../until-aborted.ts';
-import { boundedAnswer } from './bounded-answer.ts';
-import type { FetchToken } from './issued-token.ts';
-import { lifeMinMs, loggingScope } from './issued-token.ts';
-import { refusePlainHttp } from './plain-http.ts';
+import { refusePlainHttp } from '../plain-http.ts';
+
+/** A token and how long it lives from now. */
+export type IssuedToken = { readonly token: string; readonly lifeMs: number };
+
+/** Requests a token; rejects with an AgentError. */
+export type FetchToken = () => Promise<IssuedToken>;
+
+/** The least scope that may write entries. */
+const loggingScope = 'https://www.googleapis.com/auth/logging.write';
+
+/** The least life, so that an issuer that says 0 does not get a request for each of ours. */
+export const lifeMinMs = 1_000;
 
 export type KeyFileOptions = {
   readonly deadlineMs: number;
@@ -150,4 +159,42 @@ function reasonOf(error: unknown): string {
   const text =
     code === undefined || message.includes(String(code)) ? message : `${code}: ${message}`;
   return text.replace(secretText, '***').slice(0, reasonCharsMax);
+}
+
+type Adapter = NonNullable<gaxios.GaxiosOptions['adapter']>;
+
+/**
+ * An adapter of gaxios: an answer over `bytesMax` is an error, and its connection is closed. The
+ * library's own limit (`maxContentLength`) trusts the declared length: of an endless answer it read
+ * 120 MB a second into memory.
+ */
+function boundedAnswer(bytesMax: number): Adapter {
+  return async (options, send) => {
+    const response = await send({ ...options, responseType: 'stream' });
+    const text = await readText(response.data as AsyncIterable<Uint8Array>, bytesMax);
+    return Object.assign(response, { data: parseAnswer(text) });
+  };
+}
+
+async function readText(stream: AsyncIterable<Uint8Array>, bytesMax: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  // Leaving the loop cancels the stream.
+  for await (const chunk of stream) {
+    bytes += chunk.length;
+    if (bytes > bytesMax) throw new Error('the answer is too long');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Always an object, because the library adds a member to it. */
+function parseAnswer(text: string): object {
+  try {
+    const answer: unknown = JSON.parse(text);
+    if (typeof answer === 'object' && answer !== null) return answer;
+  } catch {
+    // The parser's message quotes the text, which may hold a token.
+  }
+  return {};
 }

@@ -9,7 +9,7 @@ import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { AgentError } from '../errors.ts';
 import { within } from '../until-aborted.ts';
-import type { ShipLimits } from './ship-limits.ts';
+import type { ShipLimits } from '../ship-limits.ts';
 
 export type Lookup = LookupFunction;
 

@@ -10,11 +10,12 @@ import { limits } from '../config.ts';
 import { AgentError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Batch } from './batch.ts';
+import { entryBytes, entryStarts } from './body.ts';
 import { createCounters, type ShipCounters } from './counters.ts';
-import { entryLines } from './entry-lines.ts';
 import type { EntryOutput } from './entry-output.ts';
 import type { ShipOutcome } from './sending.ts';
 import type { Shipper } from './shipper.ts';
+import { headOf, selfContained } from './witness.ts';
 
 type OutputParts = {
   /** Gets each batch after the outputs. */
@@ -23,6 +24,7 @@ type OutputParts = {
   readonly log: Log;
 };
 
+const lineEnd = Buffer.from('\n');
 const retryBackoff = { baseMs: limits.shipBackoffBaseMs, maxMs: limits.shipBackoffMaxMs };
 
 export class OutputShipper implements Shipper {
@@ -128,4 +130,24 @@ export class OutputShipper implements Shipper {
 
 function stopped(): AgentError {
   return new AgentError('SHIP_STOPPED', 'the agent is stopping');
+}
+
+/** The entries as NDJSON, at least one line and about `bytes` at a time; they keep their text. */
+function* entryLines(
+  { body, entryCount }: Pick<Batch, 'body' | 'entryCount'>,
+  bytes: number,
+): Generator<Buffer> {
+  const starts = entryStarts(body, entryCount);
+  const head = headOf(body, starts);
+  let lines: Buffer[] = [];
+  let length = 0;
+  for (let index = 0; index < entryCount; index += 1) {
+    const line = selfContained(Buffer.from(entryBytes(body, starts, index)), head);
+    lines.push(line, lineEnd);
+    length += line.length + lineEnd.length;
+    if (length < bytes && index < entryCount - 1) continue;
+    yield Buffer.concat(lines, length);
+    lines = [];
+    length = 0;
+  }
 }

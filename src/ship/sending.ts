@@ -12,7 +12,7 @@ import type { Credentials } from './credentials.ts';
 import type { DeadLetter } from './dead-letter.ts';
 import type { Gate, Ticket } from './gate.ts';
 import type { ParkedBodies } from './parked-bodies.ts';
-import type { ShipLimits } from './ship-limits.ts';
+import type { ShipLimits } from '../ship-limits.ts';
 import type { Suspects } from './suspects.ts';
 import type { Transport } from './transport.ts';
 import type { Witness } from './witness.ts';

@@ -3,7 +3,6 @@
 // Invariant: ship() resolves only when every entry of the batch was accepted or dead-lettered, and
 // nothing retryable is ever dropped.
 
-import { limits as defaults } from '../config.ts';
 import type { Log } from '../log.ts';
 import { AgentError } from '../errors.ts';
 import { within } from '../until-aborted.ts';
@@ -22,15 +21,13 @@ import { openTransport, type TransportSetup } from './open-transport.ts';
 import { ParkedBodies } from './parked-bodies.ts';
 import type { ShipOutcome, Stage } from './sending.ts';
 import { ProjectStages } from './project-stages.ts';
-import type { ShipLimits } from './ship-limits.ts';
+import { shipLimits, type ShipLimits } from '../ship-limits.ts';
 import { Suspects } from './suspects.ts';
 import { requestHeaders } from './transport.ts';
 import { Witness } from './witness.ts';
 
 export type { ShipCounters } from './counters.ts';
 export type { ShipOutcome } from './sending.ts';
-
-export type { ShipLimits } from './ship-limits.ts';
 
 /** Requests go to `v2/entries:write` below the path of `endpoint`. */
 export type ShipOptions = Pick<TransportSetup, 'endpoint' | 'connections' | 'caFile' | 'proxy'> &
@@ -69,7 +66,7 @@ export type Shipper = {
  * (credentialsFile) or PLAIN_HTTP_REFUSED.
  */
 export async function createShipper(options: ShipOptions, hooks: ShipHooks): Promise<Shipper> {
-  const limits: ShipLimits = { ...defaults, ...options.limits };
+  const limits: ShipLimits = { ...shipLimits, ...options.limits };
   const parts = { options, limits, hooks };
   const { host } = options.endpoint;
   const stage = await createStage(parts);

@@ -10,7 +10,7 @@ import { hasCode, networkErrorText } from '../errors.ts';
 import { version } from '../version.ts';
 import type { Answer } from './answer.ts';
 import { asBuffer } from './body.ts';
-import type { ShipLimits } from './ship-limits.ts';
+import type { ShipLimits } from '../ship-limits.ts';
 
 export type TransportOptions = {
   readonly endpoint: URL;

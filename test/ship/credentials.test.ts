@@ -6,7 +6,7 @@ import path from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { AgentError } from '../../src/errors.ts';
 import { CachedToken, createCredentials, needsNoToken } from '../../src/ship/credentials.ts';
-import type { FetchToken } from '../../src/ship/issued-token.ts';
+import type { FetchToken } from '../../src/ship/key-file-token.ts';
 import { createShipper } from '../../src/ship/shipper.ts';
 import { makeBatch } from './fake-api.ts';
 import { makeStateDir, openApi, openShipper } from './open-shipper.ts';

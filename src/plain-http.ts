@@ -1,7 +1,11 @@
-// A token may be sent in plain text only within this machine, unless the user allows more.
+// Where plain http may carry a token: within this machine, or where the user allows it.
 
-import { AgentError } from '../errors.ts';
-import { isLoopback } from '../loopback.ts';
+import { AgentError } from './errors.ts';
+
+/** Whether requests to this URL stay on this machine. */
+export function isLoopback({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
 
 /** Throws PLAIN_HTTP_REFUSED when a token would leave this machine unencrypted. */
 export function refusePlainHttp(url: URL, what: string, isAllowed: boolean | undefined): void {
