@@ -11,38 +11,33 @@ import type { EntryTemplate } from './entries/entry-template.ts';
 export type Segment = {
   /** Open for reading for as long as the task runs; descriptors are process-wide. */
   readonly fd: number;
-  /**
-   * First byte that is not consumed yet. It is the start of a line, or the rest of a line that was
-   * cut.
-   */
+  /** The first byte that is not consumed: the start of a line, or of the rest of a cut line. */
   readonly start: number;
   /** One past the last byte to read. */
   readonly end: number;
   /**
-   * Nothing will ever be appended: rotated away with a successor, deleted, or `--once`. An
-   * unterminated last line then counts as a line.
+   * Nothing will be appended: rotated with a successor, deleted, or `--once`. An unterminated last
+   * line then counts as a line.
    */
   readonly ended: boolean;
   /**
-   * The first 22 characters of every insertId of this file: hash of (pod uid, container, restart
-   * count), first line's time. `[0-9a-z]`.
+   * The first 22 characters of the file's insertIds, `[0-9a-z]`: hash of (pod uid, container,
+   * restart count), time of the first line.
    */
   readonly idPrefix: string;
   /**
-   * RFC 3339. The time of lines that have none, when neither a line within `lookBackBytes` before
-   * them nor one within `lookAheadBytes` after them has one; with `--format raw`, the time of
-   * reading.
+   * RFC 3339 time of lines without one, if none is within `lookBackBytes` before or
+   * `lookAheadBytes` after them. With `--format raw`, the time of reading.
    */
   readonly fallbackTime: string;
   /**
-   * Of the bytes before `start`: where the file holds others now, nothing is read. Undefined:
-   * not compared.
+   * Hash of the bytes before `start`: if they have changed, nothing is read. Undefined: not
+   * compared.
    */
   readonly positionHash?: number | undefined;
   /**
-   * With `--format raw`: the times, RFC 3339, of lines that were read before and may have been
-   * sent. Each applies to the lines that start before its `end`, at or after the previous
-   * `end`.
+   * With `--format raw`: RFC 3339 times of lines that were read before and may have been sent. Each
+   * applies to lines that start before its `end`, at or after the previous `end`.
    */
   readonly lineTimes?: readonly { readonly end: number; readonly time: string }[];
 };
@@ -62,8 +57,7 @@ export type RecordRule = {
   /** Regular expressions (RE2): what they match is replaced. */
   readonly redact: readonly string[];
   /**
-   * The share of the records that is shipped, 0 to 1, by severity in the order of `severityNames`;
-   * undefined: all are.
+   * The share of records that is shipped, 0 to 1, in the order of `severityNames`; undefined: all.
    */
   readonly shares: readonly number[] | undefined;
   /** JSON of the rules that inspect records. */
@@ -72,18 +66,12 @@ export type RecordRule = {
   readonly firstLine?: { readonly stdout?: string; readonly stderr?: string };
 };
 
-/**
- * One container's files (rotated, then live), oldest first: a partial line may begin in one segment
- * and end in the next.
- */
+/** One container's files, oldest first: a partial line may go on in the next segment. */
 export type Source = EntryTemplate & {
   readonly segments: readonly Segment[];
   /** The container's log ends with the last segment: unfinished records are flushed. */
   readonly ended: boolean;
-  /**
-   * The record at the first segment's start has waited too long for its end: flush that record
-   * unfinished.
-   */
+  /** The record at the start has waited too long for its end: flush it unfinished. */
   readonly flushFirst: boolean;
   readonly format: LineFormat;
   readonly joinStackTraces: boolean;
@@ -93,11 +81,11 @@ export type Source = EntryTemplate & {
 
 /** Settings for the entries of one log of the journal, such as `kubelet`. */
 export type JournalLog = {
-  /** They are skipped. */
+  /** Its entries are skipped. */
   readonly isExcluded: boolean;
   readonly template: EntryTemplate;
   readonly recordRule?: RecordRule | undefined;
-  /** Maximum bytes of its entries in one body; undefined: as much as there is room for. */
+  /** Maximum bytes of its entries in one body; undefined: no limit. */
   readonly bytesMax?: number | undefined;
 };
 
@@ -170,35 +158,22 @@ export type JournalResult = Pick<SourceResult, 'lines' | 'entries' | 'severities
 };
 
 export type DrainTask = {
-  /**
-   * Which slot of the shared memory to fill; it belongs to the task until it answers, then to the
-   * shipper.
-   */
+  /** The slot to fill; it belongs to the task until it answers, then to the shipper. */
   readonly slot: number;
-  /**
-   * Everything of the body before the first entry, `{"partialSuccess":true,…,"entries":[` in UTF-8.
-   */
+  /** The body up to its first entry, `{"partialSuccess":true,…,"entries":[` in UTF-8. */
   readonly head: Uint8Array;
   readonly sources: readonly Source[];
   /** Instead of `sources`: entries of the node's journal. */
   readonly journal?: JournalSegment;
-  /**
-   * `projects/P`: for traces that become resource names; undefined leaves 32 hex digits bare
-   * (`--trace-format bare`).
-   */
+  /** `projects/P` for traces that become resource names; undefined leaves them bare. */
   readonly traceParent: string | undefined;
-  /**
-   * The time of reading, milliseconds since the epoch: what a line gets whose own time is more than
-   * a day after it.
-   */
+  /** The time of reading, milliseconds since the epoch, for lines more than a day ahead of it. */
   readonly readAtMs: number;
 };
 
 /** The result of one source. Byte counts are of the file, not of the body. */
 export type SourceResult = {
-  /**
-   * Per segment: one past the last byte whose record is in the body; equals `start` if none.
-   */
+  /** Per segment: one past the last byte of a record in the body; `start` if there is none. */
   readonly consumed: readonly number[];
   /** Per segment: the hash of the bytes before `consumed`, undefined where nothing was consumed. */
   readonly positionHashes?: readonly (number | undefined)[];

@@ -11,11 +11,11 @@ import type { DrainResult, DrainTask } from './drain-task.ts';
 import { createSharedMemory, slotAddress, slotBytes } from './shared-memory.ts';
 import type { SharedLayout } from './shared-memory.ts';
 
-/** What every encoder thread is given when it starts. */
+/** What an encoder thread gets at its start. */
 export type EncoderSetup = {
   readonly memory: WebAssembly.Memory;
   readonly layout: SharedLayout;
-  /** One i32: how many threads have started. The value before is the thread's index. */
+  /** One i32, the number of started threads: the value before its own is a thread's index. */
   readonly started: SharedArrayBuffer;
 };
 
@@ -24,7 +24,7 @@ export type EncoderPool = {
   run(task: DrainTask): Promise<DrainResult>;
   /** A view of the first `bytes` of a slot. */
   slotView(slot: number, bytes: number): Uint8Array;
-  /** A free slot, or undefined: then wait for one to be freed. */
+  /** A free slot; undefined if there is none. */
   takeSlot(): number | undefined;
   freeSlot(slot: number): void;
   /** Waits for running tasks, then ends the threads. */
@@ -44,7 +44,7 @@ export function createEncoderPool(layout: SharedLayout): EncoderPool {
     workerData: setup,
     recordTiming: false,
   });
-  // The slot that was freed last is the one whose pages are warm.
+  // The pages of the slot freed last are warm.
   const free = Array.from({ length: slotCount }, (_, index) => slotCount - 1 - index);
 
   return {

@@ -18,7 +18,7 @@ import { areaAddress, joinAddress, windowAddress } from './shared-memory.ts';
 import type { SharedLayout } from './shared-memory.ts';
 import type { Encoder } from './records/source-run.ts';
 
-/** How an encoder differs from the usual one: for tests and measurements. */
+/** For tests and measurements. */
 export type EncoderOptions = { readonly useKernel?: boolean; readonly readBytes?: number };
 
 /** The part of the memory that belongs to the encoder `index`, with a kernel in it. */
@@ -41,7 +41,7 @@ export function createEncoder(
   };
 }
 
-/** How many labels the head of a request has, which all its entries get. */
+/** The number of labels in the head of a request, which all its entries get. */
 function countRequestLabels(head: Uint8Array): number {
   const text = `${Buffer.from(head).toString()}]}`;
   const { labels = {} } = JSON.parse(text) as { readonly labels?: object };
@@ -50,7 +50,7 @@ function countRequestLabels(head: Uint8Array): number {
 
 /** Fills the task's slot. */
 export function drainTask(encoder: Encoder, layout: SharedLayout, task: DrainTask): DrainResult {
-  // Linux counts it in ticks: one task may read 0, sums are right.
+  // Linux counts in ticks: a task may read 0, but sums are right.
   const before = threadCpuUsage();
   const body = new GrowingBody(encoder.memory, layout, task);
   const sources: SourceResult[] = [];

@@ -14,24 +14,23 @@ import { limits } from '../config.ts';
 const separator = ',\n';
 const closing = ']}';
 
-/** How far a body had grown. */
+/** A state of a body to return to. */
 export type BodyMark = { readonly out: number; readonly entries: number };
 
 /** Positions are addresses of the shared memory. */
 export class GrowingBody {
   /** The whole shared memory. */
   readonly memory: Buffer;
-  /** No record is begun past it. */
+  /** No record begins beyond it. */
   readonly softEnd: number;
   readonly end: number;
   readonly #start: number;
   readonly #headEnd: number;
-  /** Whether the task has taken as long as one may: the rest is for the next one. */
+  /** Whether the task's time is over: the rest is for the next one. */
   readonly isLate = createTimeLimit();
   #out: number;
   #entries = 0;
 
-  /** A body that holds the task's head. */
   constructor(memory: Buffer, layout: SharedLayout, task: DrainTask) {
     this.memory = memory;
     this.#start = slotAddress(layout, task.slot);
@@ -67,7 +66,7 @@ export class GrowingBody {
     return true;
   }
 
-  /** Takes in `entries` entries that the kernel has written from `out` up to `end`. */
+  /** Adds entries that the kernel has written from `out` to `end`. */
   extend(end: number, entries: number): void {
     assert(end >= this.#out && end <= this.end);
     this.#out = end;
@@ -78,7 +77,7 @@ export class GrowingBody {
     return { out: this.#out, entries: this.#entries };
   }
 
-  /** Cuts the body back to where it was. */
+  /** Cuts the body back to an earlier state. */
   returnTo({ out, entries }: BodyMark): void {
     this.#out = out;
     this.#entries = entries;
@@ -92,7 +91,7 @@ export class GrowingBody {
   }
 }
 
-/** The clock is cheap; only CPU time counts, so that a busy machine changes nothing. */
+/** The clock is cheap, but only CPU time counts, so a busy machine changes nothing. */
 function createTimeLimit(): () => boolean {
   const startMs = performance.now();
   const start = threadCpuUsage();

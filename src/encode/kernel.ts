@@ -38,10 +38,7 @@ export type KernelResult = {
   lastLine: number;
 };
 
-/**
- * An entry that is larger than one may be, as the last call wrote it. Addresses; strings with their
- * quotes.
- */
+/** An entry over the limit, as the last call wrote it. Addresses; strings with their quotes. */
 export type LargeEntry = {
   /** `sizeText` and the like. */
   readonly size: number;
@@ -50,16 +47,16 @@ export type LargeEntry = {
   readonly payloadEnd: number;
   readonly idEnd: number;
   readonly entryEnd: number;
-  /** Bytes that its payload may have, and by how many it has more. */
+  /** The bytes allowed to its payload, and those beyond them. */
   readonly room: number;
   readonly excess: number;
-  /** Those that may be shortened, and the bytes that they mean. */
+  /** The strings that may be shortened, and the decoded bytes of each. */
   readonly strings: readonly {
     readonly start: number;
     readonly end: number;
     readonly bytes: number;
   }[];
-  /** Its index. */
+  /** Index of the severity. */
   readonly severity: number;
   /** Of the record. */
   readonly contentStart: number;
@@ -72,27 +69,27 @@ export type Kernel = {
   /** Result of the last `encodeLines`; the same object each time. */
   readonly result: KernelResult;
   /**
-   * Sets what surrounds the payload; false if it is too long for the kernel. With
-   * `joinsTraces`, stack traces are joined.
+   * Sets the text around the payload and whether stack traces are joined; false if the text is too
+   * long for the kernel.
    */
   setTemplates(context: EncodeContext, joinsTraces: boolean): boolean;
   /** Sets the first 22 characters of the insertIds. */
   setIdPrefix(idPrefix: string): void;
-  /** Encodes lines until one is not the kernel's; returns a stop reason of kernel/layout.ts. */
+  /** Encodes lines up to one that it cannot; returns a stop reason of kernel/layout.ts. */
   encodeLines(call: KernelCall): number;
   /**
-   * Encodes lines that are not CRI's, up to one that may be or that does not end before the address
-   * `until`. They get the time of the line at `timedLine`, or the one that is lent.
+   * Encodes lines that are not CRI, up to one that may be, or that does not end before the address
+   * `until`. Their time is that of the line at `timedLine`, or the lent one.
    */
   encodeTexts(
     call: KernelCall,
     time: { readonly timedLine: number | undefined; readonly until: number },
   ): void;
-  /** What `encodeLines` stopped for, when that was `stopLarge`. */
+  /** The entry at which `encodeLines` stopped with `stopLarge`. */
   largeEntry(): LargeEntry;
   /** Writes the text of [from, end) to `to` as the inside of a JSON string; returns its end. */
   escape(from: number, end: number, to: number): number;
-  /** Sets the time that lines get which have none. */
+  /** Sets the time of lines that have none. */
   lendTime(time: string): void;
 };
 
@@ -119,14 +116,14 @@ type KernelExports = {
   ): void;
 };
 
-/** Keys that the kernel knows as the agent's: it hands records back that have labels with these. */
+/** Keys that the kernel takes for the agent's: it hands back records with such labels. */
 const agentKeys = /^(?:k8s-pod\/|compute\.|logging\.|tailship)/;
 
 function keysOf(labels: string): readonly string[] {
   return labels === '' ? [] : Object.keys(JSON.parse(`{${labels}}`) as object);
 }
 
-/** Writes the rules of stack traces to the area whose words these are. */
+/** Writes the rules of stack traces to an area. */
 function writeTraceTable(words: Int32Array, bytes: Uint8Array): void {
   const { classes, classCount, entrances, steps, ends, settledCount } = buildTraceTable();
   const rowBytes = 4 * (1 + classCount);

@@ -4,11 +4,11 @@
 
 import assert from 'node:assert';
 
-/** An instant, and its text as it goes on the wire. */
+/** An instant, and its text in a request. */
 export type Instant = {
   /** Since the epoch, within years 0001 to 9999; negative before 1970. */
   readonly seconds: number;
-  /** 0 to 999,999,999; counts forward also before 1970. */
+  /** 0 to 999,999,999, counted forward even before 1970. */
   readonly nanos: number;
   /** RFC 3339 with at most nine fraction digits. */
   readonly text: string;
@@ -81,9 +81,8 @@ function zoneSeconds(zone: string): number | undefined {
 }
 
 /**
- * The instant that `text` names; undefined when it is no RFC 3339 time (upper-case `T` and `Z`, a
- * zone, no leap second) or lies outside the years 0001 to 9999. Fraction digits past the ninth are
- * cut off, all else of the text is kept.
+ * The instant of a text; undefined when it is no RFC 3339 time (upper-case `T` and `Z`, a zone, no
+ * leap second) or outside the years 0001 to 9999. Fraction digits after the ninth are cut off.
  */
 export function parseInstant(text: string): Instant | undefined {
   if (text[10] !== 'T') return undefined;
@@ -107,7 +106,7 @@ export function parseInstant(text: string): Instant | undefined {
   return { seconds, nanos, text: kept };
 }
 
-/** The instant of these numbers, written in UTC; undefined when they are no protobuf Timestamp. */
+/** The instant of these numbers, in UTC; undefined when they are no protobuf Timestamp. */
 export function instantOf(seconds: number, nanos: number): Instant | undefined {
   if (!Number.isInteger(seconds) || seconds < secondsMin || seconds > secondsMax) return undefined;
   if (!Number.isInteger(nanos) || nanos < 0 || nanos > 999_999_999) return undefined;
@@ -116,7 +115,7 @@ export function instantOf(seconds: number, nanos: number): Instant | undefined {
   return { seconds, nanos, text: `${whole}${fraction}Z` };
 }
 
-/** The instant of a clock that counts milliseconds since the epoch, which may have a fraction. */
+/** The instant of milliseconds since the epoch, which may have a fraction. */
 export function instantOfClock(milliseconds: number): Instant {
   const seconds = Math.floor(milliseconds / 1_000);
   const instant = instantOf(seconds, Math.floor(milliseconds - seconds * 1_000) * 1_000_000);

@@ -36,8 +36,8 @@ export function windowAddress(encoder: number): number {
 }
 
 /**
- * Byte address of where an encoder joins the partial lines of a stream (0 stdout, 1 stderr),
- * `joinBytes` long.
+ * Byte address where an encoder joins partial lines of a stream (0 stdout, 1 stderr), `joinBytes`
+ * long.
  */
 export function joinAddress(encoder: number, stream: number): number {
   return windowAddress(encoder) + limits.windowBytes + stream * joinBytes;
@@ -48,12 +48,12 @@ export function slotAddress(layout: SharedLayout, slot: number): number {
   return areaAddress(layout.encoderCount) + slot * slotBytes;
 }
 
-/** How many WebAssembly pages the layout takes. */
+/** The number of WebAssembly pages of the layout. */
 function pageCount(layout: SharedLayout): number {
   return Math.ceil(slotAddress(layout, layout.slotCount) / pageBytes);
 }
 
-/** The memory for a layout, shared between all threads. It never grows, so its views stay valid. */
+/** The memory of a layout, shared by all threads. It never grows, so views stay valid. */
 export function createSharedMemory(layout: SharedLayout): WebAssembly.Memory {
   const pages = pageCount(layout);
   return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });

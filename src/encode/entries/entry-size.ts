@@ -8,7 +8,7 @@ import type { EncodeContext, Entry } from './entry.ts';
 import { stringValue } from '../json/json-text.ts';
 import { scanTokens } from '../json/object-scan.ts';
 
-/** A tag: all field numbers of the messages here are below 16. */
+/** All field numbers of these messages are below 16. */
 const tagBytes = 1;
 const doubleBytes = 8;
 
@@ -28,25 +28,24 @@ function fieldBytes(bytes: number): number {
 type Container = {
   readonly isObject: boolean;
   bytes: number;
-  /** Of the key whose value comes next. */
+  /** Bytes of the key whose value comes next. */
   keyBytes: number;
 };
 
-/** Adds a google.protobuf.Value to what holds it. */
+/** Adds a google.protobuf.Value to its container. */
 function addValue(container: Container, valueBytes: number): void {
   container.bytes += container.isObject
     ? fieldBytes(fieldBytes(container.keyBytes) + fieldBytes(valueBytes))
     : fieldBytes(valueBytes);
 }
 
-/** Bytes of UTF-8 that a raw string means. */
+/** Bytes of a raw string, decoded, in UTF-8. */
 function stringBytes(raw: string): number {
   return Buffer.byteLength(stringValue(raw) ?? '');
 }
 
 /**
- * Bytes of a valid JSON object as a google.protobuf.Struct; an upper bound of the same members as a
- * message or a map.
+ * Bytes of a valid JSON object as a google.protobuf.Struct, an upper bound for a message or map.
  */
 export function objectBytes(json: string): number {
   const whole: Container = { isObject: false, bytes: 0, keyBytes: 0 };
@@ -73,7 +72,7 @@ export function objectBytes(json: string): number {
   return bytes;
 }
 
-/** All that an entry has beside the payload and its insertId, as one JSON object. */
+/** All parts of an entry except payload and insertId, as one JSON object. */
 export function fieldsJson(entry: Entry): string {
   const members = [`"labels":{${entry.labels}}`];
   for (const name of ['httpRequest', 'operation', 'sourceLocation', 'trace', 'spanId'] as const) {
@@ -82,9 +81,9 @@ export function fieldsJson(entry: Entry): string {
   return `{${members.join(',')}}`;
 }
 
-/** Bytes of what all entries of the context have whose insertId has so many, with its quotes. */
+/** Bytes that all entries of the context share, with an insertId of this length in quotes. */
 export function fixedBytes({ resource }: EncodeContext, insertIdBytes: number): number {
-  // The id is in `split` a second time.
+  // `split` repeats the id.
   return limits.entryReserveBytes + Buffer.byteLength(resource) + 2 * insertIdBytes;
 }
 

@@ -10,7 +10,7 @@ import type { ContainerNames } from '../../tail/container-names.ts';
 /** A container's output stream. */
 export type Stream = 'stdout' | 'stderr';
 
-/** What is in every entry of a container; '' for what the head of the request says already. */
+/** The parts of every entry of a container; '' for those in the head of the request. */
 export type EntryTemplate = {
   /** `"resource":{…},` */
   readonly resource: string;
@@ -18,20 +18,20 @@ export type EntryTemplate = {
   readonly logName: Readonly<Record<Stream, string>>;
   /** Members of the entry's labels, without braces: `"k8s-pod/app":"web"`. */
   readonly labels: string;
-  /** Whose log its entries are in, and so its bodies; undefined: the project of the node. */
+  /** The project of its entries, and so of its bodies; undefined is the node's own. */
   readonly project?: string;
 };
 
-/** As it is written down beside the files of a deleted container; `resource` is the object. */
+/** As stored beside the files of a deleted container; `resource` is the object. */
 export type StoredTemplate = { readonly resource: string; readonly labels: string };
 
 const encoder = new TextEncoder();
 const resourceName = '"resource":';
 
 /**
- * `k8s_container` of a container; `k8s_node` with the path as a label where the names are unknown.
- * `podLabels` are members of the entries' labels, without braces. Label names: the API's
- * documentation of both monitored resources.
+ * `k8s_container`, or `k8s_node` with the path as a label if the names are unknown. `podLabels` are
+ * members of the entries' labels, without braces. Label names: the API's documentation of both
+ * monitored resources.
  */
 export function createTemplate(
   identity: NodeIdentity,
@@ -52,7 +52,7 @@ export function createTemplate(
   return restoreTemplate(identity, { resource: JSON.stringify(resource), labels: podLabels });
 }
 
-/** The template that an earlier run has stored. */
+/** The template that an earlier run stored. */
 export function restoreTemplate(
   { project }: Pick<NodeIdentity, 'project'>,
   { resource, labels }: StoredTemplate,
@@ -66,7 +66,7 @@ export function storedTemplate({ resource, labels }: EntryTemplate): StoredTempl
   return { resource: resource.slice(resourceName.length, -1), labels };
 }
 
-/** `"logName":"…",` of a log whose id is not escaped yet. */
+/** `"logName":"…",` for a log id that is not escaped. */
 export function logNameMember(project: string, id: string): string {
   return `"logName":${JSON.stringify(`projects/${project}/logs/${encodeURIComponent(id)}`)},`;
 }
@@ -77,9 +77,9 @@ export function resourceMember(resource: object): string {
 }
 
 /**
- * A request body up to its first entry. Its labels are merged into every entry, so it may hold
- * those of a container only when the request holds no other; logName and resource fill in where an
- * entry has none, `logName` being that of the log `stdout` if not given.
+ * A request body up to its first entry. Its labels are merged into every entry, so a container's
+ * may be here only if the request is its alone. logName and resource apply to entries without their
+ * own; `logName` is the log `stdout` by default.
  */
 export function requestHead(
   { project, node }: NodeIdentity,
@@ -94,6 +94,6 @@ export function requestHead(
     node === '' ? '' : `"compute.googleapis.com/resource_name":${JSON.stringify(node)}`;
   const members = [nodeLabel, labels].filter((text) => text !== '').join(',');
   const defaults = `${logName}${resource}"labels":{${members}},`;
-  // Not a slice of Buffer's pool: an encoder would be sent the whole slab with it.
+  // Not a slice of Buffer's pool, all of which would be sent to the encoder.
   return encoder.encode(`{"partialSuccess":true,${defaults}"entries":[`);
 }

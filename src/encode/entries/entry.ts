@@ -7,19 +7,19 @@ import type { EntryTemplate, Stream } from './entry-template.ts';
 import type { Redactor } from '../redaction/redactor.ts';
 import type { Instant } from '../rfc3339.ts';
 
-/** What all entries of one container have in one task. */
+/** What all entries of one container share in one task. */
 export type EncodeContext = EntryTemplate & {
-  /** How many labels the request adds to each entry. */
+  /** The number of labels that the request adds to each entry. */
   readonly requestLabels: number;
   /** `projects/P`; undefined leaves traces bare. */
   readonly traceParent: string | undefined;
-  /** The time of reading; the API refuses what is more than a day after it. */
+  /** The time of reading; the API refuses times more than a day later. */
   readonly readAt: Instant;
-  /** What hides parts of the records; absent: nothing is hidden. */
+  /** Hides parts of the records; absent: nothing is hidden. */
   readonly redactor?: Redactor | undefined;
 };
 
-/** A LogEntry in parts, each as JSON text; '' for what is absent. */
+/** The parts of a LogEntry as JSON text; '' for absent ones. */
 export type Entry = {
   readonly stream: Stream;
   readonly payload:
@@ -48,7 +48,7 @@ export type Entry = {
   readonly split: string;
 };
 
-/** What an entry has that no JSON object gave it. */
+/** The fields that only a JSON object can give an entry. */
 export const noSpecialFields = {
   httpRequest: '',
   operation: '',
@@ -59,7 +59,7 @@ export const noSpecialFields = {
   split: '',
 } as const;
 
-/** The JSON text of an entry; its labels are those of `entry`, the template's among them. */
+/** The JSON text of an entry; its labels include the template's. */
 export function writeEntry(entry: Entry, { resource, logName }: EntryTemplate): string {
   const { payload } = entry;
   let text = `{${resource}${logName[entry.stream]}`;

@@ -8,7 +8,7 @@ import { integerValue, rawValue, stringValue } from '../json/json-text.ts';
 import { instantOf, isMoreThanADayAfter, parseInstant } from '../rfc3339.ts';
 import type { Instant } from '../rfc3339.ts';
 
-/** The raw values of the fields that can hold a time. */
+/** The raw values of fields with a time. */
 export type TimeFields = {
   readonly timestamp: string | undefined;
   readonly timestampSeconds: string | undefined;
@@ -16,34 +16,31 @@ export type TimeFields = {
   readonly time: string | undefined;
 };
 
-/** Fields of which only `time` is there. */
+/** Fields with only `time`. */
 export function ofTime(time: string): TimeFields {
   return { timestamp: undefined, timestampSeconds: undefined, timestampNanos: undefined, time };
 }
 
 export type EventTime = {
-  /** What the entry's timestamp is. */
+  /** The entry's timestamp. */
   readonly text: string;
-  /** The fields that go out of the payload, used or unusable. */
+  /** The fields that leave the payload, used or unusable. */
   readonly consumed: ReadonlyArray<keyof TimeFields>;
   /**
-   * The time that the record named, where the API would refuse it: more than a day after the line
-   * was written, or after it is read.
+   * The record's own time if the API would refuse it: more than a day after the line was written,
+   * or after it is read.
    */
   readonly refused: string | undefined;
 };
 
-/** An integer from a number or a digit string, a fraction cut off; NaN when it is none. */
+/** An integer from a number or digit string, without its fraction; NaN for others. */
 function wholeNumber(raw: string): number {
   const integer = integerValue(raw);
   if (integer !== undefined) return Number(integer);
   return /^-?[0-9]/.test(raw) ? Math.trunc(Number(raw)) : NaN;
 }
 
-/**
- * The `seconds` and `nanos` of a timestamp object; undefined when it is no object or lacks one of
- * them.
- */
+/** The `seconds` and `nanos` of a timestamp object; undefined without both. */
 function readTimestampObject(raw: string): { seconds: string; nanos: string } | undefined {
   const object = raw[0] === '{' ? scanObject(raw) : undefined;
   if (object === undefined) return undefined;
@@ -53,16 +50,14 @@ function readTimestampObject(raw: string): { seconds: string; nanos: string } | 
   return { seconds: rawValue(object, seconds), nanos: rawValue(object, nanos) };
 }
 
-/**
- * The instant of a raw `time` value. RFC 3339 lets `t` and `z` be lower case, protobuf does not.
- */
+/** The instant of a raw `time`. RFC 3339 allows lower-case `t` and `z`, protobuf does not. */
 function readTimeString(raw: string): { instant: Instant; written: string } | undefined {
   const written = stringValue(raw);
   const instant = written === undefined ? undefined : parseInstant(written.toUpperCase());
   return written === undefined || instant === undefined ? undefined : { instant, written };
 }
 
-/** The instant that the fields name, and the fields that named it. */
+/** The instant of the fields, and the fields that gave it. */
 function findInstant(fields: TimeFields): {
   instant: Instant | undefined;
   written: string | undefined;
@@ -83,25 +78,22 @@ function findInstant(fields: TimeFields): {
   return { ...found, consumed: ['time'] };
 }
 
-/** A time that the API accepts, and the one that it would have refused. */
+/** A time that the API accepts, and the one that it would refuse. */
 type AcceptedTime = Pick<EventTime, 'text' | 'refused'>;
 
 /**
- * `time` (RFC 3339), or the time of reading when it is more than a day after that: the clock of the
- * node was wrong.
+ * `time` (RFC 3339), or the time of reading if it is more than a day later because the node's clock
+ * was wrong.
  */
 export function acceptedTime(time: string, readAt: Instant): AcceptedTime {
-  // No zone is a day ahead: a local time up to that of reading needs no closer look.
+  // No zone is a day ahead, so a local time up to that of reading needs no closer look.
   if (time <= readAt.text) return { text: time, refused: undefined };
   const instant = parseInstant(time);
   const isRefused = instant !== undefined && isMoreThanADayAfter(instant, readAt);
   return isRefused ? { text: readAt.text, refused: time } : { text: time, refused: undefined };
 }
 
-/**
- * The time of the entry: what the fields name, else `lineTime` (RFC 3339, when the line was
- * written).
- */
+/** The time of the fields, or `lineTime` (RFC 3339, when the line was written). */
 export function readEventTime(fields: TimeFields, lineTime: string, readAt: Instant): EventTime {
   const { instant, written, consumed } = findInstant(fields);
   if (instant === undefined) return { ...acceptedTime(lineTime, readAt), consumed };

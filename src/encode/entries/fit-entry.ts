@@ -13,7 +13,7 @@ import { scanObject } from '../json/object-scan.ts';
 import { rawValue } from '../json/json-text.ts';
 import { characterBorder, shortenStrings } from './shorten-strings.ts';
 
-/** The text in parts of at most `partBytes`; no character is cut in two. */
+/** The text in parts of at most `partBytes`, cut between characters. */
 export function cutText(text: Uint8Array, partBytes: number): Buffer[] {
   assert(partBytes > 4);
   const bytes = Buffer.from(text.buffer, text.byteOffset, text.length);
@@ -32,7 +32,7 @@ export type PartJson = (part: Buffer) => string;
 
 const jsonOfPart: PartJson = (part) => JSON.stringify(part.toString());
 
-/** The entry with a text as its payload, which is cut into parts of at most `partBytes`. */
+/** Splits an entry with a text payload into parts of at most `partBytes`. */
 function splitText(
   entry: Entry,
   text: Uint8Array,
@@ -52,7 +52,7 @@ function splitText(
   }));
 }
 
-/** The entry with the whole record as its text, cut into as many as it takes. */
+/** Splits the record as text into as many entries as needed. */
 export function splitRecord(
   entry: Entry,
   text: Uint8Array,
@@ -63,8 +63,7 @@ export function splitRecord(
 }
 
 /**
- * The entry with the strings of its fields shortened until they leave room for a payload; undefined
- * when that is not enough.
+ * The entry with shortened fields, to leave room for a payload; undefined if that is not enough.
  */
 function trimFields(entry: Entry, insertId: string): Entry | undefined {
   const json = shortenStrings(fieldsJson(entry), limits.entryFieldsBytesMax);
@@ -86,13 +85,13 @@ function trimFields(entry: Entry, insertId: string): Entry | undefined {
 
 export type Fallback = {
   readonly context: EncodeContext;
-  /** The id of the record when the one it brought is too long. */
+  /** Replaces an id of the record's own that is too long. */
   readonly insertId: string;
-  /** The entry of the record as text, without the fields that it brought, and that text. */
+  /** The entry of the record as text, without the record's own fields, and that text. */
   readonly asText: () => { readonly entry: Entry; readonly text: Uint8Array };
 };
 
-/** The entry, or what is sent instead when it is over the limit. */
+/** The entry, or those that replace it if it is over the limit. */
 export function fitEntry(entry: Entry, { context, insertId, asText }: Fallback): Entry[] {
   const room = limits.entryBytesMax - envelopeBytes(entry, context);
   if (payloadBytes(entry.payload) <= room) return [entry];

@@ -1,7 +1,7 @@
 // The insertId of an entry. The invariant: equal bytes at an equal offset of a file have an equal
 // id whenever they are read, ids sort in write order, and no two records of a file share one.
 
-/** Digits of an offset: 36^8 is 2.8e12, more than any file has bytes. */
+/** Digits of an offset: no file has 36^8 (2.8e12) bytes. */
 const offsetDigits = 8;
 
 /** The id of the record that starts at byte `offset` of a file; `idPrefix` is 22 of `[0-9a-z]`. */
@@ -10,9 +10,8 @@ export function insertIdOf(idPrefix: string, offset: number): string {
 }
 
 /**
- * The id of a record that is not whole, where `bytes` of the file went into it. The whole record,
- * should it be read later, starts at the same offset and says something else, so it must not have
- * the same id.
+ * The id of an incomplete record with `bytes` of the file. The whole record, if it is read later,
+ * starts at the same offset but must have another id.
  */
 export function incompleteInsertId(id: string, bytes: number): string {
   return `${id}p${bytes.toString(36)}`;

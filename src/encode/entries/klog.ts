@@ -25,8 +25,7 @@ const severityLetters: ReadonlyMap<string, Severity> = new Map<string, Severity>
   ['A', 'ALERT'],
 ]);
 
-// Sticky expressions of one character class, or of a fixed length: there is nothing to backtrack
-// into.
+// Sticky expressions of one character class, or of fixed length: no backtracking.
 const date = /(?:[0-9]{4})?[0-9]{4} /y;
 const clockTime = /[^ \t\n\v\f\r]*/y;
 const whiteSpace = /[ \t\n\v\f\r]+/y;
@@ -36,7 +35,7 @@ const source = /[^ \]]+/y;
 const int64Max = 9_223_372_036_854_775_807n;
 const int64DigitsMax = 19;
 
-/** Past the match of `pattern` at `at`; -1 when it does not match there. */
+/** The end of the match of `pattern` at `at`; -1 without one. */
 function skip(pattern: RegExp, text: string, at: number): number {
   if (at === -1) return -1;
   pattern.lastIndex = at;
@@ -52,9 +51,9 @@ function lineNumber(text: string): string | undefined {
 }
 
 /**
- * The parts of a klog record; undefined when `text` has no such header (GKE's glog parser: letter,
- * date and time, thread, file:line). The header's time is not among them: GKE takes the CRI time,
- * which has nanoseconds and a zone.
+ * The parts of a klog record; undefined without such a header (GKE's glog parser: letter, date and
+ * time, thread, file:line). Like GKE it leaves out the header's time: the CRI time has nanoseconds
+ * and a zone.
  */
 export function parseKlog(text: string): KlogRecord | undefined {
   const severity = severityLetters.get(text.charAt(0));

@@ -9,7 +9,7 @@ import { canonicalString, rawMember, rawValue } from '../json/json-text.ts';
 /** One label: its key, and its JSON text `"key":"value"`. */
 export type Label = { readonly key: string; readonly text: string };
 
-/** Labels of one drain's containers, parsed once: they repeat with every record. */
+/** Parsed labels of containers, which repeat with every record. */
 const agentLabels = new Map<string, readonly Label[]>();
 const agentLabelsMax = 256;
 
@@ -17,15 +17,14 @@ export function labelOf(key: string, value: string): Label {
   return { key, text: `${JSON.stringify(key)}:${JSON.stringify(value)}` };
 }
 
-/** The label of a time that is not the entry's, because the API would refuse it. */
+/** The label of a record's own time that the API would refuse. */
 export function originalTime(refused: string | undefined): readonly Label[] {
   return refused === undefined ? [] : [labelOf('tailship.dev/original-time', refused)];
 }
 
-/** What the labels of a record become. */
 export type RecordLabels = {
   readonly labels: readonly Label[];
-  /** The JSON object of those that have no room, which stay in the payload; '' if all have. */
+  /** JSON object of the labels without room, which stay in the payload; '' for none. */
   readonly rest: string;
 };
 
@@ -35,8 +34,8 @@ function isLonger(text: string, bytesMax: number): boolean {
 }
 
 /**
- * The JSON string of a raw label value: a string as it is, anything else as its own JSON text.
- * Undefined when that is too long: a text that the API cuts off is no JSON any more.
+ * The JSON string of a raw label value: a string unchanged, anything else as its JSON text.
+ * Undefined when that is too long: cut off by the API, it would not be JSON.
  */
 function labelValue(raw: string): string | undefined {
   const text = canonicalString(raw);
@@ -45,8 +44,8 @@ function labelValue(raw: string): string | undefined {
 }
 
 /**
- * The labels that a raw `logging.googleapis.com/labels` names, the first `countMax` of them; none
- * when it is no object.
+ * The labels in a raw `logging.googleapis.com/labels`, the first `countMax` of them; none when it
+ * is no object.
  */
 export function readLabels(raw: string, countMax: number): RecordLabels {
   const object = raw[0] === '{' ? scanObject(raw) : undefined;
@@ -75,7 +74,7 @@ function parseAgentLabels(members: string): readonly Label[] {
   return labels;
 }
 
-/** How many labels a record may bring itself. */
+/** The number of labels that a record may add. */
 export function labelRoom({ labels, requestLabels }: EncodeContext): number {
   return limits.labelsMax - requestLabels - parseAgentLabels(labels).length;
 }

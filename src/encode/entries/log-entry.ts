@@ -26,33 +26,29 @@ export type RecordInput = {
   readonly time: string;
   readonly stream: Stream;
   readonly insertId: string;
-  /**
-   * Why the record is not all of what was written: longer than `limits.lineBytesMax`, or its end
-   * never came.
-   */
+  /** Why the record is incomplete: longer than `limits.lineBytesMax`, or its end never came. */
   readonly incomplete?: 'cut' | 'flushed';
 };
 
-/** What a record becomes. */
 export type EncodedRecord = {
   readonly severity: Severity;
   /** JSON texts of its entries: one, or several when it is larger than an entry may be. */
   readonly entries: readonly string[];
-  /** Something of it was hidden. */
+  /** Something was hidden. */
   readonly isRedacted: boolean;
 };
 
 // Invalid bytes become U+FFFD, one for each maximal subpart; a byte order mark is content.
-const utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
+export const utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 
-// `1,` in an array becomes 11 bytes of protobuf; nothing grows more. A record so small that it fits
-// in any case needs no exact size.
+// `1,` in an array becomes 11 bytes of protobuf, and nothing grows more. A record small enough to
+// fit in any case needs no exact size.
 const growthMax = 6;
 const smallBytesMax = Math.floor((limits.entryBytesMax - 4 * limits.entryReserveBytes) / growthMax);
 
 const openBrace = 0x7b;
 
-/** Whether the first byte past JSON white space is a brace; nothing else can be an object. */
+/** Whether the first byte after JSON white space is a brace, as in every object. */
 export function mayBeObject(content: Uint8Array): boolean {
   for (let at = 0; at < content.length; at++) {
     const byte = content[at];
@@ -67,7 +63,7 @@ function marksOf(record: RecordInput): readonly Label[] {
   return incomplete === undefined ? [] : [labelOf('tailship.dev/incomplete', incomplete)];
 }
 
-/** An entry of the record's own facts, with `payload`. */
+/** An entry with the record's properties and `payload`. */
 function plainEntry(record: RecordInput, payload: Entry['payload'], context: EncodeContext): Entry {
   const time = acceptedTime(record.time, context.readAt);
   const marks = [...marksOf(record), ...originalTime(time.refused)];
@@ -97,13 +93,13 @@ function klogEntry(record: RecordInput, text: string, context: EncodeContext): E
   };
 }
 
-/** A record as it may be shipped: its content, and the same as text. */
+/** A record as it may be shipped, and its text. */
 type Content = {
   readonly record: RecordInput;
   readonly text: string;
   readonly mayBeObject: boolean;
   readonly isRedacted: boolean;
-  /** At most; those of the record if not given. */
+  /** The most bytes that the record may have; default are those of its content. */
   readonly bytes?: number;
 };
 
@@ -114,7 +110,7 @@ function readContent(record: RecordInput, context: EncodeContext): Content {
     return { record, text, mayBeObject: mayBeObject(record.content), isRedacted: false };
   }
   const content = Buffer.from(redacted.text);
-  // Many short matches make it longer, but the slot has room for so much only.
+  // Hiding many short matches makes it longer than the slot has room for.
   const isTooLong = content.length > Math.max(record.content.length, limits.lineBytesMax);
   if (!isTooLong) return { ...redacted, record: { ...record, content }, isRedacted: true };
   const whole = { ...record, content: Buffer.from(redactedText) };
@@ -122,11 +118,14 @@ function readContent(record: RecordInput, context: EncodeContext): Content {
 }
 
 function finish(
-  entry: Entry,
+  own: Entry,
   { record, text, isRedacted, bytes = record.content.length }: Content,
   context: EncodeContext,
 ): EncodedRecord {
-  const { severity } = entry;
+  const { severity } = own;
+  // Entries with equal times and ids would count as one, and a hidden id equals others.
+  const isIdHidden = isRedacted && own.insertId.includes(redactedText);
+  const entry = isIdHidden ? { ...own, insertId: JSON.stringify(record.insertId) } : own;
   if (bytes + context.labels.length <= smallBytesMax) {
     return { severity, entries: [writeEntry(entry, context)], isRedacted };
   }
@@ -139,7 +138,7 @@ function finish(
   return { severity, entries: parts.map((part) => writeEntry(part, context)), isRedacted };
 }
 
-/** The entries of a record: JSON object, klog, or text. */
+/** The entries of a record: a JSON object, klog, or text. */
 export function encodeRecord(record: RecordInput, context: EncodeContext): EncodedRecord {
   const content = readContent(record, context);
   const { text } = content;
@@ -148,14 +147,11 @@ export function encodeRecord(record: RecordInput, context: EncodeContext): Encod
     object === undefined
       ? (klogEntry(record, text, context) ?? textEntry(record, text, context))
       : readSpecialFields(object, { ...record, marks: marksOf(record) }, context);
-  // Entries of one time that brought ids which are equal now would be taken for one.
-  const isIdHidden = content.isRedacted && entry.insertId.includes(redactedText);
-  const insertId = isIdHidden ? JSON.stringify(record.insertId) : entry.insertId;
-  return finish({ ...entry, insertId }, content, context);
+  return finish(entry, content, context);
 }
 
 /**
- * As `encodeRecord` for a line that is not of its file's format: always text, on stdout's log,
+ * As `encodeRecord`, for a line that is not of its file's format: always text, on the log `stdout`,
  * without a severity. The content is the raw line.
  */
 export function encodeText(record: RecordInput, context: EncodeContext): EncodedRecord {
@@ -164,7 +160,7 @@ export function encodeText(record: RecordInput, context: EncodeContext): Encoded
   return finish({ ...entry, severity: 'DEFAULT' }, content, context);
 }
 
-/** The entries of an object that is sent as the text it was written as, with its own facts. */
+/** The entries of an object that is sent as its text, with its own severity and time. */
 export function encodeAsText(
   record: RecordInput,
   own: Pick<Entry, 'severity' | 'timestamp'>,
@@ -175,7 +171,7 @@ export function encodeAsText(
   return splitRecord(entry, record.content, written).map((part) => writeEntry(part, context));
 }
 
-/** What rules made of a record. */
+/** The result of rules on a record. */
 export type Shape = {
   /** Its text, or that of the object. */
   readonly text: string;
@@ -188,7 +184,7 @@ export type Shape = {
 
 type ShapedRecord = {
   readonly record: RecordInput;
-  /** It is no line of its file's format. */
+  /** It is not of its file's format. */
   readonly isText: boolean;
   readonly shape: Shape;
   readonly isRedacted: boolean;
@@ -217,16 +213,14 @@ function shapedEntry({ record, isText, shape }: ShapedRecord, context: EncodeCon
   };
 }
 
-/** The entries of a record as rules have shaped it. */
+/** The entries of a record after rules. */
 export function encodeShape(shaped: ShapedRecord, context: EncodeContext): EncodedRecord {
   const { isText, shape, isRedacted } = shaped;
   const record = isText ? { ...shaped.record, stream: 'stdout' as const } : shaped.record;
   const entry = shapedEntry({ ...shaped, record }, context);
-  const isIdHidden = isRedacted && entry.insertId.includes(redactedText);
-  const insertId = isIdHidden ? JSON.stringify(record.insertId) : entry.insertId;
   // Three bytes of UTF-8 are the most that one UTF-16 unit takes.
   const bytes = shape.text.length * 3;
   const { text } = shape;
   const content = { record, text, mayBeObject: true, isRedacted, bytes };
-  return finish({ ...entry, insertId }, content, context);
+  return finish(entry, content, context);
 }

@@ -56,7 +56,7 @@ function entryOf(notice: LossNotice): string {
   return writeEntry(entry, template);
 }
 
-/** Apart from the ids of the file's records, in which no `l` or `h` follows 30 digits. */
+/** Distinct from the ids of records, in which no `l` or `h` follows 30 digits. */
 function noticeId({ idPrefix, path, offset, bytes, reason }: LossNotice): string {
   const prefix = idPrefix ?? createHash('sha256').update(path).digest('hex').slice(0, 22);
   const kind = reason === 'rate_limit' ? 'h' : 'l';

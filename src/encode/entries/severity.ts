@@ -5,8 +5,8 @@ import { severityNames, type Severity } from '../../log-severity.ts';
 import type { Stream } from './entry-template.ts';
 
 /**
- * Every word that is understood, in upper case: the names, and what log libraries write for them
- * (GKE's agents agree on these).
+ * Every known word, in upper case: the names, and those of log libraries (GKE's agents agree on
+ * these).
  */
 const severityWords: ReadonlyMap<string, Severity> = new Map<string, Severity>([
   ...severityNames.map((name) => [name, name] as const),
@@ -33,29 +33,29 @@ const severityWords: ReadonlyMap<string, Severity> = new Map<string, Severity>([
   ['F', 'CRITICAL'],
 ]);
 
-/** Longer texts are no word of the table; it also bounds the work on what a tenant writes. */
+/** Longer texts are no word of the table; this also bounds the work. */
 const wordCharactersMax = 256;
 
-/** What plain text gets, and JSON without a severity (Google doc "About GKE logs"). */
+/** The severity of plain text, and of JSON without one (Google doc "About GKE logs"). */
 export function severityOfStream(stream: Stream): Severity {
   return stream === 'stdout' ? 'INFO' : 'ERROR';
 }
 
-/** The severity of a number's digits: rounded down to hundreds, at most 800. */
+/** The severity of a number, rounded down to hundreds, at most 800. */
 function severityOfDigits(text: string): Severity {
   const significant = text.replace(/^0+/, '');
   const step = significant.length > 3 ? 8 : Math.min(8, Math.floor(Number(significant) / 100));
   return severityNames[step] ?? 'DEFAULT';
 }
 
-/** ASCII white space only, as the peers trim. */
+/** Trims only ASCII white space, as the peers do. */
 function trimAscii(text: string): string {
   return text.replace(/^[ \t\n\v\f\r]+/, '').replace(/[ \t\n\v\f\r]+$/, '');
 }
 
 /**
- * The severity that the text of a `severity` field means: a word in any case, or digits. Undefined
- * when it is neither, which the API calls DEFAULT.
+ * The severity of a `severity` field: a word in any case, or digits. Undefined for others, which
+ * the API calls DEFAULT.
  */
 export function parseSeverity(text: string): Severity | undefined {
   if (text.length > wordCharactersMax) return undefined;
@@ -66,9 +66,8 @@ export function parseSeverity(text: string): Severity | undefined {
 }
 
 /**
- * The severity that a `level` field means when there is no `severity`; undefined leaves the
- * stream's. Numbers below 100 are scales of log libraries (pino, syslog) that contradict each
- * other.
+ * The severity of a `level` field without a `severity`; undefined leaves the stream's. Numbers
+ * below 100 are contradictory scales of log libraries (pino, syslog).
  */
 export function parseLevel(text: string): Severity | undefined {
   const severity = parseSeverity(text);

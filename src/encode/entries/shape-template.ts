@@ -12,7 +12,7 @@ import {
 } from './entry-template.ts';
 import { labelOf, readLabels } from './labels.ts';
 
-/** `project` is that of the node. Labels of rules win over those of the pod. */
+/** `project` is the node's. Labels of rules win over those of the pod. */
 export function shapeTemplate(
   base: EntryTemplate,
   project: string,
@@ -35,7 +35,7 @@ export function shapeTemplate(
   };
 }
 
-/** A node file's log has a name of its own; a container's are those of its streams. */
+/** A node file's log has its own name; those of a container are its streams. */
 function logIdOf({ logName }: EntryTemplate, stream: Stream): string {
   const [, id] = /\/logs\/([^"]+)",$/.exec(logName[stream]) ?? [];
   return id === undefined ? stream : decodeURIComponent(id);

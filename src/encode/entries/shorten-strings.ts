@@ -7,19 +7,19 @@ import { objectBytes } from './entry-size.ts';
 import { applyEdits, scanTokens } from '../json/object-scan.ts';
 import type { Edit } from '../json/object-scan.ts';
 
-/** No mark is longer, whatever the count in it. */
+/** The maximum length of a mark. */
 const markBytesMax = 40;
 
 type LongString = { readonly start: number; readonly end: number; readonly bytes: number };
 
-/** Where the first `bytes` of UTF-8 text can be cut: there, or up to three bytes before. */
+/** Where UTF-8 text can be cut: after `bytes`, or up to three bytes before. */
 export function characterBorder(text: Uint8Array, bytes: number): number {
   let border = bytes;
   while (border > 0 && ((text[border] ?? 0) & 0xc0) === 0x80) border--;
   return border;
 }
 
-/** Whether a string of so many bytes becomes shorter when at most `kept` of them stay. */
+/** Whether a string becomes shorter if at most `kept` of its bytes stay. */
 export function isWorthShortening(bytes: number, kept: number): boolean {
   return bytes > kept + markBytesMax;
 }
@@ -38,14 +38,14 @@ function longStrings(json: string): readonly LongString[] {
   return found;
 }
 
-/** Bytes that go when at most `kept` bytes of each of the strings stay. */
+/** Bytes saved if at most `kept` bytes of each string stay. */
 function savedBytes(strings: readonly { readonly bytes: number }[], kept: number): number {
   let saved = 0;
   for (const { bytes } of strings) saved += Math.max(0, bytes - kept - markBytesMax);
   return saved;
 }
 
-/** The largest length that saves `wanted` bytes of the strings. */
+/** The largest length that saves `wanted` bytes. */
 export function keptBytes(strings: readonly { readonly bytes: number }[], wanted: number): number {
   let fits: number = limits.stringKeptBytesMin;
   let tooLong: number = limits.lineBytesMax * 3;
@@ -57,7 +57,7 @@ export function keptBytes(strings: readonly { readonly bytes: number }[], wanted
   return fits;
 }
 
-/** The string of the raw one, quotes included, with at most `kept` of its bytes and a mark. */
+/** A raw string, quotes included, with at most `kept` of its bytes and a mark. */
 export function shortenString(raw: string, kept: number): string {
   const text = Buffer.from(JSON.parse(raw) as string);
   const border = characterBorder(text, kept);
@@ -67,8 +67,8 @@ export function shortenString(raw: string, kept: number): string {
 
 /**
  * The object with its longest strings shortened to one length, so that it has at most `bytesMax` as
- * a protobuf Struct. Undefined when strings alone cannot bring it there: then it is keys, numbers,
- * or many small things.
+ * a protobuf Struct. Undefined if that is impossible because of keys, numbers, or many small
+ * values.
  */
 export function shortenStrings(json: string, bytesMax: number): string | undefined {
   const excess = objectBytes(json) - bytesMax;

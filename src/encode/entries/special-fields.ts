@@ -35,7 +35,7 @@ type SpecialName =
   | 'trace'
   | 'traceSampled';
 
-/** The keys that mean something. A Map, because tenants write keys like `constructor`. */
+/** The special keys. A Map, because tenants write keys like `constructor`. */
 const specialKeys: ReadonlyMap<string, SpecialName> = new Map<string, SpecialName>([
   ['severity', 'severity'],
   ['level', 'level'],
@@ -53,15 +53,12 @@ const specialKeys: ReadonlyMap<string, SpecialName> = new Map<string, SpecialNam
   ['logging.googleapis.com/trace_sampled', 'traceSampled'],
 ]);
 
-/** What the rules read, and what they leave for the payload. */
+/** The fields of a record, and those that stay in the payload. */
 type Fields = {
   readonly object: JsonObject;
-  /** The special members that are there. */
+  /** The special members of the record. */
   readonly found: Map<SpecialName, Member>;
-  /**
-   * Members that are not in the payload as written: '' is gone, else the value that stays under
-   * the key.
-   */
+  /** Members that leave the payload (''), or the value that stays in it under the key. */
   readonly changed: Map<Member, string>;
 };
 
@@ -71,7 +68,7 @@ export type LineFacts = {
   readonly insertId: string;
   /** Labels that the agent adds to this entry. */
   readonly marks: readonly Label[];
-  /** RFC 3339: the time that a rule read, which wins over those of the record. */
+  /** RFC 3339 time from a rule, which wins over those of the record. */
   readonly eventTime?: string | undefined;
 };
 
@@ -81,7 +78,7 @@ function peek(source: Fields, name: SpecialName): string | undefined {
   return member === undefined ? undefined : rawValue(source.object, member);
 }
 
-/** As `peek`, and the member goes out of the payload. */
+/** Like `peek`, and removes the member from the payload. */
 function take(source: Fields, name: SpecialName): string | undefined {
   const member = source.found.get(name);
   if (member === undefined) return undefined;
@@ -92,17 +89,13 @@ function take(source: Fields, name: SpecialName): string | undefined {
 function takeSeverity(source: Fields, stream: Stream): Severity {
   const raw = take(source, 'severity');
   if (raw !== undefined) return parseSeverity(stringValue(raw) ?? raw) ?? 'DEFAULT';
-  // GKE's own configuration copies `level` where `severity` is missing, and leaves it in the
-  // payload.
+  // GKE's own configuration copies `level` if `severity` is missing, and leaves it in the payload.
   const level = peek(source, 'level');
   const word = level === undefined ? undefined : stringValue(level);
   return (word === undefined ? undefined : parseLevel(word)) ?? severityOfStream(stream);
 }
 
-/**
- * A member that must be a string with something in it; '' when it is not, and it is gone from the
- * payload in any case.
- */
+/** Removes a member that must be a string; '' if it is none or empty. */
 function takeString(source: Fields, name: SpecialName): string {
   const raw = take(source, name);
   const text = raw === undefined ? undefined : canonicalString(raw);
@@ -118,8 +111,8 @@ function takeTrace(source: Fields, traceParent: string | undefined): string {
 }
 
 /**
- * The field's JSON, or ''; what the message does not know, and all of what is no object, stays in
- * the payload.
+ * The field's JSON, or ''. Members that the message does not know, and any value but an object,
+ * stay in the payload.
  */
 function takeSubMessage(source: Fields, name: SpecialName, fields: MessageFields): string {
   const member = source.found.get(name);
@@ -140,7 +133,7 @@ function takeTraceSampled(source: Fields): boolean {
   return raw === 'true' || raw === '"true"' || raw === '1';
 }
 
-/** The labels that the record brings, up to `countMax`; what has no room stays in the payload. */
+/** The record's labels, up to `countMax`; others stay in the payload. */
 function takeLabels(source: Fields, countMax: number): readonly Label[] {
   const member = source.found.get('labels');
   if (member === undefined) return [];
@@ -173,10 +166,7 @@ function takeTime(
   return { text: time.text, marks: originalTime(time.refused) };
 }
 
-/**
- * What is left: a text when it is `message` alone and a string, else an object of the source's own
- * text.
- */
+/** The rest: a text if it is only a string `message`, else an object of the source's text. */
 function restOf(source: Fields): Entry['payload'] {
   const { object, changed } = source;
   const isWhole = object.isCompact === true && changed.size === 0;

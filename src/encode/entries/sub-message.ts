@@ -11,7 +11,7 @@ import {
   stringValue,
 } from '../json/json-text.ts';
 
-/** Raw JSON value in; JSON text of the field out, or undefined when the value has no such type. */
+/** From a raw JSON value to the field's JSON text; undefined when the type is wrong. */
 type Cast = (raw: string) => string | undefined;
 
 type Range = { readonly min: bigint; readonly max: bigint };
@@ -31,7 +31,7 @@ function castInt32(raw: string): string | undefined {
   return castInteger(raw, int32);
 }
 
-/** Written as a string, which is what proto3 JSON does with 64 bits. */
+/** A string, as proto3 JSON writes 64 bits. */
 function castInt64(raw: string): string | undefined {
   const digits = castInteger(raw, int64);
   return digits === undefined ? undefined : `"${digits}"`;
@@ -43,7 +43,7 @@ function castBool(raw: string): string | undefined {
 }
 
 /**
- * Digits, perhaps decimals, and an `s`; white space is dropped (both GKE agents). Decimals past the
+ * Digits, perhaps decimals, and an `s`, without white space (both GKE agents). Decimals after the
  * ninth are cut off.
  */
 function castLatency(raw: string): string | undefined {
@@ -56,10 +56,7 @@ function castLatency(raw: string): string | undefined {
   return isOver ? undefined : `"${whole}.${decimals}s"`;
 }
 
-/**
- * The fields of one proto message, by JSON name. A Map, because tenants write keys like
- * `constructor`.
- */
+/** The fields of a proto message by JSON name. A Map, because tenants write `constructor`. */
 export type MessageFields = ReadonlyMap<string, Cast>;
 
 /** google.logging.type.HttpRequest. */
@@ -97,19 +94,13 @@ export const sourceLocationFields: MessageFields = new Map<string, Cast>([
 ]);
 
 export type SubMessage = {
-  /** JSON of the entry's field, in the source's order; '' when no part of it can be used. */
+  /** JSON of the entry's field, in the source's order; '' when nothing is usable. */
   readonly field: string;
-  /**
-   * JSON of the parts that the message does not know: they stay in the payload under the same key.
-   * '' when there are none.
-   */
+  /** JSON of the parts that the message does not know, which stay in the payload; '' for none. */
   readonly rest: string;
 };
 
-/**
- * Takes a raw object apart; undefined when `raw` is no object, which then stays in the payload
- * untouched.
- */
+/** Splits a raw object; undefined for any other value, which stays in the payload. */
 export function readSubMessage(raw: string, fields: MessageFields): SubMessage | undefined {
   const object = raw[0] === '{' ? scanObject(raw) : undefined;
   if (object === undefined) return undefined;

@@ -20,19 +20,19 @@ export function createAllowance() {
   let startMs: number | undefined;
   let startCpuMs = 0;
   return {
-    /** For another source. */
+    /** Starts another source. */
     reset() {
       leftMs = limits.redactStartMs;
       startMs = undefined;
     },
-    /** Before a search; the first one of a record starts the clock. */
+    /** Called before a search; the first of a record starts the clock. */
     grant(steps: number) {
       leftMs = Math.min(leftMs + (steps * limits.redactStepNanos) / 1e6, limits.redactMsMax);
       if (startMs !== undefined) return;
       startMs = performance.now();
       startCpuMs = threadCpuMs();
     },
-    /** The clock is cheap; only CPU time counts, so that a busy machine changes nothing. */
+    /** The clock is cheap, but only CPU time counts, so a busy machine changes nothing. */
     isSpent: () =>
       startMs !== undefined &&
       performance.now() - startMs > leftMs &&

@@ -5,10 +5,10 @@
 // Invariant: what re2js uses of a string, and nothing else, is here; it drops the state of a search
 // that throws.
 
-/** The searches of a record have taken all the time they may. */
+/** The time for the searches of a record is over. */
 export class SearchSpent extends Error {}
 
-/** Characters that are read between two looks at the clock: some milliseconds at most. */
+/** Characters between two looks at the clock: some milliseconds at most. */
 const looksEvery = 512;
 
 class EndableText {
@@ -23,7 +23,7 @@ class EndableText {
     this.#isSpent = isSpent;
   }
 
-  /** By this re2js takes it for a string. */
+  /** Makes re2js take it for a string. */
   get [Symbol.toStringTag](): string {
     return 'String';
   }
@@ -42,7 +42,7 @@ class EndableText {
   }
 }
 
-/** What re2js searches as it does `text`, until `isSpent`: then the search throws SearchSpent. */
+/** re2js searches it like `text` until `isSpent`, and then throws SearchSpent. */
 export function endableText(text: string, isSpent: () => boolean): string {
   return new EndableText(text, isSpent) as unknown as string;
 }

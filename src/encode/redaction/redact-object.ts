@@ -14,37 +14,39 @@
 
 import { applyEdits, scanTokens, type Edit } from '../json/object-scan.ts';
 
-/** What replaces a hidden part. */
+/** The replacement of a hidden part. */
 export const redactedText = '[REDACTED]';
 
-/** A record of which nothing is shown. */
+/** A record that is hidden as a whole. */
 export const redactedWhole: Redacted = { text: redactedText, mayBeObject: false };
 
 /** A range of a text, `[start, end)`. */
 export type Range = { readonly start: number; readonly end: number };
 
-/** A text without what was to be hidden. */
+/** A text without its hidden parts. */
 export type Redacted = {
   readonly text: string;
   /**
-   * It may be read as an object. False for a text that was none: without its matches it may look
-   * like one, and strings that were not searched would be decoded.
+   * Whether it may be read as an object. Not if the text was none: without its matches it may look
+   * like one, with strings that were not searched.
    */
   readonly mayBeObject: boolean;
 };
 
-/** Where any pattern matches, in order and apart from each other. */
+/** The matches of all patterns, in order and apart. */
 export type Search = (text: string) => readonly Range[];
 
 /** A key or a scalar; strings with their quotes. */
 type Token = Range & {
   readonly isString: boolean;
   readonly isKey: boolean;
-  /** Of a string with escapes, where each unit of its meaning is written, and its closing quote. */
+  /**
+   * For a string with escapes, where each of its decoded units is written, and its closing quote.
+   */
   readonly units: readonly number[] | undefined;
 };
 
-/** Where the units of the string at `start` are written, and its closing quote. */
+/** Where the decoded units of a string are written, and its closing quote. */
 function unitsOf(text: string, start: number): number[] {
   const units: number[] = [];
   let at = start + 1;
@@ -57,7 +59,7 @@ function unitsOf(text: string, start: number): number[] {
   return units;
 }
 
-/** All keys and scalars of the object that `text` is, in order; undefined when it is none. */
+/** All keys and scalars of an object, in order; undefined when `text` is none. */
 export function keysAndScalars(text: string): readonly Token[] | undefined {
   const tokens: Token[] = [];
   const isObject = scanTokens(text, (kind, start, end) => {
@@ -71,7 +73,7 @@ export function keysAndScalars(text: string): readonly Token[] | undefined {
   return isObject ? tokens : undefined;
 }
 
-/** The index of the unit that is written around `offset`. */
+/** The index of the unit written around `offset`. */
 function unitAround(units: readonly number[], offset: number): number {
   let [low, high] = [0, units.length - 1];
   while (low < high) {
@@ -82,7 +84,7 @@ function unitAround(units: readonly number[], offset: number): number {
   return low;
 }
 
-/** An offset in the text, moved out of the escape that it may be in. */
+/** An offset in the text, moved out of an escape. */
 function borderNear(token: Token | undefined, offset: number, side: 'start' | 'end'): number {
   const units = token?.units;
   if (units === undefined || offset < units[0]! || offset > units.at(-1)!) return offset;
@@ -90,7 +92,7 @@ function borderNear(token: Token | undefined, offset: number, side: 'start' | 'e
   return units[index] === offset || side === 'start' ? units[index]! : units[index + 1]!;
 }
 
-/** The matches in what a string means, as ranges of the text. */
+/** The matches in a decoded string, as ranges of the text. */
 function meantRanges(text: string, token: Token, search: Search): readonly Range[] {
   const { start, end, units } = token;
   if (units === undefined) {
@@ -119,7 +121,7 @@ function masked(text: string, ranges: readonly Range[]): string {
   return applyEdits(text, edits);
 }
 
-/** What is to be hidden, in no order. */
+/** The ranges to hide, in no order. */
 function hiddenRanges(
   text: string,
   { tokens, ranges }: { tokens: readonly Token[]; ranges: readonly Range[] },
@@ -130,7 +132,7 @@ function hiddenRanges(
   const look = (token: Token): void => {
     if (!meant.has(token)) meant.set(token, meantRanges(text, token, search));
   };
-  /** Whether a match runs on past the string that it began in and that has it as its own. */
+  /** Whether a match that a string has on its own goes on beyond the string. */
   const isOverrun = ({ start, end }: Range, first: Token | undefined): boolean =>
     first?.isKey === false &&
     end >= first.end &&
@@ -150,17 +152,17 @@ function hiddenRanges(
   };
   add(ranges);
   if (hasOverruns) {
-    // They may have run over other matches, which are found when they cannot begin any more.
+    // They may cover other matches, which are found when these cannot begin any more.
     add(search(masked(text, [...meant.values()].flat())));
   }
   for (const token of tokens) if (token.units !== undefined) look(token);
   return [...written, ...[...meant.values()].flat()];
 }
 
-/** How something is hidden. */
+/** How a range is hidden. */
 type Hiding = Edit & { readonly keepsObject: boolean };
 
-/** A scalar that is no string, with its matches hidden: a string now. */
+/** A scalar other than a string with its matches hidden: it becomes a string. */
 function editScalar(text: string, token: Token, ranges: readonly Range[]): Hiding {
   const inside = ranges.map(({ start, end }) => ({
     start: start - token.start,
@@ -171,7 +173,7 @@ function editScalar(text: string, token: Token, ranges: readonly Range[]): Hidin
   return { start: token.start, end: token.end, text: `"${hidden}"`, keepsObject: true };
 }
 
-/** How a range is hidden that is not within a scalar. `touched` are the tokens that it touches. */
+/** Hides a range that is not within a scalar, and touches these tokens. */
 function editOf(text: string, range: Range, touched: readonly Token[]): Hiding {
   const [first, last] = [touched[0], touched.at(-1)];
   const plain = { ...range, text: redactedText, keepsObject: false };
@@ -190,7 +192,6 @@ function editOf(text: string, range: Range, touched: readonly Token[]): Hiding {
   return { start: range.start, end: last.end, text: hidden, keepsObject: true };
 }
 
-/** How the ranges are hidden. */
 function editsOf(text: string, ranges: readonly Range[], tokens: readonly Token[]): Hiding[] {
   const edits: Hiding[] = [];
   const scalars = new Map<Token, Range[]>();
@@ -209,7 +210,7 @@ function editsOf(text: string, ranges: readonly Range[], tokens: readonly Token[
   return edits.toSorted((one, other) => one.start - other.start);
 }
 
-/** Ranges in order, those that overlap or touch made one. */
+/** The ranges in order, with those that overlap or touch joined. */
 export function united(ranges: readonly Range[]): readonly Range[] {
   const ordered = ranges.toSorted((one, other) => one.start - other.start);
   const apart: { start: number; end: number }[] = [];
@@ -222,8 +223,8 @@ export function united(ranges: readonly Range[]): readonly Range[] {
 }
 
 /**
- * The text of an object without the matches of `search`, of which `ranges` are those in the text as
- * it is written; undefined when there are none.
+ * An object without the matches of `search`; `ranges` are those in the text as written. Undefined
+ * when there are none.
  */
 export function redactObject(
   text: string,

@@ -26,14 +26,14 @@ import {
 } from './redact-object.ts';
 
 export type Redactor = {
-  /** undefined: there is nothing to hide. */
+  /** Undefined when there is nothing to hide. */
   redact(text: string): Redacted | undefined;
 };
 
-/** A text and what of it is searched how. */
+/** A text, and how it is searched. */
 type Searched = {
   readonly text: string;
-  /** Of a record that takes long, its searches can be ended at any character. */
+  /** The record takes long, so its searches can end at any character. */
   readonly isLong: boolean;
   readonly allowance: Allowance;
 };
@@ -47,7 +47,7 @@ function findAll(
   const steps = text.length * pattern.programSize();
   const searched = isLong ? endableText(text, allowance.isSpent) : text;
   if (isLong) allowance.grant(steps);
-  // A search for a match's ends takes ten times as long as one that only says whether there is any.
+  // Finding the ends of matches takes ten times as long as testing for one.
   if (!pattern.test(searched)) return;
   if (!isLong) allowance.grant(steps);
   const matcher = pattern.matcher(searched);

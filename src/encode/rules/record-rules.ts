@@ -4,7 +4,7 @@
 // and counts as a miss of its rule; the result depends on the record alone, so a line that is read
 // again becomes the same entry.
 
-import type { Severity } from '../../log-severity.ts';
+import { severityIndex, type Severity } from '../../log-severity.ts';
 import type { NamedSteps } from '../../rules/resolve-rules.ts';
 import type { Condition } from '../../rules/rule.ts';
 import type { Stream } from '../entries/entry-template.ts';
@@ -19,7 +19,7 @@ import { createRedactStep, type RedactStep } from './redact-step.ts';
 import { meaningOf, type RulePayload } from './rule-payload.ts';
 import { RuleSearch } from './rule-search.ts';
 import { isKept } from './sampling.ts';
-import { mappedSeverity, placeOf } from './severity-maps.ts';
+import { mappedSeverity } from './severity-maps.ts';
 import { readTime } from './time-format.ts';
 
 /** A record as rules see and change it. */
@@ -216,7 +216,7 @@ function sampleSteps({ sample }: NamedSteps): Step[] {
   if (sample === undefined) return [];
   return [
     (record) => {
-      const share = sample[placeOf(severityOf(record))] ?? 1;
+      const share = sample[severityIndex(severityOf(record))] ?? 1;
       return share === 1 || isKept(record.sampleId(), share);
     },
   ];

@@ -12,6 +12,7 @@ import {
   encodeShape,
   encodeText,
   mayBeObject,
+  utf8,
   type EncodedRecord,
   type RecordInput,
   type Shape,
@@ -25,8 +26,6 @@ import {
   type RuleEffects,
 } from './record-rules.ts';
 import { membersOf, RulePayload } from './rule-payload.ts';
-
-const utf8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 
 /** By the JSON of the rules, which most containers and all tasks share. */
 const compiledRules = new Map<string, RecordRules>();

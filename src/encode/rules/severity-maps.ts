@@ -1,6 +1,6 @@
 // Maps the numbers and names of log libraries to severities.
 
-import { severityNames, severityOfPriority, type Severity } from '../../log-severity.ts';
+import { severityOfPriority, type Severity } from '../../log-severity.ts';
 import type { SeverityAction, SeverityMapName } from '../../rules/rule.ts';
 import { parseLevel, parseSeverity } from '../entries/severity.ts';
 
@@ -77,9 +77,4 @@ export function mappedSeverity(text: string, map: SeverityAction['map']): Severi
   if (/^\d{1,6}(?:\.0+)?$/.test(word)) return ofNumber(Number(word), numbers[map]);
   const lower = word.toLowerCase();
   return Object.hasOwn(names, lower) ? names[lower] : parseSeverity(word);
-}
-
-/** The index of `severity` in `severityNames`. */
-export function placeOf(severity: Severity): number {
-  return severityNames.indexOf(severity);
 }
