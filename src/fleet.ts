@@ -21,12 +21,10 @@ import {
 import { shapeTemplate } from './encode/entries/shape-template.ts';
 import type { Log } from './log.ts';
 import { Chain } from './tail/chain.ts';
-import { keyOf, ownerOf } from './tail/container-key.ts';
 import { addWritten, nothingWritten, type Written } from './tail/container-meter.ts';
 import { HeldBackNotices } from './tail/held-back-notices.ts';
 import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
-import { namesInDirectory, shownNames } from './tail/container-names.ts';
-import { isLogOf } from './tail/log-location.ts';
+import { keyOf, namesInDirectory, ownerOf, shownNames } from './tail/container-names.ts';
 import { lossWords } from './tail/loss-event.ts';
 import { LossLedger } from './tail/loss-ledger.ts';
 import { nodeFilesOf, nodeFileTemplate, withNodeFile } from './tail/node-file-rule.ts';
@@ -34,12 +32,11 @@ import { OpenFiles, openFilesMax } from './tail/open-files.ts';
 import type { OrphanSource } from './tail/orphan-copy.ts';
 import type { Orphans } from './tail/orphans.ts';
 import { Refusals } from './tail/refusals.ts';
-import { ReadingRules, type ReadingRule } from './tail/reading-rules.ts';
+import { ReadingRules } from './tail/reading-rules.ts';
 import { realRoots } from './real-roots.ts';
 import { steadyNowMs } from './steady-clock.ts';
 import type { Loss, TailSetup } from './tail/tail-setup.ts';
 import { TailedContainer } from './tail/tailed-container.ts';
-import { UnknownParsers } from './tail/unknown-parsers.ts';
 import { WakeList } from './tail/wake.ts';
 import type { NodeIdentity } from './host/node-identity.ts';
 
@@ -48,7 +45,9 @@ export class Fleet {
   readonly wakeList: WakeList;
   readonly losses = new LossLedger();
   readonly refusals = new Refusals();
-  readonly unknownParsers = new UnknownParsers();
+  /** Parsers in annotations that are not known: each container with each name once. */
+  readonly unknownParsers = new Refusals();
+  readonly #reportedParsers = new Refusals();
   readonly #setup: TailSetup;
   readonly #store: CheckpointStore;
   readonly #log: Log;
@@ -117,9 +116,11 @@ export class Fleet {
   #enterLoss(loss: Loss): void {
     const { file, reason, bytes } = loss;
     const directory = dirname(file.path);
-    const loser = [...this.#containers.values()].find(({ chain: { location } }) =>
-      isLogOf(location, directory, file.owner),
-    );
+    const { podUid, container } = file.owner;
+    const loser = [...this.#containers.values()].find(({ chain: { location } }) => {
+      const isOwner = location.podUid === podUid && location.container === container;
+      return isOwner && location.directory === directory;
+    });
     loser?.lose(bytes);
     const names = loser ? shownNames(loser.containerLog) : namesInDirectory(directory);
     this.losses.enter(loss, loser?.template, names);
@@ -142,7 +143,7 @@ export class Fleet {
   add(containerLog: ContainerLog, nowMs: number): void {
     this.#logs.set(containerLog.linkPath, containerLog);
     // Its positions are kept in case it is read again.
-    if (this.#ruleOf(containerLog).isExcluded) return;
+    if (this.#isExcluded(containerLog)) return;
     const key = keyOf(containerLog);
     const container = this.#containers.get(key) ?? this.#make(key, containerLog);
     const { chain } = container;
@@ -161,7 +162,7 @@ export class Fleet {
       const { source, deletedAtMs } = found.record;
       const { log: containerLog } = source;
       const unlinkedAtMs = nowMs - Math.max(0, Date.now() - deletedAtMs);
-      if (this.#keptRule(source).isExcluded) {
+      if (this.#rules.of(containerLog.name, () => source).isExcluded) {
         // Kept like its positions in case it is read again, but not without end.
         if (nowMs - unlinkedAtMs > this.#heldBudget.ageMaxMs) orphans.drop(found);
         continue;
@@ -200,21 +201,12 @@ export class Fleet {
     return container;
   }
 
-  #ruleOf({ name }: ContainerLog): ReadingRule {
-    const pod = () => this.#podOf(name);
-    return this.#rules.of(
-      name,
-      () => pod()?.annotations,
-      () => pod()?.texts,
-    );
-  }
-
-  #keptRule({ log: { name }, annotations, podTexts }: OrphanSource): ReadingRule {
-    return this.#rules.of(
-      name,
-      () => annotations,
-      () => podTexts,
-    );
+  #isExcluded({ name }: ContainerLog): boolean {
+    const rule = this.#rules.of(name, () => {
+      const pod = this.#podOf(name);
+      return pod && { annotations: pod.annotations, podTexts: pod.texts };
+    });
+    return rule.isExcluded;
   }
 
   #podOf(name: ContainerName | undefined): ReturnType<PodMetadata['find']> {
@@ -226,23 +218,25 @@ export class Fleet {
     const { name, nodeFile } = container.containerLog;
     const pod = this.#podOf(name);
     if (pod !== undefined) container.annotate(pod.annotations, pod.texts);
-    const given = this.#rules.of(
-      name,
-      () => container.annotations,
-      () => container.podTexts,
+    const rule = withNodeFile(
+      this.#rules.of(name, () => container),
+      nodeFile,
     );
-    const rule = withNodeFile(given, nodeFile);
     const { unknownParser: parser } = rule;
-    if (parser !== undefined && this.unknownParsers.note(parser, keyOf(container.containerLog))) {
-      const text = `an annotation asks for the parser ${JSON.stringify(parser.slice(0, 100))}, which is not known`;
-      this.#log.warn(undefined, `${text}; the lines are shipped as they are`);
-    }
+    if (parser !== undefined) this.#noteUnknownParser(parser, container.containerLog);
     const template = shapeTemplate(container.base, this.#nodeIdentity.project, rule.template);
     const own = name?.pod === this.#ownPod ? limits.ownLogBytesPerSecond : Number.POSITIVE_INFINITY;
     const bytesPerSecond = Math.min(own, rule.bytesPerSecond ?? Number.POSITIVE_INFINITY);
     // `--once` ends when it finds nothing to read, so it must not wait for a rate limit.
     const isPaced = bytesPerSecond !== Number.POSITIVE_INFINITY && !this.#setup.once;
     container.obey(rule, template, isPaced ? bytesPerSecond : undefined);
+  }
+
+  #noteUnknownParser(parser: string, containerLog: ContainerLog): void {
+    this.unknownParsers.note(`${keyOf(containerLog)} ${parser}`);
+    if (!this.#reportedParsers.note(parser)) return;
+    const text = `an annotation asks for the parser ${JSON.stringify(parser.slice(0, 100))}, which is not known`;
+    this.#log.warn(undefined, `${text}; the lines are shipped as they are`);
   }
 
   #describe({ directory, fileName, name, nodeFile }: ContainerLog): EntryTemplate {

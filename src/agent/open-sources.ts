@@ -88,9 +88,9 @@ export function journalRules(config: Config, identity: NodeIdentity): JournalRul
   const names = journalNames(identity);
   const { container: group } = names;
   return {
-    whole: rules.of(names, () => undefined),
+    whole: rules.of(names),
     ofLog: (logName) => {
-      const rule = withJournal(rules.of({ ...names, container: logName, group }, () => undefined));
+      const rule = withJournal(rules.of({ ...names, container: logName, group }));
       const base = nodeFileTemplate(identity, { logName, format: 'text' });
       return { rule, template: shapeTemplate(base, identity.project, rule.template) };
     },

@@ -33,7 +33,7 @@ export async function tailContainers(
 ): Promise<number> {
   refuseIfShort(memoryLeft());
   const rules = new ReadingRules(config);
-  const isShown = (names: ContainerNames): boolean => !rules.of(names, () => undefined).isExcluded;
+  const isShown = (names: ContainerNames): boolean => !rules.of(names).isExcluded;
   const stateDir = makeDirectory(config.stateDir);
   const { log, signal } = control;
   const quiet: Control = {

@@ -1,16 +1,15 @@
-// The annotations that pods have for Fluent Bit: `fluentbit.io/parser` and `fluentbit.io/exclude`,
-// each for all containers or one (`-NAME`), both streams or one (`_stdout`, `_stderr`).
+// The annotations of pods for Fluent Bit: `fluentbit.io/parser` and `fluentbit.io/exclude`, each
+// for all containers or one (`-NAME`), both streams or one (`_stdout`, `_stderr`).
 //
-// Invariant: what is not understood changes nothing.
+// Invariant: an annotation that is not understood changes nothing.
 
 import { parserNamed } from '../known-parsers.ts';
 import type { NamedSteps } from '../rules/resolve-rules.ts';
 
-/** What they ask for one container. */
 export type AgentWishes = {
   readonly isExcluded: boolean;
   readonly steps: readonly NamedSteps[];
-  /** The name of a parser that means nothing here. */
+  /** The name of a parser that is not known. */
   readonly unknownParser: string | undefined;
 };
 
@@ -23,9 +22,9 @@ const noWishes: AgentWishes = { isExcluded: false, steps: [], unknownParser: und
 
 export function agentWishes(annotations: Texts, container: string): AgentWishes {
   if (!Object.keys(annotations).some((key) => key.startsWith(prefix))) return noWishes;
-  const excluded = streams.filter((stream) => {
-    return isYes(wishFor('exclude', { annotations, container, stream }));
-  });
+  const excluded = streams.filter((stream) =>
+    isYes(wishFor('exclude', { annotations, container, stream })),
+  );
   const steps: NamedSteps[] = [];
   let unknownParser: string | undefined;
   if (excluded.length === 1) steps.push(dropAll(excluded));
@@ -37,23 +36,14 @@ export function agentWishes(annotations: Texts, container: string): AgentWishes 
   return { isExcluded: excluded.length === streams.length, steps, unknownParser };
 }
 
-type Asked = {
-  readonly annotations: Texts;
-  readonly container: string;
-  readonly stream: Stream;
-};
-
-/** The one that says most exactly what it is for. */
+/** The value of the most specific annotation. */
 function wishFor(
   what: 'parser' | 'exclude',
-  { annotations, container, stream }: Asked,
+  { annotations, container, stream }: { annotations: Texts; container: string; stream: Stream },
 ): string | undefined {
-  const keys = [`_${stream}-${container}`, `-${container}`, `_${stream}`, ''];
-  const key = keys
+  const key = [`_${stream}-${container}`, `-${container}`, `_${stream}`, '']
     .map((end) => `${prefix}${what}${end}`)
-    .find((each) => {
-      return Object.hasOwn(annotations, each);
-    });
+    .find((each) => Object.hasOwn(annotations, each));
   return key === undefined ? undefined : annotations[key]?.trim();
 }
 

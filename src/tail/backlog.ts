@@ -1,10 +1,11 @@
-// How much of a container's log was written since the agent watches it, and how much was there.
+// How much of a container's log was there before the agent watched it, and how much was
+// acknowledged since.
 //
-// Invariant: what is older than the agent is measured in the first looks only, and is no growth.
+// Invariant: the backlog is measured in the first looks only, and does not count as growth.
 
 import { limits } from '../config.ts';
 
-/** After so many, all files were looked at. */
+/** After so many looks, all files were seen. */
 const looksMax = 10;
 
 type File = { readonly bornMs: number; readonly committed: number; readonly size: number };
@@ -12,14 +13,14 @@ type File = { readonly bornMs: number; readonly committed: number; readonly size
 export class Backlog {
   #bytes = 0;
   #looks = 0;
-  /** Acknowledged since the start. */
   #committedBytes = 0;
 
-  /** What the files held, and was not acknowledged, when the agent began to watch them. */
+  /** Unacknowledged bytes that the files held when the agent began to watch them. */
   get bytes(): number {
     return this.#bytes;
   }
 
+  /** Acknowledged since the start. */
   get committedBytes(): number {
     return this.#committedBytes;
   }
@@ -28,7 +29,7 @@ export class Backlog {
     this.#committedBytes += bytes;
   }
 
-  /** After a look; what is older than the agent was there before it watched. */
+  /** Call it after each look; files born before `startedAtMs` are backlog. */
   measure(files: readonly File[], startedAtMs = Number.POSITIVE_INFINITY): void {
     if (this.#looks >= looksMax) return;
     let bytes = this.#committedBytes;
@@ -36,7 +37,7 @@ export class Backlog {
       if (bornMs < startedAtMs) bytes += Math.max(0, size - committed);
     }
     this.#bytes = bytes;
-    // A look takes in no more files than this when time is short.
+    // When time is short, a look ends after this many files.
     const isWhole = files.length < limits.filesLookedAtOnceMax;
     this.#looks = isWhole ? looksMax : this.#looks + 1;
   }

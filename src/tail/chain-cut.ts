@@ -1,7 +1,6 @@
 // Cuts the next segments out of a chain's files.
 //
-// Invariant: segments follow one another in write order, and what may still be appended to a file
-// keeps its place: nothing after it is cut with it.
+// Invariant: segments are in write order; nothing is cut after a file that may still grow.
 
 import assert from 'node:assert/strict';
 
@@ -9,12 +8,13 @@ import { limits } from '../config.ts';
 import type { Segment } from '../encode/drain-task.ts';
 import type { LogFile } from './log-file.ts';
 
-/** Segments of one chain for one task, with the files they are of. */
+/** Segments of one chain for one task. */
 export type ChainCut = {
   readonly segments: readonly Segment[];
+  /** The file of each segment. */
   readonly files: readonly LogFile[];
   readonly bytes: number;
-  /** The container's log is over after the last segment. */
+  /** The container's log ends with the last segment. */
   readonly ended: boolean;
 };
 
@@ -28,7 +28,7 @@ export type CutOptions = {
   readonly open: (file: LogFile) => boolean;
 };
 
-/** Up to `bytesMax` bytes from the oldest unread place on, of one restart. */
+/** Up to `bytesMax` bytes of one restart, from the oldest unread one. */
 export function cutSegments(chain: readonly LogFile[], options: CutOptions): ChainCut {
   const { bytesMax, nowMs } = options;
   // Mostly one of each: arrays that grow would take room for 17.
@@ -40,14 +40,14 @@ export function cutSegments(chain: readonly LogFile[], options: CutOptions): Cha
     const first = files[0];
     if (first !== undefined && first.owner.restartCount !== file.owner.restartCount) break;
     if (file.spool.isNeeded && file.spool.dueMs > nowMs) {
-      // There is no room to unpack it now. What is newer need not wait, but what
-      // comes before it must not be joined with what comes after it.
+      // There is no room to unpack it now. Newer files need not wait, but older bytes must not be
+      // joined with newer ones.
       if (first === undefined) continue;
       break;
     }
     if (bytes >= bytesMax || !options.open(file)) break;
-    if (file.unread === 0) continue; // It was read before: only its identity shows that.
-    // What was flushed, and perhaps sent, is read again without what follows it by now.
+    if (file.unread === 0) continue; // Opening it identified it: it was read before.
+    // A record that was flushed, and perhaps sent, is read again without what follows it now.
     const last = file.position.flushedEnd ?? file.size;
     const end = Math.min(file.size, last, file.offset + bytesMax - bytes);
     segments = [...segments, segmentOf(file, end)];

@@ -1,9 +1,8 @@
-// The files of one container's log, kept equal to what lies in its directory.
+// The files of one container's log, kept in step with its directory.
 //
-// Invariants: the list is in write order; a file leaves it only when it was read to its end and
-// acknowledged, or what is left of it was counted as lost; every difference from the listing is
-// repaired at the next look. A look never throws a system error: it is reported, and the next look
-// tries again.
+// Invariants: the list is in write order; a file leaves it only when it was read and acknowledged
+// to its end, or its rest was counted as lost; every difference from the directory is repaired by
+// the next look. System errors are reported, not thrown, and the next look tries again.
 
 import { limits } from '../config.ts';
 import { AgentError, hasCode, isSystemError } from '../errors.ts';
@@ -12,7 +11,7 @@ import { GzTries, learnCompressed } from './gz-tries.ts';
 import { FileIndex, isOnlyCompressed, nameOfVanished, wasSucceeded } from './listing.ts';
 import type { ListedFile } from './listing.ts';
 import { LogFile } from './log-file.ts';
-import type { LogLocation } from './log-location.ts';
+import type { LogLocation } from './container-names.ts';
 import type { FoundOrphan } from './orphan-copy.ts';
 import { OwnDirectory } from './own-directory.ts';
 import { Positions } from './resume.ts';
@@ -28,7 +27,7 @@ export class ChainFiles {
   readonly #directory: OwnDirectory;
   readonly #positions: Positions;
   #isListed = false;
-  /** Some file is not in the list yet: it is a copy that its maker has not finished. */
+  /** Some file is not in the list yet: it is an unfinished copy. */
   #isCopyAwaited = false;
 
   constructor(location: LogLocation, setup: TailSetup) {
@@ -43,17 +42,16 @@ export class ChainFiles {
     return this.#list;
   }
 
-  /** Files in the directory that are not in the list, the oldest: there are too many. */
+  /** The number of oldest files that are not in the list because there are too many. */
   get overLimit(): number {
     return this.#overLimit;
   }
 
-  /** Nothing will be created there any more, unless all of it is made again. */
   get directoryGone(): boolean {
     return this.#directory.isGone;
   }
 
-  /** Repairs the list to the directory and looks at each file. True when there is news. */
+  /** Compares the list with the directory and looks at each file. True when there is news. */
   look(nowMs: number): boolean {
     let news = this.#lookAtDirectory(nowMs);
     for (let index = 0; index < this.#list.length; index += 1) {
@@ -63,10 +61,7 @@ export class ChainFiles {
     return news;
   }
 
-  /**
-   * What a deleted file was packed to is unpacked when the file was read to its end: its lines may
-   * be on their way at this moment.
-   */
+  /** The `.gz` of a deleted file waits until the file is read: its lines may be in flight now. */
   #holdPacks(nowMs: number): void {
     const originals = this.#list.filter((file) => file.unlinked && !file.finished);
     if (originals.length === 0) return;
@@ -86,7 +81,7 @@ export class ChainFiles {
     for (const file of this.#list) file.close();
   }
 
-  /** Takes in the copy of a deleted file that an earlier run has kept. */
+  /** Adds the copy of a deleted file that an earlier run has kept. */
   restore({ record }: FoundOrphan, unlinkedAtMs: number): LogFile {
     const { name, path, identity, checkpoint, size } = record;
     const { podUid, container, restartCount } = checkpoint;
@@ -139,7 +134,7 @@ export class ChainFiles {
     this.#overLimit = count;
   }
 
-  /** Repairs the chain to a listing of the directory. True when a file came or went. */
+  /** Repairs the list. True when a file came or went. */
   #adoptListing(listed: readonly ListedFile[], nowMs: number): boolean {
     let news = this.#identifyOpen(nowMs);
     const seen = new Set<LogFile>();
@@ -155,18 +150,18 @@ export class ChainFiles {
         continue;
       }
       if (this.#recognize(known, each, nowMs)) news = true;
-      index.add(known); // Perhaps under a new name.
+      index.add(known); // It may have a new name.
       seen.add(known);
     }
     for (const [count, { each, known }] of this.#positions.storedFirst(strange).entries()) {
       if (count >= limits.filesLookedAtOnceMax && performance.now() >= this.#setup.listUntilMs()) {
-        // At the next look: there are many.
+        // The rest waits for the next look.
         this.relist();
         if (known !== undefined) seen.add(known);
         continue;
       }
       const file = this.#admit(each, known, seen);
-      // What is unread of it may be in a `.gz` that could not be read yet.
+      // Its unread bytes may be in a `.gz` that could not be read yet.
       if (file === undefined && known !== undefined && this.#directory.mustList) seen.add(known);
       if (file === undefined) continue;
       if (!seen.has(file)) admitted.add(file);
@@ -188,9 +183,9 @@ export class ChainFiles {
   }
 
   /**
-   * Whether what is unread of a file that a listing lacks is gone for good. One that is to be
-   * repeated may lack it because it was renamed or packed meanwhile, or could not be opened; and
-   * what is not known yet may be what it was renamed to.
+   * Whether the unread bytes of a file that the listing lacks are lost. If the listing is repeated,
+   * the file may have been renamed or packed meanwhile; a file that is not identified yet may be
+   * the same file under a new name.
    */
   #isGone(file: LogFile): boolean {
     const { isBusy, keptBytes } = file.spool;
@@ -206,8 +201,8 @@ export class ChainFiles {
   }
 
   /**
-   * Looks at what was empty so far. It may have been written, rotated and compressed since, and
-   * must be known by its first line before its `.gz` is taken for another log.
+   * Looks at files that were empty so far. One may have been written, rotated and compressed since,
+   * and must be identified before its `.gz` is taken for another log.
    */
   #identifyOpen(nowMs: number): boolean {
     let news = false;
@@ -218,10 +213,10 @@ export class ChainFiles {
     return news;
   }
 
-  /** A file that is known is where it was, or has moved. */
+  /** Notes where a known file was found. */
   #recognize(known: LogFile, { path, name, stats }: ListedFile, nowMs: number): boolean {
     const isBack = known.unlinked;
-    // It was read while it was plain.
+    // It was read while it was plain: it keeps that name.
     const isPacked = name.compressed && !known.name.compressed;
     known.noteFound(isPacked ? known.name : name, isPacked ? known.path : path);
     if (isPacked) return isBack;
@@ -240,7 +235,7 @@ export class ChainFiles {
     file.noteListed(stats);
     try {
       if (!name.compressed) {
-        if (!file.open()) return this.#listAgain(); // Renamed between the two calls.
+        if (!file.open()) return this.#listAgain(); // Renamed since the listing.
         file.identify();
         if (this.#positions.isCopyInProgress(file, stats.mtimeMs)) {
           file.close();
@@ -254,7 +249,7 @@ export class ChainFiles {
       }
     } catch (error) {
       if (!this.#tolerate(error, file, stats)) {
-        file.close(); // It may have been opened before its first line could not be read.
+        file.close(); // Opening it may have succeeded before reading failed.
         return undefined;
       }
     }
@@ -266,12 +261,13 @@ export class ChainFiles {
       return twin;
     }
     if (file.identity !== undefined) this.#positions.resume(file);
-    this.#fitDescriptors(file);
+    const { openFiles } = this.#setup;
+    if (openFiles.count > openFiles.max) file.close();
     this.#list.push(file);
     return file;
   }
 
-  /** Counts what was unread of it where that is known, or else its own length. */
+  /** Counts its unread bytes where they are known, or else its own length. */
   #giveUpPacked(file: LogFile, stats: ListedFile['stats'], known: LogFile | undefined): void {
     if (known !== undefined) return this.lose(known, 'not_unpacked');
     if (this.#positions.loseStored(file)) return;
@@ -283,19 +279,16 @@ export class ChainFiles {
     this.relist();
   }
 
-  /** A file that cannot be opened: whether the chain takes it all the same, to open it later. */
+  /** Whether a file that cannot be opened is added anyway, to open it later. */
   #tolerate(error: unknown, file: LogFile, stats: ListedFile['stats']): boolean {
     this.report(error, file.path);
-    this.relist(); // Rights and limits change.
+    this.relist(); // Permissions and limits change.
     if (file.name.compressed || !hasCode(error, 'EMFILE', 'ENFILE')) return false;
     file.noteListed(stats, stats.size);
     return true;
   }
 
-  /**
-   * A file of this chain that is the same log, and that this listing has not shown: it was renamed
-   * or compressed while it was closed.
-   */
+  /** The same log under another name: it was renamed or compressed while it was closed. */
   #twinOf(file: LogFile, seen: ReadonlySet<LogFile>): LogFile | undefined {
     return this.#list.find((other) => {
       if (seen.has(other)) return false;
@@ -304,13 +297,7 @@ export class ChainFiles {
     });
   }
 
-  /** Past the limit a descriptor is kept only while it is needed. */
-  #fitDescriptors(file: LogFile): void {
-    const { openFiles } = this.#setup;
-    if (openFiles.count > openFiles.max) file.close();
-  }
-
-  /** Finds out who a file is, if its bytes tell it by now, and where to go on in it. */
+  /** Identifies a file, if its bytes allow it, and finds its position. */
   identify(file: LogFile): void {
     try {
       if (file.identify()) this.#positions.resume(file);
@@ -319,16 +306,15 @@ export class ChainFiles {
     }
   }
 
-  /** The first look after a start. */
+  /** After the first whole look. */
   #forgetVanished(): void {
     const isSure = this.#list.every(({ identity }) => identity !== undefined);
-    // Some file could not be looked at: the next listing decides.
     if (!isSure || this.#directory.mustList) return;
     this.#isListed = true;
     this.#positions.forgetVanished();
   }
 
-  /** The same inode holds another log now (copytruncate): the old one ends where it was read to. */
+  /** The inode holds another log now (copytruncate): the old one ends where it was read to. */
   #replaceTruncated(index: number): void {
     const old = this.#list[index];
     if (old === undefined) return;
@@ -338,7 +324,7 @@ export class ChainFiles {
     const text = truncation({ path, size, offset }, fresh.size);
     this.#setup.report('FILE_TRUNCATED', text);
     const isIdentified = fresh.identify();
-    // What it still holds may be its own, and is read again; what was cut off cannot be read.
+    // What it still holds may be its own, and is read again; only what was cut off is lost.
     const keptBytes = fresh.size < size && continues(fresh, old) ? fresh.size : 0;
     this.lose(old, 'truncated', keptBytes);
     this.relist(); // It may have been copied before.
@@ -346,11 +332,11 @@ export class ChainFiles {
     if (isIdentified) this.#positions.resume(fresh);
   }
 
-  /** Closes what is finished; forgets what is no longer on the disk. */
+  /** Closes finished files, and forgets those that are no longer on the disk. */
   dropFinished(nowMs: number): void {
     const dropped = this.#list.filter((file) => {
       if (!file.finished || file.spool.isBusy) return false;
-      if (!this.#setup.once && this.#goesOn(file, nowMs)) return false;
+      if (!this.#setup.once && this.#hasGrown(file, nowMs)) return false;
       file.close();
       return file.unlinked || file.inode === 0;
     });
@@ -359,40 +345,40 @@ export class ChainFiles {
     this.#positions.forgetDelayed();
   }
 
-  /** One look more before the descriptor goes: nothing else would notice what came since. */
-  #goesOn(file: LogFile, nowMs: number): boolean {
+  /** A last look before the descriptor is closed: nothing else would notice later bytes. */
+  #hasGrown(file: LogFile, nowMs: number): boolean {
     try {
       return file.reviveIfGrown(nowMs);
     } catch (error) {
       this.report(error, file.path);
-      return true; // The next look asks again.
+      return true; // The next look tries again.
     }
   }
 
-  /** Gives up what is unread past `keptBytes`, unless another file holds the same bytes. */
+  /** Gives up the unread bytes past `keptBytes`, unless another file holds them. */
   lose(file: LogFile, reason: LossReason, keptBytes = 0): void {
     const isElsewhere = this.#list.some((other) => other !== file && isSameIdentity(other, file));
     if (isElsewhere) file.dropUnread();
     else file.giveUp(reason, { keptBytes });
   }
 
-  /** Reports what the operating system or the rules for links say; throws anything else. */
+  /** Reports system errors and refused links; throws anything else. */
   report(error: unknown, path: string): void {
     if (!isSystemError(error) && !(error instanceof AgentError)) throw error;
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return; // Renamed since: the next listing decides.
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return; // Renamed: the next listing shows it.
     const code = error instanceof AgentError ? error.code : 'FILE_UNREADABLE';
     this.#setup.report(code, `${path}: ${error.message}`);
   }
 }
 
-/** Makes one of a known file and the same log as it was found again. */
+/** Merges a known file with the same log found again. */
 function joinTwins(known: LogFile, found: LogFile): void {
   if (known.fd === undefined && !known.spool.isBusy) {
     known.moveTo(found);
     known.life.noteLinked();
   } else {
-    // It goes on being read where it is, under the name that was found: a live file may have been
-    // rotated and compressed between two looks.
+    // It is still read through its descriptor, under its new name: a live file may be rotated and
+    // compressed between two looks.
     known.noteFound({ ...found.name, compressed: known.name.compressed });
     found.close();
   }

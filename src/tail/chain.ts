@@ -1,7 +1,7 @@
 // A container's log: all its files, oldest first, as one chain.
 //
-// Invariants: bytes leave the chain in write order; what may still get its end in a later file
-// waits for it; no descriptor is closed while a task may read it.
+// Invariants: bytes leave the chain in write order; a record that may end in a later file waits for
+// it; no descriptor is closed while a task may read it.
 
 import { limits } from '../config.ts';
 import type { SourceResult } from '../encode/drain-task.ts';
@@ -11,7 +11,7 @@ import { cutSegments, type ChainCut } from './chain-cut.ts';
 import { ChainFiles } from './chain-files.ts';
 import { Lag } from './lag.ts';
 import type { LogFile } from './log-file.ts';
-import type { LogLocation } from './log-location.ts';
+import type { LogLocation } from './container-names.ts';
 import type { FoundOrphan } from './orphan-copy.ts';
 import type { DrainedRange } from './position.ts';
 import { ownsPosition } from './same-log.ts';
@@ -34,7 +34,7 @@ export class Chain {
   #isClosed = false;
   #stuckAt = '';
   #stuckSinceMs: number | undefined;
-  /** When a task last flushed the record at `#stuckAt`. */
+  /** When the record at `#stuckAt` was last flushed. */
   #flushedAtMs: number | undefined;
 
   constructor(location: LogLocation, setup: TailSetup) {
@@ -43,7 +43,7 @@ export class Chain {
     this.#setup = setup;
   }
 
-  /** Links that lead here; when the last one goes, the container is gone. */
+  /** The links to it; without one, the container is gone. */
   get links(): ReadonlySet<string> {
     return this.#links;
   }
@@ -56,22 +56,22 @@ export class Chain {
     this.#links.delete(linkPath);
   }
 
-  /** In a plan whose task has not answered yet. */
+  /** A task is reading it. */
   get draining(): boolean {
     return this.#draining;
   }
 
-  /** The last task could not take more, and nothing has been written since. */
+  /** The last task could not consume more, and nothing was written since. */
   get waiting(): boolean {
     return this.#waiting;
   }
 
-  /** Its descriptors are closed, and none is to be opened for it any more. */
+  /** Its descriptors are closed, and none may be opened. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** Milliseconds since the epoch since when its first unread record has waited for its end. */
+  /** Since when its first unread record has been incomplete, milliseconds since the epoch. */
   get stuckSinceMs(): number | undefined {
     return this.#stuckSinceMs;
   }
@@ -81,7 +81,7 @@ export class Chain {
     return this.#files.list;
   }
 
-  /** The newest file: the one that a writer appends to. */
+  /** The newest file. */
   get live(): LogFile | undefined {
     return this.files.at(-1);
   }
@@ -105,59 +105,54 @@ export class Chain {
     return bytes;
   }
 
-  /** Bytes that were there, and not acknowledged, before the agent watched. */
+  /** Unacknowledged bytes from before the agent watched. */
   get backlogBytes(): number {
     return this.#backlog.bytes;
   }
 
-  /** Bytes since the start that were written and not lost, up to the last look. */
+  /** Bytes written while the agent watched, and not lost, up to the last look. */
   get keptBytes(): number {
     return this.#backlog.committedBytes + this.behindBytes - this.#backlog.bytes;
   }
 
-  /**
-   * Milliseconds since the epoch of the look that found the oldest byte that is not acknowledged;
-   * undefined when all are.
-   */
+  /** When the oldest unacknowledged byte was found, milliseconds since the epoch. */
   get behindSinceMs(): number | undefined {
     return this.#lag.sinceMs;
   }
 
-  /** Some file may still become `ended`, or holds unread bytes that only a descriptor keeps. */
+  /** Some file was superseded and is not finished. */
   get mayStillGrow(): boolean {
     return this.files.some((file) => file.life.supersededAtMs !== undefined && !file.finished);
   }
 
-  /** Its directory is gone: nothing writes to its files any more. */
+  /** Its directory is gone: nothing will be written. */
   get isGone(): boolean {
     return this.#files.directoryGone;
   }
 
-  /** Some file's bytes are being copied from its descriptor. */
+  /** Some file is being unpacked or copied. */
   get isCopying(): boolean {
     return this.files.some(({ spool }) => spool.isBusy);
   }
 
-  /** Takes in what an earlier run has kept of a deleted file. */
+  /** Adds the copy of a deleted file that an earlier run has kept. */
   restore(found: FoundOrphan, unlinkedAtMs: number): LogFile {
     return this.#files.restore(found, unlinkedAtMs);
   }
 
-  /** Gone from the disk and acknowledged: the chain can be dropped. */
+  /** Gone from the disk and acknowledged. */
   get isFinished(): boolean {
     return this.#files.directoryGone && this.#links.size === 0 && this.files.length === 0;
   }
 
-  /** Some file's bytes are in danger: it was deleted or rotated and is not read to its end. */
+  /** Some unread file was deleted or rotated. */
   get atRisk(): boolean {
     return this.files.some(
       (file) => file.unread > 0 && (file.unlinked || file.name.rotation !== ''),
     );
   }
 
-  /**
-   * Looks at the directory and at the open files. True when there is news: bytes, files, an end.
-   */
+  /** Looks at the directory and at the files. True when there is news: bytes, files, an end. */
   look(nowMs: number): boolean {
     let news = this.#files.look(nowMs);
     if (this.#settleEnds(nowMs)) news = true;
@@ -175,13 +170,13 @@ export class Chain {
     this.#lag.look({ behind: this.behindBytes, inFlight, committed }, nowMs);
   }
 
-  /** Marks files that nothing will be appended to any more: superseded, and quiet since. */
+  /** Ends files that are superseded, and quiet since. */
   #settleEnds(nowMs: number): boolean {
     let news = false;
     const { files } = this;
     for (let index = 0; index < files.length; index += 1) {
       const file = files[index]!;
-      // A deleted live file is still written to until there is another, or its container is gone.
+      // A deleted live file is written to until there is another, or its container is gone.
       const isGone = file.unlinked && this.#files.directoryGone;
       const isSuperseded = index < files.length - 1 || isGone || this.#links.size === 0;
       const isWhole = this.#setup.once || file.name.compressed || file.inode === 0;
@@ -193,10 +188,7 @@ export class Chain {
     return news;
   }
 
-  /**
-   * Gives up what is unread of a deleted file and lets the disk have its blocks. False while a task
-   * reads it.
-   */
+  /** Gives up a deleted file and frees its blocks. False while it is being read. */
   abandon(file: LogFile, reason: LossReason): boolean {
     if (this.#draining || file.spool.isBusy) return false;
     this.#files.lose(file, reason);
@@ -204,11 +196,7 @@ export class Chain {
     return true;
   }
 
-  /**
-   * Up to `bytesMax` bytes from the oldest unread place on, of one restart. A file that has not
-   * ended is followed by the next one only when it was read to its end: what dangles in it may
-   * still get its end there.
-   */
+  /** Up to `bytesMax` bytes of one restart, from the oldest unread one. */
   cut(bytesMax: number, nowMs: number): ChainCut {
     const isOver = this.#setup.once || this.#links.size === 0;
     return cutSegments(this.files, {
@@ -222,7 +210,7 @@ export class Chain {
   #makeReadable(file: LogFile): boolean {
     try {
       if (file.spool.isNeeded || (file.fd === undefined && !this.#reopen(file))) return false;
-      if (file.replaced) return false; // The next look makes two of it.
+      if (file.replaced) return false; // The next look separates the two logs.
       this.#files.identify(file);
       return file.identity !== undefined;
     } catch (error) {
@@ -235,13 +223,13 @@ export class Chain {
   #reopen(file: LogFile): boolean {
     const { openFiles } = this.#setup;
     openFiles.makeRoom();
-    if (openFiles.isFull) return false; // All are being read.
+    if (openFiles.isFull) return false; // All open files are being read.
     if (file.open()) return true;
     this.#files.relist();
     return false;
   }
 
-  /** Bytes that can be read now, without unpacking anything. */
+  /** Bytes that can be read now, without unpacking. */
   readable(nowMs: number): number {
     let bytes = 0;
     for (const file of this.files) {
@@ -252,10 +240,7 @@ export class Chain {
     return bytes;
   }
 
-  /**
-   * The file that is to be unpacked next: soon enough that no plan waits for it, and at once when
-   * the record before it ends in it.
-   */
+  /** The file to unpack next: before a plan needs it, or at once when a record continues in it. */
   toSpool(nowMs: number): LogFile | undefined {
     let bytes = 0;
     for (const file of this.files) {
@@ -267,7 +252,7 @@ export class Chain {
     return undefined;
   }
 
-  /** A task reads it from now on: its descriptors stay open until the task has answered. */
+  /** A task reads it from now on: its descriptors stay open until `advance` or `discardDrain`. */
   startDrain(): void {
     this.#draining = true;
   }
@@ -288,17 +273,17 @@ export class Chain {
       return;
     }
     const stuckAt = placeOf(cut.files[stop]);
-    // What could not be read is tried again as if it were new.
+    // After a read error the wait begins again.
     const isNew = stuckAt !== this.#stuckAt || drained.readError !== undefined;
     if (isNew) this.#stuckSinceMs = nowMs;
     this.#stuckAt = stuckAt;
     this.#stuckSinceMs ??= nowMs;
-    // What is left waits for its end; a longer look may hold it already.
+    // The rest is an incomplete record, unless the file holds more than the cut.
     const cutShort = cut.files.some((file, index) => (cut.segments[index]?.end ?? 0) < file.size);
     this.#waiting = !cutShort && !this.#goesOnAfter(cut.files.at(-1));
   }
 
-  /** Whether what follows a file can be read together with it already. */
+  /** Whether the next unread file can be read together with `last`. */
   #goesOnAfter(last: LogFile | undefined): boolean {
     if (last?.ended !== true) return false;
     const after = this.files.slice(this.files.indexOf(last) + 1);
@@ -306,32 +291,32 @@ export class Chain {
     return next?.spool.isNeeded === false && next.owner.restartCount === last.owner.restartCount;
   }
 
-  /** A task read bytes of another log: none of it counts, and the next look finds out which. */
+  /** The plan's task read bytes of another log: none of it counts, flushes included. */
   discardDrain(): void {
     this.#draining = false;
-    this.#flushedAtMs = undefined; // Nor what was flushed, of any container in its plan.
+    this.#flushedAtMs = undefined;
   }
 
-  /** Notes the answer for a range of one of its files; returns by how many bytes it advanced. */
+  /** Notes the answer for a range of a file; returns by how many bytes it advanced. */
   acknowledge(file: LogFile, drained: DrainedRange): number {
     const bytes = file.acknowledge(drained);
     this.#backlog.acknowledge(bytes);
     return bytes;
   }
 
-  /** Whether what is stored of its log is the position of this file. */
+  /** Whether the position of this file is the one to store. */
   ownsPosition(file: LogFile): boolean {
     return ownsPosition(this.files, file);
   }
 
-  /** A file of it was unpacked: what waited for its end can be read on. */
+  /** A file was unpacked: an incomplete record may continue in it. */
   endWait(): void {
     this.#waiting = false;
   }
 
   /**
-   * Whether its first unread record has waited too long for its end, or did so in an earlier run. A
-   * second flush would find the same bytes.
+   * Whether its first unread record has been incomplete for too long, now or in an earlier run, and
+   * was not flushed since.
    */
   isFlushDue(nowMs: number, partialFlushMs: number): boolean {
     const sinceMs = this.#stuckSinceMs;
@@ -342,22 +327,21 @@ export class Chain {
     return this.#flushedAtMs === undefined || this.#flushedAtMs < sinceMs;
   }
 
-  /** Whether a cut begins with the record that waits: else its task flushes nothing. */
+  /** Whether a cut begins with the incomplete record. */
   beginsStuck({ files }: ChainCut): boolean {
     return placeOf(files[0]) === this.#stuckAt;
   }
 
-  /** A task flushes its first unread record. */
   noteFlush(nowMs: number): void {
     this.#flushedAtMs = nowMs;
   }
 
-  /** Closes the descriptors that an idle chain does not need, when there are many. */
+  /** Closes descriptors that an idle chain does not need, when the limit is reached. */
   closeIfCrowded(): void {
     if (this.#setup.openFiles.isFull) this.release({ unreadToo: false });
   }
 
-  /** Closes descriptors that can be reopened. */
+  /** Closes descriptors that can be reopened; `unreadToo`: also those of unread live files. */
   release({ unreadToo }: { unreadToo: boolean }): void {
     if (this.#draining) return;
     for (const file of this.files) {
@@ -371,7 +355,7 @@ export class Chain {
     this.#files.close();
   }
 
-  /** Files in its directory that are not read, because there are too many. */
+  /** Files that are not read because there are too many. */
   get filesOverLimit(): number {
     return this.#files.overLimit;
   }
@@ -381,7 +365,7 @@ function placeOf(file: LogFile | undefined): string {
   return `${file?.identity?.idPrefix}/${file?.offset}`;
 }
 
-/** Whether it can be closed and opened again by its name. */
+/** Whether it can be closed and opened again by name. */
 function isReopenable({ fd, name, unlinked }: LogFile): boolean {
   return fd !== undefined && !unlinked && !name.compressed;
 }

@@ -1,11 +1,9 @@
-// The rates and the cost of one container, sampled with the history, so that one look at the agent
-// suffices to see which container floods it.
+// The rates and the cost of one container, which show the containers that flood the agent.
 //
-// Invariant: rates and cost are of what was written, whether or not it could be shipped. Bytes are
-// exact; lines are guessed by the container's recent bytes per line until they are read. Rates keep
-// to the guess: a correction is no line that was written now. The cost is an estimate: Cloud
-// Logging charges for the size of a LogEntry, which is neither that of the line nor that of the
-// request.
+// Invariant: they are of what is written, shipped or not. Bytes are exact; unread lines are
+// estimated from the recent bytes per line. Rates use the estimates only, because a correction is
+// not a line that was just written. The cost is an estimate: Cloud Logging charges for the size of
+// a LogEntry, which differs from that of the line and that of the request.
 
 import { GiB } from '../byte-units.ts';
 import type { EntryTemplate } from '../encode/entries/entry-template.ts';
@@ -15,42 +13,42 @@ import { RecentSums } from './recent-sums.ts';
 import type { ContainerTotals } from './totals.ts';
 import { WrittenLines } from './written-lines.ts';
 
-/** Per line of a log file: time, stream, tag, three spaces and the line end, none of it charged. */
+/** Time, stream, tag, three spaces and the line end of each line: not charged. */
 const criHeaderBytes = 46;
 /** insertId, two times, severity and the tags of the fields in an entry, less `"resource":,`. */
 const entryFieldBytes = 58;
-/** Label key that carries the node's name into every entry. */
+/** The label that carries the node's name into every entry. */
 const nodeLabelBytes = 'compute.googleapis.com/resource_name'.length + 4;
-/** Rates are of about this time: writers and looks come in bursts. */
+/** Rates are averaged over this time, because writers and looks come in bursts. */
 const rateMs = 10_000;
-/** How long the lines were in this time tells how many there are in bytes that are not read yet. */
+/** Unread lines are estimated from the lines of this time. */
 const shapeMs = 60_000;
-/** The cost is smoothed over this time. */
+/** The cost is averaged over this time. */
 const costMs = 900_000;
-/** What a container wrote before it is this old is no rate to go by. */
+/** A younger container's bytes are divided by this time, so that a burst is no rate. */
 const youngSeconds = 5;
-/** Of a container of which nothing was read so far. */
+/** Of a container of which nothing was read yet. */
 const usualShape: Shape = { lines: 1, bytes: 200, entries: 1 };
 /** 730 hours, as price lists count. */
 const monthSeconds = 2_628_000;
 
-/** What is measured: a container. */
+/** A container. */
 type Measured = {
   readonly totals: ContainerTotals;
   readonly template: EntryTemplate;
-  /** By how much its files grew since the agent watches them. */
+  /** By how much its files have grown while the agent watched them. */
   readonly grownBytes: number;
 };
 
-/** What was read, as an example of what is written. */
+/** A sample of what was read. */
 type Shape = { readonly lines: number; readonly bytes: number; readonly entries: number };
 
 /** Since the start. */
 export type Written = {
   readonly bytes: number;
-  /** Counted as far as they are read. */
+  /** Read lines are counted, unread ones estimated. */
   readonly lines: number;
-  /** As they were guessed when they were written: the sum never falls, and its growth is a rate. */
+  /** All estimated when they were written: the sum never falls, and its growth is a rate. */
   readonly guessedLines: number;
 };
 
@@ -64,14 +62,14 @@ export function addWritten(left: Written, right: Written): Written {
   };
 }
 
-/** Per second, of the last seconds; `charged`: by Cloud Logging, of the last quarter of an hour. */
+/** Per second, of the last seconds; charged bytes of the last quarter of an hour. */
 export type ContainerRates = {
   readonly writtenBytes: number;
   readonly writtenLines: number;
   readonly shippedBytes: number;
   readonly shippedLines: number;
   readonly chargedBytes: number;
-  /** What the last is the mean of; less than a quarter of an hour for what is younger. */
+  /** The time over which `chargedBytes` is averaged. */
   readonly chargedSeconds: number;
 };
 
@@ -116,17 +114,15 @@ export class ContainerMeter {
     };
   }
 
-  /** A task read this; `backlogBytes` of what the agent found at its start were still unread. */
+  /** A task read this; `backlogBytes` of the backlog were still unread. */
   read(amount: { readonly bytes: number; readonly lines: number }, backlogBytes: number): void {
     this.#lines.read(amount, backlogBytes);
   }
 
-  /** As `ErrorMeter.shares()`. */
   errorShares({ totals }: Pick<Measured, 'totals'>, nowMs: number): (number | null)[] {
     return this.#errors.shares(totals, nowMs);
   }
 
-  /** Takes a sample. */
   sample(measured: Measured, nodeIdentity: NodeIdentity, nowMs: number): void {
     const { totals, grownBytes } = measured;
     const { lines, bytes, entries } = totals;
@@ -155,7 +151,7 @@ export class ContainerMeter {
     this.#errors.sample(totals, nowMs);
   }
 
-  /** What was read last: of a minute, of a quarter of an hour, or ever. */
+  /** Of the last minute, else of a quarter of an hour, else of all time. */
   #shapeOf(totals: ContainerTotals, nowMs: number, sums: readonly number[]): Shape {
     for (const spanMs of [shapeMs, costMs]) {
       const [, lines = 0, bytes = 0, entries = 0] = this.#recent.since(spanMs, nowMs, sums).sums;
@@ -165,7 +161,7 @@ export class ContainerMeter {
   }
 }
 
-/** Bytes of LogEntries that Cloud Logging would charge for, nearly. */
+/** About how many bytes of LogEntries Cloud Logging charges for. */
 export function chargedOf(
   { lines, bytes, entries }: Shape,
   { template }: Pick<Measured, 'template'>,
@@ -177,7 +173,7 @@ export function chargedOf(
   return Math.max(0, bytes - lines * criHeaderBytes) + entries * entryBytes;
 }
 
-/** US dollars of a month at this rate; the free amount is ignored. */
+/** US dollars a month at this rate; the free amount is ignored. */
 export function costPerMonth(chargedBytesPerSecond: number, pricePerGib: number): number {
   return ((chargedBytesPerSecond * monthSeconds) / GiB) * pricePerGib;
 }

@@ -1,4 +1,4 @@
-// Which part of the entries of the last minutes are ERROR or above: of one container, or of all.
+// Which share of the recent entries is ERROR or above: of one container, or of all.
 
 import { severityIndex } from '../log-severity.ts';
 import { RecentSums } from './recent-sums.ts';
@@ -6,7 +6,7 @@ import type { ContainerTotals } from './totals.ts';
 
 type Counted = Pick<ContainerTotals, 'entries' | 'severities'>;
 
-/** The first shows an outburst at once, the others are what people compare. */
+/** The first shows an outburst at once. */
 const spansMs = [15_000, 60_000, 300_000, 900_000] as const;
 const firstError = severityIndex('ERROR');
 
@@ -31,10 +31,7 @@ export class ErrorMeter {
     this.#recent.add(nowMs, [counted.entries, errorCount(counted)]);
   }
 
-  /**
-   * Parts, 0 to 1: of the shortest span that has entries, then of 1, 5 and 15 minutes; null where
-   * there are no entries.
-   */
+  /** 0 to 1: of the shortest span with entries, then of 1, 5 and 15 minutes; null: no entries. */
   shares(counted: Counted, nowMs: number): (number | null)[] {
     const sums = [counted.entries, errorCount(counted)];
     const shares = spansMs.map((spanMs) => {

@@ -1,8 +1,8 @@
-// What is stored of a file, so that a later run finds it and goes on where this one was
-// acknowledged.
+// Makes the checkpoint of a file.
 
 import assert from 'node:assert/strict';
 
+import type { Checkpoint } from '../commit/checkpoint.ts';
 import type { FileIdentity, FileOwner } from './file-identity.ts';
 import type { Position } from './position.ts';
 
@@ -13,14 +13,13 @@ type StoredFile = Pick<Checkpoint, 'device' | 'inode' | 'bornMs'> & {
   readonly size: number;
   readonly position: Pick<Position, 'committed' | 'stored'>;
 };
-import type { Checkpoint } from '../commit/checkpoint.ts';
 
-/** The checkpoint of a file whose identity is known. */
+/** The file's identity is known. */
 export function checkpointOf(file: StoredFile): Checkpoint {
   const { identity, owner, device, inode, bornMs, path } = file;
-  assert(identity !== undefined, 'what was never identified was never read');
+  assert(identity !== undefined, 'a file that was not identified was not read');
   const { offset, positionHash, readTimes } = file.position.stored;
-  // Without spreads: they cost three times the garbage, for each container and flush.
+  // Without spreads, which make three times the garbage for each container and flush.
   return {
     podUid: owner.podUid,
     container: owner.container,

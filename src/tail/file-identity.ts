@@ -1,12 +1,12 @@
-// What a file is, whatever it is called: its fingerprint, the fixed part of its insertIds, and the
-// time of lines without one.
+// The identity of a file, whatever its name: its fingerprint, the fixed part of its insertIds, and
+// the time for lines without one.
 //
 //   insertId = │ hash of (pod uid, container, restart count) │ place of the file │ offset of the line │
 //              │ 10 characters                               │ 12 characters     │ 8 characters       │   base 36
 //
-// The place is the time of the file's first record, in nanoseconds: then it follows from the bytes
-// alone. Where no record near the beginning has a time, many files may begin alike. The place is
-// then made of the file's birth and inode, and kept with the checkpoint as its instance.
+// The place is the time of the file's first record in nanoseconds, so it follows from the bytes.
+// Where no record near the beginning has a time, many files may begin alike. The place is then made
+// of the file's birth and inode, and stored with the checkpoint as its instance.
 
 import { createHash } from 'node:crypto';
 
@@ -21,19 +21,19 @@ export type FileOwner = {
 
 export type FileIdentity = {
   /**
-   * Hash of the first line, up to `limits.fingerprintBytes`, and of the time of the first record
-   * where that comes further on; 16 hexadecimal digits.
+   * Hash of the first line, up to `limits.fingerprintBytes`, and of the first record's time if that
+   * is in a later line; 16 hexadecimal digits.
    */
   readonly fingerprint: string;
-  /** The place where the bytes do not tell it, 12 characters; '' where they do. */
+  /** The place, 12 characters; '' where it follows from the bytes. */
   readonly instance: string;
   /** The first 22 characters of each insertId. */
   readonly idPrefix: string;
-  /** RFC 3339: what a line without a time gets when no line before it has one. */
+  /** RFC 3339, for lines before the first one with a time. */
   readonly fallbackTime: string;
 };
 
-/** What a file's first bytes say of it. */
+/** What a file's first bytes tell. */
 export type FileHead = {
   /** Hash of the first line alone. */
   readonly lineHash: string;
@@ -43,20 +43,22 @@ export type FileHead = {
   readonly time: RecordTime | undefined;
   /** Bytes of the first line that were hashed, without its end. */
   readonly lineBytes: number;
-  /** So many tell it from files that begin alike: up to its first time, or past its first line. */
+  /**
+   * The bytes that distinguish it from files that begin alike: to its first time or second line.
+   */
   readonly tellingBytes: number;
-  /** The place that earlier versions gave a file without a time in its first line. */
+  /** The place in earlier versions of a file without a time in its first line. */
   readonly formerPlace: string;
 };
 
 type RecordTime = {
   readonly text: string;
   readonly nanoseconds: bigint;
-  /** Where it was found, up to its end. */
+  /** Offset of the end of the record's time. */
   readonly endsAt: number;
 };
 
-/** What tells a file apart that no time tells apart. Milliseconds since the epoch. */
+/** What distinguishes files without a time. Milliseconds since the epoch. */
 export type FileBirth = {
   /** 0: the file system does not know it. */
   readonly bornMs: number;
@@ -66,7 +68,7 @@ export type FileBirth = {
 
 const placeDigits = 12;
 const nanosPerMs = 1_000_000n;
-/** Of the year 9999, which no Timestamp of the API is after. */
+/** The end of the year 9999, the last Timestamp of the API. */
 const lastNanosecond = 253_402_300_799_999_999_999n;
 
 /**
@@ -80,10 +82,10 @@ export function firstLine(head: Uint8Array, complete: boolean): Uint8Array | und
   return complete ? head : undefined;
 }
 
-/** The hash of a first line that is a hole so far: its writer may have reserved the place. */
+/** The hash of a first line that is still a hole: its writer may have reserved the space. */
 const holeHash = hashOf(Buffer.alloc(limits.fingerprintBytes)).toString('hex', 0, 8);
 
-/** Whether what began so may begin so now: a hole may be filled. */
+/** Whether a file with that first line may now have this head: a hole may have been filled. */
 export function mayBecome(lineHash: string | undefined, head: FileHead | undefined): boolean {
   return lineHash === head?.lineHash || lineHash === holeHash;
 }
@@ -113,7 +115,7 @@ export function readFileHead(
   return { ...facts, tellingBytes: time.endsAt, fingerprint, time };
 }
 
-/** Identity from a file's first bytes; `instance` where it is known from before. */
+/** `instance`: where it is known already. */
 export function identifyFile(
   head: FileHead,
   owner: FileOwner,
@@ -134,7 +136,7 @@ export function identifyFile(
   };
 }
 
-/** The instance of the log that follows in the same file, or beside one that has this place. */
+/** The instance of the log that follows in the same file, or that must differ from this one. */
 export function instanceAfter({ idPrefix }: Pick<FileIdentity, 'idPrefix'>): string {
   let value = 0n;
   for (const digit of idPrefix.slice(-placeDigits)) {
@@ -143,7 +145,7 @@ export function instanceAfter({ idPrefix }: Pick<FileIdentity, 'idPrefix'>): str
   return base36(value + 1n);
 }
 
-/** Births sort; within a millisecond, and where none is known, a hash keeps the files apart. */
+/** Sorts by birth; a hash separates files of one millisecond, or of unknown birth. */
 function instanceOf(head: FileHead, { bornMs, inode }: FileBirth): string {
   const salt = hashOf(`${head.lineHash}/${inode}`).readBigUInt64BE(0);
   if (bornMs <= 0) return base36(salt);
@@ -168,7 +170,7 @@ function base36(value: bigint, width = placeDigits): string {
 const rfc3339 = String.raw`(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)`;
 const criLineTime = new RegExp(`^${rfc3339} `);
 const dockerLineTime = new RegExp(`,"time":"${rfc3339}"\\}$`);
-/** Where the first record with a time is looked for; a hole of zeros has no end of its own. */
+/** A record may follow a hole of zeros without a line end. */
 const recordTimes: Record<LineFormat, readonly RegExp[]> = {
   cri: [new RegExp(String.raw`(?:^|[\n\0])${rfc3339} std(?:out|err) `)],
   docker: [new RegExp(String.raw`,"time":"${rfc3339}"\}\r?(?:\n|$)`)],
@@ -176,8 +178,8 @@ const recordTimes: Record<LineFormat, readonly RegExp[]> = {
 };
 
 /**
- * Whether the API takes the time. `Date` moves February 30 and 24:00 to the next day, and a zone
- * may lead past the year 9999: such a line has an identity as ever, but no time to lend.
+ * Whether the API accepts the time. `Date` moves February 30 and 24:00 to the next day, and a zone
+ * may lead past the year 9999: such a time is fit for the identity, but not for other lines.
  */
 function isOnCalendar({ text, nanoseconds }: RecordTime): boolean {
   if (nanoseconds > lastNanosecond) return false;

@@ -1,7 +1,7 @@
-// How far the life of one log file has come: written to, superseded by another, ended, unlinked.
-// Times are of the steady clock, in milliseconds since the epoch.
+// The life of one log file: written to, superseded by another, ended, unlinked. Times are of the
+// steady clock, in milliseconds since the epoch.
 //
-// Invariant: what has ended is not appended to, unless `revive` takes the end back.
+// Invariant: an ended file is not appended to, unless `revive` takes the end back.
 
 import { limits } from '../config.ts';
 
@@ -12,17 +12,17 @@ export class FileLife {
   #ended = false;
   #missed = 0;
 
-  /** Since when nothing is expected to be appended any more. */
+  /** Since when nothing more is expected. */
   get supersededAtMs(): number | undefined {
     return this.#supersededAtMs;
   }
 
-  /** The look that found no name that leads to it any more. */
+  /** When a look found that it has no name. */
   get unlinkedAtMs(): number | undefined {
     return this.#unlinkedAtMs;
   }
 
-  /** Nothing will ever be appended. */
+  /** Nothing more will be appended. */
   get ended(): boolean {
     return this.#ended;
   }
@@ -41,13 +41,13 @@ export class FileLife {
     this.#missed = 0;
   }
 
-  /** A listing lacks it; true when so many in a row have that it is gone, whatever they were. */
+  /** A listing lacks it; true when so many in a row do that it is gone. */
   noteMissed(): boolean {
     this.#missed += 1;
     return this.#missed >= limits.tornListingsMax;
   }
 
-  /** It shares its inode, and so its links, with `other`. */
+  /** It has the same inode, and so the same links, as `other`. */
   shareLinks(other: FileLife): void {
     this.#unlinkedAtMs = other.#unlinkedAtMs;
   }
@@ -67,13 +67,12 @@ export class FileLife {
     else this.#supersededAtMs = undefined;
   }
 
-  /** Ends it if it is whole, or superseded and quiet for long enough; true when it ends by this. */
+  /** Ends it if it is whole, or superseded and quiet for long enough; true when this ends it. */
   settle(isWhole: boolean, nowMs: number): boolean {
     const sinceMs = this.#supersededAtMs;
-    // What was taken for ended and is the newest again is the live file.
+    // It is the newest file again, and so the live one.
     if (sinceMs === undefined && !isWhole) this.#ended = false;
-    // The runtime opens the new file before it closes the old one: lines may come after the
-    // successor was seen.
+    // The runtime opens the new file before it closes the old one: lines may still come.
     const isQuiet =
       sinceMs !== undefined && nowMs - Math.max(sinceMs, this.#grownAtMs) >= limits.settleMs;
     if (this.#ended || !(isWhole || isQuiet)) return false;

@@ -1,12 +1,11 @@
-// Reads the names of a container's log files and puts them in write order.
+// Parses the names of a container's log files and puts them in write order.
 //
 //   CRI (kubelet container_log_manager.go)      0.log  0.log.20240305-140721  0.log.20240305-140721.gz
 //   docker json-file, logrotate                 <live>  <live>.1  <live>.2.gz   (higher is older)
 //   logrotate with dateext, dateformat          <live>-20260706  <live>-2026070614.gz  <live>-20260706-1783296000
 //
-// A `.tmp` (a gz being written, or CRI-O's reopen) is never one of them.
+// A `.tmp` (a gz being written, or CRI-O's reopen) is none of them.
 
-/** The name of one log file, taken apart. */
 export type FileName = {
   readonly restartCount: number;
   /** Sorts in write order within a restart; '' for the live file. */
@@ -17,13 +16,10 @@ export type FileName = {
 const criLiveName = /^\d{1,9}\.log$/;
 const criName = /^(\d{1,9})\.log(.*)$/;
 const numberedRotation = /^\.(\d{1,6})$/;
-/** A date, and what is finer than a day in whatever form; or the seconds since 1970. */
+/** A date with an optional finer part in any form, or the seconds since 1970. */
 const datedRotation = /^[-._](\d{4}-?\d\d-?\d\d)((?:[-._T]?\d{1,10}){0,4})$/;
 
-/**
- * The parts of `fileName` if it belongs to the family of `liveName`, else undefined.
- * In a CRI directory every restart's files are one family.
- */
+/** undefined: not of the log with this live file. In a CRI directory all restarts are one log. */
 export function parseFileName(fileName: string, liveName: string): FileName | undefined {
   if (criLiveName.test(liveName)) {
     const [, restart, suffix = ''] = criName.exec(fileName) ?? [];
@@ -32,7 +28,7 @@ export function parseFileName(fileName: string, liveName: string): FileName | un
   return fileName.startsWith(liveName) ? nameOf(0, fileName.slice(liveName.length)) : undefined;
 }
 
-/** Whether `fileName` is that of a rotation, packed or not, of the log of `liveName`. */
+/** Whether `fileName` is a rotation, packed or not, of the log of `liveName`. */
 export function isRotationOf(fileName: string, liveName: string): boolean {
   const name = parseFileName(fileName, liveName);
   return name !== undefined && name.rotation !== '';
@@ -65,10 +61,7 @@ export function compareFileNames(a: FileName, b: FileName): number {
   return a.rotation < b.rotation ? -1 : 1;
 }
 
-/**
- * Whether both name the same bytes, compressed or not. The live file is only itself, and numbers
- * move on by one at each rotation.
- */
+/** Whether both name the same bytes, compressed or not: numbers change with each rotation. */
 export function sameRotation(a: FileName, b: FileName): boolean {
   const isDated = a.rotation.includes('-');
   return isDated && a.restartCount === b.restartCount && a.rotation === b.rotation;

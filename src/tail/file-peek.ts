@@ -1,7 +1,7 @@
 // Reads a few bytes of a log file on the main thread: its head, and the bytes before a position.
 //
-// All looks share one buffer: a small one for each would be cut from Node's pool, and one that is
-// kept pins its slab (measured: 58 kB/s of growth with one rotation a second).
+// All reads share one buffer: small ones come from Node's pool, and each that is kept pins its slab
+// (measured: 58 kB/s of growth with one rotation a second).
 
 import { readSync } from 'node:fs';
 
@@ -23,7 +23,7 @@ export function peekFile(fd: number, offset: number, length: number): Uint8Array
   return scratch.subarray(0, filled);
 }
 
-/** Whether the file is so long: of logs that begin alike, its length may be all that tells. */
+/** Whether the file has this size: of logs that begin alike, only the size may differ. */
 export function reaches(fd: number | undefined, size: number): boolean {
   return fd === undefined || size === 0 || peekFile(fd, size - 1, 1).length === 1;
 }
@@ -35,7 +35,7 @@ export function positionHashAt(fd: number, offset: number): number | undefined {
   return bytes.length < length ? undefined : positionHash(bytes);
 }
 
-/** The same; undefined, too, where there is no descriptor or the disk fails: it is not compared. */
+/** Also undefined where there is no descriptor or the disk fails. */
 export function hashIfReadable(fd: number | undefined, offset: number): number | undefined {
   try {
     return fd === undefined ? undefined : positionHashAt(fd, offset);

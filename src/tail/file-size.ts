@@ -1,12 +1,12 @@
-// How long one log file is, and up to where its bytes were seen to be its own.
+// The size of one log file, and how many of its bytes are known to be its own.
 //
-// Invariant: a length that was only seen may be another log's; `own` was compared.
+// Invariant: a size that was only seen may be another log's; `own` was compared.
 
 export class FileSize {
   #seen = 0;
   #own = 0;
 
-  /** Bytes, at the last look; of the uncompressed file. */
+  /** At the last look; of the uncompressed file. */
   get bytes(): number {
     return this.#seen;
   }
@@ -17,7 +17,7 @@ export class FileSize {
     this.#own = bytes;
   }
 
-  /** It has this length; whose bytes these are is not known yet. */
+  /** It has this size, but the bytes were not compared. */
   see(bytes: number): void {
     this.#seen = bytes;
   }
@@ -28,12 +28,12 @@ export class FileSize {
     this.#seen = Math.max(this.#seen, end);
   }
 
-  /** What was seen after its own bytes, and after `offset`, was another log's. */
+  /** The bytes after its own, and after `offset`, are another log's. */
   retract(offset: number): void {
     this.#seen = Math.max(offset, this.#own);
   }
 
-  /** A `.gz` says its length modulo 2^32: what was read past that is longer than it says. */
+  /** A `.gz` stores its size modulo 2^32: makes it reach `offset`. */
   lift(offset: number): void {
     let bytes = this.#seen;
     while (bytes < offset) bytes += 2 ** 32;

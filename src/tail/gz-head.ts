@@ -1,7 +1,7 @@
-// Learns the first line and the length of a `.gz` from its first bytes and its last four.
+// Learns the first line and the size of a `.gz` from its first bytes and its last four.
 //
-// Invariant: whatever the file holds, a look costs bounded time and memory. A header may hold a
-// name or a comment of any length, the first members may be empty, and 64 KiB may unpack to 64 MiB.
+// Invariant: time and memory are bounded whatever the file holds. A header may hold a name or a
+// comment of any length, the first members may be empty, and 64 KiB may unpack to 64 MiB.
 
 import { readSync, type Stats } from 'node:fs';
 import { constants, inflateRawSync } from 'node:zlib';
@@ -18,15 +18,14 @@ const newline = 0x0a;
 /** Flags of a member's header (RFC 1952). */
 const flags = { headerCrc: 2, extra: 4, name: 8, comment: 16 } as const;
 
-/** What a `.gz` says of its content before it is unpacked. */
 export type GzHead = {
   /** The first uncompressed bytes, up to `limits.fingerprintBytes`. */
   readonly head: Uint8Array;
-  /** The uncompressed length of the last member, modulo 2^32 (ISIZE); at least that of `head`. */
+  /** Uncompressed size of the last member, modulo 2^32 (ISIZE); at least that of `head`. */
   readonly bytes: number;
 };
 
-/** The file is no `.gz`, or not one that a log is kept in. */
+/** The file is no `.gz`, or none that holds a log. */
 class GzFault extends Error {
   readonly code = 'GZ_BROKEN';
 }
@@ -55,7 +54,7 @@ function unpackHead(packed: PackedBytes): Buffer {
   let head: Buffer = Buffer.alloc(0);
   let position = 0;
   for (let members = 0; members < limits.gzPeekMembersMax; members += 1) {
-    // What follows the first member and is none is padding.
+    // Anything else after the first member is padding.
     if (members > 0 && !isMember(packed.at(position, headerBytes))) return head;
     const start = skipHeader(packed, position);
     const { bytes, consumed } = inflateStart(packed, start, head);
@@ -70,10 +69,7 @@ function isEnough(head: Buffer): boolean {
   return head.length >= limits.fingerprintBytes || head.includes(newline);
 }
 
-/**
- * Unpacks as few bytes from `start` on as the head takes: twice as many each time, so that what
- * turns out to be a thousand times as long stays small.
- */
+/** Unpacks twice as many bytes each time, until there are enough: they may grow a thousandfold. */
 function inflateStart(
   packed: PackedBytes,
   start: number,
@@ -130,10 +126,10 @@ function skipText(packed: PackedBytes, from: number, headerAt: number): number {
   throw new GzFault(`its header is longer than ${limits.gzHeaderBytesMax} bytes`);
 }
 
-/** One window for all looks: they are synchronous, and none keeps what it read. */
+/** Shared by all looks: they are synchronous, and none keeps what it read. */
 const scratch = Buffer.alloc(limits.gzPeekBytes);
 
-/** The packed file, a piece at a time. */
+/** The packed file, read a piece at a time. */
 class PackedBytes {
   readonly #fd: number;
   #start = 0;

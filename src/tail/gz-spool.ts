@@ -1,8 +1,8 @@
-// Unpacks rotations that the kubelet has compressed. A `.gz` cannot be read at an offset, so it is
-// unpacked into a file without a name in the state directory and read like any other.
+// Unpacks compressed rotations. A `.gz` cannot be read at an offset, so it is unpacked into a file
+// without a name in the state directory and read like any other.
 //
-// Invariant: the packed descriptor is closed here, once; the unpacked one is the caller's when this
-// returns, and closed when it throws. What zlib or the disk says is what is thrown.
+// Invariant: the packed descriptor is closed here, once; the unpacked one belongs to the caller, or
+// is closed when this throws.
 
 import { createGunzip } from 'node:zlib';
 import { pipeline } from 'node:stream/promises';
@@ -16,15 +16,11 @@ export type UnpackOptions = {
   readonly spoolDir: string;
   /** Real paths that the file must lie under. */
   readonly roots: readonly string[];
-  /** More unpacked bytes are not written. */
+  /** Of the unpacked file. */
   readonly bytesMax: number;
 };
 
-/**
- * Unpacks the `.gz` at `path` into a file without a name.
- * @throws SpoolOverflow; zlib's or the system's error; AgentError LINK_REFUSED. Nothing is left
- *   behind.
- */
+/** @throws SpoolOverflow; zlib's or the system's error; AgentError LINK_REFUSED. */
 export async function unpackCompressed(
   path: string,
   { spoolDir, roots, bytesMax }: UnpackOptions,
@@ -64,13 +60,13 @@ async function unpack(packed: number, fd: number, bytesMax: number): Promise<Spo
     await pipeline(pieces, createGunzip({ chunkSize: limits.spoolPieceBytes }), store);
     return { fd, size, storedBytes: size };
   } finally {
-    // A pipeline that fails does not wait for the calls under way, and a descriptor that is closed
-    // beneath one may be another file's before it is over.
+    // A failing pipeline does not wait for calls in progress, and the number of a descriptor that
+    // is closed during a call may be reused before the call ends.
     await Promise.all([reads.settled(), writes.settled()]);
   }
 }
 
-/** Remembers a call on a descriptor, so that its end can be waited for. */
+/** Remembers a call on a descriptor, to wait for its end. */
 class LastCall {
   #call: Promise<unknown> = Promise.resolve();
 

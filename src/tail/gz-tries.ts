@@ -1,7 +1,7 @@
-// Learns whose log a `.gz` is, and counts the looks at one that cannot be read.
+// Learns which log a `.gz` holds, and counts the failed looks at one that cannot be read.
 //
-// The kubelet writes a `.gz` under another name first, so one that cannot be read is broken, unless
-// its writer was another: it is tried until its length has stayed the same for some looks.
+// The kubelet renames a `.gz` when it is complete, but other writers may not: one that cannot be
+// read is tried until its size has stayed the same for some looks.
 
 import type { Stats } from 'node:fs';
 
@@ -16,13 +16,13 @@ type Tries = { readonly bytes: number; count: number };
 export class GzTries {
   readonly #tries = new Map<string, Tries>();
 
-  /** Whether the file was given up, and has the same length since. */
+  /** Whether the file was given up and has the same size since. */
   isGivenUp(path: string, bytes: number): boolean {
     const tries = this.#tries.get(path);
     return tries?.bytes === bytes && tries.count >= limits.gzTriesMax;
   }
 
-  /** Counts a look that failed; true when the file is to be given up. */
+  /** Counts a failed look; true when the file is given up. */
   fail(path: string, bytes: number): boolean {
     const tries = this.#tries.get(path);
     const count = tries?.bytes === bytes ? tries.count + 1 : 1;
@@ -34,20 +34,19 @@ export class GzTries {
     this.#tries.delete(path);
   }
 
-  /** Whether some file is to be tried again at the next look. */
+  /** Whether some file is to be tried again. */
   get pending(): boolean {
     return [...this.#tries.values()].some(({ count }) => count < limits.gzTriesMax);
   }
 }
 
-/** Whether the fault lies in the `.gz` itself; a disk that is full may have room in a minute. */
+/** Whether the `.gz` itself is broken: other errors may pass. */
 export function isBroken(error: unknown): boolean {
   return hasCode(error, 'GZ_BROKEN', 'Z_DATA_ERROR', 'Z_BUF_ERROR', 'Z_NEED_DICT');
 }
 
 /**
- * Gives a `.gz` its identity and its length. `later` when it is to be tried again, `given up` when
- * it is broken: then only once, and `later` from then on.
+ * Gives a `.gz` its identity and size. `later`: not readable yet, or given up before.
  * @throws AgentError LINK_REFUSED; the system's error.
  */
 export function learnCompressed(

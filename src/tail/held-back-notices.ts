@@ -9,7 +9,6 @@ import type { TailedContainer } from './tailed-container.ts';
 export class HeldBackNotices {
   #dueMs: number | undefined;
 
-  /** To be called at each tick. */
   tick(containers: Iterable<TailedContainer>, losses: LossLedger, nowMs: number): void {
     this.#dueMs ??= nowMs + limits.heldBackNoticeMs;
     if (nowMs < this.#dueMs) return;

@@ -1,14 +1,12 @@
-// Bounds what is held in deleted files. A descriptor keeps a deleted file's bytes readable, and its
-// blocks on the disk: during a long outage an agent that held all of them would fill the node.
+// Limits what is held in deleted files: an open descriptor keeps a deleted file's blocks on the
+// disk, so holding all of them during a long outage would fill the node.
 //
-// Invariant: beyond the budget the oldest files are closed first, and their unread bytes count as
-// lost.
+// Invariant: beyond the budget the oldest files are given up first, and counted as lost.
 
 import type { Chain } from './chain.ts';
 import type { LogFile } from './log-file.ts';
 
 export type HeldBudget = {
-  /** Of all deleted files that are open. */
   readonly bytesMax: number;
   /** From the look that found a file deleted. */
   readonly ageMaxMs: number;
@@ -16,7 +14,7 @@ export type HeldBudget = {
 
 type Held = { readonly chain: Chain; readonly file: LogFile; readonly sinceMs: number };
 
-/** Closes deleted files until the rest is within the budget. */
+/** Gives deleted files up until the rest is within the budget. */
 export function fitHeldFiles(
   containers: Iterable<{ readonly chain: Chain }>,
   budget: HeldBudget,
@@ -35,7 +33,7 @@ export function fitHeldFiles(
   for (const { chain, file, sinceMs } of held) {
     const isOld = nowMs - sinceMs > budget.ageMaxMs;
     if (!isOld && bytes <= budget.bytesMax) break;
-    // One that a task reads goes at the next look; no younger one is to go in its place.
+    // A file that a task reads is given up at the next look, and no younger one in its place.
     bytes -= heldBytesOf(file);
     chain.abandon(file, isOld ? 'held_age' : 'held_bytes');
   }

@@ -1,5 +1,5 @@
-// The beginning of one file: read until it tells what the file is, compared later to see whether
-// another log has taken its place.
+// The beginning of one file: read until it identifies the file, and compared later to see whether
+// another log has replaced it.
 
 import assert from 'node:assert/strict';
 
@@ -17,7 +17,7 @@ import {
 } from './file-identity.ts';
 import { peekFile } from './file-peek.ts';
 
-/** The file as far as its bytes do not say it. */
+/** What does not follow from the file's bytes. */
 type Facts = { readonly owner: FileOwner; readonly birth: FileBirth };
 
 export class IdentityWatch {
@@ -32,14 +32,14 @@ export class IdentityWatch {
     return this.#identity;
   }
 
-  /** What the first bytes say; known whenever the identity is. */
+  /** Unknown for a restored copy. */
   get head(): FileHead | undefined {
     return this.#head;
   }
 
   /**
-   * Reads up to `size` bytes. False while the first line is being written, and for a while as long
-   * as no record has a time: the next one may. `complete` when nothing follows.
+   * Reads up to `size` bytes. False while the first line is incomplete, and for a while when no
+   * record has a time: the next one may. `complete`: nothing more will come.
    */
   read(
     {
@@ -52,7 +52,7 @@ export class IdentityWatch {
   ): boolean {
     const { fingerprintBytes, identityBytes } = limits;
     const mayHaveTime = format !== 'raw';
-    // Nearly always one read: a start makes thousands.
+    // Usually one read: a start makes thousands.
     let bytes = peekFile(fd, 0, Math.min(fingerprintBytes, size));
     let head = readFileHead(bytes, format, complete);
     if (head?.time === undefined && mayHaveTime && size > fingerprintBytes) {
@@ -62,12 +62,12 @@ export class IdentityWatch {
     if (head === undefined) return false;
     const mayGrow = !complete && size < identityBytes;
     if (head.time === undefined && mayHaveTime && mayGrow && this.#isEarly()) return false;
-    // Where the first line is that of many files, all that is there tells them apart.
+    // The first line may be that of many files: then all bytes count.
     const isTelling = head.time !== undefined && head.fingerprint === head.lineHash;
     const told = isTelling
       ? bytes.subarray(0, head.lineBytes)
       : withoutHole(peekFile(fd, 0, Math.min(size, identityBytes)));
-    // Nothing but zeros: its writer may have reserved the place.
+    // Only zeros: the writer may have reserved the space.
     if (told.length === 0 && mayGrow && !isTelling) return false;
     this.#hashedBytes = told.length;
     this.#hash = positionHash(told);
@@ -82,20 +82,20 @@ export class IdentityWatch {
     return steadyNowMs() - this.#sinceMs < limits.identityWaitMs;
   }
 
-  /** Takes what the first bytes of a `.gz` say; without a time among it they are no identity. */
+  /** The first bytes of a `.gz` identify it only if they contain a time. */
   readPacked(bytes: Uint8Array, facts: Facts): void {
     this.#head = readFileHead(bytes, 'raw', true);
     if (this.#head?.time !== undefined) this.become(undefined, facts);
   }
 
-  /** Takes over what an earlier run found out; the bytes are compared no more. */
+  /** Takes the identity from an earlier run; the bytes are not compared. */
   restore(identity: FileIdentity): void {
     this.#identity = identity;
   }
 
-  /** Takes `instance` as its place, or without one that of its bytes, or birth. */
+  /** Identifies the file by `instance`, or without one by its bytes and birth. */
   become(instance: string | undefined, { owner, birth }: Facts): void {
-    assert(this.#head !== undefined, 'the head is what an identity is made of');
+    assert(this.#head !== undefined, 'an identity is made of the head');
     this.#identity = identifyFile(this.#head, owner, birth, instance);
   }
 
@@ -108,20 +108,20 @@ export class IdentityWatch {
     return Math.min(this.#hashedBytes, limits.fingerprintBytes);
   }
 
-  /** Whether other bytes are at its very beginning now. */
+  /** Whether its first `limits.fingerprintBytes` have changed. */
   isOtherAtFirst(fd: number | undefined): boolean {
     if (this.#firstHash === undefined || fd === undefined) return false;
     return positionHash(peekFile(fd, 0, this.#firstBytes)) !== this.#firstHash;
   }
 
-  /** Whether the file begins with other bytes now. */
+  /** Whether any of the compared bytes have changed. */
   isOther(fd: number): boolean {
     if (this.#head === undefined || this.#hash === undefined) return false;
     return positionHash(peekFile(fd, 0, this.#hashedBytes)) !== this.#hash;
   }
 }
 
-/** The bytes that come before the zeros at their end, which may still be filled. */
+/** Without the zeros at the end, which may still be filled. */
 function withoutHole(bytes: Uint8Array): Uint8Array {
   let end = bytes.length;
   while (end > 0 && bytes[end - 1] === 0) end -= 1;

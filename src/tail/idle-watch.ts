@@ -1,5 +1,5 @@
-// How an idle container's next write is noticed: by an inotify watch on its live file, or by looks
-// that become rarer where there is no watch.
+// Notices the next write of an idle container: by an inotify watch on its live file, or, where
+// there is none, by looks that become rarer.
 
 import { watch, type FSWatcher } from 'node:fs';
 
@@ -20,17 +20,16 @@ export class IdleWatch {
     this.#dueMs = nowMs + tickMs;
   }
 
-  /** The kernel has no watch left, or the file is not there: only the clock looks. */
+  /** There is no watch: the kernel has none left, or the file is missing. */
   get isBlind(): boolean {
     return this.#watcher === undefined;
   }
 
-  /** Whether a look is due that no watch makes unnecessary. */
   isDue(nowMs: number): boolean {
     return this.isBlind && this.#dueMs <= nowMs;
   }
 
-  /** Puts the next look off, twice as long as the last one. */
+  /** Doubles the time to the next look. */
   postpone(nowMs: number): void {
     this.#intervalMs = Math.min(this.#intervalMs * 2, limits.idlePollMaxMs);
     this.#dueMs = nowMs + this.#intervalMs;
@@ -46,6 +45,6 @@ function openWatcher(path: string | undefined, onEvent: () => void): FSWatcher |
   try {
     return watch(path, { persistent: false }, onEvent).on('error', onEvent);
   } catch {
-    return undefined; // ENOSPC, EMFILE, ENOENT: whatever it is, the clock looks instead.
+    return undefined; // ENOSPC, EMFILE, ENOENT.
   }
 }

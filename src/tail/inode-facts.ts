@@ -1,8 +1,8 @@
-// Which inode holds one log file, and when it was born and changed; of the last look that asked.
+// The inode of one log file, and its times of birth and change, at the last look.
 
 import type { Stats } from 'node:fs';
 
-/** Whether two births of one inode number are of one file; 0: unknown. */
+/** Whether two births of one inode number may be of one file; 0: unknown. */
 export function isBornAt(a: number, b: number): boolean {
   return a === 0 || b === 0 || a === b;
 }
@@ -20,7 +20,7 @@ export class InodeFacts {
     return this.#device;
   }
 
-  /** 0: none; its bytes are in another file, or in a copy. */
+  /** 0: none; the bytes are in another file or in a copy. */
   get inode(): number {
     return this.#inode;
   }
@@ -35,7 +35,7 @@ export class InodeFacts {
     return this.#changedMs;
   }
 
-  /** False when another file has the number, by its birth, too: the one that was known is gone. */
+  /** False when it is another file, which may have the same number and another birth. */
   isOf({ dev, ino, birthtimeMs }: Stats): boolean {
     return ino === this.#inode && dev === this.#device && isBornAt(birthtimeMs, this.#bornMs);
   }

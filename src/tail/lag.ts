@@ -1,7 +1,7 @@
 // Since when the oldest byte of a container has been waiting.
 //
-// Invariant: the answer is the time of a look that found this byte or one before it, and never off
-// by more than marks are apart, which a long outage thins out.
+// Invariant: the answer is the time of a look that found this byte or one before it; the error is
+// at most the distance of two marks, which grows during a long outage.
 
 import { limits } from '../config.ts';
 
@@ -12,14 +12,13 @@ export class Lag {
   readonly #marks: Mark[] = [];
   #spacingMs = 0;
 
-  /** When the oldest byte that waits was found; undefined when none does. */
+  /** When the oldest waiting byte was found; undefined when none waits. */
   get sinceMs(): number | undefined {
     return this.#marks[0]?.atMs;
   }
 
   /**
-   * Notes a look: `behind` bytes wait, the oldest `inFlight` of them for an answer; `committed`
-   * were acknowledged since the start.
+   * `behind` bytes wait, the oldest `inFlight` of them for an answer; `committed`: since the start.
    */
   look(
     bytes: { readonly behind: number; readonly inFlight: number; readonly committed: number },
@@ -38,11 +37,11 @@ export class Lag {
     else if (nowMs - last.atMs < this.#spacingMs) last.found = found;
     else if (found > last.found) this.#mark({ found, atMs: nowMs });
     while ((this.#marks[0]?.found ?? found) <= committed) this.#marks.shift();
-    // The worst is over: what is found from now on is kept apart again.
+    // The outage is over: marks need no spacing.
     if (this.#marks.length < limits.lagMarksMax / 4) this.#spacingMs = 0;
   }
 
-  /** What is lost is the oldest of what was not read: it stood after the first `kept` bytes. */
+  /** The lost bytes are the oldest unread ones, which follow the first `kept` bytes. */
   #lose(bytes: number, kept: number): void {
     for (const mark of this.#marks) {
       if (mark.found > kept) mark.found = Math.max(kept, mark.found - bytes);
@@ -54,7 +53,7 @@ export class Lag {
     this.#marks.push(mark);
   }
 
-  /** Makes one of each two: the later one's bytes, the earlier one's time. */
+  /** Merges marks in pairs: the later one's bytes, the earlier one's time. */
   #thin(nowMs: number): void {
     const marks = this.#marks;
     for (let index = 0; index < marks.length >> 1; index += 1) {
@@ -62,7 +61,7 @@ export class Lag {
       marks[index] = { found: later.found, atMs: earlier.atMs };
     }
     marks.length >>= 1;
-    // Those to come are as far apart, or else what is old would be thinned out ever more.
+    // New marks get the same spacing, or old ones would be merged again and again.
     this.#spacingMs = (nowMs - (marks[0]?.atMs ?? nowMs)) / marks.length;
   }
 }

@@ -1,7 +1,7 @@
-// What lies in a container's log directory, and which of it is already known.
+// Lists a container's log directory, and finds out which files are known.
 //
-// Invariants: only files of the container's own directory are listed, whatever its path leads to by
-// now; memory is bounded by `limits.chainFilesMax`, time by the caller.
+// Invariants: only files of the container's own directory are listed, even if its path has come to
+// lead elsewhere; memory is bounded by `limits.chainFilesMax`, time by the caller.
 
 import { fstatSync, lstatSync, readlinkSync } from 'node:fs';
 import type { Stats } from 'node:fs';
@@ -16,7 +16,6 @@ import { isBornAt } from './inode-facts.ts';
 import type { LogFile } from './log-file.ts';
 import { openOwnDirectory } from './open-log-file.ts';
 
-/** A file of the container's log, as it lies in the directory. */
 export type ListedFile = { readonly path: string; readonly name: FileName; readonly stats: Stats };
 
 type NamedFile = { readonly fileName: string; readonly name: FileName };
@@ -33,20 +32,17 @@ export class Listing {
     return this.#stats;
   }
 
-  /** Files of the log past the limit, the oldest: they are not in `files`. */
+  /** The number of oldest files that are not in `files` because there are too many. */
   get overLimit(): number {
     return this.#overLimit;
   }
 
-  /**
-   * The directory changed while it was read: a file that is missing may have got another name, or
-   * been packed, in that moment.
-   */
+  /** The directory changed while it was read: a missing file may have been renamed or packed. */
   get isTorn(): boolean {
     return this.#isTorn;
   }
 
-  /** Names that were read, of any kind. */
+  /** Names of any kind. */
   get nameCount(): number {
     return this.#nameCount;
   }
@@ -57,8 +53,8 @@ export class Listing {
   }
 
   /**
-   * Lists the log of which `liveName` is the live file. Yields after each name and each file; to be
-   * ended by `return` when it is not run to its end.
+   * Lists the log whose live file is `liveName`. Yields after each name and each file; end it with
+   * `return` if it is not run to its end.
    * @throws AgentError LINK_REFUSED; the system's error when the directory cannot be read.
    */
   *read(directory: string, liveName: string): Generator<void, void> {
@@ -96,13 +92,13 @@ export class Listing {
     named.sort((a, b) => compareFileNames(a.name, b.name));
     for (const { fileName, name } of named) {
       const stats = lstatSync(`/proc/self/fd/${fd}/${fileName}`, { throwIfNoEntry: false });
-      // Its time may be the same within the clock's grain.
+      // The directory's time may still be the same, within the clock's granularity.
       if (stats === undefined) this.#isTorn = true;
       const family = name.compressed ? compressed : this.#files;
       if (stats?.isFile() === true) family.push({ path: join(directory, fileName), name, stats });
       yield;
     }
-    // A file is removed after it was packed: until then its `.gz` may be half of it.
+    // A file is removed when its `.gz` is complete: until then the `.gz` does not count.
     const plain = new Set(this.#files.map(({ name }) => rotationOf(name)));
     this.#files.push(...compressed.filter(({ name }) => !plain.has(rotationOf(name))));
   }
@@ -112,22 +108,19 @@ function rotationOf({ restartCount, rotation }: FileName): string {
   return `${restartCount}/${rotation}`;
 }
 
-/**
- * Whether `listed` is `file`. An inode number alone says who a file is only while its descriptor
- * keeps the number from being used again.
- */
+/** An inode number identifies a file only while an open descriptor keeps it from being reused. */
 function isSameFile(file: LogFile, { name, stats }: ListedFile): boolean {
   const sameInode = file.inode === stats.ino && file.device === stats.dev;
   if (file.name.compressed !== name.compressed) return sameRotation(file.name, name);
-  // What is packed does not change: by its birth it is known under any name.
+  // A packed file does not change: its birth identifies it under any name.
   const sameBirth = name.compressed && stats.birthtimeMs > 0 && file.bornMs === stats.birthtimeMs;
   if (!sameInode || holdsInode(file) || sameBirth) return sameInode;
   return compareFileNames(file.name, name) === 0 && isBornAt(file.bornMs, stats.birthtimeMs);
 }
 
-/** Finds the known file that a listed one is, among hundreds without looking at each. */
+/** Finds the known file that a listed one is, without comparing it with each. */
 export class FileIndex {
-  /** By inode number and by rotation; what it finds may be out of date. */
+  /** By inode number and by rotation; may be out of date. */
   readonly #files = new Map<number | string, LogFile[]>();
 
   constructor(files: readonly LogFile[]) {
@@ -156,8 +149,8 @@ function holdsInode(file: LogFile): boolean {
 }
 
 /**
- * The name of a live file that was rotated and deleted between two looks: after every rotation that
- * is `known` from before, and so before those that the listing which lacks it has shown first.
+ * A name for a live file that was rotated and deleted between two looks: after every rotation
+ * `known` before, and so before those that the present listing has shown first.
  */
 export function nameOfVanished(file: LogFile, known: readonly LogFile[]): FileName {
   const rotations = known
@@ -169,8 +162,8 @@ export function nameOfVanished(file: LogFile, known: readonly LogFile[]): FileNa
 }
 
 /**
- * Whether a live file, as far as it was seen, was renamed before its directory went: there was
- * another under its name then. The kernel remembers the last name of what is open.
+ * Whether a live file was renamed before its directory was removed: then another one had its name.
+ * The kernel remembers the last name of an open file.
  */
 export function wasSucceeded({ fd, path }: LogFile): boolean {
   if (fd === undefined) return false;
@@ -183,7 +176,7 @@ export function wasSucceeded({ fd, path }: LogFile): boolean {
   }
 }
 
-/** A file that was closed before it was read to its end, and of which only the `.gz` is left. */
+/** Whether only the `.gz` is left of a file that was closed before it was read to its end. */
 export function isOnlyCompressed(known: LogFile, { name }: ListedFile): boolean {
   if (!name.compressed || known.name.compressed) return false;
   return known.fd === undefined && known.unread > 0;

@@ -1,8 +1,8 @@
 // One log file of a container: its descriptor, its identity and how far it has been read.
 //
-// Invariants: committed <= offset <= size, as far as the file itself allows. A position counts only
-// while the bytes before it are the ones that were read. The descriptor is kept while bytes are
-// unread, so that no rename or deletion takes them away, and never closed while a task may read it.
+// Invariants: committed <= offset <= size. A position counts only while the bytes before it are the
+// ones that were read. The descriptor is kept while bytes are unread, so that no rename or deletion
+// takes them away, and never closed while a task may read it.
 
 import assert from 'node:assert/strict';
 import { fstatSync, statSync } from 'node:fs';
@@ -67,7 +67,7 @@ export class LogFile {
     return this.#inode.inode;
   }
 
-  /** The log whose place this one took in the same file; its position is not this one's. */
+  /** The log that this one replaced in the same file. */
   get predecessor(): { readonly identity: FileIdentity | undefined } | undefined {
     return this.#predecessor;
   }
@@ -76,7 +76,6 @@ export class LogFile {
     return this.#beginning.identity;
   }
 
-  /** What its first bytes say; known whenever the identity is. */
   get head(): FileHead | undefined {
     return this.#beginning.head;
   }
@@ -90,7 +89,7 @@ export class LogFile {
     return this.#inode.bornMs;
   }
 
-  /** Bytes, at the last look; of the uncompressed file. */
+  /** At the last look; of the uncompressed file. */
   get size(): number {
     return this.#size.bytes;
   }
@@ -105,12 +104,11 @@ export class LogFile {
     return this.#position.committed;
   }
 
-  /** Where reading goes on, and what it is checked with. */
   get position(): Position {
     return this.#position;
   }
 
-  /** Another log's bytes are where this one's were. */
+  /** Another log's bytes have replaced this one's. */
   get replaced(): boolean {
     return this.#replaced;
   }
@@ -119,7 +117,7 @@ export class LogFile {
     return this.life.unlinkedAtMs !== undefined;
   }
 
-  /** Nothing will ever be appended. */
+  /** Nothing more will be appended. */
   get ended(): boolean {
     return this.life.ended;
   }
@@ -128,14 +126,13 @@ export class LogFile {
     return Math.max(0, this.size - this.offset);
   }
 
-  /** Read to its end and acknowledged, and nothing more will come. */
+  /** Read and acknowledged to its end, and nothing more will come. */
   get finished(): boolean {
     return this.ended && this.offset >= this.size && this.committed >= this.offset;
   }
 
   /**
-   * Opens the file if it is closed. False when it is another file by now.
-   * @throws AgentError LINK_REFUSED; the system error otherwise, ENOENT when it is gone.
+   * False when its path leads to another file. @throws AgentError LINK_REFUSED; the system error.
    */
   open(): boolean {
     if (this.fd !== undefined) return true;
@@ -153,26 +150,26 @@ export class LogFile {
     return true;
   }
 
-  /** What the listing says of a file that is not opened, or not before it is unpacked. */
+  /** Takes the stats of a file that is not opened, or must be unpacked first. */
   noteListed(stats: ListedStats, bytes = 0): void {
     this.#inode.noteListed(stats);
     this.#size.set(bytes);
   }
 
-  /** Takes over what the `.gz` unpacks to, and compares it with what was read before. */
+  /** Reads on from the unpacked `.gz`, after comparing it with what was read before. */
   adoptSpool(spool: SpoolFile): void {
-    // First: if it cannot be read, it is still the caller's.
+    // First: if this throws, the spool still belongs to the caller.
     const isOther = this.identity !== undefined && this.#bytesChanged(spool.fd);
     this.#adopt(spool);
     if (isOther) this.#position.restart();
   }
 
-  /** Reads on from a copy of all that is not acknowledged; no task may be reading the original. */
+  /** Reads on from a copy of the unacknowledged bytes; no task may be reading the original. */
   moveToCopy(copy: SpoolFile): void {
     this.close();
     this.#adopt(copy);
     if (!this.unlinked) return;
-    this.noteListed({ dev: 0, ino: 0 }, copy.size); // The number is another file's soon.
+    this.noteListed({ dev: 0, ino: 0 }, copy.size); // The inode number may be reused.
     this.life.end();
   }
 
@@ -182,7 +179,7 @@ export class LogFile {
     this.spool.setNeeded(false);
   }
 
-  /** Takes what is unread past `keptBytes` as lost; it had `sizeMin` bytes at least. */
+  /** Counts the unread bytes past `keptBytes` as lost; `sizeMin`: a size that is known better. */
   giveUp(reason: LossReason, { keptBytes = 0, sizeMin = 0 } = {}): void {
     this.#size.set(Math.max(this.size, sizeMin));
     const bytes = this.size - Math.max(this.offset, keptBytes);
@@ -190,21 +187,20 @@ export class LogFile {
     this.dropUnread();
   }
 
-  /** Nothing more is read of it: its bytes are lost, or another file holds them. */
+  /** Its unread bytes are lost, or in another file. */
   dropUnread(): void {
     this.#size.set(this.offset);
     this.life.end();
     this.spool.setNeeded(false);
   }
 
-  /** It was found under a name, perhaps a new one. */
   noteFound(name: FileName, path = this.#path): void {
     this.life.noteLinked();
     this.#name = name;
     this.#path = path;
   }
 
-  /** No name leads to it any more; `name` keeps its place in the order of writing. */
+  /** It has no name any more; `name` keeps its place in write order. */
   noteUnlinked(name: FileName, nowMs: number): void {
     this.life.noteUnlinked(nowMs);
     this.#name = name;
@@ -214,12 +210,9 @@ export class LogFile {
     this.#descriptor.close();
   }
 
-  /**
-   * Goes on in `found`: the same bytes under another name, or compressed. `found` is
-   * given up without its descriptor.
-   */
+  /** Takes over `found`, which has the same bytes under another name, or compressed. */
   moveTo(found: LogFile): void {
-    assert(this.fd === undefined, 'what is open needs no other place');
+    assert(this.fd === undefined, 'an open file does not move');
     this.#name = found.name;
     this.#path = found.path;
     this.#inode.take(found.#inode);
@@ -231,13 +224,10 @@ export class LogFile {
     if (this.identity === undefined) this.#beginning = found.#beginning;
   }
 
-  /**
-   * Begins on the descriptor of `old`, whose bytes were replaced by another log's. The descriptor
-   * stays open: a task may be reading it.
-   */
+  /** This log replaced `old` in the same file, whose descriptor a task may be reading. */
   takeDescriptorFrom(old: LogFile): void {
-    assert(old.fd !== undefined, 'it was opened to see that it was replaced');
-    const stats = fstatSync(old.fd); // First: if it fails, the old file still has its descriptor.
+    assert(old.fd !== undefined, 'the file was opened to see that it was replaced');
+    const stats = fstatSync(old.fd); // First: if this fails, the old file keeps its descriptor.
     this.#descriptor.takeFrom(old.#descriptor);
     this.#inode.note(stats);
     this.#size.set(stats.size);
@@ -250,8 +240,8 @@ export class LogFile {
   }
 
   /**
-   * Looks at the size again. `truncated`: it is shorter, or other bytes are before the position.
-   * What was appended after all had been read is compared by the task that reads it.
+   * Looks at the size. `truncated`: it is shorter, or the bytes before the position have changed.
+   * If all was read, the task that reads the new bytes compares those before them.
    */
   refresh(nowMs: number): 'same' | 'grown' | 'truncated' {
     if (this.ended || this.name.compressed) return 'same';
@@ -261,7 +251,7 @@ export class LogFile {
     const sameTime = stats.mtimeMs === this.#inode.changedMs;
     if (stats.size === this.size && sameTime && !this.#replaced) return 'same';
     if (this.fd === undefined && stats.size > this.size) {
-      // It is opened when its turn comes, and compared then.
+      // It is opened, and compared, when it is read.
       this.life.noteGrowth(nowMs);
       this.#size.see(stats.size);
       return 'grown';
@@ -270,16 +260,16 @@ export class LogFile {
     this.life.noteGrowth(nowMs);
     if (this.#replaced || stats.size < this.size) return 'truncated';
     const isCompared = stats.size === this.size || this.unread > 0 || this.offset === 0;
-    // Rewritten at the same length: the time tells, then the bytes.
+    // It may have been rewritten at the same size: then its time has changed.
     if (isCompared && this.#bytesChanged()) return 'truncated';
     this.#inode.noteChange(stats.mtimeMs);
-    if (stats.size === this.size && this.unread === 0) return 'same'; // A hole may be filled.
+    if (stats.size === this.size && this.unread === 0) return 'same'; // A hole was filled.
     if (isCompared) this.#size.set(stats.size);
     else this.#size.see(stats.size);
     return 'grown';
   }
 
-  /** Takes back that it has ended when it was appended to since: its writer had been stopped. */
+  /** Takes back its end if it has grown since: its writer had been stopped. */
   reviveIfGrown(nowMs: number, listedSize?: number): boolean {
     if (!this.ended || this.name.compressed) return false;
     const size = listedSize ?? (this.fd === undefined ? this.size : fstatSync(this.fd).size);
@@ -289,38 +279,38 @@ export class LogFile {
     return true;
   }
 
-  /** A task found other bytes before its place than were read there. */
+  /** A task found that the bytes before its position have changed. */
   noteReplaced(nowMs: number): void {
     this.#replaced = true;
-    this.life.revive(nowMs); // What it holds now is looked at.
+    this.life.revive(nowMs); // So that the next look looks at it.
   }
 
-  /** False when what was read is another log's; what is behind its place may be compared by now. */
+  /** False when another log was read. `isCompared`: a task has compared the bytes before it. */
   verify(isCompared = false): boolean {
     try {
       const isOther = isCompared ? this.#beginning.isOtherAtFirst(this.fd) : this.#bytesChanged();
       this.#replaced ||= isOther || (!isCompared && !reaches(this.fd, this.size));
     } catch (error) {
-      if (!isSystemError(error)) throw error; // What a task could read of a failing disk counts.
+      if (!isSystemError(error)) throw error; // The disk fails: what a task has read counts.
     }
     return !this.#replaced;
   }
 
-  /** Whether the bytes before `offset` tell as much as all that was seen of it. */
+  /** Whether a position at `offset` proves as much as the beginning of the file. */
   isToldAt(offset: number): boolean {
     return offset > 0 && offset >= this.#beginning.comparedBytes;
   }
 
-  /** Whether other bytes are where it was read; its beginning tells while little was. */
+  /** Whether the bytes that were read have changed; while they are few, the beginning decides. */
   #bytesChanged(fd = this.fd): boolean {
     if (fd === undefined) return false;
     const { offset, hash } = this.#position;
     if (hash === undefined || !this.isToldAt(offset)) return this.#beginning.isOther(fd);
-    // The end of a long line may be that of many.
+    // Many long lines may have the same end.
     return positionHashAt(fd, offset) !== hash || this.#beginning.isOtherAtFirst(fd);
   }
 
-  /** Finds out the identity once the first record allows it; true when this call found it. */
+  /** Identifies it once its first record allows that; true when this call did. */
   identify(): boolean {
     if (this.identity !== undefined || this.fd === undefined || this.size === 0) return false;
     const complete = this.ended || this.name.compressed;
@@ -328,13 +318,13 @@ export class LogFile {
     return this.#beginning.read({ fd: this.fd, size, format, complete }, this.#facts);
   }
 
-  /** Gives a packed `.gz` the identity that its first bytes tell; without a time there is none. */
+  /** Identifies a `.gz` by its first bytes, if they contain a time. */
   identifyBy(bytes: Uint8Array, changedMs: number): void {
     this.#inode.noteChange(changedMs);
     this.#beginning.readPacked(bytes, this.#facts);
   }
 
-  /** Takes over what an earlier run has kept of it after it was deleted. */
+  /** It is the copy of a deleted file that an earlier run has kept. */
   restore(identity: FileIdentity, size: number, unlinkedAtMs: number): void {
     this.#beginning.restore(identity);
     this.#size.set(size);
@@ -343,7 +333,6 @@ export class LogFile {
     this.spool.setNeeded(true);
   }
 
-  /** Takes another place than its bytes, or its birth, would give it. */
   become(instance: string): void {
     assert(this.#position.isFresh, 'nothing was read under other ids');
     this.#beginning.become(instance, this.#facts);
@@ -353,7 +342,7 @@ export class LogFile {
     return { owner: this.owner, birth: this.#inode };
   }
 
-  /** Goes on where an earlier run was acknowledged. */
+  /** Continues where an earlier run was acknowledged. */
   resume(known: KnownOffset): void {
     const { offset, readTimes } = known;
     const hash = known.positionHash ?? hashIfReadable(this.fd, offset);
@@ -363,13 +352,13 @@ export class LogFile {
     this.#assertOrder();
   }
 
-  /** Counts all that is there as acknowledged. */
+  /** Counts everything in it as acknowledged. */
   skipToEnd(): void {
     const hash = hashIfReadable(this.fd, this.size);
     this.#position.restart({ offset: this.size, hash, readTimes: [] });
   }
 
-  /** A task has consumed it up to `end`; `hash` is that of the bytes before it. */
+  /** A task has consumed it up to `end`; `hash` is of the bytes before it. */
   drained(end: number, hash: number | undefined): void {
     if (end <= this.offset) return;
     this.#position.drained(end, hash ?? hashIfReadable(this.fd, end));
@@ -381,7 +370,7 @@ export class LogFile {
     assert(this.committed <= this.offset && this.offset <= this.size, 'a position is in the file');
   }
 
-  /** Puts what a task has drained from `segment` on its way; flushed: before its end came. */
+  /** Puts what a task has drained of `segment` in flight. */
   begin(segment: Pick<Segment, 'start' | 'fallbackTime'>, isFlushed = false): DrainedRange {
     const isKept = isFlushed || this.format === 'raw' || this.identity?.instance !== '';
     const read = isKept ? { atMs: Date.parse(segment.fallbackTime), isFlushed } : undefined;
@@ -393,7 +382,7 @@ export class LogFile {
     return this.#position.acknowledge(drained);
   }
 
-  /** What is stored of it; its identity is known. */
+  /** Its identity must be known. */
   checkpoint(): Checkpoint {
     return checkpointOf(this);
   }

@@ -1,9 +1,8 @@
-// A loss as a user hears of it: when, whose, how much, and why in words.
+// A loss as users see it: when, whose, how much, and why.
 
 import type { ContainerNames } from './container-names.ts';
 import type { LossReason } from './tail-setup.ts';
 
-/** Why something is not in Cloud Logging and will not be, unless it is sent again by hand. */
 export type LossCause =
   | LossReason
   | 'missed'
@@ -14,18 +13,18 @@ export type LossCause =
   | 'dead_letter_evicted';
 
 export type LossEvent = {
-  /** Milliseconds since the epoch, of the first and the last of it. */
+  /** Milliseconds since the epoch, of its beginning and end. */
   readonly atMs: number;
   readonly lastAtMs: number;
-  /** undefined: the container is not known. */
+  /** undefined: the container is unknown. */
   readonly names: ContainerNames | undefined;
   readonly cause: LossCause;
-  /** Of files; 0 where entries are counted. */
+  /** Of log files; 0 where entries are counted. */
   readonly bytes: number;
   readonly entries: number;
 };
 
-/** After "lost:" or "not accepted:". */
+/** For users. */
 export const lossWords: Readonly<Record<LossCause, string>> = {
   truncated: 'the file was truncated before it was read',
   deleted: 'the file was deleted before it could be read',

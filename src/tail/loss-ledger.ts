@@ -1,6 +1,6 @@
-// What was lost so far: the sums and the newest events; it writes the notices.
+// What was lost so far: the sums, and the newest events; it hands on the notices.
 //
-// Invariant: every lost byte is in the sums; an event may be missing when there are very many.
+// Invariant: every lost byte is in the sums; an event may be missing when there are many.
 
 import { limits } from '../config.ts';
 import type { EntryTemplate } from '../encode/entries/entry-template.ts';
@@ -9,17 +9,14 @@ import type { ContainerNames } from './container-names.ts';
 import type { LossCause, LossEvent } from './loss-event.ts';
 import type { LossNotice, LossNotices } from './loss-notices.ts';
 
-/** Since the start; kept when the container is long gone. */
+/** Since the start; kept when the container is gone. */
 export type ContainerLoss = ContainerNames & {
   readonly lostBytes: number;
   readonly bytesByReason: Readonly<Partial<Record<LossReason, number>>>;
 };
 
-/** What goes on is one event. */
+/** Losses that follow within this time are one event. */
 const sameEventMs = 60_000;
-
-/** Where in which file. */
-type LossPlace = Loss['file'];
 
 export class LossLedger {
   readonly #bytesByReason = Object.fromEntries(lossReasons.map((reason) => [reason, 0])) as Record<
@@ -30,22 +27,20 @@ export class LossLedger {
   readonly #events: LossEvent[] = [];
   #notices: LossNotices | undefined;
 
-  /** From now on losses are not only counted, but told in the logs of their containers. */
+  /** From now on losses are not only counted, but reported in the logs of their containers. */
   tellBy(notices: LossNotices): void {
     this.#notices = notices;
   }
 
-  /** Bytes since the start. */
   get bytesByReason(): Readonly<Record<LossReason, number>> {
     return this.#bytesByReason;
   }
 
-  /** Containers that have lost bytes. */
   get containers(): readonly ContainerLoss[] {
     return [...this.#containers.values()];
   }
 
-  /** The newest, oldest first. */
+  /** The newest ones, oldest first. */
   get events(): readonly LossEvent[] {
     return this.#events;
   }
@@ -80,7 +75,7 @@ export class LossLedger {
     });
   }
 
-  /** Notes an event; what is counted elsewhere is not added to the sums. */
+  /** Adds an event, and nothing to the sums. */
   note(
     cause: LossCause,
     names: ContainerNames | undefined,
@@ -100,13 +95,13 @@ export class LossLedger {
     if (this.#events.length > limits.lossEventsMax) this.#events.shift();
   }
 
-  /** Notes for a container's own log that its rate limit holds it back; nothing is lost by it. */
-  enterHeldBack(file: LossPlace, bytes: number, template: EntryTemplate): void {
+  /** Reports in a container's log that its rate limit holds it back: nothing is lost. */
+  enterHeldBack(file: Loss['file'], bytes: number, template: EntryTemplate): void {
     this.#notify(file, 'rate_limit', bytes, template);
   }
 
   #notify(
-    { path, identity, offset }: LossPlace,
+    { path, identity, offset }: Loss['file'],
     reason: LossNotice['reason'],
     bytes: number,
     template: EntryTemplate,

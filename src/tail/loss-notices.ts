@@ -1,8 +1,8 @@
-// The notices of lost bytes, until they are in the logs of their containers.
+// The notices of lost bytes, until they are in the logs of their containers, whose readers must see
+// the gap.
 //
-// Invariant: once `save` has succeeded, a notice is in the state directory until it was accepted:
-// a kill costs none, for the reader of the log must see the gap. Past a bound losses are only
-// counted. What a rate limit holds back is not saved, as nothing is lost by it.
+// Invariant: from `save` until it is accepted, a notice is in the state directory, so that no kill
+// loses it. Past a limit, losses are only counted. Notices of rate limits are not saved.
 
 import { existsSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { isSystemError, type ErrorCode } from '../errors.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import type { LossReason } from './tail-setup.ts';
 
-/** Bytes `[offset, offset + bytes)` of one file that will never be shipped, or not yet. */
+/** Bytes `[offset, offset + bytes)` of one file that are lost, or held back. */
 export type LossNotice = {
   readonly template: EntryTemplate;
   readonly path: string;
@@ -32,14 +32,14 @@ type Report = (code: ErrorCode, text: string) => void;
 export class LossNotices {
   readonly #path: string;
   readonly #report: Report;
-  /** The oldest first; what is under way is among them. */
+  /** Oldest first, including those in flight. */
   readonly #notices = new Set<LossNotice>();
   readonly #underWay = new Set<LossNotice>();
   #isSaved = true;
   /** Of `steadyNowMs()`. */
   #retryAtMs = 0;
 
-  /** Takes over what an earlier run could not deliver. */
+  /** Loads what an earlier run could not deliver. */
   constructor(stateDir: string, report: Report) {
     this.#path = join(stateDir, 'loss-notices.json');
     this.#report = report;
@@ -48,18 +48,15 @@ export class LossNotices {
 
   add(notice: LossNotice): void {
     if (this.#notices.size >= limits.lossNoticesMax) return;
-    // A kill before the positions were saved has the next run find the same loss.
+    // After a kill before the positions were saved, the next run finds the same loss.
     for (const each of this.#notices) if (isSame(each, notice)) return;
     this.#notices.add(notice);
     if (isKept(notice)) this.#isSaved = false;
   }
 
-  /**
-   * Notices that were not taken before, the oldest first: those of one project, the first that is
-   * not busy.
-   */
+  /** The oldest notices that were not taken before, of the first project that is not busy. */
   take(countMax: number, isBusy: (project: string | undefined) => boolean): LossNotice[] {
-    if (this.#notices.size === this.#underWay.size) return []; // Asked at each pump.
+    if (this.#notices.size === this.#underWay.size) return []; // Called at each pump.
     const waiting = [...this.#notices].filter((notice) => !this.#underWay.has(notice));
     const first = waiting.find(({ template }) => !isBusy(template.project));
     if (first === undefined) return [];
@@ -69,7 +66,7 @@ export class LossNotices {
     return taken;
   }
 
-  /** They were accepted, or refused for good. */
+  /** They were accepted, or refused permanently. */
   settle(notices: readonly LossNotice[]): void {
     for (const notice of notices) {
       this.#underWay.delete(notice);
@@ -78,7 +75,6 @@ export class LossNotices {
     }
   }
 
-  /** Before the positions are: what they do not know any more must be told. */
   save(): void {
     if (this.#isSaved || steadyNowMs() < this.#retryAtMs) return;
     const kept = [...this.#notices].filter(isKept);
@@ -99,7 +95,7 @@ export class LossNotices {
       writeFileSync(path, `${json}\n${crc32(json)}\n`, { mode: 0o600 });
       renameSync(path, this.#path);
     } catch (error) {
-      removeUnfinished(path); // Others need the room that it has taken.
+      removeUnfinished(path);
       throw error;
     }
   }
@@ -121,7 +117,7 @@ export class LossNotices {
   }
 }
 
-/** Writes how far each file was acknowledged, after what is lost, which positions do not know. */
+/** Saves the notices first: the positions no longer know what is lost. */
 export function savePositions(parts: {
   readonly notices: LossNotices;
   readonly store: { flush(): void };
@@ -134,7 +130,7 @@ function removeUnfinished(path: string): void {
   try {
     unlinkSync(path);
   } catch {
-    // It was not made, or the disk lets go of nothing.
+    // It does not exist, or the disk fails.
   }
 }
 

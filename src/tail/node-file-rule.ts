@@ -1,5 +1,4 @@
-// The built-in rules for the node's own log files: where their entries go, and how their lines are
-// parsed.
+// The built-in rules for the node's own logs: where their entries go, and how lines are parsed.
 
 import type { NodeIdentity } from '../host/node-identity.ts';
 import {
@@ -16,12 +15,12 @@ function regex(pattern: string): ParseAction {
   return { format: 'regex', field: undefined, pattern, types: {}, keepField: false };
 }
 
-/** `<PRI>Mon DD hh:mm:ss host ident[pid]: message`; a file often lacks the first part. */
+/** `<PRI>Mon DD hh:mm:ss host ident[pid]: message`, often without PRI. */
 const syslogHead = regex(
   '^(?:<(?P<pri>[0-9]{1,3})>)?[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} (?P<host>[^ ]+) ' +
     '(?P<ident>[^ :\\[]+)(?:\\[(?P<pid>[0-9]+)\\])?: ?(?P<message>(?s:.*))$',
 );
-/** A line without such a header is text. */
+/** For lines without such a header. */
 const wholeLine = regex('^(?P<message>(?s:.*))$');
 
 const stepsOf: Partial<Record<string, NamedSteps>> = {
@@ -61,7 +60,6 @@ export function withJournal(rule: ReadingRule): ReadingRule {
   return { ...rule, records: { ...records, steps: JSON.stringify(steps) } };
 }
 
-/** The log of the file's name, of the node or of a pod, without labels. */
 export function nodeFileTemplate(
   { project, location, cluster, node }: NodeIdentity,
   { logName, pod }: NodeFile,
@@ -79,7 +77,7 @@ export function nodeFileTemplate(
   return { resource, logName: { stdout: member, stderr: member }, labels: '' };
 }
 
-/** All files to read: those of the system, and the user's. */
+/** The system's files and the user's. */
 export function nodeFilesOf(options: {
   readonly nodeLogs: 'off' | 'auto';
   readonly nodeFile: readonly string[];

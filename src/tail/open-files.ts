@@ -1,13 +1,13 @@
-// How many descriptors of log files are open, and which can be spared when there are too many.
+// Counts the open descriptors of log files, and has some closed when there are too many.
 
 import { readFileSync } from 'node:fs';
 
 import { limits } from '../config.ts';
 
-/** Closes descriptors that can be reopened; with `unreadToo`, those of unread files among them. */
+/** Closes descriptors that can be reopened; `unreadToo`: also those of unread files. */
 type Holder = { release(options: { readonly unreadToo: boolean }): void };
 
-/** Room that could not be made is looked for again after this many milliseconds. */
+/** When no room could be made, how long until the next attempt. */
 const noRoomMs = 50;
 
 export class OpenFiles {
@@ -16,7 +16,6 @@ export class OpenFiles {
   #count = 0;
   #noRoomUntilMs = 0;
 
-  /** Past `max`, the holders close what can be reopened. */
   constructor(max: number, holders: () => Iterable<Holder> = () => []) {
     this.max = max;
     this.#holders = holders;
@@ -38,7 +37,7 @@ export class OpenFiles {
     this.#count -= 1;
   }
 
-  /** Where it is full, has an eighth of all that may be open closed, if they can be spared. */
+  /** When it is full, closes up to an eighth of all descriptors. */
   makeRoom(): void {
     if (!this.isFull || performance.now() < this.#noRoomUntilMs) return;
     const countMax = Math.floor((this.max * 7) / 8);
@@ -49,14 +48,12 @@ export class OpenFiles {
       }
       if (!this.isFull) return;
     }
-    // All are being read: asking again for each of thousands of files would cost more than waiting.
+    // All are being read: trying again for each of thousands of files costs more than waiting.
     this.#noRoomUntilMs = performance.now() + noRoomMs;
   }
 }
 
-/**
- * Descriptors that log files may take: the process limit less what sockets, store and threads need.
- */
+/** The process limit less what sockets, store and threads need. */
 export function openFilesMax(): number {
   const match = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
   return Math.max(16, Number(match?.[1] ?? 1024) - limits.openFilesReserve);

@@ -1,9 +1,9 @@
-// Opens what lies in a container's own directory, and nothing else: a pod that can write below
-// /var/log may at any moment put a link, a FIFO or another pod's directory where a log was.
+// Opens only what is in a container's own directory: a pod that can write below /var/log may at any
+// moment put a link, a FIFO or another pod's directory where a log was.
 //
-// Invariant: what is returned is a regular file (or a directory) whose real place is the one that
-// its path names. The kernel tells the place of what was opened, so no exchange of a directory
-// before, during or after the walk can lead elsewhere. Node has no openat(2); this proves the same.
+// Invariant: the result is a regular file (or a directory) whose real path is the one that was
+// asked for. The kernel names the path of an open file, so replacing a directory before, during or
+// after the walk cannot lead elsewhere. Node has no openat(2); this proves the same.
 
 import { constants, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
@@ -14,15 +14,15 @@ import { isUnder } from '../real-roots.ts';
 
 export type OpenedLogFile = { readonly fd: number; readonly stats: Stats };
 
-/** open(2), O_PATH, which node:fs does not name: whatever lies there is named, not opened. */
+/** O_PATH of open(2), which node:fs lacks: names a file without opening it. */
 const pathOnly = 0o10000000;
 
 /**
- * Opens `path`, whose directory is a real path, for reading; never waits for a FIFO. It is opened
- * at once and looked at then: O_PATH first would take 10 µs more, and a start opens thousands.
- * @throws AgentError LINK_REFUSED when the last step is a link, the file is no regular one, it lies
- * in another directory than `path` says, or outside `roots` (real paths without a trailing slash);
- * the system error (ENOENT, EACCES, EMFILE) as it is.
+ * Opens `path`, whose directory is a real path, for reading; never waits for a FIFO. O_PATH first
+ * would take 10 µs more, and a start opens thousands.
+ * @throws AgentError LINK_REFUSED when it is a link or no regular file, or lies in another
+ * directory than `path` says or outside `roots` (real paths without a trailing slash); the system
+ * error.
  */
 export function openLogFile(path: string, roots: readonly string[]): OpenedLogFile {
   const fd = openForReading(path);
@@ -33,7 +33,7 @@ export function openLogFile(path: string, roots: readonly string[]): OpenedLogFi
     if (!isUnder(dirname(real), roots)) {
       throw new AgentError('LINK_REFUSED', `${path} leads to ${real}, outside every log root`);
     }
-    // Its name may be another one by now: logs are rotated.
+    // Only the directory counts: the file may have been rotated since.
     if (dirname(real) !== dirname(path)) throw elsewhere(path, real);
     return { fd, stats };
   } catch (error) {
@@ -43,9 +43,9 @@ export function openLogFile(path: string, roots: readonly string[]): OpenedLogFi
 }
 
 /**
- * Opens the directory at the real path `path`. Its files are found under `/proc/self/fd/<fd>/`,
- * whatever is put in the place of the path.
- * @throws AgentError LINK_REFUSED when another directory lies there; the system error as it is.
+ * Opens the directory at the real path `path`; its files are at `/proc/self/fd/<fd>/`, whatever
+ * becomes of the path.
+ * @throws AgentError LINK_REFUSED when it is another directory; the system error.
  */
 export function openOwnDirectory(path: string): OpenedLogFile {
   const fd = openSync(path, pathOnly);
@@ -80,8 +80,7 @@ function openForReading(path: string): number {
     if (hasCode(error, 'ELOOP')) {
       throw new AgentError('LINK_REFUSED', `${path} is a link`, { cause: error });
     }
-    // O_NOATIME is only for the owner of the file; without it the read costs an inode update now
-    // and then.
+    // Only the owner may use O_NOATIME; without it a read sometimes updates the inode.
     if (hasCode(error, 'EPERM')) return openSync(path, flags & ~constants.O_NOATIME);
     throw error;
   }

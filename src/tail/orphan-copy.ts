@@ -1,10 +1,10 @@
-// What is kept of a deleted log file in the state directory, so that it outlives this process.
+// Copies of deleted log files in the state directory, which survive this process.
 //
-//   orphans/<id>.log    the bytes that are not acknowledged, at their own offsets; a hole before them
+//   orphans/<id>.log    the unacknowledged bytes at their own offsets; a hole before them
 //   orphans/<id>.json   whose they are, and how far they were acknowledged; the CRC of both
 //
-// Invariant: the .json is renamed into place when all else is written, so there is a whole copy or
-// none. What a power loss has torn is found by its CRC, set aside and reported.
+// Invariant: the .json is renamed into place last, so there is a whole copy or none. A copy torn by
+// a power loss is found by its CRC, set aside and reported.
 
 import {
   mkdirSync,
@@ -29,17 +29,16 @@ import type { PodTexts } from './reading-rules.ts';
 import { copyRange, readPieces, type SpoolFile } from './spool-file.ts';
 import type { Checkpoint } from '../commit/checkpoint.ts';
 
-/** Whose a copy is: what a later run needs to ship it as this one would have. */
+/** What a later run needs to ship a copy as this one would have. */
 export type OrphanSource = {
   readonly log: ContainerLog;
   readonly workload: StoredTemplate;
-  /** Of the pod, as far as the agent obeys them. */
+  /** The pod's annotations that the agent obeys. */
   readonly annotations: Readonly<Record<string, string>> | undefined;
-  /** Of the pod, for rules; older copies have none. */
+  /** For rules; older copies have none. */
   readonly podTexts?: PodTexts;
 };
 
-/** What is written beside the bytes. */
 export type OrphanRecord = {
   readonly source: OrphanSource;
   readonly name: FileName;
@@ -48,27 +47,25 @@ export type OrphanRecord = {
   readonly checkpoint: Checkpoint;
   /** Wall clock, milliseconds since the epoch. */
   readonly deletedAtMs: number;
-  /** The bytes `[from, size)` of the log are stored, and its head. */
+  /** The bytes `[from, size)` of the log are stored, and its beginning. */
   readonly from: number;
   readonly size: number;
   readonly storedBytes: number;
   readonly crc: number;
 };
 
-/** What is to be copied. */
-export type OrphanDraft = Omit<OrphanRecord, 'crc' | 'storedBytes' | 'size'> & {
+type OrphanDraft = Omit<OrphanRecord, 'crc' | 'storedBytes' | 'size'> & {
   readonly to: number;
-  /** Whether the copy is not to be finished: the descriptors are closed soon. */
+  /** The agent stops: the copy is abandoned. */
   readonly isLate: () => boolean;
 };
 
-/** A copy that was found at the start. */
 export type FoundOrphan = { readonly id: string; readonly record: OrphanRecord };
 
-/** What is found beside whole copies is damaged; `id` was set aside. */
+/** `damaged`: paths of what was set aside. */
 export type OrphanListing = { readonly found: FoundOrphan[]; readonly damaged: string[] };
 
-/** A copy of this run, open; it outlives a kill at once, and a power loss when it is synced. */
+/** A copy of this run, open. It survives a kill at once, and a power loss when it is synced. */
 export type OrphanCopy = SpoolFile & { readonly id: string; sync(): Promise<void> };
 
 const folder = 'orphans';
@@ -83,10 +80,7 @@ export class OrphanFolder {
     this.#path = join(stateDir, folder);
   }
 
-  /**
-   * Copies what `draft` says of the file behind `source`.
-   * @throws the system's error; nothing is left behind then.
-   */
+  /** Copies the file behind the descriptor `source`. @throws the system's error. */
   async write(source: number, draft: OrphanDraft): Promise<OrphanCopy> {
     mkdirSync(this.#path, { recursive: true, mode: 0o700 });
     this.#made += 1;
@@ -121,7 +115,7 @@ export class OrphanFolder {
     renameSync(`${path}.tmp`, path);
   }
 
-  /** Until the disk has the copy, its record and their names. */
+  /** Syncs the copy, its record and their names. */
   async #sync(id: string, fd: number): Promise<void> {
     await syncDescriptor(fd);
     for (const path of [this.#file(id, recordSuffix), this.#path]) {
@@ -134,15 +128,12 @@ export class OrphanFolder {
     }
   }
 
-  /**
-   * The whole copies; what a kill has left unfinished is removed, what is damaged is set aside.
-   * @throws the system's error.
-   */
+  /** Removes unfinished copies and sets damaged ones aside. @throws the system's error. */
   list(): OrphanListing {
     const listing: OrphanListing = { found: [], damaged: [] };
     const names = readNames(this.#path);
     for (const name of names) {
-      // The others are found by a later start.
+      // A later start finds the others.
       if (listing.found.length === limits.orphansFoundMax) break;
       if (!name.endsWith(recordSuffix)) continue;
       const id = name.slice(0, -recordSuffix.length);
@@ -164,14 +155,11 @@ export class OrphanFolder {
       const [json = '', crc] = readFileSync(this.#file(id, recordSuffix), 'utf8').split('\n');
       return crc === String(crc32(json)) ? (JSON.parse(json) as OrphanRecord) : undefined;
     } catch {
-      return undefined; // A disk that cannot give it back is no better than a torn one.
+      return undefined;
     }
   }
 
-  /**
-   * Opens a copy whose bytes are what was written; undefined when they are not.
-   * @throws the system's error.
-   */
+  /** undefined: the bytes are damaged. @throws the system's error. */
   async open({ id, record }: FoundOrphan): Promise<SpoolFile | undefined> {
     const fd = openSync(this.#file(id, dataSuffix), 'r');
     try {
@@ -223,7 +211,7 @@ function readNames(path: PathLike): Set<string> {
   try {
     return new Set(readdirSync(path));
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return new Set(); // Most never have one.
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return new Set(); // There was never a copy.
     throw error;
   }
 }

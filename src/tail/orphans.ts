@@ -1,10 +1,10 @@
 // Preserves the unacknowledged bytes of deleted files, which otherwise only a descriptor keeps. One
 // second after the deletion they are copied into the state directory, so they survive a kill. A
-// later run finds the copies and reads them as files of their containers.
+// later run reads the copies as files of their containers.
 //
-// Invariants: what is acknowledged in time is never copied; a copy is removed when its last byte is
-// acknowledged and that is saved, or counted as lost; a file whose copy fails stays open, and is
-// tried again.
+// Invariants: bytes that are acknowledged in time are not copied; a copy is removed when all of it
+// is acknowledged and that is saved, or is lost; a file whose copy fails stays open and is tried
+// again.
 
 import { fstatSync } from 'node:fs';
 
@@ -24,7 +24,7 @@ import {
 } from './orphan-copy.ts';
 import type { SpoolFile } from './spool-file.ts';
 
-/** A chain with all that is needed to recognize its copies later. */
+/** A chain, and what a later run needs to read its copies. */
 export type OrphanChain = Pick<OrphanSource, 'annotations' | 'podTexts'> & {
   readonly chain: Chain;
   readonly containerLog: OrphanSource['log'];
@@ -37,7 +37,7 @@ type Report = (code: ErrorCode, text: string) => void;
 type Kept = {
   readonly chain: Chain;
   readonly id: string;
-  /** Made by this run and not read yet: reading continues with the original. */
+  /** Made by this run; the original is still read. */
   copy: OrphanCopy | undefined;
   /** Of an earlier run, and not opened yet. */
   found: FoundOrphan | undefined;
@@ -74,8 +74,7 @@ export class Orphans {
   }
 
   /**
-   * Copies what was deleted a second ago and is not acknowledged yet, in the background; goes on
-   * by itself when the second is over between two calls.
+   * Copies, in the background, what was deleted a second ago; calls itself when a second is over.
    */
   keep(chains: () => Iterable<OrphanChain>, failed: (error: unknown) => void): void {
     if (this.#work !== undefined) return;
@@ -96,8 +95,7 @@ export class Orphans {
   }
 
   /**
-   * Copies all that is deleted and not acknowledged, at the end of the agent; what takes longer
-   * than `withinMs` is left.
+   * Copies all that is deleted and not acknowledged, for `withinMs` at most, when the agent stops.
    */
   async keepAll(chains: Iterable<OrphanChain>, withinMs: number): Promise<void> {
     clearTimeout(this.#timer);
@@ -121,18 +119,18 @@ export class Orphans {
         else nextMs = Math.min(dueMs, nextMs ?? dueMs);
       }
     }
-    // Small ones first, so that most are safe soon.
+    // Small ones first, so that most files are safe soon.
     due.sort((a, b) => unsavedBytes(a.file) - unsavedBytes(b.file));
     return { due, nextMs };
   }
 
-  /** A file that is still written to stays open: it is the deleted log of a running container. */
+  /** The deleted log of a running container stays open: it is still written to. */
   #isInDanger(chain: Chain, file: LogFile): boolean {
     if (file.fd === undefined || file.spool.isBusy || this.#kept.has(file)) return false;
     return file.identity !== undefined && unsavedBytes(file) > 0 && (file.ended || chain.isGone);
   }
 
-  /** Every copy survives a kill before the first one is synced. */
+  /** Makes all copies, which survive a kill, before it syncs the first one. */
   async #copyAll(candidates: readonly Candidate[]): Promise<void> {
     for (const candidate of candidates) await this.#copy(candidate);
     for (const [file, kept] of this.#kept) {
@@ -145,7 +143,7 @@ export class Orphans {
     const { chain, containerLog: log, base, annotations, podTexts } = owner;
     const { fd, identity, name, path } = file;
     const { unlinkedAtMs } = file.life;
-    // While others were copied it may have been read, or found again.
+    // It may have been read, or found again, while others were copied.
     if (fd === undefined || identity === undefined || unlinkedAtMs === undefined) return;
     if (!this.#isInDanger(chain, file)) return;
     if (performance.now() > this.#endMs) return;
@@ -185,7 +183,7 @@ export class Orphans {
     this.#report('STATE_UNWRITABLE', text);
   }
 
-  /** Frees the blocks of the original once the copy has reached the disk. */
+  /** Frees the blocks of the original once the copy is synced. */
   async #moveToCopy(file: LogFile, kept: Kept, copy: OrphanCopy): Promise<void> {
     const { chain } = kept;
     if ((this.#retryAtMs.get(file) ?? 0) > steadyNowMs()) return;
@@ -193,7 +191,7 @@ export class Orphans {
     try {
       if (!(await this.#sync(file, kept, copy))) return;
       if (chain.draining || chain.isClosed || file.fd === undefined) return;
-      // It was written to after all: copy everything again.
+      // It was written to after all: it is copied again.
       if (fstatSync(file.fd).size > copy.size) return this.#drop(file, kept);
       kept.copy = undefined;
       file.moveToCopy(copy);
@@ -205,8 +203,8 @@ export class Orphans {
   }
 
   /**
-   * Whether the disk has it. What it could not take is reported by one fsync only, and the kernel
-   * may have dropped it: the file is copied again.
+   * Whether the copy is on the disk. Only one fsync reports an error, and the kernel may drop the
+   * data: then the file is copied again.
    */
   async #sync(file: LogFile, kept: Kept, copy: OrphanCopy): Promise<boolean> {
     try {
@@ -250,7 +248,6 @@ export class Orphans {
     }
   }
 
-  /** Removes a copy that is not to be read. */
   drop({ id }: FoundOrphan): void {
     this.#folder.remove(id);
   }
@@ -259,10 +256,7 @@ export class Orphans {
     return this.#kept.get(file)?.found !== undefined;
   }
 
-  /**
-   * Opens the copy of an earlier run, if it is whole; a damaged one is set aside and counted.
-   * @throws the system's error.
-   */
+  /** Opens the copy of an earlier run; a damaged one is set aside and counted as lost. */
   async open(file: LogFile): Promise<SpoolFile | undefined> {
     const kept = this.#kept.get(file);
     if (kept?.found === undefined) return undefined;
@@ -281,8 +275,8 @@ export class Orphans {
   }
 
   /**
-   * Removes the copies of what is acknowledged, or lost. It is called when the positions are saved:
-   * a start that finds neither copy nor position takes the bytes for lost.
+   * Removes copies that are acknowledged or lost. Call it when the positions are saved: a start
+   * that finds neither copy nor position counts the bytes as lost.
    */
   sweep(): void {
     for (const [file, kept] of this.#kept) {

@@ -1,5 +1,5 @@
-// When a container's log directory is listed: when its time has changed, in portions, and the more
-// names it holds the more seldom. A look at one that has not changed costs one stat(2).
+// Decides when a container's log directory is listed: when its time has changed, in portions, and
+// less often the more names it holds. Checking an unchanged one costs one stat(2).
 
 import { statSync } from 'node:fs';
 
@@ -27,12 +27,12 @@ export class OwnDirectory {
     this.#liveName = liveName;
   }
 
-  /** It was removed, or something else lies in its place. */
+  /** It was removed or replaced. */
   get isGone(): boolean {
     return this.#isGone;
   }
 
-  /** The next look lists it, whatever its time says; what the last did not show may be there. */
+  /** The next look lists it, whatever its time is: the last listing may be incomplete. */
   get mustList(): boolean {
     return this.#mtimeMs === -1;
   }
@@ -42,9 +42,9 @@ export class OwnDirectory {
   }
 
   /**
-   * A listing when there is a new one; undefined while nothing has changed or one is not finished.
-   * `endMs`: of `performance.now()`, when to pause.
-   * @throws AgentError LINK_REFUSED, ENOENT and ENOTDIR, with which it is gone; the system's error.
+   * A new listing; undefined while nothing has changed or one is in progress. `endMs`: of
+   * `performance.now()`, when to pause.
+   * @throws AgentError LINK_REFUSED, ENOENT or ENOTDIR when it is gone; the system's error.
    */
   look(nowMs: number, endMs: number): Listing | undefined {
     try {
@@ -53,7 +53,7 @@ export class OwnDirectory {
       return this.#goOn(this.#work, { nowMs, endMs });
     } catch (error) {
       this.close();
-      // What lies in its place is looked at again when it changes, and now and then.
+      // A refused directory is looked at again when it changes, and from time to time.
       if (!hasCode(error, 'LINK_REFUSED')) this.relist();
       if (hasCode(error, 'LINK_REFUSED', 'ENOENT', 'ENOTDIR')) this.#isGone = true;
       throw error;
@@ -77,10 +77,10 @@ export class OwnDirectory {
     this.#isGone = false;
     const excess = listing.nameCount - limits.listNamesCheap;
     if (excess > 0) this.#dueMs = nowMs + excess * limits.relistMsPerName;
-    // What changed while it was read is found by the next one, unless one is due anyway.
+    // The next look finds what changed during the listing, unless one is due anyway.
     if (listing.stats !== undefined && !this.mustList) this.#note(listing.stats, nowMs);
     this.#tornInARow = listing.isTorn ? this.#tornInARow + 1 : 0;
-    // A writer that changes it all the time must not keep what is gone from being noticed.
+    // Constant changes must not prevent missing files from being noticed.
     if (listing.isTorn && this.#tornInARow < limits.tornListingsMax) this.relist();
     return listing;
   }
@@ -92,11 +92,7 @@ export class OwnDirectory {
     this.#lookedAtMs = nowMs;
   }
 
-  /**
-   * A change within the clock's grain of the listing could have been missed by it, and what lay in
-   * its place may have gone again. Where clocks are fine the first hardly ever happens, so looking
-   * for it must not cost a listing at each look.
-   */
+  /** A listing may miss a change in the same grain of the clock; a gone directory may come back. */
   #isDue(mtimeMs: number, nowMs: number): boolean {
     const isPast = Math.abs(this.#listedAtMs - mtimeMs) > limits.mtimeGrainMs;
     return (!isPast || this.#isGone) && nowMs - this.#lookedAtMs >= limits.relistMs;

@@ -1,6 +1,6 @@
-// The descriptor of one log file, counted among those that may be open.
+// The descriptor of one log file, counted in `OpenFiles`.
 //
-// Invariant: it has one owner at a time, and is closed once: by `close`, unless another took it.
+// Invariant: it has one owner at a time, and is closed once.
 
 import assert from 'node:assert/strict';
 
@@ -20,7 +20,7 @@ export class OwnedDescriptor {
   }
 
   adopt(fd: number): void {
-    assert(this.#fd === undefined, 'the one before must be closed, or it is never');
+    assert(this.#fd === undefined, 'the previous descriptor must be closed first');
     this.#fd = fd;
     this.#openFiles.noteOpened();
   }

@@ -1,5 +1,5 @@
-// How fast one container may be read: set by its rate limit, and for the agent's own log, since
-// what the agent says about its own lines must not feed it endlessly.
+// How fast one container may be read: by its rate limit, or because it is the agent's own log,
+// whose lines about its own lines must not feed it endlessly.
 
 import { limits } from '../config.ts';
 
@@ -8,13 +8,12 @@ export class Pace {
   #dueMs: number;
   #triedAt: number | undefined;
 
-  /** Goes on where the pace `before` it has got to. */
+  /** Continues from `before`. */
   constructor(bytesPerSecond: number, before: Pace | undefined) {
     this.bytesPerSecond = bytesPerSecond;
     this.#dueMs = before === undefined ? 0 : before.#dueMs;
   }
 
-  /** `nowMs` is of the steady clock. */
   isDue(nowMs: number): boolean {
     return nowMs >= this.#dueMs;
   }
@@ -23,12 +22,12 @@ export class Pace {
     return Math.max(this.bytesPerSecond, limits.pacedBytesMin);
   }
 
-  /** Whether the last cut began at this offset too, and so led nowhere. */
+  /** Whether the last cut began at the same offset, and so consumed nothing. */
   hasTried(offset: number | undefined): boolean {
     return offset === this.#triedAt;
   }
 
-  /** Notes a cut of so many bytes from `offset` on. */
+  /** Notes a cut that began at `offset`; `nowMs` is of the steady clock. */
   took(bytes: number, offset: number | undefined, nowMs: number): void {
     this.#triedAt = offset;
     if (bytes > 0) this.#dueMs = nowMs + (bytes / this.bytesPerSecond) * 1_000;

@@ -1,8 +1,8 @@
 // How far one file was drained and how far that was acknowledged, with the hash of the bytes before
-// either place and, for lines without a time of their own, when they were read.
+// either offset and, for lines without a time, when they were read.
 //
-// Invariant: committed <= offset. Neither passes a range whose answer is missing or goes back,
-// unless the whole position is given up.
+// Invariant: committed <= offset. Committed never passes a range whose answer is missing, and
+// neither goes back unless the whole position is given up.
 
 import assert from 'node:assert/strict';
 
@@ -10,14 +10,14 @@ import type { ReadTime } from '../commit/checkpoint.ts';
 import { emptyPositionHash } from '../position-hash.ts';
 import type { KnownOffset } from './tail-setup.ts';
 
-/** A place to start from. An undefined hash is never compared. */
+/** Where to start. An undefined hash is never compared. */
 type Start = {
   readonly offset: number;
   readonly hash: number | undefined;
   readonly readTimes: readonly ReadTime[];
 };
 
-/** What was drained at once, until its answer comes. */
+/** A range of the file that is in flight. */
 export type DrainedRange = {
   readonly end: number;
   /** Of the bytes before its end. */
@@ -33,9 +33,9 @@ export class Position {
   #committed = 0;
   #committedHash: number | undefined = emptyPositionHash;
   #readTimes: readonly ReadTime[] = [];
-  /** The end of the last range that was put on its way; undefined before the first one. */
+  /** The end of the last range; undefined: none was begun. */
   #begunEnd: number | undefined;
-  /** Those on their way, in file order: as many as there are slots at most. */
+  /** Those in flight, in file order: at most as many as slots. */
   #begun: readonly DrainedRange[] = [];
 
   /** Next byte to drain. */
@@ -53,7 +53,7 @@ export class Position {
     return this.#committed;
   }
 
-  /** Of what may have been sent behind `committed`, oldest first. */
+  /** Of bytes after `committed` that may have been sent, oldest first. */
   get readTimes(): readonly ReadTime[] {
     return this.#readTimes;
   }
@@ -64,12 +64,12 @@ export class Position {
     return { offset, positionHash: this.#committedHash, readTimes };
   }
 
-  /** Nothing was drained since the start. */
+  /** No range was begun since the start. */
   get isFresh(): boolean {
     return this.#begunEnd === undefined;
   }
 
-  /** Takes `start` as all that was acknowledged. */
+  /** Takes everything before `start` as acknowledged. */
   restart({ offset, hash, readTimes }: Start = beginning): void {
     this.#offset = offset;
     this.#hash = hash;
@@ -85,15 +85,12 @@ export class Position {
     this.#hash = hash;
   }
 
-  /** Where a record ends that was flushed there and may have been sent, if it is read next. */
+  /** The end of the next record that was flushed, and perhaps sent. */
   get flushedEnd(): number | undefined {
     return this.#readTimes.find(({ end, isFlushed }) => isFlushed && end > this.#offset)?.end;
   }
 
-  /**
-   * Puts what was drained from `start` on its way; `read` says what must be the same should it be
-   * sent again.
-   */
+  /** Puts `[start, offset)` in flight; `read` is what must be the same if it is sent again. */
   begin(start: number, read: Pick<ReadTime, 'atMs' | 'isFlushed'> | undefined): DrainedRange {
     const end = this.#offset;
     assert.equal(start, this.#begunEnd ?? start, 'ranges are begun in order and without gaps');
@@ -108,12 +105,12 @@ export class Position {
     return range;
   }
 
-  /** Its answer came, in any order. Returns by how many bytes `committed` moved. */
+  /** Notes an answer; they come in any order. Returns by how many bytes `committed` moved. */
   acknowledge(range: DrainedRange): number {
     assert(!range.isAnswered, 'a range is answered once');
     range.isAnswered = true;
     const before = this.#committed;
-    // A range of a position that was given up is not among them.
+    // A range of a position that was given up is not in the list.
     for (let first = this.#begun[0]; first?.isAnswered === true; first = this.#begun[0]) {
       this.#committed = first.end;
       this.#committedHash = first.hash;

@@ -1,10 +1,9 @@
-// Which containers are read, how fast, how, and what of them is shipped: from the globs of the
-// configuration and, where they are obeyed, from the annotations of the pods. Resolved when a
-// container appears, when its pod changes and when the configuration does; never per line.
+// Which containers are read, how fast and how, and what of them is shipped: from the globs of the
+// configuration and, if enabled, the annotations of the pods. Resolved when a container appears,
+// and when its pod or the configuration changes; never per line.
 //
-// Invariants: without any rule everybody gets the same frozen `noRule`, and nothing is compared; an
-// annotation can slow a container down, hide it or thin it out, never lift what the configuration
-// sets.
+// Invariants: without any rule all containers get the frozen `noRule`, and nothing is compared; an
+// annotation can only slow a container down, hide it or thin it out.
 
 import { parseGlob, parseRate, type ContainerGlob } from '../container-glob.ts';
 import type { RecordRule } from '../encode/drain-task.ts';
@@ -29,28 +28,32 @@ import type { Rule } from '../rules/rule.ts';
 import { agentWishes, type AgentWishes } from './agent-annotations.ts';
 import type { ContainerNames } from './container-names.ts';
 
-/** What holds for one container. */
+/** How one container is read. */
 export type ReadingRule = {
-  /** Not read; what its files hold is read if that changes. */
+  /** Its files keep what they hold until that changes. */
   readonly isExcluded: boolean;
-  /** undefined: as the configuration says for all. */
+  /** undefined: as configured for all. */
   readonly joinStackTraces: boolean | undefined;
-  /** undefined: as fast as can be. */
+  /** undefined: not limited. */
   readonly bytesPerSecond: number | undefined;
-  /** undefined: records are shipped as they are. */
+  /** undefined: records are shipped unchanged. */
   readonly records: RecordRule | undefined;
-  /** undefined: entries are as they are without rules. */
+  /** undefined: no rule changes it. */
   readonly template: TemplateChange | undefined;
-  /** What an annotation asks for, and nobody here knows. */
+  /** A parser in an annotation that is not known. */
   readonly unknownParser: string | undefined;
-  /** The rules that it has. */
   readonly matching?: readonly Rule[];
 };
 
 export type Annotations = Readonly<Record<string, string>>;
 
-/** What rules may ask of a pod. */
 export type PodTexts = { readonly labels: Texts; readonly annotations: Texts };
+
+/** `annotations`: those that the agent obeys. */
+type RuledPod = {
+  readonly annotations: Annotations | undefined;
+  readonly podTexts?: PodTexts | undefined;
+};
 
 export const noPodTexts: PodTexts = Object.freeze({ labels: {}, annotations: {} });
 
@@ -66,7 +69,7 @@ export const noRule: ReadingRule = Object.freeze({
 type Rate = { readonly glob: ContainerGlob; readonly bytesPerSecond: number };
 type Sample = SeverityShare & { readonly glob: ContainerGlob };
 
-/** The options that the rules are made of, each item as the user wrote it. */
+/** As the user wrote them. */
 type RuleOptions = {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
@@ -105,18 +108,17 @@ export class ReadingRules {
       !podAnnotations && options.rules === undefined && lists.every(({ length }) => length === 0);
   }
 
-  /** A log without names is under no rule. */
+  /** No rule applies to a log without names. */
   of(
     names: ContainerNames | undefined,
-    annotations: () => Annotations | undefined,
-    podTexts: () => PodTexts | undefined = () => undefined,
+    pod: () => RuledPod | undefined = () => undefined,
   ): ReadingRule {
     if (this.#isEmpty || names === undefined) return noRule;
     const matches = (glob: ContainerGlob) => glob(names);
-    const annotated = this.#obeysAnnotations ? (annotations() ?? {}) : {};
+    const annotated = this.#obeysAnnotations ? (pod()?.annotations ?? {}) : {};
     const own = ruleOf(annotated, names);
     const wishes = agentWishes(annotated, names.container);
-    // Whoever chooses containers has not chosen against the node, which is asked for by itself.
+    // `--include` chooses among containers; the node's own logs have an option of their own.
     const isNode = names.namespace === nodeNamespace;
     const isIncluded = isNode || this.#include.length === 0 || this.#include.some(matches);
     const rate = this.#rates.find(({ glob }) => glob(names))?.bytesPerSecond;
@@ -124,7 +126,7 @@ export class ReadingRules {
       isExcluded: !isIncluded || this.#exclude.some(matches) || own.isExcluded || wishes.isExcluded,
       joinStackTraces: own.joinStackTraces,
       bytesPerSecond: smaller(rate, own.bytesPerSecond),
-      ...this.#shape(names, { annotated, wishes }, podTexts),
+      ...this.#shape(names, { annotated, wishes }, pod),
       unknownParser: wishes.unknownParser,
     };
   }
@@ -132,10 +134,10 @@ export class ReadingRules {
   #shape(
     names: ContainerNames,
     { annotated, wishes }: { readonly annotated: Annotations; readonly wishes: AgentWishes },
-    podTexts: () => PodTexts | undefined,
+    pod: () => RuledPod | undefined,
   ): Pick<ReadingRule, 'records' | 'template' | 'matching'> {
     const records = this.#recordRule(names, annotated);
-    const resolved = this.#resolve?.({ ...names, ...(podTexts() ?? noPodTexts) });
+    const resolved = this.#resolve?.({ ...names, ...(pod()?.podTexts ?? noPodTexts) });
     const { firstLine, template, matching = [] } = resolved ?? {};
     const steps = joinedSteps(resolved?.steps, wishes);
     if (steps === undefined && firstLine === undefined) return { records, template, matching };
@@ -147,14 +149,14 @@ export class ReadingRules {
   #recordRule(names: ContainerNames, annotated: Annotations): RecordRule | undefined {
     const redactions = this.#redactions.filter(({ glob }) => glob(names));
     const redact = redactions.map(({ pattern }) => pattern);
-    // Of those that name a severity the first one counts, as with rates.
+    // The first one for a severity counts, as with rates.
     const samples = this.#samples.filter(({ glob }) => glob(names)).toReversed();
     const shares = smallerShares(samples, annotatedShares(annotated['tailship.dev/sample']));
     return redact.length === 0 && shares === undefined ? undefined : { redact, shares };
   }
 }
 
-/** A value that means nothing is as if it were not there: the pod's owner cannot stop the agent. */
+/** An invalid value is ignored: a pod's owner cannot stop the agent. */
 function ruleOf(
   annotations: Annotations,
   { container }: ContainerNames,

@@ -1,11 +1,11 @@
-// Sums as they were at times past, so that what came in the last minutes can be told.
+// Past values of sums, to compute what was added in the last minutes.
 //
 // Invariant: a fixed number of rows; each keeps the sums of one moment.
 
-/** Rows that are at least so far apart. */
+/** Rows at least `everyMs` apart. */
 type Ring = { readonly rows: Float64Array; readonly everyMs: number; count: number };
 
-/** How much the sums grew, and in which time: shorter, or by a row longer, than asked for. */
+/** How much the sums grew in `seconds`, which may be less than asked for, or a row more. */
 export type Growth = { readonly seconds: number; readonly sums: readonly number[] };
 
 export class RecentSums {
@@ -18,12 +18,12 @@ export class RecentSums {
   constructor(sumCount: number, startMs: number) {
     this.#width = sumCount + 1;
     this.#startMs = startMs;
-    // A minute of samples, and a quarter of an hour of every sixth.
+    // A minute of all samples, and a quarter of an hour of every sixth.
     this.#fine = { rows: new Float64Array(13 * this.#width), everyMs: 0, count: 0 };
     this.#coarse = { rows: new Float64Array(32 * this.#width), everyMs: 29_000, count: 0 };
   }
 
-  /** Keeps the sums of now; to be called each few seconds. */
+  /** Call it every few seconds. */
   add(nowMs: number, sums: readonly number[]): void {
     for (const ring of [this.#fine, this.#coarse]) {
       if (ring.count > 0 && nowMs - this.#timeOf(ring, ring.count - 1) < ring.everyMs) continue;
@@ -34,7 +34,7 @@ export class RecentSums {
     }
   }
 
-  /** From about `spanMs` ago, or the start, up to `sums`, which are of now. */
+  /** From about `spanMs` ago, or the start, to the current `sums`. */
   since(spanMs: number, nowMs: number, sums: readonly number[]): Growth {
     const wantedMs = nowMs - spanMs;
     if (wantedMs <= this.#startMs) return this.#sinceStart(nowMs, sums);
@@ -51,7 +51,7 @@ export class RecentSums {
     return { seconds: (nowMs - this.#startMs) / 1_000, sums };
   }
 
-  /** The newest row at or before a time; the oldest when all are newer and the start is far. */
+  /** The newest row at or before a time, else the oldest row; none if the start is nearer. */
   #rowAt(wantedMs: number): [Ring, number] | [undefined] {
     for (const ring of [this.#fine, this.#coarse]) {
       const oldest = Math.max(0, ring.count - ring.rows.length / this.#width);

@@ -1,5 +1,5 @@
-// What was refused to be read, reported once each: a pod that exchanges its directory for a link a
-// thousand times a second must not fill the log.
+// Counts refusals and has each reported once: a pod that swaps its directory for a link a thousand
+// times a second must not fill the log.
 
 import { limits } from '../config.ts';
 
@@ -7,15 +7,12 @@ export class Refusals {
   #count = 0;
   readonly #reported = new Set<string>();
 
-  /** Since the start, each path and reason once. */
+  /** Since the start, each text once. */
   get count(): number {
     return this.#count;
   }
 
-  /**
-   * Counts a refusal; returns whether it is to be reported. Past the limit, the oldest are
-   * forgotten.
-   */
+  /** Returns whether to report it. Past the limit, the oldest are forgotten. */
   note(text: string): boolean {
     if (this.#reported.has(text)) return false;
     this.#count += 1;

@@ -1,10 +1,10 @@
-// Gives the files of one container the positions that were stored of them, and forgets positions
-// whose files are gone.
+// Gives the files of one container their stored positions, and forgets positions whose files are
+// gone.
 //
 // Invariants: a position counts only if the bytes before it are the ones that were acknowledged.
-// Where the first records have no time, equal bytes are no proof: then it must be the same file by
-// inode and birth, or a copy or `.gz` of it whose bytes were compared. Two files never share a
-// place in their insertIds unless their bytes gave it to them.
+// Where the first records have no time, equal bytes prove nothing: then it must be the same file by
+// inode and birth, or a copy or `.gz` of it whose bytes were compared. Two files share the place in
+// their insertIds only if it follows from their bytes.
 
 import { join } from 'node:path';
 
@@ -15,7 +15,7 @@ import { parseFileName, sameRotation } from './file-name.ts';
 import { isBornAt } from './inode-facts.ts';
 import type { ListedFile } from './listing.ts';
 import type { LogFile } from './log-file.ts';
-import type { LogLocation } from './log-location.ts';
+import type { LogLocation } from './container-names.ts';
 import {
   fitsAsWell,
   hasGrown,
@@ -30,7 +30,7 @@ import {
 } from './same-log.ts';
 import type { KnownOffset, LossReason, TailSetup } from './tail-setup.ts';
 
-/** What a stored position is to a file; `lost`: the file is the same, its bytes are others. */
+/** Of which file a stored position is; `lost`: of this one, whose bytes have changed. */
 type Verdict = 'same' | 'copy' | 'lost' | 'other';
 
 export class Positions {
@@ -39,15 +39,15 @@ export class Positions {
   readonly #files: () => readonly LogFile[];
   readonly #storedSizes = new WeakMap<LogFile, number>();
   /**
-   * Files that may live on in a `.gz` which is not unpacked yet, or in a copy that was made before
-   * they were truncated, with the count of listings by which that is known.
+   * Files that may live on in a packed `.gz`, or in a copy made before they were truncated, each
+   * with the number of the listing that will show it.
    */
   readonly #forgetsLater = new Map<LogFile, number>();
   #listings = 0;
   #isListed = false;
-  /** What a start found shorter than it was, or with other bytes, and what was unread of it. */
+  /** Files that a start found truncated or overwritten, and what was unread of them. */
   #truncated: { readonly file: LogFile; readonly known: KnownOffset }[] = [];
-  /** Of the first listing, whose files are met in several looks when they are many. */
+  /** For the first listing, which takes several looks when there are many files. */
   readonly #firstFrom: 'start' | 'end';
 
   constructor(location: LogLocation, setup: TailSetup, files: () => readonly LogFile[]) {
@@ -57,7 +57,7 @@ export class Positions {
     this.#files = files;
   }
 
-  /** Every file of a listing was met. */
+  /** Every file of a listing was seen. */
   endListing(): void {
     this.#isListed = true;
     this.#listings += 1;
@@ -72,7 +72,7 @@ export class Positions {
     return this.#setup.lookup(this.#location.podUid, this.#location.container);
   }
 
-  /** A file with a position of its own, and a live one, go before one that may be a copy of it. */
+  /** Files with a stored position first, then live files, then those that may be copies of them. */
   storedFirst<T extends { readonly each: ListedFile }>(strange: T[]): T[] {
     if (strange.length < 2) return strange;
     const births = new Map<number, number[]>();
@@ -87,7 +87,7 @@ export class Positions {
     return strange.toSorted((a, b) => rankOf(a) - rankOf(b));
   }
 
-  /** What was acknowledged of the same file after `known`, within `size`. */
+  /** A later stored position of the same file, within `size`. */
   laterThan(known: KnownOffset, size: number): KnownOffset | undefined {
     const { restartCount, fingerprint, instance, offset } = known;
     return this.stored.find(
@@ -100,7 +100,7 @@ export class Positions {
     );
   }
 
-  /** Puts a file whose identity became known where it was left. */
+  /** Gives a file that was just identified its position. */
   resume(file: LogFile): void {
     const { head, identity, predecessor } = file;
     if (head === undefined || identity === undefined) return;
@@ -118,7 +118,7 @@ export class Positions {
     this.#begin(file, { idPrefix: lost.instance === '' ? head.formerPlace : lost.instance });
   }
 
-  /** Reports it; what was unread past `keptBytes` is told when its copy could have been found. */
+  /** Reports it now, and the bytes lost past `keptBytes` when a copy could have been found. */
   #noteTruncated(file: LogFile, known: KnownOffset, keptBytes: number): void {
     const size = known.size ?? known.offset;
     const before = { path: file.path, size, offset: known.offset };
@@ -154,10 +154,9 @@ export class Positions {
       return isHeld === false ? 'lost' : 'same';
     }
     if (isHeld === false || file.name.rotation === '') return 'other';
-    // Earlier versions stored no hash: the name of a rotation is all there is to go by.
+    // Earlier versions stored no hash: only the name of the rotation is left.
     if (isHeld === undefined) return this.#hasNameOf(file, known) ? 'copy' : 'other';
-    // A first line, or all that comes before the first time, may be that of any file, unless it is
-    // all that there ever was.
+    // Many files may have the same bytes before the first time, unless there were never more.
     const isAll = file.size === known.offset && known.size === known.offset;
     return isAll || provenEnd(known) >= head.tellingBytes ? 'copy' : 'other';
   }
@@ -167,21 +166,21 @@ export class Positions {
     return name !== undefined && sameRotation(name, file.name);
   }
 
-  /** Whether a file that is still there goes on from this position. */
+  /** Whether another file that exists has this position. */
   #isHeld(file: LogFile, known: KnownOffset): boolean {
     return this.#files().some(
       (other) => other !== file && !other.unlinked && hasKey(other, known) && this.#isIntact(other),
     );
   }
 
-  /** Whether it holds what was read of it; what is closed may have been truncated, too. */
+  /** Whether it holds what was read of it: a closed file may have been truncated. */
   #isIntact(file: LogFile): boolean {
     return !file.replaced && (this.#withOpen(file, () => file.verify()) ?? true);
   }
 
   /**
-   * Asks a file. False when its name leads to another by now: a file that was renamed is met before
-   * any copy of it. Undefined when it cannot be opened, which its own look reports.
+   * Opens a file to ask it. False when its name leads to another file: a renamed file is seen
+   * before its copies. Undefined when it cannot be opened, which its own look reports.
    */
   #withOpen(file: LogFile, ask: () => boolean): boolean | undefined {
     const isClosed = file.fd === undefined && !file.name.compressed;
@@ -198,10 +197,10 @@ export class Positions {
 
   #goOn(file: LogFile, head: FileHead, known: KnownOffset): void {
     const { owner } = file;
-    // Nothing with a time was sent under its instance: from now on the time says what it is.
+    // No record with a time was sent under its instance: from now on the time identifies it.
     const isTold = known.instance !== '' && head.time !== undefined;
     const isByTime = isTold && provenEnd(known) < head.tellingBytes;
-    // Earlier versions had no instances: what they sent keeps its ids.
+    // Earlier versions had no instances: entries that they sent keep their ids.
     if (!isByTime && !isByContent(head, known)) file.become(known.instance || head.formerPlace);
     file.resume(known);
     const isOld = known.positionHash === undefined && file.position.hash !== undefined;
@@ -210,13 +209,13 @@ export class Positions {
     this.#setup.remember(file.checkpoint());
   }
 
-  /** Begins a file that no position is known of; `before` was read under the same name. */
+  /** Begins a file without a position; `before` was read under the same name. */
   #begin(file: LogFile, before: Pick<FileIdentity, 'idPrefix'> | undefined): void {
     this.#setApart(file, before);
     const isSkipped = file.predecessor === undefined && this.#from === 'end';
     if (isSkipped && file.size > 0) file.skipToEnd();
-    // Or else a rename while it is closed, or the next start, would send it from its beginning; and
-    // a place that the bytes do not tell must be the same after a kill.
+    // Otherwise a rename while it is closed, or the next start, would send all of it; and an
+    // instance must be the same after a kill.
     if (isSkipped || file.identity?.instance !== '') this.#setup.remember(file.checkpoint());
   }
 
@@ -233,9 +232,8 @@ export class Positions {
   }
 
   /**
-   * Whether a file is a copy of one that is still there, or is still being read: of logs that begin
-   * alike, that is seen only when the original is truncated. Where a time tells whose copy it is,
-   * it has to reach what was sent.
+   * Whether a file is an unfinished copy. Of logs that begin alike, a copy is recognized only when
+   * the original is truncated. Where a time identifies it, it must reach what was sent.
    */
   isCopyInProgress(file: LogFile, changedMs: number): boolean {
     const { identity, head, name } = file;
@@ -243,7 +241,7 @@ export class Positions {
     if (identity === undefined) return name.rotation !== '' && isYoung;
     if (head === undefined || name.rotation === '') return false;
     if (isYoung && this.stored.some((known) => isPartOf(file, head, known))) return true;
-    // A first line that is all there is proves little, but more of the copy is to come.
+    // A single first line proves little.
     if (!isYoung && isOneLine(file)) return false;
     const isKnown = this.stored.some(
       (known) => isFileOf(file, known) && holds(file, known) === true,
@@ -251,17 +249,17 @@ export class Positions {
     if (isKnown) return false;
     const isCopy = this.#files().some((other) => {
       if (other.identity?.instance === '') return false;
-      // The other may be truncated and written again, unseen: its bytes tell.
+      // The other may have been truncated and written again since: its bytes decide.
       const isAlike = isYoung || mayBecome(other.head?.lineHash, head);
       return isAlike && this.#withOpen(other, () => isCopyOf(file, other)) === true;
     });
-    // It may be whole, and the other truncated, only since it was opened.
+    // It may have become complete, and the other truncated, since it was opened.
     return isCopy || hasGrown(file);
   }
 
   /**
-   * The length of a file is stored with each answer. While there is none it is stored by itself:
-   * should the file go before the next start, so many bytes are known to be lost.
+   * Each answer stores the size of a file. While there are none, it is stored here: if the file
+   * goes before the next start, the number of lost bytes is known.
    */
   rememberSize(file: LogFile): void {
     const { identity, name, size } = file;
@@ -271,7 +269,7 @@ export class Positions {
     this.#setup.remember(file.checkpoint());
   }
 
-  /** The file is gone and acknowledged; `isCopyAwaited`: what lives on may be a copy of it. */
+  /** The file is gone and acknowledged; `isCopyAwaited`: an unfinished copy may be of it. */
   forget(file: LogFile, isCopyAwaited: boolean): void {
     if (file.identity === undefined) return;
     const isCopied = file.replaced || isCopyAwaited;
@@ -287,7 +285,6 @@ export class Positions {
     this.#setup.forget(file.owner, identity);
   }
 
-  /** Forgets what had to wait. */
   forgetDelayed(): void {
     if (this.#forgetsLater.size === 0 || this.#files().some(isUnknownPack)) return;
     for (const [file, listings] of this.#forgetsLater) {
@@ -297,13 +294,10 @@ export class Positions {
     }
   }
 
-  /**
-   * The first look after a start: what is stored of files that are gone can never be read. How many
-   * bytes were unread is known up to the last look that an agent took.
-   */
+  /** After the first look: counts what was unread, at the last look, of files that are gone. */
   forgetVanished(): void {
     const { podUid, container, liveName, restartCount: own } = this.#location;
-    // Kubelets before 1.14 gave each restart a name, and so a chain, of its own.
+    // With kubelets before 1.14 each restart has its own name, and so its own chain.
     const holdsAllRestarts = /^\d+\.log$/.test(liveName);
     for (const known of this.stored) {
       const { restartCount } = known;
@@ -318,7 +312,7 @@ export class Positions {
     this.#truncated = [];
   }
 
-  /** Whether another file may hold what was cut off. */
+  /** Whether another file may hold the bytes that were cut off. */
   #isCopied(file: LogFile, known: KnownOffset): boolean {
     return this.#files().some(
       (other) =>
@@ -328,10 +322,7 @@ export class Positions {
     );
   }
 
-  /**
-   * A `.gz` is given up: what is stored under its name is lost. False when nothing is; the name is
-   * no proof, but all there is to count by.
-   */
+  /** A `.gz` is given up: counts what is stored under its name as lost; false when nothing is. */
   loseStored(file: LogFile): boolean {
     const known = this.stored.find(
       (each) =>
@@ -349,7 +340,6 @@ export class Positions {
     );
   }
 
-  /** What was unread at the last look that an agent took; the position is of no use any more. */
   #lose(known: KnownOffset, reason: LossReason): void {
     const { podUid, container } = this.#location;
     this.#setup.forget({ podUid, container, restartCount: known.restartCount }, known);
@@ -366,12 +356,12 @@ export class Positions {
   }
 }
 
-/** Whether the bytes alone say that both are one log. */
+/** Whether the bytes alone prove that both are one log. */
 function isByContent(head: FileHead, known: KnownOffset): boolean {
   return head.time !== undefined && known.instance === '' && known.fingerprint === head.fingerprint;
 }
 
-/** Whether a file is, by its bytes, the beginning of a copy of the log that `known` is of. */
+/** Whether a file is, by its bytes, the beginning of a copy of the log of `known`. */
 function isPartOf(file: LogFile, head: FileHead, known: KnownOffset): boolean {
   if (known.restartCount !== file.owner.restartCount || isFileOf(file, known)) return false;
   return isByContent(head, known) && file.size < provenEnd(known);
@@ -381,7 +371,7 @@ function hasKey({ identity }: LogFile, known: KnownOffset): boolean {
   return identity?.fingerprint === known.fingerprint && identity.instance === known.instance;
 }
 
-/** Whether it has the place of `known`, whose beginning may have been a hole. */
+/** The beginning of `known` may have been a hole. */
 function goesOnFrom({ identity }: LogFile, { instance }: KnownOffset): boolean {
   return instance !== '' && identity?.instance === instance;
 }
@@ -394,7 +384,7 @@ function isSameKey(a: KnownOffset, b: KnownOffset): boolean {
   );
 }
 
-/** A `.gz` that is known only when it is unpacked. */
+/** A `.gz` that must be unpacked to be identified. */
 function isUnknownPack(file: LogFile): boolean {
   return file.name.compressed && file.identity === undefined && file.unread > 0;
 }

@@ -1,8 +1,7 @@
-// Files of the agent's own that hold bytes of a log at their own offsets: what a `.gz` unpacks to,
-// what is copied of a deleted file.
+// The agent's own files that hold bytes of a log at their original offsets: an unpacked `.gz`, or
+// the copy of a deleted file.
 //
-// Invariant: each file is created under a name of its own, and its creator owns the descriptor: on
-// any error it is closed and the name is gone.
+// Invariant: the creator owns the descriptor; on any error it is closed and the name is removed.
 
 import { openSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,18 +10,18 @@ import { pid } from 'node:process';
 import { limits } from '../config.ts';
 import { closeDescriptor, readAt, writeAt } from '../descriptor.ts';
 
-/** A file in the agent's own directory, open for reading and writing. */
+/** Open for reading and writing. */
 export type SpoolFile = {
   readonly fd: number;
-  /** As long as the log. */
+  /** Of the log. */
   readonly size: number;
-  /** Of them really stored. */
+  /** Without holes. */
   readonly storedBytes: number;
 };
 
-/** There is no room for the rest of it. */
+/** There is no room for all of it. */
 export class SpoolOverflow extends Error {
-  /** So many bytes of the log are known to exist. */
+  /** The log has at least so many bytes. */
   readonly bytes: number;
 
   constructor(bytes: number, bytesMax: number) {
@@ -33,10 +32,7 @@ export class SpoolOverflow extends Error {
 
 let created = 0;
 
-/**
- * A new file without a name under `directory`; the disk has its bytes back when it is closed.
- * @throws the system's error.
- */
+/** A new file without a name: closing it frees its blocks. @throws the system's error. */
 export function createNameless(directory: string): number {
   created += 1;
   const path = join(directory, `spool-${pid}-${created}`);
@@ -60,16 +56,12 @@ export async function filled<T>(fd: number, fill: (fd: number) => Promise<T>): P
   }
 }
 
-export type CopyRange = {
-  /** Bytes before it are not needed, but for those that tell the file's identity. */
-  readonly from: number;
-  /** After `from`. */
-  readonly to: number;
-};
+/** The bytes `[from, to)`, and the first bytes of the file, which identify it. */
+type CopyRange = { readonly from: number; readonly to: number };
 
 /**
- * Reads the identifying head and the bytes `[from, to)`, a piece at a time; `use` has it until its
- * promise is done. Ends early where the file does.
+ * Reads a range piece by piece; `use` may keep a piece until its promise settles. Ends early where
+ * the file does.
  * @throws the system's error.
  */
 export async function readPieces(
@@ -93,11 +85,7 @@ export async function readPieces(
   }
 }
 
-/**
- * Copies the identifying head and the bytes `[from, to)` of one descriptor to another, at the same
- * offsets; between the two there may be a hole.
- * @throws the system's error.
- */
+/** Copies a range to the same offsets of `target`. @throws the system's error. */
 export async function copyRange(
   source: number,
   target: number,

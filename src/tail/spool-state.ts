@@ -1,5 +1,5 @@
-// How one log file is read when its own descriptor does not give its bytes: from a `.gz` that is
-// unpacked first, or from a copy in the state directory.
+// How one log file is read that cannot be read itself: from an unpacked `.gz`, or from a copy in
+// the state directory.
 
 export class SpoolState {
   #isNeeded = false;
@@ -17,12 +17,12 @@ export class SpoolState {
     return this.#isBusy;
   }
 
-  /** Not unpacked before this time, milliseconds since the epoch: the last try failed. */
+  /** Not unpacked before this time, milliseconds since the epoch. */
   get dueMs(): number {
     return this.#dueMs;
   }
 
-  /** Of its copy in the state directory. */
+  /** Of its copy in the state directory, if there is one. */
   get keptBytes(): number | undefined {
     return this.#keptBytes;
   }
@@ -43,7 +43,6 @@ export class SpoolState {
     this.#dueMs = dueMs;
   }
 
-  /** A copy was made of it, or is gone. */
   noteKept(bytes: number | undefined): void {
     this.#keptBytes = bytes;
   }

@@ -1,9 +1,9 @@
-// Unpacks what can only be read from a `.gz`, one file at a time, the one that is needed first, and
-// keeps what is left of deleted files.
+// Unpacks files that can only be read from a `.gz`, one at a time, the most urgent one first, and
+// opens the copies of deleted files.
 //
-// Invariants: what is unpacked takes at most `spoolsBytesMax` of the state directory before, during
-// and after; each descriptor has one owner, this file until a log file adopts it; a file that
-// cannot be unpacked is given up with its reason and counted, one for which there is no room waits.
+// Invariants: unpacked files never take more than `spoolsBytesMax` of the state directory; each
+// descriptor has one owner, this file until a log file adopts it; a file that cannot be unpacked is
+// given up and counted as lost, one for which there is no room waits.
 
 import { statSync } from 'node:fs';
 
@@ -33,7 +33,6 @@ type Spool = { readonly chain: Chain; storedBytes: number };
 type Candidate = { readonly chain: Chain; readonly file: LogFile; readonly readable: number };
 
 export class Spooler {
-  /** What it keeps of deleted files. */
   readonly orphans: Orphans;
   readonly #options: SpoolerOptions;
   readonly #spools = new Map<LogFile, Spool>();
@@ -58,8 +57,8 @@ export class Spooler {
   }
 
   /**
-   * Gives back the disk of what was read, and starts on the next file of these chains that is
-   * needed and has room. Resolves when that is done; undefined when there is nothing to do.
+   * Frees what was read, and unpacks the most urgent file of these chains for which there is room.
+   * Resolves when that is done; undefined when there is nothing to do.
    */
   start(chains: Iterable<{ readonly chain: Chain }>, nowMs: number): Promise<void> | undefined {
     this.#closeRead();
@@ -72,7 +71,6 @@ export class Spooler {
     return waiting && this.#run(() => this.#shrink(...waiting));
   }
 
-  /** Gives back the disk of what was read to its end. */
   #closeRead(): void {
     for (const [file, { chain }] of this.#spools) {
       if (file.unread === 0 && !chain.draining && !file.spool.isBusy) file.close();
@@ -89,13 +87,13 @@ export class Spooler {
     }
   }
 
-  /** The file of the chain that can do least without it. */
+  /** The file of the chain that has least to read without it. */
   #next(chains: Iterable<{ readonly chain: Chain }>, nowMs: number): Candidate | undefined {
     let next: Candidate | undefined;
     for (const { chain } of chains) {
       const file = chain.toSpool(nowMs);
       if (file === undefined) continue;
-      // A chain that waits holds a spool already, and lets go of it only with the next.
+      // A waiting chain holds a spool already, and needs the next one to release it.
       const isFull = this.#spools.size >= limits.spoolsMax || !this.#hasRoomFor(file);
       if (isFull && !chain.waiting && !this.orphans.isFound(file)) continue;
       const readable = chain.waiting ? 0 : chain.readable(nowMs);
@@ -105,8 +103,8 @@ export class Spooler {
   }
 
   /**
-   * Its trailer may say anything about its length, so a file never waits for more than half of the
-   * room; what turns out to be too long is tried again when there is more.
+   * A file never waits for more than half of the room, because its trailer may claim any size. One
+   * that turns out to be too large is tried again when there is more room.
    */
   #hasRoomFor(file: LogFile): boolean {
     const wanted = Math.min(file.unread, roomBytes / 2);
@@ -131,7 +129,7 @@ export class Spooler {
     }
   }
 
-  /** The copy of a deleted file has its room already. */
+  /** The copy of a deleted file needs no new room. */
   async #open({ chain, file }: Candidate): Promise<void> {
     file.spool.begin();
     try {
@@ -147,7 +145,7 @@ export class Spooler {
     }
   }
 
-  /** A broken file is given up; when there is no room for it, there may be later. */
+  /** Gives a broken file up; where there is no room, tries again later. */
   #fail({ chain, file }: Omit<Candidate, 'readable'>, error: unknown): void {
     if (!isBroken(error) && !(error instanceof SpoolOverflow) && !isExpected(error)) throw error;
     this.#options.report('FILE_UNREADABLE', `${file.path}: ${String(error)}`);
@@ -161,7 +159,7 @@ export class Spooler {
     file.spool.postpone(steadyNowMs() + limits.spoolRetryMs);
   }
 
-  /** A spool of which only the beginning of a record is left, that ends in a file to come. */
+  /** A spool of which only the beginning of a record is unread, which continues in another file. */
   #shrinkable(): [LogFile, Spool] | undefined {
     for (const [file, spool] of this.#spools) {
       const { chain, storedBytes } = spool;
@@ -173,7 +171,7 @@ export class Spooler {
     return undefined;
   }
 
-  /** Copies what is left of a spool, and gives back the disk of the rest. */
+  /** Copies the rest of a spool to free what was read. */
   async #shrink(file: LogFile, spool: Spool): Promise<void> {
     const { fd, size } = file;
     if (fd === undefined) return;
@@ -203,10 +201,10 @@ function handOver(file: LogFile, spool: SpoolFile): void {
   }
 }
 
-/** What spools may take; the rest is for the copy of one that is to be smaller. */
+/** For spools; the rest is for the copy of one that is shrunk. */
 const roomBytes = limits.spoolsBytesMax - limits.windowBytes;
 
-/** Where a copy begins: with all that is not acknowledged, and what a look back may need. */
+/** A copy holds the unacknowledged bytes, and those that a look back may need. */
 function keptFrom({ committed }: LogFile): number {
   return Math.max(0, committed - limits.lookBackBytes);
 }
@@ -219,6 +217,6 @@ function sizeOf(path: string): number {
   try {
     return statSync(path).size;
   } catch {
-    return 0; // Gone, or on a disk that fails: then it has had this length once.
+    return 0; // It is gone, or the disk fails.
   }
 }

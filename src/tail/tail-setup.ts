@@ -1,23 +1,17 @@
-// What the files and chains of the tail stage share: where links may lead, how many descriptors may
-// be open, what was committed, what was lost.
+// What files and chains share, and where they report: positions, losses, faults.
 
 import type { Checkpoint } from '../commit/checkpoint.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { FileIdentity, FileOwner } from './file-identity.ts';
 import type { OpenFiles } from './open-files.ts';
 
-/** What is stored of a file of a container. */
+/** The checkpoint of a file within its container. */
 export type KnownOffset = Omit<Checkpoint, 'podUid' | 'container'>;
 
-/** What tells the files of one container and restart apart. */
+/** The key of a file within one container and restart. */
 type FileKey = Pick<Checkpoint, 'fingerprint' | 'instance'>;
 
-/**
- * Why bytes were lost for good:
- * `truncated` by what truncates logs, `deleted` by the kubelet before they could be opened,
- * `not_unpacked` because their `.gz` is broken, `held_bytes` and `held_age` because too much or too
- * long was kept after it had been deleted, `damaged` because the copy that was kept is damaged.
- */
+/** Why bytes were lost; `lossWords` explains them. */
 export const lossReasons = [
   'truncated',
   'deleted',
@@ -28,7 +22,7 @@ export const lossReasons = [
 ] as const;
 export type LossReason = (typeof lossReasons)[number];
 
-/** Bytes of one file that were lost; they began at its offset. */
+/** Bytes of one file that were lost, from its offset on. */
 export type Loss = {
   readonly file: {
     readonly path: string;
@@ -44,28 +38,21 @@ export type TailSetup = {
   /** Real paths that an opened file must lie under. */
   readonly roots: readonly string[];
   readonly openFiles: OpenFiles;
-  /**
-   * Where reading begins in a file that no checkpoint knows; `end` only while the first start finds
-   * what is there already.
-   */
+  /** Where a file without a checkpoint is begun; `end` only during the scan of the first start. */
   from(): 'start' | 'end';
   /** `--once`: the end of a file is the end of its container's log. */
   readonly once: boolean;
-  /**
-   * Of `performance.now()`: when listings of large directories pause until the next tick.
-   */
+  /** Of `performance.now()`: when listings of large directories pause until the next tick. */
   listUntilMs(): number;
-  /** Of the agent, milliseconds since the epoch: files that are older come with a backlog. */
+  /** Older files have a backlog; milliseconds since the epoch. */
   readonly startedAtMs?: number;
   /** Of all restarts. */
   lookup(podUid: string, container: string): readonly KnownOffset[];
-  /** Everything before the offset counts as acknowledged for later runs. */
   remember(checkpoint: Checkpoint): void;
-  /** The last file of this identity is gone and acknowledged. */
   forget(owner: FileOwner, key: FileKey): void;
-  /** Called once for each stretch of bytes that is lost. */
+  /** Called once for each range of bytes. */
   lost(loss: Loss): void;
-  /** A file came and went at this path before it was seen: how much was in it is not known. */
+  /** A file came and went at this path unseen: nobody knows how much it held. */
   missed(path: string): void;
   report(code: ErrorCode, text: string): void;
 };

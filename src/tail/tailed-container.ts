@@ -1,7 +1,5 @@
-// All that the agent knows of one container: the chain of its files, what its entries have in
-// common, how it is read and how far it has come.
-//
-// Invariant: it alone writes what it holds; others tell it what happened.
+// Everything that the agent knows about one container: the chain of its files, the template of its
+// entries, its rule, and its totals.
 
 import { limits } from '../config.ts';
 import type { ContainerLog } from '../discover/discovery.ts';
@@ -61,22 +59,22 @@ export class TailedContainer {
     this.#awaitsLabels = known.awaitsLabels ?? false;
   }
 
-  /** Before rules have changed it. */
+  /** The template before rules change it. */
   get base(): EntryTemplate {
     return this.#base;
   }
 
-  /** Replaced when the labels of the pod or the rules change; a plan under way keeps its own. */
+  /** Replaced when labels or rules change; a plan in progress keeps its own. */
   get template(): EntryTemplate {
     return this.#template;
   }
 
-  /** Of its pod; kept when the API server has forgotten the pod. */
+  /** Of its pod, kept when the pod is gone. */
   get annotations(): Annotations | undefined {
     return this.#annotations;
   }
 
-  /** Of its pod, for rules; kept as long as its annotations. */
+  /** Of its pod, for rules. */
   get podTexts(): PodTexts {
     return this.#podTexts;
   }
@@ -89,22 +87,21 @@ export class TailedContainer {
     return this.#rule;
   }
 
-  /** undefined: as fast as possible. */
+  /** undefined: not limited. */
   get pace(): Pace | undefined {
     return this.#pace;
   }
 
-  /** Not planned yet: the labels of its pod may come any moment. */
+  /** Not read yet: the labels of its pod may come any moment. */
   get awaitsLabels(): boolean {
     return this.#awaitsLabels;
   }
 
-  /** Bytes since the start that can never be read. */
   get lostBytes(): number {
     return this.#lostBytes;
   }
 
-  /** By how much its files grew since the agent watches them, as of the last look. */
+  /** By how much its files have grown while the agent watched them, as of the last look. */
   get grownBytes(): number {
     return this.chain.keptBytes + this.#lostBytes;
   }
@@ -113,17 +110,16 @@ export class TailedContainer {
     return this.meter.written(this);
   }
 
-  /** Entries since the start that Cloud Logging refused for good. */
   get refusedEntries(): number {
     return this.#refusedEntries;
   }
 
-  /** Entries that were refused hold its batches up: what is read next would only wait behind. */
+  /** Refused entries delay its batches: what is read next would only wait behind them. */
   get isHeldUp(): boolean {
     return this.#heldUpBatches > 0;
   }
 
-  /** When it was last in a plan, counted in turns. */
+  /** The turn of its last plan. */
   get servedAt(): number {
     return this.#servedAt;
   }
@@ -133,7 +129,7 @@ export class TailedContainer {
     return this.#idleWatch;
   }
 
-  /** The labels of its pod changed: takes the template that holds them; `obey` follows. */
+  /** The labels of its pod have changed; call `obey` next. */
   relabel(base: EntryTemplate): void {
     this.#base = base;
   }
@@ -147,24 +143,21 @@ export class TailedContainer {
     this.#awaitsLabels = false;
   }
 
-  /**
-   * Takes a rule over, and what it makes of the template, from the next plan on; no
-   * `bytesPerSecond`: as fast as possible.
-   */
+  /** Applies a rule from the next plan on; no `bytesPerSecond`: not limited. */
   obey(rule: ReadingRule, template: EntryTemplate, bytesPerSecond: number | undefined): void {
     this.#rule = rule;
     this.#template = template;
     this.#pace = bytesPerSecond === undefined ? undefined : new Pace(bytesPerSecond, this.#pace);
   }
 
-  /** It has its turn in a plan, or gets back the place that it had before one. */
+  /** Gives it a turn, or takes one back. */
   serve(turn: number): void {
     this.#servedAt = turn;
   }
 
   /** Counts what a task made of `bytes` of its files. */
   count(source: SourceResult, bytes: number): void {
-    // A backlog is read first, and lost first.
+    // The backlog is read first, and lost first.
     const unreadBacklog = this.chain.backlogBytes - this.#totals.bytes - this.#lostBytes;
     this.meter.read({ bytes, lines: source.lines }, Math.max(0, unreadBacklog));
     addSource(this.#totals, source, bytes);
@@ -174,12 +167,12 @@ export class TailedContainer {
     this.#lostBytes += bytes;
   }
 
-  /** An entry of it is set aside: Cloud Logging does not take it. */
+  /** Cloud Logging refused an entry permanently. */
   refuse(): void {
     this.#refusedEntries += 1;
   }
 
-  /** Refused entries hold one more of its batches up. */
+  /** Refused entries delay one more batch. */
   holdUp(): void {
     this.#heldUpBatches += 1;
   }
@@ -189,8 +182,7 @@ export class TailedContainer {
   }
 
   /**
-   * Counts a look; returns how many there were since the last one with news. One that found little
-   * is followed by the next one at `quietDueMs`.
+   * Returns the number of looks since the last news. After little news the next is at `quietDueMs`.
    */
   noteLook(isNews: boolean, quietDueMs: number): number {
     const grown = this.grownBytes;
@@ -201,19 +193,17 @@ export class TailedContainer {
     return this.#quietLooks;
   }
 
-  /** Nothing of it is unread or under way, and what it writes meanwhile is little. */
+  /** It is read and acknowledged, and writes little. */
   mayWait(nowMs: number): boolean {
     const { chain } = this;
     if (nowMs >= this.#lookDueMs || chain.links.size === 0) return false;
     return !chain.draining && chain.behindBytes === 0 && !chain.mayStillGrow;
   }
 
-  /** Idle from now on. */
   rest(idleWatch: IdleWatch): void {
     this.#idleWatch = idleWatch;
   }
 
-  /** Busy from now on. */
   wake(): void {
     this.#idleWatch?.close();
     this.#idleWatch = undefined;

@@ -1,25 +1,24 @@
-// What has gone through since the start: of one container, and of all.
+// What was encoded since the start: of one container, and of all.
 //
-// Invariant: a record is counted when it was encoded, once for each time that it was.
+// Invariant: a record is counted each time that it is encoded.
 
 import type { RuleCount, SourceResult } from '../encode/drain-task.ts';
 import { severityIndex, severityNames } from '../log-severity.ts';
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 
-/** Records that a rule could not treat, and that it left out. */
+/** Records that a rule could not process, and records that it dropped. */
 export type RuleTotals = { readonly misses: number; readonly dropped: number };
 
-/** What one container has had shipped; bytes are of its files. */
 export type ContainerTotals = {
   readonly lines: number;
+  /** Of log files. */
   readonly bytes: number;
   readonly entries: number;
   /** Entries, in the order of `severityNames`. */
   readonly severities: readonly number[];
 };
 
-/** The same of all, and what is counted of the agent only. */
 export type Totals = ContainerTotals & {
   readonly batches: number;
   readonly retries: number;
@@ -32,19 +31,17 @@ export type Totals = ContainerTotals & {
   readonly sampledOut: number;
   /** By the name of the rule. */
   readonly rules: ReadonlyMap<string, RuleTotals>;
-  /** Zeros in the files where lines should have begun. */
+  /** Zeros where lines should have begun. */
   readonly holeBytes: number;
   readonly readErrors: number;
   readonly drainCpuMicros: number;
   readonly tasks: number;
 };
 
-/** The sums of one container as their owner holds them. */
 export type ContainerCounter = Writable<Omit<ContainerTotals, 'severities'>> & {
   readonly severities: number[];
 };
 
-/** The sums of the agent as their owner holds them. */
 export type Counter = Writable<Omit<Totals, keyof ContainerTotals | 'rules'>> &
   ContainerCounter & { readonly rules: Map<string, RuleTotals> };
 
@@ -90,14 +87,13 @@ export function addSource(
   }
 }
 
-/** What is counted of a source of the node. */
 export type NodeTally = Pick<SourceResult, 'lines' | 'entries' | 'severities'> & {
   readonly redacted: number;
   readonly sampledOut: number;
   readonly rules: readonly RuleCount[];
 };
 
-/** Adds what a task made of a source of the node, whose bytes are not those of log files. */
+/** Adds what a task made of a node log, which has no bytes of log files. */
 export function addNode(sums: Counter, tally: NodeTally): void {
   addSource(sums, tally, 0);
   sums.redacted += tally.redacted;
@@ -105,7 +101,7 @@ export function addNode(sums: Counter, tally: NodeTally): void {
   addRules(sums, tally.rules);
 }
 
-/** Adds to the sums of the agent what is counted of it only. */
+/** Adds what is only counted for the agent as a whole. */
 export function addDetails(sums: Counter, source: SourceResult): void {
   sums.fastLines += source.fastLines;
   sums.malformedLines += source.malformedLines;

@@ -1,34 +1,32 @@
-// How many lines a container has written since the agent watches it: what was read is counted, what
-// is not read yet is guessed.
+// How many lines a container has written while the agent watched it: read lines are counted, unread
+// ones estimated.
 //
-// Invariant: once all of it is read, the sum is the count and nothing of a guess is left. What can
-// never be read stays as it was guessed.
+// Invariant: once all bytes are read, the sum is the count. Bytes that are lost stay estimated.
 
-/** Bytes and the lines that they hold, or are believed to hold. */
+/** Bytes and the lines in them, counted or estimated. */
 type Amount = { readonly bytes: number; readonly lines: number };
 
-/** What the container wrote since the last sample, and how long its lines were before. */
+/** What the container wrote since the last sample; `shape` tells the length of its lines. */
 type Growth = { readonly bytes: number; readonly shape: Amount };
 
 export class WrittenLines {
-  /** Of what was written since the agent watches; a backlog is not in it. */
+  /** Without the backlog. */
   #readBytes = 0;
   #readLines = 0;
-  /** That of the last sample. */
+  /** `#readBytes` at the last sample. */
   #settledBytes = 0;
-  /** Written and not read at the last sample. Below 0 when a read was seen before its growth. */
+  /** At the last sample. Negative when bytes were read before a look saw them. */
   #unread: Amount = { bytes: 0, lines: 0 };
 
-  /** A task read this; its first bytes belong to the backlog as far as that goes. */
+  /** A task read this; the first `backlogBytes` are backlog. */
   read({ bytes, lines }: Amount, backlogBytes: number): void {
     if (bytes <= backlogBytes || bytes === 0) return;
     const own = bytes - backlogBytes;
     this.#readBytes += own;
-    // A task that crosses the border tells only the sum.
+    // The lines of a task that crosses the border are divided by bytes.
     this.#readLines += backlogBytes === 0 ? lines : Math.round((lines * own) / bytes);
   }
 
-  /** Up to the last sample and this growth. */
   sum(growth: Growth): number {
     return this.#readLines + this.#unreadAfter(growth).lines;
   }

@@ -67,9 +67,13 @@ describe('ReadingRules', () => {
   const annotations = { [parser]: 'logfmt', [`${exclude}-sidecar`]: 'true' };
 
   test('take them only where the operator wants it', () => {
-    const off = new ReadingRules(makeConfig({ exclude: ['other'] })).of(names, () => annotations);
+    const off = new ReadingRules(makeConfig({ exclude: ['other'] })).of(names, () => ({
+      annotations,
+    }));
     expect(off.records).toBeUndefined();
-    const on = new ReadingRules(makeConfig({ podAnnotations: true })).of(names, () => annotations);
+    const on = new ReadingRules(makeConfig({ podAnnotations: true })).of(names, () => ({
+      annotations,
+    }));
     expect(on.records?.steps).toContain('"logfmt"');
     expect(on.isExcluded).toBe(false);
   });

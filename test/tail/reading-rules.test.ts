@@ -7,7 +7,7 @@ import { makeConfig } from '../support/make-config.ts';
 const names = { namespace: 'shop', pod: 'web-0', container: 'app' };
 
 function ruleOf(config: Partial<Config>, annotations?: Annotations) {
-  return new ReadingRules(makeConfig(config)).of(names, () => annotations);
+  return new ReadingRules(makeConfig(config)).of(names, () => ({ annotations }));
 }
 
 describe('ReadingRules', () => {

@@ -1,8 +1,8 @@
 // The journal files of the node, kept in step with their directories: rotation renames one and
 // makes another, vacuum deletes the oldest, a journal on /run moves to /var.
 //
-// Invariant: a file is recognized by the id in its header, whatever its name; one that is deleted
-// stays until what its descriptor holds was read.
+// Invariant: a file is recognized by the id in its header, whatever its name; a deleted one stays
+// until it is read through its descriptor.
 
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,9 +13,9 @@ import { JournalCorrupt } from '../../journal/journal-bytes.ts';
 import { JournalUnknown } from '../../journal/journal-header.ts';
 import { JournalSourceFile } from './journal-source-file.ts';
 
-/** Excludes the journals of users. */
+/** Without the journals of users. */
 const fileName = /^(?!user-).*\.journal~?$/;
-/** A directory is named after the machine. */
+/** Named after the machine. */
 const machineDirectory = /^[0-9a-f]{32}$/;
 
 export type JournalReport = (path: string, reason: string) => void;
@@ -26,7 +26,7 @@ export class JournalListing {
   readonly #directories: readonly string[];
   readonly #unreadable: JournalReport;
   readonly #files = new Map<string, JournalSourceFile>();
-  /** Ids of the files by device and inode. */
+  /** By device and inode. */
   readonly #idsByInode = new Map<string, string>();
   /** By path: how often it could not be opened. */
   readonly #failures = new Map<string, number>();
@@ -46,12 +46,12 @@ export class JournalListing {
     return this.#files.size;
   }
 
-  /** Files that could not be opened more than once. */
+  /** Files that repeatedly could not be opened. */
   get unreadableCount(): number {
     return [...this.#failures.values()].filter((failures) => failures > 1).length;
   }
 
-  /** Applies changes; true if files were added or removed. */
+  /** True if files were added or removed. */
   look(nowMs: number): boolean {
     const folders = this.#folders();
     const stamp = folders.map(({ path, stamp: own }) => `${path} ${own}`).join();
@@ -113,7 +113,7 @@ export class JournalListing {
     return isChanged;
   }
 
-  /** The file at a path, under whatever name it was known. */
+  /** The known file at a path, which may have had another name. */
   #known(path: string): Found | undefined {
     const file = this.#files.get(this.#idsByInode.get(inodeOf(path) ?? '') ?? '');
     if (file === undefined) return undefined;
@@ -180,7 +180,7 @@ function namesIn(directory: string): string[] {
     return readdirSync(directory).toSorted();
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    return []; // Missing, or not created yet: `check` explains why.
+    return []; // Missing, or not created yet.
   }
 }
 

@@ -58,22 +58,19 @@ export class JournalLogs {
     this.#resource = resource;
   }
 
-  /** The project of the next body; undefined: the node's. */
+  /** Of the next body; undefined: the node's. */
   get project(): string | undefined {
     return this.#project;
   }
 
-  /** The input of a task. */
   get setups(): ReadonlyMap<string, JournalLog> {
     return new Map([...this.#logs].map(([name, { setup }]) => [name, setup]));
   }
 
-  /** Sums of the logs that are not known any more. */
   get forgotten(): JournalLogSums {
     return { ...this.#forgotten };
   }
 
-  /** Of those that had an entry since the start, in the order of their first ones. */
   get status(): JournalLogStatus[] {
     const read = [...this.#logs].filter(([, { counts }]) => counts.rank > 0);
     read.sort(([, left], [, right]) => left.counts.rank - right.counts.rank);
@@ -90,7 +87,7 @@ export class JournalLogs {
     });
   }
 
-  /** Applies new rules from the next plan on. */
+  /** From the next plan on. */
   obey(rules: JournalRules, isPaced: boolean): void {
     this.#rules = rules;
     this.#isPaced = isPaced;
@@ -113,7 +110,7 @@ export class JournalLogs {
     this.#logs.set(name, { setup, rule, pace, counts: before?.counts ?? { ...noCounts } });
   }
 
-  /** The first logs have series in the metrics, which are not to end. */
+  /** The first logs have series in the metrics, which must not end. */
   #forgetOldest(): void {
     for (const [name, { counts }] of this.#logs) {
       if (counts.rank > 0 && counts.rank <= limits.metricSeriesMax) continue;
@@ -145,7 +142,6 @@ export class JournalLogs {
     this.#project = this.#logs.get(nextLog)?.setup.template.project;
   }
 
-  /** What a task has read is acknowledged. */
   acknowledge({ logs }: JournalResult): void {
     for (const { name, entries, bytes } of logs) {
       const log = this.#logs.get(name);

@@ -1,4 +1,4 @@
-// How far the journal is acknowledged, by the id of its numbering.
+// How far the journal is acknowledged, for each sequence of numbers.
 //
 // Invariant: only an answer advances a position. Numbers are unique and grow within an id, across
 // rotations and restarts of journald.
@@ -10,19 +10,18 @@ import type { JournalSourceFile } from './journal-source-file.ts';
 /** The last entry that was handled. */
 export type JournalPosition = {
   readonly seqnum: number;
-  /** Hash of the part that copies of the entry share; 0: unknown. */
+  /** Of the part that copies of the entry share; 0: unknown. */
   readonly hash: number;
   readonly realtimeMicros: number;
 };
 
-/** The part of the store that positions need. */
 export type PositionStore = {
   readonly lookup: (podUid: string, container: string) => readonly Checkpoint[];
   readonly claim: (podUid: string, container: string) => void;
   readonly put: (checkpoint: Checkpoint) => void;
 };
 
-/** Used in the store instead of a pod's uid. */
+/** In the store instead of a pod's uid. */
 const owner = 'journal';
 /** Marks that there was a first start. */
 const startedMark = 'started';
@@ -34,7 +33,7 @@ export class JournalPositions {
 
   constructor(store: PositionStore) {
     this.#store = store;
-    // Also without a journal: only a first start begins the node's files at their ends.
+    // Also without a journal: the first start begins the node's files at their ends.
     store.claim(owner, startedMark);
   }
 
@@ -64,12 +63,10 @@ export class JournalPositions {
     return position;
   }
 
-  /** The last entries of all numberings. */
   all(): Iterable<JournalPosition> {
     return this.#positions.values();
   }
 
-  /** What a task has handled is acknowledged. */
   acknowledge({ header, path }: JournalSourceFile, result: JournalResult): void {
     if (result.lastSeqnum <= this.of(header.seqnumId).seqnum) return;
     const { lastSeqnum: seqnum, lastHash: hash, lastRealtimeMicros: realtimeMicros } = result;

@@ -1,14 +1,14 @@
 // One journal file on the main thread: its header, its progress, and its descriptor while there is
 // something to read.
 //
-// Invariant: a descriptor that a task reads is not closed. Progress is compared with the number of
-// entries in the header, so a look costs one small read.
+// Invariant: a descriptor that a task reads is not closed. A look compares the progress with the
+// entry count in the header, which costs one small read.
 
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 
 import { limits } from '../../config.ts';
 import { isSystemError } from '../../errors.ts';
-import { JournalBytes } from '../../journal/journal-bytes.ts';
+import { JournalBytes, JournalCorrupt } from '../../journal/journal-bytes.ts';
 import { JournalFile } from '../../journal/journal-file.ts';
 import { readJournalHeader, type JournalHeader } from '../../journal/journal-header.ts';
 import type { JournalResult, JournalSegment } from '../../encode/drain-task.ts';
@@ -18,7 +18,7 @@ const blockBytes = 4096;
 const archivedName = /@[^/]*$|~$/;
 
 export class JournalSourceFile {
-  /** Later directories are read first: journald moves from /run to /var. */
+  /** The last directory is read first: journald moves from /run to /var. */
   readonly directoryIndex: number;
   #path: string;
   #fd: number | undefined;
@@ -30,7 +30,7 @@ export class JournalSourceFile {
   #areTwinsPassed = false;
   #awaitsTwinSinceMs: number | undefined;
 
-  /** Opens the file. @throws JournalCorrupt, JournalUnknown, the system's error. */
+  /** @throws JournalCorrupt, JournalUnknown, the system's error. */
   constructor(path: string, directoryIndex: number) {
     this.#path = path;
     this.directoryIndex = directoryIndex;
@@ -69,36 +69,38 @@ export class JournalSourceFile {
     return this.#hint;
   }
 
-  /** Copies of entries read in other files have been searched for. */
+  /** Copies of entries that were read in other files have been skipped. */
   get areTwinsPassed(): boolean {
     return this.#areTwinsPassed;
   }
 
   rename(path: string): void {
-    // The last entries before it was left are in no header that was read before.
+    // The header read before may lack the last entries.
     if (path !== this.#path) this.look();
     this.#path = path;
     this.#isGone = false;
   }
 
-  /** Entries after a position that were not handled; an estimate, for numbers may be missing. */
+  /**
+   * Entries after a position that were not handled; an estimate, because numbers may be missing.
+   */
   unreadAfter(seqnum: number): number {
     return this.#handledCount === this.#header.entryCount ? 0 : this.entriesAfter(seqnum);
   }
 
-  /** Entries after a position, handled or not; an estimate too. */
+  /** Entries after a position, handled or not; an estimate, too. */
   entriesAfter(seqnum: number): number {
     const { entryCount, headSeqnum, tailSeqnum } = this.#header;
     if (tailSeqnum <= seqnum) return 0;
     return Math.min(entryCount, tailSeqnum - Math.max(seqnum, headSeqnum - 1));
   }
 
-  /** Reads the header again where it may have changed. @throws as the constructor. */
+  /** Reads the header again. @throws as the constructor. */
   look(): void {
     if (this.isLive && this.#fd !== undefined) this.#header = headerOf(this.#fd);
   }
 
-  /** Makes sure that it is open; false when it no longer can be. */
+  /** False when it cannot be opened any more. */
   open(): boolean {
     if (this.#fd !== undefined) return true;
     if (this.#isGone) return false;
@@ -122,13 +124,13 @@ export class JournalSourceFile {
     return this.#fd;
   }
 
-  /** It was deleted from the directory. */
+  /** It was deleted. */
   lose(): void {
     this.look();
     this.#isGone = true;
   }
 
-  /** Another file was deleted: its entries may have been copied to this one. */
+  /** It may hold copies of another file's entries. */
   expectTwins(): void {
     this.#areTwinsPassed = false;
   }
@@ -146,11 +148,16 @@ export class JournalSourceFile {
     if (result.isAtEnd) this.#handledCount = result.entryCount;
   }
 
-  /** For a look at some of its entries on this thread. */
+  /** Looks at some of its entries on this thread; undefined: it is closed, or damaged there. */
   read<Found>(look: (file: JournalFile) => Found): Found | undefined {
     if (this.#fd === undefined) return undefined;
-    const { size } = fstatSync(this.#fd);
-    return look(new JournalFile(this.#fd, { size, blockBytes }));
+    try {
+      const { size } = fstatSync(this.#fd);
+      return look(new JournalFile(this.#fd, { size, blockBytes }));
+    } catch (error) {
+      if (!(error instanceof JournalCorrupt) && !isSystemError(error)) throw error;
+      return undefined;
+    }
   }
 }
 

@@ -6,9 +6,7 @@
 import { requestHead, resourceMember } from '../../encode/entries/entry-template.ts';
 import { limits } from '../../config.ts';
 import type { DrainResult, JournalResult, JournalSegment } from '../../encode/drain-task.ts';
-import { isSystemError } from '../../errors.ts';
 import type { NodeIdentity } from '../../host/node-identity.ts';
-import { JournalCorrupt } from '../../journal/journal-bytes.ts';
 import type { EntryHead } from '../../journal/journal-file.ts';
 import type { JournalStatus } from '../../journal/journal-status.ts';
 import { logsNamedBy } from '../../journal/unit-logs.ts';
@@ -22,14 +20,14 @@ import type { JournalSourceFile } from './journal-source-file.ts';
 import { journalState } from './journal-status.ts';
 
 export type JournalOptions = {
-  /** Later ones are read first. */
+  /** The last one is read first. */
   readonly directories: readonly string[];
   /** Globs. */
   readonly units: readonly string[];
-  /** Includes all other units and the kernel. */
+  /** All other units, and the kernel. */
   readonly takesOthers: boolean;
   readonly readsPriority: boolean;
-  /** Where the first start begins: at the last boot, or at the end. */
+  /** Where the first start begins: `start` is the last boot. */
   readonly from: 'start' | 'end';
 };
 
@@ -37,7 +35,7 @@ export type JournalSetup = {
   readonly nodeIdentity: NodeIdentity;
   readonly store: PositionStore;
   readonly rules: JournalRules;
-  /** Whether rate limits apply. */
+  /** Rate limits apply. */
   readonly isPaced: boolean;
   /** About so many entries were deleted before they were read. */
   readonly lost: (entries: number) => void;
@@ -57,7 +55,7 @@ export class JournalSource implements NodePart {
   #hasBegun = false;
   #underWay: JournalSourceFile | undefined;
   #result: JournalResult | undefined;
-  /** Time since which there has been something to read that is not planned. */
+  /** Since when there has been something to read. */
   #waitsSinceMs: number | undefined;
 
   constructor(options: JournalOptions, setup: JournalSetup) {
@@ -96,7 +94,6 @@ export class JournalSource implements NodePart {
     };
   }
 
-  /** Looks for new entries and files. */
   look(nowMs: number): void {
     const isChanged = this.#listing.look(nowMs);
     if (!this.#hasBegun) this.#begin();
@@ -106,7 +103,7 @@ export class JournalSource implements NodePart {
     }
   }
 
-  /** Applies new rules from the next plan on. */
+  /** From the next plan on. */
   obey(rules: JournalRules): void {
     const { isPaced } = this.#setup;
     const { bytesPerSecond } = rules.whole;
@@ -116,7 +113,6 @@ export class JournalSource implements NodePart {
     this.#logs.obey(rules, isPaced);
   }
 
-  /** Containers have taken all the room for too long. */
   isOverdue(nowMs: number): boolean {
     return this.#waitsSinceMs !== undefined && nowMs - this.#waitsSinceMs > limits.nodeLogsWaitMs;
   }
@@ -128,7 +124,7 @@ export class JournalSource implements NodePart {
     const file = this.#next();
     const { fd } = file ?? {};
     if (file === undefined || fd === undefined) return undefined;
-    // Node logs have no labels, so that of the node's name is left out.
+    // Node logs have no labels, not even the node's name.
     const identity = { ...this.#setup.nodeIdentity, node: '' };
     const head = requestHead(identity, { resource: this.#resource, labels: '' });
     const journal = this.#segmentOf(file, fd);
@@ -293,11 +289,11 @@ function newestFirst(a: JournalSourceFile, b: JournalSourceFile): number {
 }
 
 function lastHeadOf(file: JournalSourceFile): EntryHead | undefined {
-  return attempt(() => file.read((journal) => journal.lastHead()));
+  return file.read((journal) => journal.lastHead());
 }
 
 function firstOfBoot(file: JournalSourceFile, bootId: string): number | undefined {
-  return attempt(() => file.read((journal) => journal.firstOfLastBoot(bootId)))?.seqnum;
+  return file.read((journal) => journal.firstOfLastBoot(bootId))?.seqnum;
 }
 
 function endOf(file: JournalSourceFile): JournalPosition {
@@ -306,14 +302,4 @@ function endOf(file: JournalSourceFile): JournalPosition {
   if (last === undefined) return { seqnum: tailSeqnum, hash: 0, realtimeMicros: 0 };
   const { seqnum, twinHash: hash, realtimeMicros } = last;
   return { seqnum: Math.max(seqnum, tailSeqnum), hash, realtimeMicros };
-}
-
-/** undefined: the file is corrupt there. */
-function attempt<Found>(look: () => Found): Found | undefined {
-  try {
-    return look();
-  } catch (error) {
-    if (!(error instanceof JournalCorrupt) && !isSystemError(error)) throw error;
-    return undefined;
-  }
 }

@@ -1,9 +1,7 @@
-// The status of the node's journal, computed on request.
+// Computes the status of the node's journal.
 
-import { JournalCorrupt } from '../../journal/journal-bytes.ts';
 import type { EntryHead } from '../../journal/journal-file.ts';
 import type { JournalStatus } from '../../journal/journal-status.ts';
-import { isSystemError } from '../../errors.ts';
 import type { JournalPosition } from './journal-positions.ts';
 import type { JournalSourceFile } from './journal-source-file.ts';
 
@@ -14,7 +12,6 @@ type ShownFile = {
   readonly behind: number;
 };
 
-/** Whether it survives a reboot, how far it was read, and the size and age of the rest. */
 export function journalState(
   files: readonly ShownFile[],
   { directoryCount, nowMs }: { readonly directoryCount: number; readonly nowMs: number },
@@ -41,18 +38,15 @@ function positionStatus(newest: ShownFile | undefined): JournalStatus['position'
   return { seqnumId: newest.file.header.seqnumId, seqnum, at };
 }
 
-/** The time of the first entry after a position; that of the file's first where it is closed. */
+/** The time of the first entry after a position; where that is unknown, of the file's first. */
 function firstUnreadMs({ file, position: { seqnum } }: ShownFile): number {
-  let first: EntryHead | undefined;
-  try {
-    file.read((journal) =>
-      journal.readHeads(seqnum, (head) => {
-        first = head;
-        return false;
-      }),
-    );
-  } catch (error) {
-    if (!(error instanceof JournalCorrupt) && !isSystemError(error)) throw error;
-  }
+  const first = file.read((journal) => {
+    let found: EntryHead | undefined;
+    journal.readHeads(seqnum, (head) => {
+      found = head;
+      return false;
+    });
+    return found;
+  });
   return (first?.realtimeMicros ?? file.header.headRealtimeMicros) / 1e3;
 }
