@@ -335,10 +335,13 @@ export class Fleet {
   }
 
   /** The busy containers that do not wait for labels. */
-  *plannable(): Generator<TailedContainer> {
+  plannable(): TailedContainer[] {
+    // A generator would cost an object for each of them, several times a second.
+    const plannable: TailedContainer[] = [];
     for (const container of this.wakeList.busy()) {
-      if (!container.awaitsLabels && !container.rule.isExcluded) yield container;
+      if (!container.awaitsLabels && !container.rule.isExcluded) plannable.push(container);
     }
+    return plannable;
   }
 
   *#chains(): Generator<Chain> {

@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 
+import { append } from '../append.ts';
 import { limits } from '../config.ts';
 import type { Segment } from '../encode/drain-task.ts';
 import type { LogFile } from './log-file.ts';
@@ -31,7 +32,6 @@ export type CutOptions = {
 /** Up to `bytesMax` bytes of one restart, from the oldest unread one. */
 export function cutSegments(chain: readonly LogFile[], options: CutOptions): ChainCut {
   const { bytesMax, nowMs } = options;
-  // Mostly one of each: arrays that grow would take room for 17.
   let segments: readonly Segment[] = [];
   let files: readonly LogFile[] = [];
   let bytes = 0;
@@ -50,8 +50,8 @@ export function cutSegments(chain: readonly LogFile[], options: CutOptions): Cha
     // A record that was flushed, and perhaps sent, is read again without what follows it now.
     const last = file.position.flushedEnd ?? file.size;
     const end = Math.min(file.size, last, file.offset + bytesMax - bytes);
-    segments = [...segments, segmentOf(file, end)];
-    files = [...files, file];
+    segments = append(segments, segmentOf(file, end));
+    files = append(files, file);
     bytes += end - file.offset;
     if (!file.ended || end < file.size) break;
   }

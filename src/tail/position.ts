@@ -6,6 +6,7 @@
 
 import assert from 'node:assert/strict';
 
+import { append } from '../append.ts';
 import type { ReadTime } from '../commit/checkpoint.ts';
 import { emptyPositionHash } from '../position-hash.ts';
 import type { KnownOffset } from './tail-setup.ts';
@@ -100,7 +101,7 @@ export class Position {
       this.#readTimes = [...this.#readTimes, { ...read, end, hash: this.#hash }];
     }
     const range = { end, hash: this.#hash, isAnswered: false };
-    this.#begun = [...this.#begun, range];
+    this.#begun = append(this.#begun, range);
     this.#begunEnd = end;
     return range;
   }
