@@ -1,6 +1,7 @@
 // A run with --once: ships what is there, prints a summary, ends.
 
 import { type Control, progressSink, stopReason } from '../control.ts';
+import { pluralText } from '../number-text.ts';
 import { createProgress, lineIntervalMs, terminalIntervalMs } from '../progress.ts';
 import { onceSummary } from '../status/run-lines.ts';
 import { steadyNowMs } from '../steady-clock.ts';
@@ -52,24 +53,29 @@ export async function runOnce(agent: Agent, control: Control): Promise<number> {
 /** On stdout, unless the entries are there. */
 function tellSummary(agent: Agent, stoppedBy: string | undefined, control: Control): void {
   const summary = onceSummary(agent, stoppedBy);
+  const written = summary.entries === 1 ? '1 entry is' : `${summary.entries} entries are`;
   if (!agent.config.output.includes('stdout')) control.write(JSON.stringify(summary));
-  else control.log.info(undefined, `${summary.entries} entries are written`, summary);
+  else control.log.info(undefined, `${written} written`, summary);
 }
 
 function exitCodeOf(agent: Agent, stoppedBy: string | undefined, { log }: Control): number {
   const { config, fleet, store } = agent;
   const { behindBytes: left } = fleet;
+  const unreadable = [...fleet.all()].reduce((sum, { chain }) => sum + chain.unreadableCount, 0);
   if (stoppedBy !== undefined) {
     const text = `stopped by ${stoppedBy}: ${left} bytes that were found are left for the next run`;
     log.error('SHIP_STOPPED', text);
     return 1;
   }
   if (left > 0) log.error('FILE_UNREADABLE', `${left} bytes could not be read`);
+  if (unreadable > 0) {
+    log.error('FILE_UNREADABLE', `${pluralText(unreadable, 'file')} could not be opened`);
+  }
   if (!store.healthy) {
     const text = 'the positions are not saved: the next run sends the same entries again';
     log.error('STATE_UNWRITABLE', `${config.stateDir}: ${text}`);
   }
-  return left > 0 || !store.healthy ? 1 : 0;
+  return left > 0 || unreadable > 0 || !store.healthy ? 1 : 0;
 }
 
 /** Returns whether it came to the end: false when the signal came before. */

@@ -47,6 +47,11 @@ export class ChainFiles {
     return this.#overLimit;
   }
 
+  /** Files that are not in the list because they cannot be opened. */
+  get unreadableCount(): number {
+    return this.#directory.unreadableCount;
+  }
+
   get directoryGone(): boolean {
     return this.#directory.isGone;
   }
@@ -72,7 +77,7 @@ export class ChainFiles {
   }
 
   /** The next look lists the directory, whatever its time says. */
-  relist(): void {
+  relist(): undefined {
     this.#directory.relist();
   }
 
@@ -235,17 +240,17 @@ export class ChainFiles {
     file.noteListed(stats);
     try {
       if (!name.compressed) {
-        if (!file.open()) return this.#listAgain(); // Renamed since the listing.
+        if (!file.open()) return this.relist(); // Renamed since the listing.
         file.identify();
         if (this.#positions.isCopyInProgress(file, stats.mtimeMs)) {
           file.close();
           this.#isCopyAwaited = true;
-          return this.#listAgain();
+          return this.relist();
         }
       } else {
         const learned = learnCompressed(file, stats, { tries: this.#gzTries, setup: this.#setup });
         if (learned === 'given up') this.#giveUpPacked(file, stats, known);
-        if (learned !== 'learned') return this.#gzTries.pending ? this.#listAgain() : undefined;
+        if (learned !== 'learned') return this.#gzTries.pending ? this.relist() : undefined;
       }
     } catch (error) {
       if (!this.#tolerate(error, file, stats)) {
@@ -275,17 +280,14 @@ export class ChainFiles {
     file.giveUp('not_unpacked');
   }
 
-  #listAgain(): undefined {
-    this.relist();
-  }
-
   /** Whether a file that cannot be opened is added anyway, to open it later. */
   #tolerate(error: unknown, file: LogFile, stats: ListedFile['stats']): boolean {
     this.report(error, file.path);
     this.relist(); // Permissions and limits change.
-    if (file.name.compressed || !hasCode(error, 'EMFILE', 'ENFILE')) return false;
-    file.noteListed(stats, stats.size);
-    return true;
+    const isForWant = !file.name.compressed && hasCode(error, 'EMFILE', 'ENFILE');
+    if (isForWant) file.noteListed(stats, stats.size);
+    else if (!hasCode(error, 'ENOENT', 'LINK_REFUSED')) this.#directory.noteUnreadable(file.path);
+    return isForWant;
   }
 
   /** The same log under another name: it was renamed or compressed while it was closed. */
@@ -321,8 +323,7 @@ export class ChainFiles {
     const { size, offset, path } = old;
     const fresh = new LogFile(old, this.#setup);
     fresh.takeDescriptorFrom(old);
-    const text = truncation({ path, size, offset }, fresh.size);
-    this.#setup.report('FILE_TRUNCATED', text);
+    this.#setup.report('FILE_TRUNCATED', truncation({ path, size, offset }, fresh.size));
     const isIdentified = fresh.identify();
     // What it still holds may be its own, and is read again; only what was cut off is lost.
     const keptBytes = fresh.size < size && continues(fresh, old) ? fresh.size : 0;

@@ -355,6 +355,11 @@ export class Chain {
     this.#files.close();
   }
 
+  /** Files that are not read because they cannot be opened. */
+  get unreadableCount(): number {
+    return this.#files.unreadableCount;
+  }
+
   /** Files that are not read because there are too many. */
   get filesOverLimit(): number {
     return this.#files.overLimit;

@@ -13,6 +13,8 @@ type Work = { readonly listing: Listing; readonly steps: Generator<void, void> }
 export class OwnDirectory {
   readonly path: string;
   readonly #liveName: string;
+  /** Paths that the last look could not open. */
+  readonly #unreadable = new Set<string>();
   #work: Work | undefined;
   #isGone = false;
   #mtimeMs = -1;
@@ -41,6 +43,16 @@ export class OwnDirectory {
     this.#mtimeMs = -1;
   }
 
+  /** Files in it, or itself, that could not be opened when they were last tried. */
+  get unreadableCount(): number {
+    return this.#unreadable.size;
+  }
+
+  /** A file that the last listing showed cannot be opened. */
+  noteUnreadable(path: string): void {
+    this.#unreadable.add(path);
+  }
+
   /**
    * A new listing; undefined while nothing has changed or one is in progress. `endMs`: of
    * `performance.now()`, when to pause.
@@ -56,6 +68,7 @@ export class OwnDirectory {
       // A refused directory is looked at again when it changes, and from time to time.
       if (!hasCode(error, 'LINK_REFUSED')) this.relist();
       if (hasCode(error, 'LINK_REFUSED', 'ENOENT', 'ENOTDIR')) this.#isGone = true;
+      else this.#unreadable.add(this.path);
       throw error;
     }
   }
@@ -75,6 +88,7 @@ export class OwnDirectory {
     if (!runUntil(steps, endMs, limits.listStepsMin)) return undefined;
     this.#work = undefined;
     this.#isGone = false;
+    this.#unreadable.clear();
     const excess = listing.nameCount - limits.listNamesCheap;
     if (excess > 0) this.#dueMs = nowMs + excess * limits.relistMsPerName;
     // The next look finds what changed during the listing, unless one is due anyway.

@@ -170,4 +170,25 @@ describe('run --once', () => {
     expect(summary['entries']).toBe(0);
     expect(stderr).toContain('LINK_REFUSED');
   });
+
+  test('what may not be opened is told, and the code is 1; the rest is shipped', async () => {
+    const kubelet = kubeletOf();
+    const pod = kubelet.startPod({ namespace: 'ns', pod: 'p', containers: ['a', 'b', 'c'] });
+    for (const container of pod.containers) container.writeNext(5);
+    await pod.container('b').rotate();
+    pod.container('b').writeNext(5);
+    const directory = path.dirname(pod.container('b').logPath);
+    const rotated = fs.readdirSync(directory).find((name) => name.startsWith('0.log.')) ?? '';
+    const hidden = [pod.container('a').logPath, path.join(directory, rotated)];
+    for (const each of hidden) fs.chmodSync(each, 0);
+    // Root may read everything, unless this is taken from it.
+    const words = ['setpriv', '--bounding-set=-dac_override,-dac_read_search'];
+    const under = process.getuid?.() === 0 ? words : [];
+    const first = await runOnce({ ...agentOf(kubelet), under });
+    expect(first).toMatchObject({ code: 1, summary: { entries: 10 } });
+    expect(first.stderr).toContain('2 files could not be opened');
+    for (const each of hidden) fs.chmodSync(each, 0o644);
+    expect(await runOnce({ ...agentOf(kubelet), under })).toMatchObject({ code: 0 });
+    expect((await emulator.stats()).distinctEntries).toBe(20);
+  });
 });

@@ -138,7 +138,7 @@ export type OnceResult = {
 /** `tailship run --once`, to its end. */
 export async function runOnce(options: AgentOptions): Promise<OnceResult> {
   const flags = ['--once', ...(options.flags ?? [])];
-  const child = start(agentWords({ ...options, flags }));
+  const child = start(agentWords({ ...options, flags }), {}, options.under);
   const [stdout, stderr] = await Promise.all([
     readAll(child.stdout),
     readAll(child.stderr),
