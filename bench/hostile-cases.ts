@@ -99,6 +99,82 @@ export const cases: readonly Hostile[] = [
     lines: (n) => cri(`{"severity":400,"message":"step ${n}","k":1}`),
   },
   {
+    name: 'timestampSeconds',
+    writer: 'program',
+    lines: (n) => cri(`{"message":"step ${n}","k":1,"timestampSeconds":${n},"timestampNanos":7}`),
+  },
+  {
+    name: 'timestamp object',
+    writer: 'program',
+    lines: (n) => cri(`{"message":"step ${n}","k":1,"timestamp":{"seconds":${n},"nanos":7}}`),
+  },
+  {
+    name: 'httpRequest with other members',
+    writer: 'program',
+    lines: (n) => cri(`{"message":"served ${n}",${request.slice(0, -1)},"traceId":"${n}"}}`),
+  },
+  {
+    name: 'httpRequest of other types',
+    writer: 'program',
+    lines: (n) => cri(`{"message":"served ${n}",${request.replace('200', '"200"')}}`),
+  },
+  {
+    name: 'level that is no severity',
+    writer: 'program',
+    lines: (n) => cri(`{"level":"verbose-${n}","message":"step ${n}","k":1}`),
+  },
+  {
+    name: 'level of many letters',
+    writer: 'program',
+    lines: (n) => cri(`{"level":"Information","message":"step ${n}","k":1}`),
+  },
+  {
+    name: 'time that is not RFC 3339',
+    writer: 'program',
+    lines: (n) => cri(`{"time":"2026-03-05T14:07:21,104","message":"step ${n}","k":1}`),
+  },
+  {
+    name: 'time two days ahead',
+    writer: 'hostile program',
+    lines: (n) => cri(`{"time":"2126-03-05T14:07:21.104Z","message":"step ${n}","k":1}`),
+  },
+  {
+    name: 'labels that are objects',
+    writer: 'hostile program',
+    lines: (n) => cri(`{"message":"step ${n}","k":1,${apiKey('labels')}:{"a":{"b":"${n}"}}}`),
+  },
+  {
+    name: 'labels with escapes',
+    writer: 'hostile program',
+    lines: (n) => cri(`{"message":"step ${n}","k":1,${apiKey('labels')}:{"path":"C:\\\\${n}"}}`),
+  },
+  {
+    name: 'labels with a key of the agent',
+    writer: 'hostile program',
+    lines: (n) => cri(`{"message":"step ${n}","k":1,${apiKey('labels')}:{"k8s-pod/app":"${n}"}}`),
+  },
+  {
+    name: 'keys with escapes',
+    writer: 'hostile program',
+    lines: (n) => cri(`{"message":"step ${n}","k":1,"C:\\\\":${n}}`),
+  },
+  {
+    name: 'numbers that no double holds',
+    writer: 'hostile program',
+    lines: (n) => cri(`{"message":"step ${n}","k":1e999}`),
+  },
+  {
+    name: 'half a surrogate pair',
+    writer: 'hostile program',
+    lines: (n) => cri(`{"message":"step ${n}","k":"\\ud800"}`),
+  },
+  {
+    name: 'invalid UTF-8 in JSON',
+    writer: 'program',
+    lines: (n) =>
+      Buffer.from(cri(`{"message":"caf\u00e9 ${n}","k":"${fill(words, 60)}"}`), 'latin1'),
+  },
+  {
     name: 'own insertId',
     writer: 'program',
     lines: (n) => cri(`{"severity":"INFO","message":"m",${apiKey('insertId')}:"id-${n}"}`),
@@ -132,6 +208,12 @@ export const cases: readonly Hostile[] = [
     name: 'P and F in turn',
     writer: 'program',
     lines: (n) => `${time} stdout P first half \n${time} stdout F ${n}\n`,
+  },
+  {
+    name: 'partial lines with the other stream between',
+    writer: 'hostile program',
+    missedTimesMax: 230,
+    lines: (n) => `${time} stdout P first half \n${time} stderr F x\n${time} stdout F ${n}\n`,
   },
   {
     name: 'control characters',
@@ -260,6 +342,11 @@ export const cases: readonly Hostile[] = [
     lines: () => cri(`{"severity":"INFO","message":"${fill(words, 300_000)}"}`),
   },
   { name: 'text over 256 KB', writer: 'hostile program', lines: () => cri(fill(words, 600_000)) },
+  {
+    name: 'text over 256 KB in partial lines',
+    writer: 'hostile program',
+    lines: () => inPartialLines(fill(words, 600_000)),
+  },
   {
     name: 'nested JSON',
     writer: 'hostile program',

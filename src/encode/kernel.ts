@@ -96,7 +96,7 @@ export type Kernel = {
 type KernelExports = {
   escapeBytes(from: number, end: number, out: number): number;
   prepare(area: number): void;
-  beginSource(mayTakeLabels: boolean, secondsLimit: number): void;
+  beginSource(secondsLimit: number, nanosLimit: number): void;
   encodeLines(
     position: number,
     end: number,
@@ -116,11 +116,8 @@ type KernelExports = {
   ): void;
 };
 
-/** Keys that the kernel takes for the agent's: it hands back records with such labels. */
-const agentKeys = /^(?:k8s-pod\/|compute\.|logging\.|tailship)/;
-
-function keysOf(labels: string): readonly string[] {
-  return labels === '' ? [] : Object.keys(JSON.parse(`{${labels}}`) as object);
+function countLabels(labels: string): number {
+  return labels === '' ? 0 : Object.keys(JSON.parse(`{${labels}}`) as object).length;
 }
 
 /** Writes the rules of stack traces to an area. */
@@ -180,6 +177,7 @@ export function createKernel(
   const templates = new KernelTemplates(bytes);
   let hasTraceTable = false;
   bytes.set(randomBytes(layout.keySecretsBytes), layout.keySecrets);
+  bytes.write((2n ** 1024n - 2n ** 970n).toString(), layout.infiniteNumber, 'latin1');
   exported.prepare(area);
   words[layout.joinStarts / 4] = joins.stdout;
   words[layout.joinStarts / 4 + 1] = joins.stderr;
@@ -200,10 +198,9 @@ export function createKernel(
         writeTraceTable(words, bytes);
         hasTraceTable = true;
       }
-      const keys = keysOf(source.labels);
-      words[layout.labelRoom / 4] = limits.labelsMax - source.requestLabels - keys.length;
-      const hasAgentKeysOnly = keys.every((key) => agentKeys.test(key));
-      exported.beginSource(hasAgentKeysOnly, source.readAt.seconds + 86_400);
+      const labels = countLabels(source.labels);
+      words[layout.labelRoom / 4] = limits.labelsMax - source.requestLabels - labels;
+      exported.beginSource(source.readAt.seconds + 86_400, source.readAt.nanos);
       return templates.set(source);
     },
     setIdPrefix: (idPrefix) => templates.setIdPrefix(idPrefix),

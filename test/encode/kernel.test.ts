@@ -39,18 +39,6 @@ describe('the kernel', () => {
     }
   });
 
-  test('leaves records to the reference whose labels may be the source’s too', () => {
-    const labels = '"logging.googleapis.com/labels":{"team":"own"}';
-    const line = `2024-03-05T14:07:21Z stdout F {"a":1,${labels}}\n`;
-    const files = openFiles([line]);
-    const source = { ...plainSource, segments: files.segments(), labels: '"team":"agent"' };
-    const { entries, result } = drainHere([source]);
-    files.close();
-    expect(JSON.parse(entries[0]!)).toMatchObject({ labels: { team: 'own' } });
-    expect(entries[0]).not.toContain('agent');
-    expect(result.sources[0]?.fastLines).toBe(0);
-  });
-
   test('joins the partial lines of one stream alone, where they follow each other', () => {
     const line = (content: string) => `2024-03-05T14:07:21Z stdout ${content}\n`;
     const pairs = (count: number) =>

@@ -2,8 +2,9 @@
 // tests and the fuzzer feed to the kernel and the reference. The same seed gives the same lines.
 
 import { message } from './message-generator.ts';
-import { eventTimes, times } from './time-samples.ts';
+import { eventTimes, times, wholeValues } from './time-samples.ts';
 import { traceLines, traces } from './trace-lines.ts';
+import { keys, numbers, severityWords, words } from './word-samples.ts';
 import { randomNumbers } from '../../src/emulator/random-numbers.ts';
 
 export type Random = {
@@ -23,118 +24,6 @@ export function seededRandom(seed: number): Random {
     oneIn: (odds) => below(odds) === 0,
   };
 }
-
-const words = [
-  'user',
-  'payment accepted',
-  'x',
-  '',
-  'GET /api/v1/things?id=17&verbose=true',
-  'größer',
-  'ключ',
-  '鍵値',
-  '😀',
-  'a\\b',
-  'tab\there',
-  'quote"quote',
-  '\u0001\u001f',
-  '\u007f',
-  '\u2028',
-  '12.5',
-  'true',
-  '{',
-  '}',
-  '[1,2]',
-  'I0305 14:07:21',
-  'Z stdout F ',
-  '   ',
-  '\r',
-  'r\rr',
-  'abcdefghijklmnop',
-  'request served without any byte that is special to anyone at all',
-  'abcdefghijklmnopqrstuvwxyzabcdef',
-  '0123456789abcdef0123456789abcdef',
-  ',"a":1',
-  '":"',
-  '/',
-];
-
-const severityWords = [
-  'INFO',
-  'info',
-  'Warn',
-  'WARNING',
-  'ERROR',
-  'err',
-  'DEBUG',
-  'trace',
-  'TRACE_INT',
-  'EMERGENCY',
-  'emerg',
-  'INFORMATION',
-  'fatal',
-  'critical',
-  'crit',
-  'Notice',
-  'alert',
-  'DEFAULT',
-  'config',
-  'FINEST',
-  'finer',
-  'fine',
-  'severe',
-  'D',
-  'i',
-  'N',
-  'w',
-  'E',
-  'c',
-  'A',
-  'f',
-  'LOUD',
-  'error!',
-  '100',
-  '450',
-  '0',
-  '30',
-  '1000',
-  '',
-  ' INFO',
-  'INFO\n',
-  'warnings',
-  'a_b',
-  'ınfo',
-  'WARN\u00e9',
-  'inf0o',
-  'INFOINFO',
-];
-
-const keys = [
-  'a',
-  'b',
-  'id',
-  'user',
-  'message',
-  'msg',
-  'ts',
-  'caller',
-  'status',
-  'duration_ms',
-  'x'.repeat(16),
-  'y'.repeat(33),
-  'Severity',
-  'levels',
-  'times',
-  'timestamps',
-  'httpRequests',
-  'logging.googleapis.com/other',
-  'ключ',
-  'with space',
-  '',
-  '__proto__',
-  'stream',
-  '@timestamp',
-];
 
 function text(random: Random): string {
   if (random.oneIn(8)) return random.pick(traceLines);
@@ -166,36 +55,15 @@ function jsonString(random: Random, plain: string): string {
   return `${usual.slice(0, -1)}${inside}"`;
 }
 
-const numbers = [
-  '0',
-  '1',
-  '-1',
-  '12',
-  '200',
-  '12.5',
-  '-0',
-  '0.001',
-  '1e3',
-  '1E+20',
-  '1.5e-7',
-  '1e99',
-  '1e100',
-  '1e308',
-  '1e309',
-  '-1e400',
-  '01',
-  '1.',
-  '.5',
-  '-',
-  '+1',
-  '1e',
-  '12345678901234567',
-  '1234567890123456789012345678901234567890',
-  '9'.repeat(309),
-  `${'9'.repeat(250)}.5`,
-  '1e0000005',
-  'NaN',
-];
+/** Rarely, some of its letters and digits as escapes. */
+function escapeSome(random: Random, json: string): string {
+  if (!random.oneIn(12)) return json;
+  const odds = random.pick([2, 10, 40]);
+  const inString = /"(?:[^"\\]|\\.)*"/g;
+  const escaped = (letter: string) =>
+    random.oneIn(odds) ? `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}` : letter;
+  return json.replace(inString, (string) => string.replace(/(?<!\\[a-z0-9]*)[a-z0-9]/gi, escaped));
+}
 
 function scalar(random: Random): string {
   const kind = random.below(10);
@@ -238,6 +106,22 @@ function manyLabels(random: Random): string {
   return `{${Array.from({ length: count }, (_, index) => label(index)).join(',')}}`;
 }
 
+function secondsOrNanos(random: Random): string {
+  return random.oneIn(3) ? scalar(random) : random.pick(wholeValues);
+}
+
+function timestampObject(random: Random): string {
+  const [seconds, nanos] = [secondsOrNanos(random), secondsOrNanos(random)];
+  return random.pick([
+    `{"seconds":${seconds},"nanos":${nanos}}`,
+    `{ "nanos" : ${nanos} , "seconds" : ${seconds} }`,
+    `{"seconds":${seconds}}`,
+    `{"seconds":${seconds},"nanos":${nanos},"other":{"seconds":1}}`,
+    '{"seconds":{"nanos":1},"nanos":[]}',
+    '{}',
+  ]);
+}
+
 function specialMember(random: Random): string {
   const odd = random.oneIn(8);
   const string = (choices: readonly string[]) =>
@@ -263,7 +147,7 @@ function specialMember(random: Random): string {
     case 9:
       return `"message":${odd ? value(random, 2, false) : jsonString(random, text(random))}`;
     case 10:
-      return `"timestamp":${odd ? '{"seconds":1709647641,"nanos":5}' : value(random, 1, false)}`;
+      return `"timestamp":${odd ? value(random, 1, false) : timestampObject(random)}`;
     case 11:
       return `"logging.googleapis.com/trace":${string(['0123456789abcdef0123456789ABCDEF', 'projects/x/traces/1', '', '0123456789abcdef0123456789ABCDEg'])}`;
     case 12:
@@ -271,11 +155,12 @@ function specialMember(random: Random): string {
     case 13:
       return `"logging.googleapis.com/trace_sampled":${odd ? value(random, 1, false) : random.pick(['true', 'false', '"true"', '1'])}`;
     case 14:
-      return `"logging.googleapis.com/labels":${random.pick(['{}', '{"a":"b"}', '{"a":"b","c":"dé"}', '{"k8s-pod/app":"x"}', '{"a":1}', '{ "a":"b"}', '{"a":"\\n"}', '{"a":"b",}', 'null', '{"a":"b","a":"c"}', '{"":""}', '{"n":7,"b":true,"z":null,"t":"core"}', '{"a":[1,{"b":"c"}],"o":{}}', '{"n": 1.50,"t":true , "é":-0}', '{ "big":1e400, "x":"y" }', '{"b":"c" ,"d":"e"}', manyLabels(random)])}`;
+      return `"logging.googleapis.com/labels":${random.pick(['{}', '{"a":"b"}', '{"a":"b","c":"dé"}', '{"k8s-pod/app":"x"}', '{"a":1}', '{ "a":"b"}', '{"a":"\\n"}', '{"a":"b",}', 'null', '{"a":"b","a":"c"}', '{"":""}', '{"n":7,"b":true,"z":null,"t":"core"}', '{"a":[1,{"b":"c"}],"o":{}}', '{"n": 1.50,"t":true , "é":-0}', '{ "big":1e400, "x":"y" }', '{"b":"c" ,"d":"e"}', '{"k8s-pod\\u002fapp":"y","C:\\\\":"D:\\\\"}', '{"tailship.dev/original-time":"own"}', '{ }', `{"${'k'.repeat(500)}":{"a":"\\"\\\\ "}}`, '{"a":{"t":\t"x"}}', manyLabels(random)])}`;
     default:
       return random.pick([
-        '"timestampSeconds":1709647641',
-        '"timestampNanos":5',
+        `"timestampSeconds":${secondsOrNanos(random)},"timestampNanos":${secondsOrNanos(random)}`,
+        `"timestampSeconds":${secondsOrNanos(random)}`,
+        `"timestampNanos":${secondsOrNanos(random)}`,
         '"httpRequest":{"requestMethod":"GET","status":200,"x":1}',
         message(random, 'httpRequest'),
         message(random, 'httpRequest'),
@@ -299,8 +184,8 @@ function manyMembers(random: Random): string {
 function object(random: Random, depth: number, isSpaced: boolean): string {
   const count = random.below(7);
   const members = Array.from({ length: count }, () => {
-    if (random.oneIn(3)) return specialMember(random);
-    const key = jsonString(random, random.pick(keys));
+    if (random.oneIn(3)) return escapeSome(random, specialMember(random));
+    const key = escapeSome(random, jsonString(random, random.pick(keys)));
     return `${key}${random.oneIn(50) ? ' ' : ''}:${space(random, isSpaced)}${value(random, depth, isSpaced)}`;
   });
   if (random.oneIn(200)) members.push(manyMembers(random));
@@ -312,6 +197,11 @@ function object(random: Random, depth: number, isSpaced: boolean): string {
     members.splice(random.below(members.length + 1), 0, random.oneIn(2) ? member : other);
   }
   return `{${space(random, isSpaced && random.oneIn(3))}${members.join(`,${space(random, isSpaced)}`)}}`;
+}
+
+/** The content of a record that is an object, mostly a valid one. */
+export function generateJsonContent(random: Random): string {
+  return object(random, 3, random.oneIn(3));
 }
 
 function klog(random: Random): string {

@@ -27,6 +27,9 @@ const messageKeys = [
   'line',
   'function',
   'files',
+  'cacheValidatedWithOriginServes',
+  'other \\\\ key',
+  '\\u0069d',
   '',
 ];
 const messageValues = [
@@ -63,6 +66,37 @@ const messageValues = [
   '"315576000001s"',
   '{}',
   '[1]',
+  '"\\u0032\\u0030"',
+  '"a\\/b"',
+  '"-012"',
+  '"--1"',
+  '"-"',
+  '-9223372036854775808',
+  '"-9223372036854775809"',
+  '9223372036854775807',
+  '-2147483648',
+  '-2147483649',
+  '12345678901234567890123',
+  '1.5',
+  '1.50e1',
+  '12e-1',
+  '120e-1',
+  '1e18',
+  '1e19',
+  '9007199254740993.0',
+  '123456789012345e4',
+  '0.1e-40',
+  '0e99',
+  '1e400',
+  '"315576000000s"',
+  '"315576000000.0000000001s"',
+  '"315576000000.1s"',
+  '"0000000000000000000000000001s"',
+  '"1\u00a0s\u3000"',
+  '"\u00e91s"',
+  '"1s "',
+  '".5s"',
+  '"\\u0031.50\\t\\u000bs"',
 ];
 const fittingValues = new Map([
   ['status', ['200', '404', '0']],
@@ -85,7 +119,7 @@ export function message(random: Random, key: string): string {
     const isOwn = !random.oneIn(25);
     const name = isOwn ? messageKeys[own[0]! + random.below(own[1]!)]! : random.pick(messageKeys);
     const fitting = fittingValues.get(name) ?? ['"GET"', '"a/b?c=d"', '"größer"', '""'];
-    const member = random.oneIn(15) ? random.pick(messageValues) : random.pick(fitting);
+    const member = random.oneIn(6) ? random.pick(messageValues) : random.pick(fitting);
     return `${gap()}"${name}"${gap()}:${gap()}${member}${gap()}`;
   };
   const count = random.oneIn(10) ? 0 : 1 + random.below(4);

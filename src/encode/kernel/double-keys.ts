@@ -17,15 +17,17 @@ import {
   recordTable,
 } from './layout';
 
-// A record: four u32.
-const recordBytes: usize = 16;
-/** The key with its quotes. */
+// A record: five u32.
+const recordBytes: usize = 20;
+/** The characters of the key. */
 const keyStart: usize = 0;
 const keyEnd: usize = 4;
 /** The number of its object. */
 const keyObject: usize = 8;
 /** Where the next member of the object begins, 0 if it is the last one; and `isRemoved`. */
 const nextMember: usize = 12;
+/** Where the member begins, at the quote of its key. */
+const memberStart: usize = 16;
 const isRemoved: u32 = 0x80000000;
 
 /** So many slots of the table may be looked at for each key, all in all. */
@@ -42,7 +44,7 @@ let tableShift: u64 = 0;
 let probes: u32 = 0;
 
 /** The newline that ends the line. */
-function lineEnd(from: usize): usize {
+export function newlineAfter(from: usize): usize {
   const newline = i8x16.splat(10);
   let at = from;
   while (true) {
@@ -55,7 +57,7 @@ function lineEnd(from: usize): usize {
 /** Begins to record the keys of the line's object; false if they may be too many. */
 export function beginRecording(brace: usize, area: usize): bool {
   // `"":1,` is the shortest member.
-  const length = lineEnd(brace) - brace;
+  const length = newlineAfter(brace) - brace;
   const keysMost = <u32>(length / 5 + 1);
   if (keysMost > <u32>keyRecordsMax || length + 16 > <usize>objectCopyBytes) return false;
   tableMask = <u32>-1 >> clz<u32>(keysMost);
@@ -108,20 +110,28 @@ function isSameKey(record: usize, start: usize, end: usize, object: u32): bool {
 }
 
 /**
- * Records the key in [start, end), quotes included, at a depth and in an object; false if the
- * reference has to compare it.
+ * Records the key [start, end), without its quotes and escapes, of the member at `member`, at a
+ * depth and in an object; false if the reference has to compare it.
  */
-export function recordKey(start: usize, end: usize, depth: u32, object: u32, area: usize): bool {
+export function recordKey(
+  member: usize,
+  start: usize,
+  end: usize,
+  depth: u32,
+  object: u32,
+  area: usize,
+): bool {
   const records = area + keyRecords;
   const record = records + <usize>recordCount * recordBytes;
   store<u32>(record, <u32>start, keyStart);
   store<u32>(record, <u32>end, keyEnd);
   store<u32>(record, object, keyObject);
   store<u32>(record, 0, nextMember);
+  store<u32>(record, <u32>member, memberStart);
   const lastKey = area + lastKeys + <usize>(depth << 2);
   const last = <usize>load<u32>(lastKey);
   if (last != 0 && load<u32>(last, keyObject) == object) {
-    store<u32>(last, load<u32>(last, nextMember) | <u32>start, nextMember);
+    store<u32>(last, load<u32>(last, nextMember) | <u32>member, nextMember);
   }
   store<u32>(lastKey, <u32>record);
   recordCount++;
@@ -155,7 +165,7 @@ export function copyWithoutDoubles(brace: usize, end: usize, area: usize): usize
   for (let index: u32 = 0; index < recordCount; index++) {
     const record = area + keyRecords + <usize>index * recordBytes;
     const next = load<u32>(record, nextMember);
-    const start = <usize>load<u32>(record, keyStart);
+    const start = <usize>load<u32>(record, memberStart);
     // What is in a member that is removed goes with it.
     if ((next & isRemoved) == 0 || start < at) continue;
     out = copyPadded(out, at, start - at);

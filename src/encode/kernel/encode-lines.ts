@@ -6,7 +6,6 @@
 // instance has for itself.
 
 import { writeBase36Pairs, writeEnvelope, writeTextHead } from './envelope';
-import { pastSpace } from './json';
 import { beginTimes, headerStream, headerTimeEnd, parseHeader, zoneEnd } from './header';
 import { encodeKlogLine } from './klog-line';
 import { joinedContent, joinedLast, joinedLines, joinLines } from './joined-lines';
@@ -33,8 +32,11 @@ import {
   stopTag,
   stopTrace,
 } from './layout';
-import { setLabelRules } from './json-special';
+import { setReadingNanos } from './event-time';
+import { pastSpace } from './json-string';
+import { setLabelRoom } from './labels';
 import { clearKeys, seedKeys } from './key-table';
+import { prepareNumbers } from './numbers';
 import { forgetShapes } from './shapes';
 import {
   encodeJsonLine,
@@ -60,19 +62,20 @@ export function prepare(areaAddress: usize): void {
   writeBase36Pairs(area);
   clearKeys(area);
   seedKeys(area);
+  prepareNumbers(area);
   v128.store(area, i8x16.splat(0x20), spaceVector);
   v128.store(area, i8x16.splat(0x22), quoteVector);
   v128.store(area, i8x16.splat(0x5c), backslashVector);
 }
 
 /**
- * Begins a new source: what was learned of the last one's lines is forgotten. `mayTakeLabels` if
- * all its labels have keys of the agent's; `limit` is the second from which on a time is too far
- * ahead.
+ * Begins a new source: what was learned of the last one's lines is forgotten. `limit` and `nanos`
+ * are the instant after which a time is too far ahead.
  */
-export function beginSource(mayTakeLabels: bool, limit: f64): void {
+export function beginSource(limit: f64, nanos: u32): void {
   beginTimes(<i64>limit, area);
-  setLabelRules(mayTakeLabels, load<i32>(area, labelRoom));
+  setReadingNanos(nanos);
+  setLabelRoom(load<i32>(area, labelRoom));
   forgetShapes();
 }
 

@@ -66,10 +66,11 @@ function daysIn(year: u32, month: u32): u32 {
 }
 
 /**
- * Whether the bytes at `at` are `YYYY-MM-DDTHH:MM:SS` and name a second of the calendar from year
- * 2 to 9998: a zone can move no other year out of the range of Timestamp.
+ * Whether the bytes at `at` are `YYYY-MM-DDTHH:MM:SS` and name a second of the calendar, in a year
+ * from the first to the last but as many: a zone can move only years 1 and 9999 out of the range of
+ * Timestamp.
  */
-export function isSecond(at: usize): bool {
+export function isSecond(at: usize, firstYear: u32): bool {
   const separators =
     load<u8>(at, 4) == 0x2d &&
     load<u8>(at, 7) == 0x2d &&
@@ -82,7 +83,7 @@ export function isSecond(at: usize): bool {
   if (century > 99 || yearOfCentury > 99) return false;
   const year = century * 100 + yearOfCentury;
   const month = twoDigitsAt(at + 5);
-  if (year - 2 > 9996 || month - 1 > 11) return false;
+  if (year - firstYear > 10_000 - 2 * firstYear || month - 1 > 11) return false;
   if (twoDigitsAt(at + 8) - 1 >= daysIn(year, month)) return false;
   return twoDigitsAt(at + 11) < 24 && twoDigitsAt(at + 14) < 60 && twoDigitsAt(at + 17) < 60;
 }
@@ -95,7 +96,7 @@ function isSecondCached(at: usize, area: usize): bool {
     i8x16.all_true(i8x16.eq(v128.load(at), v128.load(area, cachedSecond))) &&
     load<u32>(at, 15) == load<u32>(area, cachedSecond + 15);
   if (same) return true;
-  if (!isSecond(at)) return false;
+  if (!isSecond(at, 2)) return false;
   v128.store(area, v128.load(at), cachedSecond);
   store<u32>(area, load<u32>(at, 15), cachedSecond + 15);
   isAfterReading = isLaterSecond(at, area + readingSecond);

@@ -1,4 +1,5 @@
-// Writes the inside of a valid JSON string in the one spelling that entries use: JSON.stringify's.
+// Writes what a valid JSON string means: its inside in the one spelling that entries use, that of
+// JSON.stringify, or its characters.
 
 import { copyPadded } from './envelope';
 import { hexUnit } from './json-string';
@@ -13,10 +14,11 @@ function shortByte(letter: u32): u32 {
   return letter == 0x66 ? 12 : letter;
 }
 
-/** Writes a character as UTF-8. */
-function writeCharacter(to: usize, point: u32): usize {
+/** Writes a character as UTF-8, or as its escape if it has one and `escapes`. */
+function writeCharacter(to: usize, point: u32, escapes: bool): usize {
   if (point < 0x80) {
-    if (point < 0x20 || point == 0x22 || point == 0x5c) return to + writeEscape(to, point);
+    const isSpecial = point < 0x20 || point == 0x22 || point == 0x5c;
+    if (escapes && isSpecial) return to + writeEscape(to, point);
     store<u8>(to, <u8>point);
     return to + 1;
   }
@@ -42,6 +44,21 @@ function writeCharacter(to: usize, point: u32): usize {
 
 /** Writes the inside [start, end) of a string, which has no half of a surrogate pair. */
 export function writeCanonical(start: usize, end: usize, to: usize): usize {
+  return writeCharacters(start, end, to, true);
+}
+
+/** Writes the characters of the string with the inside [start, end). */
+export function writeMeant(start: usize, end: usize, to: usize): usize {
+  return writeCharacters(start, end, to, false);
+}
+
+/** Whether [start, end) has an escape. */
+export function hasEscape(start: usize, end: usize): bool {
+  for (let at = start; at < end; at++) if (load<u8>(at) == 0x5c) return true;
+  return false;
+}
+
+function writeCharacters(start: usize, end: usize, to: usize, escapes: bool): usize {
   let out = to;
   let at = start;
   while (at < end) {
@@ -51,7 +68,7 @@ export function writeCanonical(start: usize, end: usize, to: usize): usize {
     if (escape == end) break;
     const letter = <u32>load<u8>(escape, 1);
     if (letter != 0x75) {
-      out = writeCharacter(out, shortByte(letter));
+      out = writeCharacter(out, shortByte(letter), escapes);
       at = escape + 2;
       continue;
     }
@@ -61,7 +78,7 @@ export function writeCanonical(start: usize, end: usize, to: usize): usize {
       point = 0x10000 + ((point & 0x3ff) << 10) + (<u32>hexUnit(escape + 8) & 0x3ff);
       at = escape + 12;
     }
-    out = writeCharacter(out, point);
+    out = writeCharacter(out, point, escapes);
   }
   return out;
 }

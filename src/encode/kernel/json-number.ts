@@ -1,8 +1,10 @@
 // Numbers, words and empty containers of JSON.
 
+import { isFinite } from './numbers';
+
 /** The number's syntax is wrong. */
 export const valueInvalid: usize = 0;
-/** Valid, but perhaps no finite double. */
+/** Valid, but no double holds it. */
 export const valueHuge: usize = 1;
 
 /**
@@ -47,7 +49,8 @@ function pastNumber(at: usize): usize {
     if (end == exponent) return valueInvalid;
     exponentDigits = end - exponent;
   }
-  return wholeDigits > digitsMax || exponentDigits > 2 ? valueHuge : end;
+  if (wholeDigits <= digitsMax && exponentDigits <= 2) return end;
+  return isFinite(at, end) ? end : valueHuge;
 }
 
 /** Past `true`, `false` or `null` at `at`, or `valueInvalid`. */

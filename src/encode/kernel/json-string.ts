@@ -93,11 +93,8 @@ export function stringEnd(at: usize, space: v128, quote: v128, backslash: v128):
   }
 }
 
-/**
- * Whether the string from `at` (past its quote) is free of escapes; returns past its closing quote,
- * 0 if it is not.
- */
-export function pastPlainString(at: usize): usize {
+/** Past the closing quote of the valid string whose first byte is at `at`. */
+export function pastString(at: usize): usize {
   let position = at;
   while (true) {
     const bytes = v128.load(position);
@@ -109,6 +106,17 @@ export function pastPlainString(at: usize): usize {
       continue;
     }
     position += ctz(found);
-    return load<u8>(position) == 0x22 ? position + 1 : 0;
+    if (load<u8>(position) == 0x22) return position + 1;
+    position += 2;
   }
+}
+
+/** Past the JSON white space at `at`; a newline ends the line, so it counts as none. */
+// @ts-ignore: decorator
+@inline
+export function pastSpace(at: usize): usize {
+  let position = at;
+  let byte = <u32>load<u8>(position);
+  while (byte == 0x20 || byte == 9 || byte == 13) byte = <u32>load<u8>(++position);
+  return position;
 }

@@ -4,19 +4,41 @@
 
 import { beginRecording, endRecording, isRecording, recordKey } from './double-keys';
 import { forgetKeys, hashKey, meetKey } from './key-table';
+import {
+  pairNanos,
+  pairNanosEnd,
+  pairSeconds,
+  pairSecondsEnd,
+  findPair,
+  refusedStart,
+  takeSecondsAndNanos,
+} from './event-time';
+import { hasEscape } from './json-escapes';
 import { isEmptyAt, pastScalar, valueHuge, valueInvalid } from './json-number';
 import {
+  kindLabels,
+  kindNanos,
   kindOf,
-  kindOther,
   kindPlain,
+  kindSeconds,
+  kindTime,
+  kindTimestamp,
   maybeSpecial,
-  memberStays,
+  memberChanged,
+  memberDeferred,
   memberTaken,
   memberUnknown,
   resetSpecial,
   takeMember,
 } from './json-special';
-import { resetStringEscapes, stringEnd, stringEscapes, stringHandedBack } from './json-string';
+import {
+  pastSpace,
+  resetStringEscapes,
+  stringEnd,
+  stringEscapes,
+  stringHandedBack,
+} from './json-string';
+import { labelsRest, labelsRestEnd, takeLabels } from './labels';
 import {
   backslashVector,
   depthMax,
@@ -29,12 +51,16 @@ import {
   seedStack,
   spaceVector,
 } from './layout';
+import { meantEnd, meantStart, readMeant } from './members';
+import { restEnd, restStart } from './sub-message';
 
 /** What `readObject` returns instead of an address. */
 export const objectInvalid: usize = 0;
 export const objectHandedBack: usize = 1;
 /** There may be keys that occur twice, or they are many: they have to be recorded. */
 export const objectDoubtful: usize = 2;
+/** The line has to be repaired first. */
+export const objectBroken: usize = 3;
 
 /** Of the object that was read last. More scalars than `scalarsMax` are counted, but not listed. */
 export let memberCount: u32 = 0;
@@ -53,18 +79,8 @@ export const memberValueEnd: usize = 12;
 export const memberKind: usize = 16;
 /** Added to the kind of a member that leaves the payload. */
 export const memberIsTaken: u32 = 0x100;
-/** Or that of labels, of which some stay in it. */
+/** Or to that of one which has another value in it. */
 export const memberIsChanged: u32 = 0x200;
-
-/** Past the JSON white space at `at`; a newline ends the line, so it counts as none. */
-// @ts-ignore: decorator
-@inline
-export function pastSpace(at: usize): usize {
-  let position = at;
-  let byte = <u32>load<u8>(position);
-  while (byte == 0x20 || byte == 9 || byte == 13) byte = <u32>load<u8>(++position);
-  return position;
-}
 
 // @ts-ignore: decorator
 @inline
@@ -90,11 +106,6 @@ function firstOfKey(start: usize, end: usize): u64 {
   return length == 0 ? 0 : load<u64>(start) & (<u64>-1 >> <u64>((8 - length) << 3));
 }
 
-function hasBackslash(start: usize, end: usize): bool {
-  for (let at = start; at < end; at++) if (load<u8>(at) == 0x5c) return true;
-  return false;
-}
-
 // @ts-ignore: decorator
 @inline
 function listScalar(start: usize, end: usize, area: usize): void {
@@ -112,9 +123,32 @@ function listScalar(start: usize, end: usize, area: usize): void {
 @inline
 function passScalar(at: usize, area: usize): usize {
   const end = pastScalar(at);
-  if (end <= valueHuge) return end == valueInvalid ? objectInvalid : objectHandedBack;
+  if (end <= valueHuge) return end == valueInvalid ? objectInvalid : objectBroken;
   listScalar(at, end, area);
   return end;
+}
+
+// Members whose fate depends on others, and a time that was taken; 0 where there is none.
+let timestampMember: usize = 0;
+let secondsMember: usize = 0;
+let nanosMember: usize = 0;
+let timeMember: usize = 0;
+let labelsMember: usize = 0;
+
+function noteDeferred(kind: u32, member: usize): void {
+  if (kind == kindTimestamp) timestampMember = member;
+  else if (kind == kindSeconds) secondsMember = member;
+  else if (kind == kindNanos) nanosMember = member;
+  else labelsMember = member;
+}
+
+/** Notes that the member is taken, or has the value [start, end) now. */
+function changeMember(member: usize, start: usize, end: usize): void {
+  const kind = load<u32>(member, memberKind);
+  store<u32>(member, kind | (start == 0 ? memberIsTaken : memberIsChanged), memberKind);
+  if (start == 0) return;
+  store<u32>(member, <u32>start, memberValueStart);
+  store<u32>(member, <u32>end, memberValueEnd);
 }
 
 /**
@@ -136,8 +170,56 @@ function endMember(end: usize, line: usize, lineEnd: usize, area: usize): bool {
     lineEnd,
   );
   if (fate == memberUnknown) return false;
-  if (fate == memberStays) return true;
-  store<u32>(member, kind | (fate == memberTaken ? memberIsTaken : memberIsChanged), memberKind);
+  if (fate == memberTaken) changeMember(member, 0, 0);
+  if (fate == memberChanged) changeMember(member, restStart, restEnd);
+  if (fate == memberDeferred) noteDeferred(kind, member);
+  if (fate == memberTaken && kind == kindTime) timeMember = member;
+  return true;
+}
+
+/** Takes seconds and nanoseconds, which go before a `time`; false if the reference has to. */
+function takePair(line: usize, lineEnd: usize): bool {
+  let isTaken = false;
+  if (timestampMember != 0) {
+    findPair(<usize>load<u32>(timestampMember, memberValueStart));
+    isTaken = takeSecondsAndNanos(
+      pairSeconds,
+      pairSecondsEnd,
+      pairNanos,
+      pairNanosEnd,
+      line,
+      lineEnd,
+    );
+    changeMember(timestampMember, 0, 0);
+  } else {
+    isTaken = takeSecondsAndNanos(
+      <usize>load<u32>(secondsMember, memberValueStart),
+      <usize>load<u32>(secondsMember, memberValueEnd),
+      <usize>load<u32>(nanosMember, memberValueStart),
+      <usize>load<u32>(nanosMember, memberValueEnd),
+      line,
+      lineEnd,
+    );
+    changeMember(secondsMember, 0, 0);
+    changeMember(nanosMember, 0, 0);
+  }
+  if (timeMember != 0) store<u32>(timeMember, kindTime, memberKind);
+  return isTaken;
+}
+
+/** Whether the time of the object that was read is in two members. */
+// @ts-ignore: decorator
+@inline
+export function hasPair(): bool {
+  return (timestampMember | (secondsMember != 0 ? nanosMember : 0)) != 0;
+}
+
+/** Says what becomes of members that depend on others; false if the reference has to. */
+export function endMembers(line: usize, lineEnd: usize): bool {
+  if (hasPair() && !takePair(line, lineEnd)) return false;
+  if (labelsMember == 0) return true;
+  takeLabels(<usize>load<u32>(labelsMember, memberValueStart), i32(refusedStart != 0));
+  changeMember(labelsMember, labelsRest, labelsRestEnd);
   return true;
 }
 
@@ -160,7 +242,12 @@ function beginObject(area: usize): void {
   objectCount = 0;
   deepest = 1;
   forgetKeys(area);
-  resetSpecial();
+  timestampMember = 0;
+  secondsMember = 0;
+  nanosMember = 0;
+  timeMember = 0;
+  labelsMember = 0;
+  resetSpecial(area);
   resetStringEscapes();
 }
 
@@ -172,21 +259,26 @@ function beginObject(area: usize): void {
 // @ts-ignore: decorator
 @inline
 function passKey(start: usize, end: usize, depth: u32, seed: u32, area: usize): usize {
-  const first = firstOfKey(start, end);
+  let from = start;
+  let to = end;
+  if (stringEscapes != 0 && hasEscape(start, end)) {
+    // A key with escapes may be the equal of another one, or special.
+    readMeant(start - 1, end + 1);
+    from = meantStart;
+    to = meantEnd;
+  }
+  const first = firstOfKey(from, to);
   if (isRecording) {
-    if (!recordKey(start - 1, end + 1, depth, seed, area)) return objectHandedBack;
-  } else if (++keyCount > <u32>keysMax || isKnownKey(start, end, first, seed, area)) {
+    if (!recordKey(start - 1, from, to, depth, seed, area)) return objectHandedBack;
+  } else if (++keyCount > <u32>keysMax || isKnownKey(from, to, first, seed, area)) {
     return objectDoubtful;
   }
   tokenCount++;
   let position = pastSpaceIfAny(end + 1);
   if (load<u8>(position) != 0x3a) return objectInvalid;
   position = pastSpaceIfAny(position + 1);
-  // A key with escapes may be the equal of another one, or special.
-  if (stringEscapes != 0 && hasBackslash(start, end)) return objectHandedBack;
   if (depth != 1) return position;
-  const kind = maybeSpecial(first) ? kindOf(start, end - start, first) : kindPlain;
-  if (kind == kindOther) return objectHandedBack;
+  const kind = maybeSpecial(first) ? kindOf(from, to - from, first) : kindPlain;
   const member = area + memberList + <usize>(memberCount * memberBytes);
   store<u32>(member, <u32>(start - 1), memberKeyStart);
   store<u32>(member, <u32>(end + 1), memberKeyEnd);
@@ -221,10 +313,10 @@ function readOnce(brace: usize, area: usize, line: usize, lineEnd: usize): usize
     } else if (byte == 0x22) {
       const start = position + 1;
       const end = stringEnd(start, space, quote, backslash);
-      if (end <= stringHandedBack) return end;
+      if (end <= stringHandedBack) return end == stringHandedBack ? objectBroken : objectInvalid;
       if (isKey) {
         position = passKey(start, end, depth, seed, area);
-        if (position <= objectDoubtful) return position;
+        if (position <= objectBroken) return position;
         isKey = false;
         continue;
       }
@@ -250,7 +342,7 @@ function readOnce(brace: usize, area: usize, line: usize, lineEnd: usize): usize
       }
     } else {
       position = passScalar(position, area);
-      if (position <= objectHandedBack) return position;
+      if (position <= objectBroken) return position;
     }
     // A value has ended: what follows it, and which containers end with it.
     while (true) {
@@ -278,6 +370,6 @@ export function readObject(brace: usize, area: usize, line: usize, lineEnd: usiz
   if (end != objectDoubtful) return end;
   if (!beginRecording(brace, area)) return objectHandedBack;
   const recorded = readOnce(brace, area, line, lineEnd);
-  endRecording(recorded > objectHandedBack);
+  endRecording(recorded > objectBroken);
   return recorded;
 }

@@ -4,10 +4,10 @@
 //   0      results of the last call │ 16 entries by severity │ 64 templates: address, length of each
 //   128    cached second │ 160 lengths of the severity and id templates
 //   256    severity and id templates │ 832 base 36 pairs │ 3424 vectors │ 3472 times of reading
-//   3520   seeds of keys │ 3840 a lent time │ 17408 scalars │ 18432 shapes
+//   3520   seeds of keys │ 3840 a lent time │ 4096 a number │ 17408 scalars │ 18432 shapes
 //   67584  bytes of the templates │ 131072 key table │ 196608 the rules of stack traces
-//   573440 last keys │ 573920 secrets of keys │ 574464 sizes │ 575488 of a large entry │ 589824 records of keys │ 4784128 their table │ 5832704 members
-//   11075584 a copy of an object up to the area's end
+//   573440 last keys │ 573920 secrets of keys │ 574464 sizes │ 575488 of a large entry │ 589824 records of keys │ 5832704 their table │ 6881280 members
+//   12124160 a copy of an object │ 13238272 a repaired line │ 16580608 scratch up to the area's end
 
 /** i32 results of `encodeLines`: where it stopped, and what it did until there. */
 export const resultPosition = 0;
@@ -53,6 +53,10 @@ export const joinStarts = 120;
 export const lentTime = 3_840;
 export const lentTimeBytes = 64;
 
+/** The digits of the least number that no double holds: halfway from the largest one to 2^1024. */
+export const infiniteNumber = 4_096;
+export const infiniteDigits = 309;
+
 /** 24 bytes: `YYYY-MM-DDTHH:MM:SS` that was last found valid. */
 export const cachedSecond = 128;
 
@@ -95,7 +99,7 @@ export const lastKeys = 573_440;
 export const keyRecords = 589_824;
 export const keyRecordsMax = 262_144;
 /** A u32 for each slot of a table of them, of which a line takes as much as it needs. */
-export const recordTable = 4_784_128;
+export const recordTable = 5_832_704;
 
 /**
  * Random u64, which no writer of logs knows: two multipliers of the table of keys; for recorded
@@ -148,12 +152,18 @@ export const entryBytesMax = 256_000;
 export const entryFieldsBytesMax = 64_000;
 
 /** Top-level members of the line that is read: five u32 each. */
-export const memberList = 5_832_704;
+export const memberList = 6_881_280;
 export const memberBytes = 20;
 
 /** An object without the members whose keys come again: as much as a record may have. */
-export const objectCopy = 11_075_584;
+export const objectCopy = 12_124_160;
 export const objectCopyBytes = 1_114_112;
+
+/** The content of a line that is repaired: a byte may become three. */
+export const repairedLine = 13_238_272;
+
+/** Texts that are not spelled as in the line: each of its bytes is in at most four of them. */
+export const scratch = 16_580_608;
 
 /** Scalar values of the line that is read: start and end, u32 each. */
 export const scalarList = 17_408;
@@ -187,7 +197,7 @@ export const traceTableBytes = 376_832;
 export const traceLinesMax = 1_000;
 export const traceLookBytes = 4_096;
 
-export const areaBytes = 12_189_696;
+export const areaBytes = 21_037_056;
 
 /**
  * Why `encodeLines` stopped. Below `handedBack` it did all it could; from there on the line at the

@@ -25,7 +25,7 @@ function isSecond(lead: u32, second: u32): bool {
 }
 
 /** Bytes of the sequence at `at`, or minus those of the part that becomes U+FFFD. */
-function sequenceBytes(at: usize): i32 {
+export function sequenceBytes(at: usize): i32 {
   const lead = <u32>load<u8>(at);
   if (lead < 0x80) return 1;
   if (lead - 0xc2 > 0x32 || !isSecond(lead, <u32>load<u8>(at, 1))) return -1;

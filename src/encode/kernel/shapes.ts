@@ -141,7 +141,7 @@ export function encodeShape(
   let out = to;
   // What is copied next begins here; 0 inside a member that is taken.
   let run: usize = 0;
-  resetSpecial();
+  resetSpecial(area);
   while (true) {
     while (node != 0 && !isGlueAt(position, node)) node = <usize>load<u32>(node, sibling);
     if (node == 0) return 0;

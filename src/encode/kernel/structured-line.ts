@@ -2,47 +2,52 @@
 // address of its newline, or one of the two constants below.
 
 import { copyPadded, copyTemplate, entryEndBytes, writeEntryEnd, writeMeta } from './envelope';
-import { copyWithoutDoubles, doubleCount } from './double-keys';
+import { copyWithoutDoubles, doubleCount, newlineAfter } from './double-keys';
 import {
+  refusedEnd,
+  refusedStart,
+  timeEnd as ownTimeEnd,
+  timeStart as ownTimeStart,
+} from './event-time';
+import {
+  endMembers,
+  hasPair,
   memberCount,
-  memberIsChanged,
   memberIsTaken,
   memberKeyEnd,
   memberKeyStart,
   memberKind,
   memberValueEnd,
   memberValueStart,
+  objectBroken,
   objectHandedBack,
   objectInvalid,
-  pastSpace,
   readObject,
   tokenCount,
 } from './json';
 import {
-  areLabelsRaw,
   isMessageOdd,
   isSampled,
   isTraceId,
-  labelRoomLeft,
-  labelsEnd,
-  labelsStart,
   level,
+  locationEnd,
   locationStart,
   messageEnd,
   messageStart,
+  operationEnd,
   operationStart,
   ownIdEnd,
   ownIdStart,
+  requestEnd,
   requestStart,
   severity,
-  severityNone,
   spanEnd,
   spanStart,
-  timeEnd as ownTimeEnd,
-  timeStart as ownTimeStart,
   traceEnd,
   traceStart,
 } from './json-special';
+import { pastSpace } from './json-string';
+import { addOriginalTime, labelsEnd, labelsStart, writeOtherLabels } from './labels';
 import {
   idPrefixBytes,
   jsonBytesMax,
@@ -67,8 +72,8 @@ import {
 import { judgeSize, sizeFits, sizeUnknown } from './object-size';
 import { encodeShape, learnShape, shapeKept, shapeOut, shapeTokens } from './shapes';
 import { writeCanonical } from './json-escapes';
-import { writeLabelMembers, writeLabelRest } from './labels';
-import { messageLocation, messageOperation, messageRequest, writeMessage } from './sub-message';
+import { isTextRepaired, repairJson } from './repair-json';
+import { severityNone } from './severity-words';
 
 /** It is not structured after all. */
 export const structureNone: usize = objectInvalid;
@@ -86,6 +91,7 @@ export function setStructured(out: usize, severity: u32): void {
 }
 
 const emptyTailBytes: usize = 4; // '"},\n'
+const labelsHeadBytes: usize = 12; // '","labels":{'
 
 /**
  * What comes before the entry's last brace: the insertId's quote, the source's labels and the
@@ -94,19 +100,18 @@ const emptyTailBytes: usize = 4; // '"},\n'
 function writeLabels(to: usize, area: usize): usize {
   const address = <usize>load<u32>(area, tail);
   const length = <usize>load<u32>(area, tail + 4);
+  if (refusedStart != 0) addOriginalTime(refusedStart, refusedEnd);
   if (labelsStart == 0) return copyPadded(to, address, length - entryEndBytes);
   let out = to;
-  if (length == emptyTailBytes) {
-    store<u8>(out, 0x22);
-    store<u64>(out, 0x736c6562616c222c, 1); // ,"labels
-    store<u32>(out, 0x7b3a22, 9); // ":{
-    out += 12;
-  } else {
-    out = copyPadded(out, address, length - entryEndBytes - 1);
-    store<u8>(out++, 0x2c);
+  store<u8>(out, 0x22);
+  store<u64>(out, 0x736c6562616c222c, 1); // ,"labels
+  store<u32>(out, 0x7b3a22, 9); // ":{
+  out += labelsHeadBytes;
+  if (length != emptyTailBytes) {
+    const end = address + length - entryEndBytes - 1;
+    out = writeOtherLabels(address + labelsHeadBytes, end, out);
   }
-  if (areLabelsRaw) out = copyPadded(out, labelsStart, labelsEnd - labelsStart);
-  else out = writeLabelMembers(labelsStart, out, labelRoomLeft);
+  out = copyPadded(out, labelsStart, labelsEnd - labelsStart);
   store<u8>(out, 0x7d);
   return out + 1;
 }
@@ -117,18 +122,18 @@ function writeMessages(to: usize): usize {
   if (requestStart != 0) {
     store<u64>(out, 0x655270747468222c); // ,"httpRe
     store<u64>(out, 0x3a227473657571, 8); // quest":
-    out = writeMessage(messageRequest, requestStart, out + 15);
+    out = copyPadded(out + 15, requestStart, requestEnd - requestStart);
   }
   if (operationStart != 0) {
     store<u64>(out, 0x74617265706f222c); // ,"operat
     store<u64>(out, 0x3a226e6f69, 8); // ion":
-    out = writeMessage(messageOperation, operationStart, out + 13);
+    out = copyPadded(out + 13, operationStart, operationEnd - operationStart);
   }
   if (locationStart != 0) {
     store<u64>(out, 0x656372756f73222c); // ,"source
     store<u64>(out, 0x6e6f697461636f4c, 8); // Location
     store<u16>(out, 0x3a22, 16); // ":
-    out = writeMessage(messageLocation, locationStart, out + 18);
+    out = copyPadded(out + 18, locationStart, locationEnd - locationStart);
   }
   return out;
 }
@@ -164,7 +169,8 @@ function writeTrace(to: usize, area: usize): usize {
 @inline
 function writeFields(to: usize, area: usize): usize {
   const messages = requestStart | operationStart | locationStart;
-  if ((labelsStart | traceStart | spanStart | messages) == 0 && !isSampled) {
+  const labels = labelsStart | refusedStart;
+  if ((labels | traceStart | spanStart | messages) == 0 && !isSampled) {
     return copyTemplate(to, area + tail);
   }
   return writeEntryEnd(writeTrace(writeMessages(writeLabels(to, area)), area));
@@ -197,7 +203,7 @@ let membersKept: u32 = 0;
 
 /**
  * Writes the listed members that stay, without white space between them: at once where they come
- * one after the other.
+ * one after the other. A value that was changed is elsewhere.
  */
 function writeMembers(to: usize, area: usize): usize {
   let out = to;
@@ -224,14 +230,39 @@ function writeMembers(to: usize, area: usize): usize {
     }
     runEnd = <usize>load<u32>(member, memberValueEnd);
     kept++;
-    if ((kind & memberIsChanged) != 0) {
-      out = copyPadded(out, run, valueStart - run);
-      out = writeLabelRest(valueStart + 1, out, labelRoomLeft);
-      run = runEnd;
-    }
   }
   membersKept = kept;
   return run == 0 ? out : copyPadded(out, run, runEnd - run);
+}
+
+// Of the object that `readMembers` read: how many bytes a copy has of which it is made, 0 if it is
+// the line's own, and whether something in it was repaired.
+let copiedBytes: usize = 0;
+let isRepaired: bool = false;
+
+/**
+ * Reads the object at `brace` and says what becomes of its members. Returns the address past it, in
+ * the line or in the line that was repaired, or one of the two constants.
+ */
+function readMembers(brace: usize, line: usize, timeEnd: usize, area: usize): usize {
+  let from = brace;
+  let end = readObject(from, area, line, timeEnd);
+  copiedBytes = 0;
+  isRepaired = end == objectBroken;
+  if (isRepaired) {
+    from = repairJson(brace, area);
+    if (from == 0) return structureHandedBack;
+    end = readObject(from, area, line, timeEnd);
+    copiedBytes = end - from;
+  }
+  if (end <= objectBroken) return end == objectInvalid ? structureNone : structureHandedBack;
+  if (doubleCount != 0) {
+    const copy = copyWithoutDoubles(from, end, area);
+    const copyEnd = readObject(copy, area, line, timeEnd);
+    if (copyEnd <= objectBroken) return structureHandedBack;
+    copiedBytes = copyEnd - copy;
+  }
+  return endMembers(line, timeEnd) ? end : structureHandedBack;
 }
 
 /**
@@ -254,25 +285,21 @@ export function encodeJsonLine(
   let out = shapeOut;
   let kept = shapeKept;
   let tokens = shapeTokens;
-  // Of the object without members that are left out, if there are such.
   let bytes: usize = 0;
   if (end == 0) {
-    end = readObject(brace, area, line, timeEnd);
+    end = readMembers(brace, line, timeEnd, area);
     if (end <= structureHandedBack) return end;
-    const isDouble = doubleCount != 0;
-    if (isDouble) {
-      const copy = copyWithoutDoubles(brace, end, area);
-      const copyEnd = readObject(copy, area, line, timeEnd);
-      if (copyEnd <= structureHandedBack) return structureHandedBack;
-      bytes = copyEnd - copy;
-    }
     out = writeMembers(head, area);
     kept = membersKept;
     tokens = tokenCount;
-    if (!isDouble) learnShape(brace, end, area);
+    bytes = copiedBytes;
+    if (bytes == 0 && !hasPair()) learnShape(brace, end, area);
+  } else {
+    isRepaired = false;
   }
-  const newline = pastSpace(end);
+  let newline = pastSpace(end);
   if (load<u8>(newline) != 10) return structureNone;
+  if (isRepaired) newline = newlineAfter(content);
   const length = newline - content;
   let isLarge = false;
   if (<i32>length > load<i32>(area, jsonBytesMax)) {
@@ -302,7 +329,9 @@ export function encodeJsonLine(
   if (!isLarge) return newline;
   const size = judgeSize(closer == 0x22, payload, out, idEnd, structuredOut, isSampled, area);
   if (size == sizeFits) return newline;
-  if (size != sizeUnknown) noteLarge(to, own, content, newline, time, lastTime, area);
+  // As text, it would have to be repaired otherwise.
+  const isKnown = size != sizeUnknown && !(isRepaired && isTextRepaired);
+  if (isKnown) noteLarge(to, own, content, newline, time, lastTime, area);
   return structureHandedBack;
 }
 

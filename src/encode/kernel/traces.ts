@@ -7,7 +7,7 @@
 
 import { copyTemplate, writeLength, writeMeta, writeTextHead } from './envelope';
 import { headerStream, parseHeader } from './header';
-import { pastSpace } from './json';
+import { pastSpace } from './json-string';
 import { beginKlog, endKlog, klogOut, klogSeverity } from './klog-line';
 import {
   contentBytesMax,
