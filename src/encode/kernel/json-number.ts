@@ -13,6 +13,9 @@ export const valueHuge: usize = 1;
  */
 const digitsMax: usize = 200;
 
+/** Where the last number ends that was `valueHuge`. */
+export let hugeEnd: usize = 0;
+
 /** Past the digits at `at`. */
 // @ts-ignore: decorator
 @inline
@@ -50,7 +53,9 @@ function pastNumber(at: usize): usize {
     exponentDigits = end - exponent;
   }
   if (wholeDigits <= digitsMax && exponentDigits <= 2) return end;
-  return isFinite(at, end) ? end : valueHuge;
+  if (isFinite(at, end)) return end;
+  hugeEnd = end;
+  return valueHuge;
 }
 
 /** Past `true`, `false` or `null` at `at`, or `valueInvalid`. */

@@ -77,6 +77,19 @@ export function wholeOf(start: usize, end: usize): i64 {
   return load<u8>(start) == 0x2d ? -value : value;
 }
 
+/** Half of the least double, below which a number is zero: its place, and its first digits. */
+const leastPlaces: i32 = -323;
+const leastStart: u64 = 24_703_282_292_062_327;
+const leastStartDigits: i32 = 17;
+
+/** Whether the double of `digits`, of which there are `count`, times a power of ten is zero. */
+function isZero(digits: u64, count: i32, power: i32): bool {
+  if (count + power != leastPlaces) return count + power < leastPlaces;
+  let start = digits;
+  for (let index = count; index < leastStartDigits; index++) start *= 10;
+  return start < leastStart;
+}
+
 /** The double of the JSON number in [start, end); NaN if it is not certain. */
 export function doubleOf(start: usize, end: usize): f64 {
   readNumber(start, end);
@@ -107,8 +120,7 @@ export function doubleOf(start: usize, end: usize): f64 {
   power += <i32>zeros;
   if (digits == 0) return 0;
   if (power > exactPower) return Infinity;
-  // Far below any integer.
-  if (power < -exactPower) return 0.5;
+  if (power < -exactPower) return isZero(digits, <i32>count, power) ? 0 : 0.5; // Or a fraction.
   let scale: f64 = 1;
   for (let step = power < 0 ? -power : power; step > 0; step--) scale *= 10;
   const value = power < 0 ? <f64>digits / scale : <f64>digits * scale;

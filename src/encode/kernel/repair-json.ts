@@ -4,10 +4,14 @@
 // The invariant: whether it is JSON does not depend on what was repaired.
 
 import { newlineAfter } from './double-keys';
-import { hexUnit } from './json-string';
+import { hugeEnd, pastScalar, valueHuge, valueInvalid } from './json-number';
+import { hexUnit, pastSpace } from './json-string';
 import { repairedLine, wholeContentMax } from './layout';
-import { isFinite } from './numbers';
 import { sequenceBytes } from './repair';
+
+/** What `repairJson` returns instead of an address. */
+export const repairInvalid: usize = 0;
+export const repairTooLong: usize = 1;
 
 /** Bytes of the line that was repaired last were no UTF-8. */
 export let isTextRepaired: bool = false;
@@ -74,26 +78,26 @@ function copyString(): void {
   }
 }
 
-function isNumberByte(byte: u32): bool {
-  return byte - 0x30 < 10 || byte == 0x2b || byte == 0x2d || byte == 0x2e || (byte | 0x20) == 0x65;
-}
-
-/** Copies what may be a number. */
-function copyNumber(): void {
-  let end = from;
-  while (isNumberByte(<u32>load<u8>(end))) end++;
-  const isQuoted = !isFinite(from, end);
-  if (isQuoted) store<u8>(out++, 0x22);
-  copyBytes(end - from);
-  if (isQuoted) store<u8>(out++, 0x22);
+/** Copies the number at `from`; false if it is none, or is where a key should be. */
+function copyNumber(): bool {
+  const end = pastScalar(from);
+  if (end > valueHuge) {
+    copyBytes(end - from);
+    return true;
+  }
+  if (end == valueInvalid || load<u8>(pastSpace(hugeEnd)) == 0x3a) return false;
+  store<u8>(out++, 0x22);
+  copyBytes(hugeEnd - from);
+  store<u8>(out++, 0x22);
+  return true;
 }
 
 /**
- * Copies the line from its brace at `brace` on, with its newline; returns where the copy is, 0 if
- * it is too long.
+ * Copies the line from its brace at `brace` on, with its newline; returns where the copy is, or
+ * one of the two constants.
  */
 export function repairJson(brace: usize, area: usize): usize {
-  if (newlineAfter(brace) - brace > <usize>wholeContentMax) return 0;
+  if (newlineAfter(brace) - brace > <usize>wholeContentMax) return repairTooLong;
   const copy = area + repairedLine;
   from = brace;
   out = copy;
@@ -102,8 +106,8 @@ export function repairJson(brace: usize, area: usize): usize {
     const byte = <u32>load<u8>(from);
     if (byte == 10) break;
     if (byte == 0x22) copyString();
-    else if (byte == 0x2d || byte - 0x30 < 10) copyNumber();
-    else copyCharacter();
+    else if (byte != 0x2d && byte - 0x30 > 9) copyCharacter();
+    else if (!copyNumber()) return repairInvalid;
   }
   store<u8>(out, 10);
   return copy;

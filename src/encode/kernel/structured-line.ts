@@ -72,7 +72,7 @@ import {
 import { judgeSize, sizeFits, sizeUnknown } from './object-size';
 import { encodeShape, learnShape, shapeKept, shapeOut, shapeTokens } from './shapes';
 import { writeCanonical } from './json-escapes';
-import { isTextRepaired, repairJson } from './repair-json';
+import { isTextRepaired, repairInvalid, repairJson, repairTooLong } from './repair-json';
 import { severityNone } from './severity-words';
 
 /** It is not structured after all. */
@@ -251,7 +251,7 @@ function readMembers(brace: usize, line: usize, timeEnd: usize, area: usize): us
   isRepaired = end == objectBroken;
   if (isRepaired) {
     from = repairJson(brace, area);
-    if (from == 0) return structureHandedBack;
+    if (from <= repairTooLong) return from == repairInvalid ? structureNone : structureHandedBack;
     end = readObject(from, area, line, timeEnd);
     copiedBytes = end - from;
   }
