@@ -100,7 +100,11 @@ const contents: Readonly<Record<string, readonly (string | Buffer)[]>> = {
   'what has to be repaired': [
     '{"a":1e999}',
     '{"a":-1e400,"b":[1e308]}',
-    ...['{"a":01e400}', '{"a":1.e400}', '{"a":1e400.5}', '{1e400:1}', '{1e400 :1}', '{"a":1e400x}'],
+    '{"a":01e400}',
+    '{"a":1e400.5}',
+    '{1e400:1}',
+    '{1e400 :1}',
+    '{"a":1e400x}',
     '{"a":"\\ud800","\\udc00\\ud800":"\\ud83d\\ude00"}',
     Buffer.from('{"a":"caf\u00e9","a":"\u00e9"}', 'latin1'),
     Buffer.from('{"message":"caf\u00e9 \u00c3"}', 'latin1'),
