@@ -9,8 +9,7 @@ import { dirname } from 'node:path';
 import type { CheckpointStore } from './commit/checkpoint-store.ts';
 import { limits } from './config.ts';
 import type { Config } from './options/options.ts';
-import type { ContainerName } from './discover/container-name.ts';
-import type { ContainerLog } from './discover/discovery.ts';
+import type { ContainerLog, ContainerName } from './discover/container-name.ts';
 import type { PodMetadata, PodName } from './discover/pods/pod-metadata.ts';
 import { globBase, logRootsOf } from './log-roots.ts';
 import {

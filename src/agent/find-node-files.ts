@@ -1,10 +1,11 @@
-// Finds the log files of the node itself, and those that a sandbox runtime writes next to the
-// containers of a pod.
+// Finds the log files of the node itself, and those that a sandbox runtime writes beside a pod's
+// containers.
 
 import { basename } from 'node:path';
 
 import { limits } from '../config.ts';
-import type { ContainerLog, Discovery, DiscoveryEvents } from '../discover/discovery.ts';
+import type { ContainerLog } from '../discover/container-name.ts';
+import type { Discovery, DiscoveryEvents } from '../discover/discovery.ts';
 import { startRawDiscovery, type RawDiscoveryOptions } from '../discover/raw-discovery.ts';
 import { nodeNamespace, type NodeFile } from '../node-file.ts';
 import { isRotationOf } from '../tail/file-name.ts';
@@ -13,7 +14,7 @@ import type { Agent } from './make-agent.ts';
 
 type Events = Pick<DiscoveryEvents, 'added' | 'removed'>;
 
-/** Gives the fleet the files that it finds, from now on until each is closed. */
+/** Reports files until each result is closed. */
 export function findNodeFiles(agent: Agent, events: Events): Pick<Discovery, 'close'>[] {
   const { config, nodeIdentity } = agent;
   const files = nodeFilesOf(config).map(({ glob, logName, format }) => {
@@ -48,8 +49,8 @@ function search(
 }
 
 /**
- * The log of gVisor, `<namespace>_<pod>_<uid>/gvisor.log`, as the pod's; undefined for anything
- * else: old kubelets kept the logs of containers there.
+ * The log of gVisor, `<namespace>_<pod>_<uid>/gvisor.log`; undefined for the logs of containers
+ * that old kubelets keep there.
  */
 function podLog(log: ContainerLog): ContainerLog | undefined {
   const [namespace = '', pod = '', podUid = '', more] = basename(log.directory).split('_');

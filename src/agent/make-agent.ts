@@ -1,4 +1,4 @@
-// Builds the agent from its stages. It knows every stage; no stage knows it.
+// Builds the agent from its stages.
 
 import { openCheckpointStore, type CheckpointStore } from '../commit/checkpoint-store.ts';
 import { limits } from '../config.ts';
@@ -12,15 +12,14 @@ import type { Config } from '../options/options.ts';
 import { withoutFeedback } from '../output-target.ts';
 import { Pipeline } from '../pipeline.ts';
 import { refusePlainHttp } from '../plain-http.ts';
-import type { Shipper } from '../ship/shipper.ts';
+import { createShipper, type Shipper } from '../ship/shipper.ts';
 import { shownNames } from '../tail/container-names.ts';
 import { LossNotices, savePositions } from '../tail/loss-notices.ts';
 import type { PlanContext } from '../tail/planner.ts';
 import { Spooler } from '../tail/spooler.ts';
 import { untilAborted } from '../until-aborted.ts';
-import { openShipper } from './open-shipper.ts';
 
-/** The connected stages, before discovery starts. */
+/** The connected stages. */
 export type Agent = {
   /** As of the start. */
   readonly config: Config;
@@ -36,7 +35,7 @@ export type Agent = {
 };
 
 /**
- * undefined: stopped before it knew where it runs.
+ * undefined: stopped while it waited for the metadata server.
  * @throws AgentError STATE_LOCKED, CREDENTIALS_MISSING, METADATA_UNAVAILABLE, CONFIG_INVALID,
  * OUTPUT_UNWRITABLE.
  */
@@ -92,7 +91,6 @@ export async function makeAgent(config: Config, control: Control): Promise<Agent
   };
 }
 
-/** Asks nobody where nothing is sent. */
 async function identityOf(config: Config, control: Control): Promise<NodeIdentity | undefined> {
   const { log, signal } = control;
   if (!config.output.includes('endpoint')) return localIdentity(config);
@@ -107,11 +105,32 @@ export function planContext(config: Config, nodeIdentity: NodeIdentity): PlanCon
   return { nodeIdentity, traceParent, joinStackTraces, batchBytesMax, partialFlushMs };
 }
 
-/** Releases what `makeAgent` took, and saves the positions. */
+/**
+ * What entries are sent to: the endpoint, and what else --output names. Loads nothing for outputs
+ * that are not used.
+ */
+async function openShipper(
+  config: Config,
+  project: string,
+  { log, standardOutput }: Control,
+): Promise<Shipper> {
+  const endpoint = config.output.includes('endpoint')
+    ? await createShipper({ ...config, endpoint: new URL(config.endpoint), project }, { log })
+    : undefined;
+  const names = new Set(config.output);
+  names.delete('endpoint');
+  if (endpoint !== undefined && names.size === 0) return endpoint;
+  const { openOutput } = await import('../ship/entry-output.ts');
+  const { OutputShipper } = await import('../ship/output-shipper.ts');
+  const outputs = await Promise.all(Array.from(names, (name) => openOutput(name, standardOutput)));
+  return new OutputShipper({ endpoint, outputs, log });
+}
+
+/** Saves the positions, and closes what `makeAgent` opened. */
 export async function closeAgent(agent: Agent): Promise<void> {
   const { encoder, fleet, store } = agent;
   savePositions(agent);
   store.close();
   await encoder.close();
-  fleet.close(); // Last: a task that was not waited for may have been reading until now.
+  fleet.close(); // Last: a task may have been reading until now.
 }

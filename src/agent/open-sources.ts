@@ -1,11 +1,11 @@
-// Opens what tells the agent what to read: the containers directory (or raw files), and the API
-// server for the labels of pods.
+// Opens what tells the agent what to read: the containers directory or raw files, the node's logs,
+// and the API server for the labels of pods.
 
 import { basename } from 'node:path';
 
 import type { Control } from '../control.ts';
 import { parseContainerName, type ContainerName } from '../discover/container-name.ts';
-import { startDiscovery, type Discovery, type DiscoveryEvents } from '../discover/discovery.ts';
+import { Discovery, type DiscoveryEvents } from '../discover/discovery.ts';
 import type { PodMetadata } from '../discover/pods/pod-metadata.ts';
 import { startRawDiscovery } from '../discover/raw-discovery.ts';
 import { limits } from '../config.ts';
@@ -30,12 +30,12 @@ type LogDiscovery = Pick<Discovery, 'close'> &
 
 export type LogSearch = {
   readonly discovery: LogDiscovery;
-  /** Resolves after the first scan; to the reason, when it found no log. */
+  /** Resolves after the first scan, to the reason if it found no log. */
   readonly listed: Promise<AgentError | undefined>;
   readonly close: () => Promise<void>;
 };
 
-/** Fetches the labels of the pods, where there is an API server; loads nothing otherwise. */
+/** undefined, and nothing is loaded, without an API server. */
 export async function openPods(agent: Agent, control: Control): Promise<PodMetadata | undefined> {
   const { config, fleet, pipeline, nodeIdentity } = agent;
   if (config.kubernetesMetadata === 'off' || config.kubernetesApi === undefined) return undefined;
@@ -53,7 +53,7 @@ export async function openPods(agent: Agent, control: Control): Promise<PodMetad
   return pods;
 }
 
-/** Reads the journal, where that is asked for; loads nothing otherwise. */
+/** undefined, and nothing is loaded, where node logs are off. */
 export async function openNodeLogs(
   { config, fleet, nodeIdentity, pipeline, store }: Agent,
   { log }: Control,
@@ -82,7 +82,9 @@ export async function openNodeLogs(
   return journal;
 }
 
-/** The rules for `_node/NODE/journal`, and for each of its logs by either name. */
+/**
+ * The rules for `_node/NODE/journal` and for each of its logs, which globs may also call `journal`.
+ */
 export function journalRules(config: Config, identity: NodeIdentity): JournalRules {
   const rules = new ReadingRules(config);
   const names = journalNames(identity);
@@ -97,12 +99,11 @@ export function journalRules(config: Config, identity: NodeIdentity): JournalRul
   };
 }
 
-/** The name of the journal as a whole. */
 function journalNames({ node }: NodeIdentity): ContainerNames {
   return { namespace: nodeNamespace, pod: node, container: 'journal' };
 }
 
-/** Gives the fleet the logs that it finds, from now on until `close`. */
+/** Gives the fleet the logs that it finds, until `close`. */
 export async function findLogs(agent: Agent, { log: agentLog }: Control): Promise<LogSearch> {
   const { config, fleet } = agent;
   const { promise: listed, resolve } = Promise.withResolvers<void>();
@@ -144,7 +145,7 @@ export async function findLogs(agent: Agent, { log: agentLog }: Control): Promis
           },
           events,
         )
-      : startDiscovery({ containersDir, logRoots, scanIntervalMs, watch: !config.once }, events);
+      : new Discovery({ containersDir, logRoots, scanIntervalMs, watch: !config.once }, events);
   if (config.format === 'raw') events.listed?.();
   const nothing = () => nothingToRead(config, { logs, links: discovery.unsettledCount ?? 0 });
   const close = async (): Promise<void> => {

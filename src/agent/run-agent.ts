@@ -1,5 +1,5 @@
 // The command `run`: makes the agent, runs it until it is stopped or, with --once, until everything
-// is shipped, and closes it whatever happens.
+// is shipped, and closes it.
 
 import type { Config } from '../options/options.ts';
 import { type Control, stopReason } from '../control.ts';
@@ -8,8 +8,7 @@ import { runLive } from './run-live.ts';
 import { runOnce } from './run-once.ts';
 
 /**
- * Runs until the control's signal is aborted, or with `once` until everything that is there is
- * shipped. Resolves to the exit code.
+ * Resolves to the exit code.
  * @throws AgentError STATE_LOCKED, CREDENTIALS_MISSING, METADATA_UNAVAILABLE, CONFIG_INVALID,
  * CONTAINERS_MISSING.
  */

@@ -1,5 +1,5 @@
-// The agent as it runs on a node: once per flush interval a tick looks at the busy containers and
-// pumps, until the signal to stop. Beside it run discovery, reloading and the admin server.
+// The agent on a node: once per flush interval a tick looks at the busy containers and pumps, until
+// the signal to stop. Discovery, reloading and the admin server run beside it.
 
 import { hostname } from 'node:os';
 
@@ -34,7 +34,7 @@ type Company = {
 
 /** Resolves to the exit code after the control's signal is aborted. */
 export async function runLive(agent: Agent, control: Control): Promise<number> {
-  // Of tails that were killed while an earlier agent ran, or with it.
+  // Directories of tails that were killed.
   for (const [parent, prefix] of tailPlaces(agent.config.stateDir)) removeAbandoned(parent, prefix);
   const pods = await openPods(agent, control);
   agent.fleet.restoreOrphans(agent.spooler.orphans, steadyNowMs());

@@ -20,7 +20,7 @@ export async function runOnce(agent: Agent, control: Control): Promise<number> {
   let journal: JournalSource | undefined;
   try {
     if (pods !== undefined) {
-      // It reads once only: what is known then is all there will be.
+      // It reads only once: labels that come later are too late.
       await untilAborted(pods.ready, signal);
       pods.setWait(0);
     }
@@ -37,8 +37,8 @@ export async function runOnce(agent: Agent, control: Control): Promise<number> {
     const stoppedBy = isComplete ? undefined : stopReason(control);
     tellSummary(agent, stoppedBy, control);
     if (nothing !== undefined) {
-      // Links that lead nowhere are of pods just gone, or refused and reported; no link at all is a
-      // directory that is not the right one.
+      // Links that lead nowhere are of pods just gone, or were reported; without any link it is
+      // probably the wrong directory.
       if ((logs?.discovery.unsettledCount ?? 0) === 0) throw nothing;
       control.log.warn(nothing.code, nothing.message);
     }
@@ -50,7 +50,7 @@ export async function runOnce(agent: Agent, control: Control): Promise<number> {
   }
 }
 
-/** On stdout, unless the entries are there. */
+/** On stdout, unless the entries go there. */
 function tellSummary(agent: Agent, stoppedBy: string | undefined, control: Control): void {
   const summary = onceSummary(agent, stoppedBy);
   const written = summary.entries === 1 ? '1 entry is' : `${summary.entries} entries are`;
@@ -78,7 +78,7 @@ function exitCodeOf(agent: Agent, stoppedBy: string | undefined, { log }: Contro
   return left > 0 || unreadable > 0 || !store.healthy ? 1 : 0;
 }
 
-/** Returns whether it came to the end: false when the signal came before. */
+/** False when the signal comes before the end. */
 async function shipAll(agent: Agent, control: Control): Promise<boolean> {
   const { fleet, pipeline } = agent;
   fleet.tick(steadyNowMs());
@@ -91,7 +91,7 @@ async function shipAll(agent: Agent, control: Control): Promise<boolean> {
   }
 }
 
-/** Tells how far --once is until the returned function is called. */
+/** Reports progress until the returned function is called. */
 function tellProgress({ pipeline, fleet }: Agent, control: Control): () => void {
   const sink = progressSink(control);
   const progress = createProgress({ ...sink, name: 'shipping' });

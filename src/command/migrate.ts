@@ -18,7 +18,7 @@ import { type CheckpointStore, openCheckpointStore } from '../commit/checkpoint-
 import { limits } from '../config.ts';
 import type { Control } from '../control.ts';
 import { parseContainerName } from '../discover/container-name.ts';
-import { startDiscovery } from '../discover/discovery.ts';
+import { Discovery } from '../discover/discovery.ts';
 import { closeDescriptor } from '../descriptor.ts';
 import { AgentError } from '../errors.ts';
 import { Fleet } from '../fleet.ts';
@@ -116,7 +116,7 @@ function emptySummary(found: ForeignPositions, dryRun: boolean): MigrationSummar
 }
 
 async function findLogs(config: Config, { log }: Control, fleet: Fleet): Promise<void> {
-  const discovery = startDiscovery(
+  const discovery = new Discovery(
     {
       containersDir: config.containersDir,
       logRoots: config.logRoot,

@@ -12,7 +12,7 @@ import { MiB } from '../byte-units.ts';
 import { limits } from '../config.ts';
 import type { Control, StandardOutput } from '../control.ts';
 import { AgentError, isSystemError } from '../errors.ts';
-import { memoryLeft } from '../host/memory-left.ts';
+import { memoryLeft } from '../host/cgroup.ts';
 import type { Config } from '../options/options.ts';
 import { makeScratchDirectory, tailPlaces } from '../scratch-directory.ts';
 import type { ContainerNames } from '../tail/container-names.ts';

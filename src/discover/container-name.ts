@@ -1,16 +1,32 @@
-// Which pod and container a log belongs to, read from paths alone: no API call delays the first
-// line of a new pod. Invariant: the same container gives the same name at every start of the agent,
-// because podUid, container and restartCount are part of a file's identity.
+// Which pod and container a log belongs to, from paths alone: no API call delays the first line of
+// a new pod. Invariant: a container gets the same name at every start of the agent, because podUid,
+// container and restartCount are part of a file's identity.
 //
-// The link's name is cut to 255 bytes by the kubelet (kuberuntime/legacy.go), so what the target's
-// path says wins:
+// The kubelet cuts the link's name to 255 bytes (kuberuntime/legacy.go), so the target's path wins:
 //
 //   link       <pod>_<namespace>_<container>-<id>.log              id: 64 hex digits, perhaps cut
 //   kubelet    …/<namespace>_<pod>_<uid>/<container>/<n>.log        n: restart count
 //   older      …/<uid>/<container>/<n>.log, …/<uid>/<container>_<n>.log
 //   docker     …/containers/<id>/<id>-json.log
 
-/** Names of a container's log; `podUid` is an id of the container where no path tells the pod's. */
+import type { NodeFile } from '../node-file.ts';
+
+/** One container's log. */
+export type ContainerLog = {
+  /** E.g. /var/log/containers/x.log. */
+  readonly linkPath: string;
+  /** Real path of the directory of the log files. */
+  readonly directory: string;
+  /** The live file, e.g. `0.log`; between two steps of a rotation it does not exist. */
+  readonly fileName: string;
+  readonly format: 'cri' | 'docker' | 'raw';
+  /** undefined: no path names a container; ships as k8s_node with the path as a label. */
+  readonly name: ContainerName | undefined;
+  /** It is a log of the node itself. */
+  readonly nodeFile?: NodeFile;
+};
+
+/** `podUid` is an id of the container where no path contains the pod's. */
 export type ContainerName = {
   readonly namespace: string;
   readonly pod: string;
@@ -28,13 +44,10 @@ type TargetName = Pick<ContainerName, 'container' | 'podUid' | 'restartCount'> &
 // A pod's uid is a UUID; a static pod's is the hash of its manifest, 32 hex digits.
 const uidPattern = /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,64})$/;
 const idPattern = /^(.+)-([0-9a-f]{64})$/;
-// What is left of an id after the cut, perhaps nothing: also the short ids of hand-made fixtures.
+// What is left of an id after the cut, or a short id of a hand-made fixture.
 const cutIdPattern = /^(.+)-([0-9a-f]{0,63})$/;
 
-/**
- * Names from the target's path, then from the link's name; undefined when neither tells namespace,
- * pod and container. Source: contract 4.2.
- */
+/** undefined when neither path contains namespace, pod and container. */
 export function parseContainerName(
   linkName: string,
   targetPath: string,
@@ -49,16 +62,15 @@ export function parseContainerName(
   return { namespace, pod, container: link.container, podUid, restartCount: 0 };
 }
 
-/** Whether the path alone tells all names: the kubelet's own layout since 1.14. */
+/** Whether the path contains all names, as in the kubelet's layout since 1.14. */
 export function namesItsContainer(targetPath: string): boolean {
   return (parseTargetPath(targetPath)?.pod ?? '') !== '';
 }
 
 /**
- * Whether a log at `realPath` may be read for a link `linkName` whose text leads to `targetPath`.
- * The text says whose log it is meant to be; on the way, a directory or the file itself may have
- * been exchanged for a link to another container's. What the text does not tell, the real path
- * decides.
+ * Whether the log at `realPath` may be read for a link `linkName` with the target `targetPath`,
+ * which says whose log it should be: a directory or file on the way may have been replaced by a
+ * link to another container's log.
  */
 export function isOwnLog(linkName: string, targetPath: string, realPath: string): boolean {
   const meant = parseTargetPath(targetPath);
@@ -66,10 +78,10 @@ export function isOwnLog(linkName: string, targetPath: string, realPath: string)
   const foundId = dockerId(realPath);
   if (meant !== undefined && found !== undefined) return isSameContainer(meant, found);
   if (meant !== undefined) {
-    // With docker, the file in the pod's directory is a link to the one that docker writes.
+    // With docker, the file in the pod's directory is a link to docker's file.
     if (foundId === undefined) return false;
     const id = parseLinkName(linkName)?.id ?? '';
-    // A name of less than 250 bytes was not cut: a short id there is not docker's.
+    // A name of less than 250 bytes was not cut: then a short id is not docker's.
     return !(id.length === 64 || linkName.length >= 250) || foundId.startsWith(id);
   }
   const meantId = dockerId(targetPath);
@@ -81,7 +93,7 @@ function isSameContainer(a: TargetName, b: TargetName): boolean {
   return isSamePod && a.container === b.container;
 }
 
-/** Pod and namespace are '' in the layouts of old kubelets, which tell only the uid. */
+/** Pod and namespace are '' in the layouts of old kubelets, which contain only the uid. */
 function parseTargetPath(path: string): TargetName | undefined {
   const [fileName = '', container = '', podDirectory = ''] = path.split('/').toReversed();
   const [, prefix = '', count] = /^(?:([^_]+)_)?(\d{1,15})\.log/.exec(fileName) ?? [];
@@ -101,7 +113,7 @@ function parseTargetPath(path: string): TargetName | undefined {
   return undefined;
 }
 
-/** None of the three names may hold `_`, so it parts them even when dashes and dots do not. */
+/** None of the three names may contain `_`. */
 function parseLinkName(linkName: string): LinkName | undefined {
   if (!linkName.endsWith('.log')) return undefined;
   const parts = linkName.slice(0, -'.log'.length).split('_');

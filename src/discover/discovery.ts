@@ -1,76 +1,46 @@
-// Finds the container logs of the node: the scan each second is the truth, chokidar only makes it
+// Finds the container logs of the node: a scan each second finds everything, chokidar only makes it
 // sooner.
 //
-// chokidar holds one inotify watch, on the directory itself, and sees only links come and go. Where
-// it cannot (limits of inotify or of descriptors, a directory that is missing), the scan goes on
-// alone and the watch is tried again each minute. Where there are more names than chokidar should
-// list, the kernel's events do without it. With many links a scan pauses every 25 ms, so that
-// reading and probes go on. Invariant: nothing is known from an event that the next scan would not
-// find too.
+// chokidar holds one inotify watch on the directory. Where it cannot (limits of inotify or of
+// descriptors, a missing directory), the watch is tried again each minute; where there are too many
+// names for it, the kernel's events are used directly. With many links a scan pauses every 25 ms
+// for reading and probes. Invariant: the next scan would find everything that an event reports.
 
 import { realpathSync, watch as watchNames } from 'node:fs';
 import { basename } from 'node:path';
 import { threadCpuUsage } from 'node:process';
 
 import { limits } from '../config.ts';
+import { errorText } from '../errors.ts';
 import { LinkTable } from './links/link-table.ts';
 import type { LinkCounters, LinkEvents } from './links/link-events.ts';
-
-export type { ContainerLog } from './links/link-events.ts';
 
 export type DiscoveryOptions = {
   /** Need not exist yet. */
   readonly containersDir: string;
   readonly logRoots: readonly string[];
   readonly scanIntervalMs: number;
-  /** false: scan by the clock alone, without loading chokidar. */
+  /** false: only scan, without loading chokidar or pausing. */
   readonly watch: boolean;
 };
 
 export type DiscoveryEvents = LinkEvents & {
-  /** The directory cannot be watched; reported once until a watch has succeeded. */
+  /** The directory cannot be watched; reported once until a watch succeeds. */
   degraded?(reason: string): void;
-  /** The first scan has come to its end; called once. */
+  /** The first scan has ended; called once. */
   listed?(): void;
 };
 
 export type DiscoveryCounters = Readonly<LinkCounters> & {
-  /** Events of chokidar; many make one scan. */
   readonly events: number;
-  /** Times that a watch could not be set up or broke. */
+  /** Watches that could not be set up, or broke. */
   readonly watchErrors: number;
-  /** What the scans took of the CPU, with what followed from them. */
+  /** Of the scans and their events. */
   readonly cpuMicros: number;
 };
 
 /** Runs until `close`. */
-export type Discovery = {
-  /** Looks now; everything found is reported before it returns. */
-  scan(): void;
-  close(): Promise<void>;
-  /** As of now. */
-  readonly counters: DiscoveryCounters;
-  /** Whether events make the scan sooner at present. */
-  readonly watching: boolean;
-  /** Links whose logs are read. */
-  readonly settledCount: number;
-  /** Links that lead nowhere (yet), are refused, or lead where another link leads. */
-  readonly unsettledCount: number;
-  /** Directories of pods with more logs than are read, and how many more. */
-  readonly overByPod: ReadonlyMap<string, number>;
-  /** No further log is read, of any pod. */
-  readonly isFull: boolean;
-};
-
-/**
- * The first scan happens before this returns, unless it pauses, which it does with thousands of
- * links and a watch. `listed` is called then.
- */
-export function startDiscovery(options: DiscoveryOptions, events: DiscoveryEvents): Discovery {
-  return new ScanningDiscovery(options, events);
-}
-
-class ScanningDiscovery implements Discovery {
+export class Discovery {
   readonly #counters = { events: 0, watchErrors: 0, cpuMicros: 0 };
   readonly #options: DiscoveryOptions;
   readonly #events: DiscoveryEvents;
@@ -94,6 +64,7 @@ class ScanningDiscovery implements Discovery {
   #retryAtMs = 0;
   #isDegradedReported = false;
 
+  /** Ends the first scan and calls `listed`, unless the scan pauses: then `listed` comes later. */
   constructor(options: DiscoveryOptions, events: DiscoveryEvents) {
     this.#options = options;
     this.#events = events;
@@ -109,33 +80,38 @@ class ScanningDiscovery implements Discovery {
     return { ...this.#table.counters, ...this.#counters };
   }
 
+  /** Events make the scan sooner. */
   get watching(): boolean {
     return this.#watching;
   }
 
+  /** Links whose logs are read. */
   get settledCount(): number {
     return this.#table.settledCount;
   }
 
+  /** Links that lead nowhere (yet), are refused, or lead where another link leads. */
   get unsettledCount(): number {
     return this.#table.unsettledCount;
   }
 
+  /** Directories of pods with more logs than are read, and how many more. */
   get overByPod(): ReadonlyMap<string, number> {
     return this.#table.overByPod;
   }
 
+  /** No further log is read, of any pod. */
   get isFull(): boolean {
     return this.#table.isFull;
   }
 
+  /** Scans now; everything found is reported before it returns. */
   scan(): void {
-    // What is left of the present one, and a whole one.
+    // The rest of the current scan, and a whole one.
     if (this.#pausing) this.#scan(Number.POSITIVE_INFINITY);
     this.#scan(Number.POSITIVE_INFINITY);
   }
 
-  /** With `--once` there is nothing to pause for. */
   #sliceEndMs(): number {
     const { watch } = this.#options;
     return watch ? performance.now() + limits.scanSliceMs : Number.POSITIVE_INFINITY;
@@ -151,13 +127,13 @@ class ScanningDiscovery implements Discovery {
     this.#touched.clear();
     this.#metCount = 0;
     const { user, system } = threadCpuUsage(before);
-    // Not the time that went by: on a loaded machine that would put the next scan off.
+    // Not the elapsed time, which on a loaded machine would delay the next scan.
     this.#scanMs = (user + system) / 1_000;
     this.#counters.cpuMicros += user + system;
     if (this.#pausing) {
-      // Events report what appears during the walk, so that it need not wait for its end.
+      // Events report what appears during the scan.
       if (this.#table.isCrowded) this.#keepWatch();
-      // Timers and answers come first.
+      // Timers and I/O come first.
       this.#next = setImmediate(() => this.#scan(this.#sliceEndMs()));
       return;
     }
@@ -176,9 +152,7 @@ class ScanningDiscovery implements Discovery {
     await this.#dropped;
   }
 
-  /**
-   * Sets up a watch where there is none, or where the directory is another one than the watched.
-   */
+  /** Sets up a watch where there is none, or where the directory was replaced. */
   #keepWatch(): void {
     const { identity, isCrowded } = this.#table;
     const isOther = identity !== this.#watched || isCrowded !== this.#isCrowded;
@@ -194,7 +168,7 @@ class ScanningDiscovery implements Discovery {
       });
   }
 
-  /** chokidar would read all names, now and again for each event. */
+  /** chokidar would read all names, and again for each event. */
   async #watchCrowd(identity: string): Promise<void> {
     await this.#dropped;
     if (this.#closed) return;
@@ -208,25 +182,23 @@ class ScanningDiscovery implements Discovery {
   }
 
   async #openWatch(identity: string): Promise<void> {
-    // 17 ms and some MB that `--once` and a start without a directory do not pay.
+    // It takes 17 ms and some MB, which `--once` does not pay.
     const { watch } = await import('chokidar');
-    // chokidar shares handles by path: a new watch would join the dead one of a directory that was
-    // replaced.
+    // chokidar shares handles by path: a new watch would join the dead one of a replaced directory.
     await this.#dropped;
     if (this.#closed) return;
-    // With followSymlinks off, a containers directory that is a link itself would be watched as a
-    // link.
+    // The real path, because without followSymlinks a link would be watched itself.
     const watcher = watch(realpathSync.native(this.#options.containersDir), {
       backend: 'native',
       followSymlinks: false,
       depth: 0,
       ignoreInitial: true,
-      // `atomic` would hold back the removal of a link for 100 ms.
+      // `atomic` would delay the removal of a link by 100 ms.
       atomic: false,
     });
     this.#take(watcher, identity);
-    // The event as the kernel reports it: chokidar's own comes after its look at the directory, in
-    // the thread pool, and a pod may live for 300 ms only.
+    // The kernel's event: chokidar's own comes after a look at the directory in the thread pool,
+    // and a pod may live for only 300 ms.
     watcher.on('raw', (_event, name: unknown) => this.#meet(name));
     watcher.on('all', (_event, path) => this.#noteEvent(path));
     watcher.on('error', (error) => {
@@ -242,11 +214,10 @@ class ScanningDiscovery implements Discovery {
     this.#watched = identity;
   }
 
-  /** The watch is set up. */
   #begin(): void {
     this.#watching = true;
     this.#isDegradedReported = false;
-    // What came between the last scan and the watch.
+    // For what came between the last scan and the watch.
     this.#scanSoon();
   }
 
@@ -279,7 +250,7 @@ class ScanningDiscovery implements Discovery {
     this.#dropWatch();
     if (this.#isDegradedReported || this.#closed) return;
     this.#isDegradedReported = true;
-    this.#events.degraded?.(error instanceof Error ? error.message : String(error));
+    this.#events.degraded?.(errorText(error));
   }
 
   #dropWatch(): void {
@@ -288,7 +259,7 @@ class ScanningDiscovery implements Discovery {
     this.#watcher = undefined;
     this.#watching = false;
     this.#dropped = Promise.resolve(watcher.close()).catch(() => {
-      // It may keep its inotify watch; that is counted and costs nothing else.
+      // It may keep its inotify watch, which costs nothing else.
       this.#counters.watchErrors += 1;
     });
   }

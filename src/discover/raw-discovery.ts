@@ -1,21 +1,19 @@
-// Finds plain log files by glob for `--format raw`: the sidecar, whose container writes files and
-// not stdout. There are few files and no links: the scan alone finds them.
+// Finds plain log files by glob, for `--format raw` and for the node's own logs, by scans alone.
 //
-// Invariant: a rotation of a known log is never treated as a log of its own, whatever the patterns
+// Invariant: a rotation of a known log is never treated as a separate log, whatever the patterns
 // match, even while the live file is being replaced.
 
 import { globSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 import { isSystemError } from '../errors.ts';
-import type { ContainerName } from './container-name.ts';
+import type { ContainerLog, ContainerName } from './container-name.ts';
 import type { Discovery, DiscoveryEvents } from './discovery.ts';
-import type { ContainerLog } from './links/link-events.ts';
 
 export type RawDiscoveryOptions = {
-  /** Absolute patterns of node:fs's glob, such as `/logs/*.log`. */
+  /** Absolute patterns, such as `/logs/*.log`. */
   readonly rawPaths: readonly string[];
-  /** Names of the container; undefined: the files ship as the node's, with a path as label. */
+  /** undefined: the files ship as the node's, with the path as a label. */
   readonly name: ContainerName | undefined;
   readonly scanIntervalMs: number;
   /** Whether the first file name is a rotation of the log whose live file has the second. */
@@ -51,7 +49,7 @@ export function startRawDiscovery(
   };
 }
 
-/** All logs, by the paths of their live files; `found`: those of the previous scan. */
+/** By the paths of the live files; `found`: those of the previous scan. */
 function findLogs(
   options: RawDiscoveryOptions,
   found: ReadonlyMap<string, ContainerLog>,
@@ -93,13 +91,13 @@ function logOf(
   };
 }
 
-/** The real path; undefined if it is not a file, has been deleted, or is unreadable. */
+/** undefined if it is no file, or unreadable. */
 function realFile(path: string): string | undefined {
   try {
     return statSync(path).isFile() ? realpathSync(path) : undefined;
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    return undefined; // The next scan looks again.
+    return undefined;
   }
 }
 

@@ -1,6 +1,5 @@
-// What the kernel allows this process, read from cgroup v2 and v1: limits of CPU and memory, and
-// how often the CPU limit made it wait. Invariant: a file that is missing or strange means "no
-// limit", never an error.
+// The limits of CPU and memory of this process, from cgroup v2 and v1, and the memory that is left.
+// Invariant: a missing or strange file means "no limit", never an error.
 //
 //   v2   0::/kubepods.slice/…         cpu.max  memory.max  cpu.stat
 //   v1   4:memory:/kubepods/…         memory.limit_in_bytes
@@ -11,7 +10,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** Where Linux shows cgroups; a test has its own. */
+/** Tests use their own. */
 export type CgroupPaths = { readonly mountDir: string; readonly membershipFile: string };
 
 export const linuxCgroup: CgroupPaths = {
@@ -28,10 +27,10 @@ export type CgroupLimits = {
 
 type Controller = 'cpu' | 'memory';
 
-/** v1 writes the greatest multiple of a page for "no limit"; no machine has half of it. */
+/** v1 writes the greatest multiple of a page for "no limit". */
 const unlimitedBytes = 2 ** 62;
 
-/** The least limit of the process's own cgroup and of all above it that can be seen. */
+/** The lowest limits of the process's cgroup and of the visible ones above it. */
 export function readCgroupLimits(paths: CgroupPaths = linuxCgroup): CgroupLimits {
   return {
     cores: least(cgroupDirs(paths, 'cpu').map(coresOf)),
@@ -39,7 +38,26 @@ export function readCgroupLimits(paths: CgroupPaths = linuxCgroup): CgroupLimits
   };
 }
 
-/** The directories of the process's cgroup for a controller, its own first, then those above it. */
+/**
+ * Bytes below the nearest memory limit; inactive page cache counts as free, because the kernel
+ * reclaims it first. undefined: not limited, or not visible.
+ */
+export function memoryLeft(paths: CgroupPaths = linuxCgroup): number | undefined {
+  return least(cgroupDirs(paths, 'memory').map(memoryLeftIn));
+}
+
+function memoryLeftIn(dir: string): number | undefined {
+  const limit = memoryBytesOf(dir);
+  const used =
+    readText(join(dir, 'memory.current')) ?? readText(join(dir, 'memory.usage_in_bytes'));
+  if (limit === undefined || used === undefined) return undefined;
+  const stat = readText(join(dir, 'memory.stat')) ?? '';
+  const [, total] = /^total_inactive_file (\d+)$/m.exec(stat) ?? [];
+  const [, own = '0'] = /^inactive_file (\d+)$/m.exec(stat) ?? [];
+  return limit - Math.max(0, Number(used) - Number(total ?? own));
+}
+
+/** The directories of the process's cgroup and of those above it, its own first. */
 export function cgroupDirs(paths: CgroupPaths, controller: Controller): string[] {
   const membership = readText(paths.membershipFile) ?? '';
   let root = paths.mountDir;
@@ -54,7 +72,8 @@ export function cgroupDirs(paths: CgroupPaths, controller: Controller): string[]
     break;
   }
   if (path === undefined) return [];
-  // In a container the path may be the node's, while only the own cgroup is mounted: then at root.
+  // In a container the path may be the node's, while only the container's cgroup is mounted, at
+  // root.
   const dirs: string[] = [];
   for (let dir = join(root, path); dir.startsWith(`${root}/`); dir = dirname(dir)) {
     if (existsSync(dir)) dirs.push(dir);
@@ -62,7 +81,7 @@ export function cgroupDirs(paths: CgroupPaths, controller: Controller): string[]
   return [...new Set([...dirs.map((dir) => dir.replace(/\/$/, '')), root])];
 }
 
-/** A file's text; undefined when there is none that can be read. */
+/** undefined: the file cannot be read. */
 export function readText(file: string): string | undefined {
   try {
     return readFileSync(file, 'latin1');
@@ -81,8 +100,7 @@ function coresOf(dir: string): number | undefined {
   return quota > 0 && period > 0 ? quota / period : undefined;
 }
 
-/** The limit that one directory names; undefined: none. */
-export function memoryBytesOf(dir: string): number | undefined {
+function memoryBytesOf(dir: string): number | undefined {
   const bytes = readNumber(dir, 'memory.max') ?? readNumber(dir, 'memory.limit_in_bytes');
   return bytes !== undefined && bytes > 0 && bytes < unlimitedBytes ? bytes : undefined;
 }

@@ -1,12 +1,11 @@
-// Where this node is: project, location, cluster and name, as every entry names them. The
-// configuration wins; the metadata server supplies only what it leaves out. An emulator on loopback
-// needs neither.
+// Project, location, cluster and name of this node, as in every entry. The metadata server is asked
+// only for what the configuration leaves out. An emulator on loopback needs neither.
 
 import { hostname } from 'node:os';
 
 import { backoffMs } from '../backoff.ts';
 import { limits } from '../config.ts';
-import { AgentError, hasCode } from '../errors.ts';
+import { AgentError, errorText, hasCode } from '../errors.ts';
 import { getMetadata, metadataUrl } from '../gce-metadata.ts';
 import type { Log } from '../log.ts';
 import { isLoopback } from '../plain-http.ts';
@@ -14,7 +13,6 @@ import { pause } from '../until-aborted.ts';
 import { flagOf } from '../options/config-loader.ts';
 import { type Config, options } from '../options/options.ts';
 
-/** Where a node is, as every entry names it. */
 export type NodeIdentity = {
   readonly project: string;
   readonly location: string;
@@ -23,29 +21,24 @@ export type NodeIdentity = {
 };
 
 export type IdentitySearch = {
-  /** How long a metadata server that does not answer is tried again, milliseconds. */
+  /** How long an unavailable metadata server is tried again, milliseconds. */
   readonly retryForMs: number;
-  /** Aborted when the answer is no longer needed. */
   readonly signal?: AbortSignal;
-  /** Gets one warning, of the first answer that does not come. */
+  /** For one warning, at the first failure. */
   readonly log?: Log;
 };
 
-/** Options that say where the node is, or how to find out. */
 type IdentityOptions = Pick<Config, Key | 'endpoint' | 'metadataHost'>;
 type Key = keyof NodeIdentity;
 type Answer = {
   readonly value?: string;
   readonly problem?: string;
-  /** It may be starting; otherwise asking again would only delay the message. */
+  /** The server may be starting: worth another try. */
   readonly isTransient?: boolean;
 };
 type Ask = (path: string) => Promise<string | undefined>;
 
-/**
- * What a metadata server of GKE that is starting looks like. Where there is none, the name is not
- * found, the network is unreachable, or nothing answers.
- */
+/** Errors while GKE's metadata server starts; where there is none, other errors come. */
 const startingCodes = ['ECONNREFUSED', 'ECONNRESET', 'EPIPE'];
 const serverErrorStatus = 500;
 
@@ -58,10 +51,7 @@ const metadataBackoff = {
   floor: 0.5,
 };
 
-/**
- * @throws AgentError METADATA_UNAVAILABLE when something is neither given nor to be found,
- * CONFIG_INVALID when the metadata host is none.
- */
+/** @throws AgentError METADATA_UNAVAILABLE; CONFIG_INVALID when the metadata host is invalid. */
 export async function findNodeIdentity(
   config: IdentityOptions,
   search: IdentitySearch = { retryForMs: 0 },
@@ -78,20 +68,20 @@ export async function findNodeIdentity(
   const ask: Ask = (path) => askPatiently(config, { path, missing, search });
   const project = given.project ?? (await ask('project/project-id')) ?? '';
   if (project === '') throw unavailable(config, missing, 'it knows no project');
-  // A machine that is no node of GKE has no cluster: its entries say so.
+  // A machine that is no node of GKE has no cluster.
   const cluster = given.cluster ?? (await ask(clusterAttribute)) ?? '';
   const location = given.location ?? (await ask(locationAttribute)) ?? (await askZone(ask));
   const node = given.node ?? (await askNode(config)) ?? hostname();
   return { project, location, cluster, node };
 }
 
-/** What the configuration says, and stand-ins for the rest. */
+/** Defaults for what the configuration leaves out. */
 export function localIdentity(given: Pick<Config, Key>): NodeIdentity {
   const { project = 'local-project', location = '', cluster = '', node = hostname() } = given;
   return { project, location, cluster, node };
 }
 
-/** Elsewhere than at Google the name of the machine is the node's: asked once, and not for long. */
+/** Asked only once and briefly: outside of Google the node has the name of the machine. */
 async function askNode({
   metadataHost,
 }: Pick<Config, 'metadataHost'>): Promise<string | undefined> {
@@ -110,7 +100,7 @@ type Question = {
   readonly search: IdentitySearch;
 };
 
-/** A value without the white space around it, or undefined when the server does not have it. */
+/** Trimmed; undefined: the server has no such value. */
 async function askPatiently(
   config: IdentityOptions,
   question: Question,
@@ -140,8 +130,7 @@ async function askOnce(url: URL, deadlineMs: number): Promise<Answer> {
     if (status === 200) return { value: text.trim() };
     return { problem: `it answered ${status}`, isTransient: status >= serverErrorStatus };
   } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    return { problem, isTransient: hasCode(error, ...startingCodes) };
+    return { problem: errorText(error), isTransient: hasCode(error, ...startingCodes) };
   }
 }
 
@@ -156,7 +145,7 @@ function unavailable(
   return new AgentError('METADATA_UNAVAILABLE', text);
 }
 
-/** Someone who tries it on a laptop has no metadata server, unless they name one. */
+/** On a laptop with an emulator there is no metadata server, unless the user names one. */
 function isEmulated({ endpoint, metadataHost }: IdentityOptions): boolean {
   const url = new URL(endpoint);
   return (

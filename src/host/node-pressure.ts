@@ -1,22 +1,21 @@
-// Two things on a node that slow the agent down and that no log line shows: a CPU limit that makes
-// it wait, and a table of connections that is nearly full, so that new ones are dropped. A call
-// reads one or two small files.
+// Two things on a node that slow the agent down: a CPU limit that throttles it, and a connection
+// table that is nearly full, so that new connections are dropped. Both are read from small files.
 
 import { join } from 'node:path';
 
 import { type CgroupPaths, cgroupDirs, linuxCgroup, readText } from './cgroup.ts';
 import type { Log } from '../log.ts';
 
-/** Since the cgroup was made, as the kernel counts it. */
+/** Since the cgroup was created. */
 export type Throttling = {
-  /** Periods (100 ms as a rule) in which the process ran at all. */
+  /** Periods (usually 100 ms) in which the process ran. */
   readonly periods: number;
-  /** Periods in which it was stopped because its quota was used up: `nr_throttled`. */
+  /** Periods in which its quota was used up: `nr_throttled`. */
   readonly throttledPeriods: number;
   readonly throttledSeconds: number;
 };
 
-/** undefined without a CPU limit, for then the kernel counts nothing. */
+/** undefined without a CPU limit. */
 export function readThrottling(paths: CgroupPaths = linuxCgroup): Throttling | undefined {
   const [own] = cgroupDirs(paths, 'cpu');
   const text = own === undefined ? undefined : readText(join(own, 'cpu.stat'));
@@ -37,16 +36,16 @@ export function readThrottling(paths: CgroupPaths = linuxCgroup): Throttling | u
   };
 }
 
-/** The part of the conntrack table that is in use above which a node is to be warned of. */
+/** Above this share of the conntrack table in use, there is a warning. */
 export const conntrackShareWarned = 0.8;
-/** Below this it is well again; between the two nothing is logged. */
+/** Below this the warning is over. */
 const conntrackShareWell = 0.75;
 const lookIntervalMs = 60_000;
 const pressureMs = 30_000;
 
-/** Where Linux shows conntrack; a test has its own. */
+/** Tests use their own. */
 export type ConntrackPaths = {
-  /** `nf_conntrack_count` and `nf_conntrack_max`, of the reader's own network namespace. */
+  /** `nf_conntrack_count` and `nf_conntrack_max`, of the agent's network namespace. */
   readonly sysctlDir: string;
   /** Where the manifest mounts /proc/1/net/stat of the node. */
   readonly nodeStatDir: string;
@@ -58,9 +57,9 @@ export const linuxConntrack: ConntrackPaths = {
 };
 
 /**
- * Entries in use as a part of the table, 0 to 1. The node's where its statistics are mounted, else
- * those of the agent's own network namespace; undefined where conntrack is not loaded. The maximum
- * is the same in all namespaces.
+ * Used share of the table, 0 to 1: of the node where its statistics are mounted, else of the
+ * agent's network namespace; undefined where conntrack is not loaded. The maximum is the same in
+ * both.
  */
 export function readConntrackShare(paths: ConntrackPaths = linuxConntrack): number | undefined {
   const most = Number(readText(join(paths.sysctlDir, 'nf_conntrack_max')) ?? 0);
@@ -77,10 +76,7 @@ function nodeCount(statDir: string): number | undefined {
   return entries === undefined || entries === '' ? undefined : Number.parseInt(entries, 16);
 }
 
-/**
- * Returns what is to be called often. Once a minute it looks at the conntrack table, and warns when
- * it fills and tells when it is well again. `nowMs` is monotonic.
- */
+/** Call the result often: once a minute it checks the conntrack table. `nowMs` is monotonic. */
 export function createConntrackWatch(
   log: Log,
   read: () => number | undefined = readConntrackShare,
@@ -105,16 +101,11 @@ export function createConntrackWatch(
 }
 
 export type Pressure = {
-  /** undefined without a CPU limit. */
   readonly throttling: Throttling | undefined;
-  /** undefined where it cannot be seen. */
   readonly conntrackShare: number | undefined;
 };
 
-/**
- * Returns a reader of both that looks twice a minute at most: a scrape would spend a fifth of its
- * time on these four small files.
- */
+/** Reads both twice a minute at most: a scrape would spend a fifth of its time on these files. */
 export function createPressureReader(nowMs = () => performance.now()): () => Pressure {
   let readAtMs = Number.NEGATIVE_INFINITY;
   let latest: Pressure = { throttling: undefined, conntrackShare: undefined };

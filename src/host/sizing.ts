@@ -1,8 +1,8 @@
-// How large the agent makes itself: from the limits of its cgroup, where the user says nothing.
-// Invariant: what the user set stays; without limits the result is the defaults.
+// How large the agent makes itself, from the limits of its cgroup. Invariant: what the user sets
+// stays; without limits the defaults stay.
 //
-// A CPU limit is not advised (deploy/base/daemonset.yaml says why), and without one a single worker
-// is right whatever the node's size: it encodes several hundred thousand lines a second.
+// Without a CPU limit, which is not advised (see deploy/base/daemonset.yaml), one worker is enough
+// for any node: it encodes several hundred thousand lines a second.
 
 import { type CgroupLimits, readCgroupLimits } from './cgroup.ts';
 import { MiB } from '../byte-units.ts';
@@ -11,7 +11,6 @@ import type { LoadedConfig } from '../options/config-loader.ts';
 import { slotBytes } from '../encode/shared-memory.ts';
 import type { Config } from '../options/options.ts';
 
-/** The least number of bodies with which the agent works at all. */
 const slotsMin = 1;
 
 /** `workers` by the CPU and memory limits, unless the user set it. */
@@ -20,7 +19,7 @@ export function fitToCgroup(
   cgroup: CgroupLimits = readCgroupLimits(),
 ): Config {
   if (origins.workers !== 'default' || cgroup.cores === undefined) return config;
-  // One core is the main thread's. A higher limit is for a node that writes very much.
+  // The main thread takes one core.
   const byCpu = Math.floor(cgroup.cores) - 1;
   const spareBytes = spareBytesOf(cgroup.memoryBytes, config.workers) - slotBytes;
   const byMemory = config.workers + Math.floor(spareBytes / limits.workerRssBytes);
@@ -28,10 +27,7 @@ export function fitToCgroup(
   return workers === config.workers ? config : Object.freeze({ ...config, workers });
 }
 
-/**
- * Bodies that may exist at once: one for each connection and one that is being encoded, if all of
- * them fit below the memory limit at their longest.
- */
+/** Bodies at once: one per connection and one being encoded, as far as the memory limit allows. */
 export function slotCountFor(
   { connections, workers }: Pick<Config, 'connections' | 'workers'>,
   memoryBytes: number | undefined = readCgroupLimits().memoryBytes,
@@ -41,7 +37,7 @@ export function slotCountFor(
   return Math.max(slotsMin, Math.min(wanted, fitting));
 }
 
-/** What to say when the memory limit is too small to work in; undefined when it is not. */
+/** undefined unless the memory limit is too small. */
 export function memoryWarning(
   { workers }: Pick<Config, 'workers'>,
   memoryBytes: number | undefined = readCgroupLimits().memoryBytes,
@@ -52,7 +48,7 @@ export function memoryWarning(
   return `the memory limit is ${mib(memoryBytes)}, and ${mib(needed)} may be needed`;
 }
 
-/** Bytes left for bodies beside what the process takes with this many workers. */
+/** Bytes left for bodies. */
 function spareBytesOf(memoryBytes: number | undefined, workers: number): number {
   if (memoryBytes === undefined) return Number.POSITIVE_INFINITY;
   return memoryBytes - limits.baseRssBytes - (workers - 1) * limits.workerRssBytes;

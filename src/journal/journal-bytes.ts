@@ -1,16 +1,16 @@
 // Random access to the bytes of one journal file, a block at a time. Invariant: nothing outside
-// `[0, size)` is ever read, whatever offset a torn, corrupt or hostile file names.
+// `[0, size)` is read, whatever offset a torn, corrupt or hostile file contains.
 
 import { readSync } from 'node:fs';
 
-/** A journal file contradicts its own format. The text names the offset, never the content. */
+/** A journal file contradicts its format. The text names offsets, never content. */
 export class JournalCorrupt extends Error {
   override readonly name = 'JournalCorrupt';
 }
 
 /** Entries are stored next to their own fields; shared fields are cached as text instead. */
 const blocksMax = 16;
-/** Offsets are 64 bits wide; a file of 2^53 bytes does not exist. */
+/** Offsets have 64 bits, but no file has 2^53 bytes. */
 const highWordMax = 0x1f_ffff;
 
 export class JournalBytes {
@@ -19,7 +19,7 @@ export class JournalBytes {
   readonly #fd: number;
   readonly #blockBytes: number;
   readonly #blocks = new Map<number, Buffer>();
-  /** Of the blocks, in their order. */
+  /** The buffers of the blocks, in order. */
   readonly #memories: Buffer[] = [];
   #bytes: Buffer = Buffer.alloc(0);
 
@@ -30,7 +30,7 @@ export class JournalBytes {
     this.#blockBytes = options.blockBytes;
   }
 
-  /** Where the last `seek` found its bytes; valid until the next one. */
+  /** The buffer of the last `seek`; valid until the next one. */
   get bytes(): Buffer {
     return this.#bytes;
   }
@@ -85,7 +85,7 @@ export class JournalBytes {
     return whole;
   }
 
-  /** Reuses the buffer of the oldest block when there are enough, so that none becomes garbage. */
+  /** Reuses the buffer of the oldest block when there are enough. */
   #memory(): Buffer {
     if (this.#memories.length < blocksMax) {
       const memory = Buffer.allocUnsafeSlow(this.#blockBytes);

@@ -1,6 +1,5 @@
-// The fields of journal entries, as JSON text. Fields are shared between entries, so each is
-// written once per task and looked up by its offset after that. Invariant: a field that cannot be
-// read throws and is never guessed.
+// The fields of journal entries, as JSON text. Entries share fields, so each is written once per
+// task and cached by its offset. Invariant: a field that cannot be read is an error.
 
 import { zstdDecompressSync } from 'node:zlib';
 
@@ -17,7 +16,7 @@ const fieldBytesMax = 1024 * 1024;
 const cachedFieldsMax = 16_384;
 /** Longer fields are rarely shared and would fill the cache. */
 const cachedBytesMax = 512;
-/** In a DATA object: the number of entries that it is in, 64 bits of which the low ones say all. */
+/** In a DATA object: the number of entries that it is in; the low 32 of 64 bits are enough. */
 const entryCountAt = 56;
 
 export type JournalField = {
@@ -49,7 +48,7 @@ export class JournalFields {
     return this.#incomplete;
   }
 
-  /** Number of names so far: every `nameIndex` is below it. */
+  /** Every `nameIndex` is below it. */
   get nameCount(): number {
     return this.#names.size;
   }
@@ -67,7 +66,7 @@ export class JournalFields {
     }
     const isShared = file.bytes.readUInt32LE(head + entryCountAt) !== 1;
     const field = this.#parse(offset + this.#payloadAt, size - this.#payloadAt, flags);
-    // Caching a field that only one entry has would only burden the garbage collector.
+    // Caching the field of a single entry would only cost memory.
     if (size <= cachedBytesMax && isShared) {
       if (this.#fields.size >= cachedFieldsMax) this.#fields.clear();
       this.#fields.set(offset, field);
@@ -101,7 +100,7 @@ export class JournalFields {
     throw new JournalCorrupt(`an unknown compression at ${offset}`);
   }
 
-  /** Notes in the entry that a field is missing; its name is compressed together with it. */
+  /** Stands for a missing field, whose name is compressed, too. */
   #marked(text: string): JournalField {
     this.#incomplete += 1;
     return this.#named('TAILSHIP_INCOMPLETE', JSON.stringify(text));

@@ -1,9 +1,8 @@
 // Reads the entries of one journal file in the order of their sequence numbers.
 //
-// Invariants: only what was linked when the header was read counts, so a half-written entry is
-// never seen; every step moves forward in the file, so following a chain of arrays ends; an entry
-// that cannot be read is counted and skipped once a later one can, since the last ones may be
-// incomplete.
+// Invariants: only entries that were linked when the header was read count, so a half-written one
+// is not seen; arrays are followed forward only, so that ends; an unreadable entry is counted and
+// skipped once a later one can be read, because the last ones may be incomplete.
 
 import { crc32 } from 'node:zlib';
 
@@ -31,7 +30,7 @@ export type JournalEntry = {
   readonly fields: readonly JournalField[];
 };
 
-/** What is known of an entry without reading its fields. */
+/** An entry without its fields. */
 export type EntryHead = {
   readonly seqnum: number;
   readonly realtimeMicros: number;
@@ -41,7 +40,7 @@ export type EntryHead = {
   readonly twinHash: number;
 };
 
-/** Where an entry array begins, so that the next task does not follow the chain again. */
+/** Where an entry array begins: spares the next task following the chain. */
 export type ArrayHint = { readonly offset: number; readonly entriesBefore: number };
 
 export type JournalRange = {
@@ -58,7 +57,7 @@ export class JournalFile {
   readonly #file: JournalBytes;
   readonly #itemBytes: number;
   readonly #entryItemBytes: number;
-  /** Of one entry; used again for each. */
+  /** Of one entry; reused. */
   readonly #offsets: number[] = [];
   readonly #entryFields: JournalField[] = [];
   #corruptEntries = 0;
@@ -198,7 +197,7 @@ export class JournalFile {
   /** Index of the first entry after `seqnum`, by binary search: entries in an array are sorted. */
   #firstAfter(array: EntryArray, seqnum: number): number {
     if (seqnum === 0) return 0;
-    // An unreadable entry tells nothing: those before it are tried one by one.
+    // An unreadable entry may be after it.
     return this.#firstWhere(array, (offset) => {
       const found = this.#seqnumAt(offset);
       return found === undefined || found > seqnum;

@@ -1,20 +1,17 @@
-// Writes the fields of an entry as the JSON object that GKE's agent sends: every value a string, a
-// name that occurs more than once an array, names that begin with `__` left out.
+// Writes the fields of an entry as GKE's agent does: a JSON object of strings, an array for a name
+// that occurs more than once, without names that begin with `__`.
 
 import type { JournalField } from './journal-fields.ts';
 
 export class PayloadWriter {
-  /** By `nameIndex`: where in the entry the name was last seen. */
+  /** By `nameIndex`: where the name was last seen in an entry. */
   readonly #indexOf: number[] = [];
-  /** Of the entry before. */
+  /** Of the previous entry. */
   readonly #fields: JournalField[] = [];
-  /** Its text up to each of the fields. */
+  /** Its text up to each field. */
   readonly #texts: string[] = [];
 
-  /**
-   * The JSON object of the fields, with its braces. Entries of one process begin with the same ten
-   * or twenty fields, whose text is cached.
-   */
+  /** Entries of one process begin with the same ten or twenty fields, whose text is cached. */
   write(fields: readonly JournalField[]): string {
     let index = 0;
     while (index < fields.length && fields[index] === this.#fields[index]) index += 1;

@@ -1,13 +1,9 @@
-// Unpacks a raw LZ4 block (LZ4 block format, without a frame), which is how systemd before 246
-// compresses fields. Invariant: never writes past the announced length, never reads outside the
-// block.
+// Unpacks a raw LZ4 block, without a frame, as systemd before 246 compresses fields. Invariant:
+// never writes past `length`, never reads outside the block.
 
 import { JournalCorrupt } from './journal-bytes.ts';
 
-/**
- * The `length` bytes that `packed` decompresses to.
- * @throws JournalCorrupt when the block is torn or does not unpack to exactly `length` bytes.
- */
+/** @throws JournalCorrupt when the block is torn or does not unpack to exactly `length` bytes. */
 export function unpackLz4Block(packed: Uint8Array, length: number): Buffer {
   const out = Buffer.allocUnsafeSlow(length);
   let read = 0;

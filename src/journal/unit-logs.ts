@@ -17,8 +17,8 @@ type Selection = {
 const othersLog = 'node-journal';
 
 /**
- * The name of the log that a unit's entries go to; undefined when they are not shipped. `unit` is
- * the value of `_SYSTEMD_UNIT`; undefined for the kernel and other entries without one.
+ * undefined when the entries are not shipped. `unit`: the value of `_SYSTEMD_UNIT`; undefined for
+ * the kernel and others without one.
  */
 export function logOfUnit(
   unit: string | undefined,
@@ -30,7 +30,7 @@ export function logOfUnit(
   return renamed.get(name) ?? name;
 }
 
-/** The logs that are known before an entry was read: those of units that no glob matches. */
+/** The logs that are known before an entry is read: those of units that are no globs. */
 export function logsNamedBy({ units, takesOthers }: Selection): string[] {
   const named = units.filter((unit) => !/[*?]/.test(unit));
   const logs = named.map((unit) => logOfUnit(unit, { units: named, takesOthers }) ?? unit);

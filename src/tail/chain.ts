@@ -17,8 +17,6 @@ import type { DrainedRange } from './position.ts';
 import { ownsPosition } from './same-log.ts';
 import type { LossReason, TailSetup } from './tail-setup.ts';
 
-export type { ChainCut } from './chain-cut.ts';
-
 type Drained = Pick<SourceResult, 'consumed' | 'more' | 'positionHashes' | 'replaced'> &
   Partial<Pick<SourceResult, 'readError'>>;
 

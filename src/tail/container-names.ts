@@ -1,6 +1,6 @@
 // What a container and its log are called: in globs and status, in the fleet, and in the store.
 
-import type { ContainerLog } from '../discover/discovery.ts';
+import type { ContainerLog } from '../discover/container-name.ts';
 
 export type ContainerNames = {
   readonly namespace: string;

@@ -20,7 +20,7 @@ import { crc32 } from 'node:zlib';
 
 import { limits } from '../config.ts';
 import { closeDescriptor, syncDescriptor, writeAt } from '../descriptor.ts';
-import type { ContainerLog } from '../discover/discovery.ts';
+import type { ContainerLog } from '../discover/container-name.ts';
 import type { StoredTemplate } from '../encode/entries/entry-template.ts';
 import { hasCode } from '../errors.ts';
 import type { FileIdentity } from './file-identity.ts';

@@ -5,7 +5,7 @@ import { limits } from '../config.ts';
 import type { DrainResult, DrainTask, Source } from '../encode/drain-task.ts';
 import { requestHead, type EntryTemplate } from '../encode/entries/entry-template.ts';
 import type { NodeIdentity } from '../host/node-identity.ts';
-import type { ChainCut } from './chain.ts';
+import type { ChainCut } from './chain-cut.ts';
 import type { TailedContainer } from './tailed-container.ts';
 import type { NodeTally } from './totals.ts';
 

@@ -2,7 +2,7 @@
 // entries, its rule, and its totals.
 
 import { limits } from '../config.ts';
-import type { ContainerLog } from '../discover/discovery.ts';
+import type { ContainerLog } from '../discover/container-name.ts';
 import type { SourceResult } from '../encode/drain-task.ts';
 import type { EntryTemplate } from '../encode/entries/entry-template.ts';
 import type { Chain } from './chain.ts';

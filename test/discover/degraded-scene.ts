@@ -6,11 +6,11 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { startDiscovery } from '../../src/discover/discovery.ts';
+import { Discovery } from '../../src/discover/discovery.ts';
 
 const [, , root = ''] = process.argv;
 const told: string[] = [];
-const discovery = startDiscovery(
+const discovery = new Discovery(
   {
     containersDir: join(root, 'containers'),
     logRoots: [join(root, 'pods')],

@@ -6,13 +6,9 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-import { startDiscovery } from '../../src/discover/discovery.ts';
-import type {
-  ContainerLog,
-  Discovery,
-  DiscoveryEvents,
-  DiscoveryOptions,
-} from '../../src/discover/discovery.ts';
+import { Discovery } from '../../src/discover/discovery.ts';
+import type { ContainerLog } from '../../src/discover/container-name.ts';
+import type { DiscoveryEvents, DiscoveryOptions } from '../../src/discover/discovery.ts';
 
 export const id = '4f0c9b7de1a2c3556677889900aabbccddeeff00112233445566778899aabb01';
 export const uid = '0b6f0c55-6a57-4d0e-9d0c-1f2e3d4c5b6a';
@@ -94,7 +90,7 @@ export class Node {
 
   /** Discovery that by itself never scans again, unless an event asks for it. */
   discover(events: DiscoveryEvents, other: Partial<DiscoveryOptions> = {}): Discovery {
-    const discovery = startDiscovery(
+    const discovery = new Discovery(
       {
         containersDir: this.containers,
         logRoots: [this.pods],

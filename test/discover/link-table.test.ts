@@ -14,7 +14,7 @@ import { expect, test } from 'vitest';
 
 import { Node, id, rememberingEvents, uid } from './fixtures.ts';
 
-test('the first scan finds what is there, with its names, before `startDiscovery()` returns', () => {
+test('the first scan finds what is there, with its names, before `new Discovery()` returns', () => {
   const node = new Node();
   const name = node.start('web-1');
   const heard = rememberingEvents();

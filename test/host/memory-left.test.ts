@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { refuseIfShort } from '../../src/command/tail-agent.ts';
-import { memoryLeft } from '../../src/host/memory-left.ts';
+import { memoryLeft } from '../../src/host/cgroup.ts';
 import { makeScratch } from '../support/agent-process.ts';
 
 /** Files of a cgroup by their paths below the mount. */

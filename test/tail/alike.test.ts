@@ -24,7 +24,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { limits } from '../../src/config.ts';
 import type { LineFormat } from '../../src/encode/drain-task.ts';
-import { Chain, type ChainCut } from '../../src/tail/chain.ts';
+import type { ChainCut } from '../../src/tail/chain-cut.ts';
+import { Chain } from '../../src/tail/chain.ts';
 import { positionHash } from '../../src/position-hash.ts';
 import { OpenFiles } from '../../src/tail/open-files.ts';
 import { fitsAsWell } from '../../src/tail/same-log.ts';

@@ -25,7 +25,8 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
-import { Chain, type ChainCut } from '../../src/tail/chain.ts';
+import type { ChainCut } from '../../src/tail/chain-cut.ts';
+import { Chain } from '../../src/tail/chain.ts';
 import { fitHeldFiles } from '../../src/tail/held-budget.ts';
 import type { Loss, TailSetup } from '../../src/tail/tail-setup.ts';
 import { acknowledgeAll } from './acknowledge.ts';

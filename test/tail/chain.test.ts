@@ -17,7 +17,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
 import { OpenFiles } from '../../src/tail/open-files.ts';
-import { Chain, type ChainCut } from '../../src/tail/chain.ts';
+import type { ChainCut } from '../../src/tail/chain-cut.ts';
+import { Chain } from '../../src/tail/chain.ts';
 import type { KnownOffset, TailSetup } from '../../src/tail/tail-setup.ts';
 import { replaceOnSameInode } from '../support/reuse-inode.ts';
 import { acknowledgeAll } from './acknowledge.ts';

@@ -19,7 +19,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { limits } from '../../src/config.ts';
-import { Chain, type ChainCut } from '../../src/tail/chain.ts';
+import type { ChainCut } from '../../src/tail/chain-cut.ts';
+import { Chain } from '../../src/tail/chain.ts';
 import { acknowledgeAll } from './acknowledge.ts';
 import { makeTailSetup, OffsetStore } from './tail-fixture.ts';
 

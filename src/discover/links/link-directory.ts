@@ -1,5 +1,5 @@
-// Decides when the containers directory is listed: when it has changed, and the less often the more
-// names it holds. Checking one that has not changed costs one stat(2).
+// Decides when the containers directory is listed: when it has changed, and less often the more
+// names it holds. Checking an unchanged one costs one stat(2).
 
 import { statSync } from 'node:fs';
 import type { Stats } from 'node:fs';
@@ -24,18 +24,17 @@ export class LinkDirectory {
     return this.#identity;
   }
 
-  /** Names of any kind, of the last listing, or of the present one when it has more. */
+  /** Names of any kind, in the last listing, or in the current one if that has more. */
   get nameCount(): number {
     return this.#nameCount;
   }
 
-  /** Whether there is something to list. */
   look(): 'changed' | 'unchanged' | 'unreadable' {
     try {
       const stats = statSync(this.#path);
       const identity = identityOf(stats);
       const isSame = identity === this.#identity && stats.mtimeMs === this.#listed.mtimeMs;
-      // Within one grain of the file system's clock a later change may leave the same time.
+      // A later change may have the same time, within the clock's granularity.
       if (isSame && this.#listed.atMs - stats.mtimeMs > limits.mtimeGrainMs) return 'unchanged';
       if (identity === this.#identity && performance.now() < this.#dueMs) return 'unchanged';
       this.#identity = identity;
@@ -46,7 +45,7 @@ export class LinkDirectory {
     }
   }
 
-  /** Every name, once; to be read to its end. Ends early when the directory became unreadable. */
+  /** Read it to its end. Ends early when the directory becomes unreadable. */
   *names(): Generator<string, 'listed' | 'unreadable'> {
     let count = 0;
     try {
@@ -73,8 +72,8 @@ export class LinkDirectory {
 }
 
 /**
- * ext4 gives the inode number of a removed directory to the next one made, but not its time of
- * birth. (Where statx(2) is missing, that time is ctime: then each new link costs a new watch.)
+ * ext4 reuses the inode number of a removed directory, so the time of birth counts, too. (Without
+ * statx(2) it is ctime, and each new link costs a new watch.)
  */
 function identityOf(stats: Stats): string {
   return `${stats.dev}:${stats.ino}:${stats.birthtimeMs}`;

@@ -1,11 +1,12 @@
-// How many logs one pod may have read: a pod that can make links and files by the thousand must not
-// take the room, the descriptors and the time of the others.
+// Limits how many logs of one pod are read: a pod with thousands of links must not take the memory,
+// descriptors and time of the others.
 
 import { limits } from '../../config.ts';
 
 export class LinkQuota {
-  /** Logs that are read, and links that are not because there are too many, by pod directory. */
+  /** Logs that are read, by pod directory. */
   readonly #read = new Map<string, number>();
+  /** Links that are not read because there are too many. */
   readonly #over = new Map<string, number>();
 
   hasRoom(owner: string): boolean {
@@ -20,7 +21,7 @@ export class LinkQuota {
     add(this.#read, owner, -1);
   }
 
-  /** A link more that is not read. Returns whether it is the first one of its pod. */
+  /** Adds a link that is not read; true for the first one of a pod. */
   addOver(owner: string): boolean {
     return add(this.#over, owner, 1) === 1;
   }
@@ -29,13 +30,13 @@ export class LinkQuota {
     add(this.#over, owner, -1);
   }
 
-  /** Directories of pods with more logs than are read, and how many more. */
+  /** By pod directory. */
   get over(): ReadonlyMap<string, number> {
     return this.#over;
   }
 }
 
-/** Adds to a count, which is absent when it is 0; returns it. */
+/** A count of 0 is absent. */
 function add(counts: Map<string, number>, key: string, change: number): number {
   const count = (counts.get(key) ?? 0) + change;
   if (count <= 0) counts.delete(key);

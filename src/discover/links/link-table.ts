@@ -1,11 +1,10 @@
-// The links of the containers directory and what became of each. A scan reports its changes in
-// order, removed before added. A scan of many thousand links pauses when its time is up and
-// continues later where it paused.
+// The links of the containers directory. A scan reports removed links before added ones; when its
+// time is up it pauses, and continues later.
 //
-// A link is settled (added, its log is read) or unsettled (dangling, refused, or a second link to
-// the same file) and retried by each scan. Invariant: `added` and `removed` come in pairs per log,
-// and a log is removed only when its link is gone or leads elsewhere; a settled link that dangles
-// keeps its log, whose files may still hold bytes.
+// A link is settled (its log is read) or unsettled (dangling, refused, or a second link to the same
+// file) and retried by each scan. Invariant: `added` and `removed` come in pairs per log, and a log
+// is removed only when its link is gone or leads elsewhere; a settled link that dangles keeps its
+// log, whose files may still hold bytes.
 
 import assert from 'node:assert/strict';
 import { lstatSync } from 'node:fs';
@@ -14,15 +13,14 @@ import { dirname, join } from 'node:path';
 import { limits } from '../../config.ts';
 import { realRoots } from '../../real-roots.ts';
 import { runUntil } from '../../time-slice.ts';
-import { isOwnLog, namesItsContainer } from '../container-name.ts';
+import { type ContainerLog, isOwnLog, namesItsContainer } from '../container-name.ts';
 import { LinkDirectory } from './link-directory.ts';
 import { LinkQuota } from './link-quota.ts';
 import { describeLog, ownerOf, readTarget } from './link-target.ts';
 import { resolveLog } from './log-roots.ts';
 import type { Rotations } from './log-roots.ts';
-import type { ContainerLog, LinkCounters, LinkEvents } from './link-events.ts';
+import type { LinkCounters, LinkEvents } from './link-events.ts';
 
-/** What the links that are resolved together share. */
 type Where = { readonly roots: readonly string[]; readonly rotations: Rotations };
 
 type Link = {
@@ -30,13 +28,13 @@ type Link = {
   log: ContainerLog | undefined;
   reported: string;
   listing: number;
-  /** Came after the first listing, and has led nowhere ever since. */
+  /** It came after the first listing, and has led nowhere since. */
   isUnseen: boolean;
-  /** The directory of its pod, when that one has too many. */
+  /** The directory of its pod, if that has too many logs. */
   crowded: string | undefined;
 };
 
-/** Names of links that went, for which more events may come. */
+/** Names of removed links, for which more events may come. */
 const goneNamesMax = 1_024;
 
 export class LinkTable {
@@ -54,16 +52,16 @@ export class LinkTable {
   readonly #links = new Map<string, Link>();
   readonly #unsettled = new Set<string>();
   readonly #gone = new Set<string>();
-  /** Which link reads a file, by the file's path: a second link to it must not read it again. */
+  /** Which link reads a file, by the file's path. */
   readonly #readers = new Map<string, string>();
   readonly #quota = new LinkQuota();
   readonly #source: LinkDirectory;
   #verifyCursor: Iterator<string> = this.#links.keys();
   #verifyLeft = 0;
-  /** The present scan, while it pauses. */
+  /** The current scan, while it pauses. */
   #work: Generator<void, void> | undefined;
   readonly #touched = new Set<string>();
-  /** Links whose text has changed, to be read again by the present scan. */
+  /** Links whose text has changed. */
   readonly #moved: string[] = [];
   #scanning = false;
 
@@ -78,43 +76,35 @@ export class LinkTable {
     return this.#counters;
   }
 
-  /**
-   * Which directory the last scan saw; changes when it was replaced, undefined when it was missing
-   * or unreadable.
-   */
+  /** Of the directory; changes when it is replaced, undefined while it is unreadable. */
   get identity(): string | undefined {
     return this.#source.identity;
   }
 
-  /** It holds more names than a watcher may be made to list. */
+  /** It holds more names than chokidar should list. */
   get isCrowded(): boolean {
     return this.#source.nameCount > limits.watchedNamesMax;
   }
 
-  /** Directories of pods with more logs than are read, and how many more. */
   get overByPod(): ReadonlyMap<string, number> {
     return this.#quota.over;
   }
 
-  /** No further log is read, of any pod. */
   get isFull(): boolean {
     return this.#readers.size >= limits.linksMax;
   }
 
-  /** Links that are read. */
   get settledCount(): number {
     return this.#readers.size;
   }
 
-  /** Links that lead nowhere (yet), are refused, or lead where another link leads. */
   get unsettledCount(): number {
     return this.#unsettled.size;
   }
 
   /**
-   * Looks at what changed; `touched` are names that events reported, checked whether or not the
-   * rest is. Returns false when it paused at `endMs` (of `performance.now()`): the next call goes
-   * on.
+   * `touched`: names that events reported. Returns false when it pauses at `endMs` (of
+   * `performance.now()`): the next call continues.
    */
   scan(touched: Iterable<string> = [], endMs = Number.POSITIVE_INFINITY): boolean {
     assert(!this.#scanning, 'a scan is not started from its own events');
@@ -130,10 +120,7 @@ export class LinkTable {
     }
   }
 
-  /**
-   * A name that an event reported: a link that is new is read at once, without a listing, and so is
-   * what it leads to. All else about it is found by the next scan.
-   */
+  /** Reads a new link that an event reported, and its log, at once and without a listing. */
   meet(name: string): void {
     const isNew = name.endsWith('.log') && !this.#links.has(name);
     if (this.#scanning || !isNew || this.#links.size >= limits.linksMax) return;
@@ -158,20 +145,20 @@ export class LinkTable {
     const touched = [...this.#touched];
     this.#touched.clear();
     if (look === 'unreadable' || fresh === undefined) {
-      // No news of any link: what is read is read on, and the next scan looks again.
+      // Nothing is known of any link: all stay as they are.
       this.#counters.scanErrors += 1;
       return;
     }
     for (const name of touched) this.#verify(name);
     this.#verifySome();
-    // Not before: a new link may lead where another one has led so far.
+    // Only now: a new link may lead where another one led before.
     yield* this.#settle(fresh);
     yield* this.#retrySome(retries);
   }
 
   /**
-   * Lists the directory and forgets the links that are gone. Returns the new names, the last ones
-   * of very many; undefined when it became unreadable.
+   * Lists the directory and removes the links that are gone. Returns the new names that are not
+   * settled yet; undefined when the directory becomes unreadable.
    */
   *#list(): Generator<void, string[] | undefined> {
     this.#counters.listings += 1;
@@ -217,7 +204,6 @@ export class LinkTable {
     return lstatSync(join(this.#directory, name), { throwIfNoEntry: false }) !== undefined;
   }
 
-  /** Nothing of it can be read any more, which the agent's log must say. */
   #miss(name: string): void {
     this.#noteGone(name);
     this.#counters.missed += 1;
@@ -230,17 +216,16 @@ export class LinkTable {
     if (this.#gone.size > goneNamesMax && oldest !== undefined) this.#gone.delete(oldest);
   }
 
-  /** New links are resolved at once, for a pod may live for 300 ms. */
   *#settle(fresh: readonly string[]): Generator<void, void> {
     const where = this.#where();
     for (const name of fresh.toSorted()) {
-      // An event may have brought it in the meantime.
+      // An event may have reported it meanwhile.
       if (!this.#links.has(name)) this.#meetListed(name, where);
       yield;
     }
   }
 
-  /** What leads nowhere and is not remembered is a new one again for the next listing. */
+  /** A link that leads nowhere, and has no room, is a new one again for the next listing. */
   #meetListed(name: string, where: Where): void {
     const link = this.#admit(name, this.#counters.listings > 1);
     if (this.#resolve(name, link, where)) return;
@@ -253,10 +238,7 @@ export class LinkTable {
     this.#counters.overLimit += 1;
   }
 
-  /**
-   * Links that lead elsewhere by now; and those that led nowhere, in turn, some per scan, so that
-   * many cost little.
-   */
+  /** All links that lead elsewhere now, and `count` unsettled ones, in turn. */
   *#retrySome(count: number): Generator<void, void> {
     if (count === 0 && this.#moved.length === 0) return;
     const where = this.#where();
@@ -274,13 +256,12 @@ export class LinkTable {
   }
 
   #retry(name: string, where: Where): void {
-    // To the end of the line.
-    this.#unsettled.delete(name);
+    this.#unsettled.delete(name); // To the end of the queue.
     const link = this.#links.get(name);
     if (link !== undefined && !this.#resolve(name, link, where)) this.#unsettled.add(name);
   }
 
-  /** Returns whether the link is settled. */
+  /** Whether the link is settled. */
   #resolve(name: string, link: Link, where: Where): boolean {
     const target = readTarget(this.#directory, name);
     if (target === undefined) return false;
@@ -298,8 +279,7 @@ export class LinkTable {
       this.#refuse(name, link, `leads to another container's log, ${location.realPath}`);
       return false;
     }
-    const reader = this.#readers.get(location.realPath);
-    if (reader !== undefined) return false;
+    if (this.#readers.has(location.realPath)) return false;
     const owner = ownerOf(location);
     if (!this.#quota.hasRoom(owner) || this.isFull) {
       this.#setCrowded(link, owner);
@@ -313,7 +293,7 @@ export class LinkTable {
     return true;
   }
 
-  /** What its text alone tells, without a look at the disk, as a kubelet writes it. */
+  /** Whether its text alone, as a kubelet writes it, shows that it is not read. */
   #isKnownAs(target: string, link: Link): boolean {
     if (this.#readers.has(target)) return true;
     const owner = dirname(dirname(target));
@@ -342,8 +322,7 @@ export class LinkTable {
   }
 
   /**
-   * A link that was replaced under its old name shows in its text alone; after a listing each is
-   * read once more, some per scan.
+   * Only its text shows that a link was replaced: after a listing all are read again, in portions.
    */
   #verifySome(): void {
     const count = Math.min(this.#verifyLeft, limits.linksCheckedPerScanMax);
@@ -363,9 +342,9 @@ export class LinkTable {
     const link = this.#links.get(name);
     if (link?.log === undefined) return;
     const target = readTarget(this.#directory, name);
-    // If the link itself is gone, the next listing tells.
+    // If the link is gone, the next listing shows it.
     if (target === undefined || target === link.target) return;
-    // It keeps its position in the map: at the end, one round would meet it twice and miss another.
+    // It keeps its place in the map: at the end, one round would see it twice and miss another.
     this.#stopReading(link);
     link.reported = '';
     this.#unsettled.add(name);

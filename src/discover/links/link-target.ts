@@ -1,17 +1,13 @@
-// Where a name in the containers directory leads to, and which container's log that is.
+// Where a link in the containers directory leads, and which container's log that is.
 
 import { readlinkSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
 import { hasCode } from '../../errors.ts';
-import { namesItsContainer, parseContainerName } from '../container-name.ts';
-import type { ContainerLog } from './link-events.ts';
+import { type ContainerLog, namesItsContainer, parseContainerName } from '../container-name.ts';
 import type { LogLocation } from './log-roots.ts';
 
-/**
- * The link's text made absolute; a file that is no link is its own target; undefined when it is
- * gone or unreadable.
- */
+/** The link's absolute target; a file that is no link is its own; undefined: unreadable. */
 export function readTarget(directory: string, name: string): string | undefined {
   const path = join(directory, name);
   try {
@@ -21,11 +17,9 @@ export function readTarget(directory: string, name: string): string | undefined 
   }
 }
 
-/** The log that a link with the text `target` leads to. */
 export function describeLog(linkPath: string, target: string, location: LogLocation): ContainerLog {
   const { directory, fileName, realPath } = location;
-  // With docker the link's first hop names the pod and the real path does not; with /var/log/pods
-  // a link, both do.
+  // With docker only the link's target names the pod, not the real path.
   const named = namesItsContainer(realPath) ? realPath : target;
   return {
     linkPath,
@@ -36,7 +30,7 @@ export function describeLog(linkPath: string, target: string, location: LogLocat
   };
 }
 
-/** The directory of the log's pod, as far as the path tells; else that of the log. */
+/** The directory of the log's pod if the path contains it, else that of the log. */
 export function ownerOf({
   directory,
   fileName,

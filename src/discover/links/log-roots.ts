@@ -1,44 +1,35 @@
-// Which files the agent may read at all. A pod that can write to a host path can plant links, and
-// the agent runs as root: without this it would ship /etc/shadow. Who opens a file checks its
-// location again, because a directory may be replaced by a link in between. Invariant: no path
-// leaves here that does not lie, with every link resolved, under a real log root.
+// Which files the agent may read. A pod that can write to a host path can plant links, and the
+// agent runs as root: it would ship /etc/shadow. Opening a file checks again, because a directory
+// may be replaced by a link meanwhile. Invariant: every returned path, with all links resolved, is
+// under a real log root.
 
 import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
 import { limits } from '../../config.ts';
 import { readNames } from '../../directory-names.ts';
-import { hasCode } from '../../errors.ts';
+import { errorText, hasCode } from '../../errors.ts';
 import { isUnder } from '../../real-roots.ts';
 
-/**
- * Where a link leads: the directory's real path, the live file's name in it, and the real path of
- * the file.
- */
+/** `directory` and `realPath` are real paths; `fileName`: of the live file. */
 export type LogLocation = {
   readonly directory: string;
   readonly fileName: string;
   readonly realPath: string;
 };
 
-/**
- * `nowhere` may be found later (rotation, not created yet); `refused` is never read as long
- * as it stays so.
- */
+/** `nowhere`: not created yet, or just rotated; `refused`: must not be read. */
 export type Resolution =
   | { readonly kind: 'found'; readonly location: LogLocation }
   | { readonly kind: 'nowhere' }
   | { readonly kind: 'refused'; readonly reason: string };
 
-/** Names in a directory that something was rotated away from, of one moment. */
+/** By directory: names of files that were rotated away. */
 export type Rotations = Map<string, ReadonlySet<string>>;
 
 type Where = { readonly roots: readonly string[]; readonly rotations: Rotations };
 
-/**
- * Resolves what a name in the containers directory leads to; `target` is the link's text, made
- * absolute. Links that are resolved together share `rotations`. Never throws.
- */
+/** `target`: the link's absolute target. Links that are resolved together share `rotations`. */
 export function resolveLog(
   target: string,
   roots: readonly string[],
@@ -47,19 +38,15 @@ export function resolveLog(
   try {
     return resolveFile(target, { roots, rotations });
   } catch (error) {
-    // What went away between two calls, and a shortage of descriptors or memory, is over by the
-    // next scan.
+    // Files that go meanwhile, and a lack of descriptors or memory, are for the next scan.
     if (!hasCode(error, 'EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG')) return { kind: 'nowhere' };
-    return {
-      kind: 'refused',
-      reason: `cannot be resolved: ${error instanceof Error ? error.message : String(error)}`,
-    };
+    return { kind: 'refused', reason: `cannot be resolved: ${errorText(error)}` };
   }
 }
 
 function resolveFile(target: string, where: Where): Resolution {
   const { roots } = where;
-  // Errors cost ten times as much as an answer, and links that lead nowhere may be many.
+  // An exception costs ten times as much, and many links may lead nowhere.
   if (!exists(dirname(target))) return { kind: 'nowhere' };
   if (!exists(target)) return resolveGap(target, where);
   let realPath: string;
@@ -80,9 +67,8 @@ function resolveFile(target: string, where: Where): Resolution {
 }
 
 /**
- * In a rotation's gap `0.log` is missing while its writer still fills `0.log.<time>`: the directory
- * and a file of that name with anything behind it are enough to go on. Source: kubelet
- * container_log_manager.go, which renames before it reopens.
+ * The kubelet renames `0.log` to `0.log.<time>` before the runtime opens a new one
+ * (container_log_manager.go): meanwhile a file whose name begins with `0.log.` is enough.
  */
 function resolveGap(target: string, { roots, rotations }: Where): Resolution {
   const path = finalTarget(target);
@@ -112,13 +98,10 @@ function rotatedNames(directory: string): ReadonlySet<string> {
   return rotated;
 }
 
-/**
- * Follows the links of a path whose last component is missing, where realpath gives nothing; throws
- * ENOENT if a directory is missing.
- */
+/** Follows the links of a path whose last component is missing. @throws ENOENT: a directory is. */
 function finalTarget(target: string): string {
   let path = target;
-  // The kernel follows 40 links, too.
+  // As many links as the kernel follows.
   for (let hops = 0; hops < 40; hops += 1) {
     path = join(realpathSync.native(dirname(path)), basename(path));
     if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) break;

@@ -1,6 +1,6 @@
-// Cuts a JSON text into the objects of one depth while it arrives, so that an answer with
-// hundreds of pods is never in memory as a whole. A watch sends one object after the other
-// (depth 1), a list holds them in an array within its envelope (depth 3).
+// Cuts a JSON text into the objects of one depth while it arrives, so that an answer with hundreds
+// of pods is never in memory as a whole. A watch sends one object after another (depth 1), a list
+// has them in an array within its envelope (depth 3).
 //
 //     {"kind":"PodList","metadata":{"resourceVersion":"7"},"items":[{…},{…}]}
 //     1                            2                              2 3
@@ -18,14 +18,14 @@ const bracketClose = 0x5d;
 const managedFields = '"managedFields":[';
 
 export type SplitOptions = {
-  /** Nesting at which an object is handed over; the outermost is 1. */
+  /** Nesting of the objects; the outermost is 1. */
   readonly depth: number;
-  /** A longer object, or envelope, ends the reading. */
+  /** A longer object, or envelope, is an error. */
   readonly bytesMax: number;
   readonly onObject: (text: string) => void;
 };
 
-/** Follows the nesting of a JSON text, byte by byte; what is inside a string does not count. */
+/** Follows the nesting of a JSON text, byte by byte, ignoring brackets in strings. */
 class Nesting {
   #depth = 0;
   #inString = false;
@@ -36,7 +36,7 @@ class Nesting {
     return this.#depth;
   }
 
-  /** Takes the next byte; true when it is a bracket, which changed the depth. */
+  /** Takes the next byte; true when it changes the depth. */
   step(byte: number): boolean {
     if (this.#inString) {
       if (this.#isEscaped) this.#isEscaped = false;
@@ -58,7 +58,7 @@ class Nesting {
 export class JsonSplitter {
   readonly #options: SplitOptions;
   readonly #nesting = new Nesting();
-  /** Bytes of the object that has not ended yet. */
+  /** Of the incomplete object. */
   #object: Buffer[] = [];
   /** Everything else, with `0` in place of each object: again a JSON text. */
   readonly #envelope: Buffer[] = [];
@@ -68,12 +68,12 @@ export class JsonSplitter {
     this.#options = options;
   }
 
-  /** The text around the objects so far; each object in it reads as 0. */
+  /** The text around the objects so far, with 0 in place of each. */
   get envelope(): string {
     return Buffer.concat(this.#envelope).toString('utf8');
   }
 
-  /** @throws AgentError POD_METADATA_UNAVAILABLE when an object is longer than allowed. */
+  /** @throws AgentError POD_METADATA_UNAVAILABLE when an object is too long. */
   push(chunk: Buffer): void {
     const { depth } = this.#options;
     let start = 0;
@@ -92,18 +92,18 @@ export class JsonSplitter {
   }
 
   #keep(parts: Buffer[], part: Buffer): void {
-    // For hours, only white space comes between the objects of a watch.
+    // Only white space comes between the objects of a watch.
     if (part.length === 0 || (parts === this.#envelope && this.#options.depth === 1)) return;
     this.#heldBytes += part.length;
     if (this.#heldBytes > this.#options.bytesMax) {
       throw new AgentError('POD_METADATA_UNAVAILABLE', 'the API server sent too long an object');
     }
-    // A copy: the chunk is a piece of a read buffer that would be kept as a whole.
+    // A copy, because the chunk would keep its whole read buffer.
     parts.push(Buffer.from(part));
   }
 
   #handOver(end: Buffer): void {
-    // Most objects lie within one chunk: nothing is copied but the text.
+    // Most objects are within one chunk.
     let whole = end;
     if (this.#object.length > 0) {
       this.#keep(this.#object, end);
@@ -117,9 +117,8 @@ export class JsonSplitter {
 }
 
 /**
- * A pod without who set which field: half of its metadata and more, of no use here, and expensive
- * to parse because it is all small objects. Within a string its quotes would be escaped, so it is
- * found safely.
+ * Cuts out managedFields: more than half of the metadata, and expensive to parse because of its
+ * many small objects. Inside a string its quotes would be escaped, so it cannot be confused.
  */
 export function withoutManagedFields(text: string): string {
   const start = text.indexOf(managedFields);

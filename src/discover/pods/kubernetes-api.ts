@@ -1,9 +1,8 @@
-// GET requests to the Kubernetes API server whose answers arrive in pieces: undici's Pool alone, as
-// the ship stage does, because all of undici, or a Kubernetes client, costs more memory than the
-// labels of a node's pods.
+// GET requests to the Kubernetes API server whose answers arrive in pieces. Only undici's Pool is
+// loaded, because all of undici, or a Kubernetes client, costs more memory than the labels.
 //
-// Invariants: the token and the certificates are read from their files each time, because the
-// kubelet replaces them; `get` settles within its deadline whatever the network does.
+// Invariants: the token is read from its file for each request and the certificates for each
+// connection, because the kubelet replaces them; `get` settles within its deadline.
 
 import { readFileSync } from 'node:fs';
 import type { Dispatcher } from 'undici';
@@ -14,9 +13,9 @@ import { version } from '../../version.ts';
 
 export type KubernetesApiOptions = {
   readonly url: URL;
-  /** Of the service account; a file that is not there means no token. */
+  /** Of the service account; without the file there is no token. */
   readonly tokenFile: string;
-  /** PEM; a file that is not there means what Node trusts. */
+  /** PEM; without the file, Node's own certificates. */
   readonly caFile: string;
 };
 
@@ -26,13 +25,13 @@ export type ApiRequest = {
   readonly accept: string;
   /** From the call to the end of the answer. */
   readonly deadlineMs: number;
-  /** Gets each piece of an answer with status 200; what it throws ends the request. */
+  /** For each piece of an answer with status 200; an exception ends the request. */
   readonly onChunk: (chunk: Buffer) => void;
 };
 
 export type ApiAnswer = {
   readonly status: number;
-  /** Of any other status than 200, its beginning. */
+  /** The beginning of an answer with another status than 200. */
   readonly text: string;
   /** What Retry-After asks for. */
   readonly waitMs: number;
@@ -47,7 +46,7 @@ export class KubernetesApi {
     this.#options = options;
   }
 
-  /** Rejects with an AgentError POD_METADATA_UNAVAILABLE when there is no complete answer. */
+  /** Rejects with POD_METADATA_UNAVAILABLE when there is no complete answer. */
   async get(request: ApiRequest): Promise<ApiAnswer> {
     if (this.#closed) throw unavailable('the agent is stopping');
     this.#pool ??= this.#open();
@@ -70,7 +69,7 @@ export class KubernetesApi {
     }
   }
 
-  /** Breaks what is under way. */
+  /** Aborts the request in progress. */
   close(): void {
     this.#closed = true;
     this.#drop();
@@ -90,13 +89,13 @@ export class KubernetesApi {
       allowH2: false,
       connect: { timeout: limits.podHeadersMs, allowH2: false, ...(ca !== undefined && { ca }) },
       headersTimeout: limits.podHeadersMs,
-      // A watch says nothing while nothing happens; the deadline of the request ends it.
+      // A watch may be silent; the deadline of the request ends it.
       bodyTimeout: 0,
     });
   }
 }
 
-/** One request: hands the pieces of its answer on as they come. */
+/** One request. */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly done: Promise<ApiAnswer>;
   readonly #request: ApiRequest;

@@ -1,26 +1,26 @@
-// What entries say about their pod beyond its name: its labels and its top-level controller, as one
-// piece of JSON text, made once per change of the pod. Sources: GKE's entries, and for the
-// controller the rules of GKE's event exporter.
+// What entries say about their pod: its labels and its top-level controller, as JSON text that is
+// made once per change of the pod. Sources: GKE's entries and, for the controller, GKE's event
+// exporter.
 //
-// Invariant: the text holds no key twice, at most `podLabelsMax` labels and `podLabelsBytesMax`
-// bytes: the encoder cannot leave any of it out, and the API takes 64 labels an entry.
+// Invariant: the text has no key twice, at most `podLabelsMax` labels and `podLabelsBytesMax`
+// bytes: the encoder cannot drop any, and the API takes 64 labels an entry.
 
 import { limits } from '../../config.ts';
 import { isObject } from '../../json-value.ts';
 
-/** What is kept of a pod; the pod itself is not. */
+/** What is kept of a pod. */
 export type PodFacts = {
-  /** As in the path of its logs: of a static pod the hash of its manifest. */
+  /** As in the path of its logs: for a static pod the hash of its manifest. */
   readonly uid: string;
   readonly namespace: string;
   readonly pod: string;
   /** Members of the entries' labels, without braces; may be ''. */
   readonly labels: string;
-  /** Those that ask something of a log agent; undefined where there are none. */
+  /** Those for a log agent; undefined: there are none. */
   readonly annotations: Texts | undefined;
-  /** What rules may ask for: all labels as they are, and all annotations that are not long. */
+  /** For rules: labels and annotations that are not long. */
   readonly texts: PodTexts;
-  /** Labels that had no room. */
+  /** Labels that do not fit. */
   readonly labelsCut: number;
 };
 
@@ -33,13 +33,10 @@ const typeKey = 'logging.gke.io/top_level_controller_type';
 const nameKey = 'logging.gke.io/top_level_controller_name';
 /** The API truncates longer keys, which could make two of them one. */
 const keyBytesMax = 512;
-/** A longer annotation is none of ours. */
+/** Longer annotations are ignored. */
 const annotationLengthMax = 1_000;
 
-/**
- * The facts of a pod as the API sends it, whole or as PartialObjectMetadata; undefined when it is
- * none.
- */
+/** Takes a pod or its PartialObjectMetadata; undefined: it is none. */
 export function describePod(object: unknown): PodFacts | undefined {
   const metadata = asRecord(asRecord(object)['metadata']);
   const { uid, namespace, name } = metadata;
@@ -57,7 +54,7 @@ export function describePod(object: unknown): PodFacts | undefined {
   }
   for (const [key, value] of Object.entries(labels)) {
     const written = `k8s-pod/${key.replaceAll('.', '_')}`;
-    // `a.b` and `a_b` are one key now: the API refuses a map that holds it twice.
+    // `a.b` and `a_b` become one key, which the API accepts only once.
     if (!members.has(written)) members.set(written, value);
   }
   return {
@@ -70,10 +67,9 @@ export function describePod(object: unknown): PodFacts | undefined {
   };
 }
 
-/** Ours, and those of Fluent Bit that are understood. */
+/** tailship's own, and those of Fluent Bit that it understands. */
 const ownKey = /^(?:tailship\.dev\/|fluentbit\.io\/(?:parser|exclude))/;
 
-/** What a pod asks of tailship. */
 function ownAnnotations(annotations: Texts): Texts | undefined {
   const own = Object.entries(annotations).filter(
     ([key, value]) => ownKey.test(key) && value.length <= annotationLengthMax,
@@ -81,7 +77,7 @@ function ownAnnotations(annotations: Texts): Texts | undefined {
   return own.length === 0 ? undefined : Object.fromEntries(own);
 }
 
-/** Those that are not long, as many as fit. */
+/** As many short ones as fit. */
 function boundedTexts(texts: Texts): Texts {
   let room: number = limits.podTextsCharactersMax;
   const kept = Object.entries(texts).filter(([key, value]) => {
@@ -92,7 +88,7 @@ function boundedTexts(texts: Texts): Texts {
   return Object.fromEntries(kept);
 }
 
-/** As many members as fit, in their order. */
+/** As many members as fit, in order. */
 function boundedText(members: ReadonlyMap<string, string>): { labels: string; labelsCut: number } {
   const texts: string[] = [];
   let bytes = 0;
@@ -107,14 +103,14 @@ function boundedText(members: ReadonlyMap<string, string>): { labels: string; la
   return { labels: texts.join(','), labelsCut: members.size - texts.length };
 }
 
-/** The last owner that tells a controller wins. */
+/** The last owner with a controller wins. */
 function controllerOf(owners: readonly Owner[], labels: Texts): Owner | undefined {
   let controller: Owner | undefined;
   for (const owner of owners) controller = topLevelOf(owner, labels) ?? controller;
   return controller;
 }
 
-/** The owner's name says who made it: looking that up would cost a request per pod. */
+/** Derived from the owner's name: looking it up would cost a request per pod. */
 function topLevelOf(owner: Owner, labels: Texts): Owner | undefined {
   const { kind, name } = owner;
   switch (kind) {
@@ -122,7 +118,7 @@ function topLevelOf(owner: Owner, labels: Texts): Owner | undefined {
     case 'StatefulSet':
       return owner;
     case 'ReplicaSet': {
-      // <deployment>-<pod-template-hash>; a ReplicaSet of its own has no such name.
+      // <deployment>-<pod-template-hash>, unless the ReplicaSet belongs to no Deployment.
       const hash = labels['pod-template-hash'] ?? '';
       const deployment = hash === '' ? name : name.slice(0, -hash.length - 1);
       if (deployment === '' || name !== `${deployment}-${hash}`) return undefined;

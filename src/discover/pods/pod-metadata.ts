@@ -1,7 +1,7 @@
-// Labels for the containers' entries, as far as they are known when the fleet needs them.
+// Labels for the containers' entries.
 //
-// Invariant: no call waits. The containers of a pod that is not known yet are held back once, for
-// `waitMs` at most; then they are shipped without labels, and that is counted.
+// Invariant: no call waits. The containers of an unknown pod are held back once, for `waitMs` at
+// most; then they are shipped without labels, and counted.
 
 import { accessSync } from 'node:fs';
 import { limits } from '../../config.ts';
@@ -15,11 +15,11 @@ import { PodTable } from './pod-table.ts';
 export type PodName = Pick<PodFacts, 'namespace' | 'pod'>;
 
 export type PodMetadataCounters = {
-  /** Pods whose labels are known now, including those deleted recently. */
+  /** Includes pods deleted recently. */
   readonly pods: number;
   /** Pods whose lines were sent before their labels were known. */
   readonly withoutLabels: number;
-  /** Labels that had no room in the entries. */
+  /** Labels that do not fit into the entries. */
   readonly labelsCut: number;
   readonly lists: number;
   readonly watches: number;
@@ -28,7 +28,7 @@ export type PodMetadataCounters = {
 };
 
 export type PodMetadataHooks = {
-  /** Labels came or changed, or the wait for them is over. */
+  /** Labels came or changed, or the wait is over. */
   readonly changed: (pod: PodName) => void;
   readonly log: Log;
 };
@@ -36,11 +36,10 @@ export type PodMetadataHooks = {
 export type PodMetadataOptions = {
   readonly node: string;
   readonly waitMs: number;
-  /** Tests shorten them. */
+  /** For tests. */
   readonly limits?: Partial<PodSourceLimits> | undefined;
 };
 
-/** The part of the configuration that says which API server to ask. */
 type PodMetadataConfig = {
   readonly kubernetesMetadata: 'auto' | 'off';
   readonly kubernetesApi: string | undefined;
@@ -50,15 +49,12 @@ type PodMetadataConfig = {
 
 type Wait = { isOver: boolean; readonly timer: NodeJS.Timeout };
 
-/**
- * The API server to ask, or undefined when pod metadata is off: by option, outside of a cluster, or
- * without a token.
- */
+/** undefined when pod metadata is off: by option, outside a cluster, or without a token. */
 export function kubernetesApiOf(config: PodMetadataConfig): KubernetesApi | undefined {
   const { kubernetesMetadata, kubernetesApi, kubernetesTokenFile, kubernetesCaFile } = config;
   if (kubernetesMetadata === 'off' || kubernetesApi === undefined) return undefined;
   const url = new URL(kubernetesApi);
-  // Plain http is `kubectl proxy`, which has a token of its own.
+  // Plain http is `kubectl proxy`, which has its own token.
   if (url.protocol === 'https:' && !isReadable(kubernetesTokenFile)) return undefined;
   return new KubernetesApi({ url, tokenFile: kubernetesTokenFile, caFile: kubernetesCaFile });
 }
@@ -71,7 +67,7 @@ export class PodMetadata {
   readonly #changed: PodMetadataHooks['changed'];
   #waitMs: number;
   readonly #readyTimer: NodeJS.Timeout;
-  /** Pods that were needed before they were known. */
+  /** By the uid of an unknown pod. */
   readonly #waits = new Map<string, Wait>();
   #withoutLabels = 0;
 
@@ -102,19 +98,17 @@ export class PodMetadata {
     return { pods, withoutLabels: this.#withoutLabels, labelsCut, ...this.#source.counters };
   }
 
-  /** What is known of a container's pod; undefined: nothing. */
   find(name: ContainerName): PodFacts | undefined {
     return this.#table.find(name);
   }
 
-  /** How long an unknown pod is waited for from now on, milliseconds. */
+  /** For pods that are needed from now on, milliseconds. */
   setWait(waitMs: number): void {
     this.#waitMs = waitMs;
   }
 
   /**
-   * Holds the entries of a container back while nothing is known of its pod, from the first call
-   * on for `waitMs` at most. Returns whether they are held back.
+   * Whether to hold a container back because its pod is unknown, for `waitMs` from the first call.
    */
   holdBack(name: ContainerName): boolean {
     if (this.#table.find(name) !== undefined || this.#waitMs === 0) return false;
@@ -136,7 +130,7 @@ export class PodMetadata {
         this.#changed(name);
       }, this.#waitMs).unref(),
     };
-    // Remembered, so that an unknown pod is waited for only once.
+    // Kept when it is over, so that a pod is waited for only once.
     const [oldest] = this.#waits.keys();
     if (this.#waits.size >= limits.podsAwaitedMax && oldest !== undefined) this.#endWait(oldest);
     this.#waits.set(name.podUid, wait);

@@ -1,14 +1,14 @@
-// Keeps a PodTable like the API server's list of the node's pods: lists once, then watches.
+// Keeps a PodTable in step with the API server's pods of the node: lists once, then watches.
 //
 // Invariants: at most one request at a time, and never two within `podRequestGapMs`; a watch
-// resumes at the last resourceVersion it received, a list is requested only when the server no
+// resumes at the last resourceVersion it received, and the list is repeated only when the server no
 // longer knows that version (410); after a failure it waits, with full jitter, up to
-// `podBackoffMaxMs`: all nodes of a cluster lose the API server in the same second.
+// `podBackoffMaxMs`, because all nodes of a cluster lose the API server at the same time.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../../backoff.ts';
 import { limits } from '../../config.ts';
-import { AgentError } from '../../errors.ts';
+import { AgentError, errorText } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { JsonSplitter, withoutManagedFields } from './json-splitter.ts';
 import type { ApiAnswer, KubernetesApi } from './kubernetes-api.ts';
@@ -18,9 +18,9 @@ export type PodSourceOptions = {
   readonly api: KubernetesApi;
   readonly node: string;
   readonly table: PodTable;
-  /** The table holds all pods of the node, for the first time. */
+  /** The table is complete. */
   readonly listed: () => void;
-  /** Gets a warning for each failure. */
+  /** For a warning at each failure. */
   readonly log: Log;
   readonly limits?: Partial<PodSourceLimits> | undefined;
 };
@@ -49,7 +49,7 @@ export class PodSource {
   #version: string | undefined;
   #failuresInRow = 0;
   #watchedSinceMs = 0;
-  /** The server forgot a version or a page: the next list is requested in one piece. */
+  /** The server forgot a version or a page: the next list is requested as a whole. */
   #unpaged = false;
 
   constructor(options: PodSourceOptions) {
@@ -80,10 +80,9 @@ export class PodSource {
         this.#failuresInRow += 1;
         waitMs += this.#backoffMs();
         if (error instanceof ServerRefusal) waitMs = Math.max(waitMs, error.waitMs);
-        const text = error instanceof Error ? error.message : String(error);
-        this.#options.log.warn('POD_METADATA_UNAVAILABLE', text);
+        this.#options.log.warn('POD_METADATA_UNAVAILABLE', errorText(error));
       }
-      // The pause before the first watch would only make news late.
+      // No pause between the first list and the first watch.
       if (this.#failuresInRow === 0 && this.#counters.watches === 0) continue;
       await sleep(waitMs, undefined, { signal, ref: false }).catch(() => undefined);
     }
@@ -94,15 +93,14 @@ export class PodSource {
     return backoffMs(this.#failuresInRow, { baseMs, maxMs });
   }
 
-  /** All pages of the list; the version that the watch goes on from. */
   async #list(): Promise<void> {
     const { table } = this.#options;
     this.#counters.lists += 1;
     table.beginListing();
     let next: string | undefined;
     do {
-      // Version 0 is whatever the API server has in memory: it need not read etcd for every node.
-      // It may be a little old; the watch brings it up to date.
+      // Version 0 is what the API server has in memory, without reading etcd for every node. It may
+      // be a little old; the watch brings it up to date.
       const from = { resourceVersion: '0', ...this.#pageSize() };
       const page = next === undefined ? from : { ...this.#pageSize(), continue: next };
       const meta = await this.#listPage(page);
@@ -141,7 +139,7 @@ export class PodSource {
     return metadata ?? {};
   }
 
-  /** Ends well when the server ends the watch after its time. */
+  /** Resolves when the server ends the watch after its time. */
   async #watch(version: string): Promise<void> {
     this.#counters.watches += 1;
     this.#watchedSinceMs = performance.now();
@@ -168,7 +166,7 @@ export class PodSource {
     this.#failuresInRow = 0;
   }
 
-  /** A server that ends each watch at once must not get the next one at once. */
+  /** A server that ends each watch at once counts as failing. */
   #isShort(): boolean {
     return performance.now() - this.#watchedSinceMs < this.#limits.podWatchShortMs;
   }
@@ -213,7 +211,7 @@ function refusal(step: string, { status, text, waitMs }: ApiAnswer): ServerRefus
     const { message } = JSON.parse(text) as Status;
     if (typeof message === 'string') reason = message;
   } catch {
-    // A proxy's page: shown as it is.
+    // The page of a proxy: shown as it is.
   }
   return new ServerRefusal(`${step}: the API server answered ${status} ${reason}`, waitMs);
 }

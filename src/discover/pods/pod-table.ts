@@ -1,8 +1,5 @@
-// What is known about the node's pods. A deleted pod stays for some minutes, because its last lines
-// are read after it is gone.
-//
-// Invariant: it holds the facts of the pods that the API server named and has not deleted, and of
-// those that it deleted less than `keptMs` ago; nothing else of the pods.
+// The facts of the node's pods. A deleted pod is kept for `keptMs`, because its last lines are read
+// after it is gone.
 
 import type { ContainerName } from '../container-name.ts';
 import { describePod, type PodFacts } from './pod-labels.ts';
@@ -23,9 +20,7 @@ export class PodTable {
   readonly #nowMs: () => number;
   #listing = 0;
 
-  /**
-   * `changed` gets pods that are new or whose labels or annotations have changed.
-   */
+  /** `changed` gets pods that are new or whose labels or annotations have changed. */
   constructor(
     keptMs: number,
     changed: (facts: PodFacts) => void,
@@ -40,14 +35,14 @@ export class PodTable {
     return this.#rows.size;
   }
 
-  /** Labels that had no room, of all pods. */
+  /** Labels that do not fit, of all pods. */
   get labelsCut(): number {
     let count = 0;
     for (const { facts } of this.#rows.values()) count += facts.labelsCut;
     return count;
   }
 
-  /** What is not `seen` between now and `endListing` is deleted. */
+  /** Pods that are not `seen` until `endListing` are deleted. */
   beginListing(): void {
     this.#listing += 1;
   }
@@ -60,7 +55,7 @@ export class PodTable {
     this.#expire(nowMs);
   }
 
-  /** A pod as the API sends it: new, changed, or as before. */
+  /** `object`: a pod as the API sends it. */
   seen(object: unknown): void {
     const facts = describePod(object);
     if (facts === undefined) return;
@@ -72,12 +67,11 @@ export class PodTable {
     }
     row.deletedAtMs = undefined;
     row.listing = this.#listing;
-    if (isSame(row.facts, facts)) return; // Its state changed, as it does all the time.
+    if (isSame(row.facts, facts)) return; // Only its state has changed.
     row.facts = facts;
     this.#changed(facts);
   }
 
-  /** A pod that the API server has deleted: its last lines still need its labels. */
   gone(object: unknown): void {
     this.seen(object);
     const facts = describePod(object);
@@ -90,8 +84,7 @@ export class PodTable {
   find({ podUid, namespace, pod }: ContainerName): PodFacts | undefined {
     const row = this.#rows.get(podUid);
     if (row !== undefined) return row.facts;
-    // A path of Docker's tells the container's id only. Of two pods with one name the UUID tells
-    // which.
+    // Docker's paths contain only the container's id: then the names must do.
     if (uuidPattern.test(podUid)) return undefined;
     for (const { facts } of this.#rows.values()) {
       if (facts.pod === pod && facts.namespace === namespace) return facts;
