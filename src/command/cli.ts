@@ -47,6 +47,7 @@ export type Invocation = {
   readonly writeError: (line: string) => void;
 };
 
+const helpWords: ReadonlySet<string> = new Set(['--help', '-h', 'help']);
 const clearLine = '\u001b[2K';
 const exitDone = 0;
 const exitFailed = 1;
@@ -93,7 +94,7 @@ async function dispatch(invocation: Invocation): Promise<number> {
   }
   const command = commands.find((known) => known === word);
   const wantsHelp = words.includes('--help') || words.includes('-h');
-  if (word === undefined || isHelp(word) || (command !== undefined && wantsHelp)) {
+  if (word === undefined || helpWords.has(word) || (command !== undefined && wantsHelp)) {
     return printHelp(command ?? commands.find((known) => known === words[0]), invocation);
   }
   if (command === undefined) throw unknownCommand(word);
@@ -121,10 +122,6 @@ function flagWordsOf(command: Command, words: readonly string[]): readonly strin
   if (command === 'tail') return splitTailWords(words).rest;
   if (operandCommands.has(command)) return splitOperands(words).rest;
   return words;
-}
-
-function isHelp(word: string): boolean {
-  return word === '--help' || word === '-h' || word === 'help';
 }
 
 async function printHelp(topic: Command | undefined, invocation: Invocation): Promise<number> {

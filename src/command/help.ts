@@ -1,6 +1,6 @@
 // The texts of --help, made from the option table, so that help, parser and defaults cannot differ.
 
-import { type Command, type ConfigKey, commands } from '../options/options.ts';
+import { type Command, type ConfigKey, commands, type OptionRow } from '../options/options.ts';
 import { configKeys, flagOf, rowOf, variableOf } from '../options/config-loader.ts';
 import { listKinds } from '../options/option-row.ts';
 import { valueText } from '../options/option-value.ts';
@@ -213,7 +213,7 @@ export function commandHelpText(command: Command): string {
 
 function optionLines(key: ConfigKey, command: Command): string[] {
   const row = rowOf(key);
-  const flag = `  ${flagOf(key)}${row.kind === 'boolean' ? '' : ` ${placeholderOf(key)}`}`;
+  const flag = `  ${flagOf(key)}${row.kind === 'boolean' ? '' : ` ${placeholderOf(row)}`}`;
   const inVariable =
     row.kind === 'redactions' ? 'one in the variable' : 'in the variable comma-separated';
   const repeat = listKinds.has(row.kind) ? `  (repeatable; ${inVariable})` : '';
@@ -223,12 +223,19 @@ function optionLines(key: ConfigKey, command: Command): string[] {
   return [`${flag}${repeat}`, `        ${row.help}`, `        ${names.join('  ')}`];
 }
 
-function placeholderOf(key: ConfigKey): string {
-  const row = rowOf(key);
-  if (row.choices !== undefined) return row.choices.join('|');
-  if (row.kind === 'milliseconds') return 'MS';
-  if (row.kind === 'bytes') return 'BYTES';
-  return row.placeholder ?? 'N';
+/** The usual names of values by kind. */
+const placeholders: Partial<Record<OptionRow['kind'], string>> = {
+  text: 'NAME',
+  url: 'URL',
+  path: 'FILE',
+  paths: 'DIR',
+  globs: 'NAMESPACE/POD/CONTAINER',
+  milliseconds: 'MS',
+  bytes: 'BYTES',
+};
+
+function placeholderOf({ choices, placeholder, kind }: OptionRow): string {
+  return choices?.join('|') ?? placeholder ?? placeholders[kind] ?? 'N';
 }
 
 export function commandSummary(command: Command): string {

@@ -21,7 +21,10 @@ export function takeFluentBit(root: Section, draft: Draft): void {
   const routes = new EventRoutes();
   // A section, [SERVICE], includes the files of parsers.
   const all = root.sections.flatMap((section) => [section, ...section.sections]);
-  const named = (name: string) => byName(all.filter((section) => section.name === name));
+  const named = (kind: string): ReadonlyMap<string, Section> => {
+    const found = all.filter(({ name }) => name === kind);
+    return new Map(found.map((section) => [valueOf(section, 'name') ?? '', section]));
+  };
   const parsers: Parsers = { lines: named('PARSER'), multiline: named('MULTILINE_PARSER') };
   const tails = new ContainerTails();
   for (const input of sectionsOf(root, 'INPUT')) {
@@ -38,10 +41,6 @@ export function takeFluentBit(root: Section, draft: Draft): void {
       draft.note('none', section, `[${section.name}]`, 'has no equivalent');
     }
   }
-}
-
-function byName(sections: readonly Section[]): ReadonlyMap<string, Section> {
-  return new Map(sections.map((section) => [valueOf(section, 'name') ?? '', section]));
 }
 
 function takeService(service: Section, draft: Draft): void {

@@ -43,19 +43,14 @@ export function globsOfLogName(name: string): string[] | undefined {
   if (parts.length > 3) return undefined;
   const [pod = '*', namespace = '*', container = '*'] = parts;
   const isAnywhere = parts.length === 1 && pod.length > 2 && /^\*.*\*$/.test(pod);
+  // The name of the container is followed by its id.
+  const names = [namespace, pod, container.replace(/-(?:\*|[0-9a-f]{64})$/, '')];
   const globs = isAnywhere
     ? [pod, `*/${pod}`, `*/*/${pod}`]
-    : [[namespace, pod, containerOf(container)].map(orAll).join('/')];
-  return globs.every(isGlob) ? globs.map(shortened) : undefined;
-}
-
-/** A file name without the id at its end. */
-function containerOf(text: string): string {
-  return text.replace(/-(?:\*|[0-9a-f]{64})$/, '');
-}
-
-function orAll(part: string): string {
-  return part === '' ? '*' : part;
+    : [names.map((each) => each || '*').join('/')];
+  // Trailing parts that match everything are left out.
+  const shortened = globs.map((glob) => collapsed(glob).replace(/(?:\/\*)+$/, ''));
+  return globs.every(isGlob) ? shortened : undefined;
 }
 
 function isGlob(text: string): boolean {
@@ -65,11 +60,6 @@ function isGlob(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** Trailing parts that match everything are left out. */
-function shortened(glob: string): string {
-  return collapsed(glob).replace(/(?:\/\*)+$/, '');
 }
 
 function collapsed(glob: string): string {

@@ -31,13 +31,10 @@ export function newSection(name: string, argument: string, { file, line }: Place
   return { name, argument, file, line, directives: [], sections: [] };
 }
 
-function isKey(directive: Directive, key: string): boolean {
-  return directive.key.toLowerCase() === key.toLowerCase();
-}
-
 /** All directives with one of the keys, whatever their case. */
 export function directivesOf(section: Section, ...keys: readonly string[]): Directive[] {
-  return section.directives.filter((each) => keys.some((key) => isKey(each, key)));
+  const wanted = keys.map((key) => key.toLowerCase());
+  return section.directives.filter(({ key }) => wanted.includes(key.toLowerCase()));
 }
 
 /** The value of the first directive with one of the keys. */

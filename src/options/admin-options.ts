@@ -17,14 +17,12 @@ export const adminOptions = {
   adminShowContent: {
     kind: 'boolean',
     default: false,
-    commands: ['run', 'check'],
     help: 'Let the page show what is in entries: who can reach --admin-address can then read logs.',
   },
   pricePerGib: {
     kind: 'amount',
     isHot: true,
     default: 0.5,
-    min: 0,
     max: 1_000,
     commands: agentCommands,
     placeholder: 'USD',
@@ -33,8 +31,6 @@ export const adminOptions = {
   logsLink: {
     kind: 'template',
     isHot: true,
-    default: undefined,
-    commands: ['run', 'check'],
     placeholder: 'URL',
     help: 'Where the page links from a container to its entries, with {namespace}, {pod}, {container}, {node}, {cluster}, {location} and {project}; the Logs Explorer if the endpoint is Google.',
   },

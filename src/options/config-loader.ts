@@ -42,9 +42,9 @@ export function variableOf(key: ConfigKey): string {
   return `TAILSHIP_${flagOf(key).slice(2).replaceAll('-', '_').toUpperCase()}`;
 }
 
-/** The row of an option as its general type. */
-export function rowOf(key: ConfigKey): OptionRow {
-  return options[key];
+/** The row of an option as its general type, with the commands that have it. */
+export function rowOf(key: ConfigKey): OptionRow & Required<Pick<OptionRow, 'commands'>> {
+  return { commands: ['run', 'check'], ...options[key] };
 }
 
 type Values = Partial<Record<ConfigKey, OptionValue>>;
@@ -282,7 +282,8 @@ function unknownVariables(environment: ConfigInput['environment']): string[] {
   const known = configKeys.map(variableOf);
   const warnings: string[] = [];
   for (const [name, value] of Object.entries(environment)) {
-    if (!name.startsWith('TAILSHIP_') || known.includes(name) || isServiceVariable(name)) continue;
+    if (!name.startsWith('TAILSHIP_') || known.includes(name)) continue;
+    if (/_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT_\d+_(?:TCP|UDP|SCTP)(?:_|$)/.test(name)) continue;
     if (value === undefined || isServiceLink(value)) continue;
     const near = nearest(name, known);
     warnings.push(`unknown variable ${name}${near === undefined ? '' : `; meant is ${near}?`}`);
@@ -293,8 +294,4 @@ function unknownVariables(environment: ConfigInput['environment']): string[] {
 /** Kubernetes gives each pod such variables for the Services of its namespace. */
 function isServiceLink(value: string): boolean {
   return /^(?:tcp|udp|sctp):\/\//.test(value);
-}
-
-function isServiceVariable(name: string): boolean {
-  return /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT_\d+_(?:TCP|UDP|SCTP)(?:_|$)/.test(name);
 }

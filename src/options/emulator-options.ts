@@ -8,16 +8,13 @@ export const emulatorOptions = {
   port: {
     kind: 'count',
     default: 8085,
-    min: 0,
     max: 65_535,
     commands: ['emulator', 'demo'],
     help: 'Port of the emulator on 127.0.0.1; 0 takes any free one.',
   },
   data: {
     kind: 'path',
-    default: undefined,
     commands: ['emulator', 'demo'],
-    placeholder: 'FILE',
     help: 'SQLite file that keeps the entries of the emulator; memory otherwise.',
   },
   memoryBytes: {
@@ -30,9 +27,7 @@ export const emulatorOptions = {
   },
   faults: {
     kind: 'path',
-    default: undefined,
     commands: ['emulator'],
-    placeholder: 'FILE',
     help: 'JSON file of the faults to begin with, as in PUT /emulator/faults.',
   },
 } as const satisfies Record<string, OptionRow>;

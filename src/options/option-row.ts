@@ -55,14 +55,15 @@ export type OptionRow = {
     | 'milliseconds'
     | 'amount';
   /** Undefined: not set unless the user does. */
-  readonly default: string | number | boolean | readonly string[] | HostPort | undefined;
-  readonly commands: readonly Command[];
+  readonly default?: string | number | boolean | readonly string[] | HostPort;
+  /** Undefined: `run` and `check`. */
+  readonly commands?: readonly Command[];
   /** One sentence, without the default. */
   readonly help: string;
-  /** The name of the value in the help. */
+  /** The name of the value in the help, if not that of its kind. */
   readonly placeholder?: string;
   readonly choices?: readonly string[];
-  /** Inclusive range of numbers. */
+  /** Inclusive range of numbers; `min` is 0 if undefined. */
   readonly min?: number;
   readonly max?: number;
   /** hostPort: `off` is allowed and means undefined. */

@@ -20,7 +20,9 @@ const timeUnits: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1e3, m: 6
  */
 export function parseOptionValue(row: OptionRow, written: unknown, origin: string): OptionValue {
   const wrong = (allowed: string): AgentError =>
-    configError(`${origin} is ${quote(written)}; allowed is ${allowed}`);
+    configError(
+      `${origin} is ${JSON.stringify(written) ?? String(written)}; allowed is ${allowed}`,
+    );
 
   if (row.kind === 'paths') return parsePaths(written, wrong);
   if (row.kind === 'globs') return parseTexts(written, parseGlob, wrong);
@@ -28,7 +30,9 @@ export function parseOptionValue(row: OptionRow, written: unknown, origin: strin
   if (row.kind === 'nodeFiles') return parseTexts(written, parseNodeFile, wrong);
   if (row.kind === 'rates') return parseTexts(written, parseRate, wrong);
   if (row.kind === 'samples') return parseTexts(written, parseSample, wrong);
-  if (row.kind === 'outputs') return parseOutputs(written, wrong);
+  if (row.kind === 'outputs') {
+    return Object.freeze(parseTexts(written, parseOutput, wrong).map(parseOutput));
+  }
   if (row.kind === 'redactions') return parseRedactions(written, wrong);
   if (row.kind === 'boolean') return parseBoolean(written, wrong);
   if (row.kind === 'count') return parseQuantity(row, written, { '': 1 }, wrong);
@@ -93,10 +97,6 @@ function checkName(text: string): void {
 
 type Wrong = (allowed: string) => AgentError;
 
-function quote(written: unknown): string {
-  return JSON.stringify(written) ?? String(written);
-}
-
 function asText(written: unknown, wrong: Wrong): string {
   // YAML reads `project: 123456` as a number; the user meant the text.
   const text = typeof written === 'number' ? String(written) : written;
@@ -142,12 +142,9 @@ function parseTexts(
   wrong: Wrong,
 ): readonly string[] {
   const parts = Array.isArray(written) ? written : [written];
-  const texts = parts.flatMap((part: unknown) => asText(part, wrong).split(',').map(trimmed));
-  return checked(texts, check, wrong);
-}
-
-function parseOutputs(written: unknown, wrong: Wrong): readonly string[] {
-  return Object.freeze(parseTexts(written, parseOutput, wrong).map(parseOutput));
+  const texts = parts.flatMap((part: unknown) => asText(part, wrong).split(','));
+  const trimmed = texts.map((text) => text.trim());
+  return checked(trimmed, check, wrong);
 }
 
 /** Not split, because a pattern may contain commas. */
@@ -169,10 +166,6 @@ function checked(
     throw error;
   }
   return Object.freeze(texts);
-}
-
-function trimmed(text: string): string {
-  return text.trim();
 }
 
 function parseUrl(text: string, wrong: Wrong): string {

@@ -16,7 +16,6 @@ export { commands, type Command, type HostPort, type OptionRow } from './option-
 export const options = {
   config: {
     kind: 'path',
-    default: undefined,
     commands: [
       'run',
       'check',
@@ -28,7 +27,6 @@ export const options = {
       'dead-letters',
       'rules',
     ],
-    placeholder: 'FILE',
     help: 'YAML file of options; flags and variables win over it.',
   },
   // ── what is read
@@ -43,49 +41,39 @@ export const options = {
     kind: 'paths',
     default: ['/var/log/pods', '/var/lib/docker/containers'],
     commands: ['run', 'check', 'migrate', 'bench'],
-    placeholder: 'DIR',
     help: 'Roots that a link may lead into; a link to anything else is refused.',
   },
   from: {
     kind: 'choice',
     default: 'start',
     choices: ['start', 'end'],
-    commands: ['run', 'check'],
     help: 'Where to begin in files that have no saved position.',
   },
   format: {
     kind: 'choice',
     default: 'cri',
     choices: ['cri', 'raw'],
-    commands: ['run', 'check'],
     help: 'How lines are written: CRI (and docker json-file), or plain lines, for a sidecar.',
   },
   rawPath: {
     kind: 'paths',
     default: [],
-    commands: ['run', 'check'],
     placeholder: 'GLOB',
     help: 'Files to read with --format raw, such as /logs/*.log; the time is that of reading.',
   },
   pod: {
     kind: 'text',
-    default: undefined,
     commands: ['run', 'check', 'rules'],
-    placeholder: 'NAME',
     help: 'pod_name of the entries, with --format raw and in rules test.',
   },
   namespace: {
     kind: 'text',
-    default: undefined,
     commands: ['run', 'check', 'rules'],
-    placeholder: 'NAME',
     help: 'namespace_name of the entries, with --format raw and in rules test.',
   },
   container: {
     kind: 'text',
-    default: undefined,
     commands: ['run', 'check', 'rules'],
-    placeholder: 'NAME',
     help: 'container_name of the entries, with --format raw and in rules test.',
   },
   joinStackTraces: {
@@ -113,9 +101,7 @@ export const options = {
   heldBytesMax: {
     kind: 'bytes',
     default: GiB,
-    min: 0,
     max: 1024 * GiB,
-    commands: ['run', 'check'],
     help: 'Maximum bytes of deleted files to keep for reading; beyond it the oldest are dropped.',
   },
   heldAgeMaxMs: {
@@ -123,14 +109,10 @@ export const options = {
     default: 3_600_000,
     min: 1_000,
     max: 7 * 86_400_000,
-    commands: ['run', 'check'],
     help: 'Maximum time to keep a deleted file for reading.',
   },
   ownPod: {
     kind: 'text',
-    default: undefined,
-    commands: ['run', 'check'],
-    placeholder: 'NAME',
     foreignVariables: ['POD_NAME'],
     help: 'Pod of the agent, whose own log is read slowly; the host name if not given.',
   },
@@ -146,30 +128,24 @@ export const options = {
   // ── identity of the node
   project: {
     kind: 'text',
-    default: undefined,
     commands: [...agentCommands, 'dead-letters'],
     placeholder: 'ID',
     help: 'Google Cloud project of the entries; from the metadata server if not given.',
   },
   cluster: {
     kind: 'text',
-    default: undefined,
     commands: agentCommands,
-    placeholder: 'NAME',
     help: 'cluster_name of the entries; from the metadata server if not given.',
   },
   location: {
     kind: 'text',
-    default: undefined,
     commands: agentCommands,
     placeholder: 'LOC',
     help: 'location of the entries; from the metadata server if not given.',
   },
   node: {
     kind: 'text',
-    default: undefined,
     commands: agentCommands,
-    placeholder: 'NAME',
     foreignVariables: ['NODE_NAME'],
     help: 'Name of this node; from the metadata server if not given.',
   },
@@ -178,7 +154,6 @@ export const options = {
   output: {
     kind: 'outputs',
     default: ['endpoint'],
-    commands: ['run', 'check'],
     placeholder: 'OUTPUT',
     help: 'Where entries go: endpoint, stdout (NDJSON), file:PATH, or several of them.',
   },
@@ -186,14 +161,11 @@ export const options = {
     kind: 'url',
     default: 'https://logging.googleapis.com',
     commands: ['run', 'check', 'dead-letters'],
-    placeholder: 'URL',
     help: 'Cloud Logging, a regional endpoint of it, or an emulator.',
   },
   credentialsFile: {
     kind: 'path',
-    default: undefined,
     commands: ['run', 'check', 'dead-letters'],
-    placeholder: 'FILE',
     foreignVariables: ['GOOGLE_APPLICATION_CREDENTIALS'],
     help: 'Service account key or workload identity file; from the metadata server if not given.',
   },
@@ -207,23 +179,18 @@ export const options = {
   },
   quotaProject: {
     kind: 'text',
-    default: undefined,
     commands: ['run', 'check', 'dead-letters'],
     placeholder: 'ID',
     help: 'Project whose quota is used, if not that of the credentials.',
   },
   caFile: {
     kind: 'path',
-    default: undefined,
     commands: ['run', 'check', 'dead-letters'],
-    placeholder: 'FILE',
     help: 'PEM certificates to trust beyond those of Node.',
   },
   proxy: {
     kind: 'url',
-    default: undefined,
     commands: ['run', 'check', 'dead-letters'],
-    placeholder: 'URL',
     foreignVariables: ['HTTPS_PROXY', 'https_proxy'],
     help: 'HTTP proxy towards an https endpoint; NO_PROXY exempts hosts from HTTPS_PROXY.',
   },
@@ -293,7 +260,6 @@ export const options = {
     kind: 'milliseconds',
     isHot: true,
     default: 25_000,
-    min: 0,
     max: 600_000,
     commands: agentCommands,
     help: 'After SIGTERM, how long requests in flight may take to finish.',
@@ -301,9 +267,7 @@ export const options = {
   startJitterMs: {
     kind: 'milliseconds',
     default: 0,
-    min: 0,
     max: 60_000,
-    commands: ['run', 'check'],
     help: 'Wait up to this long, at random, before starting: for many agents that start at once.',
   },
   ...emulatorOptions,
@@ -311,7 +275,6 @@ export const options = {
   seconds: {
     kind: 'count',
     default: 0,
-    min: 0,
     max: 86_400,
     commands: ['demo'],
     help: 'End the demo after this time; 0 waits for Ctrl-C.',
@@ -373,9 +336,9 @@ type ValueOf<Row extends OptionRow> = Row['kind'] extends 'boolean'
         ? readonly string[]
         : Row['kind'] extends 'hostPort'
           ? HostPort | undefined
-          : undefined extends Row['default']
-            ? string | undefined
-            : string;
+          : Row extends { readonly default: string }
+            ? string
+            : string | undefined;
 
 /**
  * The values of all options, deep-frozen. Paths are absolute, an endpoint has no slash at its end,

@@ -57,18 +57,14 @@ export function parseRules(value: unknown): ParsedRules {
     return { rules: [], problems };
   }
   const patterns: PatternSum = { steps: 0 };
-  const rules = itemsOf(list).map((item, index) => readRule(item, index, patterns));
+  const items = list.value.length === 0 ? [] : list.items();
+  const rules = items.map((item, index) => readRule(item, index, patterns));
   if (patterns.steps > limits.rulesStepsMax) {
     const allowed = `patterns of ${limits.rulesStepsMax} steps together`;
     list.note(`have patterns of ${patterns.steps} steps; allowed is ${allowed}`);
   }
   noteTwins(rules, list);
   return { rules: problems.length === 0 ? rules : [], problems };
-}
-
-/** The items under `rules`; an empty list is allowed. */
-function itemsOf(list: WrittenValue): WrittenValue[] {
-  return Array.isArray(list.value) && list.value.length === 0 ? [] : list.items();
 }
 
 /** The name becomes a metric label. */

@@ -70,18 +70,13 @@ function compileMatch({ containers, podLabels }: RuleMatch): Compiled['matches']
 function resolve(matching: readonly Rule[], container: RuledContainer): ResolvedRules {
   const named = matching
     .map(({ name, steps }): NamedSteps => ({ name, ...steps }))
-    .filter(hasSteps);
+    .filter((steps) => Object.keys(steps).some((key) => key !== 'name' && key !== 'stream'));
   return {
     matching,
     template: templateOf(matching, container),
     steps: named.length === 0 ? undefined : JSON.stringify(named),
     firstLine: firstLinesOf(matching),
   };
-}
-
-/** Whether it matches on anything besides the name and the stream. */
-function hasSteps(steps: NamedSteps): boolean {
-  return Object.keys(steps).some((key) => key !== 'name' && key !== 'stream');
 }
 
 function firstLinesOf(matching: readonly Rule[]): PerStream | undefined {

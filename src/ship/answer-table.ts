@@ -74,7 +74,8 @@ export const answerTable: readonly AnswerRow[] = [
   {
     name: 'written',
     answer: '2xx but 204, 205, 206, with the body `{}`',
-    matches: ({ status, body }) => isSuccess(status) && body === 'success',
+    matches: ({ status, body }) =>
+      status >= 200 && status < 300 && !bodiless.has(status) && body === 'success',
     effect: { fate: 'accepted' },
   },
   {
@@ -175,10 +176,6 @@ export function rowOf(facts: AnswerFacts): AnswerRow {
   const row = answerTable.find(({ matches }) => matches(facts));
   if (row === undefined) throw new Error('the last row matches everything');
   return row;
-}
-
-function isSuccess(status: number): boolean {
-  return status >= 200 && status < 300 && !bodiless.has(status);
 }
 
 function isClientError(status: number): boolean {

@@ -54,7 +54,8 @@ export type Verdict =
 /** Why an entry was given up; a metric label. */
 export type RefusalReason = 'refused' | 'too_large' | 'denied';
 
-const retryableEntryCodes: ReadonlySet<number> = new Set([
+/** The google.rpc.Codes of refused entries that may be accepted later as they are. */
+export const retryableEntryCodes: ReadonlySet<number> = new Set([
   RpcCode.cancelled,
   RpcCode.unknown,
   RpcCode.deadlineExceeded,
@@ -68,11 +69,6 @@ const retryableEntryCodes: ReadonlySet<number> = new Set([
 const accepted = { kind: 'accepted' } as const;
 /** Characters of the API's message that are passed on. */
 const textMax = 300;
-
-/** Whether an entry refused with this google.rpc.Code may be accepted later as it is. */
-export function isRetryableEntryCode(code: number): boolean {
-  return retryableEntryCodes.has(code);
-}
 
 /** Reads the answer to `entryCount` entries. `nowMs` (epoch) is for a Retry-After with a date. */
 export function judge(answer: Answer, entryCount: number, nowMs: number): Verdict {

@@ -87,7 +87,8 @@ export function memberSpan(
   for (let at = 0; at < object.length; at += 1) {
     const byte = object[at];
     if (byte === quote) {
-      const isKey = depth === 1 && start === undefined && startsAt(object, at, keyText);
+      const text = object.subarray(at, at + keyText.length);
+      const isKey = depth === 1 && start === undefined && text.equals(keyText);
       at = endOfString(object, at);
       if (isKey) start = at + 2;
     } else if (byte === openingBrace || byte === openingBracket) depth += 1;
@@ -97,10 +98,6 @@ export function memberSpan(
     }
   }
   return undefined;
-}
-
-function startsAt(bytes: Buffer, at: number, text: Buffer): boolean {
-  return bytes.subarray(at, at + text.length).equals(text);
 }
 
 /** The index of the quote that ends the string which begins at `start`. */

@@ -5,7 +5,7 @@
 
 import { type EntryError, RpcCode } from './answer-json.ts';
 import type { Failure, Refusal, RefusalReason, Verdict } from './answer.ts';
-import { isRetryableEntryCode } from './answer.ts';
+import { retryableEntryCodes } from './answer.ts';
 import { entryBytes } from './body.ts';
 import type { DeadLetter } from './dead-letter.ts';
 import type { Delivery } from './delivery-state.ts';
@@ -52,7 +52,7 @@ function settlePartial(
   for (const [at, { code, text }] of errors) {
     const index = indexes[at] ?? 0;
     if (code === RpcCode.resourceExhausted && again.length === 0) stage.gate.throttle();
-    if (isRetryableEntryCode(code)) again.push(index);
+    if (retryableEntryCodes.has(code)) again.push(index);
     // A new right takes minutes to spread. But other entries of the same request were written, so
     // this entry must not delay its batch without end.
     else if (code !== RpcCode.permissionDenied) letters.refused.push({ index, code, text });

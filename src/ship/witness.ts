@@ -107,7 +107,8 @@ export function selfContained(entry: Buffer, head: Head): Buffer {
 export function withLabels(entry: Buffer, labels: Readonly<Record<string, unknown>>): Buffer {
   // A payload may have labels, too.
   const own = entry.includes(labelsKey) ? memberSpan(entry, 'labels') : undefined;
-  const ownKeys = own === undefined ? [] : keysOf(entry.subarray(own.start, own.end));
+  const ownText = own === undefined ? '{}' : entry.toString('utf8', own.start, own.end);
+  const ownKeys = Object.keys(JSON.parse(ownText) as object);
   const missing = Object.entries(labels).filter(([key]) => !ownKeys.includes(key));
   if (missing.length === 0) return entry;
   const members = JSON.stringify(Object.fromEntries(missing)).slice(1, -1);
@@ -121,8 +122,4 @@ export function withLabels(entry: Buffer, labels: Readonly<Record<string, unknow
     Buffer.from(`${members}${comma}`),
     entry.subarray(start),
   ]);
-}
-
-function keysOf(object: Buffer): string[] {
-  return Object.keys(JSON.parse(object.toString('utf8')) as object);
 }

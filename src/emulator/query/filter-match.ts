@@ -42,16 +42,13 @@ export function compileFilter(tree: FilterTree | undefined): EntryMatch {
     return (entry) => holdsText(entry, wanted);
   }
   if (tree.kind === 'compare') {
-    const path = canonicalPath(tree.path);
+    // Top-level members may be written in snake_case.
+    const [first = '', ...rest] = tree.path;
+    const path = [jsonNameOf(first), ...rest];
     const match = compileValue(path, tree.operator, tree.value);
     return (entry) => valuesAt(entry, path, 0).some(match);
   }
   return compileJoined(tree, compileFilter);
-}
-
-/** Top-level members may be written in snake_case. */
-function canonicalPath([first = '', ...rest]: readonly string[]): string[] {
-  return [jsonNameOf(first), ...rest];
 }
 
 function valuesAt(

@@ -215,7 +215,11 @@ class EmulatorServer {
         return json(this.#stats());
       case 'GET /emulator/entries':
         response.writeHead(200, { 'content-type': 'application/x-ndjson' });
-        await pipeline(Readable.from(exportEntries(this.#store)), response).catch(noticeClientGone);
+        await pipeline(Readable.from(exportEntries(this.#store)), response).catch(
+          (error: unknown) => {
+            throw new ClientGone('the reader went away', { cause: error });
+          },
+        );
         return noAnswer;
       case 'DELETE /emulator/entries':
         this.#store.clear();
@@ -380,8 +384,4 @@ function* exportEntries(store: EntryStore): Generator<string> {
       yield chunk.map((entry) => `${JSON.stringify(renderEntry(entry))}\n`).join('');
     }
   }
-}
-
-function noticeClientGone(error: unknown): never {
-  throw new ClientGone('the reader went away', { cause: error });
 }

@@ -116,11 +116,6 @@ function checkCensus(body: Buffer, root: unknown, scan: BodyScan): void {
   }
 }
 
-/** The entries as JSON objects; a request may write `"entries": null`. */
-function entriesOf(root: JsonObject): readonly JsonObject[] {
-  return (root['entries'] ?? []) as readonly JsonObject[];
-}
-
 function checkSchema({ root }: Parsed): void {
   const { entries, ...rest } = root;
   const violations: Violation[] = [];
@@ -138,7 +133,8 @@ function checkSchema({ root }: Parsed): void {
 }
 
 function sortEntries(body: Buffer, { root, scan }: Parsed, context: WriteContext): WriteRequest {
-  const json = entriesOf(root);
+  // A request may have `"entries": null`.
+  const json = (root['entries'] ?? []) as readonly JsonObject[];
   const logName = memberOf(root, 'logName', 'log_name');
   const { resource, labels } = root;
   const defaults = JSON.stringify({

@@ -48,18 +48,14 @@ function severityOfDigits(text: string): Severity {
   return severityNames[step] ?? 'DEFAULT';
 }
 
-/** Trims only ASCII white space, as the peers do. */
-function trimAscii(text: string): string {
-  return text.replace(/^[ \t\n\v\f\r]+/, '').replace(/[ \t\n\v\f\r]+$/, '');
-}
-
 /**
  * The severity of a `severity` field: a word in any case, or digits. Undefined for others, which
  * the API calls DEFAULT.
  */
 export function parseSeverity(text: string): Severity | undefined {
   if (text.length > wordCharactersMax) return undefined;
-  const word = trimAscii(text);
+  // Only ASCII white space is trimmed, as the peers do.
+  const word = text.replaceAll(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, '');
   if (/^[0-9]+$/.test(word)) return severityOfDigits(word);
   // Upper-casing all of Unicode would turn 'ınfo' into INFO.
   return /^[A-Za-z_]+$/.test(word) ? severityWords.get(word.toUpperCase()) : undefined;

@@ -27,10 +27,6 @@ function castInteger(raw: string, range: Range): string | undefined {
   return value === undefined || value < range.min || value > range.max ? undefined : String(value);
 }
 
-function castInt32(raw: string): string | undefined {
-  return castInteger(raw, int32);
-}
-
 /** A string, as proto3 JSON writes 64 bits. */
 function castInt64(raw: string): string | undefined {
   const digits = castInteger(raw, int64);
@@ -64,7 +60,7 @@ export const httpRequestFields: MessageFields = new Map<string, Cast>([
   ['requestMethod', canonicalString],
   ['requestUrl', canonicalString],
   ['requestSize', castInt64],
-  ['status', castInt32],
+  ['status', (raw) => castInteger(raw, int32)],
   ['responseSize', castInt64],
   ['userAgent', canonicalString],
   ['remoteIp', canonicalString],

@@ -115,12 +115,6 @@ function* touching(ranges: readonly Range[], tokens: readonly Token[]) {
   }
 }
 
-/** `text` with spaces instead of the ranges. */
-function masked(text: string, ranges: readonly Range[]): string {
-  const edits = ranges.map(({ start, end }) => ({ start, end, text: ' '.repeat(end - start) }));
-  return applyEdits(text, edits);
-}
-
 /** The ranges to hide, in no order. */
 function hiddenRanges(
   text: string,
@@ -153,7 +147,10 @@ function hiddenRanges(
   add(ranges);
   if (hasOverruns) {
     // They may cover other matches, which are found when these cannot begin any more.
-    add(search(masked(text, [...meant.values()].flat())));
+    const blanks = [...meant.values()].flat().map((range) => {
+      return { ...range, text: ' '.repeat(range.end - range.start) };
+    });
+    add(search(applyEdits(text, blanks)));
   }
   for (const token of tokens) if (token.units !== undefined) look(token);
   return [...written, ...[...meant.values()].flat()];

@@ -24,7 +24,8 @@ function putUnlessDash(members: Members, name: string, value: string | undefined
   if (value !== '-') put(members, name, value);
 }
 
-function parseAccess(text: string, hostName: string): Members | undefined {
+/** Access logs, common or combined, of nginx and Apache, which name the client differently. */
+export function parseAccess(text: string, hostName: 'remote' | 'host'): Members | undefined {
   const match = access.exec(text);
   if (match === null) return undefined;
   const [, host, , user, time = '', line = '', code, size, referer, agent, forwarded] = match;
@@ -42,16 +43,6 @@ function parseAccess(text: string, hostName: string): Members | undefined {
   putUnlessDash(members, 'agent', agent);
   putUnlessDash(members, 'http_x_forwarded_for', forwarded);
   return members;
-}
-
-/** The combined format of nginx, with or without the forwarded address; undefined for others. */
-export function parseNginx(text: string): Members | undefined {
-  return parseAccess(text, 'remote');
-}
-
-/** The common and combined formats of Apache; undefined for others. */
-export function parseApache(text: string): Members | undefined {
-  return parseAccess(text, 'host');
 }
 
 /** The same fields that the agent extracts from a klog line without a rule. */

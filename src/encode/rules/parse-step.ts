@@ -5,7 +5,7 @@
 import { limits } from '../../config.ts';
 import type { ParseAction, ParseFormat, ValueType } from '../../rules/rule.ts';
 import type { Allowance } from '../redaction/allowance.ts';
-import { parseApache, parseKlogLine, parseNginx, parseSyslog } from './line-parsers.ts';
+import { parseAccess, parseKlogLine, parseSyslog } from './line-parsers.ts';
 import { parseLogfmt } from './logfmt.ts';
 import { meaningOf, membersOf, type Members, type RulePayload } from './rule-payload.ts';
 import { groupText, RuleSearch } from './rule-search.ts';
@@ -18,8 +18,8 @@ export type ParseStep = (payload: RulePayload) => boolean;
 
 const fixedParsers: Readonly<Partial<Record<ParseFormat, Parser>>> = {
   logfmt: parseLogfmt,
-  nginx: parseNginx,
-  apache: parseApache,
+  nginx: (text) => parseAccess(text, 'remote'),
+  apache: (text) => parseAccess(text, 'host'),
   klog: parseKlogLine,
   syslog: parseSyslog,
 };

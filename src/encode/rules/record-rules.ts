@@ -10,7 +10,7 @@ import type { Condition } from '../../rules/rule.ts';
 import type { Stream } from '../entries/entry-template.ts';
 import { parseKlog } from '../entries/klog.ts';
 import { labelOf, type Label } from '../entries/labels.ts';
-import { parseLevel, parseSeverity, severityOfStream } from '../entries/severity.ts';
+import { parseLevel, parseSeverity } from '../entries/severity.ts';
 import { stringValue } from '../json/json-text.ts';
 import { createAllowance, type Allowance } from '../redaction/allowance.ts';
 import { SearchSpent } from '../redaction/endable-text.ts';
@@ -292,9 +292,4 @@ export function createRecordRules(rules: readonly NamedSteps[]): RecordRules {
       return effects;
     },
   };
-}
-
-/** The severity of a record that does not name one. */
-export function defaultSeverity(stream: Stream, isText: boolean): Severity {
-  return isText ? 'DEFAULT' : severityOfStream(stream);
 }

@@ -17,10 +17,10 @@ import {
   type RecordInput,
   type Shape,
 } from '../entries/log-entry.ts';
+import { severityOfStream } from '../entries/severity.ts';
 import type { Redacted } from '../redaction/redact-object.ts';
 import {
   createRecordRules,
-  defaultSeverity,
   type RecordRules,
   type RuledRecord,
   type RuleEffects,
@@ -66,7 +66,7 @@ function openRecord({ record, isText, sampleId }: RuledInput, content: Redacted)
     time: record.time,
     payload: new RulePayload(text, isObject ? membersOf(text) : undefined),
     sampleId,
-    streamSeverity: defaultSeverity(stream, isText),
+    streamSeverity: isText ? 'DEFAULT' : severityOfStream(stream),
     severity: undefined,
     eventTime: undefined,
     labels: [],

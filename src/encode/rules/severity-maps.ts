@@ -53,10 +53,6 @@ const names: Readonly<Record<string, Severity>> = {
   all: 'DEBUG',
 };
 
-function ofNumber(value: number, steps: Steps): Severity | undefined {
-  return steps.findLast(([from]) => value >= from)?.[1];
-}
-
 function ofOwnMap(text: string, map: Readonly<Record<string, Severity>>): Severity | undefined {
   if (Object.hasOwn(map, text)) return map[text];
   const lower = text.toLowerCase();
@@ -74,7 +70,9 @@ export function mappedSeverity(text: string, map: SeverityAction['map']): Severi
   if (typeof map === 'object') return ofOwnMap(text, map);
   const word = text.trim();
   if (map === undefined) return parseLevel(word);
-  if (/^\d{1,6}(?:\.0+)?$/.test(word)) return ofNumber(Number(word), numbers[map]);
+  if (/^\d{1,6}(?:\.0+)?$/.test(word)) {
+    return numbers[map].findLast(([from]) => Number(word) >= from)?.[1];
+  }
   const lower = word.toLowerCase();
   return Object.hasOwn(names, lower) ? names[lower] : parseSeverity(word);
 }
