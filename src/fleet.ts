@@ -24,8 +24,7 @@ import { addWritten, nothingWritten, type Written } from './tail/container-meter
 import { HeldBackNotices } from './tail/held-back-notices.ts';
 import { fitHeldFiles, type HeldBudget } from './tail/held-budget.ts';
 import { keyOf, namesInDirectory, ownerOf, shownNames } from './tail/container-names.ts';
-import { lossWords } from './tail/loss-event.ts';
-import { LossLedger } from './tail/loss-ledger.ts';
+import { LossLedger, lossWords } from './tail/loss-ledger.ts';
 import { nodeFilesOf, nodeFileTemplate, withNodeFile } from './tail/node-file-rule.ts';
 import { OpenFiles, openFilesMax } from './tail/open-files.ts';
 import type { OrphanSource } from './tail/orphan-copy.ts';

@@ -5,26 +5,13 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-export type AdminConnections = {
-  /**
-   * Notes a request. Closes the connection and returns false when the previous request is not
-   * answered yet: thousands of pipelined requests would block the main thread for seconds.
-   */
-  readonly begin: (request: IncomingMessage, response: ServerResponse) => boolean;
-  /** Closes the longest silent connections while too much of their answers is unread. */
-  readonly shed: () => void;
-};
-
 type Limits = {
   readonly countMax: number;
   /** Bytes of answers that clients have not read. */
   readonly unreadBytesMax: number;
 };
 
-export function limitConnections(
-  server: Server,
-  { countMax, unreadBytesMax }: Limits,
-): AdminConnections {
+export function limitConnections(server: Server, { countMax, unreadBytesMax }: Limits) {
   /** The longest silent first: a Set keeps insertion order. */
   const sockets = new Set<Socket>();
   const answering = new WeakSet<Socket>();
@@ -51,8 +38,13 @@ export function limitConnections(
     }
   };
   return {
+    /** Closes the longest silent connections while too much of their answers is unread. */
     shed,
-    begin: (request, response) => {
+    /**
+     * Notes a request. Closes the connection and returns false when the previous request is not
+     * answered yet: thousands of pipelined requests would block the main thread for seconds.
+     */
+    begin: (request: IncomingMessage, response: ServerResponse): boolean => {
       const { socket } = request;
       if (answering.has(socket)) {
         socket.destroy();

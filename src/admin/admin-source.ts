@@ -35,11 +35,14 @@ export type FileStatus = {
  */
 export type ErrorShares = readonly (number | null)[];
 
-/** One container. */
-export type WorkloadStatus = {
+type Names = {
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;
+};
+
+/** One container. */
+export type WorkloadStatus = Names & {
   /** Taken into request bodies. */
   readonly lines: number;
   readonly bytes: number;
@@ -83,31 +86,21 @@ export type WorkloadStatus = {
 };
 
 /** Bytes of a container that can no longer be read. */
-export type ContainerLossStatus = {
-  readonly namespace: string;
-  readonly pod: string;
-  readonly container: string;
+export type ContainerLossStatus = Names & {
   readonly lostBytes: number;
   readonly bytesByReason?: Readonly<Record<string, number>>;
 };
 
 /** Refused entries of a container that could not be kept as dead letters. */
-export type ContainerDroppedStatus = {
-  readonly namespace: string;
-  readonly pod: string;
-  readonly container: string;
+export type ContainerDroppedStatus = Names & {
   readonly entriesByReason: Readonly<Record<string, number>>;
 };
 
-/** Something that is not in Cloud Logging. */
-export type LossEventStatus = {
+/** Something that is not in Cloud Logging; without names where the container is unknown. */
+export type LossEventStatus = Partial<Names> & {
   /** RFC 3339: when it began and, where it went on, when it was last seen. */
   readonly time: string;
   readonly lastTime?: string;
-  /** Absent where the container is unknown. */
-  readonly namespace?: string;
-  readonly pod?: string;
-  readonly container?: string;
   /** As in the label of the metrics. */
   readonly reason: string;
   /** The same in words. */

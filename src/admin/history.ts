@@ -34,24 +34,21 @@ export type HistoryColumns = Readonly<Record<HistoryName, readonly number[]>>;
 export const historyIntervalMs = 5_000;
 export const historySamplesMax = 180;
 
-export type History = {
-  readonly add: (sample: Sample) => void;
-  /** The samples after this time. */
-  readonly after: (afterMs: number) => HistoryColumns;
-};
+export type History = ReturnType<typeof createHistory>;
 
 /** Memory: 120 bytes a sample. */
-export function createHistory(samplesMax = historySamplesMax): History {
+export function createHistory(samplesMax = historySamplesMax) {
   const width = historyNames.length;
   const ring = new Float64Array(samplesMax * width);
   let count = 0;
   return {
-    add: (sample) => {
+    add: (sample: Sample) => {
       const start = (count % samplesMax) * width;
       for (const [at, name] of historyNames.entries()) ring[start + at] = sample[name];
       count += 1;
     },
-    after: (afterMs) => {
+    /** The samples after this time. */
+    after: (afterMs: number): HistoryColumns => {
       const rows: number[] = [];
       for (let index = Math.max(0, count - samplesMax); index < count; index += 1) {
         const start = (index % samplesMax) * width;

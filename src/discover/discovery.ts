@@ -12,8 +12,7 @@ import { threadCpuUsage } from 'node:process';
 
 import { limits } from '../config.ts';
 import { errorText } from '../errors.ts';
-import { LinkTable } from './links/link-table.ts';
-import type { LinkCounters, LinkEvents } from './links/link-events.ts';
+import { LinkTable, type LinkEvents } from './links/link-table.ts';
 
 export type DiscoveryOptions = {
   /** Need not exist yet. */
@@ -31,16 +30,15 @@ export type DiscoveryEvents = LinkEvents & {
   listed?(): void;
 };
 
-export type DiscoveryCounters = Readonly<LinkCounters> & {
-  readonly events: number;
-  /** Watches that could not be set up, or broke. */
-  readonly watchErrors: number;
-  /** Of the scans and their events. */
-  readonly cpuMicros: number;
+/** Of chokidar or of node:fs. */
+type Watcher = {
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  close(): void | Promise<void>;
 };
 
 /** Runs until `close`. */
 export class Discovery {
+  /** `watchErrors`: watches that could not be set up, or broke. */
   readonly #counters = { events: 0, watchErrors: 0, cpuMicros: 0 };
   readonly #options: DiscoveryOptions;
   readonly #events: DiscoveryEvents;
@@ -54,7 +52,7 @@ export class Discovery {
   #pausing = false;
   #metCount = 0;
   #closed = false;
-  #watcher: { close(): void | Promise<void> } | undefined;
+  #watcher: Watcher | undefined;
   #isCrowded = false;
   #watching = false;
   #dropped: Promise<void> = Promise.resolve();
@@ -76,7 +74,7 @@ export class Discovery {
     this.#timer = setInterval(() => this.#scan(this.#sliceEndMs()), options.scanIntervalMs);
   }
 
-  get counters(): DiscoveryCounters {
+  get counters() {
     return { ...this.#table.counters, ...this.#counters };
   }
 
@@ -174,9 +172,6 @@ export class Discovery {
     if (this.#closed) return;
     const path = realpathSync.native(this.#options.containersDir);
     const watcher = watchNames(path, { persistent: false }, (_event, name) => this.#meet(name));
-    watcher.on('error', (error) => {
-      if (this.#watcher === watcher) this.#degrade(error);
-    });
     this.#take(watcher, identity);
     this.#begin();
   }
@@ -201,17 +196,17 @@ export class Discovery {
     // and a pod may live for only 300 ms.
     watcher.on('raw', (_event, name: unknown) => this.#meet(name));
     watcher.on('all', (_event, path) => this.#noteEvent(path));
-    watcher.on('error', (error) => {
-      if (this.#watcher === watcher) this.#degrade(error);
-    });
     watcher.on('ready', () => {
       if (this.#watcher === watcher) this.#begin();
     });
   }
 
-  #take(watcher: { close(): void | Promise<void> }, identity: string): void {
+  #take(watcher: Watcher, identity: string): void {
     this.#watcher = watcher;
     this.#watched = identity;
+    watcher.on('error', (error) => {
+      if (this.#watcher === watcher) this.#degrade(error);
+    });
   }
 
   #begin(): void {

@@ -5,8 +5,6 @@
 
 import { cpuUsage } from 'node:process';
 
-import type { Rising } from './rising.ts';
-
 type Spent = {
   readonly heartbeat: {
     readonly read: () => {
@@ -35,4 +33,19 @@ export function cpuSecondsByStage(
   return Object.fromEntries(
     Object.entries(micros).map(([stage, value]) => [stage, rising(`cpu ${stage}`, value) / 1e6]),
   );
+}
+
+/**
+ * Returns the largest value so far for this name. Prometheus takes a falling counter for a restart,
+ * and counts the whole sum again.
+ */
+export type Rising = (name: string, value: number) => number;
+
+export function createRising(): Rising {
+  const most = new Map<string, number>();
+  return (name, value) => {
+    const risen = Math.max(value, most.get(name) ?? value);
+    most.set(name, risen);
+    return risen;
+  };
 }

@@ -5,8 +5,7 @@ import type { Log } from '../log.ts';
 import type { ShipCounters } from '../ship/counters.ts';
 import { givenUpCauses } from '../ship/given-up-entries.ts';
 import type { ContainerNames } from '../tail/container-names.ts';
-import { lossWords } from '../tail/loss-event.ts';
-import type { LossLedger } from '../tail/loss-ledger.ts';
+import { type LossLedger, lossWords } from '../tail/loss-ledger.ts';
 
 type GivenUp = Pick<ShipCounters, 'givenUp'>;
 

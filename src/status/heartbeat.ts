@@ -7,31 +7,12 @@ import { threadCpuUsage } from 'node:process';
 const lagWindowMs = 15_000;
 
 /** What a tick does on the main thread. */
-export type TickStage = 'tail' | 'commit';
+type TickStage = 'tail' | 'commit';
 
-export type Heartbeat = {
-  readonly begin: () => void;
-  /** Charges the CPU time since `begin` or the last `spent` to this stage. */
-  readonly spent: (stage: TickStage) => void;
-  /** The positions are saved. */
-  readonly saved: () => void;
-  readonly read: () => HeartbeatReading;
-};
-
-export type HeartbeatReading = {
-  /** Since the last tick began. */
-  readonly tickAgeMs: number;
-  /** Since the positions were last saved, or found unchanged. */
-  readonly savedAgeMs: number;
-  /** The longest delay of a tick in the last 15 to 30 seconds. */
-  readonly lagMs: number;
-  readonly cpuMicrosByStage: Readonly<Record<TickStage, number>>;
-  /** Of the calling thread. */
-  readonly mainCpuMicros: number;
-};
+export type Heartbeat = ReturnType<typeof createHeartbeat>;
 
 /** For ticks that should begin `intervalMs` apart. */
-export function createHeartbeat(intervalMs: number, nowMs = () => performance.now()): Heartbeat {
+export function createHeartbeat(intervalMs: number, nowMs = () => performance.now()) {
   const cpuMicrosByStage = { tail: 0, commit: 0 };
   let tickedAtMs = nowMs();
   let savedAtMs = tickedAtMs;
@@ -40,6 +21,7 @@ export function createHeartbeat(intervalMs: number, nowMs = () => performance.no
   let lagBeforeMs = 0;
   let markMicros = 0;
   return {
+    /** A tick begins. */
     begin: () => {
       const atMs = nowMs();
       if (atMs - windowAtMs >= lagWindowMs) {
@@ -49,19 +31,24 @@ export function createHeartbeat(intervalMs: number, nowMs = () => performance.no
       tickedAtMs = atMs;
       markMicros = cpuMicros();
     },
-    spent: (stage) => {
+    /** Charges the CPU time since `begin` or the last `spent` to this stage. */
+    spent: (stage: TickStage) => {
       const micros = cpuMicros();
       cpuMicrosByStage[stage] += micros - markMicros;
       markMicros = micros;
     },
+    /** The positions are saved. */
     saved: () => {
       savedAtMs = nowMs();
     },
     read: () => ({
       tickAgeMs: nowMs() - tickedAtMs,
+      /** Since the positions were last saved, or found unchanged. */
       savedAgeMs: nowMs() - savedAtMs,
+      /** The longest delay of a tick in the last 15 to 30 seconds. */
       lagMs: Math.max(lagMs, lagBeforeMs),
       cpuMicrosByStage,
+      /** Of the calling thread. */
       mainCpuMicros: cpuMicros(),
     }),
   };

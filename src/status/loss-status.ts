@@ -7,8 +7,7 @@ import type { DeadLetterStatus, LossEventStatus, OverLimitStatus } from '../admi
 import { limits } from '../config.ts';
 import type { Config } from '../options/options.ts';
 import { newestLetters } from '../ship/dead-letter-reader.ts';
-import { lossWords } from '../tail/loss-event.ts';
-import type { LossLedger } from '../tail/loss-ledger.ts';
+import { type LossLedger, lossWords } from '../tail/loss-ledger.ts';
 import type { TailedContainer } from '../tail/tailed-container.ts';
 
 /** Newest first. */

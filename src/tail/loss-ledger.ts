@@ -6,8 +6,44 @@ import { limits } from '../config.ts';
 import type { EntryTemplate } from '../encode/entries/entry-template.ts';
 import { lossReasons, type Loss, type LossReason } from './tail-setup.ts';
 import type { ContainerNames } from './container-names.ts';
-import type { LossCause, LossEvent } from './loss-event.ts';
 import type { LossNotice, LossNotices } from './loss-notices.ts';
+
+export type LossCause =
+  | LossReason
+  | 'missed'
+  | 'refused'
+  | 'too_large'
+  | 'denied'
+  | 'dead_letter_unwritten'
+  | 'dead_letter_evicted';
+
+export type LossEvent = {
+  /** Milliseconds since the epoch, of its beginning and end. */
+  readonly atMs: number;
+  readonly lastAtMs: number;
+  /** undefined: the container is unknown. */
+  readonly names: ContainerNames | undefined;
+  readonly cause: LossCause;
+  /** Of log files; 0 where entries are counted. */
+  readonly bytes: number;
+  readonly entries: number;
+};
+
+/** For users. */
+export const lossWords: Readonly<Record<LossCause, string>> = {
+  truncated: 'the file was truncated before it was read',
+  deleted: 'the file was deleted before it could be read',
+  not_unpacked: 'the compressed file is damaged',
+  held_bytes: 'more was waiting in deleted files than --held-bytes-max allows',
+  held_age: 'it waited in a deleted file for longer than --held-age-max-ms allows',
+  damaged: 'the copy of a deleted file is damaged',
+  missed: 'the log came and went before it could be read',
+  refused: 'Cloud Logging refused it; kept as a dead letter',
+  too_large: 'too large for Cloud Logging; kept as a dead letter',
+  denied: 'Cloud Logging gave no permission to write it; kept as a dead letter',
+  dead_letter_unwritten: 'refused, and given up: the disk had no room for the dead letter',
+  dead_letter_evicted: 'refused, and given up: newer dead letters needed the room',
+};
 
 /** Since the start; kept when the container is gone. */
 export type ContainerLoss = ContainerNames & {
@@ -57,12 +93,9 @@ export class LossLedger {
     if (template !== undefined) this.#notify(file, reason, bytes, template);
   }
 
-  #enterContainer(
-    { namespace, pod, container }: ContainerNames,
-    reason: LossReason,
-    bytes: number,
-  ): void {
-    const key = `${namespace}/${pod}/${container}`;
+  #enterContainer(names: ContainerNames, reason: LossReason, bytes: number): void {
+    const { namespace, pod, container } = names;
+    const key = textOf(names);
     const before = this.#containers.get(key);
     if (before === undefined && this.#containers.size >= limits.lossContainersMax) return;
     const { lostBytes = 0, bytesByReason = {} } = before ?? {};
@@ -83,7 +116,7 @@ export class LossLedger {
   ): void {
     const nowMs = Date.now();
     const index = this.#events.findLastIndex(
-      (event) => event.cause === cause && isSame(event.names, names),
+      (event) => event.cause === cause && textOf(event.names) === textOf(names),
     );
     const before = this.#events[index];
     if (before !== undefined && nowMs - before.lastAtMs < sameEventMs) {
@@ -111,11 +144,6 @@ export class LossLedger {
   }
 }
 
-function isSame(left: ContainerNames | undefined, right: ContainerNames | undefined): boolean {
-  if (left === undefined || right === undefined) return left === right;
-  return (
-    left.namespace === right.namespace &&
-    left.pod === right.pod &&
-    left.container === right.container
-  );
+function textOf(names: ContainerNames | undefined): string {
+  return names === undefined ? '' : `${names.namespace}/${names.pod}/${names.container}`;
 }

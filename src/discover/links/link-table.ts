@@ -19,7 +19,6 @@ import { LinkQuota } from './link-quota.ts';
 import { describeLog, ownerOf, readTarget } from './link-target.ts';
 import { resolveLog } from './log-roots.ts';
 import type { Rotations } from './log-roots.ts';
-import type { LinkCounters, LinkEvents } from './link-events.ts';
 
 type Where = { readonly roots: readonly string[]; readonly rotations: Rotations };
 
@@ -34,16 +33,31 @@ type Link = {
   crowded: string | undefined;
 };
 
+/** Called from within a scan; they must not call `scan`. */
+export type LinkEvents = {
+  added(log: ContainerLog): void;
+  removed(log: ContainerLog): void;
+  /** Once per link and reason. */
+  refused(linkPath: string, reason: string): void;
+  /** A link came and went unseen: its log was never read. */
+  missed?(linkPath: string): void;
+  /** A pod has too many logs; reported once until it has fewer. */
+  crowded?(podDirectory: string): void;
+};
+
 /** Names of removed links, for which more events may come. */
 const goneNamesMax = 1_024;
 
 export class LinkTable {
-  readonly #counters: LinkCounters = {
+  readonly #counters = {
     scans: 0,
+    /** Scans that listed the directory. */
     listings: 0,
+    /** Scans that could not read the directory. */
     scanErrors: 0,
     refused: 0,
     missed: 0,
+    /** Links that led nowhere at the last listing, and are too many to remember. */
     overLimit: 0,
   };
   readonly #directory: string;
@@ -72,8 +86,8 @@ export class LinkTable {
     this.#events = events;
   }
 
-  get counters(): Readonly<LinkCounters> {
-    return this.#counters;
+  get counters() {
+    return { ...this.#counters };
   }
 
   /** Of the directory; changes when it is replaced, undefined while it is unreadable. */

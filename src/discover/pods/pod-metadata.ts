@@ -14,19 +14,6 @@ import { PodTable } from './pod-table.ts';
 
 export type PodName = Pick<PodFacts, 'namespace' | 'pod'>;
 
-export type PodMetadataCounters = {
-  /** Includes pods deleted recently. */
-  readonly pods: number;
-  /** Pods whose lines were sent before their labels were known. */
-  readonly withoutLabels: number;
-  /** Labels that do not fit into the entries. */
-  readonly labelsCut: number;
-  readonly lists: number;
-  readonly watches: number;
-  readonly failures: number;
-  readonly events: number;
-};
-
 export type PodMetadataHooks = {
   /** Labels came or changed, or the wait is over. */
   readonly changed: (pod: PodName) => void;
@@ -93,7 +80,8 @@ export class PodMetadata {
     });
   }
 
-  get counters(): PodMetadataCounters {
+  /** `withoutLabels`: pods whose lines were sent before their labels were known. */
+  get counters() {
     const { size: pods, labelsCut } = this.#table;
     return { pods, withoutLabels: this.#withoutLabels, labelsCut, ...this.#source.counters };
   }

@@ -117,7 +117,7 @@ export class JournalListing {
   #known(path: string): Found | undefined {
     const file = this.#files.get(this.#idsByInode.get(inodeOf(path) ?? '') ?? '');
     if (file === undefined) return undefined;
-    if (file.path === path || file.isOpen) {
+    if (file.path === path || file.fd !== undefined) {
       this.#try(path, () => file.rename(path));
       return { file, isKnown: true };
     }

@@ -23,25 +23,20 @@ type Log = {
   readonly setup: JournalLog;
   readonly rule: ReadingRule;
   readonly pace: Pace | undefined;
-  readonly counts: {
-    /** In the order of first entries, from 1; 0: it had none. */
-    rank: number;
-    readEntries: number;
-    entries: number;
-    bytes: number;
-    inFlightEntries: number;
-    lastReadMs: number | undefined;
-  };
+  readonly counts: ReturnType<typeof createCounts>;
 };
 
-const noCounts = {
-  rank: 0,
-  readEntries: 0,
-  entries: 0,
-  bytes: 0,
-  inFlightEntries: 0,
-  lastReadMs: undefined,
-};
+function createCounts() {
+  return {
+    /** In the order of first entries, from 1; 0: it had none. */
+    rank: 0,
+    readEntries: 0,
+    entries: 0,
+    bytes: 0,
+    inFlightEntries: 0,
+    lastReadMs: undefined as number | undefined,
+  };
+}
 
 export class JournalLogs {
   readonly #logs = new Map<string, Log>();
@@ -107,7 +102,7 @@ export class JournalLogs {
         : undefined;
     const setup = { isExcluded, template, recordRule, bytesMax: pace?.bytesMax };
     if (before === undefined && this.#logs.size >= limits.journalLogsMax) this.#forgetOldest();
-    this.#logs.set(name, { setup, rule, pace, counts: before?.counts ?? { ...noCounts } });
+    this.#logs.set(name, { setup, rule, pace, counts: before?.counts ?? createCounts() });
   }
 
   /** The first logs have series in the metrics, which must not end. */

@@ -51,10 +51,6 @@ export class JournalSourceFile {
     return this.#header;
   }
 
-  get isOpen(): boolean {
-    return this.#fd !== undefined;
-  }
-
   /** Deleted; the rest is read through the descriptor. */
   get isGone(): boolean {
     return this.#isGone;

@@ -241,7 +241,7 @@ export class JournalSource implements NodePart {
       file.expectTwins();
       if (!file.isGone || file === this.#underWay) continue;
       if (this.#unreadOf(file) === 0) this.#listing.drop(file);
-      else if (!file.isOpen) this.#lose(file);
+      else if (file.fd === undefined) this.#lose(file);
     }
     this.#fitDescriptors();
   }

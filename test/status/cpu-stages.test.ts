@@ -1,8 +1,7 @@
 // What is computed from several readings may come out lower than before; its counter does not.
 
 import { expect, test } from 'vitest';
-import { cpuSecondsByStage } from '../../src/status/cpu-stages.ts';
-import { createRising } from '../../src/status/rising.ts';
+import { cpuSecondsByStage, createRising } from '../../src/status/cpu-stages.ts';
 
 test('a counter never falls, and goes on where the sum exceeds it', () => {
   const rising = createRising();
