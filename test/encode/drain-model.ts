@@ -41,6 +41,14 @@ function parse(bytes: Buffer, format: ModelFormat): Line | undefined {
   return line && { ...line, content: bytes.subarray(line.contentStart, line.contentEnd) };
 }
 
+/** Where the content of a CRI line breaks off: zeros, and the header of another line; or -1. */
+function tearAt(bytes: Buffer): number {
+  for (const { index, 0: zeros } of bytes.toString('latin1').matchAll(/\0{16,}/g)) {
+    if (parseCriLine(bytes, index + zeros.length, bytes.length) !== undefined) return index;
+  }
+  return -1;
+}
+
 /** The pieces of an ended file, and the bytes of its holes. */
 function takeApart(content: Buffer, format: ModelFormat): { pieces: Piece[]; holeBytes: number } {
   const pieces: Piece[] = [];
@@ -58,9 +66,12 @@ function takeApart(content: Buffer, format: ModelFormat): { pieces: Piece[]; hol
     const newline = content.indexOf(0x0a, start);
     let end = newline === -1 ? content.length : newline;
     if (newline === -1) while (content[end - 1] === 0) end--;
-    const bytes = content.subarray(start, end);
-    const line = parse(bytes, format);
-    const torn = line === undefined ? bytes.indexOf(tornZeros) : -1;
+    const all = content.subarray(start, end);
+    const tear = format === 'cri' ? tearAt(all) : -1;
+    const bytes = tear === -1 ? all : all.subarray(0, tear);
+    const whole = parse(bytes, format);
+    const line = whole && tear !== -1 ? { ...whole, partial: false } : whole;
+    const torn = line === undefined ? all.indexOf(tornZeros) : tear;
     if (torn !== -1) end = start + torn;
     const before = content.subarray(Math.max(0, start - 2), start).toString('latin1');
     const isEmptyAgain =

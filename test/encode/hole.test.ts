@@ -140,6 +140,64 @@ describe('a hole', () => {
     expect(counts.holeBytes).toBeUndefined();
   });
 
+  test.each([
+    ['stdout F', 'half a te', 'half a te'],
+    ['stdout F', '{"severity":"INFO","message":"ha', '{"severity":"INFO","message":"ha'],
+    ['stdout F', '', ''],
+    ['stdout F', `a${zeros(20)}b`, `a${zeros(20)}b`],
+    ['stdout F', '"\\', '"\\'],
+    // Its end never came: the next F is another record's.
+    ['stderr P', 'half of a piece', 'half of a piece'],
+    ['stderr P:x', '', ''],
+  ])('before a header tears the content of %s %j', (head, content, text) => {
+    for (const size of [16, 17, 64, 4_096, limits.readBytes]) {
+      const log = `${good}${t} ${head} ${content}${zeros(size)}${after}${good}`;
+      const { list, texts, counts } = drain(log);
+      expect(texts).toEqual(['good', text, 'after the gap', 'good']);
+      expect(list[2]).toMatchObject({
+        severity: 'CRITICAL',
+        logName: 'e',
+        insertId: insertIdOf(idPrefix, log.indexOf(after)),
+      });
+      expect(counts).toEqual({ holeBytes: size, malformedLines: 0, lines: 4 });
+      for (const span of [100, 7_000]) {
+        const { texts: cut, holeBytes } = drainInSpans(log, span);
+        expect(cut).toEqual(texts);
+        expect(holeBytes).toBe(size);
+      }
+    }
+  });
+
+  test('before a header tears klog, a piece that ends, a stack trace and what rules drop', () => {
+    const hole = zeros(64);
+    const klog = `${t} stderr F I0305 14:07:21.103990       1 a.go:1] hal`;
+    expect(drain(`${klog}${hole}${after}`).list).toMatchObject([
+      { jsonPayload: { message: 'hal' } },
+      { textPayload: 'after the gap' },
+    ]);
+    const pieces = `${t} stderr P one, \n${t} stderr F tw`;
+    expect(drain(pieces + hole + after).texts).toEqual(['one, tw', 'after the gap']);
+    const trace = `${t} stderr F java.lang.Exception: x\n${t} stderr F \tat a.B.c(B.ja`;
+    const { texts } = drain(trace + hole + after, { joinStackTraces: true });
+    expect(texts).toEqual(['java.lang.Exception: x\n\tat a.B.c(B.ja', 'after the gap']);
+  });
+
+  test('that is torn off several times leaves as many lines', () => {
+    const torn = `${t} stdout F torn${zeros(16)}`;
+    const { texts, counts } = drain(torn.repeat(500) + good);
+    expect(texts).toEqual([...Array<string>(500).fill('torn'), 'good']);
+    expect(counts).toMatchObject({ holeBytes: 8_000, lines: 501 });
+  });
+
+  test('gives the time after it to a line without one, wherever the task begins', () => {
+    const later = '2024-03-05T14:07:29Z';
+    const log = `${t} stdout F torn${zeros(16)}${later} stdout F good\nno time\n`;
+    const { list } = drain(log);
+    expect(list[2]).toMatchObject({ textPayload: 'no time', timestamp: later });
+    const start = log.indexOf('no time');
+    expect(drain(log, { segment: { start } }).list).toEqual([list[2]]);
+  });
+
   test('longer than a line ends the line before it, and the next one is good', () => {
     const { texts } = drain(`${t} stdout F hal${zeros(3 * limits.lineBytesMax)}${after}`);
     expect(texts).toEqual(['hal', 'after the gap']);

@@ -300,7 +300,7 @@ export function escapeBytes(from: usize, end: usize, to: usize): usize {
     while (last < end && (load<u8>(last) & 0xc0) == 0x80) last--;
     const byte = load<u8>(last);
     store<u8>(last, 10);
-    escapeText(at, out, area);
+    escapeText(at, out, area, false);
     store<u8>(last, byte);
     out = escapedOut;
     if (load<u8>(last - 1) == 13) {

@@ -16,6 +16,7 @@
 
 import { backslashVector, contentBytesMax, quoteVector, spaceVector, stopLong } from './layout';
 import { repairedOut, repairText } from './repair';
+import { mayBeCri } from './text-lines';
 import { utf8Errors } from './utf8';
 
 /** Where `escapeText` stopped writing. */
@@ -53,13 +54,24 @@ export function writeEscape(out: usize, byte: u32): usize {
 }
 
 /**
+ * Whether a run of zeros begins at `at` that may be a hole before another line: at least 16, and
+ * what looks like its header. The reference decides, in tearOf.
+ */
+function isTear(at: usize): bool {
+  if (load<u8>(at - 1) == 0 || load<u64>(at) != 0 || load<u64>(at, 8) != 0) return false;
+  let next = at + 16;
+  while (load<u8>(next) == 0) next++;
+  return mayBeCri(next);
+}
+
+/**
  * Copies the text at `at` up to its newline, without one carriage return before it. Returns the
- * newline's address, or a stop reason, which is smaller than any address. The caller has put a
- * newline at the end of the chunk.
+ * newline's address, or a stop reason, which is smaller than any address: for a text that is long,
+ * or torn if it `mayTear`. The caller has put a newline at the end of the chunk.
  */
 // @ts-ignore: decorator
 @inline
-export function escapeText(at: usize, to: usize, area: usize): usize {
+export function escapeText(at: usize, to: usize, area: usize, mayTear: bool = true): usize {
   const space = v128.load(area, spaceVector);
   const quote = v128.load(area, quoteVector);
   const backslash = v128.load(area, backslashVector);
@@ -112,8 +124,14 @@ export function escapeText(at: usize, to: usize, area: usize): usize {
       position += 1;
       break;
     }
-    out += writeEscape(out, byte);
     position += 1;
+    if (byte >= 0x20) {
+      store<u16>(out, <u16>(0x5c | (byte << 8)));
+      out += 2;
+      continue;
+    }
+    if (mayTear && byte == 0 && isTear(position - 1)) return stopLong;
+    out += writeEscape(out, byte);
   }
   escapedOut = out;
   return position <= last ? position : stopLong;

@@ -6,7 +6,7 @@
 
 import type { LineFormat, Segment } from '../drain-task.ts';
 import { tornAt } from './hole.ts';
-import { headerBytesMax, readBytesAt, timedLineIn } from './timed-line.ts';
+import { headerBytesMax, lastTimedLineIn, readBytesAt, timedLineIn } from './timed-line.ts';
 import type { TimedLine } from './timed-line.ts';
 import { limits } from '../../config.ts';
 
@@ -106,7 +106,7 @@ export class LookBack {
       const before = end === 0 ? -1 : bytes.lastIndexOf(newline, end - 1);
       const isStart = before >= 0 || from === 0;
       const begin = isStart ? before + 1 : firstStart(bytes, end);
-      const line = timedLineIn(bytes, [begin, end], this.#format);
+      const line = lastTimedLineIn(bytes, [begin, end], this.#format);
       if (line !== undefined && from + line.at >= floor) return { ...line, at: from + line.at };
       stop = before + 1;
     }

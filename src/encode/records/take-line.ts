@@ -12,12 +12,15 @@ import { tornAt } from './hole.ts';
 import { takeLine } from './open-record.ts';
 import type { FormatLine } from './open-record.ts';
 import type { SourceRun } from './source-run.ts';
+import { tearOf } from './timed-line.ts';
 
 /** Bytes of the memory, and why they are not all of their line. */
 export type Piece = {
   readonly from: number;
   readonly end: number;
   readonly incomplete: Incomplete;
+  /** The rest of the line never came. */
+  readonly isTorn?: boolean;
 };
 
 /** One past what was taken, or one of the constants, which are no addresses. */
@@ -68,7 +71,10 @@ export function takeText(run: SourceRun, { from, end, incomplete }: Piece): Take
 }
 
 /** The line that a piece is; undefined when it is none of the file's format. */
-function parseLine(run: SourceRun, { from, end, incomplete }: Piece): FormatLine | undefined {
+function parseLine(
+  run: SourceRun,
+  { from, end, incomplete, isTorn = false }: Piece,
+): FormatLine | undefined {
   const bytes = run.body.memory.subarray(from, end);
   const position = { segment: run.reader.index, offset: run.reader.offsetOf(from) };
   if (run.source.format === 'docker') {
@@ -81,7 +87,8 @@ function parseLine(run: SourceRun, { from, end, incomplete }: Piece): FormatLine
     const { time, stream } = line;
     const content = bytes.subarray(line.contentStart, line.contentEnd);
     // The end of a file is none for a partial line: it goes on in the next one.
-    const partial = line.partial && (incomplete === undefined || incomplete === 'undecided');
+    const goesOn = !isTorn && (incomplete === undefined || incomplete === 'undecided');
+    const partial = line.partial && goesOn;
     return {
       content,
       position,
@@ -108,7 +115,11 @@ function isEmptyAgain(run: SourceRun, { from, end }: Piece): boolean {
 }
 
 /** Takes a line from its beginning. One that is not of the file's format is text, up to a tear. */
-export function takeWholeLine(run: SourceRun, piece: Piece): Taken {
+export function takeWholeLine(run: SourceRun, whole: Piece): Taken {
+  const isCri = run.source.format === 'cri';
+  const tear = isCri ? tearOf(run.body.memory, whole.from, whole.end) : undefined;
+  const piece =
+    tear === undefined ? whole : { ...whole, end: tear.end, incomplete: undefined, isTorn: true };
   const line = parseLine(run, piece);
   if (line !== undefined) {
     if (!takeLine(run, line)) return bodyIsFull;

@@ -51,6 +51,38 @@ export function timedLineIn(
   return undefined;
 }
 
+/** Where the content of a line breaks off, and what follows it. */
+export type Tear = {
+  /** One past what there is of the line; zeros begin there. */
+  readonly end: number;
+  /** Where the next line begins. */
+  readonly next: number;
+};
+
+/**
+ * The first tear of the CRI line of [from, end): many zeros, and then the header of another line. A
+ * power loss leaves that where it cuts a line off in its content. Zeros alone are content.
+ */
+export function tearOf(bytes: Buffer, from: number, end: number): Tear | undefined {
+  for (let torn = tornAt(bytes, from, end); torn !== -1;) {
+    const next = pastZeros(bytes, torn, end);
+    if (timeOf(bytes, next, end, 'cri') !== undefined) return { end: torn, next };
+    torn = tornAt(bytes, next, end);
+  }
+  return undefined;
+}
+
+/** The last line of [start, end), which holds no newline: a tear may separate several. */
+export function lastTimedLineIn(
+  bytes: Buffer,
+  [start, end]: readonly [start: number, end: number],
+  format: LineFormat,
+): TimedLine | undefined {
+  const line = timedLineIn(bytes, [start, end], format);
+  const tear = line && format === 'cri' ? tearOf(bytes, line.at, end) : undefined;
+  return tear === undefined ? line : lastTimedLineIn(bytes, [tear.next, end], format);
+}
+
 function readUpTo(fd: number, bytes: Buffer, offset: number): number {
   try {
     return readSync(fd, bytes, 0, bytes.length, offset);
