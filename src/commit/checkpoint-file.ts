@@ -1,19 +1,18 @@
 // The SQLite file under the checkpoint store: opens, locks and checks it, reads all rows once,
 // writes changes in one transaction.
 //
-// Invariants: a row that is returned is exactly a row that was written (each carries a checksum),
-// though perhaps not the latest one, and a file is renamed but never deleted.
+// Invariants: each row that is returned was written like this (it has a checksum), though it may
+// not be the latest one; a file is renamed but never deleted.
 //
-// WAL, and synchronous=OFF from the open to the close: nothing waits for the disk in between. An
-// fsync here is the main thread's, and with 100 busy containers the log is moved into the file,
-// with three of them, about each minute: fsyncs of 2 s, which a congested node disk takes, stalled
-// the tick and discovery for 3.9 s (measured with strace's inject; 0.09 s without them). A death of
-// the process costs nothing, a power cut at most the store: what is damaged is found by the checks
-// at open, and an older offset, or none, only means that lines are read again, and a line sent
-// twice is the same entry. An orderly stop syncs.
+// WAL, with synchronous=OFF between open and close, so that the main thread never waits for the
+// disk: with 100 busy containers the log is moved into the file about once a minute, with three
+// fsyncs, and on a congested disk with fsyncs of 2 s that stalled the tick and discovery for 3.9 s
+// (measured with strace's inject; 0.09 s without). A killed process loses nothing; a power cut
+// loses at most the store, which the checks at open find: then lines are read again, and sent as
+// the same entries. An orderly stop syncs.
 //
-// locking_mode=EXCLUSIVE: the lock is taken at open, belongs to the process, and the kernel drops
-// it when the process dies; it also spares the shared-memory file.
+// locking_mode=EXCLUSIVE: the lock belongs to the process, and the kernel drops it when the process
+// dies; there is no shared-memory file.
 
 import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,23 +26,21 @@ import type { ErrorCode } from '../errors.ts';
 import type { Checkpoint, CheckpointKey, ReadTime } from './checkpoint.ts';
 import { lockHolder } from './lock-holder.ts';
 
-/** A change of one row: a checkpoint to write, or a key to forget. */
 export type Change = { readonly put: Checkpoint } | { readonly forget: CheckpointKey };
 
 const storeName = 'checkpoints.sqlite';
 const schemaVersion = 2;
 // "tail" in ASCII: tells our file from any other SQLite file.
 const applicationId = 0x7461696c;
-// Small pages, as each commit writes whole pages and its rows lie scattered.
+// Small, because each commit writes whole pages, and its rows are scattered.
 const pageBytes = 1024;
 const cacheBytes = 512 * 1024;
-/** When the log has grown to this many pages it is moved into the file. */
+/** At this size the log is moved into the file. */
 const walPages = 1024;
 
-// No second index and no rowid: one tree, so that a damaged page loses rows but cannot make two
-// views of them disagree. device and inode are REAL because they are JavaScript numbers, which are
-// doubles, and only hints.
-// A size or hash of -1 is unknown.
+// One tree, without a second index or rowid, so that a damaged page loses rows but cannot make two
+// views disagree. device and inode are REAL because they are JavaScript numbers, and only hints. A
+// size or hash of -1 is unknown.
 const createTable = `CREATE TABLE checkpoint (
   pod_uid TEXT NOT NULL, container TEXT NOT NULL, restart_count INTEGER NOT NULL,
   fingerprint TEXT NOT NULL, instance TEXT NOT NULL, offset INTEGER NOT NULL,
@@ -53,7 +50,7 @@ const createTable = `CREATE TABLE checkpoint (
   PRIMARY KEY (pod_uid, container, restart_count, fingerprint, instance)
 ) STRICT, WITHOUT ROWID`;
 
-/** Of stores that earlier versions wrote; they are read, and rewritten in place. */
+/** Stores of earlier versions are rewritten in place. */
 const createTableVersion1 = `CREATE TABLE checkpoint (
   pod_uid TEXT NOT NULL, container TEXT NOT NULL, restart_count INTEGER NOT NULL,
   fingerprint TEXT NOT NULL, offset INTEGER NOT NULL, device REAL NOT NULL, inode REAL NOT NULL,
@@ -72,10 +69,7 @@ export class CheckpointFile {
   readonly #delete: StatementSync;
   readonly #inode: bigint;
 
-  /**
-   * Creates the directory and the file, or opens it and checks all of it; throws STATE_LOCKED at
-   * once when another process has it.
-   */
+  /** Creates, or opens and checks, the file; throws STATE_LOCKED when another process has it. */
   constructor(stateDir: string) {
     this.#stateDir = stateDir;
     const path = join(stateDir, storeName);
@@ -101,7 +95,6 @@ export class CheckpointFile {
     this.#database = database;
   }
 
-  /** Every row. */
   load(): Checkpoint[] {
     try {
       return readRows(this.#database, schemaVersion);
@@ -110,11 +103,11 @@ export class CheckpointFile {
     }
   }
 
-  /** Writes all changes or none. With no changes it writes one page, to prove that it can. */
+  /** Writes all changes or none. Without changes it writes one page, to prove that it can. */
   write(changes: Iterable<Change>): void {
     const database = this.#database;
     try {
-      // SQLite goes on writing to a file that was removed, which would never be read again.
+      // SQLite would go on writing to a file that was removed.
       const inode = statSync(join(this.#stateDir, storeName), { bigint: true }).ino;
       if (inode !== this.#inode) {
         throw new AgentError('STATE_UNWRITABLE', 'the store was replaced by another file');
@@ -130,30 +123,29 @@ export class CheckpointFile {
       database.exec('COMMIT');
     } catch (error) {
       try {
-        // A full disk rolls back by itself, other errors do not.
+        // A full disk rolls back by itself, unlike other errors.
         if (database.isTransaction) database.exec('ROLLBACK');
       } catch {
-        // The first error is the one to tell.
+        // The first error is reported.
       }
       throw classify(error, this.#stateDir);
     }
   }
 
-  /** Ends the lock. The log is moved into the file and synced if that is possible. */
+  /** Moves the log into the file and syncs it if possible, and unlocks it. */
   close(): void {
     try {
       this.#database.exec('PRAGMA synchronous = NORMAL');
     } catch {
-      // A file that is broken is closed as it is.
+      // A broken file is closed as it is.
     }
     closeQuietly(this.#database);
   }
 }
 
 /**
- * Rows of a store that cannot be opened for writing, e.g. on a file system that was remounted
- * read-only; none if it cannot be read either. Commits that are only in the log are not seen: their
- * rows are older, which is safe.
+ * Rows of a store that cannot be opened for writing, e.g. on a read-only file system; none if it
+ * cannot be read either. Commits that are only in the log are not seen: older rows are safe.
  */
 export function loadReadOnly(stateDir: string): Checkpoint[] {
   const path = join(stateDir, storeName);
@@ -161,26 +153,25 @@ export function loadReadOnly(stateDir: string): Checkpoint[] {
   let database: DatabaseSync | undefined;
   try {
     const url = pathToFileURL(path);
-    // Without it SQLite wants to create a log beside the file.
+    // Otherwise SQLite would create a log beside the file.
     url.searchParams.set('immutable', '1');
     database = new DatabaseSync(url, { readOnly: true });
     return readRows(database, checkSchema(database));
   } catch {
-    // Whatever is wrong with it is found and reported when the file can be opened for writing.
+    // The error is reported when the file can be opened for writing.
     return [];
   } finally {
     closeQuietly(database);
   }
 }
 
-/** Renames a corrupt file with its log, and returns its new path; throws the system's error. */
+/** Renames a corrupt file and its log; returns its new path. @throws the system's error. */
 export function setAside(stateDir: string): string {
   const path = join(stateDir, storeName);
   const time = new Date().toISOString().replaceAll(/[-:.]/g, '');
   let aside = `${path}.corrupt-${time}`;
   for (let count = 1; existsSync(aside); count += 1) aside = `${path}.corrupt-${time}-${count}`;
-  // The log first: a log without its file is ignored, a new file with an old log would be damaged
-  // by it.
+  // The log first: a log without a file is ignored, but an old log would damage a new file.
   for (const suffix of ['-wal', '-journal', '']) {
     if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
   }
@@ -188,8 +179,8 @@ export function setAside(stateDir: string): string {
 }
 
 function lock(database: DatabaseSync): void {
-  // The order matters: exclusive before the first access, so that no shared memory is made; page
-  // size before the file has pages.
+  // Exclusive before the first access, which would create shared memory; page size before the file
+  // has pages.
   database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = ${pageBytes}`);
   const mode = database.prepare('PRAGMA journal_mode = WAL').get()?.['journal_mode'];
   if (mode !== 'wal') {
@@ -238,7 +229,7 @@ function checkSchema(database: DatabaseSync): number {
   return version;
 }
 
-/** All or nothing: a kill in between leaves the store as it was. */
+/** In one transaction: a kill leaves the store unchanged. */
 function upgradeFromVersion1(database: DatabaseSync): void {
   const checkpoints = readRows(database, 1);
   database.exec(`BEGIN IMMEDIATE; DROP TABLE checkpoint; ${createTable}`);
@@ -268,7 +259,7 @@ function encodeRow(checkpoint: Checkpoint): (string | number)[] {
   const { podUid, container, restartCount, fingerprint, instance } = checkpoint;
   const { offset, positionHash = -1, size = -1, device, inode, bornMs, fileName } = checkpoint;
   const { readTimes } = checkpoint;
-  // One array and no other: with 300 busy containers rows were a seventh of all garbage.
+  // A single array: with 300 busy containers rows were a seventh of all garbage.
   const row = [podUid, container, restartCount, fingerprint, instance, offset, positionHash, size];
   row.push(device, inode, bornMs, fileName, readTimes.map(encodeReadTime).join());
   row.push(checksumOf(row));
@@ -285,8 +276,7 @@ function decodeRow(row: Readonly<Record<string, unknown>>): Checkpoint {
     bornMs: Number(row['born_ms']),
     readTimes: decodeReadTimes(String(row['read_times'])),
   };
-  // SQLite has no checksums of its own: one flipped bit of an offset would pass over lines that
-  // were never sent.
+  // SQLite has no checksums: one flipped bit of an offset would skip lines that were never sent.
   demandChecksum(row, encodeRow(checkpoint).at(-1));
   return checkpoint;
 }
@@ -301,7 +291,7 @@ function decodeRowOfVersion1(row: Readonly<Record<string, unknown>>): Checkpoint
   return { ...columns, ...unknown, instance: '' };
 }
 
-/** What every version of the store holds. */
+/** The columns of every version. */
 function decodeColumns(row: Readonly<Record<string, unknown>>) {
   return {
     podUid: String(row['pod_uid']),
@@ -342,14 +332,13 @@ function closeQuietly(database: DatabaseSync | undefined): void {
   try {
     database?.close();
   } catch {
-    // Everything that was committed is on its way to the disk; what closing could not tidy up, the
-    // next open does.
+    // Nothing that was committed is lost; the next open cleans up.
   }
 }
 
 /**
- * Turns what SQLite and the system throw into codes; anything else is a programmer's error and
- * stays. Source: sqlite.org/rescode.html.
+ * Turns errors of SQLite and the system into codes; others are programmers' errors and stay as they
+ * are. Source: sqlite.org/rescode.html.
  */
 function classify(error: unknown, stateDir: string): unknown {
   if (error instanceof AgentError || !(error instanceof Error)) return error;
@@ -360,7 +349,7 @@ function classify(error: unknown, stateDir: string): unknown {
     return fail('STATE_CORRUPT', 'a number of the store is damaged');
   }
   if (!('errcode' in error) || typeof error.errcode !== 'number') return error;
-  // The low byte is the primary code, the rest tells details.
+  // The low byte is the primary code.
   switch (error.errcode & 0xff) {
     case 5: // BUSY
     case 6: {
@@ -379,9 +368,9 @@ function classify(error: unknown, stateDir: string): unknown {
     case 14: // CANTOPEN
     case 15: // PROTOCOL
       return fail('STATE_UNWRITABLE', error.message);
-    case 8: // READONLY: either the file system says so, or two damaged bytes of the file's header.
+    case 8: // READONLY: the file system is, or two bytes of the file's header are damaged.
       return fail(isWritable(stateDir) ? 'STATE_CORRUPT' : 'STATE_UNWRITABLE', error.message);
-    // CORRUPT, NOTADB, and whatever our fixed statements can only meet in a damaged schema.
+    // CORRUPT, NOTADB, and errors that our statements can only meet in a damaged schema.
     default:
       return fail('STATE_CORRUPT', error.message);
   }

@@ -1,10 +1,10 @@
 // How far each file was acknowledged: the agent's only memory across restarts.
 //
-// The whole store is in memory, some hundreds of bytes a row; the file is a copy that follows. When
-// the file cannot be written (disk full, read-only) the store goes on and says so in `healthy`, and
-// flushes try again, ever less often. A corrupt file is renamed and rewritten from memory.
-// Invariants: at idle nothing is written; a flush writes all of a moment or nothing; losing the
-// file, or its last seconds, only means that lines are read and sent again, as the same entries.
+// The whole store is in memory, some hundreds of bytes a row; the file is a copy. When it cannot be
+// written (disk full, read-only) the store works on, `healthy` is false, and flushes try again with
+// a back-off. A corrupt file is renamed and rewritten from memory. Invariants: nothing is written
+// when nothing changed; a flush writes all changes or none; if the file or its last seconds are
+// lost, lines are read and sent again, as the same entries.
 
 import { isDeepStrictEqual } from 'node:util';
 
@@ -17,31 +17,24 @@ import type { Checkpoint, CheckpointKey } from './checkpoint.ts';
 
 type ContainerKey = Pick<CheckpointKey, 'podUid' | 'container'>;
 
-/**
- * Open from start to end of the agent; no method but `openCheckpointStore` throws operating errors.
- */
+/** No method throws operating errors. */
 export type CheckpointStore = {
-  /** Checkpoints of one container, any restart. */
+  /** Checkpoints of one container, of all restarts. */
   lookup(podUid: string, container: string): Checkpoint[];
-  /** The container is there: its checkpoints outlive `forgetUnclaimed`. */
+  /** The container exists: `forgetUnclaimed` keeps its checkpoints. */
   claim(podUid: string, container: string): void;
-  /**
-   * In memory at once, in the file with the next flush; the last one of a key wins. It is kept, not
-   * copied: nobody changes it any more.
-   */
+  /** In memory at once, in the file with the next flush. The object is kept: do not change it. */
   put(checkpoint: Checkpoint): void;
-  /** The file is gone for good. */
   forget(key: CheckpointKey): void;
   /**
-   * Forgets the containers that were in the file and that were not claimed or put since; returns
-   * how many checkpoints that were.
+   * Forgets containers of the file that were not claimed or put since; returns the number of rows.
    */
   forgetUnclaimed(): number;
-  /** One transaction with what changed; nothing when nothing did. */
+  /** Writes what has changed in one transaction. */
   flush(): void;
-  /** Flushes, whatever the back-off says, and ends the lock. */
+  /** Flushes without regard to the back-off, and unlocks the file. */
   close(): void;
-  /** Whether the file has all that the last flush was to write: false turns readiness off. */
+  /** The last flush succeeded; otherwise the agent is not ready. */
   readonly healthy: boolean;
   readonly lastError: AgentError | undefined;
   /** Checkpoints in memory. */
@@ -49,9 +42,8 @@ export type CheckpointStore = {
 };
 
 /**
- * Opens the store of a state directory, which is created (mode 0700) if need be. Throws
- * STATE_LOCKED if another process has it; any other trouble with the disk only makes the store
- * unhealthy.
+ * Opens the store of a state directory, which is created if need be. Throws STATE_LOCKED if another
+ * process has it; any other error of the disk only makes the store unhealthy.
  */
 export function openCheckpointStore(stateDir: string, log: Log): CheckpointStore {
   return new FileBackedStore(stateDir, log);
@@ -63,7 +55,7 @@ class FileBackedStore implements CheckpointStore {
   /** By container, then by restart count and fingerprint. */
   readonly #containers = new Map<string, Map<string, Checkpoint>>();
   readonly #unclaimed = new Set<string>();
-  /** By key; the file lacks these. */
+  /** By key: what the file lacks. */
   readonly #dirty = new Map<string, Change>();
   #file: CheckpointFile | undefined;
   #size = 0;
@@ -162,7 +154,7 @@ class FileBackedStore implements CheckpointStore {
     this.#log.info('STATE_UNWRITABLE', `${this.#stateDir}: checkpoints are saved again`);
   }
 
-  /** Brings the file up to the memory; a corrupt one is replaced, once. */
+  /** Writes all changes; a corrupt file is replaced, once. */
   #write(): void {
     try {
       this.#writeFile();
@@ -179,7 +171,7 @@ class FileBackedStore implements CheckpointStore {
     this.#dirty.clear();
   }
 
-  /** Opens the file, takes over what only the file has, and makes all that it may lack dirty. */
+  /** Opens the file, adopts rows that only the file has, and marks all others dirty. */
   #openFile(): CheckpointFile {
     const file = new CheckpointFile(this.#stateDir);
     try {
@@ -193,7 +185,7 @@ class FileBackedStore implements CheckpointStore {
     }
   }
 
-  /** Rows of an earlier run; what this run already knows, or has forgotten, is newer. */
+  /** Adopts rows of an earlier run, unless this run knows, or has forgotten, newer ones. */
   #adopt(checkpoints: readonly Checkpoint[]): void {
     for (const checkpoint of checkpoints) {
       const key = containerKey(checkpoint);
@@ -216,7 +208,7 @@ class FileBackedStore implements CheckpointStore {
   #replaceCorrupt(error: AgentError): void {
     let aside: string;
     try {
-      // While the file is still locked, so that no other agent finds it in between.
+      // While the file is locked, so that no other agent finds it meanwhile.
       aside = setAside(this.#stateDir);
     } catch (cause) {
       throw new AgentError(
@@ -232,8 +224,7 @@ class FileBackedStore implements CheckpointStore {
   }
 
   #fail(error: AgentError): void {
-    // A full disk keeps its file and its lock, for both may be fine in a second; whatever else it
-    // is, begin with a new open.
+    // On a full disk the open file may soon work again; after other errors it is opened again.
     if (!isDiskFull(error)) {
       this.#file?.close();
       this.#file = undefined;

@@ -1,5 +1,5 @@
-// Cuts the next request out of the containers that have unread bytes: fair turns, risk first, never
-// more than one body.
+// Plans the next request from the containers that have unread bytes: in fair turns, those at risk
+// first, one body at most.
 
 import { limits } from '../config.ts';
 import type { DrainResult, DrainTask, Source } from '../encode/drain-task.ts';
@@ -12,30 +12,30 @@ import type { NodeTally } from './totals.ts';
 export type PlanPart = {
   readonly container: TailedContainer;
   readonly cut: ChainCut;
-  /** Its place among those that wait, before this plan. */
+  /** Its turn before this plan. */
   readonly servedBefore: number;
 };
 
-/** A source of the node that is no container: it is told what became of its plan. */
+/** A source of plans that is no container, such as the journal. */
 export type NodePart = {
-  /** What the encoder made of it; returns what is to be counted. */
+  /** The encoder has answered; returns what to count. */
   drained(result: DrainResult, nowMs: number): NodeTally | undefined;
-  /** All of it was accepted, or set aside. */
+  /** All entries were accepted, or set aside. */
   acknowledged(): void;
 };
 
 export type Plan = {
   readonly task: DrainTask;
   readonly parts: readonly PlanPart[];
-  /** Whose plan it is, when it is no containers'. */
+  /** The source, if it is no container. */
   readonly node?: NodePart;
-  /** Whose logs the entries are in; undefined: the project of the node. */
+  /** undefined: the node's. */
   readonly project?: string | undefined;
 };
 
 export type PlanContext = {
   readonly nodeIdentity: NodeIdentity;
-  /** Undefined leaves traces of 32 hexadecimal digits bare. */
+  /** undefined: traces stay bare digits. */
   readonly traceParent: string | undefined;
   readonly joinStackTraces: boolean;
   /** Raw bytes of one plan. */
@@ -43,10 +43,10 @@ export type PlanContext = {
   readonly partialFlushMs: number;
 };
 
-/** Whether a body of this project may be begun; undefined: the node's own. */
+/** Whether a body of this project may be begun; undefined: the node's. */
 type MayBegin = (project: string | undefined) => boolean;
 
-/** A plan of fewer bytes says little: it is mostly the head of its request. */
+/** A smaller body is mostly the head of its request, and teaches little. */
 const expansionBytesMin = 64 * 1024;
 
 export class Planner {
@@ -61,20 +61,19 @@ export class Planner {
     this.#context = context;
   }
 
-  /** Entries go to other projects than the node's, too: what one refuses must not delay others. */
+  /** Some entries go to other projects than the node's: one project must not delay another. */
   get hasOtherProjects(): boolean {
     return this.#hasOtherProjects;
   }
 
-  /** From the next plan on; the ones under way keep theirs. */
+  /** Applies from the next plan on. */
   configure(context: PlanContext): void {
     this.#context = context;
   }
 
   /**
-   * Makes the next plan for `slot`; undefined when no candidate has anything that can be read. A
-   * chain with half a body or more gets the whole body: its resource and labels then appear once in
-   * the request. The others share one, a quantum each.
+   * undefined when nothing can be read. A chain with half a body or more gets a whole body, so that
+   * its resource and labels appear once in the request. The others share one, a quantum each.
    */
   take(
     candidates: Iterable<TailedContainer>,
@@ -87,7 +86,7 @@ export class Planner {
     let bytes = 0;
     for (const container of this.#inTurn(candidates, nowMs)) {
       const { chain, template } = container;
-      // One project's entries must not wait for the answers to another's.
+      // A body holds the entries of one project.
       const [first] = parts;
       if (first !== undefined && template.project !== first.container.template.project) continue;
       if (first === undefined && !mayBegin(template.project)) continue;
@@ -103,7 +102,7 @@ export class Planner {
       container.serve((this.#turn += 1));
       pace?.took(cut.bytes, offset, nowMs);
       if (cut.bytes === 0) continue;
-      // From now on its descriptors stay open: the next cut may have to make room for its own.
+      // At once, because the next cut may close descriptors to make room for its own.
       chain.startDrain();
       parts.push({ container, cut, servedBefore });
       bytes += cut.bytes;
@@ -116,9 +115,8 @@ export class Planner {
   }
 
   /**
-   * Learns what bytes of log become: a line of 100 bytes may come to 400 with the resource and the
-   * ids of its entry. At 20,000 lines/s over 50 files, planning as many bytes as a body holds cut
-   * twice the sources that fitted.
+   * A line of 100 bytes may become 400 with the resource and id of its entry: without this, plans
+   * at 20,000 lines/s over 50 files had twice the sources that fitted.
    */
   learnExpansion(logBytes: number, bodyBytes: number): void {
     if (logBytes < expansionBytesMin) return;
@@ -126,9 +124,8 @@ export class Planner {
   }
 
   /**
-   * Those served longest ago first; in every second plan, those whose bytes are in danger. Not in
-   * each one: a container that rotates faster than it is read is always in danger, and would starve
-   * the others.
+   * Those served longest ago first; in every second plan, those at risk before all others. Not in
+   * every plan: a container that rotates faster than it is read would starve the others.
    */
   #inTurn(candidates: Iterable<TailedContainer>, nowMs: number): TailedContainer[] {
     const { partialFlushMs } = this.#context;
@@ -138,7 +135,7 @@ export class Planner {
       ready.push(each);
       if (each.template.project !== undefined) this.#hasOtherProjects = true;
     }
-    // Node logs come last, in plans of their own: they have no labels, not even the request's.
+    // Node logs come last, in their own plans: their requests have no labels.
     const containers = ready.filter(({ containerLog }) => containerLog.nodeFile === undefined);
     const next = containers.length > 0 ? containers : ready;
     const isRiskFirst = this.#planCount % 2 === 0;
@@ -151,7 +148,7 @@ export class Planner {
     const { joinStackTraces, nodeIdentity, partialFlushMs, traceParent } = this.#context;
     const largest = parts.reduce((a, b) => (b.cut.bytes > a.cut.bytes ? b : a)).container.template;
     const alone = parts.length === 1;
-    // A log that all of them write to is named in the head.
+    // A log name that all share goes into the head.
     const { stdout } = largest.logName;
     const isOneLog = parts.every(({ container }) => container.template.logName.stdout === stdout);
     const isNamedInHead = isOneLog && stdout !== '';
@@ -184,14 +181,14 @@ export class Planner {
 }
 
 /**
- * Of a plan whose task had no room or time left for this part: it comes before those that were
- * served. A container that is costly would otherwise be first in each plan, and the only one.
+ * Call it when the task had no room or time left for this part: otherwise a costly container would
+ * be first in every plan, and the only one.
  */
 export function giveTurnBack({ container, servedBefore }: PlanPart): void {
   container.serve(servedBefore);
 }
 
-/** The log names without the one that the head says. */
+/** The log names without the one in the head. */
 function unnamed(logName: EntryTemplate['logName'], member: string): EntryTemplate['logName'] {
   const { stdout, stderr } = logName;
   return { stdout: stdout === member ? '' : stdout, stderr: stderr === member ? '' : stderr };
@@ -199,7 +196,7 @@ function unnamed(logName: EntryTemplate['logName'], member: string): EntryTempla
 
 /** A record that did not fit into the last cut must fit into this one. */
 function bytesFor({ chain, pace }: TailedContainer, bytes: number, room: number): number {
-  // Most stretches of a paced one end within a line, which is not stuck: only one that led nowhere.
+  // The cuts of a paced one usually end within a line: it is stuck only if one consumed nothing.
   const isStuck = chain.stuckSinceMs !== undefined && pace?.hasTried(chain.readOffset) !== false;
   if (isStuck) return limits.windowBytes;
   return Math.min(bytes, room, pace?.bytesMax ?? bytes);

@@ -1,7 +1,7 @@
-// Which containers have news. Like a network driver under load: an idle container costs one inotify
-// watch and nothing else; the first event makes it busy and drops the watch; a busy one is looked
-// at by the clock; after some looks without news it is armed again, with a last look after arming
-// so that no write falls between. One that writes little is looked at in some ticks only.
+// Finds the containers with news, like a network driver under load: an idle container costs one
+// inotify watch; the first event makes it busy and drops the watch; a busy one is looked at by the
+// clock, and after some looks without news it is idle again, with a last look after the watch is
+// set, so that no write is missed. One that writes little is looked at in some ticks only.
 
 import { limits } from '../config.ts';
 import type { Chain } from './chain.ts';
@@ -17,10 +17,10 @@ export class WakeList {
   #wakeUps = 0;
   #watchErrors = 0;
 
-  /** `tickMs` is how often `tick` will be called; in one of `quietEvery`, it looks at all. */
+  /** `tickMs`: how often `tick` is called; every `quietEvery`th looks at all busy ones. */
   constructor(tickMs: number, quietEvery = 1) {
     this.#tickMs = tickMs;
-    // Timers are late now and then: the tick before would often be too early by a little.
+    // Half a tick less, because timers are not exact.
     this.#quietMs = tickMs * (quietEvery - 0.5);
   }
 
@@ -32,12 +32,12 @@ export class WakeList {
     return this.#idle.size;
   }
 
-  /** inotify events that woke a container since the start. */
+  /** By inotify events, since the start. */
   get wakeUps(): number {
     return this.#wakeUps;
   }
 
-  /** Watches since the start that the kernel refused. */
+  /** Watches that the kernel refused, since the start. */
   get watchErrors(): number {
     return this.#watchErrors;
   }
@@ -59,7 +59,7 @@ export class WakeList {
     this.#busy.delete(container);
   }
 
-  /** Looks at what is busy and at the idle ones whose turn it is; makes quiet ones idle. */
+  /** Looks at the busy containers and the due idle ones; makes quiet ones idle. */
   tick(nowMs: number, partialFlushMs: number): void {
     for (const container of this.#dueIdle(nowMs)) {
       if (container.chain.look(nowMs)) this.wake(container);
@@ -75,13 +75,12 @@ export class WakeList {
   }
 
   /**
-   * Idle containers without a watch whose time has come, and the next share of the sweep over all
-   * of them.
+   * Idle containers without a watch that are due, and the next part of the sweep over all of them.
    */
   #dueIdle(nowMs: number): Set<TailedContainer> {
     const due = new Set<TailedContainer>();
     if (this.#idle.size === 0) {
-      // An iterator keeps what was in the set when it last moved on.
+      // Otherwise the iterator would keep removed containers alive.
       this.#sweep = undefined;
       return due;
     }
@@ -129,8 +128,8 @@ export class WakeList {
 }
 
 /**
- * Everything was read and acknowledged, or what is left is the beginning of a line that is not
- * continued. A flush that is due needs a body, and there is none while the endpoint is down.
+ * Everything was read and acknowledged, or the rest is the beginning of a line that is not
+ * continued and not due for a flush, which needs a body.
  */
 function mayRest(chain: Chain, nowMs: number, partialFlushMs: number): boolean {
   if (chain.draining || chain.mayStillGrow) return false;
