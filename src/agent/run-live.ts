@@ -24,7 +24,6 @@ import { type Agent, planContext } from './make-agent.ts';
 import { findLogs, type LogSearch, openNodeLogs, openPods, journalRules } from './open-sources.ts';
 import { stopGracefully } from './stop-agent.ts';
 
-/** What runs beside the ticks. */
 type Company = {
   readonly pods: PodMetadata | undefined;
   readonly journal: JournalSource | undefined;

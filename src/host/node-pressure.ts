@@ -106,12 +106,12 @@ export type Pressure = {
 };
 
 /** Reads both twice a minute at most: a scrape would spend a fifth of its time on these files. */
-export function createPressureReader(nowMs = () => performance.now()): () => Pressure {
+export function createPressureReader(): () => Pressure {
   let readAtMs = Number.NEGATIVE_INFINITY;
   let latest: Pressure = { throttling: undefined, conntrackShare: undefined };
   return () => {
-    if (nowMs() - readAtMs >= pressureMs) {
-      readAtMs = nowMs();
+    if (performance.now() - readAtMs >= pressureMs) {
+      readAtMs = performance.now();
       latest = { throttling: readThrottling(), conntrackShare: readConntrackShare() };
     }
     return latest;

@@ -97,13 +97,13 @@ export function bytesConsumed(
 
 /** Compares the files of a cut that was read; false when one has become another log since. */
 export function verifyCut({ files, segments }: ChainCut): boolean {
-  // No early end: each file that was replaced must know it.
+  // No early return: each replaced file must notice.
   let all = true;
   for (let index = 0; index < files.length; index += 1) {
     const file = files[index]!;
     if (file.name.rotation !== '') continue;
     const { start, end } = segments[index]!;
-    // A task compares what it reads behind, once and with the read itself, where it can.
+    // A task compares the bytes before what it reads, with the same read if it can.
     const isCompared =
       file.identity?.instance === '' && file.isToldAt(start) && end - start <= limits.readBytes;
     if (isCompared && start >= limits.identityBytes) continue;

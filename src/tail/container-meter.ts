@@ -44,15 +44,15 @@ type Measured = {
 type Shape = { readonly lines: number; readonly bytes: number; readonly entries: number };
 
 /** Since the start. */
-export type Written = {
-  readonly bytes: number;
+export const nothingWritten = {
+  bytes: 0,
   /** Read lines are counted, unread ones estimated. */
-  readonly lines: number;
+  lines: 0,
   /** All estimated when they were written: the sum never falls, and its growth is a rate. */
-  readonly guessedLines: number;
+  guessedLines: 0,
 };
 
-export const nothingWritten: Written = { bytes: 0, lines: 0, guessedLines: 0 };
+export type Written = Readonly<typeof nothingWritten>;
 
 export function addWritten(left: Written, right: Written): Written {
   return {
@@ -63,24 +63,17 @@ export function addWritten(left: Written, right: Written): Written {
 }
 
 /** Per second, of the last seconds; charged bytes of the last quarter of an hour. */
-export type ContainerRates = {
-  readonly writtenBytes: number;
-  readonly writtenLines: number;
-  readonly shippedBytes: number;
-  readonly shippedLines: number;
-  readonly chargedBytes: number;
-  /** The time over which `chargedBytes` is averaged. */
-  readonly chargedSeconds: number;
-};
-
-const noRates: ContainerRates = {
+const noRates = {
   writtenBytes: 0,
   writtenLines: 0,
   shippedBytes: 0,
   shippedLines: 0,
   chargedBytes: 0,
+  /** The time over which `chargedBytes` is averaged. */
   chargedSeconds: 0,
 };
+
+export type ContainerRates = Readonly<typeof noRates>;
 
 export class ContainerMeter {
   readonly #recent: RecentSums;
@@ -89,7 +82,7 @@ export class ContainerMeter {
   #bytes = 0;
   #guessedLines = 0;
   #grownBytes = 0;
-  #rates = noRates;
+  #rates: ContainerRates = noRates;
   #shape = usualShape;
 
   /** `startMs`: when the container was found. */

@@ -10,7 +10,7 @@ import { fstatSync } from 'node:fs';
 
 import { limits } from '../config.ts';
 import { closeDescriptor } from '../descriptor.ts';
-import { storedTemplate, type EntryTemplate } from '../encode/entries/entry-template.ts';
+import { storedTemplate } from '../encode/entries/entry-template.ts';
 import { isSystemError, type ErrorCode } from '../errors.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import type { Chain } from './chain.ts';
@@ -20,17 +20,14 @@ import {
   type FoundOrphan,
   type OrphanCopy,
   type OrphanListing,
-  type OrphanSource,
 } from './orphan-copy.ts';
 import type { SpoolFile } from './spool-file.ts';
+import type { TailedContainer } from './tailed-container.ts';
 
-/** A chain, and what a later run needs to read its copies. */
-export type OrphanChain = Pick<OrphanSource, 'annotations' | 'podTexts'> & {
-  readonly chain: Chain;
-  readonly containerLog: OrphanSource['log'];
-  /** Before rules have changed it. */
-  readonly base: EntryTemplate;
-};
+type OrphanChain = Pick<
+  TailedContainer,
+  'chain' | 'containerLog' | 'base' | 'annotations' | 'podTexts'
+>;
 
 type Report = (code: ErrorCode, text: string) => void;
 
@@ -52,7 +49,7 @@ export class Orphans {
   readonly #kept = new Map<LogFile, Kept>();
   readonly #retryAtMs = new WeakMap<LogFile, number>();
   #work: Promise<void> | undefined;
-  /** Of `performance.now()`: when copying ends for good. */
+  /** Of `performance.now()`: when copying ends. */
   #endMs = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
@@ -154,7 +151,7 @@ export class Orphans {
           log,
           workload: storedTemplate(base),
           annotations,
-          ...(podTexts && { podTexts }),
+          podTexts,
         },
         name,
         path,

@@ -5,51 +5,36 @@
 import type { RuleCount, SourceResult } from '../encode/drain-task.ts';
 import { severityIndex, severityNames } from '../log-severity.ts';
 
-type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
-
 /** Records that a rule could not process, and records that it dropped. */
 export type RuleTotals = { readonly misses: number; readonly dropped: number };
 
-export type ContainerTotals = {
-  readonly lines: number;
-  /** Of log files. */
-  readonly bytes: number;
-  readonly entries: number;
-  /** Entries, in the order of `severityNames`. */
+/** The sums of one container, for their owner. */
+export type ContainerCounter = ReturnType<typeof createContainerCounter>;
+
+export type ContainerTotals = Readonly<Omit<ContainerCounter, 'severities'>> & {
   readonly severities: readonly number[];
 };
 
-export type Totals = ContainerTotals & {
-  readonly batches: number;
-  readonly retries: number;
-  readonly deadLettered: number;
-  readonly fastLines: number;
-  readonly malformedLines: number;
-  /** Entries. */
-  readonly redacted: number;
-  /** Records. */
-  readonly sampledOut: number;
-  /** By the name of the rule. */
-  readonly rules: ReadonlyMap<string, RuleTotals>;
-  /** Zeros where lines should have begun. */
-  readonly holeBytes: number;
-  readonly readErrors: number;
-  readonly drainCpuMicros: number;
-  readonly tasks: number;
-};
+/** The sums of the agent, for their owner. */
+export type Counter = ReturnType<typeof createCounter>;
 
-export type ContainerCounter = Writable<Omit<ContainerTotals, 'severities'>> & {
-  readonly severities: number[];
-};
+export type Totals = ContainerTotals &
+  Readonly<Omit<Counter, keyof ContainerTotals | 'rules'>> & {
+    readonly rules: ReadonlyMap<string, RuleTotals>;
+  };
 
-export type Counter = Writable<Omit<Totals, keyof ContainerTotals | 'rules'>> &
-  ContainerCounter & { readonly rules: Map<string, RuleTotals> };
-
-export function createContainerCounter(): ContainerCounter {
-  return { lines: 0, bytes: 0, entries: 0, severities: severityNames.map(() => 0) };
+export function createContainerCounter() {
+  return {
+    lines: 0,
+    /** Of log files. */
+    bytes: 0,
+    entries: 0,
+    /** Entries, in the order of `severityNames`. */
+    severities: severityNames.map(() => 0),
+  };
 }
 
-export function createCounter(): Counter {
+export function createCounter() {
   return {
     ...createContainerCounter(),
     batches: 0,
@@ -57,9 +42,13 @@ export function createCounter(): Counter {
     deadLettered: 0,
     fastLines: 0,
     malformedLines: 0,
+    /** Entries. */
     redacted: 0,
+    /** Records. */
     sampledOut: 0,
-    rules: new Map(),
+    /** By the name of the rule. */
+    rules: new Map<string, RuleTotals>(),
+    /** Zeros where lines should have begun. */
     holeBytes: 0,
     readErrors: 0,
     drainCpuMicros: 0,

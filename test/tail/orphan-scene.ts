@@ -9,6 +9,7 @@ import { restoreTemplate } from '../../src/encode/entries/entry-template.ts';
 import { steadyNowMs } from '../../src/steady-clock.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import type { OrphanSource } from '../../src/tail/orphan-copy.ts';
+import { noPodTexts } from '../../src/tail/reading-rules.ts';
 import { Spooler } from '../../src/tail/spooler.ts';
 import type { KnownOffset, TailSetup } from '../../src/tail/tail-setup.ts';
 import type { FaultyFs } from '../support/faulty-fs.ts';
@@ -59,6 +60,7 @@ export class OrphanScene {
     return {
       log: { linkPath: 'x', directory: this.directory, fileName: '0.log', format: 'cri', name },
       workload: { resource: '{"type":"k8s_container"}', labels: '"k8s-pod/app":"web"' },
+      podTexts: noPodTexts,
       annotations: { 'tailship.dev/rate-limit': '1Mi' },
     };
   }
@@ -109,7 +111,10 @@ export class OrphanScene {
     const { log: containerLog, workload, annotations } = this.source;
     const base = restoreTemplate({ project: 'p' }, workload);
     spooler.orphans.sweep();
-    await spooler.orphans.keepAll([{ containerLog, annotations, base, chain }], 60_000);
+    await spooler.orphans.keepAll(
+      [{ containerLog, annotations, podTexts: noPodTexts, base, chain }],
+      60_000,
+    );
   }
 
   /** As the agent does before it removes what it has shipped; the store is another matter. */

@@ -17,10 +17,7 @@ import { type ContainerLog, isOwnLog, namesItsContainer } from '../container-nam
 import { LinkDirectory } from './link-directory.ts';
 import { LinkQuota } from './link-quota.ts';
 import { describeLog, ownerOf, readTarget } from './link-target.ts';
-import { resolveLog } from './log-roots.ts';
-import type { Rotations } from './log-roots.ts';
-
-type Where = { readonly roots: readonly string[]; readonly rotations: Rotations };
+import { resolveLog, type Where } from './log-roots.ts';
 
 type Link = {
   target: string;
@@ -281,7 +278,7 @@ export class LinkTable {
     if (target === undefined) return false;
     link.target = target;
     if (this.#isKnownAs(target, link)) return false;
-    const resolution = resolveLog(target, where.roots, where.rotations);
+    const resolution = resolveLog(target, where);
     if (resolution.kind === 'nowhere') return false;
     link.isUnseen = false;
     if (resolution.kind === 'refused') {

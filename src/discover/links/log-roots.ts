@@ -27,16 +27,13 @@ export type Resolution =
 /** By directory: names of files that were rotated away. */
 export type Rotations = Map<string, ReadonlySet<string>>;
 
-type Where = { readonly roots: readonly string[]; readonly rotations: Rotations };
+/** What links that are resolved together share. */
+export type Where = { readonly roots: readonly string[]; readonly rotations: Rotations };
 
-/** `target`: the link's absolute target. Links that are resolved together share `rotations`. */
-export function resolveLog(
-  target: string,
-  roots: readonly string[],
-  rotations: Rotations = new Map(),
-): Resolution {
+/** `target`: the link's absolute target. */
+export function resolveLog(target: string, where: Where): Resolution {
   try {
-    return resolveFile(target, { roots, rotations });
+    return resolveFile(target, where);
   } catch (error) {
     // Files that go meanwhile, and a lack of descriptors or memory, are for the next scan.
     if (!hasCode(error, 'EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG')) return { kind: 'nowhere' };
@@ -81,10 +78,7 @@ function resolveGap(target: string, { roots, rotations }: Where): Resolution {
   return { kind: 'found', location: { directory, fileName, realPath: path } };
 }
 
-/**
- * `0.log` for `0.log.20240305-140721` and the like, of so many names only: the gap is over before a
- * large directory is read.
- */
+/** Contains `0.log` if there is a `0.log.20240305-140721`. Reads at most `gapNamesMax` names. */
 function rotatedNames(directory: string): ReadonlySet<string> {
   const rotated = new Set<string>();
   let count = 0;

@@ -17,18 +17,12 @@ export class PodTable {
   readonly #rows = new Map<string, Row>();
   readonly #keptMs: number;
   readonly #changed: (facts: PodFacts) => void;
-  readonly #nowMs: () => number;
   #listing = 0;
 
   /** `changed` gets pods that are new or whose labels or annotations have changed. */
-  constructor(
-    keptMs: number,
-    changed: (facts: PodFacts) => void,
-    nowMs: () => number = () => performance.now(),
-  ) {
+  constructor(keptMs: number, changed: (facts: PodFacts) => void) {
     this.#keptMs = keptMs;
     this.#changed = changed;
-    this.#nowMs = nowMs;
   }
 
   get size(): number {
@@ -48,7 +42,7 @@ export class PodTable {
   }
 
   endListing(): void {
-    const nowMs = this.#nowMs();
+    const nowMs = performance.now();
     for (const row of this.#rows.values()) {
       if (row.listing !== this.#listing) row.deletedAtMs ??= nowMs;
     }
@@ -76,7 +70,7 @@ export class PodTable {
     this.seen(object);
     const facts = describePod(object);
     const row = facts === undefined ? undefined : this.#rows.get(facts.uid);
-    const nowMs = this.#nowMs();
+    const nowMs = performance.now();
     if (row !== undefined) row.deletedAtMs = nowMs;
     this.#expire(nowMs);
   }
