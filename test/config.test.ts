@@ -140,6 +140,16 @@ describe('a wrong value', () => {
     [{ from: 'middle' }, '--from is "middle"; allowed is start or end'],
     [{ gzip: 'yes' }, '--gzip is "yes"; allowed is true or false'],
     [{ project: '' }, '--project is ""; allowed is a text that is not empty'],
+    ...['a/b', 'My Project', 'projects/p', 'p_1', '-p', 'é', `p${'x'.repeat(63)}`].map(
+      (project): [Flags, string] => [
+        { project },
+        `--project is "${project}"; allowed is the id of a project, such as my-project-123`,
+      ],
+    ),
+    [
+      { endpoint: 'http://a/v2/entries:write' },
+      '--endpoint is "http://a/v2/entries:write"; allowed is a URL without /v2/entries:write',
+    ],
     [
       { endpoint: 'localhost:80' },
       '--endpoint is "localhost:80"; allowed is an http:// or https:// URL',
@@ -178,7 +188,11 @@ describe('a wrong value', () => {
     expect(await failure({ config: yamlFile('containers-dir: /x\n') })).toMatch(
       /meant is containersDir\?$/,
     );
-    expect(await failure({ config: yamlFile('zzzzzz: 1\n') })).toContain('known are config');
+    const unknown = await failure({ config: yamlFile('zzzzzz: 1\n') });
+    expect(unknown).toContain('known are containersDir');
+    expect(await failure({ config: yamlFile('config: b.yaml\n') })).toMatch(
+      /names another file: config is a flag only$/,
+    );
   });
 
   test('in a file that is missing, broken or no map names the file', async () => {
@@ -187,6 +201,9 @@ describe('a wrong value', () => {
     );
     expect(await failure({ config: yamlFile('a: [1\n') })).toContain('cannot be read: ');
     expect(await failure({ config: yamlFile('- a\n') })).toContain('must hold');
+    expect(await failure({ config: yamlFile('gzip: true\n---\ngzip: true\n') })).toMatch(
+      /cannot be read: it contains multiple documents$/,
+    );
     expect((await loadRun({ config: yamlFile('# nothing\n') })).config.workers).toBe(1);
   });
 });
@@ -204,6 +221,14 @@ describe('parseOptionValue()', () => {
     ['gzip', '0', false],
     ['endpoint', 'https://example.com/', 'https://example.com'],
     ['endpoint', 'http://127.0.0.1:8085/base/', 'http://127.0.0.1:8085/base'],
+    ['project', 'my-project-1', 'my-project-1'],
+    ['project', 'example.com:shop', 'example.com:shop'],
+    ['project', 123_456, '123456'],
+    // As `echo ID | base64` in a Secret leaves it.
+    ['project', ' my-project-1\n', 'my-project-1'],
+    ['cluster', 'blue\n', 'blue'],
+    ['endpoint', 'https://example.com\n', 'https://example.com'],
+    ['from', 'end\n', 'end'],
     ['adminAddress', 'off', undefined],
     ['adminAddress', ':8090', { host: '0.0.0.0', port: 8090 }],
     ['adminAddress', '[::1]:80', { host: '::1', port: 80 }],

@@ -137,9 +137,11 @@ async function readFile(
 
 function keyNamed(name: string, file: string): ConfigKey {
   const key = configKeys.find((known) => known === name);
-  if (key !== undefined && key !== 'config') return key;
-  const near = nearest(name, configKeys);
-  const hint = near === undefined ? `known are ${configKeys.join(', ')}` : `meant is ${near}?`;
+  if (key === 'config') throw configError(`${file} names another file: config is a flag only`);
+  if (key !== undefined) return key;
+  const known = configKeys.filter((each) => each !== 'config');
+  const near = nearest(name, known);
+  const hint = near === undefined ? `known are ${known.join(', ')}` : `meant is ${near}?`;
   throw configError(`${file} has the unknown key ${name}; ${hint}`);
 }
 
@@ -157,6 +159,7 @@ async function readYaml(file: string): Promise<unknown> {
     const { parseDocument } = await import('yaml');
     const document = parseDocument(text, { prettyErrors: true, logLevel: 'error' });
     const [wrong] = [...document.errors, ...document.warnings];
+    if (wrong?.code === 'MULTIPLE_DOCS') throw new Error('it contains multiple documents');
     if (wrong !== undefined) throw wrong;
     root = document.toJS();
     if (isCircular(root)) throw new Error('an alias points at what holds it');

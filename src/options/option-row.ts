@@ -41,6 +41,8 @@ export type OptionRow = {
   readonly kind:
     | ListKind
     | 'text'
+    /** The id of a Google Cloud project. */
+    | 'project'
     | 'path'
     /** A list in the YAML file, or the path of a file with one; kept as JSON once checked. */
     | 'rules'

@@ -7,10 +7,14 @@ import { globText, parseGlob, parseRate, rateText } from '../container-glob.ts';
 import { type HostPort, type OptionRow, templateNames } from './option-row.ts';
 import { type AgentError, configError } from '../errors.ts';
 import { outputText, parseOutput } from '../output-target.ts';
+import { isProjectId, projectIdText } from '../project-id.ts';
 import { nodeFileText, parseNodeFile } from '../node-file.ts';
 import { parseRedaction, parseSample, redactionText, sampleText } from '../record-rule.ts';
 
 export type OptionValue = string | number | boolean | readonly string[] | HostPort | undefined;
+
+/** Is added to the endpoint. */
+const writePath = '/v2/entries:write';
 
 const timeUnits: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1e3, m: 60e3, h: 3600e3 };
 
@@ -40,14 +44,17 @@ export function parseOptionValue(row: OptionRow, written: unknown, origin: strin
   if (row.kind === 'milliseconds') return parseQuantity(row, written, timeUnits, wrong);
   if (row.kind === 'amount') return parseQuantity(row, written, { '': 1 }, wrong);
 
-  const text = asText(written, wrong);
+  const whole = asText(written, wrong);
+  // A file of rules has been read already.
+  if (row.kind === 'rules') return whole;
+  if (row.kind === 'path') return resolve(whole);
+  // A value of a Secret often ends in a newline.
+  const text = whole.trim();
   if (row.kind === 'choice') {
     if (row.choices?.includes(text) !== true) throw wrong(row.choices?.join(' or ') ?? 'nothing');
     return text;
   }
-  // A file of rules has been read already.
-  if (row.kind === 'rules') return text;
-  if (row.kind === 'path') return resolve(text);
+  if (row.kind === 'project' && !isProjectId(text)) throw wrong(projectIdText);
   if (row.kind === 'url') return parseUrl(text, wrong);
   if (row.kind === 'template') return parseTemplate(text, wrong);
   if (row.kind === 'hostPort') return parseHostPort(row, text, wrong);
@@ -70,6 +77,7 @@ export function allowedText(row: OptionRow): string {
   if (row.kind === 'samples') return sampleText;
   if (row.kind === 'redactions') return redactionText;
   if (row.kind === 'outputs') return outputText;
+  if (row.kind === 'project') return projectIdText;
   return row.kind;
 }
 
@@ -172,6 +180,7 @@ function parseUrl(text: string, wrong: Wrong): string {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) throw wrong('an http:// or https:// URL');
   if (url.search !== '' || url.hash !== '') throw wrong('a URL without ? and #');
+  if (url.pathname.endsWith(writePath)) throw wrong(`a URL without ${writePath}`);
   return url.href.replace(/\/+$/, '');
 }
 

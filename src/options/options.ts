@@ -127,7 +127,7 @@ export const options = {
   },
   // ── identity of the node
   project: {
-    kind: 'text',
+    kind: 'project',
     commands: [...agentCommands, 'dead-letters'],
     placeholder: 'ID',
     help: 'Google Cloud project of the entries; from the metadata server if not given.',
@@ -178,7 +178,7 @@ export const options = {
     help: 'Metadata server, for the token and the identity of the node.',
   },
   quotaProject: {
-    kind: 'text',
+    kind: 'project',
     commands: ['run', 'check', 'dead-letters'],
     placeholder: 'ID',
     help: 'Project whose quota is used, if not that of the credentials.',

@@ -1,6 +1,7 @@
 // Reads the actions of a rule that name fields, and those that apply to all entries of a container.
 
 import { limits } from '../config.ts';
+import { isProjectId, projectIdText } from '../project-id.ts';
 import type { LabelSource, TemplateSettings } from './rule.ts';
 import type { WrittenValue } from './written-value.ts';
 
@@ -120,12 +121,9 @@ function readLabelSource(written: WrittenValue): LabelSource {
   return { value: '' };
 }
 
-/** Includes older project ids with a domain: `example.com:shop`. */
-const projectPattern = /^(?:[a-z][a-z0-9.-]{0,61}[a-z0-9]:)?[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$/;
-
 function readProject(written: WrittenValue): string {
-  const text = written.text('the id of a project');
-  if (text !== '' && !projectPattern.test(text)) written.refuse('the id of a project');
+  const text = written.text(projectIdText);
+  if (text !== '' && !isProjectId(text)) written.refuse(projectIdText);
   return text;
 }
 
