@@ -26,7 +26,9 @@ function drain(content: Buffer, rules: readonly object[], run: DrainRun) {
   files.close();
   const [answer] = result.sources;
   const dropped = answer?.rules?.find(({ name }) => name === '1')?.dropped ?? 0;
-  return { entries, dropped, lines: answer?.lines, consumed: answer?.consumed };
+  // A character of a key may be written as an escape or as itself.
+  const list = entries.map((text) => JSON.parse(Buffer.from(text, 'latin1').toString()) as unknown);
+  return { entries: list, dropped, lines: answer?.lines, consumed: answer?.consumed };
 }
 
 const patterns = [
@@ -71,7 +73,8 @@ describe('line drops', () => {
     for (let round = 0; round < 40; round++) {
       const own = Array.from({ length: 60 }, () => {
         const tag = random.pick(['F', 'F', 'F', 'F', 'P']);
-        const end = random.pick(['\n', '\n', '\n', '\r\n']);
+        // Zeros: a power loss cut the line off there.
+        const end = random.pick(['\n', '\n', '\n', '\r\n', '\0'.repeat(20)]);
         const stream = random.pick(['stdout', 'stderr']);
         const time = random.pick(times);
         return `${time} ${stream} ${tag} ${random.pick(texts)}${end}`;

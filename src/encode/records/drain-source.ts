@@ -129,7 +129,7 @@ function dropLine({ body, tally, reader, drops, partials }: SourceRun): boolean 
   tally.addLine();
   tally.addDropped(found.ruleIndex);
   reader.lookBack.noteStart(reader.offset);
-  reader.advanceTo(found.end + 1, false);
+  reader.advanceTo(found.next, false);
   return true;
 }
 

@@ -11,6 +11,7 @@ import { alternativesOf, requiredText } from '../rules/required-text.ts';
 import type { Stream } from '../entries/entry-template.ts';
 import { parseCriLine, type CriLine } from './cri-line.ts';
 import type { ChunkReader } from './read-chunk.ts';
+import { tearOf } from './timed-line.ts';
 
 const newline = 0x0a;
 const carriageReturn = 0x0d;
@@ -163,22 +164,25 @@ export class LineDrops {
   }
 
   /**
-   * Inspects the whole line at the reader; returns the index of the rule that drops it, and the
-   * line's end. Undefined: it is to be encoded.
+   * Inspects the whole line at the reader; returns the index of the rule that drops it, and where
+   * the next byte is. Undefined: it is to be encoded.
    */
-  look(memory: Buffer, reader: ChunkReader): { ruleIndex: number; end: number } | undefined {
+  look(memory: Buffer, reader: ChunkReader): { ruleIndex: number; next: number } | undefined {
     const { from, filled, offset } = reader;
     if (this.#lookedTo > offset) return undefined;
     const next = this.#nextFrom(memory, reader, offset);
     if (next === Infinity) return undefined;
     memory[filled] = newline;
-    const end = memory.indexOf(newline, from);
+    const lineEnd = memory.indexOf(newline, from);
+    if (next >= reader.offsetOf(lineEnd)) return undefined;
+    if (lineEnd === filled || lineEnd - from > lineBytesMax) return undefined;
+    const torn = tearOf(memory, from, lineEnd)?.end;
+    const end = torn ?? lineEnd;
     if (next >= reader.offsetOf(end)) return undefined;
-    if (end === filled || end - from > lineBytesMax) return undefined;
     const line = this.#headers.parse(memory, from, end);
     if (line === undefined) return undefined;
     const found = this.#drops.find((drop) => this.#isDropped(drop, memory, { reader, line }));
-    if (found !== undefined) return { ruleIndex: found.ruleIndex, end };
+    if (found !== undefined) return { ruleIndex: found.ruleIndex, next: torn ?? lineEnd + 1 };
     if (!line.partial) this.#lookedTo = reader.offsetOf(end + 1);
     return undefined;
   }
