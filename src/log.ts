@@ -3,11 +3,9 @@
 // hours costs a few lines a minute, because the agent's own log is one of the files that it ships,
 // and an agent that logs about its own log would feed itself.
 
-import { styleText } from 'node:util';
-
 import { limits } from './config.ts';
 import type { ErrorCode } from './errors.ts';
-import { printable } from './printable.ts';
+import { printable, styled } from './printable.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -183,5 +181,5 @@ function formatColoured(line: Line, stamp: Stamp): string {
   const colour = colours[line.level];
   const word = line.level.toUpperCase();
   if (colour === undefined) return text;
-  return text.replace(word, styleText(colour, word, { validateStream: false }));
+  return text.replace(word, styled(colour, word));
 }

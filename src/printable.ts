@@ -1,4 +1,12 @@
-// Text of others (pod names, answers of servers) on a terminal.
+// Text for a terminal.
+
+import { styleText } from 'node:util';
+
+export type Style = Parameters<typeof styleText>[0];
+
+export function styled(style: Style, text: string): string {
+  return styleText(style, text, { validateStream: false });
+}
 
 /** The text without control characters, so that a name cannot move the cursor or hide a line. */
 export function printable(text: string): string {

@@ -1,15 +1,12 @@
 // `tailship check`: reports what is wrong before the agent runs, one line per check, failures
 // first, and with --verbose the origin of each option. The exit code is 1 when a check fails.
 
-import { styleText } from 'node:util';
-
-import type { LoadedConfig } from '../options/config-loader.ts';
-import { configKeys, flagOf, rowOf } from '../options/config-loader.ts';
+import { type LoadedConfig, configKeys, flagOf, rowOf } from '../options/config-loader.ts';
 import type { Control } from '../control.ts';
 import { shownValue as optionText, type OptionValue } from '../options/option-value.ts';
 import type { ConfigKey } from '../options/options.ts';
 import { pluralText } from '../number-text.ts';
-import { printable } from '../printable.ts';
+import { printable, styled } from '../printable.ts';
 import { checkPressure, linuxPressureFiles } from './cgroup-checks.ts';
 import { checkEndpoint, type EndpointProbes } from './endpoint-checks.ts';
 import { type Finding, warn } from './finding.ts';
@@ -90,10 +87,6 @@ function checkLines(
   lines.push('', hasColours ? styled('bold', verdict) : verdict);
   if (isVerbose) lines.push('', ...optionLines(loaded));
   return lines;
-}
-
-function styled(style: 'bold' | 'red' | 'yellow' | 'green', text: string): string {
-  return styleText(style, text, { validateStream: false });
 }
 
 function optionLines(loaded: LoadedConfig): string[] {

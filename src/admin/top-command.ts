@@ -2,14 +2,13 @@
 // that goes away is polled until it is back, because people watch rollouts.
 
 import type { ReadStream } from 'node:tty';
-import { styleText } from 'node:util';
 import type { Config } from '../options/options.ts';
 import type { Control } from '../control.ts';
 import { AgentError } from '../errors.ts';
 import { reasonOf } from './finding.ts';
 import { openKeyboard } from './keyboard.ts';
 import { valueText } from '../options/option-value.ts';
-import { printable } from '../printable.ts';
+import { printable, styled, type Style } from '../printable.ts';
 import { pause } from '../until-aborted.ts';
 import type { AgentStatus } from './admin-source.ts';
 import { durationText } from '../number-text.ts';
@@ -246,16 +245,10 @@ class Screen {
   }
 }
 
-type Style = Parameters<typeof styleText>[0];
-
 const bold: Style = 'bold';
 const boldRed: Style = ['bold', 'red'];
 const dim: Style = 'dim';
 const inverse: Style = 'inverse';
-
-function styled(style: Style, text: string): string {
-  return styleText(style, text, { validateStream: false });
-}
 
 /** The view after a key outside a search. */
 export function nextView(view: TopView, key: string, rowCount: number): TopView {

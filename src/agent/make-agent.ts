@@ -19,7 +19,6 @@ import type { PlanContext } from '../tail/planner.ts';
 import { Spooler } from '../tail/spooler.ts';
 import { untilAborted } from '../until-aborted.ts';
 
-/** The connected stages. */
 export type Agent = {
   /** As of the start. */
   readonly config: Config;

@@ -159,7 +159,6 @@ async function serveAdmin(shown: ShownAgent, control: Control): Promise<Admin> {
   return { observe, admin: await startAdmin(adminAddress, served, log, [...names]) };
 }
 
-/** Applies the reloadable options of a changed configuration. */
 function startReloading(
   agent: Agent,
   { pods, journal }: Pick<Company, 'pods' | 'journal'>,

@@ -16,13 +16,11 @@
 
 import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import type { StatementSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { crc32 } from 'node:zlib';
 
-import { AgentError, hasCode, isSystemError } from '../errors.ts';
-import type { ErrorCode } from '../errors.ts';
+import { AgentError, hasCode, isSystemError, type ErrorCode } from '../errors.ts';
 import type { Checkpoint, CheckpointKey, ReadTime } from './checkpoint.ts';
 import { lockHolder } from './lock-holder.ts';
 

@@ -11,8 +11,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { limits } from '../config.ts';
 import { AgentError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { CheckpointFile, loadReadOnly, setAside } from './checkpoint-file.ts';
-import type { Change } from './checkpoint-file.ts';
+import { CheckpointFile, loadReadOnly, setAside, type Change } from './checkpoint-file.ts';
 import type { Checkpoint, CheckpointKey } from './checkpoint.ts';
 
 type ContainerKey = Pick<CheckpointKey, 'podUid' | 'container'>;

@@ -11,7 +11,6 @@
 
 import type { NodeFile } from '../node-file.ts';
 
-/** One container's log. */
 export type ContainerLog = {
   /** E.g. /var/log/containers/x.log. */
   readonly linkPath: string;

@@ -8,8 +8,13 @@ import { limits } from '../config.ts';
 import { AgentError, hasCode, isSystemError } from '../errors.ts';
 import { compareFileNames } from './file-name.ts';
 import { GzTries, learnCompressed } from './gz-tries.ts';
-import { FileIndex, isOnlyCompressed, nameOfVanished, wasSucceeded } from './listing.ts';
-import type { ListedFile } from './listing.ts';
+import {
+  FileIndex,
+  isOnlyCompressed,
+  nameOfVanished,
+  wasSucceeded,
+  type ListedFile,
+} from './listing.ts';
 import { LogFile } from './log-file.ts';
 import type { LogLocation } from './container-names.ts';
 import type { FoundOrphan } from './orphan-copy.ts';

@@ -3,8 +3,7 @@
 // Invariants: only files of the container's own directory are listed, even if its path has come to
 // lead elsewhere; memory is bounded by `limits.chainFilesMax`, time by the caller.
 
-import { fstatSync, lstatSync, readlinkSync } from 'node:fs';
-import type { Stats } from 'node:fs';
+import { fstatSync, lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { basename, join } from 'node:path';
 
 import { limits } from '../config.ts';

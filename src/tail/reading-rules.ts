@@ -28,7 +28,6 @@ import type { Rule } from '../rules/rule.ts';
 import { agentWishes, type AgentWishes } from './agent-annotations.ts';
 import type { ContainerNames } from './container-names.ts';
 
-/** How one container is read. */
 export type ReadingRule = {
   /** Its files keep what they hold until that changes. */
   readonly isExcluded: boolean;
@@ -69,7 +68,6 @@ export const noRule: ReadingRule = Object.freeze({
 type Rate = { readonly glob: ContainerGlob; readonly bytesPerSecond: number };
 type Sample = SeverityShare & { readonly glob: ContainerGlob };
 
-/** As the user wrote them. */
 type RuleOptions = {
   readonly include: readonly string[];
   readonly exclude: readonly string[];

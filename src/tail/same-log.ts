@@ -85,7 +85,6 @@ export function isMoved(known: LogFile, file: LogFile): boolean {
   return continues(file, known);
 }
 
-/** Describes a truncation. */
 export function truncation(
   { path, size, offset }: Pick<LogFile, 'path' | 'size' | 'offset'>,
   left: number,
@@ -106,7 +105,6 @@ export function isCopyOf(file: LogFile, other: LogFile): boolean {
   });
 }
 
-/** Whether a file has grown since the last look. */
 export function hasGrown({ fd, size }: LogFile): boolean {
   return fd !== undefined && fstatSync(fd).size > size;
 }

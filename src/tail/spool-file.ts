@@ -19,7 +19,6 @@ export type SpoolFile = {
   readonly storedBytes: number;
 };
 
-/** There is no room for all of it. */
 export class SpoolOverflow extends Error {
   /** The log has at least so many bytes. */
   readonly bytes: number;

@@ -9,8 +9,7 @@ import { statSync } from 'node:fs';
 
 import { limits } from '../config.ts';
 import { closeDescriptor } from '../descriptor.ts';
-import type { ErrorCode } from '../errors.ts';
-import { isSystemError, AgentError } from '../errors.ts';
+import { type ErrorCode, isSystemError, AgentError } from '../errors.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import type { Chain } from './chain.ts';
 import { unpackCompressed } from './gz-spool.ts';
@@ -20,7 +19,6 @@ import { Orphans } from './orphans.ts';
 import { copyRange, createNameless, filled, SpoolOverflow, type SpoolFile } from './spool-file.ts';
 
 export type SpoolerOptions = {
-  /** The agent's own directory. */
   readonly directory: string;
   /** Real paths that a `.gz` must lie under. */
   readonly roots: readonly string[];
@@ -44,7 +42,6 @@ export class Spooler {
     this.orphans = new Orphans(options.directory, (code, text) => options.report(code, text));
   }
 
-  /** Something is being unpacked. */
   get isBusy(): boolean {
     return this.#isBusy;
   }

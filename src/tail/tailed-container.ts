@@ -167,7 +167,6 @@ export class TailedContainer {
     this.#lostBytes += bytes;
   }
 
-  /** Cloud Logging refused an entry permanently. */
   refuse(): void {
     this.#refusedEntries += 1;
   }

@@ -8,14 +8,12 @@ import { severityIndex, severityNames } from '../log-severity.ts';
 /** Records that a rule could not process, and records that it dropped. */
 export type RuleTotals = { readonly misses: number; readonly dropped: number };
 
-/** The sums of one container, for their owner. */
 export type ContainerCounter = ReturnType<typeof createContainerCounter>;
 
 export type ContainerTotals = Readonly<Omit<ContainerCounter, 'severities'>> & {
   readonly severities: readonly number[];
 };
 
-/** The sums of the agent, for their owner. */
 export type Counter = ReturnType<typeof createCounter>;
 
 export type Totals = ContainerTotals &

@@ -1,8 +1,7 @@
 // Decides when the containers directory is listed: when it has changed, and less often the more
 // names it holds. Checking an unchanged one costs one stat(2).
 
-import { statSync } from 'node:fs';
-import type { Stats } from 'node:fs';
+import { statSync, type Stats } from 'node:fs';
 
 import { limits } from '../../config.ts';
 import { readNames } from '../../directory-names.ts';

@@ -31,7 +31,6 @@ class Nesting {
   #inString = false;
   #isEscaped = false;
 
-  /** Brackets that are open. */
   get depth(): number {
     return this.#depth;
   }
@@ -58,7 +57,6 @@ class Nesting {
 export class JsonSplitter {
   readonly #options: SplitOptions;
   readonly #nesting = new Nesting();
-  /** Of the incomplete object. */
   #object: Buffer[] = [];
   /** Everything else, with `0` in place of each object: again a JSON text. */
   readonly #envelope: Buffer[] = [];

@@ -95,7 +95,6 @@ export class KubernetesApi {
   }
 }
 
-/** One request. */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly done: Promise<ApiAnswer>;
   readonly #request: ApiRequest;

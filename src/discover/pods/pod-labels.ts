@@ -8,7 +8,6 @@
 import { limits } from '../../config.ts';
 import { isObject } from '../../json-value.ts';
 
-/** What is kept of a pod. */
 export type PodFacts = {
   /** As in the path of its logs: for a static pod the hash of its manifest. */
   readonly uid: string;
@@ -77,7 +76,6 @@ function ownAnnotations(annotations: Texts): Texts | undefined {
   return own.length === 0 ? undefined : Object.fromEntries(own);
 }
 
-/** As many short ones as fit. */
 function boundedTexts(texts: Texts): Texts {
   let room: number = limits.podTextsCharactersMax;
   const kept = Object.entries(texts).filter(([key, value]) => {
@@ -88,7 +86,6 @@ function boundedTexts(texts: Texts): Texts {
   return Object.fromEntries(kept);
 }
 
-/** As many members as fit, in order. */
 function boundedText(members: ReadonlyMap<string, string>): { labels: string; labelsCut: number } {
   const texts: string[] = [];
   let bytes = 0;
