@@ -96,10 +96,11 @@ function tellProgress({ pipeline, fleet }: Agent, control: Control): () => void 
   const sink = progressSink(control);
   const progress = createProgress({ ...sink, name: 'shipping' });
   const intervalMs = sink.writeTerminal === undefined ? lineIntervalMs : terminalIntervalMs;
-  const timer = setInterval(
-    () => progress.update(pipeline.totals.bytes, fleet.unreadBytes),
-    intervalMs,
-  );
+  const timer = setInterval(() => {
+    const { behindBytes: left, unreadBytes } = fleet;
+    // What is read and not acknowledged is not shipped.
+    progress.update(Math.max(0, pipeline.totals.bytes + unreadBytes - left), left);
+  }, intervalMs);
   return () => {
     clearInterval(timer);
     progress.end();

@@ -14,6 +14,8 @@ const headerBytes = 10;
 /** CRC and length that follow a member's data. */
 const trailerBytes = 8;
 const lengthBytes = 4;
+/** Deflate makes 258 bytes of two bits at most. */
+const expansionMax = 1_032;
 const newline = 0x0a;
 /** Flags of a member's header (RFC 1952). */
 const flags = { headerCrc: 2, extra: 4, name: 8, comment: 16 } as const;
@@ -47,7 +49,9 @@ export function peekCompressed(path: string, roots: readonly string[]): GzHead {
 function readLength(fd: number, { size }: Stats): number {
   const trailer = Buffer.alloc(lengthBytes);
   readSync(fd, trailer, 0, lengthBytes, Math.max(0, size - lengthBytes));
-  return trailer.readUInt32LE(0);
+  const length = trailer.readUInt32LE(0);
+  // The end of a file that was cut off is no length.
+  return length > size * expansionMax ? 0 : length;
 }
 
 function unpackHead(packed: PackedBytes): Buffer {

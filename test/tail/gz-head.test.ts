@@ -86,6 +86,16 @@ describe('the head of a .gz', () => {
     expect(peek(ends)).toEqual({ head: text, bytes: text.length });
   });
 
+  test('of a file that was cut off is no longer than its bytes can unpack to', () => {
+    const random = Buffer.from(Array.from({ length: 3_000 }, (_, i) => (i * i * 7_919) % 251));
+    const whole = gzipSync(Buffer.concat([Buffer.from(text), random]));
+    for (let end = 120; end < whole.length; end += 7) {
+      expect(peek(whole.subarray(0, end)).bytes).toBeLessThanOrEqual(end * 1_032);
+    }
+    const bomb = gzipSync(Buffer.concat([Buffer.from(text), Buffer.alloc(50_000_000)]));
+    expect(peek(bomb).bytes).toBe(50_000_000 + text.length);
+  });
+
   test('does not take padding for a member', () => {
     const short = 'no end of a line';
     expect(peek(Buffer.concat([member(short), Buffer.alloc(512)])).head).toBe(short);
