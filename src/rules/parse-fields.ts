@@ -5,6 +5,9 @@ import { isProjectId, projectIdText } from '../project-id.ts';
 import type { LabelSource, TemplateSettings } from './rule.ts';
 import type { WrittenValue } from './written-value.ts';
 
+/** As JSON.stringify escapes it; a backslash that is content is written as two. */
+const loneSurrogate = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
+
 const pathText = 'a field of the payload, such as level or http.status';
 
 /** Reports a list with more than the allowed number of items. */
@@ -15,17 +18,19 @@ function boundList(written: WrittenValue, count: number): void {
 /** `a` or `a.b`. */
 export function readFieldPath(written: WrittenValue): string {
   const text = written.text(pathText);
-  const parts = text.split('.');
-  const isFine = parts.length <= limits.rulePathPartsMax && parts.every((part) => part !== '');
-  if (text !== '' && !isFine) written.refuse(pathText);
+  if (text !== '' && !isFieldPath(text)) written.refuse(pathText);
   return text;
 }
 
 /** The name of a field on the left-hand side of a map. */
 function checkKey(written: WrittenValue, key: string): void {
-  const parts = key.split('.');
-  const isFine = parts.length <= limits.rulePathPartsMax && parts.every((part) => part !== '');
-  if (!isFine) written.note(`is no field; allowed is ${pathText}`);
+  if (!isFieldPath(key)) written.note(`is no field; allowed is ${pathText}`);
+}
+
+function isFieldPath(text: string): boolean {
+  const parts = text.split('.');
+  const isShort = parts.length <= limits.rulePathPartsMax;
+  return isShort && parts.every((part) => part !== '') && text.isWellFormed();
 }
 
 /** `{old: new}`. */
@@ -54,12 +59,13 @@ export function readSet(written: WrittenValue): [string, string][] {
   });
 }
 
-/** YAML allows infinity and integers beyond a double; JSON does not. */
+/** YAML allows infinity, integers beyond a double, and half of a surrogate pair; the API does not. */
 function jsonOf(value: unknown): string | undefined {
   if (typeof value === 'number' && !Number.isFinite(value)) return undefined;
   if (typeof value === 'bigint' || typeof value === 'symbol') return undefined;
   try {
-    return JSON.stringify(value)?.toWellFormed();
+    const json = JSON.stringify(value);
+    return json === undefined || loneSurrogate.test(json) ? undefined : json;
   } catch {
     return undefined; // A YAML alias can point to the value that contains it.
   }
@@ -80,7 +86,9 @@ export function readTemplate({ labels, project, logName, resource }: Given): Tem
 function readTexts(written: WrittenValue): Record<string, string> {
   const members = written.members('an object of name: text');
   boundList(written, members.length);
-  return Object.fromEntries(members.map(([name, value]) => [name, labelText(value)]));
+  return Object.fromEntries(
+    members.map(([name, value]) => [name.toWellFormed(), labelText(value)]),
+  );
 }
 
 function labelText(written: WrittenValue): string {
@@ -101,7 +109,7 @@ function readLabels(written: WrittenValue): Record<string, LabelSource> {
       if (Buffer.byteLength(key) > limits.labelKeyBytesMax || key === '') {
         value.note(`has a name that is empty or longer than ${limits.labelKeyBytesMax} bytes`);
       }
-      return [key, readLabelSource(value)];
+      return [key.toWellFormed(), readLabelSource(value)];
     }),
   );
 }

@@ -18,7 +18,7 @@ const innerKeys =
     .concat(
       ' prefix types keepField from map zone with json regex logfmt podLabel annotation default',
     )
-    .concat(' a.b __proto__ constructor ')
+    .concat(' a.b __proto__ constructor \ud800 ')
     .split(' ');
 const texts =
   'x a.b * shop/* ( (?<a>.) \\d+ <INFO pino json regex logfmt rfc3339 %Y % stdout +02:00'

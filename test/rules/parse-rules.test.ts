@@ -140,6 +140,11 @@ rules:
     [`rules: [{ remove: [${'a, '.repeat(257)}] }]`, 'rules[0].remove has 257 of at most 256'],
     ['rules: [{ drop: &a [*a] }]', expect.stringContaining('rules[0].drop[0] is ')],
     ['rules: [{ set: &a { a: *a } }]', expect.stringContaining('rules[0].set.a is [object')],
+    // The API refuses a request with half of a surrogate pair.
+    ['rules: [{ set: { a: "\\ud800" } }]', expect.stringContaining('rules[0].set.a is ')],
+    ['rules: [{ set: { a: { b: ["\\udfff"] } } }]', expect.stringContaining('rules[0].set.a is ')],
+    ['rules: [{ set: { "\\ud800": 1 } }]', expect.stringContaining('is no field')],
+    ['rules: [{ rename: { a: "\\ud800" } }]', expect.stringContaining('rules[0].rename.a is ')],
   ])('refuses %s', (text, problem) => {
     expect(problemsOf(text)).toEqual([problem]);
   });
