@@ -12,8 +12,8 @@ import type { Control, StandardOutput } from '../control.ts';
 import { AgentError, configError, errorTable, isSystemError } from '../errors.ts';
 import { createLog } from '../log.ts';
 import {
-  chosenOperand,
   foreignAgents,
+  readOperands,
   splitManifestWords,
   splitMigrationWords,
   splitOperands,
@@ -182,21 +182,18 @@ const runners: Readonly<Record<Command, Runner>> = {
   },
   'dead-letters': async ({ config }, control, { words }) => {
     const { deadLetterVerbs, runDeadLetters } = await import('./dead-letters.ts');
-    const { own: operands } = splitOperands(words.slice(1));
-    const verb = chosenOperand('dead-letters', operands, deadLetterVerbs);
-    return runDeadLetters(config, control, { verb, ids: operands.slice(1) });
+    const [verb, ...ids] = readOperands(words, deadLetterVerbs);
+    return runDeadLetters(config, control, { verb, ids });
   },
   completion: async (_loaded, { write }, { words }) => {
     const { completionScript, shells } = await import('./completion.ts');
-    const { own: operands } = splitOperands(words.slice(1));
-    write(completionScript(chosenOperand('completion', operands, shells)));
+    write(completionScript(readOperands(words, shells)[0]));
     return exitDone;
   },
   convert: async (_loaded, { write }, { words, writeError }) => {
     const { runConvert } = await import('./convert-command.ts');
-    const { own: operands } = splitOperands(words.slice(1));
-    const agent = chosenOperand('convert', operands, foreignAgents);
-    return runConvert(agent, operands.slice(1), { write, writeError });
+    const [agent, ...files] = readOperands(words, foreignAgents);
+    return runConvert(agent, files, { write, writeError });
   },
   migrate: async ({ config }, control, invocation) => {
     const { runMigrate } = await import('./migrate.ts');
@@ -211,9 +208,8 @@ const runners: Readonly<Record<Command, Runner>> = {
   },
   rules: async ({ config }, control, { words }) => {
     const { ruleVerbs, runRules } = await import('./rules-command.ts');
-    const { own: operands } = splitOperands(words.slice(1));
-    const verb = chosenOperand('rules', operands, ruleVerbs);
-    return runRules(config, control, { verb, operands: operands.slice(1) });
+    const [verb, ...operands] = readOperands(words, ruleVerbs);
+    return runRules(config, control, { verb, operands });
   },
   tail: async ({ config }, control, { words, outputClosed, signal }) => {
     const { runTail } = await import('./tail-command.ts');

@@ -19,15 +19,14 @@ export function splitOperands(words: readonly string[]): Split<readonly string[]
   return { own: words.slice(0, end), rest: words.slice(end) };
 }
 
-/** The first operand as one of `choices`. Throws CONFIG_INVALID. */
-export function chosenOperand<Choice extends string>(
-  command: string,
-  operands: readonly string[],
+/** A command's operands, the first as one of `choices`. Throws CONFIG_INVALID. */
+export function readOperands<Choice extends string>(
+  [command, ...words]: readonly string[],
   choices: readonly Choice[],
-): Choice {
-  const [word] = operands;
+): [Choice, ...string[]] {
+  const [word, ...others] = splitOperands(words).own;
   const choice = choices.find((known) => known === word);
-  if (choice !== undefined) return choice;
+  if (choice !== undefined) return [choice, ...others];
   const got = word === undefined ? 'none is given' : `got ${word}`;
   throw configError(`tailship ${command} needs ${choices.join('|')}; ${got}`);
 }

@@ -59,7 +59,9 @@ export function readSet(written: WrittenValue): [string, string][] {
   });
 }
 
-/** YAML allows infinity, integers beyond a double, and half of a surrogate pair; the API does not. */
+/**
+ * YAML allows infinity, integers beyond a double, and half of a surrogate pair; the API does not.
+ */
 function jsonOf(value: unknown): string | undefined {
   if (typeof value === 'number' && !Number.isFinite(value)) return undefined;
   if (typeof value === 'bigint' || typeof value === 'symbol') return undefined;

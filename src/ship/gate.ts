@@ -10,6 +10,7 @@
 // every ticket comes back through `leave`.
 
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentError, ErrorCode } from '../errors.ts';
 import { backoffMs } from '../backoff.ts';
 import type { Failure } from './answer.ts';
@@ -59,10 +60,7 @@ export class Gate {
   #spacingMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #stopped: AgentError | undefined;
-  readonly #sleepers = new Set<{
-    readonly timer: NodeJS.Timeout;
-    readonly reject: (reason: AgentError) => void;
-  }>();
+  readonly #stopping = new AbortController();
 
   constructor(options: GateOptions) {
     this.#options = options;
@@ -87,16 +85,13 @@ export class Gate {
    * go after all others, except for every `lateShare`-th ticket. Rejects with the reason of `stop`.
    */
   enter(order: number, turn: 'first' | 'late' = 'first'): Promise<Ticket> {
-    return new Promise((resolve, reject) => {
-      if (this.#stopped !== undefined) {
-        reject(this.#stopped);
-        return;
-      }
-      const waiters = turn === 'late' ? this.#lateWaiters : this.#waiters;
-      const index = waiters.findIndex((waiter) => waiter.order > order);
-      waiters.splice(index < 0 ? waiters.length : index, 0, { order, resolve, reject });
-      this.#pump();
-    });
+    if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
+    const { promise, resolve, reject } = Promise.withResolvers<Ticket>();
+    const waiters = turn === 'late' ? this.#lateWaiters : this.#waiters;
+    const index = waiters.findIndex((waiter) => waiter.order > order);
+    waiters.splice(index < 0 ? waiters.length : index, 0, { order, resolve, reject });
+    this.#pump();
+    return promise;
   }
 
   /**
@@ -133,19 +128,12 @@ export class Gate {
   }
 
   /** Waits; rejects with the reason of `stop`. */
-  sleep(durationMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.#stopped !== undefined) {
-        reject(this.#stopped);
-        return;
-      }
-      const timer = setTimeout(() => {
-        this.#sleepers.delete(sleeper);
-        resolve();
-      }, durationMs);
-      const sleeper = { timer, reject };
-      this.#sleepers.add(sleeper);
-    });
+  async sleep(durationMs: number): Promise<void> {
+    try {
+      await sleep(durationMs, undefined, { signal: this.#stopping.signal });
+    } catch (error) {
+      throw this.#stopped ?? error;
+    }
   }
 
   /** Rejects all waits, now and later. Requests in flight go on. */
@@ -155,11 +143,7 @@ export class Gate {
     for (const waiters of [this.#waiters, this.#lateWaiters]) {
       for (const waiter of waiters.splice(0)) waiter.reject(reason);
     }
-    for (const sleeper of this.#sleepers) {
-      clearTimeout(sleeper.timer);
-      sleeper.reject(reason);
-    }
-    this.#sleepers.clear();
+    this.#stopping.abort();
   }
 
   #succeed(): void {

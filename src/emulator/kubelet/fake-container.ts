@@ -52,7 +52,6 @@ export type ContainerFrame = {
   /** Live and rotated files of one container together, as `containerLogMaxFiles`. */
   readonly filesMax: number;
   readonly scratch: Buffer;
-  readonly podsDir: string;
 };
 
 type Chunk = { time: string | undefined; stream: Stream; tag: 'P' | 'F'; content: Uint8Array };
@@ -176,17 +175,11 @@ export class FakeContainer {
     const queues = records.map((record) =>
       this.#chunks(typeof record === 'string' ? { text: record } : record),
     );
-    const chunks: Chunk[] = [];
-    if (options.interleave === true) {
-      for (let turn = 0; queues.some((queue) => turn < queue.length); turn += 1) {
-        chunks.push(...queues.flatMap((queue) => queue.slice(turn, turn + 1)));
-      }
-    } else {
-      chunks.push(...queues.flat());
-    }
+    const chunks = queues.flatMap((queue) => [...queue.entries()]);
+    if (options.interleave === true) chunks.sort(([turn], [otherTurn]) => turn - otherTurn);
     // conmon stamps all lines of one read with one time.
     if (this.#frame.style === 'crio') this.#frame.clock.tick();
-    for (const chunk of chunks) this.#writeChunk(chunk);
+    for (const [, chunk] of chunks) this.#writeChunk(chunk);
   }
 
   #chunks(record: WrittenRecord): Chunk[] {
@@ -298,7 +291,10 @@ export class FakeContainer {
       this.removeFile(path.join(this.directory, name));
     }
     for (const name of rotated) {
-      if (!name.endsWith('.gz')) await this.#compress(path.join(this.directory, name), options);
+      if (name.endsWith('.gz')) continue;
+      const file = path.join(this.directory, name);
+      await compressFile(file, options.gzipPauseMs ?? 0);
+      this.#moveRange(file, `${file}.gz`);
     }
     this.#rotationSecond = Math.max(this.#frame.clock.seconds(), this.#rotationSecond + 1);
     this.#rotatedPath = `${logPath}.${rotationStamp(this.#rotationSecond)}`;
@@ -371,11 +367,6 @@ export class FakeContainer {
   removeFile(file: string): void {
     fs.unlinkSync(file);
     this.#forget(file);
-  }
-
-  async #compress(file: string, { gzipPauseMs }: RotateOptions): Promise<void> {
-    await compressFile(file, gzipPauseMs ?? 0);
-    this.#moveRange(file, `${file}.gz`);
   }
 
   #moveRange(from: string, to: string): void {

@@ -81,7 +81,6 @@ export class FakeKubelet {
       writeMode: options.writeMode ?? 'batch',
       filesMax: options.filesMax ?? 5,
       scratch: Buffer.alloc(scratchBytes),
-      podsDir: this.podsDir,
     };
     fs.mkdirSync(this.containersDir, { recursive: true });
     fs.mkdirSync(this.podsDir, { recursive: true });
@@ -166,7 +165,6 @@ type PodFrame = {
 };
 
 export class FakePod {
-  readonly namespace: string;
   readonly pod: string;
   readonly uid: string;
   /** Holds a directory for each container. */
@@ -177,7 +175,6 @@ export class FakePod {
   readonly #links = new Map<FakeContainer, string[]>();
 
   constructor(frame: PodFrame) {
-    this.namespace = frame.namespace;
     this.pod = frame.pod;
     this.uid = frame.uid;
     this.directory = frame.directory;

@@ -1,7 +1,7 @@
 // Compares what an emulator holds with what synthetic containers wrote: every line once, in order,
 // unchanged.
 //
-// It reads the entries as a stream in (timestamp, insertId) order and keeps one bit a line.
+// It reads the entries as a stream in (timestamp, insertId) order and keeps one byte a line.
 // Invariant: `lost` + `lostByKubelet` + lines found = lines written.
 
 import http from 'node:http';
@@ -74,23 +74,19 @@ async function* entryLines(url: string): AsyncGenerator<string> {
   http.get(url, resolve).on('error', reject);
   const answer = await promise;
   if (answer.statusCode !== 200) throw new Error(`${url} answered ${answer.statusCode}`);
-  let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of answer as AsyncIterable<Buffer>) {
-    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    let start = 0;
-    for (let end = bytes.indexOf(0x0a); end >= 0; end = bytes.indexOf(0x0a, start)) {
-      if (end > start) yield bytes.toString('utf8', start, end);
-      start = end + 1;
-    }
-    rest = bytes.subarray(start);
+  answer.setEncoding('utf8');
+  let rest = '';
+  for await (const text of answer as AsyncIterable<string>) {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
   }
-  if (rest.length > 0) yield rest.toString('utf8');
 }
 
 type Tally = {
   readonly account: ContainerAccount;
   readonly lines: LineSource;
-  /** One bit for each line that an entry has. */
+  /** By number of the line: 1 if an entry has it. */
   readonly found: Uint8Array;
   /** Empty lines have no number; they are counted. */
   blanksFound: number;
@@ -122,7 +118,7 @@ class Verifier {
       this.#tallies.set(key, {
         account: each,
         lines: createLineSource({ seed: account.seed, container: key, kind, ...size }),
-        found: new Uint8Array((each.lines >> 3) + 1),
+        found: new Uint8Array(each.lines + 1),
         blanksFound: 0,
         lastSeq: 0,
       });
@@ -164,10 +160,9 @@ class Verifier {
   #takeLines(tally: Tally, seqs: readonly number[], entry: ShownEntry): void {
     const texts = seqs.length === 1 ? [undefined] : (entry.textPayload ?? '').split('\n');
     for (const [index, seq] of seqs.entries()) {
-      const isAgain = ((tally.found[seq >> 3] ?? 0) & (1 << (seq & 7))) !== 0;
-      if (isAgain) this.#note('doubled', keyOf(tally), seq, entry);
+      if (tally.found[seq] === 1) this.#note('doubled', keyOf(tally), seq, entry);
       else if (seq < tally.lastSeq) this.#note('outOfOrder', keyOf(tally), seq, entry);
-      tally.found[seq >> 3] = (tally.found[seq >> 3] ?? 0) | (1 << (seq & 7));
+      tally.found[seq] = 1;
       tally.lastSeq = Math.max(tally.lastSeq, seq);
       // Each line of a joined stack trace is compared as if it were alone.
       const text = texts[index];
@@ -199,7 +194,7 @@ class Verifier {
     let blanks = 0;
     let blanksDeleted = 0;
     for (let seq = 1; seq <= tally.account.lines; seq += 1) {
-      if (((tally.found[seq >> 3] ?? 0) & (1 << (seq & 7))) !== 0) continue;
+      if (tally.found[seq] === 1) continue;
       const isGone = isDeleted(tally, seq);
       const { text } = lineOf(tally, seq);
       this.#counts.missingTextBytes += Buffer.byteLength(text);

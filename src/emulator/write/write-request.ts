@@ -167,7 +167,9 @@ function sortEntries(body: Buffer, { root, scan }: Parsed, context: WriteContext
       json: bytes,
     });
   }
-  checkParents(entries);
+  if (new Set(entries.map(({ parent }) => parent)).size > parentCountMax) {
+    throw invalidArgument(`A request may name at most ${parentCountMax} different parents.`);
+  }
   const isTrue = (camel: string, snake: string) => memberOf(root, camel, snake) === true;
   return {
     entryCount: json.length,
@@ -176,14 +178,6 @@ function sortEntries(body: Buffer, { root, scan }: Parsed, context: WriteContext
     partialSuccess: isTrue('partialSuccess', 'partial_success'),
     dryRun: isTrue('dryRun', 'dry_run'),
   };
-}
-
-function checkParents(entries: readonly StoredEntry[]): void {
-  const parents = new Set<string>();
-  for (const entry of entries) parents.add(entry.parent);
-  if (parents.size > parentCountMax) {
-    throw invalidArgument(`A request may name at most ${parentCountMax} different parents.`);
-  }
 }
 
 type EntryContext = {
