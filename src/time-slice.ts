@@ -3,11 +3,16 @@
 
 /**
  * Runs `work` to its end or until `endMs` of `performance.now()`, at least `stepsMin` steps.
- * Returns whether it has ended.
+ * Returns its result when it has ended.
  */
-export function runUntil(work: Iterator<void, void>, endMs: number, stepsMin: number): boolean {
+export function runUntil<Result>(
+  work: Iterator<void, Result>,
+  endMs: number,
+  stepsMin: number,
+): { readonly value: Result } | undefined {
   for (let steps = 1; ; steps += 1) {
-    if (work.next().done === true) return true;
-    if (steps >= stepsMin && performance.now() >= endMs) return false;
+    const step = work.next();
+    if (step.done === true) return { value: step.value };
+    if (steps >= stepsMin && performance.now() >= endMs) return undefined;
   }
 }

@@ -19,88 +19,73 @@ export type ListedFile = { readonly path: string; readonly name: FileName; reado
 
 type NamedFile = { readonly fileName: string; readonly name: FileName };
 
-export class Listing {
-  #stats: Stats | undefined;
-  #overLimit = 0;
-  #nameCount = 0;
-  #isTorn = false;
-  readonly #files: ListedFile[] = [];
-
+export type Listing = {
   /** Of the directory, from before its names were read. */
-  get stats(): Stats | undefined {
-    return this.#stats;
-  }
-
-  /** The number of oldest files that are not in `files` because there are too many. */
-  get overLimit(): number {
-    return this.#overLimit;
-  }
-
-  /** The directory changed while it was read: a missing file may have been renamed or packed. */
-  get isTorn(): boolean {
-    return this.#isTorn;
-  }
-
+  readonly stats: Stats;
   /** Names of any kind. */
-  get nameCount(): number {
-    return this.#nameCount;
-  }
-
+  readonly nameCount: number;
+  /** The number of oldest files that are not in `files` because there are too many. */
+  readonly overLimit: number;
+  /** The directory changed while it was read: a missing file may have been renamed or packed. */
+  readonly isTorn: boolean;
   /** The regular files of the log in write order, plain ones first. */
-  get files(): readonly ListedFile[] {
-    return this.#files;
-  }
+  readonly files: readonly ListedFile[];
+};
 
-  /**
-   * Lists the log whose live file is `liveName`. Yields after each name and each file; end it with
-   * `return` if it is not run to its end.
-   * @throws AgentError LINK_REFUSED; the system's error when the directory cannot be read.
-   */
-  *read(directory: string, liveName: string): Generator<void, void> {
-    const { fd, stats: before } = openOwnDirectory(directory);
-    try {
-      this.#stats = before;
-      const named: NamedFile[] = [];
-      for (const entry of readNames(`/proc/self/fd/${fd}`)) {
-        this.#nameCount += 1;
-        const name = entry.isFile() ? parseFileName(entry.name, liveName) : undefined;
-        if (name !== undefined) named.push({ fileName: entry.name, name });
-        if (named.length >= 2 * limits.chainFilesMax) this.#keepNewest(named);
-        yield;
-      }
-      this.#keepNewest(named);
-      yield* this.#lookAt(named, { directory, fd });
-      if (fstatSync(fd).mtimeMs !== before.mtimeMs) this.#isTorn = true;
-    } finally {
-      closeDescriptor(fd);
-    }
-  }
-
-  #keepNewest(named: NamedFile[]): void {
-    const excess = named.length - limits.chainFilesMax;
-    if (excess <= 0) return;
-    named.sort((a, b) => compareFileNames(a.name, b.name)).splice(0, excess);
-    this.#overLimit += excess;
-  }
-
-  *#lookAt(
-    named: NamedFile[],
-    { directory, fd }: { directory: string; fd: number },
-  ): Generator<void, void> {
-    const compressed: ListedFile[] = [];
-    named.sort((a, b) => compareFileNames(a.name, b.name));
-    for (const { fileName, name } of named) {
-      const stats = lstatSync(`/proc/self/fd/${fd}/${fileName}`, { throwIfNoEntry: false });
-      // The directory's time may still be the same, within the clock's granularity.
-      if (stats === undefined) this.#isTorn = true;
-      const family = name.compressed ? compressed : this.#files;
-      if (stats?.isFile() === true) family.push({ path: join(directory, fileName), name, stats });
+/**
+ * Lists the log whose live file is `liveName`. Yields after each name and each file; end it with
+ * `return` if it is not run to its end.
+ * @throws AgentError LINK_REFUSED; the system's error when the directory cannot be read.
+ */
+export function* listLog(directory: string, liveName: string): Generator<void, Listing> {
+  const { fd, stats } = openOwnDirectory(directory);
+  try {
+    const named: NamedFile[] = [];
+    let nameCount = 0;
+    let overLimit = 0;
+    for (const entry of readNames(`/proc/self/fd/${fd}`)) {
+      nameCount += 1;
+      const name = entry.isFile() ? parseFileName(entry.name, liveName) : undefined;
+      if (name !== undefined) named.push({ fileName: entry.name, name });
+      if (named.length >= 2 * limits.chainFilesMax) overLimit += keepNewest(named);
       yield;
     }
-    // A file is removed when its `.gz` is complete: until then the `.gz` does not count.
-    const plain = new Set(this.#files.map(({ name }) => rotationOf(name)));
-    this.#files.push(...compressed.filter(({ name }) => !plain.has(rotationOf(name))));
+    overLimit += keepNewest(named);
+    const { files, isVanished } = yield* lookAt(named, { directory, fd });
+    const isTorn = isVanished || fstatSync(fd).mtimeMs !== stats.mtimeMs;
+    return { stats, nameCount, overLimit, isTorn, files };
+  } finally {
+    closeDescriptor(fd);
   }
+}
+
+/** Returns how many files are too many, and were removed. */
+function keepNewest(named: NamedFile[]): number {
+  const excess = Math.max(0, named.length - limits.chainFilesMax);
+  if (excess > 0) named.sort((a, b) => compareFileNames(a.name, b.name)).splice(0, excess);
+  return excess;
+}
+
+function* lookAt(
+  named: NamedFile[],
+  { directory, fd }: { directory: string; fd: number },
+): Generator<void, { files: ListedFile[]; isVanished: boolean }> {
+  const files: ListedFile[] = [];
+  const compressed: ListedFile[] = [];
+  let isVanished = false;
+  named.sort((a, b) => compareFileNames(a.name, b.name));
+  for (const { fileName, name } of named) {
+    const stats = lstatSync(`/proc/self/fd/${fd}/${fileName}`, { throwIfNoEntry: false });
+    // The directory's time may still be the same, within the clock's granularity.
+    if (stats === undefined) isVanished = true;
+    const family = name.compressed ? compressed : files;
+    if (stats?.isFile() === true) family.push({ path: join(directory, fileName), name, stats });
+    yield;
+  }
+  // A file is removed when its `.gz` is complete: until then the `.gz` does not count.
+  const plain = new Set(files.map(({ name }) => rotationOf(name)));
+  files.push(...compressed.filter(({ name }) => !plain.has(rotationOf(name))));
+  return { files, isVanished };
 }
 
 function rotationOf({ restartCount, rotation }: FileName): string {

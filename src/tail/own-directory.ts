@@ -6,16 +6,14 @@ import { statSync } from 'node:fs';
 import { limits } from '../config.ts';
 import { hasCode } from '../errors.ts';
 import { runUntil } from '../time-slice.ts';
-import { Listing } from './listing.ts';
-
-type Work = { readonly listing: Listing; readonly steps: Generator<void, void> };
+import { type Listing, listLog } from './listing.ts';
 
 export class OwnDirectory {
   readonly path: string;
   readonly #liveName: string;
   /** Paths that the last look could not open. */
   readonly #unreadable = new Set<string>();
-  #work: Work | undefined;
+  #work: Generator<void, Listing | undefined> | undefined;
   #isGone = false;
   #mtimeMs = -1;
   #inode = 0;
@@ -62,7 +60,8 @@ export class OwnDirectory {
     try {
       this.#work ??= this.#begin(nowMs);
       if (this.#work === undefined) return undefined;
-      return this.#goOn(this.#work, { nowMs, endMs });
+      const listing = runUntil(this.#work, endMs, limits.listStepsMin)?.value;
+      return listing && this.#end(listing, nowMs);
     } catch (error) {
       this.close();
       // A refused directory is looked at again when it changes, and from time to time.
@@ -73,26 +72,23 @@ export class OwnDirectory {
     }
   }
 
-  #begin(nowMs: number): Work | undefined {
+  #begin(nowMs: number): Generator<void, Listing> | undefined {
     const { mtimeMs, ino } = statSync(this.path);
     const isSame = mtimeMs === this.#mtimeMs && ino === this.#inode;
     if (isSame && !this.#isDue(mtimeMs, nowMs)) return undefined;
     if (nowMs < this.#dueMs) return undefined;
     this.#note({ mtimeMs, ino }, nowMs);
-    const listing = new Listing();
-    return { listing, steps: listing.read(this.path, this.#liveName) };
+    return listLog(this.path, this.#liveName);
   }
 
-  #goOn(work: Work, { nowMs, endMs }: { nowMs: number; endMs: number }): Listing | undefined {
-    const { listing, steps } = work;
-    if (!runUntil(steps, endMs, limits.listStepsMin)) return undefined;
+  #end(listing: Listing, nowMs: number): Listing {
     this.#work = undefined;
     this.#isGone = false;
     this.#unreadable.clear();
     const excess = listing.nameCount - limits.listNamesCheap;
     if (excess > 0) this.#dueMs = nowMs + excess * limits.relistMsPerName;
     // The next look finds what changed during the listing, unless one is due anyway.
-    if (listing.stats !== undefined && !this.mustList) this.#note(listing.stats, nowMs);
+    if (!this.mustList) this.#note(listing.stats, nowMs);
     this.#tornInARow = listing.isTorn ? this.#tornInARow + 1 : 0;
     // Constant changes must not prevent missing files from being noticed.
     if (listing.isTorn && this.#tornInARow < limits.tornListingsMax) this.relist();
@@ -113,7 +109,7 @@ export class OwnDirectory {
   }
 
   close(): void {
-    this.#work?.steps.return();
+    this.#work?.return(undefined);
     this.#work = undefined;
   }
 }

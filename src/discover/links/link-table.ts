@@ -123,7 +123,7 @@ export class LinkTable {
     for (const name of touched) this.#touched.add(name);
     this.#work ??= this.#look();
     try {
-      const isDone = runUntil(this.#work, endMs, 1);
+      const isDone = runUntil(this.#work, endMs, 1) !== undefined;
       if (isDone) this.#work = undefined;
       return isDone;
     } finally {
