@@ -17,7 +17,7 @@ function regex(pattern: string): ParseAction {
 
 /** `<PRI>Mon DD hh:mm:ss host ident[pid]: message`, often without PRI. */
 const syslogHead = regex(
-  '^(?:<(?P<pri>[0-9]{1,3})>)?[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} (?P<host>[^ ]+) ' +
+  '^(?:<(?P<pri>[0-9]{1,3})>)?[A-Z][a-z]{2} {1,2}[0-9]{1,2} [0-9:]{8} (?P<host>[^ ]+) ' +
     '(?P<ident>[^ :\\[]+)(?:\\[(?P<pid>[0-9]+)\\])?: ?(?P<message>(?s:.*))$',
 );
 /** For lines without such a header. */
@@ -32,7 +32,7 @@ const stepsOf: Partial<Record<string, NamedSteps>> = {
 };
 
 /** A line without such a header belongs to the previous one. */
-const glogHead = '^[IWEF][0-9]{4} [0-9:.]{8,15} ';
+const glogHead = '^[A-Z](?:[0-9]{4})?[0-9]{4} [0-9:.]{8,15} ';
 
 /** The rules of the format come before the user's. */
 export function withNodeFile(rule: ReadingRule, file: NodeFile | undefined): ReadingRule {

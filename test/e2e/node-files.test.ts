@@ -97,10 +97,24 @@ test("the log of a pod's sandbox is the pod's", async () => {
 
 test('JSON, glog of several lines and syslog heads are taken apart', async () => {
   writeFileSync(file('a.json'), '{"message":"m","severity":"ERROR","n":1}\n');
-  const glog =
-    'E1128 09:00:00.123456    1 proxier.go:12] first\n  second\nI1128 09:00:01.000000    1 a.go:1] next\n';
-  writeFileSync(file('proxy.log'), glog);
-  writeFileSync(file('sys.log'), '<13>Nov 28 09:00:00 node1 startup[77]: hello there\nbare line\n');
+  const glog = [
+    'E1128 09:00:00.123456    1 proxier.go:12] first',
+    '  second',
+    'I1128 09:00:01.000000    1 a.go:1] next',
+    // With a year, and of the letters that only GKE's parser knows.
+    'W20241128 09:00:02.000000    1 a.go:1] dated',
+    'N1128 09:00:03.000000    1 a.go:1] noted',
+    'A20241128 09:00:04.000000    1 a.go:1] alarm',
+    '  and why',
+  ];
+  writeFileSync(file('proxy.log'), `${glog.join('\n')}\n`);
+  const syslog = [
+    '<13>Nov 28 09:00:00 node1 startup[77]: hello there',
+    'bare line',
+    'Nov  5 09:00:00 node1 padded: x',
+    'Nov 5 09:00:00 node1 narrow: x',
+  ];
+  writeFileSync(file('sys.log'), `${syslog.join('\n')}\n`);
   const files = [
     `j=${file('a.json')}:json`,
     `g=${file('proxy.log')}:glog`,
@@ -111,10 +125,15 @@ test('JSON, glog of several lines and syslog heads are taken apart', async () =>
   expect(await shipped('j')).toMatchObject([
     { severity: 'ERROR', jsonPayload: { message: 'm', n: 1 } },
   ]);
-  const [first, next] = await shipped('g');
+  const [first, next, ...others] = await shipped('g');
   expect(first).toMatchObject({ severity: 'ERROR', jsonPayload: { message: 'first\n  second' } });
   expect(next).toMatchObject({ severity: 'INFO', jsonPayload: { message: 'next' } });
-  const [headed, bare] = await shipped('s');
+  expect(others).toMatchObject([
+    { severity: 'WARNING', jsonPayload: { message: 'dated' } },
+    { severity: 'NOTICE', jsonPayload: { message: 'noted' } },
+    { severity: 'ALERT', jsonPayload: { message: 'alarm\n  and why' } },
+  ]);
+  const [headed, bare, ...days] = await shipped('s');
   expect(headed?.jsonPayload).toEqual({
     pri: '13',
     host: 'node1',
@@ -123,6 +142,9 @@ test('JSON, glog of several lines and syslog heads are taken apart', async () =>
     message: 'hello there',
   });
   expect(bare?.textPayload).toBe('bare line');
+  expect(days.map(({ jsonPayload }) => jsonPayload)).toEqual(
+    ['padded', 'narrow'].map((ident) => ({ host: 'node1', ident, message: 'x' })),
+  );
 });
 
 test("each line is shipped once over logrotate's rotations, also over kills", async () => {
