@@ -15,7 +15,7 @@ import type { SourceResult } from '../../src/encode/drain-task.ts';
 import { restoreTemplate } from '../../src/encode/entries/entry-template.ts';
 import { createRandom } from '../../src/emulator/kubelet/log-lines.ts';
 import { steadyNowMs } from '../../src/steady-clock.ts';
-import type { ChainCut } from '../../src/tail/chain-cut.ts';
+import { verifyCut, type ChainCut } from '../../src/tail/chain-cut.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import { OpenFiles } from '../../src/tail/open-files.ts';
 import type { DrainedRange } from '../../src/tail/position.ts';
@@ -55,6 +55,8 @@ type Agent = {
   readonly slots: number;
   /** Sent, and not answered yet. */
   pending: Sent[];
+  /** Finishes the task that was planned and has not read yet. */
+  reading: (() => boolean) | undefined;
 };
 type World = Scene & {
   readonly log: Log;
@@ -203,7 +205,7 @@ function startAgent(world: World): void {
   const wakeList = new WakeList(tickMs, world.random.pick([1, 4]));
   wakeList.wake(container);
   const slots = world.random.pick([1, 2, 4]);
-  world.agent = { chain, wakeList, spooler, slots, pending: [] };
+  world.agent = { chain, wakeList, spooler, slots, pending: [], reading: undefined };
 }
 
 function tail(chain: Chain): TailedContainer {
@@ -262,6 +264,7 @@ function remember(world: World, file: LogFile): void {
 function send(world: World, agent: Agent): boolean {
   const { chain } = agent;
   const nowMs = steadyNowMs();
+  if (agent.reading !== undefined) return agent.reading();
   if (agent.wakeList.busyCount === 0) return false;
   if (agent.pending.length >= agent.slots || chain.readable(nowMs) === 0) return false;
   if (chain.waiting && !chain.isFlushDue(nowMs, partialFlushMs)) return false;
@@ -270,12 +273,29 @@ function send(world: World, agent: Agent): boolean {
   chain.startDrain();
   const flushFirst = chain.isFlushDue(nowMs, partialFlushMs) && chain.beginsStuck(part);
   if (flushFirst) chain.noteFlush(nowMs);
+  const finish = () => finishTask(world, agent, { part, flushFirst });
+  if (world.random.next() >= 0.3) return finish();
+  // An encoder may be slow: files change, and are looked at, before it reads.
+  agent.reading = () => {
+    agent.reading = undefined;
+    return finish();
+  };
+  return false;
+}
+
+/** The encoder reads what was cut; false when it read nothing. */
+function finishTask(
+  world: World,
+  agent: Agent,
+  { part, flushFirst }: { part: ChainCut; flushFirst: boolean },
+): boolean {
+  const { chain } = agent;
   const { format } = world.log;
   const { segments, ended } = part;
   const source = { ...plainSource, labels: '', segments, ended, flushFirst, format };
   const { result, entries } = drainHere([source], { at: Date.now() });
   const [drained] = result.sources;
-  if (drained === undefined || !verify(part)) {
+  if (drained === undefined || !verifyCut(part)) {
     chain.discardDrain();
     world.note('what was read is another log');
     return true;
@@ -308,16 +328,6 @@ function describeCut(
     return `${place} ${start}-${end} to ${drained.consumed[index]}`;
   });
   return `sent${flushFirst ? ', flushed' : ''}: ${stretches.join(', ')}`;
-}
-
-/** As the pipeline compares what a task has read. */
-function verify({ files, segments }: ChainCut): boolean {
-  let all = true;
-  for (const [at, file] of files.entries()) {
-    if (segments[at] === undefined || file.name.rotation !== '') continue;
-    if (!file.verify()) all = false;
-  }
-  return all;
 }
 
 type Shown = {
@@ -369,6 +379,10 @@ async function turnOver(world: World, how: 'rename' | 'copy'): Promise<void> {
     dropOldest(log);
   }
   if (random.next() < 0.2) writeOpen(world, log);
+  await rotate(world, log, how);
+  // What is planned of the new one may be turned over before it is read.
+  if (random.next() >= 0.2) return;
+  await tick(world);
   await rotate(world, log, how);
 }
 

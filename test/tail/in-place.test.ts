@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { limits } from '../../src/config.ts';
-import type { ChainCut } from '../../src/tail/chain-cut.ts';
+import { verifyCut, type ChainCut } from '../../src/tail/chain-cut.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import { acknowledgeAll } from './acknowledge.ts';
 import { makeTailSetup, OffsetStore } from './tail-fixture.ts';
@@ -167,5 +167,22 @@ test('a read that failed is tried again, also when it was to flush', () => {
     chain.noteFlush(nowMs);
     fail();
   }
+  chain.close();
+});
+
+test('what was planned of a file counts no more once a look found another log in its place', () => {
+  const banner = `${'x'.repeat(300)}\n`;
+  writeFileSync(live(), banner + line('one', 1));
+  const chain = startChain();
+  const cut = chain.cut(1e9, nowMs);
+  expect(verifyCut(cut)).toBe(true);
+  chain.startDrain();
+  writeFileSync(live(), banner + line('two', 1)); // As long as the one before, and begins alike.
+  look(chain);
+  expect(chain.live).not.toBe(cut.files[0]);
+  // The encoder reads now: bytes of the second log, for the first.
+  expect(verifyCut(cut)).toBe(false);
+  chain.discardDrain();
+  expect(take(chain)).toEqual([`${chain.live?.identity?.idPrefix} 0-${cut.segments[0]?.end}`]);
   chain.close();
 });
