@@ -16,7 +16,28 @@ export type OptionValue = string | number | boolean | readonly string[] | HostPo
 /** Is added to the endpoint. */
 const writePath = '/v2/entries:write';
 
-const timeUnits: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1e3, m: 60e3, h: 3600e3 };
+type Units = Readonly<Record<string, number>>;
+
+const timeUnits: Units = { '': 1, ms: 1, s: 1e3, m: 60e3, h: 3600e3 };
+const units: Partial<Record<OptionRow['kind'], Units>> = {
+  count: { '': 1 },
+  amount: { '': 1 },
+  bytes: byteUnits,
+  milliseconds: timeUnits,
+};
+
+const nameText = 'a name such as kubelet.service, with * and ?';
+
+/** Kinds of lists: the check of one text, whose RangeError has the words for what is allowed. */
+const texts = {
+  globs: { check: parseGlob, allowed: globText },
+  names: { check: checkName, allowed: nameText },
+  nodeFiles: { check: parseNodeFile, allowed: nodeFileText },
+  outputs: { check: parseOutput, allowed: outputText },
+  rates: { check: parseRate, allowed: rateText },
+  redactions: { check: parseRedaction, allowed: redactionText },
+  samples: { check: parseSample, allowed: sampleText },
+} as const;
 
 /**
  * Parses a value written at `origin` (`--workers`, `TAILSHIP_WORKERS`, `workers in a.yaml`). Throws
@@ -29,20 +50,10 @@ export function parseOptionValue(row: OptionRow, written: unknown, origin: strin
     );
 
   if (row.kind === 'paths') return parsePaths(written, wrong);
-  if (row.kind === 'globs') return parseTexts(written, parseGlob, wrong);
-  if (row.kind === 'names') return parseTexts(written, checkName, wrong);
-  if (row.kind === 'nodeFiles') return parseTexts(written, parseNodeFile, wrong);
-  if (row.kind === 'rates') return parseTexts(written, parseRate, wrong);
-  if (row.kind === 'samples') return parseTexts(written, parseSample, wrong);
-  if (row.kind === 'outputs') {
-    return Object.freeze(parseTexts(written, parseOutput, wrong).map(parseOutput));
-  }
-  if (row.kind === 'redactions') return parseRedactions(written, wrong);
+  if (row.kind in texts) return parseTexts(row.kind as keyof typeof texts, written, wrong);
   if (row.kind === 'boolean') return parseBoolean(written, wrong);
-  if (row.kind === 'count') return parseQuantity(row, written, { '': 1 }, wrong);
-  if (row.kind === 'bytes') return parseQuantity(row, written, byteUnits, wrong);
-  if (row.kind === 'milliseconds') return parseQuantity(row, written, timeUnits, wrong);
-  if (row.kind === 'amount') return parseQuantity(row, written, { '': 1 }, wrong);
+  const unitsOfKind = units[row.kind];
+  if (unitsOfKind !== undefined) return parseQuantity(row, written, unitsOfKind, wrong);
 
   const whole = asText(written, wrong);
   // A file of rules has been read already.
@@ -70,15 +81,8 @@ export function allowedText(row: OptionRow): string {
   if (row.kind === 'amount') return `a number ${range}`;
   if (row.kind === 'bytes') return `a number of bytes ${range}, also as 64Ki or 2Mi`;
   if (row.kind === 'milliseconds') return `a number of milliseconds ${range}, also as 5s or 1m`;
-  if (row.kind === 'globs') return globText;
-  if (row.kind === 'names') return nameText;
-  if (row.kind === 'nodeFiles') return nodeFileText;
-  if (row.kind === 'rates') return rateText;
-  if (row.kind === 'samples') return sampleText;
-  if (row.kind === 'redactions') return redactionText;
-  if (row.kind === 'outputs') return outputText;
-  if (row.kind === 'project') return projectIdText;
-  return row.kind;
+  if (row.kind in texts) return texts[row.kind as keyof typeof texts].allowed;
+  return row.kind === 'project' ? projectIdText : row.kind;
 }
 
 /** The value of an option as a user would write it; for rules, their number. */
@@ -95,8 +99,6 @@ export function valueText(value: OptionValue): string {
   if (!('host' in value)) return value.join(',');
   return `${value.host.includes(':') ? `[${value.host}]` : value.host}:${value.port}`;
 }
-
-const nameText = 'a name such as kubelet.service, with * and ?';
 
 /** Characters of a unit's name. */
 function checkName(text: string): void {
@@ -120,15 +122,10 @@ function parseBoolean(written: unknown, wrong: Wrong): boolean {
   throw wrong('true or false');
 }
 
-function parseQuantity(
-  row: OptionRow,
-  written: unknown,
-  units: Readonly<Record<string, number>>,
-  wrong: Wrong,
-): number {
+function parseQuantity(row: OptionRow, written: unknown, unitsOfKind: Units, wrong: Wrong): number {
   const text = typeof written === 'number' || typeof written === 'string' ? String(written) : '';
   const match = /^(\d{1,15}(?:\.\d{1,6})?)([A-Za-z]*)$/.exec(text.trim());
-  const unit = match === null ? undefined : units[match[2] ?? ''];
+  const unit = match === null ? undefined : unitsOfKind[match[2] ?? ''];
   const value = match === null || unit === undefined ? Number.NaN : Number(match[1]) * unit;
   const inRange = value >= (row.min ?? 0) && value <= (row.max ?? Number.MAX_SAFE_INTEGER);
   const isFine = row.kind === 'amount' || Number.isInteger(value);
@@ -143,37 +140,20 @@ function parsePaths(written: unknown, wrong: Wrong): readonly string[] {
   return Object.freeze(paths);
 }
 
-/** Texts that `check` accepts; its RangeError says what is allowed. */
-function parseTexts(
-  written: unknown,
-  check: (text: string) => unknown,
-  wrong: Wrong,
-): readonly string[] {
-  const parts = Array.isArray(written) ? written : [written];
-  const texts = parts.flatMap((part: unknown) => asText(part, wrong).split(','));
-  const trimmed = texts.map((text) => text.trim());
-  return checked(trimmed, check, wrong);
-}
-
-/** Not split, because a pattern may contain commas. */
-function parseRedactions(written: unknown, wrong: Wrong): readonly string[] {
-  const parts = Array.isArray(written) ? written : [written];
-  const texts = parts.map((part: unknown) => asText(part, wrong));
-  return checked(texts, parseRedaction, wrong);
-}
-
-function checked(
-  texts: readonly string[],
-  check: (text: string) => unknown,
-  wrong: Wrong,
-): readonly string[] {
+function parseTexts(kind: keyof typeof texts, written: unknown, wrong: Wrong): readonly string[] {
+  const given: readonly unknown[] = Array.isArray(written) ? written : [written];
+  const wholes = given.map((each) => asText(each, wrong));
+  const isSplit = kind !== 'redactions'; // A pattern may contain commas.
+  const parts = isSplit
+    ? wholes.flatMap((whole) => whole.split(',').map((part) => part.trim()))
+    : wholes;
   try {
-    for (const text of texts) check(text);
+    for (const part of parts) texts[kind].check(part);
   } catch (error) {
     if (error instanceof RangeError) throw wrong(error.message);
     throw error;
   }
-  return Object.freeze(texts);
+  return Object.freeze(kind === 'outputs' ? parts.map(parseOutput) : parts);
 }
 
 function parseUrl(text: string, wrong: Wrong): string {

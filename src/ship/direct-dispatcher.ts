@@ -3,14 +3,14 @@
 
 import type { Dispatcher, Pool as UndiciPool } from 'undici';
 import Pool from 'undici/lib/dispatcher/pool.js';
-import type { Lookup } from './lookup.ts';
+import type { LookupFunction } from 'node:net';
 import type { ShipLimits } from '../ship-limits.ts';
 
 export type DispatcherOptions = {
   readonly connections: number;
   /** Every trusted certificate, PEM; undefined is Node's choice. */
   readonly ca: string[] | undefined;
-  readonly lookup: Lookup;
+  readonly lookup: LookupFunction;
   readonly limits: ShipLimits;
 };
 

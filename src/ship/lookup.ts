@@ -4,14 +4,12 @@
 // Invariant: a name that was resolved once never fails again, nor blocks longer than
 // `shipDnsSlowMs`.
 
-import { lookup as systemLookup } from 'node:dns';
 import type { LookupAddress } from 'node:dns';
+import { lookup } from 'node:dns/promises';
 import type { LookupFunction } from 'node:net';
 import { AgentError } from '../errors.ts';
 import { within } from '../until-aborted.ts';
 import type { ShipLimits } from '../ship-limits.ts';
-
-export type Lookup = LookupFunction;
 
 /** Resolves a name to its addresses; outside of tests the system's getaddrinfo. */
 export type Resolve = (hostname: string) => Promise<LookupAddress[]>;
@@ -30,12 +28,7 @@ type Known = { addresses: LookupAddress[]; freshUntilMs: number; turn: number };
 
 /** getaddrinfo, because /etc/hosts, search domains and nsswitch count. */
 function resolveBySystem(hostname: string): Promise<LookupAddress[]> {
-  return new Promise((resolve, reject) => {
-    systemLookup(hostname, { all: true, order: 'verbatim' }, (error, addresses) => {
-      if (error === null) resolve(addresses);
-      else reject(error);
-    });
-  });
+  return lookup(hostname, { all: true, order: 'verbatim' });
 }
 
 export class CachedLookup {
@@ -49,7 +42,7 @@ export class CachedLookup {
   }
 
   /** In the shape of `dns.lookup`, for `net.connect`. */
-  readonly lookup: Lookup = (hostname, options, callback) => {
+  readonly lookup: LookupFunction = (hostname, options, callback) => {
     void this.#answer(hostname, options.all === true, callback);
   };
 
@@ -58,7 +51,11 @@ export class CachedLookup {
     for (const known of this.#known.values()) known.freshUntilMs = 0;
   }
 
-  async #answer(hostname: string, all: boolean, callback: Parameters<Lookup>[2]): Promise<void> {
+  async #answer(
+    hostname: string,
+    all: boolean,
+    callback: Parameters<LookupFunction>[2],
+  ): Promise<void> {
     let addresses: LookupAddress[];
     try {
       addresses = await this.#addresses(hostname);
