@@ -147,6 +147,14 @@ describe('a wrong value', () => {
       ],
     ),
     [
+      { endpoint: 'https://me:secret@a' },
+      '--endpoint is "https://…@a"; allowed is a URL without user and password',
+    ],
+    [
+      { proxy: 'socks5://me:secret@a' },
+      '--proxy is "socks5://…@a"; allowed is an http:// or https:// URL',
+    ],
+    [
       { endpoint: 'http://a/v2/entries:write' },
       '--endpoint is "http://a/v2/entries:write"; allowed is a URL without /v2/entries:write',
     ],
@@ -228,6 +236,7 @@ describe('parseOptionValue()', () => {
     ['project', ' my-project-1\n', 'my-project-1'],
     ['cluster', 'blue\n', 'blue'],
     ['endpoint', 'https://example.com\n', 'https://example.com'],
+    ['proxy', 'http://me:secret@a:3128', 'http://me:secret@a:3128'],
     ['from', 'end\n', 'end'],
     ['adminAddress', 'off', undefined],
     ['adminAddress', ':8090', { host: '0.0.0.0', port: 8090 }],

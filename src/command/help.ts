@@ -106,7 +106,7 @@ const commandTexts: Readonly<Record<Command, CommandText>> = {
     usage: 'test --rules FILE --input FILE|- | explain POD [options]',
     about:
       'test encodes the lines of --input without the rules and with them, and prints both as a diff, which\n' +
-      'rules did something, and what a line costs. A line may be as in a log file, or its text alone. Every\n' +
+      'rules did something, and what a line costs. Lines are as in a log file, if the first is, or text. Every\n' +
       'rule is tried, unless --namespace, --pod and --container say whose lines they are. explain asks the\n' +
       'agent at --admin-address which rules the containers of a pod have, and why.',
     examples: [

@@ -70,6 +70,8 @@ export type OptionRow = {
   readonly max?: number;
   /** hostPort: `off` is allowed and means undefined. */
   readonly mayBeOff?: true;
+  /** url: a user and a password before the host are used. */
+  readonly mayHaveUser?: true;
   /** A changed value applies at once; other options apply at the next start. */
   readonly isHot?: true;
   /** Variables of other tools that apply when ours is not set. */

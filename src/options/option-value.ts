@@ -45,9 +45,7 @@ const texts = {
  */
 export function parseOptionValue(row: OptionRow, written: unknown, origin: string): OptionValue {
   const wrong = (allowed: string): AgentError =>
-    configError(
-      `${origin} is ${JSON.stringify(written) ?? String(written)}; allowed is ${allowed}`,
-    );
+    configError(`${origin} is ${shownWritten(written)}; allowed is ${allowed}`);
 
   if (row.kind === 'paths') return parsePaths(written, wrong);
   if (row.kind in texts) return parseTexts(row.kind as keyof typeof texts, written, wrong);
@@ -66,7 +64,7 @@ export function parseOptionValue(row: OptionRow, written: unknown, origin: strin
     return text;
   }
   if (row.kind === 'project' && !isProjectId(text)) throw wrong(projectIdText);
-  if (row.kind === 'url') return parseUrl(text, wrong);
+  if (row.kind === 'url') return parseUrl(row, text, wrong);
   if (row.kind === 'template') return parseTemplate(text, wrong);
   if (row.kind === 'hostPort') return parseHostPort(row, text, wrong);
   return text;
@@ -156,10 +154,18 @@ function parseTexts(kind: keyof typeof texts, written: unknown, wrong: Wrong): r
   return Object.freeze(kind === 'outputs' ? parts.map(parseOutput) : parts);
 }
 
-function parseUrl(text: string, wrong: Wrong): string {
+/** As it was written, without a password: the message ends up in a log. */
+function shownWritten(written: unknown): string {
+  const text = JSON.stringify(written) ?? String(written);
+  return text.replaceAll(/\/\/[^/@\s"]*@/g, '//…@');
+}
+
+function parseUrl(row: OptionRow, text: string, wrong: Wrong): string {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) throw wrong('an http:// or https:// URL');
   if (url.search !== '' || url.hash !== '') throw wrong('a URL without ? and #');
+  const hasUser = url.username !== '' || url.password !== '';
+  if (hasUser && row.mayHaveUser !== true) throw wrong('a URL without user and password');
   if (url.pathname.endsWith(writePath)) throw wrong(`a URL without ${writePath}`);
   return url.href.replace(/\/+$/, '');
 }

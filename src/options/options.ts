@@ -190,6 +190,7 @@ export const options = {
   },
   proxy: {
     kind: 'url',
+    mayHaveUser: true,
     commands: ['run', 'check', 'dead-letters'],
     foreignVariables: ['HTTPS_PROXY', 'https_proxy'],
     help: 'HTTP proxy towards an https endpoint; NO_PROXY exempts hosts from HTTPS_PROXY.',
