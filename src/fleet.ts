@@ -78,6 +78,7 @@ export class Fleet {
     this.#partialFlushMs = config.partialFlushMs;
     const nodeRoots = nodeFilesOf(config).map(({ glob }) => globBase(glob));
     this.roots = realRoots([...logRootsOf(config), ...nodeRoots]);
+    // `JournalPositions` marks the first start; where node logs are off, it is not loaded.
     this.#nodeFrom = store.lookup('journal', 'started').length === 0 ? config.nodeFrom : 'start';
     this.wakeList = new WakeList(config.flushIntervalMs, config.quietEvery);
     this.#store = store;

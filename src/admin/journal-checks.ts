@@ -4,6 +4,7 @@ import { closeSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { hasCode } from '../errors.ts';
+import { journalFileName } from '../journal/journal-header.ts';
 import { pluralText } from '../number-text.ts';
 import type { Config } from '../options/options.ts';
 import { fail, type Finding, ok, reasonOf, warn } from './finding.ts';
@@ -42,7 +43,7 @@ export function checkJournal({ nodeLogs, journalDir }: Config): Finding[] {
 function listFiles(directory: string): string[] {
   try {
     return readdirSync(directory, { withFileTypes: true, recursive: true })
-      .filter((found) => /^(?!user-).*\.journal~?$/.test(found.name) && !found.isDirectory())
+      .filter((found) => journalFileName.test(found.name) && !found.isDirectory())
       .map((found) => join(found.parentPath, found.name));
   } catch {
     return [];

@@ -150,22 +150,17 @@ function compareValues(left: number | string, right: number | string): number {
   return left < right ? -1 : 1;
 }
 
-/** `isTroubled`: something needs attention. */
-export type TopScreen = {
-  readonly headlines: readonly string[];
-  readonly isTroubled: boolean;
-  readonly head: string;
-  readonly rows: readonly TopRow[];
-};
-
 /** A line, and the ranges `[start, end)` of its highlighted cells. */
 export type TopRow = {
   readonly text: string;
   readonly alarms: readonly (readonly [number, number])[];
 };
 
-/** `columns`: of the terminal; undefined: as wide as the table is. */
-export function topScreen(table: TopTable, view: TopView, columns?: number): TopScreen {
+/**
+ * `columns`: of the terminal; undefined: as wide as the table is. In the result, `isTroubled` means
+ * that something needs attention.
+ */
+export function topScreen(table: TopTable, view: TopView, columns?: number) {
   const shown = viewed(table, view);
   const cells = shown.map((workload) => topColumns.map(({ text }) => text(workload)));
   const titles = topColumns.map(({ title }) => title);

@@ -2,6 +2,8 @@
 
 import { JournalCorrupt, type JournalBytes } from './journal-bytes.ts';
 
+/** The names of journal files, without the journals of users. */
+export const journalFileName = /^(?!user-).*\.journal~?$/;
 const signature = 'LPKSHHRH';
 const headerBytesMin = 208;
 /** Incompatible flags: XZ 1, LZ4 2, KEYED_HASH 4, ZSTD 8, COMPACT 16. */

@@ -10,11 +10,9 @@ import { join } from 'node:path';
 import { limits } from '../../config.ts';
 import { hasCode, isSystemError } from '../../errors.ts';
 import { JournalCorrupt } from '../../journal/journal-bytes.ts';
-import { JournalUnknown } from '../../journal/journal-header.ts';
+import { journalFileName, JournalUnknown } from '../../journal/journal-header.ts';
 import { JournalSourceFile } from './journal-source-file.ts';
 
-/** Without the journals of users. */
-const fileName = /^(?!user-).*\.journal~?$/;
 /** Named after the machine. */
 const machineDirectory = /^[0-9a-f]{32}$/;
 
@@ -95,7 +93,7 @@ export class JournalListing {
     let isChanged = false;
     for (const { path: folder, index } of folders) {
       for (const name of namesIn(folder)) {
-        if (!fileName.test(name) || seen.size >= limits.journalFilesMax) continue;
+        if (!journalFileName.test(name) || seen.size >= limits.journalFilesMax) continue;
         const path = join(folder, name);
         paths.add(path);
         const found = this.#known(path) ?? this.#add(path, index);

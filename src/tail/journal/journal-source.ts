@@ -217,7 +217,7 @@ export class JournalSource implements NodePart {
     this.#hasBegun = true;
     if (!this.#positions.isFirstStart) return;
     this.#positions.noteStart();
-    const files = [...this.#listing.files].toSorted(newestFirst);
+    const files = [...this.#listing.files].sort(byAge).toReversed();
     const [newest] = files;
     const isFromBoot = this.#options.from === 'start' && newest !== undefined;
     const lastBoot = isFromBoot ? lastHeadOf(newest)?.bootId : undefined;
@@ -273,19 +273,12 @@ export class JournalSource implements NodePart {
 }
 
 function rank(a: JournalSourceFile, b: JournalSourceFile): number {
-  return (
-    Number(b.isGone) - Number(a.isGone) ||
-    b.directoryIndex - a.directoryIndex ||
-    a.header.headRealtimeMicros - b.header.headRealtimeMicros ||
-    a.header.headSeqnum - b.header.headSeqnum
-  );
+  return Number(b.isGone) - Number(a.isGone) || b.directoryIndex - a.directoryIndex || byAge(a, b);
 }
 
-function newestFirst(a: JournalSourceFile, b: JournalSourceFile): number {
-  return (
-    b.header.headRealtimeMicros - a.header.headRealtimeMicros ||
-    b.header.headSeqnum - a.header.headSeqnum
-  );
+/** Oldest first. */
+function byAge({ header: a }: JournalSourceFile, { header: b }: JournalSourceFile): number {
+  return a.headRealtimeMicros - b.headRealtimeMicros || a.headSeqnum - b.headSeqnum;
 }
 
 function lastHeadOf(file: JournalSourceFile): EntryHead | undefined {
