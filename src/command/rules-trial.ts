@@ -73,7 +73,7 @@ export function tryRules(rules: readonly Rule[], input: Buffer, config: Config):
   const withFile = <Result>(content: Buffer, work: (before: Run, after: Run) => Result): Result =>
     openContent(content, (file) => {
       const source = { ...shared, ...file };
-      const before = new Run(identity, source, base, undefined);
+      const before = new Run(identity, source, base, {});
       return work(before, new Run(identity, source, template, resolved));
     });
   const compared = withFile(input, (before, after) => compare(before, after, resolved));
@@ -128,32 +128,45 @@ function formatOf(input: Buffer): LineFormat {
   return parseDockerLine(line, 0, line.length) === undefined ? 'raw' : 'docker';
 }
 
-type RunSource = Pick<Source, 'format' | 'joinStackTraces'> & {
-  readonly fd: number;
-  readonly end: number;
-  /** For lines without a time. */
-  readonly fallbackTime: string;
-};
+type RunSource = Pick<Source, 'format' | 'joinStackTraces'> &
+  OpenContent & {
+    /** For lines without a time. */
+    readonly fallbackTime: string;
+  };
 
 class Run {
   readonly #memory = createSharedMemory(layout);
   readonly #bytes = Buffer.from(this.#memory.buffer);
   readonly #encoder;
   readonly #head: Uint8Array;
-  readonly #source: RunSource;
-  readonly #template: EntryTemplate;
-  readonly #rules: ResolvedRules | undefined;
+  readonly #sourceFrom: (start: number) => Source;
+  readonly #end: number;
   readonly outcomes = new Map<string, Outcome>();
 
   constructor(
     identity: Identity,
-    source: RunSource,
+    { fd, end, fallbackTime, ...source }: RunSource,
     template: EntryTemplate,
-    rules: ResolvedRules | undefined,
+    { steps, firstLine }: Partial<ResolvedRules>,
   ) {
-    this.#source = source;
-    this.#template = template;
-    this.#rules = rules;
+    const rule = {
+      redact: [],
+      shares: undefined,
+      ...(steps && { steps }),
+      ...(firstLine && { firstLine }),
+    };
+    const { resource, logName, labels } = template;
+    this.#sourceFrom = (start) => ({
+      ...source,
+      resource,
+      logName,
+      labels,
+      segments: [{ fd, start, end, ended: true, idPrefix, fallbackTime }],
+      ended: true,
+      flushFirst: false,
+      ...((steps ?? firstLine) && { recordRule: rule }),
+    });
+    this.#end = end;
     this.#head = requestHead(identity, { resource: '', labels: '' });
     this.#encoder = {
       ...createEncoder(this.#memory, 0),
@@ -176,7 +189,7 @@ class Run {
       if (take !== undefined && result.bodyBytes > 0) {
         for (const entry of this.#entriesOf(result.bodyBytes)) take(entry);
       }
-      if (next === start || next >= this.#source.end) return lines;
+      if (next === start || next >= this.#end) return lines;
       start = next;
     }
   }
@@ -185,30 +198,6 @@ class Run {
     const at = slotAddress(layout, 0);
     const text = this.#bytes.toString('utf8', at + this.#head.length, at + bodyBytes - 2);
     return text.split(',\n');
-  }
-
-  #sourceFrom(start: number): Source {
-    const { fd, end, format, joinStackTraces, fallbackTime } = this.#source;
-    const { resource, logName, labels } = this.#template;
-    const { steps, firstLine } = this.#rules ?? {};
-    const looks = steps !== undefined || firstLine !== undefined;
-    const recordRule = {
-      redact: [],
-      shares: undefined,
-      ...(steps !== undefined && { steps }),
-      ...(firstLine && { firstLine }),
-    };
-    return {
-      resource,
-      logName,
-      labels,
-      format,
-      joinStackTraces,
-      segments: [{ fd, start, end, ended: true, idPrefix, fallbackTime }],
-      ended: true,
-      flushFirst: false,
-      ...(looks && { recordRule }),
-    };
   }
 }
 

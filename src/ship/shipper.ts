@@ -43,11 +43,6 @@ export type ShipOptions = Pick<TransportSetup, 'endpoint' | 'connections' | 'caF
     readonly resolve?: Resolve | undefined;
   };
 
-export type ShipHooks = {
-  /** Gets changes of state, never a single request. */
-  readonly log: Log;
-};
-
 export type Shipper = {
   /**
    * Sends until every entry is accepted or dead-lettered. The bytes of the body stay valid until it
@@ -62,17 +57,20 @@ export type Shipper = {
 };
 
 /**
- * Opens no connection yet. Rejects with CONFIG_INVALID (caFile), CREDENTIALS_MISSING
- * (credentialsFile) or PLAIN_HTTP_REFUSED.
+ * Opens no connection yet. The log gets changes of state, never a single request. Rejects with
+ * CONFIG_INVALID (caFile), CREDENTIALS_MISSING (credentialsFile) or PLAIN_HTTP_REFUSED.
  */
-export async function createShipper(options: ShipOptions, hooks: ShipHooks): Promise<Shipper> {
+export async function createShipper(
+  options: ShipOptions,
+  { log }: { readonly log: Log },
+): Promise<Shipper> {
   const limits: ShipLimits = { ...shipLimits, ...options.limits };
-  const parts = { options, limits, hooks };
+  const parts = { options, limits, log };
   const { host } = options.endpoint;
   const stage = await createStage(parts);
   const stages = new ProjectStages(stage, options.project, (project) => ({
     gate: createGate(parts, `project ${project} at ${host}`),
-    witness: createWitness(limits),
+    witness: new Witness(limits, nowMs),
   }));
   const underWay = new Set<Promise<unknown>>();
   let order = 0;
@@ -105,7 +103,7 @@ function nowMs(): number {
 }
 
 async function createStage(parts: Parts): Promise<Stage> {
-  const { options, limits, hooks } = parts;
+  const { options, limits, log } = parts;
   const { resolve } = options;
   const counters = createCounters();
   const lookup = new CachedLookup({ limits, nowMs, ...(resolve !== undefined && { resolve }) });
@@ -122,7 +120,7 @@ async function createStage(parts: Parts): Promise<Stage> {
     transport,
     credentials,
     counters,
-    witness: createWitness(limits),
+    witness: new Witness(limits, nowMs),
     suspects: new Suspects(limits.shipSuspectMs, nowMs),
     parkedBodies: new ParkedBodies(limits.shipParkedBytesMax),
     gzip: options.gzip,
@@ -138,7 +136,7 @@ async function createStage(parts: Parts): Promise<Stage> {
       lookup.expire();
     },
     onKept: ({ code, text }: Failure, bytes: number) => {
-      hooks.log.warn(code, `an entry of ${bytes} bytes is kept and sent again: ${text}`);
+      log.warn(code, `an entry of ${bytes} bytes is kept and sent again: ${text}`);
     },
     now: Date.now,
     nowMs,
@@ -147,20 +145,15 @@ async function createStage(parts: Parts): Promise<Stage> {
   };
 }
 
-function createWitness(limits: ShipLimits): Witness {
-  const { shipWitnessBytesMax: bytesMax, shipWitnessMs: ageMaxMs } = limits;
-  return new Witness({ bytesMax, ageMaxMs, nowMs });
-}
-
 /** What the parts of the stage are made from. */
 type Parts = {
   readonly options: ShipOptions;
   readonly limits: ShipLimits;
-  readonly hooks: ShipHooks;
+  readonly log: Log;
 };
 
 /** `where` is for the log. */
-function createGate({ options, limits, hooks }: Parts, where: string): Gate {
+function createGate({ options, limits, log }: Parts, where: string): Gate {
   return new Gate({
     concurrency: options.connections,
     limits,
@@ -168,17 +161,17 @@ function createGate({ options, limits, hooks }: Parts, where: string): Gate {
     random: Math.random,
     onFailing: (failure) => {
       const level = failure.code === 'SHIP_THROTTLED' ? 'warn' : 'error';
-      hooks.log[level](failure.code, `sending to ${where} fails, trying on: ${failure.text}`);
+      log[level](failure.code, `sending to ${where} fails, trying on: ${failure.text}`);
     },
     onRecovered: (code, outageMs) => {
       const seconds = Math.round(outageMs / 1_000);
-      hooks.log.info(code, `sending to ${where} recovered after ${seconds} s`);
+      log.info(code, `sending to ${where} recovered after ${seconds} s`);
     },
   });
 }
 
 function createDeadLetters(
-  { options, limits, hooks }: Parts,
+  { options, limits, log }: Parts,
   counters: ShipCounters,
 ): Stage['deadLetter'] {
   const file = new DeadLetterFile({
@@ -197,13 +190,13 @@ function createDeadLetters(
     unreportedCount += letters.length;
     if (counts.error !== undefined) {
       const text = `dead-letter.ndjson cannot be written: ${counts.error.message}`;
-      hooks.log.error('STATE_UNWRITABLE', text);
+      log.error('STATE_UNWRITABLE', text);
     }
     if (performance.now() - reportedAtMs < limits.shipDeadLetterLogMs) return;
     const noun = unreportedCount === 1 ? 'entry was' : 'entries were';
     const last = (letters.at(-1)?.reason ?? '').slice(0, 300);
     const text = `${unreportedCount} ${noun} refused and dead-lettered; the last: ${last}`;
-    hooks.log.warn('SHIP_REJECTED', text);
+    log.warn('SHIP_REJECTED', text);
     reportedAtMs = performance.now();
     unreportedCount = 0;
   };

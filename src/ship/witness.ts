@@ -7,17 +7,12 @@
 
 import assert from 'node:assert/strict';
 
+import type { ShipLimits } from '../ship-limits.ts';
 import type { Batch } from './batch.ts';
 import { asBuffer, bodyFrom, entryBytes, entryStarts, memberSpan } from './body.ts';
 
-export type WitnessOptions = {
-  /** A larger entry is not taken. */
-  readonly bytesMax: number;
-  /** An older entry is replaced as soon as possible. */
-  readonly ageMaxMs: number;
-  /** Monotonic milliseconds. */
-  readonly nowMs: () => number;
-};
+/** A larger entry is not taken, and an older one is replaced as soon as possible. */
+type WitnessLimits = Pick<ShipLimits, 'shipWitnessBytesMax' | 'shipWitnessMs'>;
 
 type Head = {
   readonly logName?: unknown;
@@ -28,12 +23,15 @@ type Head = {
 const labelsKey = '"labels":';
 
 export class Witness {
-  readonly #options: WitnessOptions;
+  readonly #limits: WitnessLimits;
+  readonly #nowMs: () => number;
   #entry: Buffer | undefined;
   #freshUntilMs = 0;
 
-  constructor(options: WitnessOptions) {
-    this.#options = options;
+  /** `nowMs` gives monotonic milliseconds. */
+  constructor(limits: WitnessLimits, nowMs: () => number) {
+    this.#limits = limits;
+    this.#nowMs = nowMs;
   }
 
   get isKnown(): boolean {
@@ -42,16 +40,16 @@ export class Witness {
 
   /** Takes the first entry of an accepted body, unless a fresh one is known. */
   consider({ body, entryCount }: Pick<Batch, 'body' | 'entryCount'>): void {
-    if (this.#options.nowMs() < this.#freshUntilMs) return;
+    if (this.#nowMs() < this.#freshUntilMs) return;
     this.take(body, entryStarts(body, entryCount), 0);
   }
 
   /** Takes this entry of a body, which the API has accepted. */
   take(body: Uint8Array, starts: Uint32Array, index: number): void {
     const bytes = entryBytes(body, starts, index);
-    if (bytes.length > this.#options.bytesMax) return;
+    if (bytes.length > this.#limits.shipWitnessBytesMax) return;
     this.#entry = selfContained(Buffer.from(bytes), headOf(body, starts));
-    this.#freshUntilMs = this.#options.nowMs() + this.#options.ageMaxMs;
+    this.#freshUntilMs = this.#nowMs() + this.#limits.shipWitnessMs;
   }
 
   /** The API refuses it now: the next accepted body gives another. */

@@ -17,7 +17,7 @@ const goodHead = { logName: 'projects/p/logs/stdout', resource: { type: 'a' }, l
 const badHead = { logName: 'projects/p/logs/stderr', resource: { type: 'b' }, labels: { b: '2' } };
 
 function openWitness(entry: string): Witness {
-  const witness = new Witness({ bytesMax: 1_000, ageMaxMs: 10, nowMs: () => 0 });
+  const witness = new Witness({ shipWitnessBytesMax: 1_000, shipWitnessMs: 10 }, () => 0);
   witness.consider({ body: makeBody(goodHead, [entry]), entryCount: 1 });
   return witness;
 }
@@ -54,7 +54,7 @@ test('keeps a resource, a log and labels of its own', () => {
 
 test('is replaced when it is old, and not taken when it is large', () => {
   let nowMs = 0;
-  const witness = new Witness({ bytesMax: 100, ageMaxMs: 10, nowMs: () => nowMs });
+  const witness = new Witness({ shipWitnessBytesMax: 100, shipWitnessMs: 10 }, () => nowMs);
   const consider = (entry: string): void => {
     witness.consider({ body: makeBody({}, [entry]), entryCount: 1 });
   };
