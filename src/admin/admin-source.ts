@@ -68,10 +68,7 @@ export type WorkloadStatus = Names & {
   readonly behindSeconds: number;
   /** Estimate of the bytes that Cloud Logging charges for: lines and their metadata. */
   readonly chargedBytes: number;
-  /**
-   * Estimate in US dollars, if the rate of the last `costSeconds` lasted a month; the free amount
-   * is ignored.
-   */
+  /** Estimate in US dollars, at the rate of the last `costSeconds`, without the free amount. */
   readonly costPerMonth: number;
   /** A quarter of an hour, or the age of a younger container. */
   readonly costSeconds: number;

@@ -67,10 +67,7 @@ function joined(left: WorkloadStatus, right: WorkloadStatus): WorkloadStatus {
   };
 }
 
-/**
- * Sums of the containers with most since the start, without a rest: it would fall when a container
- * enters the list.
- */
+/** The largest sums, without a rest: it would fall when a container enters the list. */
 export function topBy(workloads: readonly WorkloadStatus[], rank: Value, value = rank): Sample[] {
   return ranked(workloads, rank)
     .slice(0, containerSeriesMax)
@@ -164,9 +161,7 @@ export function topAndRest(
   ];
 }
 
-/**
- * One sample for each log that had entries first, and one for all others: a log keeps its series.
- */
+/** One sample for each of the first logs, which keep their series, and one for all others. */
 export function journalLogSamples(
   { journal }: AgentStatus,
   read: (log: JournalLogSums) => number,

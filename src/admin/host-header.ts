@@ -4,9 +4,7 @@
 
 import { isIP } from 'node:net';
 
-/**
- * Whether there is one `Host`, an IP address, `localhost` or one of `names`, with or without port.
- */
+/** Whether there is one `Host`: an IP address, `localhost` or one of `names`. */
 export function isOwnHost(hosts: readonly string[] | undefined, names: readonly string[]): boolean {
   const [host, ...others] = hosts ?? [];
   if (host === undefined || others.length > 0) return false;

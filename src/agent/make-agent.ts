@@ -104,10 +104,7 @@ export function planContext(config: Config, nodeIdentity: NodeIdentity): PlanCon
   return { nodeIdentity, traceParent, joinStackTraces, batchBytesMax, partialFlushMs };
 }
 
-/**
- * What entries are sent to: the endpoint, and what else --output names. Loads nothing for outputs
- * that are not used.
- */
+/** The endpoint, and what else --output names. Loads nothing for outputs that are not used. */
 async function openShipper(
   config: Config,
   project: string,

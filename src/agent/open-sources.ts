@@ -82,9 +82,7 @@ export async function openNodeLogs(
   return journal;
 }
 
-/**
- * The rules for `_node/NODE/journal` and for each of its logs, which globs may also call `journal`.
- */
+/** The rules for `_node/NODE/journal` and for each of its logs, by either name. */
 export function journalRules(config: Config, identity: NodeIdentity): JournalRules {
   const rules = new ReadingRules(config);
   const names = journalNames(identity);

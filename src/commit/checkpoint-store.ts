@@ -25,9 +25,7 @@ export type CheckpointStore = {
   /** In memory at once, in the file with the next flush. The object is kept: do not change it. */
   put(checkpoint: Checkpoint): void;
   forget(key: CheckpointKey): void;
-  /**
-   * Forgets containers of the file that were not claimed or put since; returns the number of rows.
-   */
+  /** Forgets rows of containers that were not claimed or put since; returns their number. */
   forgetUnclaimed(): number;
   /** Writes what has changed in one transaction. */
   flush(): void;

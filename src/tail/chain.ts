@@ -312,10 +312,7 @@ export class Chain {
     this.#waiting = false;
   }
 
-  /**
-   * Whether its first unread record has been incomplete for too long, now or in an earlier run, and
-   * was not flushed since.
-   */
+  /** Whether its first unread record has been incomplete for too long, and was not flushed. */
   isFlushDue(nowMs: number, partialFlushMs: number): boolean {
     const sinceMs = this.#stuckSinceMs;
     if (sinceMs === undefined) return false;

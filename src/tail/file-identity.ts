@@ -43,9 +43,7 @@ export type FileHead = {
   readonly time: RecordTime | undefined;
   /** Bytes of the first line that were hashed, without its end. */
   readonly lineBytes: number;
-  /**
-   * The bytes that distinguish it from files that begin alike: to its first time or second line.
-   */
+  /** Bytes that distinguish it from files that begin alike: to its first time or second line. */
   readonly tellingBytes: number;
   /** The place in earlier versions of a file without a time in its first line. */
   readonly formerPlace: string;
@@ -71,10 +69,7 @@ const nanosPerMs = 1_000_000n;
 /** The end of the year 9999, the last Timestamp of the API. */
 const lastNanosecond = 253_402_300_799_999_999_999n;
 
-/**
- * The first line without its end, up to `limits.fingerprintBytes`; undefined while it is still
- * being written.
- */
+/** Without its end, up to `limits.fingerprintBytes`; undefined while it is incomplete. */
 export function firstLine(head: Uint8Array, complete: boolean): Uint8Array | undefined {
   const newline = head.indexOf(0x0a);
   if (newline !== -1) return head.subarray(0, Math.min(newline, limits.fingerprintBytes));

@@ -32,10 +32,7 @@ class GzFault extends Error {
   readonly code = 'GZ_BROKEN';
 }
 
-/**
- * Looks into the `.gz` at `path`.
- * @throws GzFault; zlib's error; AgentError LINK_REFUSED; the system's error.
- */
+/** @throws GzFault; zlib's error; AgentError LINK_REFUSED; the system's error. */
 export function peekCompressed(path: string, roots: readonly string[]): GzHead {
   const { fd, stats } = openLogFile(path, roots);
   try {

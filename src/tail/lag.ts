@@ -17,9 +17,7 @@ export class Lag {
     return this.#marks[0]?.atMs;
   }
 
-  /**
-   * `behind` bytes wait, the oldest `inFlight` of them for an answer; `committed`: since the start.
-   */
+  /** `behind` bytes wait, the oldest `inFlight` for an answer; `committed`: since the start. */
   look(
     bytes: { readonly behind: number; readonly inFlight: number; readonly committed: number },
     nowMs: number,

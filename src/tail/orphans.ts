@@ -70,9 +70,7 @@ export class Orphans {
     return bytes;
   }
 
-  /**
-   * Copies, in the background, what was deleted a second ago; calls itself when a second is over.
-   */
+  /** Copies in the background what was deleted a second ago; sets a timer for the rest. */
   keep(chains: () => Iterable<OrphanChain>, failed: (error: unknown) => void): void {
     if (this.#work !== undefined) return;
     const nowMs = steadyNowMs();
@@ -91,9 +89,7 @@ export class Orphans {
       .finally(() => (this.#work = undefined));
   }
 
-  /**
-   * Copies all that is deleted and not acknowledged, for `withinMs` at most, when the agent stops.
-   */
+  /** Copies all that is deleted and not acknowledged, for at most `withinMs`. */
   async keepAll(chains: Iterable<OrphanChain>, withinMs: number): Promise<void> {
     clearTimeout(this.#timer);
     this.#endMs = performance.now() + withinMs;

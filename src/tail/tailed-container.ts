@@ -180,9 +180,7 @@ export class TailedContainer {
     this.#heldUpBatches -= 1;
   }
 
-  /**
-   * Returns the number of looks since the last news. After little news the next is at `quietDueMs`.
-   */
+  /** Returns the number of looks since the last news; little news is followed by a pause. */
   noteLook(isNews: boolean, quietDueMs: number): number {
     const grown = this.grownBytes;
     const isQuiet = isNews && grown - this.#grownAtLook <= limits.quietBytesMax;

@@ -74,9 +74,7 @@ export class WakeList {
     }
   }
 
-  /**
-   * Idle containers without a watch that are due, and the next part of the sweep over all of them.
-   */
+  /** Idle containers that are due and have no watch, and the next part of the sweep over all. */
   #dueIdle(nowMs: number): Set<TailedContainer> {
     const due = new Set<TailedContainer>();
     if (this.#idle.size === 0) {

@@ -332,9 +332,7 @@ export class LinkTable {
     this.#events.refused(join(this.#directory, name), reason);
   }
 
-  /**
-   * Only its text shows that a link was replaced: after a listing all are read again, in portions.
-   */
+  /** Only its text shows that a link was replaced: all are read again after a listing. */
   #verifySome(): void {
     const count = Math.min(this.#verifyLeft, limits.linksCheckedPerScanMax);
     this.#verifyLeft -= count;

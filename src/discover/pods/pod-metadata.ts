@@ -95,9 +95,7 @@ export class PodMetadata {
     this.#waitMs = waitMs;
   }
 
-  /**
-   * Whether to hold a container back because its pod is unknown, for `waitMs` from the first call.
-   */
+  /** Whether to hold back a container of an unknown pod, for `waitMs` from the first call. */
   holdBack(name: ContainerName): boolean {
     if (this.#table.find(name) !== undefined || this.#waitMs === 0) return false;
     return !(this.#waits.get(name.podUid) ?? this.#beginWait(name)).isOver;

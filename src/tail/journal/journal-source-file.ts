@@ -77,9 +77,7 @@ export class JournalSourceFile {
     this.#isGone = false;
   }
 
-  /**
-   * Entries after a position that were not handled; an estimate, because numbers may be missing.
-   */
+  /** Entries after a position that were not handled; an estimate: numbers may be missing. */
   unreadAfter(seqnum: number): number {
     return this.#handledCount === this.#header.entryCount ? 0 : this.entriesAfter(seqnum);
   }
