@@ -212,7 +212,6 @@ export const cases: readonly Hostile[] = [
   {
     name: 'partial lines with the other stream between',
     writer: 'hostile program',
-    missedTimesMax: 230,
     lines: (n) => `${time} stdout P first half \n${time} stderr F x\n${time} stdout F ${n}\n`,
   },
   {
@@ -259,7 +258,6 @@ export const cases: readonly Hostile[] = [
   {
     name: 'traces among lines of the other stream, joined',
     writer: 'hostile program',
-    missedTimesMax: 230,
     joinStackTraces: true,
     lines: () => panic.map((line) => `${time} stderr F ${line}\n${cri('x')}`).join(''),
   },
@@ -273,7 +271,6 @@ export const cases: readonly Hostile[] = [
   {
     name: 'traces of partial lines, joined',
     writer: 'hostile program',
-    missedTimesMax: 300,
     joinStackTraces: true,
     lines: () => panic.map((line) => `${time} stdout P ${line}\n${cri('')}`).join(''),
   },

@@ -17,7 +17,13 @@ import {
 } from './encode/drain-bench.ts';
 import { modelDrain } from './encode/drain-model.ts';
 import type { ModelFormat } from './encode/drain-model.ts';
-import { generateDockerLog, generateLog, seededRandom } from './encode/line-generator.ts';
+import { generateInterleaved } from './encode/interleaved-generator.ts';
+import {
+  generateDockerLog,
+  generateLog,
+  type Random,
+  seededRandom,
+} from './encode/line-generator.ts';
 import { tryRandomRules } from './rules/random-rules.ts';
 import { fuzzJournals } from './journal/journal-fuzz.ts';
 
@@ -45,8 +51,16 @@ function drainAll(content: Buffer, { format, readBytes }: Case): Record<string, 
   return {
     drained,
     model: expected,
-    fast: both.flatMap(({ fast, severities }) => [...fast, String(severities.fast)]),
-    slow: both.flatMap(({ slow, severities }) => [...slow, String(severities.slow)]),
+    fast: both.flatMap(({ fast, severities, answers }) => [
+      ...fast,
+      String(severities.fast),
+      JSON.stringify(answers.fast),
+    ]),
+    slow: both.flatMap(({ slow, severities, answers }) => [
+      ...slow,
+      String(severities.slow),
+      JSON.stringify(answers.slow),
+    ]),
   };
 }
 
@@ -101,6 +115,12 @@ function report(content: Buffer, how: Case): void {
   }
 }
 
+function generate(random: Random, format: ModelFormat): Buffer {
+  if (format === 'docker') return generateDockerLog(random, linesPerLog);
+  if (random.oneIn(3)) return generateInterleaved(random, linesPerLog);
+  return generateLog(random, linesPerLog).bytes;
+}
+
 function fuzz(options: { seconds: number; seed: number }): boolean {
   const start = performance.now();
   const isTerminal = process.stderr.isTTY;
@@ -129,10 +149,7 @@ function fuzz(options: { seconds: number; seed: number }): boolean {
     const seed = options.seed + runs++;
     const random = seededRandom(seed);
     const format = random.oneIn(5) ? 'docker' : 'cri';
-    const bytes =
-      format === 'cri'
-        ? generateLog(random, linesPerLog).bytes
-        : generateDockerLog(random, linesPerLog);
+    const bytes = generate(random, format);
     const how = { seed, format, readBytes: random.pick([500, 4_096, 128 * 1024]) } as const;
     if (!differs(bytes, how)) continue;
     progress.end();

@@ -81,6 +81,12 @@ export function drainHere(sources: readonly Source[], run: DrainRun = {}): Drain
   return { result, entries: [first!, ...others.map((text) => `{${text}`)] };
 }
 
+/** What both say of the source, whoever encoded its lines. */
+function answerOf({ result }: Drained) {
+  const { fastLines: _, severities: __, ...answer } = result.sources[0]!;
+  return answer;
+}
+
 /**
  * Entries of one CRI file with the kernel, and without it: their bytes, one character each, and
  * their counts by severity.
@@ -101,7 +107,8 @@ export function drainBoth(
       fast: fast.result.sources[0]!.severities,
       slow: slow.result.sources[0]!.severities,
     };
-    return { fast: fast.entries, slow: slow.entries, severities };
+    const answers = { fast: answerOf(fast), slow: answerOf(slow) };
+    return { fast: fast.entries, slow: slow.entries, severities, answers };
   } finally {
     files.close();
   }

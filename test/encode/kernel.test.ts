@@ -6,6 +6,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { countSeverities, drainBoth, drainHere, openFiles, plainSource } from './drain-bench.ts';
+import { generateInterleaved } from './interleaved-generator.ts';
 import { generateLog, seededRandom } from './line-generator.ts';
 import { seedOfRun } from '../support/seed.ts';
 
@@ -13,9 +14,10 @@ const seed = seedOfRun();
 const cases = path.join(import.meta.dirname, 'fuzz-cases');
 
 function expectSame(content: Buffer, readBytes?: number, joinStackTraces = false): void {
-  const { fast, slow, severities } = drainBoth(content, { readBytes, joinStackTraces });
+  const { fast, slow, severities, answers } = drainBoth(content, { readBytes, joinStackTraces });
   for (const [index, entry] of slow.entries()) expect(fast[index]).toBe(entry);
   expect(fast.length).toBe(slow.length);
+  expect(answers.fast).toEqual(answers.slow);
   expect(severities).toEqual({ fast: countSeverities(slow), slow: countSeverities(slow) });
 }
 
@@ -39,6 +41,14 @@ describe('the kernel', () => {
     }
   });
 
+  test(`writes what the reference writes for records of two streams among each other, seed ${seed}`, () => {
+    const random = seededRandom(seed);
+    for (let round = 0; round < 300; round++) {
+      const bytes = generateInterleaved(random, 60);
+      expectSame(bytes, random.pick([300, 4_096, 128 * 1024]), !random.oneIn(3));
+    }
+  });
+
   test('joins the partial lines of one stream alone, where they follow each other', () => {
     const line = (content: string) => `2024-03-05T14:07:21Z stdout ${content}\n`;
     const pairs = (count: number) =>
@@ -50,6 +60,56 @@ describe('the kernel', () => {
     expect(entries[49]).toContain('"textPayload":"one, two, three"');
     expect(entries[50]).toContain('"jsonPayload":{"a":1}');
     expect(result.sources[0]).toMatchObject({ lines: 152, entries: 51, fastLines: 152 });
+  });
+
+  test.each([
+    ['partial lines', ['out P a', 'err F x', 'out P b', 'err P y', 'out F c', 'err F z'], 3, false],
+    [
+      'the lines of stack traces',
+      [
+        'err F panic: boom',
+        'out F x',
+        'err F ',
+        'out F x',
+        'err F goroutine 1 [running]:',
+        'out F x',
+      ],
+      4,
+      true,
+    ],
+    [
+      'stack traces of partial lines',
+      ['out P panic: ', 'out F boom', 'out P ', 'out F ', 'out F goroutine 1 [running]:'],
+      1,
+      true,
+    ],
+    [
+      'stack traces of both streams',
+      [
+        'err F panic: boom',
+        'out P panic: ',
+        'err F ',
+        'out F boom',
+        'out F ',
+        'err F end',
+        'out F x',
+      ],
+      4,
+      true,
+    ],
+  ])('joins %s alone, also among those of the other stream', (_name, lines, count, joins) => {
+    const time = '2024-03-05T14:07:21Z';
+    const one = lines.map((line) => `${time} std${line}\n`).join('');
+    const end = `${time} stdout F end\n${time} stderr F end\n`;
+    const files = openFiles([one.repeat(50) + end]);
+    const source = { ...plainSource, joinStackTraces: joins, segments: files.segments() };
+    const { entries, result } = drainHere([source]);
+    const slow = drainHere([source], { useKernel: false });
+    files.close();
+    const lineCount = 50 * lines.length + 2;
+    expect(entries).toEqual(slow.entries);
+    expect(entries).toHaveLength(50 * count + 2);
+    expect(result.sources[0]).toMatchObject({ lines: lineCount, fastLines: lineCount });
   });
 
   test('joins stack traces alone, where their lines follow each other and another one ends them', () => {

@@ -256,6 +256,17 @@ function traceContents(random: Random): string[] {
   return contents.map(change);
 }
 
+/** At least `count` contents of records, once in `odds` the lines of traces. */
+export function generateContents(random: Random, count: number, odds: number): string[] {
+  const templates = programs(random);
+  const contents: string[] = [];
+  while (contents.length < count) {
+    if (random.oneIn(odds)) contents.push(...traceContents(random));
+    else contents.push(content(random, templates));
+  }
+  return contents;
+}
+
 /** Programs that log JSON of one shape each, with values that change. */
 function programs(random: Random): (() => string)[] {
   return Array.from({ length: 3 }, () => {

@@ -6,20 +6,33 @@
 // instance has for itself.
 
 import { writeBase36Pairs, writeEnvelope, writeTextHead } from './envelope';
+import { setReadingNanos } from './event-time';
 import { beginTimes, headerStream, headerTimeEnd, parseHeader, zoneEnd } from './header';
-import { encodeKlogLine } from './klog-line';
-import { joinedContent, joinedLast, joinedLines, joinLines } from './joined-lines';
+import {
+  beginJoins,
+  endJoined,
+  isEntryTaken,
+  isJoined,
+  lastJoined,
+  lastOfJoined,
+  linesBefore,
+  linesJoined,
+  severityOfStream,
+  takeLines,
+  takenLast,
+  takenLines,
+  takenNext,
+  takeTrace,
+} from './joined-lines';
+import { pastSpace } from './json-string';
+import { clearKeys, seedKeys } from './key-table';
+import { encodeKlogLine, klogDateEnd } from './klog-line';
+import { setLabelRoom } from './labels';
 import {
   backslashVector,
+  joinsTraces,
   labelRoom,
   quoteVector,
-  joinsTraces,
-  resultEntries,
-  resultLastLine,
-  resultLines,
-  resultOut,
-  resultPosition,
-  severityCounts,
   spaceVector,
   stopDone,
   stopFull,
@@ -28,15 +41,12 @@ import {
   stopKlog,
   stopLarge,
   stopLong,
-  stopOpenTrace,
+  stopPending,
   stopTag,
-  stopTrace,
 } from './layout';
-import { setReadingNanos } from './event-time';
-import { pastSpace } from './json-string';
-import { setLabelRoom } from './labels';
-import { clearKeys, seedKeys } from './key-table';
 import { prepareNumbers } from './numbers';
+import { countEntry, pendingStreams, returnToSaved, savePending, writeResults } from './pending';
+import { recordFirst } from './record-lines';
 import { forgetShapes } from './shapes';
 import {
   encodeJsonLine,
@@ -49,12 +59,8 @@ import {
 import { escapedOut, escapeText } from './text';
 import { isEmptyAgain, mayBeCri, pastText } from './text-lines';
 import { mayBeginTrace } from './trace-words';
-import { encodeTrace, traceLast, traceLines, traceNone } from './traces';
 
 let area: usize = 0;
-
-/** Severity indexes of plain text by stream: INFO, ERROR. */
-const streamSeverities: u32 = 0x0502;
 
 /** Prepares the area; once per instance, before anything else. */
 export function prepare(areaAddress: usize): void {
@@ -77,25 +83,6 @@ export function beginSource(limit: f64, nanos: u32): void {
   setReadingNanos(nanos);
   setLabelRoom(load<i32>(area, labelRoom));
   forgetShapes();
-}
-
-// @ts-ignore: decorator
-@inline
-function areFourDigits(at: usize): bool {
-  const digits = load<u32>(at);
-  return (((digits + 0x46464646) | (digits - 0x30303030)) & 0x80808080) == 0;
-}
-
-/**
- * One past the date of the klog header that may begin at `at`: a letter, four digits or eight, and
- * the space after them. 0 if there is none.
- */
-// @ts-ignore: decorator
-@inline
-function klogDateEnd(at: usize): usize {
-  if (load<u8>(at, 5) == 0x20) return areFourDigits(at + 1) ? at + 5 : 0;
-  if (load<u8>(at, 9) != 0x20) return 0;
-  return areFourDigits(at + 1) && areFourDigits(at + 5) ? at + 9 : 0;
 }
 
 /**
@@ -122,21 +109,14 @@ function encodeStructured(
   return encodeKlogLine(line, timeEnd, content, dateEnd, stream, offset, out, area);
 }
 
-/** The newline that ends a record whose lines were joined; 0 for a line. */
-let joinedEnd: usize = 0;
-
-/** The content of the line or the lines at `line`, or a stop reason. */
+/** The content of the line at `line`, or a stop reason; `blocked` streams are no whole lines. */
 // @ts-ignore: decorator
 @inline
-function findContent(line: usize, end: usize, held: u32): usize {
+function findContent(line: usize, end: usize, blocked: u32): usize {
   const content = parseHeader(line, area);
-  if (content <= <usize>stopLong) {
-    if (content != stopTag || ((held >> headerStream) & 1) != 0) return content;
-    joinedEnd = joinLines(line, end, area);
-    return joinedEnd == 0 ? content : joinedContent;
-  }
+  if (content <= <usize>stopLong) return content;
   if (content > end) return stopIncomplete;
-  return ((held >> headerStream) & 1) == 0 ? content : stopTag;
+  return ((blocked >> headerStream) & 1) == 0 ? content : stopTag;
 }
 
 /**
@@ -151,73 +131,104 @@ function isTraceBegun(content: usize, newline: usize): bool {
 
 function handBackReason(content: usize, newline: usize): u32 {
   if (newline != structureHandedBack) return <u32>newline;
-  // One that was joined here is joined again by the reference, which then asks for it.
-  if (takeLargeJudged() && joinedEnd == 0) return stopLarge;
+  // The reference joins a record again, and then asks for what is known of a large one.
+  if (takeLargeJudged() && !isJoined) return stopLarge;
   return load<u8>(pastSpace(content)) == 0x7b ? stopJson : stopKlog;
 }
 
-// Lines without an entry of their own, and the first and the last line of the last record of
-// several.
-let linesJoined: u32 = 0;
-let lastJoined: usize = 0;
-let lastOfJoined: usize = 0;
-
-function noteJoined(first: usize, lines: u32, last: usize): void {
-  linesJoined += lines - 1;
-  lastJoined = first;
-  lastOfJoined = last;
+/** The last line of what was taken up to the line at `line`. */
+function lastTaken(line: usize): usize {
+  return lastJoined == line ? lastOfJoined : line;
 }
 
-/**
- * Encodes the stack trace that begins at `line`. Returns the newline of its last line, `newline` if
- * there is none, or a stop reason.
- */
-function takeTrace(
-  line: usize,
-  timeEnd: usize,
-  content: usize,
-  newline: usize,
-  severity: u32,
-  offset: u64,
-  to: usize,
-  end: usize,
-): usize {
-  // Lines that were joined of partial ones are the reference's.
-  if (joinedEnd != 0) return stopTrace;
-  const dateEnd = klogDateEnd(content);
-  const last = encodeTrace(line, timeEnd, content, dateEnd, severity, offset, to, end, area);
-  if (last == traceNone) return newline;
-  if (last > <usize>stopOpenTrace) noteJoined(line, traceLines, traceLast);
-  return last;
+// Of the call: the end of its chunk, where to stop writing, the offset of address 0, the streams
+// with an open record, and whether stack traces are joined.
+let chunkEnd: usize = 0;
+let outEnd: usize = 0;
+let fileBase: u64 = 0;
+let heldStreams: u32 = 0;
+let mayTrace: bool = false;
+
+/** Saves what there is before the line at `position`, with whose record something is pending. */
+function save(position: usize, out: usize, entries: u32, lastLine: usize): void {
+  savePending(position, out, entries + linesBefore, entries, lastTaken(lastLine), area);
 }
 
-// @ts-ignore: decorator
-@inline
-function countEntry(severity: u32): void {
-  const counted = area + <usize>(severity << 2);
-  store<u32>(counted, load<u32>(counted, severityCounts) + 1, severityCounts);
-}
-
-// @ts-ignore: decorator
-@inline
-function writeResults(
-  position: usize,
-  out: usize,
-  lines: u32,
-  entries: u32,
-  lastLine: usize,
-): void {
-  store<u32>(area, <u32>position, resultPosition);
-  store<u32>(area, <u32>out, resultOut);
-  store<u32>(area, lines, resultLines);
-  store<u32>(area, entries, resultEntries);
-  store<u32>(area, <u32>lastLine, resultLastLine);
+/** Encodes the lines of the chunk from `from` on to `to`; returns the stop reason. */
+function takeChunk(from: usize, to: usize): u32 {
+  let position = from;
+  let out = to;
+  let entries: u32 = 0;
+  let lastLine: usize = 0;
+  let reason: u32 = stopDone;
+  let blocked = heldStreams;
+  while (position < chunkEnd) {
+    let content = out >= outEnd ? <usize>stopFull : findContent(position, chunkEnd, blocked);
+    if (content <= <usize>stopLong) {
+      if (content == stopTag && ((heldStreams >> headerStream) & 1) == 0) {
+        content = takeLines(position, out, chunkEnd, fileBase, area);
+      }
+      reason = <u32>content;
+      if (content < <usize>stopPending) break;
+      if (content == stopPending) {
+        if (blocked == heldStreams) save(position, out, entries, lastLine);
+        blocked = heldStreams | pendingStreams;
+        if (isEntryTaken) out = structuredOut;
+        entries += u32(isEntryTaken);
+        if (takenLines != 0) lastLine = takenLast;
+        position = takenNext;
+        continue;
+      }
+      position = recordFirst;
+    }
+    const stream = headerStream;
+    const timeEnd = headerTimeEnd;
+    const offset = fileBase + <u64>position;
+    let severity = severityOfStream(stream);
+    let lineOut: usize = 0;
+    let newline = encodeStructured(position, timeEnd, content, stream, severity, offset, out);
+    if (mayTrace && isTraceBegun(content, newline)) {
+      newline = takeTrace(position, content, newline, severity, offset, out, chunkEnd, area);
+    }
+    if (newline == structureNone) {
+      newline = escapeText(content, writeTextHead(out, stream, area), area);
+      reason = stopLong;
+      if (newline <= <usize>stopLong) break;
+      lineOut = writeEnvelope(escapedOut, 0x22, position, timeEnd, severity, offset, area);
+    } else if (newline <= <usize>stopPending) {
+      reason = handBackReason(content, newline);
+      if (newline != stopPending) break;
+      if (blocked == heldStreams) save(position, out, entries, lastLine);
+      blocked = heldStreams | pendingStreams;
+      position = takenLast;
+      continue;
+    } else {
+      lineOut = structuredOut;
+      severity = structuredSeverity;
+    }
+    if (newline >= chunkEnd) {
+      reason = stopIncomplete;
+      if (!isJoined) break;
+      // It is that of the join, which is behind the chunk.
+      newline = endJoined();
+      blocked = heldStreams | pendingStreams;
+      position = takenLast;
+    }
+    lastLine = position;
+    countEntry(severity, area);
+    out = lineOut;
+    entries++;
+    position = newline + 1;
+  }
+  writeResults(position, out, entries + linesJoined, entries, lastTaken(lastLine), area);
+  if (blocked != heldStreams) return returnToSaved(reason, area);
+  return position < chunkEnd ? reason : stopDone;
 }
 
 /**
  * Encodes the lines of [position, end) to `out`, until it has to hand a line back or the slot's
  * soft end is reached. `base` is the file offset of address 0; `held` has the bits of streams with
- * an open partial line. Returns the stop reason; the other results are in the area.
+ * an open record. Returns the stop reason; the other results are in the area.
  */
 export function encodeLines(
   position: usize,
@@ -227,63 +238,14 @@ export function encodeLines(
   base: f64,
   held: u32,
 ): u32 {
-  const fileBase = <u64>(<i64>base);
-  const mayTrace = load<u32>(area, joinsTraces) != 0;
-  let entries: u32 = 0;
-  let lastLine: usize = 0;
-  let reason: u32 = stopDone;
-  joinedEnd = 0;
-  linesJoined = 0;
-  lastJoined = 1;
+  chunkEnd = end;
+  outEnd = softEnd;
+  fileBase = <u64>(<i64>base);
+  heldStreams = held;
+  mayTrace = load<u32>(area, joinsTraces) != 0;
+  beginJoins();
   store<u8>(end, 10);
-  while (position < end) {
-    const content = out >= softEnd ? <usize>stopFull : findContent(position, end, held);
-    if (content <= <usize>stopLong) {
-      reason = <u32>content;
-      break;
-    }
-    const stream = headerStream;
-    const timeEnd = headerTimeEnd;
-    const offset = fileBase + <u64>position;
-    let severity = (streamSeverities >> (stream << 3)) & 0xff;
-    let lineOut: usize = 0;
-    let newline = encodeStructured(position, timeEnd, content, stream, severity, offset, out);
-    if (mayTrace && isTraceBegun(content, newline)) {
-      newline = takeTrace(position, timeEnd, content, newline, severity, offset, out, end);
-    }
-    if (newline == structureNone) {
-      newline = escapeText(content, writeTextHead(out, stream, area), area);
-      if (newline <= <usize>stopLong) {
-        reason = <u32>newline;
-        break;
-      }
-      lineOut = writeEnvelope(escapedOut, 0x22, position, timeEnd, severity, offset, area);
-    } else if (newline <= <usize>stopOpenTrace) {
-      reason = handBackReason(content, newline);
-      break;
-    } else {
-      lineOut = structuredOut;
-      severity = structuredSeverity;
-    }
-    if (newline >= end) {
-      if (joinedEnd == 0) {
-        reason = stopIncomplete;
-        break;
-      }
-      // It was that of the join, which is behind the chunk.
-      newline = joinedEnd;
-      joinedEnd = 0;
-      noteJoined(position, joinedLines, joinedLast);
-    }
-    countEntry(severity);
-    out = lineOut;
-    lastLine = position;
-    entries++;
-    position = newline + 1;
-  }
-  if (lastJoined == lastLine) lastLine = lastOfJoined;
-  writeResults(position, out, entries + linesJoined, entries, lastLine);
-  return reason;
+  return takeChunk(position, out);
 }
 
 /** So much of a text is escaped at once. */
@@ -327,14 +289,14 @@ export function encodeTexts(
   time: usize,
   until: usize,
 ): void {
-  const fileBase = <u64>(<i64>base);
+  const textBase = <u64>(<i64>base);
   const timeEnd = zoneEnd(time + 19);
   const last = until < end ? until : end;
   let lines: u32 = 0;
   let entries: u32 = 0;
   store<u8>(end, 10);
   while (out < softEnd && position < end) {
-    const offset = fileBase + <u64>position;
+    const offset = textBase + <u64>position;
     if (isEmptyAgain(position, offset)) {
       position++;
       lines++;
@@ -344,10 +306,10 @@ export function encodeTexts(
     const newline = escapeText(position, writeTextHead(out, 0, area), area);
     if (newline <= <usize>stopLong) break;
     out = writeEnvelope(escapedOut, 0x22, time, timeEnd, 0, offset, area);
-    countEntry(0);
+    countEntry(0, area);
     entries++;
     lines++;
     position = newline + 1;
   }
-  writeResults(position, out, lines, entries, 0);
+  writeResults(position, out, lines, entries, 0, area);
 }

@@ -1,74 +1,195 @@
-// Joins the partial lines of one record, where all of them follow each other in the chunk: their
-// content is put together in the stream's join, and is then encoded like that of one line.
+// Takes lines that are no record of their own: partial ones, and those of stack traces. A record
+// whose lines follow each other is encoded at once; one whose lines are among those of the other
+// stream is pending until its last line (pending.ts).
 //
-// The invariant: what was begun and could not be finished leaves no trace, so the reference may
-// join the same lines again.
+// The invariant: what is counted here are lines that have been taken, and no line twice.
 
-import { headerStream, headerTimeEnd, parseHeader } from './header';
-import { contentBytesMax, joinStarts, stopLong, stopTag } from './layout';
+import { newlineAfter } from './double-keys';
+import { headerStream, parseHeader } from './header';
+import { stopPending, stopTag } from './layout';
+import {
+  countEntry,
+  endPending,
+  forgetPending,
+  pendingCount,
+  pendingEnding,
+  pendingField,
+  pendingFirst,
+  pendingLast,
+  pendingStreams,
+  setPending,
+} from './pending';
+import {
+  beginRecords,
+  isScattered,
+  readRecord,
+  recordLast,
+  recordLines,
+  recordNewline,
+  recordUnknown,
+} from './record-lines';
+import { structuredSeverity } from './structured-line';
+import {
+  findTrace,
+  traceEnding,
+  traceEndingLast,
+  traceFound,
+  traceLast,
+  traceLines,
+  traceNone,
+  traceRecords,
+  writeTrace,
+} from './traces';
 
-/** `P` and a space. */
-const partialTag: u16 = 0x2050;
+/** Severity indexes of plain text by stream: INFO, ERROR. */
+const streamSeverities: u32 = 0x0502;
 
-// The record that was joined last.
-/** Its content, which a newline ends. */
-export let joinedContent: usize = 0;
-export let joinedLines: u32 = 0;
-/** The address of its last line. */
-export let joinedLast: usize = 0;
+// @ts-ignore: decorator
+@inline
+export function severityOfStream(stream: u32): u32 {
+  return (streamSeverities >> (stream << 3)) & 0xff;
+}
 
-/**
- * Copies the bytes from `from` up to a newline; returns its address, 0 if there is none in the
- * first `contentBytesMax`.
- */
-function copyUpToNewline(from: usize, to: usize): usize {
-  const last = from + contentBytesMax;
-  let at = from;
-  let out = to;
-  while (at <= last) {
-    const bytes = v128.load(at);
-    v128.store(out, bytes);
-    const newlines = i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(10)));
-    if (newlines != 0) return at + ctz(newlines);
-    at += 16;
-    out += 16;
-  }
-  return 0;
+/** Lines less entries, of all that was taken; and before the lines that were taken last. */
+export let linesJoined: u32 = 0;
+export let linesBefore: u32 = 0;
+// The first and the last line of the last trace that was taken at once.
+export let lastJoined: usize = 0;
+export let lastOfJoined: usize = 0;
+
+// What was taken of lines that are no record of their own: how many, the last of them, and where to
+// go on; whether their content was joined, or the entry of a trace that was pending was written.
+export let takenLines: u32 = 0;
+export let takenLast: usize = 0;
+export let takenNext: usize = 0;
+export let isJoined: bool = false;
+let wasPending: bool = false;
+export let isEntryTaken: bool = false;
+
+/** Begins with a chunk, of which nothing is taken. */
+export function beginJoins(): void {
+  linesJoined = 0;
+  lastJoined = 1;
+  isJoined = false;
+  forgetPending();
+}
+
+/** The newline of the last line of a record that was joined, and has become an entry. */
+export function endJoined(): usize {
+  isJoined = false;
+  linesJoined += takenLines - 1;
+  return takenNext - 1;
+}
+
+function noteLine(line: usize): void {
+  takenLines = 1;
+  takenLast = line;
+  takenNext = newlineAfter(line) + 1;
+}
+
+/** Takes a line whose record is encoded later. */
+function passLine(line: usize): u32 {
+  noteLine(line);
+  linesJoined++;
+  return stopPending;
 }
 
 /**
- * Joins the lines from the partial one at `line` on, whose header was parsed last, and parses it
- * again. Returns the newline of the record's last line; 0 if it does not come before `end`, is not
- * the next one of the stream, or has to be looked at by the reference.
+ * Encodes the stack trace that begins with the record at `line`. Returns the newline of its last
+ * line, `newline` if there is none, or a stop reason.
  */
-export function joinLines(line: usize, end: usize, area: usize): usize {
+export function takeTrace(
+  line: usize,
+  content: usize,
+  newline: usize,
+  severity: u32,
+  offset: u64,
+  to: usize,
+  end: usize,
+  area: usize,
+): usize {
   const stream = headerStream;
-  const start = <usize>load<u32>(area + <usize>(stream << 2), joinStarts);
-  let to = start;
-  let at = line;
-  let content = line;
-  let count: u32 = 0;
-  while (content == line || content == stopTag) {
-    // A partial line.
-    if (load<u16>(headerTimeEnd, 8) != partialTag) return 0;
-    const part = headerTimeEnd + 10;
-    const newline = copyUpToNewline(part, to);
-    if (newline == 0 || newline + 1 >= end) return 0;
-    to += newline - part;
-    if (to - start > <usize>contentBytesMax) return 0;
-    count++;
-    at = newline + 1;
-    content = parseHeader(at, area);
-    if ((content <= <usize>stopLong && content != stopTag) || headerStream != stream) return 0;
+  if (!isJoined) {
+    beginRecords(stream, area);
+    wasPending = false;
+    linesBefore = linesJoined;
+    noteLine(line);
   }
-  const newline = copyUpToNewline(content, to);
-  if (newline == 0 || newline >= end) return 0;
-  const length = newline - content;
-  // A return before the newline is dropped; one at the end of a partial line is content.
-  if (length == 0 && load<u8>(to - 1) == 13) return 0;
-  joinedContent = start;
-  joinedLines = count + 1;
-  joinedLast = at;
-  parseHeader(line, area);
-  return newline;
+  const found = findTrace(content, takenLast, takenNext, takenLines, stream, end, area);
+  if (found == traceNone) return newline;
+  isJoined = false;
+  if (found != traceFound) return found;
+  // One whose first lines were passed over before is taken as a pending one, too.
+  if (isScattered || wasPending) {
+    const last = traceEnding == 0 ? traceLast : traceEndingLast;
+    setPending(stream, line, last, traceRecords, traceEnding, area);
+    // The last line of its first record is passed over then.
+    linesJoined += takenLines - 1;
+    return stopPending;
+  }
+  linesJoined += traceLines - 1;
+  lastJoined = line;
+  lastOfJoined = traceLast;
+  return writeTrace(line, stream, traceRecords, severity, offset, to, end, area);
+}
+
+/** Encodes the pending trace that ends at `line`; returns as `takeLines`. */
+function takePendingTrace(
+  line: usize,
+  stream: u32,
+  to: usize,
+  end: usize,
+  fileBase: u64,
+  area: usize,
+): usize {
+  const first = pendingField(stream, pendingFirst, area);
+  const records = <u32>pendingField(stream, pendingCount, area);
+  const ending = pendingField(stream, pendingEnding, area);
+  const severity = severityOfStream(stream);
+  const offset = fileBase + <u64>first;
+  const newline = writeTrace(first, stream, records, severity, offset, to, end, area);
+  if (newline <= <usize>stopPending) return newline;
+  countEntry(structuredSeverity, area);
+  isEntryTaken = true;
+  linesJoined--;
+  endPending(stream);
+  if (ending == 0) return passLine(line);
+  // The line is taken after it, as the last one of a record or as all of it.
+  takenLines = 0;
+  takenNext = line;
+  if (ending != line) setPending(stream, ending, line, 0, 0, area);
+  return stopPending;
+}
+
+/**
+ * Takes the line at `line`, whose header was parsed last: it is a partial one, or of a stream with
+ * a pending record. Returns the content of the record that it ends, or a stop reason.
+ */
+export function takeLines(line: usize, to: usize, end: usize, fileBase: u64, area: usize): usize {
+  const stream = headerStream;
+  let first = line;
+  isEntryTaken = false;
+  linesBefore = linesJoined;
+  if (((pendingStreams >> stream) & 1) != 0) {
+    if (line != pendingField(stream, pendingLast, area)) return passLine(line);
+    if (pendingField(stream, pendingCount, area) != 0) {
+      return takePendingTrace(line, stream, to, end, fileBase, area);
+    }
+    first = pendingField(stream, pendingFirst, area);
+    endPending(stream);
+  }
+  beginRecords(stream, area);
+  const content = readRecord(first, stream, end, true, area);
+  if (content <= recordUnknown) return stopTag;
+  if (first == line && isScattered) {
+    setPending(stream, line, recordLast, 0, 0, area);
+    return passLine(line);
+  }
+  isJoined = true;
+  wasPending = first != line;
+  takenLines = first == line ? recordLines : 1;
+  takenLast = recordLast;
+  takenNext = recordNewline + 1;
+  parseHeader(first, area);
+  return content;
 }

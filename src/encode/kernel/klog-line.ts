@@ -35,6 +35,25 @@ function pastDigits(at: usize): usize {
   return position;
 }
 
+// @ts-ignore: decorator
+@inline
+function areFourDigits(at: usize): bool {
+  const digits = load<u32>(at);
+  return (((digits + 0x46464646) | (digits - 0x30303030)) & 0x80808080) == 0;
+}
+
+/**
+ * One past the date of the klog header that may begin at `at`: a letter, four digits or eight, and
+ * the space after them. 0 if there is none.
+ */
+// @ts-ignore: decorator
+@inline
+export function klogDateEnd(at: usize): usize {
+  if (load<u8>(at, 5) == 0x20) return areFourDigits(at + 1) ? at + 5 : 0;
+  if (load<u8>(at, 9) != 0x20) return 0;
+  return areFourDigits(at + 1) && areFourDigits(at + 5) ? at + 9 : 0;
+}
+
 // The parts of the klog header that `parseKlog` read.
 let pidStart: usize = 0;
 let pidEnd: usize = 0;

@@ -100,13 +100,15 @@ export function takeLabels(start: usize, marks: i32): void {
   const to = scratchEnd;
   let out = to;
   let count = 0;
-  let left = 0;
+  let isRest = false;
   for (let at = firstMember(start); at != 0;) {
     at = readMember(at);
     // A key without its escapes is read behind what is written.
     keepScratch(out);
     if (!isLabel(count, room)) {
-      left++;
+      isRest = true;
+      // No other one is a label, either.
+      if (count >= room) break;
       continue;
     }
     if (count++ > 0) store<u8>(out++, 0x2c);
@@ -122,7 +124,7 @@ export function takeLabels(start: usize, marks: i32): void {
     labelsStart = to;
     labelsEnd = out;
   }
-  if (left == 0) return;
+  if (!isRest) return;
   labelsRest = out;
   labelsRestEnd = writeRest(start, room, out);
   keepScratch(labelsRestEnd);

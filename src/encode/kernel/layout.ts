@@ -4,7 +4,7 @@
 //   0      results of the last call │ 16 entries by severity │ 64 templates: address, length of each
 //   128    cached second │ 160 lengths of the severity and id templates
 //   256    severity and id templates │ 832 base 36 pairs │ 3424 vectors │ 3472 times of reading
-//   3520   seeds of keys │ 3840 a lent time │ 4096 a number │ 17408 scalars │ 18432 shapes
+//   3520   seeds of keys │ 3840 a lent time │ 4096 a number │ 4416 pending records │ 17408 scalars │ 18432 shapes
 //   67584  bytes of the templates │ 131072 key table │ 196608 the rules of stack traces
 //   573440 last keys │ 573920 secrets of keys │ 574464 sizes │ 575488 of a large entry │ 589824 records of keys │ 5832704 their table │ 6881280 members
 //   12124160 a copy of an object │ 13238272 a repaired line │ 16580608 scratch up to the area's end
@@ -56,6 +56,11 @@ export const lentTimeBytes = 64;
 /** The digits of the least number that no double holds: halfway from the largest one to 2^1024. */
 export const infiniteNumber = 4_096;
 export const infiniteDigits = 309;
+
+/** Records of both streams that end later in the chunk, see pending.ts. */
+export const pendingRecords = 4_416;
+/** The severity counts as they were before such a record. */
+export const savedCounts = 4_480;
 
 /** 24 bytes: `YYYY-MM-DDTHH:MM:SS` that was last found valid. */
 export const cachedSecond = 128;
@@ -222,6 +227,8 @@ export const stopTrace = 8;
 export const stopOpenTrace = 9;
 /** The line has an object that is larger than an entry may be. */
 export const stopLarge = 10;
+/** None, for the drain: the record ends later in the chunk. */
+export const stopPending = 11;
 
 /**
  * JSON that is larger is the kernel's as long as it has at most this size: its bytes, and for each

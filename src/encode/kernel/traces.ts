@@ -1,14 +1,14 @@
-// Joins the lines of a stack trace (traces/stack-trace.ts) to one record, where they follow each
-// other in the chunk. The tables that say which lines belong to one come from
-// traces/trace-table.ts.
+// Joins the records of a stack trace (traces/stack-trace.ts) to one. The tables that say which of
+// them belong to it come from traces/trace-table.ts.
 //
 // The invariant: only a trace whose end is in the chunk is taken. Nothing is left of any other one,
 // so it can be read again with more bytes, or by the reference.
 
+import { newlineAfter } from './double-keys';
 import { copyTemplate, writeLength, writeMeta, writeTextHead } from './envelope';
-import { headerStream, parseHeader } from './header';
+import { headerTimeEnd, parseHeader } from './header';
 import { pastSpace } from './json-string';
-import { beginKlog, endKlog, klogOut, klogSeverity } from './klog-line';
+import { beginKlog, endKlog, klogDateEnd, klogOut, klogSeverity } from './klog-line';
 import {
   contentBytesMax,
   jsonBytesMax,
@@ -22,23 +22,23 @@ import {
   traceLookBytes,
   traceTable,
 } from './layout';
+import {
+  beginRecords,
+  readRecord,
+  recordFirst,
+  recordLast,
+  recordLines,
+  recordNewline,
+  recordOpen,
+  recordUnknown,
+} from './record-lines';
 import { repairCount } from './repair';
-import { setStructured } from './structured-line';
+import { setStructured, structureNone } from './structured-line';
 import { escapedOut, escapeText } from './text';
 
-/** What `encodeTrace` returns where the line begins none. */
+/** What `findTrace` returns: the record begins none, or one whose end is in the chunk. */
 export const traceNone: usize = 0;
-
-// Of the record that was encoded last.
-export let traceLines: u32 = 0;
-/** The address of its last line. */
-export let traceLast: usize = 0;
-
-/** More than any header with a valid time. */
-const headerBytesMax: usize = 128;
-
-/** Where `stepLine` stopped reading. */
-let stepEnd: usize = 0;
+export const traceFound: usize = 1;
 
 /**
  * What the automaton says of the line at `content` from an entrance on: 0, or one more than the
@@ -57,7 +57,6 @@ function stepLine(content: usize, entrance: u32, area: usize): u32 {
     row = load<u32>(table + row + <usize>(column << 2), 4);
     at++;
   }
-  stepEnd = at;
   return load<u32>(table + row);
 }
 
@@ -77,107 +76,113 @@ function contentEnd(content: usize, newline: usize): usize {
   return newline > content && load<u8>(newline - 1) == 13 ? newline - 1 : newline;
 }
 
-// The record that grows: where its entry ends by now, what is in it, and the newline of its last
-// line.
-let out: usize = 0;
-let bytes: usize = 0;
-let newline: usize = 0;
-/** `repairCount` before it. */
-let repairs: u32 = 0;
+// The trace that `findTrace` found: the records that it joins, its first line's and its last line's
+// newline, and all of its lines.
+export let traceRecords: u32 = 0;
+export let traceLines: u32 = 0;
+export let traceLast: usize = 0;
+export let traceNewline: usize = 0;
+/** The first and the last line of the record that ends it; 0 if it ends itself. */
+export let traceEnding: usize = 0;
+export let traceEndingLast: usize = 0;
 
-/** Begins the entry with the line that was parsed last; false if it is the reference's. */
-function beginTrace(
+/**
+ * Finds the end of the trace that may begin with the record that was read last: it has the content,
+ * `first` is its last line, and the next line is at `next`. Returns `traceNone`, `traceFound`, or a
+ * stop reason.
+ */
+export function findTrace(
   content: usize,
-  dateEnd: usize,
-  klog: u32,
-  to: usize,
+  first: usize,
+  next: usize,
+  lines: u32,
+  stream: u32,
   end: usize,
   area: usize,
-): bool {
-  repairs = repairCount;
-  if (klog == 0) {
-    newline = escapeText(content, writeTextHead(to, headerStream, area), area);
-    out = escapedOut;
-  } else {
-    newline = beginKlog(content, dateEnd, headerStream, to, area);
-    out = klogOut;
-  }
-  if (newline <= <usize>stopLong || newline >= end) return false;
-  bytes = contentEnd(content, newline) - content;
-  traceLines = 1;
-  return true;
-}
-
-/** Adds the line with the content; false if its end does not come before `end`, or is too far. */
-function addLine(content: usize, end: usize, area: usize): bool {
-  store<u16>(out, 0x6e5c); // \n
-  const lineEnd = escapeText(content, out + 2, area);
-  if (lineEnd <= <usize>stopLong || lineEnd >= end) {
-    newline = lineEnd;
-    return false;
-  }
-  out = escapedOut;
-  newline = lineEnd;
-  bytes += 1 + contentEnd(content, lineEnd) - content;
-  traceLines++;
-  return true;
-}
-
-/**
- * Adds the lines after the first one, which led to `first`, up to the one that ends the trace.
- * Returns a stop reason, or `traceNone` when that is found.
- */
-function addLines(first: u32, end: usize, area: usize): usize {
-  const stream = headerStream;
+): usize {
+  let state = firstState(content, area);
+  if (state == 0) return traceNone;
+  if (load<u8>(pastSpace(content)) == 0x7b) return stopTrace;
+  if (next > end) return stopOpenTrace;
   // Those that begin a trace come first.
   const entrances = load<u32>(area + traceTable, 4);
-  let state = first;
+  traceRecords = 1;
+  traceLines = lines;
+  traceLast = first;
+  traceNewline = next - 1;
+  traceEnding = 0;
+  let bytes = newlineAfter(content) - content;
   // A trace whose next state is the first one has ended.
   while (state != 1) {
-    const line = newline + 1;
-    const content = parseHeader(line, area);
-    if (content <= <usize>stopLong) return line + headerBytesMax > end ? stopOpenTrace : stopTrace;
-    if (content > end) return stopOpenTrace;
-    if (headerStream != stream) return stopTrace;
-    if (traceLines >= <u32>traceLinesMax) break;
-    state = stepLine(content, entrances + state - 2, area);
-    if (stepEnd >= end) return stopOpenTrace;
-    if (state == 0) break;
+    const following = readRecord(traceNewline + 1, stream, end, false, area);
+    if (following == recordOpen) return stopOpenTrace;
+    if (following == recordUnknown) return stopTrace;
+    state =
+      traceRecords < <u32>traceLinesMax ? stepLine(following, entrances + state - 2, area) : 0;
+    if (state == 0) {
+      traceEnding = recordFirst;
+      traceEndingLast = recordLast;
+      break;
+    }
     // Whether it is an object is the reference's to say.
-    if (load<u8>(pastSpace(content)) == 0x7b) return stopTrace;
-    if (!addLine(content, end, area)) return newline >= end ? stopOpenTrace : stopTrace;
-    // A byte may have become three.
-    const bytesMax = repairCount == repairs ? contentBytesMax : contentBytesMax / 3;
-    if (bytes > <usize>bytesMax) return stopTrace;
-    traceLast = line;
+    if (load<u8>(pastSpace(following)) == 0x7b) return stopTrace;
+    traceRecords++;
+    traceLines += recordLines;
+    traceLast = recordLast;
+    traceNewline = recordNewline;
+    bytes += 1 + newlineAfter(following) - following;
+    if (bytes > <usize>contentBytesMax) return stopTrace;
   }
-  return traceNone;
+  return traceFound;
 }
 
 /**
- * Encodes the trace that begins with the line at `line`, whose header was parsed last; `dateEnd` is
- * that of its klog header, or 0. Returns the newline of its last line, a stop reason, or
- * `traceNone`. The entry's end and severity are those of `setStructured`.
+ * Encodes the stack trace of so many records, the first of which begins at `line`. Returns its last
+ * newline or a stop reason. The entry's end and severity are those of `setStructured`.
  */
-export function encodeTrace(
+export function writeTrace(
   line: usize,
-  timeEnd: usize,
-  content: usize,
-  dateEnd: usize,
+  stream: u32,
+  records: u32,
   severity: u32,
   offset: u64,
   to: usize,
   end: usize,
   area: usize,
 ): usize {
-  const state = firstState(content, area);
-  if (state == 0) return traceNone;
-  if (load<u8>(pastSpace(content)) == 0x7b) return stopTrace;
-  const klog = dateEnd == 0 ? 0 : klogSeverity(<u32>load<u8>(content));
-  traceLast = line;
-  if (!beginTrace(content, dateEnd, klog, to, end, area)) return stopTrace;
-  const reason = addLines(state, end, area);
-  if (reason != traceNone) return reason;
+  beginRecords(stream, area);
+  const content = readRecord(line, stream, end, true, area);
+  let next = recordNewline + 1;
+  parseHeader(line, area);
+  const timeEnd = headerTimeEnd;
+  const dateEnd = klogDateEnd(content);
+  let klog = dateEnd == 0 ? 0 : klogSeverity(<u32>load<u8>(content));
+  const repairs = repairCount;
+  let newline: usize = 0;
+  let out: usize = 0;
+  if (klog != 0) {
+    newline = beginKlog(content, dateEnd, stream, to, area);
+    out = klogOut;
+    if (newline == structureNone) klog = 0;
+  }
+  if (klog == 0) {
+    newline = escapeText(content, writeTextHead(to, stream, area), area);
+    out = escapedOut;
+  }
+  if (newline <= <usize>stopLong) return stopTrace;
+  let bytes = contentEnd(content, newline) - content;
+  for (let count: u32 = 1; count < records; count++) {
+    const following = readRecord(next, stream, end, true, area);
+    next = recordNewline + 1;
+    store<u16>(out, 0x6e5c); // \n
+    newline = escapeText(following, out + 2, area);
+    if (newline <= <usize>stopLong) return stopTrace;
+    out = escapedOut;
+    bytes += 1 + contentEnd(following, newline) - following;
+  }
+  // A byte may have become three.
+  const bytesMax = repairCount == repairs ? contentBytesMax : contentBytesMax / 3;
+  if (bytes > <usize>bytesMax) return stopTrace;
   if (klog == 0) {
     out = writeMeta(out, 0x22, line, timeEnd, severity, offset, area);
     setStructured(copyTemplate(writeLength(out, bytes), area + tail), severity);
@@ -185,5 +190,5 @@ export function encodeTrace(
     if (<i32>bytes > load<i32>(area, jsonBytesMax)) return stopTrace;
     endKlog(out, line, timeEnd, klog, offset, bytes, area);
   }
-  return newline;
+  return next - 1;
 }
