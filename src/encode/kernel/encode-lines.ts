@@ -154,21 +154,26 @@ function save(position: usize, out: usize, entries: u32, lastLine: usize): void 
   savePending(position, out, entries + linesBefore, entries, lastTaken(lastLine), area);
 }
 
+/** Why a line is not taken: a stop reason in place of its content, or it is a text and too long. */
+function reasonOf(content: usize): u32 {
+  return content > <usize>stopPending ? stopLong : <u32>content;
+}
+
 /** Encodes the lines of the chunk from `from` on to `to`; returns the stop reason. */
 function takeChunk(from: usize, to: usize): u32 {
   let position = from;
   let out = to;
   let entries: u32 = 0;
   let lastLine: usize = 0;
-  let reason: u32 = stopDone;
+  // Of a line that is not taken, the stop reason.
+  let content: usize = 0;
   let blocked = heldStreams;
   while (position < chunkEnd) {
-    let content = out >= outEnd ? <usize>stopFull : findContent(position, chunkEnd, blocked);
+    content = out >= outEnd ? <usize>stopFull : findContent(position, chunkEnd, blocked);
     if (content <= <usize>stopLong) {
       if (content == stopTag && ((heldStreams >> headerStream) & 1) == 0) {
         content = takeLines(position, out, chunkEnd, fileBase, area);
       }
-      reason = <u32>content;
       if (content < <usize>stopPending) break;
       if (content == stopPending) {
         if (blocked == heldStreams) save(position, out, entries, lastLine);
@@ -192,12 +197,11 @@ function takeChunk(from: usize, to: usize): u32 {
     }
     if (newline == structureNone) {
       newline = escapeText(content, writeTextHead(out, stream, area), area);
-      reason = stopLong;
       if (newline <= <usize>stopLong) break;
       lineOut = writeEnvelope(escapedOut, 0x22, position, timeEnd, severity, offset, area);
     } else if (newline <= <usize>stopPending) {
-      reason = handBackReason(content, newline);
-      if (newline != stopPending) break;
+      content = handBackReason(content, newline);
+      if (content != stopPending) break;
       if (blocked == heldStreams) save(position, out, entries, lastLine);
       blocked = heldStreams | pendingStreams;
       position = takenLast;
@@ -207,8 +211,10 @@ function takeChunk(from: usize, to: usize): u32 {
       severity = structuredSeverity;
     }
     if (newline >= chunkEnd) {
-      reason = stopIncomplete;
-      if (!isJoined) break;
+      if (!isJoined) {
+        content = stopIncomplete;
+        break;
+      }
       // It is that of the join, which is behind the chunk.
       newline = endJoined();
       blocked = heldStreams | pendingStreams;
@@ -221,8 +227,8 @@ function takeChunk(from: usize, to: usize): u32 {
     position = newline + 1;
   }
   writeResults(position, out, entries + linesJoined, entries, lastTaken(lastLine), area);
-  if (blocked != heldStreams) return returnToSaved(reason, area);
-  return position < chunkEnd ? reason : stopDone;
+  if (blocked != heldStreams) return returnToSaved(reasonOf(content), area);
+  return position < chunkEnd ? reasonOf(content) : stopDone;
 }
 
 /**
