@@ -43,7 +43,7 @@ function parse(bytes: Buffer, format: ModelFormat): Line | undefined {
 
 /** Where the content of a CRI line breaks off: zeros, and the header of another line; or -1. */
 function tearAt(bytes: Buffer): number {
-  for (const { index, 0: zeros } of bytes.toString('latin1').matchAll(/\0{16,}/g)) {
+  for (const { index, 0: zeros } of bytes.toString('latin1').matchAll(/\0{32,}/g)) {
     if (parseCriLine(bytes, index + zeros.length, bytes.length) !== undefined) return index;
   }
   return -1;

@@ -74,7 +74,7 @@ describe('line drops', () => {
       const own = Array.from({ length: 60 }, () => {
         const tag = random.pick(['F', 'F', 'F', 'F', 'P']);
         // Zeros: a power loss cut the line off there.
-        const end = random.pick(['\n', '\n', '\n', '\r\n', '\0'.repeat(20)]);
+        const end = random.pick(['\n', '\n', '\n', '\r\n', '\0'.repeat(40)]);
         const stream = random.pick(['stdout', 'stderr']);
         const time = random.pick(times);
         return `${time} ${stream} ${tag} ${random.pick(texts)}${end}`;

@@ -22,6 +22,12 @@ export const timedBytesMin = 20;
 /** More than any CRI header with a time that is valid. */
 export const headerBytesMax = 128;
 
+/**
+ * Fewer zeros before a header are content: a container that writes them as lines would have each
+ * byte cost 27 times one of plain text.
+ */
+const tearZerosMin = 32;
+
 /** The time of the line of [at, end), of which the last bytes may be missing. */
 function timeOf(bytes: Buffer, at: number, end: number, format: LineFormat): string | undefined {
   if (format === 'cri' && bytes[at + 4] !== hyphen) return undefined; // It follows the year.
@@ -66,7 +72,8 @@ export type Tear = {
 export function tearOf(bytes: Buffer, from: number, end: number): Tear | undefined {
   for (let torn = tornAt(bytes, from, end); torn !== -1;) {
     const next = pastZeros(bytes, torn, end);
-    if (timeOf(bytes, next, end, 'cri') !== undefined) return { end: torn, next };
+    const isHole = next - torn >= tearZerosMin && timeOf(bytes, next, end, 'cri') !== undefined;
+    if (isHole) return { end: torn, next };
     torn = tornAt(bytes, next, end);
   }
   return undefined;
