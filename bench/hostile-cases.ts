@@ -9,8 +9,6 @@ export type Hostile = {
   readonly name: string;
   readonly writer: Writer;
   readonly joinStackTraces?: boolean;
-  /** It costs more than its writer may cause; then it is only kept from growing beyond this. */
-  readonly missedTimesMax?: number;
   /** The line or lines at `index`, with their newlines. */
   readonly lines: (index: number) => string | Buffer;
 };
