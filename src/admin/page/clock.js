@@ -1,5 +1,5 @@
-// Times for people, in the time zone that the reader chose: that of the browser, or UTC as logs and
-// colleagues elsewhere have it. The choice outlives the tab where the browser keeps anything.
+// Times in the zone that the reader chose: the browser's, or UTC. The choice is kept where the
+// browser stores anything.
 
 const storageName = 'tailship-time-zone';
 const localName = new Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -1,10 +1,10 @@
 // Buttons that copy a text: a container's name, a command, the address of the page.
 
-/** Without https or localhost a browser gives no clipboard, but still this. @param {string} text */
+/** Without https or localhost a browser has no clipboard API. @param {string} text */
 function copyBySelection(text) {
   const area = document.createElement('textarea');
   area.value = text;
-  // In a modal dialog nothing outside of it can be selected.
+  // While a modal dialog is open, nothing outside it can be selected.
   (document.querySelector('dialog[open]') ?? document.body).append(area);
   area.select();
   const isDone = document.execCommand('copy');

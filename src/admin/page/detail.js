@@ -1,5 +1,5 @@
-// The drawer of one workload: its figures, links and commands, plots, and its files as the chain
-// they are, oldest first. It is drawn again at each answer while it is open; only its plots stay.
+// The drawer of one workload: its figures, links and commands, plots, and its files, oldest first.
+// It is drawn again at each answer while it is open; only its plots stay.
 
 import { copyButton } from './copy.js';
 import { lostText } from './losses.js';
@@ -24,7 +24,7 @@ function make(name, className, ...children) {
 
 /** @param {HTMLDialogElement} drawer */
 export function createDetail(drawer) {
-  // The plots stay where they are, with the value under the pointer; what is around them is new.
+  // The plots stay, with the value under the pointer; everything around them is new.
   const [above, area, below] = [make('div', ''), make('div', 'plots'), make('div', '')];
   const trend = make('section', '', make('h3', '', 'Since this page was opened'), area);
   const tail = createLiveTail();
@@ -37,7 +37,7 @@ export function createDetail(drawer) {
     show(shown) {
       const { workload, samples } = shown;
       const focused = document.activeElement;
-      // The tail stays as it is, and keeps the focus that it has.
+      // The tail stays, and keeps the focus.
       const hadFocus = drawer.contains(focused) && !tail.section.contains(focused);
       tail.show(workload, shown.showsContent === true);
       const label = focused?.textContent;
@@ -122,7 +122,7 @@ function factsOf(workload) {
   return make('dl', 'facts', ...pairs);
 }
 
-/** The rules that it has, and why. @param {Workload} workload */
+/** The rules that match it, and why. @param {Workload} workload */
 function rulesOf({ rules = [] }) {
   if (rules.length === 0) return [];
   const rows = rules.map(({ name, does, why }) =>

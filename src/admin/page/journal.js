@@ -1,5 +1,5 @@
-// The journal of the node: how it is, its logs as a table, and the drawer of one log. page.js gives
-// it the status of each answer; without node logs it is hidden.
+// The journal of the node: its state, its logs as a table, and the drawer of one log. Without node
+// logs it is hidden.
 
 import { timeText, zoneName } from './clock.js';
 import { copyButton } from './copy.js';
@@ -132,7 +132,7 @@ export function createJournal(section, drawer) {
       section.hidden = journal === undefined;
       if (journal === undefined) return;
       state.textContent = stateText(journal);
-      // A journal in memory only is how many nodes are meant to be.
+      // On many nodes the journal is in memory only, on purpose.
       const troubles = troublesOf({ ...journal, isPersistent: true });
       state.className = troubles.length > 0 ? 'trouble' : 'faint';
       const focused = document.activeElement;

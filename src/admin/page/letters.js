@@ -6,8 +6,8 @@ import { copyButton } from './copy.js';
 import { bytesText } from './numbers.js';
 
 /**
- * Shows the letters there are, those of a former run among them; looks again when `count`, that of
- * the present run, has changed. @param {any} section
+ * Shows the letters, also those of earlier runs; loads them again when `count`, which is of this
+ * run, changes. @param {any} section
  */
 export function createLetterList(section) {
   let shown = -1;
@@ -19,7 +19,7 @@ export function createLetterList(section) {
     section.hidden = letters.length === 0;
   }
   return {
-    /** Again, as another time zone holds. */
+    /** Draws again, in the current time zone. */
     draw,
     /** @param {number} count @param {(path: string) => Promise<any>} ask */
     async show(count, ask) {

@@ -1,13 +1,13 @@
-// The live tail of one container, in its drawer: what it writes from now on, as it is shipped.
-// Nothing is requested before somebody starts it; what was not shown is counted.
+// The live tail of one container, in its drawer: its new lines, as they are shipped. Nothing is
+// requested before somebody starts it; lines that are not shown are counted.
 
 import { timeText } from './clock.js';
 import { copyButton } from './copy.js';
 import { countText, durationText } from './numbers.js';
 
-/** Lines that are kept; older ones go. */
+/** Older lines are removed. */
 const linesMax = 500;
-/** Less is the way of the lines through the agent. */
+/** A shorter lag is normal: lines take that long through the agent. */
 const behindSecondsMin = 5;
 const offText =
   'Off: this page shows no content of logs unless the agent has --admin-show-content. ' +
@@ -26,7 +26,6 @@ function button(text, press) {
   return node;
 }
 
-/** The parts that a reader sees and presses. */
 function createParts() {
   const section = document.createElement('section');
   section.className = 'tail';
@@ -99,7 +98,7 @@ export function createLiveTail() {
     state.textContent = parts.filter(Boolean).join('; ');
     state.hidden = state.textContent === '';
   }
-  /** A line has just come: then only, its age says how far the tail is behind. */
+  /** Only the age of a line that has just come tells how far the tail is behind. */
   let isFresh = false;
 
   /** @param {boolean} value */
@@ -189,7 +188,7 @@ export function createLiveTail() {
 }
 
 /**
- * Reads to the end; resolves to why it came.
+ * Reads to the end; resolves to its reason.
  * @param {Response} response @param {(lines: Line[]) => void} take
  */
 async function readLines({ body }, take) {

@@ -1,7 +1,7 @@
 // The link from a container to its entries, from the agent's template.
 
 /**
- * undefined where the agent knows none.
+ * undefined: there is none.
  * @param {string | undefined} template
  * @param {Readonly<Record<string, string>>} values of the names in braces
  */
@@ -9,6 +9,6 @@ export function logsLinkFor(template, values) {
   const link = template?.replaceAll(/\{(\w+)\}/g, (_, /** @type {string} */ name) =>
     encodeURIComponent(values[name] ?? ''),
   );
-  // The agent allows nothing else; a page should not have to trust it.
+  // The agent allows nothing else, but the page does not rely on that.
   return link !== undefined && /^https?:\/\//.test(link) ? link : undefined;
 }

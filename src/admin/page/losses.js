@@ -1,4 +1,4 @@
-// What is not in Cloud Logging and will not be by itself: in a cell, in the banner, as a list.
+// What is not in Cloud Logging: in a cell, in the banner, as a list.
 
 import { dateText, timeText } from './clock.js';
 import { bytesText, countText } from './numbers.js';
@@ -10,7 +10,7 @@ import { bytesText, countText } from './numbers.js';
 /** A loss is news for this long. */
 const newsMs = 3_600_000;
 const bannerLinesMax = 3;
-/** Set aside on the disk, and to be sent again by hand: no loss yet. */
+/** Kept as dead letters, which can be sent again: no loss yet. */
 const keptReasons = ['refused', 'too_large', 'denied'];
 
 /** `1.2 MB`, `3 refused`, `1.2 MB, 3 refused`; '' when all is well. @param {any} workload */
@@ -23,7 +23,7 @@ export function lostText({ lostBytes = 0, refusedEntries = 0 }) {
     .join(', ');
 }
 
-/** Of the last hour, less what is kept. @param {readonly LossEvent[]} losses */
+/** Of the last hour, without dead letters. @param {readonly LossEvent[]} losses */
 export function recentLosses(losses) {
   const sinceMs = Date.now() - newsMs;
   return losses.filter(

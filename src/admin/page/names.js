@@ -25,7 +25,7 @@ export function nameOf({ namespace, pod, container }) {
     whole.append(span('end', pod.slice(cutAt)));
     name.append(whole);
   }
-  // A file that is no container's has only one name, which is no lozenge beside nothing.
+  // A file that is no container's has only one name, which gets no lozenge.
   if (container !== '') name.append(span(pod === '' ? 'pod' : 'container', container));
   return name;
 }

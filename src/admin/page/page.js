@@ -1,5 +1,5 @@
-// The page of the agent: requests the status each few seconds while the tab is visible, and shows
-// it. Entry of page.html. The figures are the agent's; the page only takes differences and sorts.
+// The page of the agent: requests the status every few seconds while the tab is visible, and shows
+// it. The figures are the agent's; the page only takes differences and sorts.
 
 import { readAddress, writeAddress } from './address.js';
 import { dateText, switchZone, timeText, zoneName } from './clock.js';
@@ -14,15 +14,15 @@ import { minutesText } from './severities.js';
 import { createWorkloadSamples } from './workload-samples.js';
 import { createWorkloadTable, keyOf, manyErrors } from './workloads.js';
 
-/** Two samples of the agent: each look costs it as much as some thousand lines. */
+/** Two samples of the agent: each request costs as much as some thousand lines. */
 const intervalMs = 10_000;
-/** While it does not answer, which costs it nothing. */
+/** While the agent does not answer. */
 const silentIntervalMs = 2000;
 const samplesMax = 180;
 const answerWithinMs = 4000;
-/** Behind by more than this is worth a colour. */
+/** More is highlighted. */
 const lateSeconds = 10;
-/** Bytes a second: what a quiet node's only writer says is no flood. */
+/** Bytes a second: the only writer of a quiet node is no flood. */
 const floodBytes = 100_000;
 /** Two lines of its card on a phone. */
 const busiestNameMax = 30;
@@ -34,7 +34,7 @@ const drawer = createDetail(detail);
 const plots = createPlots(element('plots'));
 const workloadSamples = createWorkloadSamples();
 let openKey = '';
-/** Of the address: opened with the first answer. */
+/** From the address; opened with the first answer. */
 let wantedPod = readAddress().pod;
 const table = createWorkloadTable({ open: openDetail, changed: writeAddress });
 table.restore(readAddress());
@@ -61,7 +61,7 @@ async function look() {
   const askedAt = Date.now();
   try {
     const { history, ...now } = await ask(`api/status?after=${samples['atMs']?.at(-1) ?? 0}`);
-    // An agent that was started again counts from nothing.
+    // A restarted agent counts from 0.
     if (status?.startedAt !== now.startedAt) {
       samples = {};
       workloadSamples.forget();
@@ -76,7 +76,6 @@ async function look() {
     document.body.classList.remove('stale');
     show();
     openWanted();
-    // The figures are right without them.
     await letterList.show(sumOf(status.deadLetteredByReason), ask).catch(() => undefined);
   } catch {
     silentSince ||= Date.now();
@@ -110,7 +109,7 @@ function show() {
 }
 
 /**
- * `whole` is what a reader who hovers over the answer sees.
+ * `whole` is shown as a tooltip.
  * @param {string} id @param {string} state @param {string} text @param {string} more
  */
 function answer(id, state, text, more, whole = text) {
@@ -211,7 +210,7 @@ function showErrors() {
   answer('errors', isBad ? 'bad' : 'good', share === 0 ? 'None' : text, minutesText(errorShares));
 }
 
-/** Seconds that the cost of most workloads is extrapolated from. */
+/** Seconds from which the cost of most workloads is extrapolated. */
 function costSpan() {
   const spans = status.workloads.map((/** @type {any} */ { costSeconds }) => costSeconds);
   return Math.max(0, ...spans);
@@ -275,7 +274,7 @@ function showSilence() {
   const alarm = element('alarm');
   alarm.hidden = false;
   alarm.className = 'alarm';
-  // It may have gone right after its last answer: the next look comes seconds later.
+  // It may have stopped right after its last answer.
   const sinceMs = answeredAt || silentSince;
   const since = `${timeText(sinceMs / 1000)} ${zoneName()}`;
   const last = answeredAt === 0 ? 'It has never answered.' : 'Everything below is from then.';
@@ -284,7 +283,7 @@ function showSilence() {
   if (answeredAt !== 0) document.title = `no answer · ${status.place.node || 'tailship'}`;
 }
 
-/** The workload that the address names; where it is no more, the table shows what is like it. */
+/** Opens the workload in the address; if it is gone, the table shows similar ones. */
 function openWanted() {
   if (wantedPod === '') return;
   const wanted = wantedPod;

@@ -1,17 +1,17 @@
 // The plots of the last minutes, up to a quarter of an hour, drawn with uPlot (a global of its
 // script): of the agent, and of one workload.
 //
-// Sums come in, rates go out: the difference of two samples by their distance in time.
+// Rates are the differences of two samples divided by the time between them.
 
 import { timeText } from './clock.js';
 import { bytesText, countText, durationText, shareText } from './numbers.js';
 
-/** The axis takes the shortest that holds what there is: 1, 5 or 15 minutes. */
+/** The axis is the shortest that holds all samples: 1, 5 or 15 minutes. */
 const windowsSeconds = [60, 300, 900];
 
 /**
  * @typedef {Record<string, number[]>} Columns samples of the agent, columns of equal length
- * `least` is what the axis reaches at least: next to nothing is not to look like a mountain.
+ * `least` is the lowest upper end of the axis, so that small values look small.
  * @typedef {{ name: string, color: string, values: (columns: Columns) => (number | null)[] }} Line
  * The first of the lines is filled, and named only where there are others.
  * @typedef {{ title: string, least: number, steps?: number[],
@@ -295,7 +295,7 @@ export function createPlots(parent, titles, level = 'h2') {
     show(columns) {
       for (const plot of plots) plot.show(columns);
     },
-    /** Another time zone holds. */
+    /** Another time zone was chosen. */
     retell() {
       for (const plot of plots) plot.retell();
     },

@@ -7,7 +7,7 @@ import { shareText } from './numbers.js';
 /** @typedef {{ name: string, count: number, share: number }} SeverityShare */
 
 /**
- * Those that there are, the worst first.
+ * Those with entries, the worst first.
  * @param {Severities} severities
  * @returns {SeverityShare[]}
  */
@@ -29,7 +29,7 @@ export function minutesText([, minute, five, fifteen]) {
 }
 
 /**
- * A stacked bar whose title says what it shows; not to be drawn of nothing.
+ * A stacked bar with a title; there must be an entry.
  * @param {Severities} severities
  */
 export function severityBar(severities) {

@@ -8,7 +8,7 @@ import { keyOf } from './workloads.js';
 
 /** A quarter of an hour, at a sample each ten seconds. */
 const samplesMax = 90;
-/** A look sooner than this makes no rate worth drawing. */
+/** Samples closer than this make no useful rate. */
 const apartMsMin = 1000;
 const names = /** @type {const} */ ([
   'writtenBytes',
@@ -23,7 +23,7 @@ export function createWorkloadSamples() {
   let byKey = new Map();
   let addedAtMs = 0;
   return {
-    /** The agent was started again, and counts from nothing. */
+    /** The agent was restarted, and counts from 0. */
     forget() {
       byKey = new Map();
     },
@@ -44,7 +44,7 @@ export function createWorkloadSamples() {
           columns[name] = [...(columns[name] ?? []), value].slice(-samplesMax);
         };
         push('atMs', atMs);
-        // The sum of the agent jumps when a guess gives way to a count.
+        // The agent's sum jumps when an estimate is replaced by a count.
         const before = columns['writtenLines']?.at(-1) ?? 0;
         push('writtenLines', before + workload.linesPerSecond * seconds);
         for (const name of names) push(name, workload[name]);

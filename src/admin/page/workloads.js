@@ -1,5 +1,4 @@
-// The table of workloads: sorted, searched, walked by keys. page.js gives it the workloads of each
-// answer of the agent, and reports which one is to be opened.
+// The table of workloads: sorted, searched, walked by keys.
 
 import { lostText } from './losses.js';
 import { nameOf } from './names.js';
@@ -7,9 +6,9 @@ import { bytesText, countText, durationText, moneyText, shareText } from './numb
 import { minutesText, severityBar } from './severities.js';
 
 const rowsMax = 300;
-/** A lag of more than this is worth a colour; files are looked at each second. */
+/** A longer lag is highlighted; files are looked at each second. */
 const lateSeconds = 10;
-/** So is a part of errors of more than this. */
+/** A larger share of errors is highlighted. */
 export const manyErrors = 0.05;
 
 /**
@@ -98,13 +97,13 @@ function element(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
-/** How a column is called in the address of the page: `lag`. @param {Column} column */
+/** The name of a column in the page's address: `lag`. @param {Column} column */
 function slugOf({ title }) {
   return /^\w+/.exec(title)?.[0].toLowerCase() ?? '';
 }
 
 /**
- * `changed` hears what is searched and sorted by: `lag`, or `lag-asc` the other way round.
+ * `changed` gets the search and the sort order: `lag`, or `lag-asc` for ascending.
  * @param {{ open: (key: string) => void,
  *   changed: (view: { q: string, sort: string }) => void }} hooks
  */
