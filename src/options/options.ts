@@ -224,7 +224,7 @@ export const options = {
     min: 1,
     max: 60,
     commands: agentCommands,
-    help: 'Check files that grow by less than 4 KiB in one of so many intervals; not for logs that copytruncate rotates.',
+    help: 'Check files that grow by less than 4 KiB in one of so many intervals.',
   },
   batchBytesMax: {
     kind: 'bytes',

@@ -245,7 +245,7 @@ function startAgent(world: World): void {
   const isRaw = logs.some(({ format }) => format === 'raw');
   const raw = ['--format=raw', `--raw-path=${path.join(root, 'logs/*', random.pick(rawPatterns))}`];
   const flags = `--project=p --cluster=c --location=l --node=n --admin-address=off
-    --flush-interval-ms=50 --grace-ms=500 --partial-flush-ms=${random.pick(partialFlushesMs)}
+    --flush-interval-ms=50 --quiet-every=${random.pick([1, 4])} --grace-ms=500 --partial-flush-ms=${random.pick(partialFlushesMs)}
     --connections=${random.pick([1, 2, 4])}`.split(/\s+/);
   const state = [`--state-dir=${path.join(root, 'state')}`, `--endpoint=${emulator.url}`];
   const sources = isRaw ? raw : [`--containers-dir=${path.join(root, 'containers')}`, ...dirs];
