@@ -272,6 +272,12 @@ export const cases: readonly Hostile[] = [
     joinStackTraces: true,
     lines: () => panic.map((line) => `${time} stdout P ${line}\n${cri('')}`).join(''),
   },
+  {
+    name: 'traces that an object ends, joined',
+    writer: 'hostile program',
+    joinStackTraces: true,
+    lines: (n) => cri("thread 'main' panicked at src/main.rs:2:5:") + cri(`{"a":${n}}`),
+  },
   { name: 'text, joined', writer: 'program', joinStackTraces: true, lines: plain.lines },
   {
     name: 'JSON with 20,000 keys',

@@ -77,6 +77,11 @@ export function endRecording(isObject: bool): void {
   if (!isObject) doubleCount = 0;
 }
 
+/** Forgets that keys of an object come again, of which no copy is made. */
+export function forgetDoubles(): void {
+  doubleCount = 0;
+}
+
 /**
  * The slot of a key in an object: the highest bits of the sum of its words, each multiplied by a
  * secret of its own. That no writer of logs knows the secrets bounds the probes.

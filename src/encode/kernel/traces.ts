@@ -4,9 +4,10 @@
 // The invariant: only a trace whose end is in the chunk is taken. Nothing is left of any other one,
 // so it can be read again with more bytes, or by the reference.
 
-import { newlineAfter } from './double-keys';
+import { forgetDoubles, newlineAfter } from './double-keys';
 import { copyTemplate, writeLength, writeMeta, writeTextHead } from './envelope';
 import { headerTimeEnd, parseHeader } from './header';
+import { objectBroken, objectHandedBack, objectInvalid, readObject } from './json';
 import { pastSpace } from './json-string';
 import { beginKlog, endKlog, klogDateEnd, klogOut, klogSeverity } from './klog-line';
 import {
@@ -33,6 +34,7 @@ import {
   recordUnknown,
 } from './record-lines';
 import { repairCount } from './repair';
+import { repairInvalid, repairJson, repairTooLong } from './repair-json';
 import { setStructured, structureNone } from './structured-line';
 import { escapedOut, escapeText } from './text';
 
@@ -86,6 +88,20 @@ export let traceNewline: usize = 0;
 export let traceEnding: usize = 0;
 export let traceEndingLast: usize = 0;
 
+/** Whether the content is an object: an address, or one of the first two constants of json.ts. */
+function judgeObject(content: usize, area: usize): usize {
+  const brace = pastSpace(content);
+  let end = readObject(brace, area, recordFirst, recordFirst + 20);
+  if (end == objectBroken) {
+    const copy = repairJson(brace, area);
+    if (copy <= repairTooLong) return copy == repairInvalid ? objectInvalid : objectHandedBack;
+    end = readObject(copy, area, recordFirst, recordFirst + 20);
+  }
+  forgetDoubles();
+  if (end <= objectBroken) return end == objectInvalid ? end : objectHandedBack;
+  return load<u8>(pastSpace(end)) == 10 ? end : objectInvalid;
+}
+
 /**
  * Finds the end of the trace that may begin with the record that was read last: it has the content,
  * `first` is its last line, and the next line is at `next`. Returns `traceNone`, `traceFound`, or a
@@ -102,7 +118,6 @@ export function findTrace(
 ): usize {
   let state = firstState(content, area);
   if (state == 0) return traceNone;
-  if (load<u8>(pastSpace(content)) == 0x7b) return stopTrace;
   if (next > end) return stopOpenTrace;
   // Those that begin a trace come first.
   const entrances = load<u32>(area + traceTable, 4);
@@ -119,13 +134,17 @@ export function findTrace(
     if (following == recordUnknown) return stopTrace;
     state =
       traceRecords < <u32>traceLinesMax ? stepLine(following, entrances + state - 2, area) : 0;
+    if (state != 0 && load<u8>(pastSpace(following)) == 0x7b) {
+      // An object is a record of its own, whatever it holds.
+      const found = judgeObject(following, area);
+      if (found == objectHandedBack) return stopTrace;
+      if (found != objectInvalid) state = 0;
+    }
     if (state == 0) {
       traceEnding = recordFirst;
       traceEndingLast = recordLast;
       break;
     }
-    // Whether it is an object is the reference's to say.
-    if (load<u8>(pastSpace(following)) == 0x7b) return stopTrace;
     traceRecords++;
     traceLines += recordLines;
     traceLast = recordLast;
