@@ -109,6 +109,7 @@ export class Fleet {
       report: (code, text) => {
         if (code !== 'LINK_REFUSED' || this.refusals.note(text)) this.#log.warn(code, text);
       },
+      trace: (text) => this.#log.debug(undefined, text),
     };
   }
 
@@ -147,6 +148,7 @@ export class Fleet {
     const container = this.#containers.get(key) ?? this.#make(key, containerLog);
     const { chain } = container;
     chain.addLink(containerLog.linkPath);
+    this.#setup.trace(`${containerLog.linkPath}: leads to ${containerLog.directory}`);
     // A pod with a thousand files may have a thousand links: then the next tick looks.
     if (chain.files.length <= limits.filesLookedAtOnceMax) chain.look(nowMs);
     this.wakeList.wake(container);
@@ -316,6 +318,7 @@ export class Fleet {
       this.#writtenByGone = addWritten(this.#writtenByGone, container.written);
       this.wakeList.remove(container);
       this.#containers.delete(keyOf(containerLog));
+      this.#setup.trace(`${containerLog.linkPath}: over`);
     }
   }
 

@@ -321,7 +321,7 @@ export const options = {
     default: 'info',
     choices: ['debug', 'info', 'warn', 'error'],
     commands: ['run', 'demo', 'emulator', 'check', 'migrate', 'bench', 'dead-letters', 'rules'],
-    help: 'Minimum severity of the log on stderr.',
+    help: 'Minimum severity of the log on stderr; `debug` says what becomes of each file.',
   },
 } as const satisfies Record<string, OptionRow>;
 

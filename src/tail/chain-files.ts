@@ -228,6 +228,7 @@ export class ChainFiles {
     const isBack = known.unlinked;
     // It was read while it was plain: it keeps that name.
     const isPacked = name.compressed && !known.name.compressed;
+    if (path !== known.path) this.#setup.trace(`${known.path}: is ${path} now`);
     known.noteFound(isPacked ? known.name : name, isPacked ? known.path : path);
     if (isPacked) return isBack;
     return known.reviveIfGrown(nowMs, stats.size) || isBack;
@@ -347,7 +348,10 @@ export class ChainFiles {
       return file.unlinked || file.inode === 0;
     });
     if (dropped.length > 0) this.#list = this.#list.filter((file) => !dropped.includes(file));
-    for (const file of dropped) this.#positions.forget(file, this.#isCopyAwaited);
+    for (const file of dropped) {
+      this.#positions.forget(file, this.#isCopyAwaited);
+      this.#setup.trace(`${file.path}: gone, after ${file.committed} bytes`);
+    }
     this.#positions.forgetDelayed();
   }
 

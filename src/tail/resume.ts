@@ -102,6 +102,11 @@ export class Positions {
 
   /** Gives a file that was just identified its position. */
   resume(file: LogFile): void {
+    this.#resume(file);
+    this.#setup.trace(`${file.path}: ${file.size} bytes, read from ${file.offset} on`);
+  }
+
+  #resume(file: LogFile): void {
     const { head, identity, predecessor } = file;
     if (head === undefined || identity === undefined) return;
     if (predecessor !== undefined) return this.#begin(file, predecessor.identity);

@@ -55,4 +55,6 @@ export type TailSetup = {
   /** A file came and went at this path unseen: nobody knows how much it held. */
   missed(path: string): void;
   report(code: ErrorCode, text: string): void;
+  /** What becomes of a file, for `--log-level debug`. */
+  trace(text: string): void;
 };

@@ -193,6 +193,7 @@ function startAgent(world: World): void {
     forget: (_owner, key) => world.stored.delete(keyOf(key)),
     lost: ({ reason, bytes }) => world.note(`lost: ${reason} ${bytes}`),
     missed: (file) => world.note(`missed: ${file.replaceAll(root, '')}`),
+    trace: () => undefined,
     report: (code, text) => world.note(`${code} ${text.replaceAll(root, '')}`),
   };
   const directory = path.dirname(log.live);

@@ -353,6 +353,28 @@ test('past the descriptor limit idle files are closed and found again when they 
   expect(take(chain)).toBe(line('b'));
 });
 
+test('says what becomes of each file, for whoever has to find out', () => {
+  const told: string[] = [];
+  const [live, rotated] = [path('0.log'), path('0.log.20260706-120000')];
+  writeFileSync(live, line('a'));
+  const chain = makeChain({ trace: (text) => told.push(text) });
+  expect(take(chain)).toBe(line('a'));
+  renameSync(live, rotated);
+  writeFileSync(live, line('b', 1));
+  settle(chain);
+  expect(take(chain)).toBe(line('b', 1));
+  rmSync(rotated);
+  settle(chain);
+  const bytes = line('a').length;
+  expect(told).toEqual([
+    `${live}: ${bytes} bytes, read from 0 on`,
+    `${live}: is ${rotated} now`,
+    `${live}: ${bytes} bytes, read from 0 on`,
+    `${rotated}: gone, after ${bytes} bytes`,
+  ]);
+  chain.close();
+});
+
 describe('a live file that was followed by another', () => {
   const missed: string[] = [];
   const makeMissing = () => {

@@ -16,6 +16,7 @@ export function makeTailSetup(root: string, overrides: Partial<TailSetup> = {}):
     forget: () => undefined,
     lost: () => undefined,
     missed: () => undefined,
+    trace: () => undefined,
     report: () => undefined,
     ...overrides,
   };
