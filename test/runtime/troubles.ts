@@ -46,7 +46,10 @@ export class Troubles {
     const { admin } = this.#options;
     const [status, readyz] = await Promise.all([admin.status(), admin.probe('/readyz')]);
     if (status === undefined || readyz !== 200 || this.#active > 0) return false;
-    return status.entries > 0 && status.behindSeconds < behindSecondsMax;
+    // What it found when it started is behind since then, however old it is.
+    const upSeconds = (Date.now() - Date.parse(status.startedAt)) / 1_000;
+    const isPastStart = status.entries > 0 && upSeconds > 2 * behindSecondsMax;
+    return isPastStart && status.behindSeconds < behindSecondsMax;
   }
 
   /** Kills and fails until then. */
