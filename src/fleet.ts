@@ -318,7 +318,7 @@ export class Fleet {
       this.#writtenByGone = addWritten(this.#writtenByGone, container.written);
       this.wakeList.remove(container);
       this.#containers.delete(keyOf(containerLog));
-      this.#setup.trace(`${containerLog.linkPath}: over`);
+      this.#setup.trace(`${containerLog.linkPath}: its log is finished`);
     }
   }
 

@@ -381,6 +381,6 @@ export class Pipeline {
 
 /** Compares the files of a task; false when one has become another log since the plan. */
 function verifyFiles({ parts }: Plan): boolean {
-  // No early return: each replaced file must notice.
-  return parts.filter(({ cut }) => !verifyCut(cut)).length === 0;
+  // All are asked, before any answer counts: each replaced file must notice.
+  return !parts.map(({ cut }) => verifyCut(cut)).includes(false);
 }

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 
-import { append } from '../append.ts';
+import { append } from './append.ts';
 import { limits } from '../config.ts';
 import type { Segment } from '../encode/drain-task.ts';
 import type { LogFile } from './log-file.ts';

@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 
-import { append } from '../append.ts';
+import { append } from './append.ts';
 import type { ReadTime } from '../commit/checkpoint.ts';
 import { emptyPositionHash } from '../position-hash.ts';
 import type { KnownOffset } from './tail-setup.ts';

@@ -107,7 +107,7 @@ function isBefore(one: BytePosition, other: BytePosition): boolean {
   );
 }
 
-/** Seldom; so the functions below ask it first, and then allocate nothing. */
+/** Rarely true: the functions below check it first, to allocate nothing for most sources. */
 export function hasOpenRecords({ traces, partials }: SourceRun): boolean {
   return traces.size > 0 || partials.size > 0;
 }
