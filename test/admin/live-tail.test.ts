@@ -1,6 +1,6 @@
 // The live tail of one container: as the admin server gives it, and in the drawer of the page.
 
-import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { limits } from '../../src/config.ts';
@@ -77,8 +77,23 @@ function descriptorsOf(incident: Incident): string[] {
   return targets.filter((target) => /\/0\.log$|tailship-tail-/.test(target));
 }
 
-function threadsOf(incident: Incident): number {
-  return readdirSync(`/proc/${incident.agent.pid}/task`).length;
+/** Encoders, the panels' own too: node starts threads of other kinds whenever it needs them. */
+function encodersOf(incident: Incident): number {
+  const directory = `/proc/${incident.agent.pid}/task`;
+  const names = readdirSync(directory).map((thread) => {
+    try {
+      return readFileSync(path.join(directory, thread, 'comm'), 'utf8').trim();
+    } catch {
+      return ''; // Ended since.
+    }
+  });
+  return names.filter((name) => name === 'WorkerThread').length;
+}
+
+/** A file that is read by the agent and by a panel is open twice. */
+function isOpenTwice(incident: Incident): boolean {
+  const files = descriptorsOf(incident);
+  return new Set(files).size < files.length;
 }
 
 /** Those of open panels: other tests have directories of such names, too. */
@@ -97,7 +112,6 @@ test('is off unless the page may show content, and says how to get it', async ()
 describe('of a container', () => {
   test('gives new lines, redacted and filtered, and is closed with its reader', async () => {
     const incident = await start(show);
-    const [threads, files] = [threadsOf(incident), descriptorsOf(incident).length];
     write(incident, 'cart', 'long ago: timeout');
     const panel = await openPanel(incident, { filter: '(?i)timeout|error:' });
     await untilOpen(incident, panel);
@@ -110,17 +124,16 @@ describe('of a container', () => {
     expect(texts).toContain('Error: [REDACTED] is no password');
     expect(new Set(texts)).toEqual(new Set(['a probe: timeout', texts.at(-1)]));
     expect(panel.lines[0]).toMatchObject({ timestamp: expect.stringMatching(/^\d{4}-.*Z$/) });
-    expect(threadsOf(incident)).toBeGreaterThan(threads);
+    await until('agent and panel read the file', () => isOpenTwice(incident));
     const directories = ownDirectories(incident);
     expect(directories).toHaveLength(1);
+    const encoders = encodersOf(incident);
     panel.close();
-    await until('all of it is closed', () => {
-      return (
-        threadsOf(incident) <= threads &&
-        descriptorsOf(incident).length <= files &&
-        !directories.some((directory) => existsSync(directory))
-      );
+    await until('its encoder has ended', () => encodersOf(incident) === encoders - 1);
+    await until('its files are closed', () => {
+      return !isOpenTwice(incident) && ownDirectories(incident).length === 0;
     });
+    await until('its directory is gone', () => !directories.some((each) => existsSync(each)));
   });
 
   test('is closed when the agent stops, and leaves nothing behind', async () => {
@@ -217,7 +230,6 @@ describe.skipIf(whyNoBrowser !== '')(`in the drawer${whyNoBrowser}`, () => {
 
   test.each(['wide', 'phone'] as const)('starts, pauses, folds, clears: %s', async (name) => {
     const incident = await start(show);
-    const threads = threadsOf(incident);
     const page = await open(`${incident.adminUrl}/?pod=shop/cart/api`, shapes[name]);
     const tail = page.locator('.tail');
     const rows = tail.locator('li');
@@ -246,7 +258,8 @@ describe.skipIf(whyNoBrowser !== '')(`in the drawer${whyNoBrowser}`, () => {
     await tail.getByText('written in a pause').waitFor();
     await tail.getByRole('button', { name: 'Clear' }).click();
     expect(await rows.count()).toBe(0);
+    const encoders = encodersOf(incident);
     await page.keyboard.press('Escape');
-    await until('it is closed with the drawer', () => threadsOf(incident) <= threads);
+    await until('it is closed with the drawer', () => encodersOf(incident) === encoders - 1);
   });
 });
