@@ -20,7 +20,7 @@ import type { LogLocation } from './container-names.ts';
 import type { FoundOrphan } from './orphan-copy.ts';
 import { OwnDirectory } from './own-directory.ts';
 import { Positions } from './resume.ts';
-import { continues, isMoved, isSameIdentity, mayBePackOf, truncation } from './same-log.ts';
+import { continues, holdsRestOf, isRenamed, mayBePackOf, truncation } from './same-log.ts';
 import type { LossReason, TailSetup } from './tail-setup.ts';
 
 export class ChainFiles {
@@ -298,11 +298,7 @@ export class ChainFiles {
 
   /** The same log under another name: it was renamed or compressed while it was closed. */
   #twinOf(file: LogFile, seen: ReadonlySet<LogFile>): LogFile | undefined {
-    return this.#list.find((other) => {
-      if (seen.has(other)) return false;
-      if (file.name.compressed) return isSameIdentity(other, file);
-      return other.fd === undefined && !other.spool.isBusy && isMoved(other, file);
-    });
+    return this.#list.find((other) => !seen.has(other) && isRenamed(other, file));
   }
 
   /** Identifies a file, if its bytes allow it, and finds its position. */
@@ -367,7 +363,7 @@ export class ChainFiles {
 
   /** Gives up the unread bytes past `keptBytes`, unless another file holds them. */
   lose(file: LogFile, reason: LossReason, keptBytes = 0): void {
-    const isElsewhere = this.#list.some((other) => other !== file && isSameIdentity(other, file));
+    const isElsewhere = this.#list.some((other) => other !== file && holdsRestOf(file, other));
     if (isElsewhere) file.dropUnread();
     else file.giveUp(reason, { keptBytes });
   }

@@ -11,6 +11,11 @@ export class FileSize {
     return this.#seen;
   }
 
+  /** Up to here the bytes were compared: a file that seems to grow may hold another log. */
+  get own(): number {
+    return this.#own;
+  }
+
   /** The bytes up to here are its own. */
   set(bytes: number): void {
     this.#seen = bytes;

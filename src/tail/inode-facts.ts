@@ -15,6 +15,7 @@ export class InodeFacts {
   #inode = 0;
   #bornMs = 0;
   #changedMs = 0;
+  #firstSeenMs = 0;
 
   get device(): number {
     return this.#device;
@@ -35,6 +36,11 @@ export class InodeFacts {
     return this.#changedMs;
   }
 
+  /** Milliseconds since the epoch, of the first look by the file's clock; 0: not opened yet. */
+  get firstSeenMs(): number {
+    return this.#firstSeenMs;
+  }
+
   /** False when it is another file, which may have the same number and another birth. */
   isOf({ dev, ino, birthtimeMs }: Stats): boolean {
     return ino === this.#inode && dev === this.#device && isBornAt(birthtimeMs, this.#bornMs);
@@ -43,6 +49,7 @@ export class InodeFacts {
   note(stats: Stats): void {
     this.noteListed(stats);
     this.#changedMs = stats.mtimeMs;
+    this.#firstSeenMs ||= stats.ctimeMs;
   }
 
   noteListed({ dev, ino, birthtimeMs = this.#bornMs }: ListedStats): void {
@@ -60,6 +67,7 @@ export class InodeFacts {
     this.#inode = other.#inode;
     this.#bornMs = other.#bornMs;
     this.#changedMs = other.#changedMs;
+    this.#firstSeenMs ||= other.#firstSeenMs;
   }
 
   /** Another log has taken the inode. */

@@ -94,7 +94,7 @@ function rotationOf({ restartCount, rotation }: FileName): string {
 
 /** An inode number identifies a file only while an open descriptor keeps it from being reused. */
 function isSameFile(file: LogFile, { name, stats }: ListedFile): boolean {
-  const sameInode = file.inode === stats.ino && file.device === stats.dev;
+  const sameInode = file.inode === stats.ino && file.inodeFacts.device === stats.dev;
   if (file.name.compressed !== name.compressed) return sameRotation(file.name, name);
   // A packed file does not change: its birth identifies it under any name.
   const sameBirth = name.compressed && stats.birthtimeMs > 0 && file.bornMs === stats.birthtimeMs;

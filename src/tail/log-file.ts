@@ -30,13 +30,13 @@ export class LogFile {
   readonly format: LineFormat;
   readonly life = new FileLife();
   readonly spool = new SpoolState();
+  readonly inodeFacts = new InodeFacts();
   #name: FileName;
   #path: string;
   #predecessor: { readonly identity: FileIdentity | undefined } | undefined;
   readonly #setup: TailSetup;
   readonly #position = new Position();
   readonly #size = new FileSize();
-  readonly #inode = new InodeFacts();
   #replaced = false;
   #beginning = new IdentityWatch();
   readonly #descriptor: OwnedDescriptor;
@@ -58,12 +58,13 @@ export class LogFile {
     return this.#path;
   }
 
-  get device(): number {
-    return this.#inode.device;
+  get inode(): number {
+    return this.inodeFacts.inode;
   }
 
-  get inode(): number {
-    return this.#inode.inode;
+  /** Milliseconds since the epoch; 0: unknown. */
+  get bornMs(): number {
+    return this.inodeFacts.bornMs;
   }
 
   /** The log that this one replaced in the same file. */
@@ -81,11 +82,6 @@ export class LogFile {
 
   get fd(): number | undefined {
     return this.#descriptor.fd;
-  }
-
-  /** Milliseconds since the epoch; 0: unknown. */
-  get bornMs(): number {
-    return this.#inode.bornMs;
   }
 
   /** At the last look; of the uncompressed file. */
@@ -133,12 +129,12 @@ export class LogFile {
     assert(!this.name.compressed, 'a .gz is unpacked, not opened');
     this.#setup.openFiles.makeRoom();
     const { fd, stats } = openLogFile(this.path, this.#setup.roots);
-    if (this.inode !== 0 && !this.#inode.isOf(stats)) {
+    if (this.inode !== 0 && !this.inodeFacts.isOf(stats)) {
       closeDescriptor(fd);
       return false;
     }
     this.#descriptor.adopt(fd);
-    this.#inode.note(stats);
+    this.inodeFacts.note(stats);
     if (this.head === undefined) this.#size.set(stats.size);
     else this.#replaced ||= this.#bytesChanged();
     return true;
@@ -146,7 +142,7 @@ export class LogFile {
 
   /** Takes the stats of a file that is not opened, or must be unpacked first. */
   noteListed(stats: ListedStats, bytes = 0): void {
-    this.#inode.noteListed(stats);
+    this.inodeFacts.noteListed(stats);
     this.#size.set(bytes);
   }
 
@@ -209,7 +205,7 @@ export class LogFile {
     assert(this.fd === undefined, 'an open file does not move');
     this.#name = found.name;
     this.#path = found.path;
-    this.#inode.take(found.#inode);
+    this.inodeFacts.take(found.inodeFacts);
     this.#replaced = found.#replaced;
     this.#size.set(found.size);
     if (found.name.compressed) this.#size.lift(this.offset);
@@ -223,13 +219,13 @@ export class LogFile {
     assert(old.fd !== undefined, 'the file was opened to see that it was replaced');
     const stats = fstatSync(old.fd); // First: if this fails, the old file keeps its descriptor.
     this.#descriptor.takeFrom(old.#descriptor);
-    this.#inode.note(stats);
+    this.inodeFacts.note(stats);
     this.#size.set(stats.size);
     this.life.shareLinks(old.life);
     this.#predecessor = { identity: old.identity };
     old.#size.retract(old.offset);
     old.#replaced = true;
-    old.#inode.leave();
+    old.inodeFacts.leave();
     if (old.name.rotation === '') old.#name = { ...old.name, rotation: '~' };
   }
 
@@ -241,8 +237,8 @@ export class LogFile {
     if (this.ended || this.name.compressed) return 'same';
     const fd = this.fd;
     const stats = fd === undefined ? statSync(this.path, { throwIfNoEntry: false }) : fstatSync(fd);
-    if (stats === undefined || !this.#inode.isOf(stats)) return 'same';
-    const sameTime = stats.mtimeMs === this.#inode.changedMs;
+    if (stats === undefined || !this.inodeFacts.isOf(stats)) return 'same';
+    const sameTime = stats.mtimeMs === this.inodeFacts.changedMs;
     if (stats.size === this.size && sameTime && !this.#replaced) return 'same';
     if (this.fd === undefined && stats.size > this.size) {
       // It is opened, and compared, when it is read.
@@ -256,7 +252,7 @@ export class LogFile {
     const isCompared = stats.size === this.size || this.unread > 0 || this.offset === 0;
     // It may have been rewritten at the same size: then its time has changed.
     if (isCompared && this.#bytesChanged()) return 'truncated';
-    this.#inode.noteChange(stats.mtimeMs);
+    this.inodeFacts.noteChange(stats.mtimeMs);
     if (stats.size === this.size && this.unread === 0) return 'same'; // A hole was filled.
     if (isCompared) this.#size.set(stats.size);
     else this.#size.see(stats.size);
@@ -314,7 +310,7 @@ export class LogFile {
 
   /** Identifies a `.gz` by its first bytes, if they contain a time. */
   identifyBy(bytes: Uint8Array, changedMs: number): void {
-    this.#inode.noteChange(changedMs);
+    this.inodeFacts.noteChange(changedMs);
     this.#beginning.readPacked(bytes, this.#facts);
   }
 
@@ -333,7 +329,7 @@ export class LogFile {
   }
 
   get #facts() {
-    return { owner: this.owner, birth: this.#inode };
+    return { owner: this.owner, birth: this.inodeFacts };
   }
 
   /** Continues where an earlier run was acknowledged. */
@@ -378,7 +374,8 @@ export class LogFile {
 
   /** Its identity must be known. Without spreads, which make three times the garbage. */
   checkpoint(): Checkpoint {
-    const { identity, owner, device, inode, bornMs } = this;
+    const { identity, owner } = this;
+    const { device, inode, bornMs } = this.inodeFacts;
     assert(identity !== undefined, 'a file that was not identified was not read');
     const { offset, positionHash, readTimes } = this.#position.stored;
     return {
@@ -390,7 +387,7 @@ export class LogFile {
       offset,
       positionHash,
       readTimes,
-      size: Math.max(this.committed, this.size),
+      size: Math.max(this.committed, this.fd === undefined ? this.size : this.#size.own),
       device,
       inode,
       bornMs,

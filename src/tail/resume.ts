@@ -18,12 +18,18 @@ import type { LogFile } from './log-file.ts';
 import type { LogLocation } from './container-names.ts';
 import {
   fitsAsWell,
+  goesOnFrom,
   hasGrown,
+  hasKey,
   holds,
+  isAsLong,
+  isByContent,
   isCopyOf,
   isFileOf,
   isOneLine,
+  isPartOf,
   isSameIdentity,
+  isSameKey,
   ownsPosition,
   provenEnd,
   truncation,
@@ -47,6 +53,8 @@ export class Positions {
   #isListed = false;
   /** Files that a start found truncated or overwritten, and what was unread of them. */
   #truncated: { readonly file: LogFile; readonly known: KnownOffset }[] = [];
+  /** Those that are read from their beginning. */
+  readonly #begun = new WeakSet<LogFile>();
   /** For the first listing, which takes several looks when there are many files. */
   readonly #firstFrom: 'start' | 'end';
 
@@ -103,6 +111,7 @@ export class Positions {
   /** Gives a file that was just identified its position. */
   resume(file: LogFile): void {
     this.#resume(file);
+    if (file.offset === 0) this.#begun.add(file);
     this.#setup.trace(`${file.path}: ${file.size} bytes, read from ${file.offset} on`);
   }
 
@@ -255,7 +264,8 @@ export class Positions {
     const isCopy = this.#files().some((other) => {
       if (other.identity?.instance === '') return false;
       // The other may have been truncated and written again since: its bytes decide.
-      const isAlike = isYoung || mayBecome(other.head?.lineHash, head);
+      const isOfEnded = other.name.rotation !== '' && other.size !== file.size;
+      const isAlike = isYoung || (!isOfEnded && mayBecome(other.head?.lineHash, head));
       return isAlike && this.#withOpen(other, () => isCopyOf(file, other)) === true;
     });
     // It may have become complete, and the other truncated, since it was opened.
@@ -308,13 +318,27 @@ export class Positions {
       const { restartCount } = known;
       if (this.#isThere(known) || !(holdsAllRestarts || restartCount === own)) continue;
       const isCut = this.#truncated.some((each) => isSameKey(each.known, known));
-      if (isCut) this.#setup.forget({ podUid, container, restartCount }, known);
-      else this.#lose(known, 'deleted');
+      if (isCut || this.#isBegunAgain(known)) {
+        this.#setup.forget({ podUid, container, restartCount }, known);
+      } else {
+        this.#lose(known, 'deleted');
+      }
     }
     for (const { file, known } of this.#truncated) {
       if (!this.#isCopied(file, known)) this.#tell(known, 'truncated');
     }
     this.#truncated = [];
+  }
+
+  /**
+   * Whether a file that is read from its beginning is a copy of it. Of a log without a time, of
+   * which nothing was read, no bytes prove that: it begins alike, and is as long.
+   */
+  #isBegunAgain(known: KnownOffset): boolean {
+    return this.#files().some((file) => {
+      const isBegun = this.#begun.has(file) && file.name.rotation !== '';
+      return isBegun && provenEnd(known) === 0 && isAsLong(file, known);
+    });
   }
 
   /** Whether another file may hold the bytes that were cut off. */
@@ -359,34 +383,6 @@ export class Positions {
     const file = { path: join(directory, fileName), owner, offset, identity: undefined };
     this.#setup.lost({ file, reason, bytes });
   }
-}
-
-/** Whether the bytes alone prove that both are one log. */
-function isByContent(head: FileHead, known: KnownOffset): boolean {
-  return head.time !== undefined && known.instance === '' && known.fingerprint === head.fingerprint;
-}
-
-/** Whether a file is, by its bytes, the beginning of a copy of the log of `known`. */
-function isPartOf(file: LogFile, head: FileHead, known: KnownOffset): boolean {
-  if (known.restartCount !== file.owner.restartCount || isFileOf(file, known)) return false;
-  return isByContent(head, known) && file.size < provenEnd(known);
-}
-
-function hasKey({ identity }: LogFile, known: KnownOffset): boolean {
-  return identity?.fingerprint === known.fingerprint && identity.instance === known.instance;
-}
-
-/** The beginning of `known` may have been a hole. */
-function goesOnFrom({ identity }: LogFile, { instance }: KnownOffset): boolean {
-  return instance !== '' && identity?.instance === instance;
-}
-
-function isSameKey(a: KnownOffset, b: KnownOffset): boolean {
-  return (
-    a.restartCount === b.restartCount &&
-    a.fingerprint === b.fingerprint &&
-    a.instance === b.instance
-  );
 }
 
 /** A `.gz` that must be unpacked to be identified. */

@@ -7,7 +7,7 @@ import { fstatSync } from 'node:fs';
 import type { ReadTime } from '../commit/checkpoint.ts';
 import { limits } from '../config.ts';
 import { isHashOfZeros } from '../position-hash.ts';
-import { mayBecome } from './file-identity.ts';
+import { mayBecome, type FileHead } from './file-identity.ts';
 import { peekFile, positionHashAt } from './file-peek.ts';
 import { isBornAt } from './inode-facts.ts';
 import type { LogFile } from './log-file.ts';
@@ -64,6 +64,18 @@ export function fitsAsWell(size: number, one: KnownOffset, other: KnownOffset): 
   return (bySize || byBytes) >= 0;
 }
 
+/**
+ * Whether `other` holds the unread bytes of `file`. Of a log that was truncated before it was read
+ * nothing is left to compare: a younger file that begins alike, and is as long, is its copy.
+ */
+export function holdsRestOf(file: LogFile, other: LogFile): boolean {
+  if (isSameIdentity(other, file)) return true;
+  const { firstSeenMs } = file.inodeFacts;
+  const isYounger = firstSeenMs > 0 && other.bornMs >= firstSeenMs;
+  if (!file.replaced || !isYounger || other.name.rotation === '') return false;
+  return other.size >= file.size && mayBecome(file.head?.lineHash, other.head);
+}
+
 /** Whether a position was stored for this very file, by inode and birth. */
 export function isFileOf(file: LogFile, { inode, bornMs }: KnownOffset): boolean {
   return !file.name.compressed && inode === file.inode && isBornAt(bornMs, file.bornMs);
@@ -78,11 +90,14 @@ export function continues(file: LogFile, known: LogFile): boolean {
   return hash === undefined || positionHashAt(file.fd, offset) === hash;
 }
 
-/** Whether `known`, which is closed, is `file`, and its inode number was not reused. */
-export function isMoved(known: LogFile, file: LogFile): boolean {
-  const sameInode = known.inode === file.inode && known.device === file.device;
-  if (!sameInode || known.name.compressed || !isBornAt(known.bornMs, file.bornMs)) return false;
-  return continues(file, known);
+/** Whether `file` is `known`, which was renamed or compressed while it was closed. */
+export function isRenamed(known: LogFile, file: LogFile): boolean {
+  if (file.name.compressed) return isSameIdentity(known, file);
+  if (known.fd !== undefined || known.spool.isBusy || known.name.compressed) return false;
+  // The inode number may have been reused.
+  const isSameInode =
+    known.inode === file.inode && known.inodeFacts.device === file.inodeFacts.device;
+  return isSameInode && isBornAt(known.bornMs, file.bornMs) && continues(file, known);
 }
 
 export function truncation(
@@ -121,4 +136,40 @@ export function mayBePackOf(pack: LogFile, original: LogFile): boolean {
     return false;
   }
   return pack.size === original.size && mayBecome(original.head?.lineHash, pack.head);
+}
+
+/** Whether the bytes alone prove that both are one log. */
+export function isByContent(head: FileHead, known: KnownOffset): boolean {
+  return head.time !== undefined && known.instance === '' && known.fingerprint === head.fingerprint;
+}
+
+/** Whether a file is, by its bytes, the beginning of a copy of the log of `known`. */
+export function isPartOf(file: LogFile, head: FileHead, known: KnownOffset): boolean {
+  if (known.restartCount !== file.owner.restartCount || isFileOf(file, known)) return false;
+  return isByContent(head, known) && file.size < provenEnd(known);
+}
+
+export function hasKey({ identity }: LogFile, known: KnownOffset): boolean {
+  return identity?.fingerprint === known.fingerprint && identity.instance === known.instance;
+}
+
+/** The beginning of `known` may have been a hole. */
+export function goesOnFrom({ identity }: LogFile, { instance }: KnownOffset): boolean {
+  return instance !== '' && identity?.instance === instance;
+}
+
+export function isSameKey(a: KnownOffset, b: KnownOffset): boolean {
+  return (
+    a.restartCount === b.restartCount &&
+    a.fingerprint === b.fingerprint &&
+    a.instance === b.instance
+  );
+}
+
+/** Whether `file` begins as the log of `known` did, and has as many bytes. */
+export function isAsLong({ head, size }: LogFile, known: KnownOffset): boolean {
+  return (
+    size === known.size &&
+    (known.fingerprint === head?.fingerprint || mayBecome(known.fingerprint, head))
+  );
 }

@@ -37,6 +37,8 @@ export type Scene = {
   readonly note: (text: string) => void;
   /** Time passes, in which the agent may be killed or started. */
   readonly pause: (msMax: number) => Promise<void>;
+  /** What is written is kept, and begins with a time if the format has times. */
+  readonly isKept?: boolean;
   second: number;
   rotations: number;
 };
@@ -71,7 +73,9 @@ export function makeLog(scene: Scene, index: number, formats: readonly Format[])
     live,
     scheme: random.pick(format === 'cri' ? [...schemes, 'kubelet'] : schemes),
     // A first line alone does not prove a copy: where it is no banner, it would be sent again.
-    beginning: random.pick(format === 'raw' ? beginnings.slice(1) : beginnings),
+    beginning: random.pick(
+      scene.isKept ? ['', 'long'] : beginnings.slice(format === 'raw' ? 1 : 0),
+    ),
     rotated: [],
     lines: [],
     isOpen: false,
@@ -181,7 +185,7 @@ async function copyAndTruncate(scene: Scene, log: Log, suffix: string): Promise<
   fs.appendFileSync(log.live + suffix, bytes.subarray(half));
   if (random.next() < 0.3) await scene.pause(150);
   fs.truncateSync(log.live);
-  if (random.next() < 0.2) {
+  if (!scene.isKept && random.next() < 0.2) {
     // A program that does not append goes on where it was.
     if (random.next() < 0.3) await scene.pause(100);
     fs.truncateSync(log.live, bytes.length);

@@ -422,6 +422,18 @@ test('raw: what ends in a hole, or in a long first line, where another log has t
   chain.close();
 });
 
+test('raw: what ends in a hole is no copy of a longer rotation that has one there', () => {
+  const long = `${'x'.repeat(340)}\n`;
+  writeFileSync(rotated('raw', 1), `${long}old-1\n${'\0'.repeat(140_000)}old-2\n`);
+  writeFileSync(rotated('raw', 2), `${long}old-3\n${'\0'.repeat(4_176)}`);
+  writeFileSync(live('raw'), `${long}new-1\n`);
+  const now = Date.now.bind(Date);
+  vi.spyOn(Date, 'now').mockImplementation(() => now() + 2 * limits.identityWaitMs);
+  const chain = startChain('raw');
+  expect(chain.files).toHaveLength(3);
+  chain.close();
+});
+
 test('of the positions that a copy holds, its length tells most, and one in a hole least', () => {
   const known = { offset: 4_000, size: 4_500, readTimes: [] } as unknown as KnownOffset;
   const inHole = { ...known, positionHash: positionHash(new Uint8Array(limits.positionBytes)) };

@@ -15,10 +15,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
+import type { LineFormat } from '../../src/encode/drain-task.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Spooler } from '../../src/tail/spooler.ts';
@@ -53,7 +55,7 @@ const line = (text: string, second = 0) =>
 const rotated = '0.log.20240305-140721';
 const looksMax = 40;
 
-function makeChain(): Chain {
+function makeChain(format: LineFormat = 'cri'): Chain {
   const setup = makeTailSetup(root, {
     ...store.setup,
     openFiles,
@@ -61,7 +63,7 @@ function makeChain(): Chain {
     report: (code) => reports.push(code),
   });
   const place = { directory, liveName: '0.log', podUid: 'uid', container: 'api' };
-  const chain = new Chain({ ...place, format: 'cri', restartCount: 0 }, setup);
+  const chain = new Chain({ ...place, format, restartCount: 0 }, setup);
   chain.addLink('link');
   chain.look(nowMs);
   return chain;
@@ -149,6 +151,72 @@ test('what copytruncate cut off and copied before is read from the copy, and not
   appendFileSync(path('0.log'), line('three', 2));
   expect(await readUntil(chain, 'two')).toContain(line('two', 1));
   expect(losses).toEqual([]);
+  chain.close();
+});
+
+/** As logrotate's copytruncate does it, and the log goes on. */
+function copyAndTruncate(copy: string | undefined, next: string): void {
+  if (copy !== undefined) copyFileSync(path('0.log'), path(copy));
+  truncateSync(path('0.log'));
+  appendFileSync(path('0.log'), next);
+}
+
+// A log without times, of which nothing is read yet, as in an outage: no position proves that the
+// copy is of it.
+test('a raw log that is copied and cut off before any of it is read is not lost', async () => {
+  writeFileSync(path('0.log'), 'one\n');
+  const chain = makeChain('raw');
+  expect(take(chain)).toBe('one\n');
+  copyAndTruncate('0.log-20260101', 'two\n'.repeat(20));
+  look(chain);
+  copyAndTruncate('0.log-20260102', 'three\n'.repeat(30));
+  look(chain);
+  copyAndTruncate('0.log-20260103', 'four\n');
+  expect(await readUntil(chain, 'four')).toBe(`${'two\n'.repeat(20)}${'three\n'.repeat(30)}four\n`);
+  expect(losses).toEqual([]);
+  chain.close();
+});
+
+test('a raw log that is cut off before any of it is read is lost, whatever older copies hold', async () => {
+  const banner = `${'x'.repeat(400)}\n`;
+  writeFileSync(path('0.log'), `${banner}one\none\n`);
+  const chain = makeChain('raw');
+  copyFileSync(path('0.log'), path('0.log-20260101'));
+  await sleep(50); // A file's times have a grain of 4 ms.
+  copyAndTruncate(undefined, `${banner}two\n`);
+  look(chain);
+  expect(losses).toEqual([]);
+  copyAndTruncate(undefined, `${banner}3\n`);
+  look(chain);
+  look(chain);
+  // What the file holds may be the beginning of either.
+  expect(losses).toEqual([{ reason: 'truncated', bytes: 'two'.length - '3'.length }]);
+  chain.close();
+});
+
+test('a raw log that is packed before any of it is read, while no agent runs, is not lost', async () => {
+  writeFileSync(path('0.log'), 'one\n'.repeat(5));
+  makeChain('raw').close();
+  writeFileSync(path('0.log-20260101.gz'), gzipSync('one\n'.repeat(5)));
+  unlinkSync(path('0.log'));
+  writeFileSync(path('0.log'), 'two\n');
+  const chain = makeChain('raw');
+  expect(await readUntil(chain, 'two')).toBe(`${'one\n'.repeat(5)}two\n`);
+  for (let times = 0; times < looksMax; times += 1) look(chain);
+  expect(store.offsets).toHaveLength(2);
+  expect(losses).toEqual([]);
+  chain.close();
+});
+
+test('what replaces a log in its file is not stored as its size, before it is compared', () => {
+  writeFileSync(path('0.log'), line('one'));
+  const chain = makeChain();
+  const cut = chain.cut(1e9, nowMs);
+  chain.advance(cut, { consumed: [line('one').length], more: false }, nowMs); // It is in flight.
+  writeFileSync(path('0.log'), line('two', 1) + line('three', 2));
+  look(chain);
+  expect(store.offsets.map(({ size }) => size)).toEqual([line('one').length]);
+  acknowledgeAll(cut);
   chain.close();
 });
 
