@@ -378,9 +378,13 @@ export class Fleet {
 
   /** By all containers since the start, including those that are gone. */
   get written(): Written {
-    let sum = this.#writtenByGone;
-    for (const { written } of this.#containers.values()) sum = addWritten(sum, written);
-    return sum;
+    let { bytes, lines, guessedLines } = this.#writtenByGone;
+    for (const { written } of this.#containers.values()) {
+      bytes += written.bytes;
+      lines += written.lines;
+      guessedLines += written.guessedLines;
+    }
+    return { bytes, lines, guessedLines };
   }
 
   #sum(valueOf: (container: TailedContainer) => number): number {

@@ -154,9 +154,9 @@ function reasonUnreadable(directory: string): string | undefined {
   }
 }
 
-function sampleOf({ fleet, nodeIdentity, pipeline, shipper }: ShownAgent): Sample {
+function sampleOf({ fleet, pipeline, shipper }: ShownAgent): Sample {
   const nowMs = steadyNowMs();
-  for (const container of fleet.all()) container.meter.sample(container, nodeIdentity, nowMs);
+  for (const container of fleet.all()) container.meter.sample(container, nowMs);
   const written = fleet.written;
   const { requestsByCode, deadLetteredByReason } = shipper.counters;
   const { user, system } = cpuUsage();
@@ -291,7 +291,7 @@ function workloadStatus(
   nowMs: number,
 ): WorkloadStatus {
   const { chain, containerLog, lostBytes, meter, refusedEntries, totals, written } = tailed;
-  const { rates } = meter;
+  const rates = meter.rates(tailed, nodeIdentity);
   const { matching } = tailed.rule;
   return {
     ...shownNames(containerLog),

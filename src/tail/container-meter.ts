@@ -63,41 +63,40 @@ export function addWritten(left: Written, right: Written): Written {
 }
 
 /** Per second, of the last seconds; charged bytes of the last quarter of an hour. */
-const noRates = {
-  writtenBytes: 0,
-  writtenLines: 0,
-  shippedBytes: 0,
-  shippedLines: 0,
-  chargedBytes: 0,
+type ContainerRates = {
+  readonly writtenBytes: number;
+  readonly writtenLines: number;
+  readonly shippedBytes: number;
+  readonly shippedLines: number;
+  readonly chargedBytes: number;
   /** The time over which `chargedBytes` is averaged. */
-  chargedSeconds: 0,
+  readonly chargedSeconds: number;
 };
-
-export type ContainerRates = Readonly<typeof noRates>;
 
 export class ContainerMeter {
   readonly #recent: RecentSums;
   readonly #errors: ErrorMeter;
   readonly #lines = new WrittenLines();
+  /** As of the last sample; undefined when something was read since. */
+  #settled: Written | undefined = nothingWritten;
   #bytes = 0;
   #guessedLines = 0;
   #grownBytes = 0;
-  #rates: ContainerRates = noRates;
   #shape = usualShape;
+  /** As of the last sample: written bytes; read lines, bytes and entries. */
+  #sums: readonly number[] = [0, 0, 0, 0];
+  #sampledMs: number;
 
   /** `startMs`: when the container was found. */
   constructor(startMs: number) {
-    this.#recent = new RecentSums(4, startMs);
+    this.#recent = new RecentSums(this.#sums.length, startMs);
     this.#errors = new ErrorMeter(startMs);
-  }
-
-  /** As of the last sample. */
-  get rates(): ContainerRates {
-    return this.#rates;
+    this.#sampledMs = startMs;
   }
 
   /** Since the start, up to the last look at its files. */
   written({ grownBytes }: Pick<Measured, 'grownBytes'>): Written {
+    if (this.#settled !== undefined && grownBytes === this.#grownBytes) return this.#settled;
     const bytes = Math.max(0, grownBytes - this.#grownBytes);
     const shape = this.#shape;
     return {
@@ -110,29 +109,47 @@ export class ContainerMeter {
   /** A task read this; `backlogBytes` of the backlog were still unread. */
   read(amount: { readonly bytes: number; readonly lines: number }, backlogBytes: number): void {
     this.#lines.read(amount, backlogBytes);
+    this.#settled = undefined;
   }
 
   errorShares({ totals }: Pick<Measured, 'totals'>, nowMs: number): (number | null)[] {
     return this.#errors.shares(totals, nowMs);
   }
 
-  sample(measured: Measured, nodeIdentity: NodeIdentity, nowMs: number): void {
+  /** Call it every few seconds: most containers have written nothing since, which is cheap. */
+  sample(measured: Pick<Measured, 'totals' | 'grownBytes'>, nowMs: number): void {
     const { totals, grownBytes } = measured;
     const { lines, bytes, entries } = totals;
+    this.#sampledMs = nowMs;
+    const [, lastLines, lastBytes, lastEntries] = this.#sums;
+    const isRead = lines !== lastLines || bytes !== lastBytes || entries !== lastEntries;
+    if (!isRead && grownBytes === this.#grownBytes) {
+      this.#recent.hold(nowMs);
+      this.#errors.hold(nowMs);
+      return;
+    }
     const sums = [0, lines, bytes, entries];
     this.#shape = this.#shapeOf(totals, nowMs, sums);
     const written = this.written(measured);
     this.#lines.sample({ bytes: written.bytes - this.#bytes, shape: this.#shape });
+    this.#settled = written;
     this.#bytes = written.bytes;
     this.#guessedLines = written.guessedLines;
     this.#grownBytes = grownBytes;
     sums[0] = written.bytes;
-    const last = this.#recent.since(rateMs, nowMs, sums);
-    const long = this.#recent.since(costMs, nowMs, sums);
+    this.#sums = sums;
+    this.#recent.add(nowMs, sums);
+    this.#errors.sample(totals, nowMs);
+  }
+
+  /** As of the last sample. */
+  rates(measured: Pick<Measured, 'template'>, nodeIdentity: NodeIdentity): ContainerRates {
+    const last = this.#recent.since(rateMs, this.#sampledMs, this.#sums);
+    const long = this.#recent.since(costMs, this.#sampledMs, this.#sums);
     const seconds = Math.max(youngSeconds, last.seconds);
     const writtenBytes = (last.sums[0] ?? 0) / seconds;
     const chargedPerByte = chargedOf(this.#shape, measured, nodeIdentity) / this.#shape.bytes;
-    this.#rates = {
+    return {
       writtenBytes,
       writtenLines: (writtenBytes * this.#shape.lines) / this.#shape.bytes,
       shippedLines: (last.sums[1] ?? 0) / seconds,
@@ -140,8 +157,6 @@ export class ContainerMeter {
       chargedBytes: ((long.sums[0] ?? 0) / Math.max(youngSeconds, long.seconds)) * chargedPerByte,
       chargedSeconds: Math.min(long.seconds, costMs / 1_000),
     };
-    this.#recent.add(nowMs, sums);
-    this.#errors.sample(totals, nowMs);
   }
 
   /** Of the last minute, else of a quarter of an hour, else of all time. */

@@ -27,6 +27,11 @@ export class ErrorMeter {
     this.#recent = new RecentSums(2, startMs);
   }
 
+  /** Nothing was counted since the last sample. */
+  hold(nowMs: number): void {
+    this.#recent.hold(nowMs);
+  }
+
   sample(counted: Counted, nowMs: number): void {
     this.#recent.add(nowMs, [counted.entries, errorCount(counted)]);
   }

@@ -26,7 +26,7 @@ function createContainer() {
     runFor: (
       seconds: number,
       rates: { written: number; read?: number; severity?: Severity },
-    ): ContainerMeter['rates'] => {
+    ): ReturnType<ContainerMeter['rates']> => {
       for (let second = 5; second <= seconds; second += 5) {
         atMs += 5_000;
         written += rates.written * 5;
@@ -34,9 +34,9 @@ function createContainer() {
         read += more;
         meter.read({ lines: more, bytes: more * lineBytes }, 0);
         severities[severityIndex(rates.severity ?? 'INFO')]! += more;
-        meter.sample(measured(), nodeIdentity, atMs);
+        meter.sample(measured(), atMs);
       }
-      return meter.rates;
+      return meter.rates({ template }, nodeIdentity);
     },
     writtenLines: () => meter.written(measured()).lines,
   };
