@@ -33,6 +33,14 @@ for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   });
 }
 
+// What users of fluentd send by habit: it flushes at the one and reloads at the other. Node would
+// open its inspector, or end.
+if (process.argv[2] === 'run') {
+  for (const name of ['SIGUSR1', 'SIGUSR2'] as const) {
+    process.on(name, () => void reloads.dispatchEvent(new Event(name)));
+  }
+}
+
 const { runCli } = await import('./command/cli.ts');
 const { createLog } = await import('./log.ts');
 if (!process.stderr.isTTY) structureStderr();

@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, readdirSync, symlinkSync, writeFileSync } from 
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { startEmulator } from '../src/emulator/server/server.ts';
 
@@ -85,6 +86,18 @@ function runWords(directory: string): string[] {
   return ['run', '--admin-address', 'off', ...containers, ...roots];
 }
 
+/** Resolves to what came until `isEnough`, or until the end. */
+async function until(stream: Readable, isEnough: (text: string) => boolean): Promise<string> {
+  let text = '';
+  const { promise, resolve } = Promise.withResolvers<string>();
+  stream.on('data', (piece: string) => {
+    text += piece;
+    if (isEnough(text)) resolve(text);
+  });
+  stream.on('end', () => resolve(text));
+  return promise;
+}
+
 describe('the process', () => {
   test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('ends with 0 at %s', async (signal) => {
     const child = start(['emulator', '--port', '0']);
@@ -110,6 +123,24 @@ describe('the process', () => {
     expect(await finished).toMatchObject({ code: 1, signal: null });
     endpoint.close();
   });
+
+  test.each(['SIGUSR1', 'SIGUSR2'] as const)(
+    'goes on at %s and says what SIGHUP does',
+    async (name) => {
+      const agent = start([...runWords(makeNode()), '--output', 'stdout']);
+      const finished = finish(agent);
+      await once(agent.stdout, 'data');
+      const isNoted = (text: string) => text.includes('SIGHUP reads the configuration again');
+      const noted = until(agent.stderr, isNoted);
+      agent.kill(name);
+      const words = await noted;
+      expect(words).toContain(`${name} does nothing here`);
+      agent.kill('SIGTERM');
+      const { code, signal, error } = await finished;
+      expect({ code, signal }).toEqual({ code: 0, signal: null });
+      expect(error).not.toContain('Debugger listening');
+    },
+  );
 
   test('writes the compile cache', async () => {
     await finish(start(['--version']));

@@ -30,7 +30,10 @@ export type Invocation = {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Aborted by the first signal to stop. */
   readonly signal: AbortSignal;
-  /** Gets an event `reload` when the configuration is to be read again. */
+  /**
+   * Gets an event `reload` when the configuration is to be read again, and one with the name of a
+   * signal that does nothing.
+   */
   readonly reloads?: EventTarget;
   /** Aborted when stdout is closed by its reader. */
   readonly outputClosed: AbortSignal;
@@ -48,6 +51,7 @@ export type Invocation = {
 };
 
 const helpWords: ReadonlySet<string> = new Set(['--help', '-h', 'help']);
+const unusedSignal = 'does nothing here: SIGHUP reads the configuration again, SIGTERM stops';
 const clearLine = '\u001b[2K';
 const exitDone = 0;
 const exitFailed = 1;
@@ -155,7 +159,10 @@ type Runner = (loaded: LoadedConfig, control: Control, invocation: Invocation) =
 
 /** Each command imports only what it needs, once it is chosen. */
 const runners: Readonly<Record<Command, Runner>> = {
-  run: async (loaded, control) => {
+  run: async (loaded, control, { reloads }) => {
+    for (const name of ['SIGUSR1', 'SIGUSR2']) {
+      reloads?.addEventListener(name, () => control.log.info(undefined, `${name} ${unusedSignal}`));
+    }
     const { runAgent } = await import('../agent/run-agent.ts');
     const { fitToCgroup } = await import('../host/sizing.ts');
     const { delayStart } = await import('./start-delay.ts');

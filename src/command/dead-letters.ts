@@ -12,6 +12,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   truncateSync,
   unlinkSync,
 } from 'node:fs';
@@ -45,16 +46,26 @@ const activeName = 'dead-letter.ndjson';
 const bodyHead = Buffer.from('{"partialSuccess":true,"entries":[');
 const newline = Buffer.from('\n');
 
-/** Applies the verb to the letters named by `ids`, or to all; returns the exit code. */
+/**
+ * Applies the verb to the letters named by `ids`, or to all; returns the exit code.
+ * @throws AgentError CONFIG_INVALID.
+ */
 export async function runDeadLetters(
   config: Config,
   control: Control,
   { verb, ids }: { readonly verb: Verb; readonly ids: readonly string[] },
 ): Promise<number> {
+  refuseMissing(config.stateDir);
   if (verb === 'list') return list(config, control);
   if (verb === 'show') return show(config, control, ids);
   if (verb === 'clear') return clear(config, control, ids);
   return resend(config, control, ids);
+}
+
+/** No letters where no agent has ever been would be good news that is wrong. */
+function refuseMissing(stateDir: string): void {
+  if (statSync(stateDir, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  throw configError(`--state-dir ${stateDir} is no directory: no agent has kept its state there`);
 }
 
 function* allLines({ stateDir }: Config): Generator<LetterLine> {

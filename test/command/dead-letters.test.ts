@@ -6,6 +6,7 @@ import {
   appendFileSync,
   copyFileSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   writeFileSync,
@@ -69,7 +70,19 @@ async function refuse(pattern: string): Promise<void> {
 }
 
 describe('dead-letters', () => {
+  test.each(['list', 'show', 'clear', 'resend'])(
+    '%s refuses a state directory that is none',
+    (verb) => {
+      const missing = deadLetters(verb);
+      expect(missing).toMatchObject({ code: 2, out: '' });
+      expect(missing.error).toContain(`CONFIG_INVALID: --state-dir ${scene.agent.stateDir} `);
+      writeFileSync(scene.agent.stateDir, 'no directory');
+      expect(deadLetters(verb)).toEqual(missing);
+    },
+  );
+
   test('of a node that has none are none', () => {
+    mkdirSync(scene.agent.stateDir);
     const { code, out, error } = deadLetters('list');
     expect({ code, out, error }).toEqual({ code: 0, out: '0 dead letters, 0 B\n', error: '' });
     expect(listed()).toEqual({ count: 0, bytes: 0, unreadable: 0, letters: [] });
