@@ -2,9 +2,10 @@
 //
 // Invariant: a fixed number of rows; each keeps sums, and the time during which they held.
 
-/** Rows at least `everyMs` apart. */
+/** Up to `rowsMax` rows at least `everyMs` apart; most containers fill one or two. */
 type Ring = {
-  readonly rows: Float64Array;
+  readonly rows: number[];
+  readonly rowsMax: number;
   readonly everyMs: number;
   count: number;
   /** The sums are still those of the last row. */
@@ -22,14 +23,14 @@ export class RecentSums {
   /** Until then all sums were 0. */
   #zeroUntilMs: number;
 
-  /** All `sumCount` sums are 0 at `startMs`. Memory: 45 rows. */
+  /** All `sumCount` sums are 0 at `startMs`. Memory: at most 45 rows. */
   constructor(sumCount: number, startMs: number) {
     this.#width = 2 + sumCount;
     this.#startMs = startMs;
     this.#zeroUntilMs = startMs;
     // A minute of all samples, and a quarter of an hour of every sixth.
-    this.#fine = makeRing(13 * this.#width, 0);
-    this.#coarse = makeRing(32 * this.#width, 29_000);
+    this.#fine = { rows: [], rowsMax: 13, everyMs: 0, count: 0, isHeld: false };
+    this.#coarse = { rows: [], rowsMax: 32, everyMs: 29_000, count: 0, isHeld: false };
   }
 
   /** The sums are those of the last call. */
@@ -42,7 +43,7 @@ export class RecentSums {
     const last = this.#startOf(this.#fine, this.#fine.count - 1);
     for (const ring of [this.#fine, this.#coarse]) {
       if (ring.isHeld) ring.rows[this.#startOf(ring, ring.count - 1) + 1] = nowMs;
-      else this.#push(ring, nowMs, rows.subarray(last + 2, last + this.#width));
+      else this.#push(ring, nowMs, rows.slice(last + 2, last + this.#width));
     }
   }
 
@@ -52,14 +53,14 @@ export class RecentSums {
     this.#push(this.#coarse, nowMs, sums);
   }
 
-  #push(ring: Ring, nowMs: number, sums: ArrayLike<number>): void {
+  #push(ring: Ring, nowMs: number, sums: readonly number[]): void {
     const { rows, everyMs, count } = ring;
     ring.isHeld = count === 0 || nowMs - (rows[this.#startOf(ring, count - 1)] ?? 0) >= everyMs;
     if (!ring.isHeld) return;
     const start = this.#startOf(ring, count);
     rows[start] = nowMs;
     rows[start + 1] = nowMs;
-    rows.set(sums, start + 2);
+    for (let at = 0; at < sums.length; at += 1) rows[start + 2 + at] = sums[at] ?? 0;
     ring.count += 1;
   }
 
@@ -81,21 +82,16 @@ export class RecentSums {
   /** The newest row at or before a time, else the oldest row; none if the start is nearer. */
   #rowAt(wantedMs: number): [Ring, number] | [undefined] {
     for (const ring of [this.#fine, this.#coarse]) {
-      const oldest = Math.max(0, ring.count - ring.rows.length / this.#width);
+      const oldest = Math.max(0, ring.count - ring.rowsMax);
       for (let index = ring.count - 1; index >= oldest; index -= 1) {
         if ((ring.rows[this.#startOf(ring, index)] ?? 0) <= wantedMs) return [ring, index];
       }
     }
-    const { count, rows } = this.#coarse;
-    const capacity = rows.length / this.#width;
-    return count > capacity ? [this.#coarse, count - capacity] : [undefined];
+    const { count, rowsMax } = this.#coarse;
+    return count > rowsMax ? [this.#coarse, count - rowsMax] : [undefined];
   }
 
   #startOf(ring: Ring, index: number): number {
-    return (index % (ring.rows.length / this.#width)) * this.#width;
+    return (index % ring.rowsMax) * this.#width;
   }
-}
-
-function makeRing(length: number, everyMs: number): Ring {
-  return { rows: new Float64Array(length), everyMs, count: 0, isHeld: false };
 }

@@ -1,7 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createTemplate } from '../../src/encode/entries/entry-template.ts';
 import { severityIndex, severityNames, type Severity } from '../../src/log-severity.ts';
 import { chargedOf, ContainerMeter, costPerMonth } from '../../src/tail/container-meter.ts';
+import { RecentSums } from '../../src/tail/recent-sums.ts';
 
 const nodeIdentity = { project: 'acme', location: 'europe-west4', cluster: 'blue', node: 'node-1' };
 const names = { namespace: 'shop', pod: 'cart-0', container: 'app' };
@@ -106,6 +107,16 @@ describe('ContainerMeter', () => {
     runFor(930, { written: 0 });
     expect(shares()).toEqual([null, null, null, null]);
   });
+});
+
+test('of a container that writes nothing, nothing is computed and no row is added', () => {
+  const { runFor } = createContainer();
+  runFor(60, { written: 10 });
+  const calls = (['add', 'since'] as const).map((name) => vi.spyOn(RecentSums.prototype, name));
+  runFor(60, { written: 0 });
+  // The rates at the end, from two spans.
+  expect(calls.map(({ mock }) => mock.calls.length)).toEqual([0, 2]);
+  vi.restoreAllMocks();
 });
 
 describe('costPerMonth()', () => {
