@@ -9,6 +9,8 @@ export const limits = {
   // ── configuration
   /** The kubelet updates a ConfigMap within about a minute. */
   configPollMs: 3_000,
+  /** A file that was written more recently than this may not be whole yet. */
+  configSettleMs: 1_000,
   // ── identity of the node
   metadataMs: 5_000,
   /** For the node's name, which the machine has, too. */

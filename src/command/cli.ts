@@ -142,7 +142,7 @@ async function runCommand(
   invocation: Invocation,
 ): Promise<number> {
   const input = { command: optionsCommand(command), flags, environment: invocation.environment };
-  const load = () => loadConfig(input);
+  const load = () => loadConfig({ ...input, isReload: true });
   const loaded = await loadConfig({ ...input, problems });
   const control = createControl(loaded, invocation, load);
   // `check` prints the warnings among its own lines.

@@ -1,7 +1,7 @@
 // Makes the one frozen Config from flags, variables, the YAML file and the defaults, in this order
 // of precedence. Nothing is read but what is passed in and the YAML file.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { type Command, type Config, type ConfigKey, type OptionRow, options } from './options.ts';
 import { configError, errorText } from '../errors.ts';
 import { ConfigProblems } from './config-problems.ts';
@@ -28,6 +28,8 @@ export type ConfigInput = {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Problems of the command line; all others are added to them and thrown together. */
   readonly problems?: ConfigProblems;
+  /** It was loaded before. A pipe has nothing more to say then, and may block. */
+  readonly isReload?: boolean;
 };
 
 export const configKeys = Object.keys(options) as ConfigKey[];
@@ -71,7 +73,7 @@ export async function loadConfig(input: ConfigInput): Promise<LoadedConfig> {
     const { value, where } = written;
     values[key] =
       rowOf(key).kind === 'rules'
-        ? await readRules(written, problems)
+        ? await readRules(written, input, problems)
         : problems.attempt(() => parseOptionValue(rowOf(key), value, where));
   }
   problems.throwIfAny();
@@ -126,7 +128,7 @@ async function readFile(
   const parsed = problems.attempt(() => parseOptionValue(options.config, path.value, path.where));
   if (parsed === undefined) return written;
   const file = valueText(parsed);
-  const root = await problems.settle(parseYaml(file));
+  const root = await problems.settle(parseYaml(file, input));
   for (const [name, value] of Object.entries(root ?? {})) {
     const key = problems.attempt(() => keyNamed(name, file));
     if (key === undefined || value === null) continue;
@@ -145,16 +147,20 @@ function keyNamed(name: string, file: string): ConfigKey {
   throw configError(`${file} has the unknown key ${name}; ${hint}`);
 }
 
-async function parseYaml(file: string): Promise<Readonly<Record<string, unknown>>> {
-  const root = (await readYaml(file)) ?? {};
+async function parseYaml(
+  file: string,
+  input: ConfigInput,
+): Promise<Readonly<Record<string, unknown>>> {
+  const root = (await readYaml(file, input)) ?? {};
   if (isObject(root)) return root;
   throw configError(`${file} must hold \`key: value\` lines`);
 }
 
 /** The value of the file, which must not contain itself. */
-async function readYaml(file: string): Promise<unknown> {
+async function readYaml(file: string, { isReload = false }: ConfigInput): Promise<unknown> {
   let root: unknown;
   try {
+    if (isReload && isStream(file)) throw new Error('a pipe or device can be read only once');
     const text = readFileSync(file, 'utf8');
     const { parseDocument } = await import('yaml');
     const document = parseDocument(text, { prettyErrors: true, logLevel: 'error' });
@@ -171,6 +177,12 @@ async function readYaml(file: string): Promise<unknown> {
   return root;
 }
 
+/** Whether the file gives its content only once: a pipe, `/dev/stdin`. */
+export function isStream(file: string): boolean {
+  const stats = statSync(file);
+  return !stats.isFile() && !stats.isDirectory();
+}
+
 /** Whether a value contains itself, or is nested too deep to be written. */
 function isCircular(value: unknown): boolean {
   try {
@@ -184,13 +196,14 @@ function isCircular(value: unknown): boolean {
 /** JSON of the checked rules, from the list or from the file that is named; undefined for none. */
 async function readRules(
   { value, origin, where }: Written,
+  input: ConfigInput,
   problems: ConfigProblems,
 ): Promise<string | undefined> {
   let list = value;
   let file = origin;
   if (typeof value === 'string') {
     file = value;
-    list = await problems.settle(readRuleFile(value, where));
+    list = await problems.settle(readRuleFile(value, where, input));
     if (list === undefined) return undefined;
   }
   const { parseRules } = await import('../rules/parse-rules.ts');
@@ -217,8 +230,8 @@ async function rulesWithoutPods(
 }
 
 /** The list in a file, alone or under `rules`. */
-async function readRuleFile(file: string, where: string): Promise<unknown> {
-  const root = await readYaml(file);
+async function readRuleFile(file: string, where: string, input: ConfigInput): Promise<unknown> {
+  const root = await readYaml(file, input);
   const rules = isObject(root) ? root['rules'] : root;
   if (Array.isArray(rules)) return rules;
   throw configError(`${where} names ${file}, which has no list of \`rules\``);

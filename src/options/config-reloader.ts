@@ -4,10 +4,10 @@
 // Invariants: a configuration is read and checked as a whole before anything of it holds; one that
 // is invalid changes nothing; options that are not hot keep their values until the next start.
 
-import { statSync } from 'node:fs';
+import { type BigIntStats, statSync } from 'node:fs';
 import { limits } from '../config.ts';
-import { configKeys, flagOf, rowOf } from './config-loader.ts';
-import { AgentError, errorText } from '../errors.ts';
+import { configKeys, flagOf, isStream, rowOf } from './config-loader.ts';
+import { AgentError, errorText, hasCode } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { shownValue } from './option-value.ts';
 import type { Config, ConfigKey } from './options.ts';
@@ -20,6 +20,7 @@ export type ReloadParts = {
   readonly apply: (config: Config) => void;
   readonly log: Log;
   readonly pollMs?: number;
+  readonly settleMs?: number;
 };
 
 export type ConfigChange = {
@@ -74,8 +75,7 @@ export class ConfigReloader {
   }
 
   #look(file: string): void {
-    const stamp = stampOf(file);
-    // Between two states of a volume the file may be missing.
+    const stamp = stampOf(file, this.#parts.settleMs ?? limits.configSettleMs);
     if (stamp === undefined || stamp === this.#stamp) return;
     this.#stamp = stamp;
     void this.reload();
@@ -128,8 +128,25 @@ export function mergeHot(current: Config, next: Config): ConfigChange {
   return { config: Object.freeze({ ...current, ...values }), applied, left };
 }
 
-/** Changes whenever the file is replaced, also by way of a link. */
-function stampOf(file: string): string | undefined {
-  const stats = statSync(file, { throwIfNoEntry: false, bigint: true });
-  return stats && `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
+/**
+ * Changes whenever the file is replaced, also by way of a link. Undefined while there is nothing to
+ * read.
+ */
+function stampOf(file: string, settleMs: number): string | undefined {
+  try {
+    if (isStream(file)) return undefined;
+    const stats = statSync(file, { bigint: true });
+    return isFresh(stats, settleMs)
+      ? undefined
+      : `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`;
+  } catch (error) {
+    // Between two states of a volume the file may be missing. What else is wrong, reading it tells.
+    return hasCode(error, 'ENOENT', 'ENOTDIR') ? undefined : errorText(error);
+  }
+}
+
+/** It may still be written: half of it is valid, too, and may lack the rules and redactions. */
+function isFresh({ mtimeMs }: BigIntStats, settleMs: number): boolean {
+  const ageMs = Date.now() - Number(mtimeMs);
+  return ageMs >= 0 && ageMs < settleMs;
 }

@@ -1,6 +1,16 @@
-import { mkdirSync, mkdtempSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/options/config-loader.ts';
 import { ConfigReloader, mergeHot } from '../../src/options/config-reloader.ts';
@@ -18,23 +28,20 @@ function scratch(): string {
   return mkdtempSync(join(tmpdir(), 'tailship-reload-'));
 }
 
-async function startReloader(file: string) {
+async function startReloader(file: string, settleMs = 0) {
   const applied: Config[] = [];
   const logged: string[] = [];
-  const load = async () => {
-    const { config } = await loadConfig({
-      command: 'run',
-      flags: { config: file },
-      environment: {},
-    });
-    return config;
+  const load = async (isReload: boolean) => {
+    const input = { command: 'run', flags: { config: file }, environment: {}, isReload } as const;
+    return (await loadConfig(input)).config;
   };
   const reloader = new ConfigReloader({
-    config: await load(),
-    load,
+    config: await load(false),
+    load: () => load(true),
     apply: (config) => applied.push(config),
     log: createLog({ level: 'info', write: (line) => logged.push(line) }),
     pollMs: 10,
+    settleMs,
   });
   closers.push(() => reloader.close());
   return { reloader, applied, logged };
@@ -97,6 +104,51 @@ describe('ConfigReloader', () => {
     await eventually(() => expect(applied).toMatchObject([{ partialFlushMs: 3_000 }]));
   });
 
+  test('keeps what it has when the file becomes a link to itself, and says so', async () => {
+    const file = join(scratch(), 'tailship.yaml');
+    writeFileSync(file, 'partialFlushMs: 1000\n');
+    const { reloader, applied, logged } = await startReloader(file);
+    rmSync(file);
+    symlinkSync('tailship.yaml', file);
+    await eventually(() => expect(reloader.counters.refused).toBe(1));
+    expect(logged.join('\n')).toContain('ELOOP');
+    rmSync(file);
+    writeFileSync(file, 'partialFlushMs: 3000\n');
+    await eventually(() => expect(applied).toMatchObject([{ partialFlushMs: 3_000 }]));
+  });
+
+  test('never reads a file that is being written', async () => {
+    const file = join(scratch(), 'tailship.yaml');
+    const write = (text: string, time: Date) => {
+      writeFileSync(file, text);
+      utimesSync(file, time, time);
+    };
+    const past = new Date(Date.now() - 60_000);
+    const whole = 'partialFlushMs: 1000\nredact: [shop=secret]\n';
+    write(whole, past);
+    const { reloader, applied } = await startReloader(file, 30_000);
+    await eventually(() => expect(reloader.counters.accepted).toBe(1));
+    write('partialFlushMs: 2000\n', new Date()); // As far as it got.
+    await setTimeout(100); // Ten looks.
+    write(whole.replace('1000', '2000'), past);
+    await eventually(() => expect(applied).toMatchObject([{ partialFlushMs: 2_000 }]));
+    expect(applied).toEqual([expect.objectContaining({ redact: ['shop=secret'] })]);
+  });
+
+  test('reads a pipe only once, and never waits for one', async () => {
+    const file = join(scratch(), 'tailship.yaml');
+    writeFileSync(file, 'partialFlushMs: 1000\n');
+    const { reloader, applied, logged } = await startReloader(file);
+    rmSync(file);
+    execFileSync('mkfifo', [file]);
+    await reloader.reload();
+    expect(reloader.counters.refused).toBe(1);
+    expect(logged.join('\n')).toContain('can be read only once');
+    await setTimeout(100); // Ten looks.
+    expect(applied).toEqual([]);
+    expect(reloader.counters.refused).toBe(1);
+  });
+
   test('finds a change that was made between the start and the first look', async () => {
     const file = join(scratch(), 'tailship.yaml');
     writeFileSync(file, 'partialFlushMs: 1000\n');
@@ -111,7 +163,7 @@ describe('ConfigReloader', () => {
     const load = async () =>
       (await loadConfig({ command: 'run', flags: { config: file }, environment: {} })).config;
     const apply = (next: Config) => applied.push(next);
-    const reloader = new ConfigReloader({ config, load, apply, log, pollMs: 10 });
+    const reloader = new ConfigReloader({ config, load, apply, log, pollMs: 10, settleMs: 0 });
     closers.push(() => reloader.close());
     await eventually(() => expect(applied).toMatchObject([{ partialFlushMs: 2_000 }]));
   });
