@@ -23,6 +23,7 @@ export async function draftOf(syntax: ForeignSyntax, files: readonly string[]): 
   });
   if (syntax === 'fluentd') takeFluentd(root, draft);
   else takeFluentBit(root, draft);
+  draft.finish();
   return draft;
 }
 

@@ -8,7 +8,7 @@ import { listKinds } from '../options/option-row.ts';
 import { parseOptionValue } from '../options/option-value.ts';
 import { options, type ConfigKey, type OptionRow } from '../options/options.ts';
 import { parseRules } from '../rules/parse-rules.ts';
-import type { Place } from './section.ts';
+import { isComputed, isOn, type Directive, type Place } from './section.ts';
 
 /** `taken`: it means the same. `changed`: it works differently. `none`: it has no equivalent. */
 export type NoteKind = 'taken' | 'changed' | 'none';
@@ -42,11 +42,16 @@ function matchOf({ globs, labels = {} }: RuleSite): Readonly<Record<string, unkn
   return containers === undefined ? {} : { match: containers };
 }
 
+function isMatchByLabel(match: unknown): boolean {
+  return typeof match === 'object' && match !== null && 'labels' in match;
+}
+
 export class Draft {
   readonly #options = new Map<ConfigKey, unknown>();
   readonly #rules: DraftRule[] = [];
   readonly #notes: Note[] = [];
   readonly #positionFiles: NamedPositionFile[] = [];
+  #labelsOff: Directive | undefined;
 
   get options(): ReadonlyMap<ConfigKey, unknown> {
     return this.#options;
@@ -70,6 +75,30 @@ export class Draft {
 
   addPositionFile({ file, line }: Place, path: string): void {
     this.#positionFiles.push({ file, line, path });
+  }
+
+  /** Whether a directive is on; undefined, with a note, if only the other agent knows. */
+  flag(directive: Directive): boolean | undefined {
+    const { key, value } = directive;
+    if (!isComputed(value)) return isOn(value);
+    this.note('none', directive, key, `${value} is computed`);
+    return undefined;
+  }
+
+  /** The directive leaves out the labels of pods. */
+  leaveOutLabels(directive: Directive): void {
+    this.#labelsOff ??= directive;
+  }
+
+  /** Decides what depends on all directives. */
+  finish(): void {
+    const directive = this.#labelsOff;
+    if (directive === undefined) return;
+    const isByLabel = this.#rules.some(({ rule }) => isMatchByLabel(rule['match']));
+    if (isByLabel || this.#options.get('podAnnotations') === true) {
+      const text = 'the labels are sent: annotations and rules by label need the API server';
+      this.note('changed', directive, directive.key, text);
+    } else this.setOption('kubernetesMetadata', 'off', directive, directive.key);
   }
 
   /** Appends to a list; for other options the first value wins. */

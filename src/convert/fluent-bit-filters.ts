@@ -71,17 +71,17 @@ const kubernetesOptions = {
 } as const;
 
 function takeKubernetes(section: Section, { draft, subject }: FilterSite): void {
-  draft.note('taken', section, subject, 'namespace, pod and container, and the labels of the pod');
+  draft.note('taken', section, subject, 'namespace, pod and container');
   for (const directive of section.directives) {
     const { value } = directive;
     const key = directive.key.toLowerCase();
     const option = kubernetesOptions[key as keyof typeof kubernetesOptions];
     if (option !== undefined) {
       if (!usualKubernetes.test(value)) draft.setOption(option, value, directive, key);
-    } else if (/^k8s-logging\.(?:parser|exclude)$/.test(key) && isOn(value)) {
-      draft.setOption('podAnnotations', true, directive, key);
-    } else if (key === 'labels' && !isOn(value)) {
-      draft.setOption('kubernetesMetadata', 'off', directive, key);
+    } else if (/^k8s-logging\.(?:parser|exclude)$/.test(key)) {
+      if (draft.flag(directive)) draft.setOption('podAnnotations', true, directive, key);
+    } else if (key === 'labels') {
+      if (draft.flag(directive) === false) draft.leaveOutLabels(directive);
     } else if (key === 'merge_log') {
       draft.note('taken', directive, key, 'a line of JSON is the payload');
     } else if (key === 'merge_log_key' && value !== '') {

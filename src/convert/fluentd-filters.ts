@@ -64,21 +64,40 @@ const filters: Readonly<Record<string, AddFilter>> = {
 };
 
 function takeMetadata(section: Section, { draft, subject }: FilterSite): void {
-  draft.note('taken', section, subject, 'namespace, pod and container, and the labels of the pod');
+  draft.note('taken', section, subject, 'namespace, pod and container');
+  for (const directive of directivesOf(section, 'skip_labels')) {
+    if (draft.flag(directive)) draft.leaveOutLabels(directive);
+  }
 }
+
+/** Docker ends the last part of a line with it. */
+const isLineEnd = (pattern: string) => /^\/?\\n\$?\/?$/.test(pattern);
+
+/** Directives of `concat` beside the first line, and what happens instead. */
+const concatChanges: Readonly<Record<string, string>> = {
+  flush_interval: 'see --partial-flush-ms',
+  continuous_line_regexp: 'every line up to the next first line is joined, whatever it holds',
+  multiline_end_regexp: 'a record ends before the next first line',
+  separator: 'lines are joined by a newline',
+};
 
 function addConcat(section: Section, site: FilterSite): void {
   const { draft, subject } = site;
   const start = valueOf(section, 'multiline_start_regexp');
   if (start === undefined) {
-    const isPartial = section.directives.some(({ key }) => /partial|multiline_end/.test(key));
+    const isPartial = section.directives.some(
+      ({ key, value }) =>
+        key.includes('partial') || (key === 'multiline_end_regexp' && isLineEnd(value)),
+    );
     if (isPartial) draft.note('taken', section, subject, 'lines that the runtime cut are joined');
     else draft.note('none', section, subject, 'records are joined by their first line only');
     return;
   }
   draft.addRule(site, { firstLine: re2Of(start) });
-  for (const place of directivesOf(section, 'flush_interval', 'continuous_line_regexp')) {
-    draft.note('changed', place, place.key, 'see --partial-flush-ms');
+  for (const place of section.directives) {
+    const text = concatChanges[place.key];
+    const isDefault = place.key === 'separator' && ['\n', '\\n'].includes(place.value);
+    if (text !== undefined && !isDefault) draft.note('changed', place, place.key, text);
   }
 }
 

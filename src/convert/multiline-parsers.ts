@@ -23,8 +23,13 @@ export function takeMultiline(name: string, { multiline }: Parsers, site: Filter
   }
   const own = multiline.get(name);
   const start = own && startOf(own);
-  if (start === undefined) draft.note('none', place, subject, `${name} is not known here`);
-  else draft.addRule({ ...site, subject: `${subject} ${name}` }, { firstLine: re2Of(start) });
+  if (start === undefined) {
+    draft.note('none', place, subject, `${name} is not known here`);
+    return;
+  }
+  draft.addRule({ ...site, subject: `${subject} ${name}` }, { firstLine: re2Of(start) });
+  const text = `${name}: every line up to the next first line is joined, whatever its other rules say`;
+  draft.note('changed', place, subject, text);
 }
 
 /** The pattern of `start_state`: `rule "start_state" "/^\d/" "cont"`, or the same in YAML. */

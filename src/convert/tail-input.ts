@@ -3,14 +3,7 @@
 
 import type { Draft } from './draft.ts';
 import { areAll, globsOfPath, type Taking } from './event-routes.ts';
-import {
-  directivesOf,
-  isComputed,
-  isOn,
-  type Directive,
-  type Place,
-  type Section,
-} from './section.ts';
+import { directivesOf, isComputed, type Directive, type Place, type Section } from './section.ts';
 
 /** `pos_file` of fluentd, `DB` of Fluent Bit. */
 function takePositionFile(section: Section, key: string, draft: Draft): void {
@@ -115,8 +108,9 @@ export function takeTail(
   takePositionFile(input, positions, draft);
   tails.add(input, globs, exclude, draft);
   const [head] = directivesOf(input, 'read_from_head');
-  if (head !== undefined) {
-    draft.setOption('from', isOn(head.value) ? 'start' : 'end', head, head.key);
+  const isFromHead = head && draft.flag(head);
+  if (head !== undefined && isFromHead !== undefined) {
+    draft.setOption('from', isFromHead ? 'start' : 'end', head, head.key);
   }
   for (const place of input.directives) {
     const text = unneeded[place.key.toLowerCase()];

@@ -9,6 +9,45 @@ import { fluentBit, useConverter } from './converter.ts';
 const { folder, convertText } = useConverter();
 
 describe('Fluent Bit', () => {
+  test('what a variable switches is not guessed', async () => {
+    const input =
+      '[INPUT]\n Name tail\n Path /var/log/containers/*.log\n Tag a.*\n Read_from_Head ${HEAD}';
+    const filter = '[FILTER]\n Name kubernetes\n Match a.*\n Labels ${L}\n K8S-Logging.Parser ${P}';
+    const { yaml, notes } = await convertText('fluent-bit', `${input}\n${filter}`);
+    expect(yaml).toEqual({});
+    for (const variable of [
+      'Read_from_Head: ${HEAD}',
+      'Labels: ${L}',
+      'K8S-Logging.Parser: ${P}',
+    ]) {
+      expect(notes.filter((note) => note.startsWith('none')).join('\n')).toContain(variable);
+    }
+  });
+
+  test.each([
+    ['', { kubernetesMetadata: 'off' }],
+    ['\n K8S-Logging.Exclude On', { podAnnotations: true }],
+    [
+      "\n[FILTER]\n Name grep\n Match *\n Exclude $kubernetes['labels']['noisy'] ^true$",
+      { rules: [{ match: { labels: { noisy: 'true' } }, drop: '^' }] },
+    ],
+  ])(
+    'Labels Off leaves the API server out where nothing else asks it: %j',
+    async (more, result) => {
+      const filter = `[FILTER]\n Name kubernetes\n Match *\n Labels Off${more}`;
+      expect((await convertText('fluent-bit', fluentBit(filter))).yaml).toEqual(result);
+    },
+  );
+
+  test('a multiline parser of its own joins more than it did, and that is said', async () => {
+    const parser =
+      '[MULTILINE_PARSER]\n name own\n rule "start_state" "/^\\d/" "cont"\n rule "cont" "/^ /" "cont"';
+    const filter = '[FILTER]\n Name multiline\n Match *\n multiline.parser own';
+    const { yaml, notes } = await convertText('fluent-bit', fluentBit(parser, filter));
+    expect(yaml).toEqual({ rules: [{ firstLine: '^\\d' }] });
+    expect(notes.join('\n')).toContain('every line up to the next first line is joined');
+  });
+
   test('a script that does more is said, and what has no file beside it', async () => {
     const script = '[FILTER]\n Name lua\n Match *\n script a.lua\n call a';
     const missing = await convertText('fluent-bit', fluentBit(script));

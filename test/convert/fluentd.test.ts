@@ -110,6 +110,29 @@ describe('fluentd', () => {
     expect(notes.join('\n')).toMatch(/none .*x\.conf:3 .*Ruby is not converted/);
   });
 
+  test('skip_labels leaves the API server out', async () => {
+    const filter = (value: string) =>
+      `<filter **>\n@type kubernetes_metadata\nskip_labels ${value}\n</filter>`;
+    const convert = async (value: string) => convertText('fluentd', fluentd(filter(value)));
+    expect((await convert('true')).yaml).toEqual({ kubernetesMetadata: 'off' });
+    expect((await convert('false')).yaml).toEqual({});
+  });
+
+  test('concat says what it joins otherwise, and which end of a record it cannot see', async () => {
+    const concat = (...rest: readonly string[]) =>
+      fluentd(`<filter **>\n@type concat\nkey log\n${rest.join('\n')}\n</filter>`);
+    const start = 'multiline_start_regexp /^\\d/';
+    const odd = [start, 'continuous_line_regexp /^ /', 'multiline_end_regexp /;$/', 'separator ""'];
+    const { notes } = await convertText('fluentd', concat(...odd));
+    expect(notes.filter((note) => note.startsWith('changed'))).toHaveLength(3);
+    const usual = await convertText('fluentd', concat(start, String.raw`separator "\n"`));
+    expect(usual.notes.filter((note) => note.startsWith('changed'))).toEqual([]);
+    const ofDocker = await convertText('fluentd', concat(String.raw`multiline_end_regexp /\n$/`));
+    expect(ofDocker.notes.join('\n')).toContain('lines that the runtime cut are joined');
+    const ofText = await convertText('fluentd', concat('multiline_end_regexp /;$/'));
+    expect(ofText.notes.join('\n')).toContain('records are joined by their first line only');
+  });
+
   test('quotes within Ruby end no value', async () => {
     const text = `<source>\n@type tail\npath "#{ENV["P"] || "/var/log/containers/*_shop_*.log"}" # x\n</source>`;
     expect((await convertText('fluentd', text)).yaml).toEqual({ include: ['shop'] });

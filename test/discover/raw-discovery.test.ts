@@ -101,3 +101,19 @@ test('a link that leads nowhere, or in a circle, ends no scan', async () => {
   expect(discovery.events).toEqual([`+path:${root}/c.log`]);
   await discovery.close();
 });
+
+test.each([
+  ['[x]', '[[]x]'],
+  ['a*b', 'a[*]b'],
+  ['a?b', 'a[?]b'],
+  ['a{b,c}', 'a?b?c?'],
+  ['a\\b', 'a?b'],
+])('a directory called %j is that of the pattern %j alone', async (directory, pattern) => {
+  for (const each of [directory, 'x', 'ab', 'abc']) {
+    mkdirSync(join(root, each));
+    writeFileSync(join(root, each, 'app.log'), 'a\n');
+  }
+  const discovery = discover(`${pattern}/*.log`);
+  expect(discovery.events).toEqual([`+path:${root}/${directory}/app.log`]);
+  await discovery.close();
+});

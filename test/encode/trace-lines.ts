@@ -100,6 +100,18 @@ net/http.(*conn).serve.func1()
   Ruby: ` NoMethodError (undefined method \`word' for #<BooksController:0x007>):
   app/controllers/books_controller.rb:69:in \`recursive'
   config/error_reporting_logger.rb:62:in 'tagged'`,
+  'Ruby, uncaught': `/app/a.rb:3:in 'Cart#add': boom (RuntimeError)
+\tfrom /app/a.rb:6:in 'block in <main>'
+\tfrom /usr/local/bundle/bin/puma:25:in 'Kernel#load'
+\tfrom <internal:kernel>:187:in 'loop'`,
+  'Ruby, old quotes': `app.rb:3:in \`add': Shop::Error: boom (Shop::Error)
+\tfrom app.rb:6:in \`<main>'`,
+  'Ruby with the source line': `a.rb:1:in 'Object#f': undefined method 'fop' for nil (NoMethodError)
+
+    cart.fop
+        ^^^^
+Did you mean?  fob
+\tfrom a.rb:5:in '<main>'`,
   Rails: ` ActionController::RoutingError (No route matches [GET] "/settings"):
   
   actionpack (5.1.4) lib/action_dispatch/debug_exceptions.rb:63:in \`call'`,

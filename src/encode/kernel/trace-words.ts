@@ -16,6 +16,8 @@ function isTraceWord(at: usize): bool {
   const rest = load<u32>(at, 4);
   if (word == 0x696e6170) return (rest & 0xff) == 0x63; // pani c
   if (word == 0x20504850 || word == 0x65203856) return true; // PHP and a space, V8 e
+  // .rb:
+  if ((word & 0xffffff) == 0x3a6272) return load<u8>(at - 1) == 0x2e;
   // Erro r: or (
   if (word == 0x6f727245) {
     return (rest & 0xff) == 0x72 && (isNameEnd(at + 5) || load<u16>(at, 5) == 0x2820);
@@ -47,6 +49,7 @@ export function mayBeginTrace(content: usize): bool {
     found = v128.or(found, pairs(bytes, next, 0x50, 0x48)); // PH
     found = v128.or(found, pairs(bytes, next, 0x56, 0x38)); // V8
     found = v128.or(found, pairs(bytes, next, 0x78, 0x63)); // xc
+    found = v128.or(found, pairs(bytes, next, 0x72, 0x62)); // rb
     const newlines = i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(10)));
     let bits = i8x16.bitmask(found);
     if (newlines != 0) bits &= (newlines & -newlines) - 1;

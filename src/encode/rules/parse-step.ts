@@ -101,13 +101,13 @@ function createStep(action: ParseAction, allowance: Allowance): ParseStep {
   const parse = createParser(action, allowance);
   const types = Object.entries(action.types);
   return (payload) => {
-    const text = field === undefined ? payload.text : payload.meaning(field);
+    const text = field === undefined ? payload.parsable : payload.meaning(field);
     if (text === undefined) return false;
     const members = parse(text);
     if (members === undefined) return false;
     if (types.length > 0) convertAll(members, types);
     if (field === undefined || (payload.text !== undefined && !keepField)) {
-      payload.replace(members);
+      payload.replaceText(members);
       return true;
     }
     if (!keepField) payload.remove(field);
@@ -122,5 +122,5 @@ export function createParseStep(actions: readonly ParseAction[], allowance: Allo
   // An object is already parsed: `json` does not count a miss.
   const isJson = actions.some(({ format, field }) => format === 'json' && field === undefined);
   return (payload) =>
-    (isJson && payload.members !== undefined) || steps.some((step) => step(payload));
+    (isJson && payload.parsable === undefined) || steps.some((step) => step(payload));
 }

@@ -160,10 +160,9 @@ function messageStep({ message }: NamedSteps): Step[] {
   if (message === undefined) return [];
   const { from } = message;
   const act = acting(({ payload }) => {
-    const raw = payload.get(from);
+    if (from === 'message') return payload.get(from) !== undefined;
+    const raw = payload.take(from);
     if (raw === undefined) return false;
-    if (from === 'message') return true;
-    payload.remove(from);
     payload.set('message', raw);
     return true;
   });
@@ -175,9 +174,8 @@ function fieldSteps({ rename = [], remove = [], set = [] }: NamedSteps): Step[] 
   return [
     ({ payload }, outcome) => {
       for (const [from, to] of rename) {
-        const raw = payload.get(from);
-        if (raw === undefined || from === to) continue;
-        payload.remove(from);
+        const raw = from === to ? undefined : payload.take(from);
+        if (raw === undefined) continue;
         payload.set(to, raw);
         outcome.isApplied = true;
       }

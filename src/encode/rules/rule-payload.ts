@@ -71,15 +71,29 @@ function depthOf(raw: string): number {
   return deepest;
 }
 
+/** The fields of a text that becomes an object. */
+export type FieldsOfText = (text: string) => Members | undefined;
+
 export class RulePayload {
   #text: string;
   #members: Members | undefined;
   #mayBeDeep = false;
+  /** The message of an object that rules made from a text. */
+  #madeMessage: string | undefined;
+  readonly #fieldsOf: FieldsOfText;
 
-  /** With `members` it is an object, without them a text. */
-  constructor(text: string, members: Members | undefined) {
+  /**
+   * With `members` it is an object, without them a text. A text that becomes an object has the
+   * fields of `fieldsOf`; if there are none, it is the message.
+   */
+  constructor(
+    text: string,
+    members: Members | undefined,
+    fieldsOf: FieldsOfText = () => undefined,
+  ) {
     this.#text = text;
     this.#members = members;
+    this.#fieldsOf = fieldsOf;
   }
 
   /** Undefined for an object. */
@@ -91,6 +105,25 @@ export class RulePayload {
     return this.#members;
   }
 
+  /** The text, also if rules have added fields to it; undefined for any other object. */
+  get parsable(): string | undefined {
+    const members = this.#members;
+    if (members === undefined) return this.#text;
+    const made = this.#madeMessage;
+    return made !== undefined && members.get(textField) === made ? this.#text : undefined;
+  }
+
+  /** Replaces the text by its fields, beside those that rules have added. */
+  replaceText(parsed: Members): void {
+    if (this.#members === undefined) {
+      this.replace(parsed);
+      return;
+    }
+    this.#members.delete(textField);
+    this.#madeMessage = undefined;
+    this.merge(parsed);
+  }
+
   /** Replaces the payload with a text. */
   setText(text: string): void {
     this.#text = text;
@@ -99,6 +132,7 @@ export class RulePayload {
   /** Replaces the payload with an object. */
   replace(members: Members): void {
     this.#members = members;
+    this.#madeMessage = undefined;
   }
 
   /** Adds members; those with the same name are replaced. */
@@ -140,6 +174,15 @@ export class RulePayload {
     members.set(first, written(members.get(first), rest, raw));
   }
 
+  /** The JSON text of a field, which is removed; undefined if it is missing. */
+  take(path: string): string | undefined {
+    if (this.get(path) === undefined) return undefined;
+    this.#asMembers();
+    const raw = this.get(path);
+    this.remove(path);
+    return raw;
+  }
+
   remove(path: string): void {
     const members = this.#asMembers();
     if (members.delete(path) || !path.includes('.')) return;
@@ -160,7 +203,10 @@ export class RulePayload {
   }
 
   #asMembers(): Members {
-    this.#members ??= new Map([[textField, JSON.stringify(this.#text)]]);
+    if (this.#members !== undefined) return this.#members;
+    const message = JSON.stringify(this.#text);
+    this.#members = this.#fieldsOf(this.#text) ?? new Map([[textField, message]]);
+    this.#madeMessage = this.#members.get(textField);
     return this.#members;
   }
 }

@@ -25,6 +25,7 @@ import {
   type RuledRecord,
   type RuleEffects,
 } from './record-rules.ts';
+import { parseKlogLine } from './line-parsers.ts';
 import { membersOf, RulePayload } from './rule-payload.ts';
 
 /** By the JSON of the rules, which most containers and all tasks share. */
@@ -64,7 +65,11 @@ function openRecord({ record, isText, sampleId }: RuledInput, content: Redacted)
     text,
     stream,
     time: record.time,
-    payload: new RulePayload(text, isObject ? membersOf(text) : undefined),
+    payload: new RulePayload(
+      text,
+      isObject ? membersOf(text) : undefined,
+      isText ? undefined : parseKlogLine,
+    ),
     sampleId,
     streamSeverity: isText ? 'DEFAULT' : severityOfStream(stream),
     severity: undefined,

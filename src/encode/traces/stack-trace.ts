@@ -5,8 +5,8 @@
 // A line that could start a trace moves the machine out of `idle`; it is an ordinary line until the
 // next one is a continuation. A line that fits no rule of the state ends the trace, and may itself
 // start another. The rules follow what the log agents of GKE detected (Java and what runs on it,
-// JavaScript, C#, Python, PHP, Go, Ruby, Dart); Rust, Python's carets and Node's error properties
-// are ours.
+// JavaScript, C#, Python, PHP, Go, Rails, Dart); Rust, plain Ruby, Python's carets and Node's error
+// properties are ours.
 
 import { scanObject } from '../json/object-scan.ts';
 
@@ -26,6 +26,7 @@ export type TraceState =
   | 'goFunction'
   | 'goFile'
   | 'rubyError'
+  | 'rubyMessage'
   | 'rubyFrame'
   | 'dartError'
   | 'dartSource'
@@ -61,6 +62,8 @@ const dartCall: Rule = [/^#\d+[\t-\r ][^(]*\(.+\)$/, 'dartFrame'];
 const goHeader: Rule = [/^goroutine \d+ [^[]*\[[^\]]+\]:$/, 'goFunction'];
 const goBlank: Rule = [/^$/, 'goRoutine'];
 const rubyCall: Rule = [/^[\t ]+.*?\.rb:\d+:in [`']/, 'rubyFrame'];
+// Of scripts without .rb and of Ruby's own code, too.
+const rubyFrom: Rule = [/^\tfrom [^\t-\r ]/, 'rubyFrame'];
 
 const dartErrors = new RegExp(
   `^(?:${[
@@ -96,6 +99,7 @@ export const traceRules: Readonly<Record<TraceState, readonly Rule[]>> = {
     [/^Unhandled exception:$/, 'dartError'],
     [/^thread '.*' (?:\(\d+\) )?panicked at .*:$/, 'rustPanic'],
     [/^thread '.*' (?:\(\d+\) )?panicked at /, 'rustMessage'],
+    [/^[^\t-\r ]+\.rb:\d+:in [`']/, 'rubyMessage'],
     [/(?:Exception|Error|Throwable|V8 errors stack trace)(?::|$)/, 'exception'],
     [/^[^(]*Error \(.*\):$/, 'rubyError'],
   ],
@@ -148,7 +152,9 @@ export const traceRules: Readonly<Record<TraceState, readonly Rule[]>> = {
   ],
   goFile: [[/^[\t-\r ]/, 'goFunction']],
   rubyError: [[/^ {2}$/, 'rubyFrame'], rubyCall],
-  rubyFrame: [rubyCall],
+  // Ruby quotes the source line, points into it and guesses what was meant.
+  rubyMessage: [rubyFrom, [/^$/, 'rubyMessage'], [/^ {4}|^Did you mean\?/, 'rubyMessage']],
+  rubyFrame: [rubyCall, rubyFrom],
   dartError: [
     [dartErrors, 'dartFrame'],
     [/^(?:'.+':|FormatException)/, 'dartSource'],
