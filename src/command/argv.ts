@@ -67,6 +67,10 @@ function setFlag(flags: Flags, key: ConfigKey, token: OptionToken): void {
   const { kind } = rowOf(key);
   const isNegated = token.rawName.startsWith('--no-') && flagOf(key) !== token.rawName;
   if (kind === 'boolean') {
+    if (isNegated && token.value !== undefined) {
+      const flag = flagOf(key);
+      throw configError(`${token.rawName} takes no value; write ${flag}=true or ${flag}=false`);
+    }
     flags[key] = isNegated ? false : (token.value ?? true);
     return;
   }

@@ -44,8 +44,9 @@ const commandTexts: Readonly<Record<Command, CommandText>> = {
   check: {
     summary: 'say what is wrong with configuration, paths, limits, credentials, permission',
     about:
-      'Prints one line per check (ok, warn, fail) with what to do, and where each option came from. A dry\n' +
-      'run is sent to the endpoint: it proves the permission and stores nothing. Takes the options of run.',
+      'Prints one line per check (ok, warn, fail) with what to do; with --verbose also each option and\n' +
+      'where it came from. A dry run is sent to the endpoint: it proves the permission and stores nothing.\n' +
+      'Takes the options of run.',
     examples: ['tailship check --config /etc/tailship.yaml', 'tailship check --json'],
   },
   top: {
@@ -196,7 +197,7 @@ export function commandHelpText(command: Command): string {
           '',
         ]
       : []),
-    'Sizes may be written as 512Ki or 2Mi, times as 500ms, 5s or 1m. A boolean is --name, --no-name or --name=false.',
+    'Sizes may be written as 512Ki or 2Mi, times as 500ms, 5s, 1m or 1h. A boolean is --name, --no-name or --name=false.',
     ...(command === 'run'
       ? [
           'A changed file is read at once, and at SIGHUP: options that are (hot) hold from then on, the others at the',

@@ -209,6 +209,14 @@ describe('parseFlags()', () => {
     expect(parseFlags('run', ['--workers', '1', '--workers', '2'])).toEqual({ workers: '2' });
   });
 
+  test('refuses a negation that has a value, which could mean either', () => {
+    for (const value of ['true', 'false', '']) {
+      expect(() => parseFlags('run', [`--no-gzip=${value}`])).toThrow(
+        '--no-gzip takes no value; write --gzip=true or --gzip=false',
+      );
+    }
+  });
+
   test('refuses a negation of what is no boolean', () => {
     expect(() => parseFlags('run', ['--no-project'])).toThrow('--project needs a value');
   });
