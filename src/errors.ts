@@ -212,7 +212,7 @@ export function errorText(error: unknown): string {
 export function networkErrorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error.cause;
-  const code = 'code' in error ? String(error.code) : '';
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   const text = error.message.includes(code) ? error.message : `${code}: ${error.message}`;
   return first instanceof Error ? `${text} (${first.message})` : text;
 }

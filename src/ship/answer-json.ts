@@ -4,7 +4,7 @@
 // the request has it. Shapes: google/rpc/error_details.proto, google/api/error_reason.proto,
 // WriteLogEntriesPartialErrors of google/logging/v2; `errors[]` is the older form of the same.
 
-import { listOf, member, textOf } from '../json-value.ts';
+import { isObject, listOf, member, textOf } from '../json-value.ts';
 
 /** What the API says about one entry: a google.rpc.Code and its message. */
 export type EntryError = { readonly code: number; readonly text: string };
@@ -38,6 +38,13 @@ export const RpcCode = {
   unauthenticated: 16,
 } as const;
 
+/** By number: google/rpc/code.proto. */
+export const rpcCodeNames = [
+  ['OK', 'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND'],
+  ['ALREADY_EXISTS', 'PERMISSION_DENIED', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED'],
+  ['OUT_OF_RANGE', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS', 'UNAUTHENTICATED'],
+].flat();
+
 /**
  * The only service that looks at entries. An ErrorInfo of another Google domain comes from
  * something in front of it: the front end (`googleapis.com`), IAM, Service Usage.
@@ -57,18 +64,23 @@ const callerReasonOld =
 const quotaReasonOld = /^(?:dailyLimit|quota|rateLimit|servingLimit|userRateLimit)/;
 const contentReasonOld = /^(?:badRequest$|fieldError|invalid|outOfRange|parse|too[A-Z]|upload)/;
 
-/** Returns undefined when the body is anything else (HTML, empty, cut, of another service). */
+/**
+ * Returns undefined when the body is anything else (HTML, empty, cut, of another service), or names
+ * only entries that the request does not have.
+ */
 export function parseApiError(text: string, entryCount: number): ApiError | undefined {
   const error = member(parseObject(text), 'error');
   const status = member(error, 'status');
   // The API's errors have both. An error with neither comes from a gateway.
   if (typeof status !== 'string' && typeof member(error, 'code') !== 'number') return undefined;
   const details = listOf(member(error, 'details'));
+  const refused = entryErrors(details, entryCount);
+  if (refused.size === 0 && details.some(namesEntries)) return undefined;
   return {
     message: textOf(member(error, 'message')) || 'no message',
     status: textOf(status),
     blame: blameOf(details, listOf(member(error, 'errors'))),
-    refused: entryErrors(details, entryCount),
+    refused,
     misshapen: fieldErrors(details, entryCount),
   };
 }
@@ -94,7 +106,7 @@ export function parseSuccess(
 
 /** Whether the body is an empty JSON object; white space does not count. */
 export function isEmptyObject(text: string): boolean {
-  return text === '{}' || (text.length < 64 && /^\s*\{\s*\}\s*$/.test(text));
+  return text === '{}' || (text.length < 64 && /^[ \t\r\n]*\{[ \t\r\n]*\}[ \t\r\n]*$/.test(text));
 }
 
 function parseObject(text: string): object | undefined {
@@ -133,19 +145,33 @@ function blameOf(details: readonly unknown[], oldErrors: readonly unknown[]): Bl
 function entryErrors(parts: readonly unknown[], entryCount: number): Map<number, EntryError> {
   const errors = new Map<number, EntryError>();
   for (const part of parts) {
-    const perEntry = member(part, 'logEntryErrors');
-    if (typeof perEntry !== 'object' || perEntry === null) continue;
-    for (const [key, status] of Object.entries(perEntry)) {
+    for (const [key, status] of entriesNamed(part)) {
       const index = indexOf(key, entryCount);
       if (index === undefined) continue;
-      const code = member(status, 'code');
       errors.set(index, {
-        code: typeof code === 'number' ? code : RpcCode.invalidArgument,
+        code: rpcCodeOf(member(status, 'code')),
         text: textOf(member(status, 'message')) || 'no message',
       });
     }
   }
   return errors;
+}
+
+function namesEntries(part: unknown): boolean {
+  return entriesNamed(part).length > 0;
+}
+
+function entriesNamed(part: unknown): [string, unknown][] {
+  const perEntry: unknown = member(part, 'logEntryErrors');
+  return isObject(perEntry) ? Object.entries(perEntry) : [];
+}
+
+/** A google.rpc.Code as number, digits or name. What is no code of an error condemns nothing. */
+function rpcCodeOf(code: unknown): number {
+  if (code === undefined) return RpcCode.invalidArgument;
+  const number = rpcCodeNames.indexOf(textOf(code));
+  const value = number > 0 ? number : Number(code);
+  return rpcCodeNames[value] === undefined || value === 0 ? RpcCode.unknown : value;
 }
 
 /**
@@ -165,6 +191,6 @@ function fieldErrors(details: readonly unknown[], entryCount: number): Map<numbe
 }
 
 function indexOf(digits: string, entryCount: number): number | undefined {
-  const index = /^\d{1,9}$/.test(digits) ? Number(digits) : Number.NaN;
+  const index = /^(?:0|[1-9]\d{0,8})$/.test(digits) ? Number(digits) : Number.NaN;
   return index < entryCount ? index : undefined;
 }

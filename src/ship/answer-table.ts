@@ -73,7 +73,7 @@ const transient = { fate: 'kept', code: 'SHIP_UNAVAILABLE', pace: 'normal', rene
 export const answerTable: readonly AnswerRow[] = [
   {
     name: 'written',
-    answer: '2xx but 204, 205, 206, with the body `{}`',
+    answer: '2xx but 204, 205, 206, with the body `{}` and no `grpc-status` but 0',
     matches: ({ status, body }) =>
       status >= 200 && status < 300 && !bodiless.has(status) && body === 'success',
     effect: { fate: 'accepted' },
@@ -149,7 +149,7 @@ export const answerTable: readonly AnswerRow[] = [
   },
   {
     name: 'foreign 400',
-    answer: '400 with anything else than JSON of the API',
+    answer: '400 with anything else than JSON of the API about entries of the request',
     matches: ({ status, body }) => status === 400 && body === 'foreign',
     effect: { ...foreign, fate: 'suspected' },
   },

@@ -39,6 +39,9 @@ const tokenPath = 'instance/service-accounts/default/token';
 /** The next token is requested after this share of the life of the current one. */
 const refreshShare = 0.8;
 
+/** Google's tokens are of ASCII, and have 2 KiB at most. */
+const sendable = /^[\x21-\x7e]{1,8192}$/;
+
 /** Whether requests to `endpoint` stay on this machine in plain text, where a token has no use. */
 export function needsNoToken(endpoint: URL): boolean {
   return endpoint.protocol === 'http:' && isLoopback(endpoint);
@@ -116,6 +119,10 @@ export class CachedToken implements Credentials {
         this.#breakOff = reject;
         this.#fetchToken().then(resolve, reject);
       });
+      if (!sendable.test(issued.token)) {
+        const text = 'what the issuer answered as a token is none: no header can carry it';
+        throw new AgentError('SHIP_UNAUTHENTICATED', text);
+      }
       const nowMs = this.#options.nowMs();
       const lifeMs = issued.lifeMs >= lifeMinMs ? issued.lifeMs : lifeMinMs;
       this.#token = issued.token;

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { limits } from '../config.ts';
 import { hasCode } from '../errors.ts';
 import { isObject, textOf } from '../json-value.ts';
+import { rpcCodeNames } from './answer-json.ts';
 import { memberSpan } from './body.ts';
 
 /** What a line of a dead-letter file says. */
@@ -52,12 +53,6 @@ const newline = 0x0a;
 const idLength = 10;
 const activeName = 'dead-letter.ndjson';
 const takenName = /^dead-letter\.taken-\d+-\d+\.ndjson$/;
-
-const codeNames = [
-  ['OK', 'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND'],
-  ['ALREADY_EXISTS', 'PERMISSION_DENIED', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED'],
-  ['OUT_OF_RANGE', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS', 'UNAUTHENTICATED'],
-].flat();
 
 /** The files with letters, oldest first: left by a command, rotated, current. */
 export function letterFiles(stateDir: string): string[] {
@@ -141,7 +136,7 @@ export function parseLetter(line: LetterLine): Letter | undefined {
   return {
     id: createHash('sha256').update(line).digest('hex').slice(0, idLength),
     time: textOf(root['time']),
-    codeName: codeNames[code] ?? `code ${code}`,
+    codeName: rpcCodeNames[code] ?? `code ${code}`,
     reason: textOf(root['reason']),
     container: containerOf(entry.resource ?? defaults.resource),
     insertId: textOf(entry.insertId),

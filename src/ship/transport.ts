@@ -9,6 +9,7 @@ import type { ErrorCode } from '../errors.ts';
 import { hasCode, networkErrorText } from '../errors.ts';
 import { version } from '../version.ts';
 import type { Answer } from './answer.ts';
+import { isEmptyObject } from './answer-json.ts';
 import { asBuffer } from './body.ts';
 import type { ShipLimits } from '../ship-limits.ts';
 
@@ -137,6 +138,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   #chunks: Buffer[] = [];
   /** The body is not encoded; no encoding was requested. */
   #isIdentity = true;
+  /** A gateway in front of gRPC says that the call failed, whatever the HTTP status is. */
+  #isGrpcFailed = false;
   #bodyBytes = 0;
   #bodyBytesMax: number;
 
@@ -165,6 +168,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#date = firstOf(headers['date']);
     const encoding = firstOf(headers['content-encoding'])?.trim().toLowerCase() ?? '';
     this.#isIdentity = encoding === '' || encoding === 'identity';
+    this.#noteGrpcStatus(headers);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -183,9 +187,18 @@ class Exchange implements Dispatcher.DispatchHandler {
     controller.abort(new Error('the answer is too long'));
   }
 
-  onResponseEnd(): void {
+  onResponseEnd(
+    _controller: Dispatcher.DispatchController,
+    trailers: Record<string, string | string[] | undefined> = {},
+  ): void {
+    this.#noteGrpcStatus(trailers);
     const text = this.#isIdentity ? Buffer.concat(this.#chunks).toString('utf8') : '';
-    this.#settle(this.#answer(text));
+    this.#settle(this.#answer(this.#isGrpcFailed && isEmptyObject(text) ? '' : text));
+  }
+
+  #noteGrpcStatus(headers: Record<string, string | string[] | undefined>): void {
+    const status = firstOf(headers['grpc-status'])?.trim() ?? '0';
+    if (status !== '0') this.#isGrpcFailed = true;
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {

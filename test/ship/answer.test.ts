@@ -67,6 +67,26 @@ test('any status may carry the errors of a partial success', () => {
   }
 });
 
+test('an entry is condemned only by a code of an error that says so', () => {
+  const codes = { 0: 'UNAVAILABLE', 1: '14', 2: 503, 3: 'INVALID_ARGUMENT' };
+  const logEntryErrors = Object.fromEntries(
+    Object.entries(codes).map(([index, code]) => [index, { code, message: 'm' }]),
+  );
+  const verdict = verdictOn(200, JSON.stringify({ logEntryErrors }));
+  const found = (code: number) => ({ code, text: 'm' });
+  const errors = [found(14), found(14), found(2), found(3)];
+  expect(verdict).toEqual({ kind: 'partial', errors: new Map(errors.entries()) });
+});
+
+test.each([
+  { 4: { code: 3 } },
+  { '-1': { code: 3 }, '01': { code: 3 }, ' 1': { code: 3 }, '1e0': { code: 3 }, first: {} },
+])('what names only entries of another request condemns none: %j', (logEntryErrors) => {
+  const text = errorText(400, 'INVALID_ARGUMENT', 'm', [{ logEntryErrors }]);
+  expect(verdictOn(400, text)).toMatchObject({ kind: 'failed', odd: true });
+  expect(verdictOn(200, text)).toMatchObject({ kind: 'failed', code: 'SHIP_FOREIGN_ANSWER' });
+});
+
 test.each([
   ['Request payload size exceeds the limit: 10485760 bytes.', 'too_large'],
   ['Log entry with size 293.1K exceeds maximum size of 256.0K', 'too_large'],
@@ -145,6 +165,8 @@ const examples: Readonly<
       [200, '[]'],
       [200, 'null'],
       [200, '{}{}'],
+      [200, '\ufeff{}'],
+      [200, '{"error":{"details":[{"logEntryErrors":[{"code":3}]}]}}'],
       [200, '\u001f\ufffd\b'],
       [204, ''],
       [204, '{}'],

@@ -108,6 +108,20 @@ describe('a token', () => {
     },
   );
 
+  test.each(['two\r\nlines', 'end\n', 'tökén', 'with space', 'x'.repeat(9_000), '\0'])(
+    'that no header can carry is not kept: %j',
+    async (bad) => {
+      const tokens = [bad, 'good'];
+      const { token } = openToken(() =>
+        Promise.resolve({ token: tokens.shift() ?? '', lifeMs: 3_600_000 }),
+      );
+      const error: unknown = await token.token().catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ code: 'SHIP_UNAUTHENTICATED' });
+      expect(String(error)).not.toContain(bad);
+      expect(await token.token()).toBe('good');
+    },
+  );
+
   test('that was refused is replaced, unless it was replaced already', async () => {
     let count = 0;
     const { token } = openToken(() => {

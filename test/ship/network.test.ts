@@ -34,6 +34,31 @@ async function openTcp(onSocket: (socket: Socket, index: number) => void): Promi
 
 const okAnswer = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}';
 
+test.each([
+  ['a header', 'grpc-status: 14\r\ncontent-length: 2\r\n\r\n{}'],
+  [
+    'a trailer',
+    'trailer: grpc-status\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\ngrpc-status: 14\r\n\r\n',
+  ],
+])('a success whose gRPC status says otherwise, in %s, is none', async (_, rest) => {
+  const answers = [`HTTP/1.1 200 OK\r\n${rest}`, okAnswer];
+  const url = await openTcp((socket) => {
+    socket.on('data', () => socket.write(answers.shift() ?? okAnswer));
+  });
+  const { shipper } = await openShipper(url);
+  expect(await shipper.ship(makeBatch(1))).toMatchObject({ accepted: 1, requests: 2 });
+});
+
+test('what is no HTTP is reported with its reason', async () => {
+  const answers = ['SSH-2.0-OpenSSH_9.2\r\n', 'SSH-2.0-OpenSSH_9.2\r\n'];
+  const url = await openTcp((socket) => {
+    socket.on('data', () => socket.write(answers.shift() ?? okAnswer));
+  });
+  const { shipper, lines } = await openShipper(url);
+  expect(await shipper.ship(makeBatch(1))).toMatchObject({ accepted: 1, requests: 3 });
+  expect(lines[0]?.text).toMatch(/trying on: Response does not match the HTTP/);
+});
+
 describe('a request that gets stuck', () => {
   const limits = {
     shipRequestMs: 400,
