@@ -136,6 +136,8 @@ export const limits = {
   gzHeaderBytesMax: 1 * MiB,
   /** Looks at a broken `.gz` of unchanged length before it is given up. */
   gzTriesMax: 3,
+  /** A block of a damaged `.gz` that is all zeros was never written; that of most disks. */
+  gzBlockBytes: 512,
   /** Unpacked files waiting to be read. */
   spoolsMax: 24,
   /**

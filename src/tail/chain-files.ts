@@ -19,8 +19,16 @@ import { LogFile } from './log-file.ts';
 import type { LogLocation } from './container-names.ts';
 import type { FoundOrphan } from './orphan-copy.ts';
 import { OwnDirectory } from './own-directory.ts';
+import { PackLosses } from './pack-losses.ts';
 import { Positions } from './resume.ts';
-import { continues, holdsRestOf, isRenamed, mayBePackOf, truncation } from './same-log.ts';
+import {
+  continues,
+  holdsRestOf,
+  isRenamed,
+  joinTwins,
+  mayBePackOf,
+  truncation,
+} from './same-log.ts';
 import type { LossReason, TailSetup } from './tail-setup.ts';
 
 export class ChainFiles {
@@ -31,6 +39,7 @@ export class ChainFiles {
   readonly #gzTries = new GzTries();
   readonly #directory: OwnDirectory;
   readonly #positions: Positions;
+  readonly packs: PackLosses;
   #isListed = false;
   /** Some file is not in the list yet: it is an unfinished copy. */
   #isCopyAwaited = false;
@@ -39,7 +48,9 @@ export class ChainFiles {
     this.#location = location;
     this.#setup = setup;
     this.#directory = new OwnDirectory(location.directory, location.liveName);
-    this.#positions = new Positions(location, setup, () => this.#list);
+    this.packs = new PackLosses(location, setup);
+    const parts = { files: () => this.#list, packs: this.packs };
+    this.#positions = new Positions(location, setup, parts);
   }
 
   /** Oldest first. */
@@ -63,6 +74,7 @@ export class ChainFiles {
 
   /** Compares the list with the directory and looks at each file. True when there is news. */
   look(nowMs: number): boolean {
+    if (this.packs.haveChanged(nowMs)) this.relist();
     let news = this.#lookAtDirectory(nowMs);
     for (let index = 0; index < this.#list.length; index += 1) {
       if (this.#lookAtFile(index, this.#list[index]!, nowMs)) news = true;
@@ -125,7 +137,10 @@ export class ChainFiles {
       if (listing === undefined) return false;
       this.#noteOverLimit(listing.overLimit);
       const news = this.#adoptListing(listing.files, nowMs);
-      if (!this.#directory.mustList) this.#positions.endListing();
+      if (!this.#directory.mustList) {
+        this.#positions.endListing();
+        if (listing.overLimit === 0) this.packs.endListing(listing.files);
+      }
       if (!this.#isListed && listing.overLimit === 0) this.#forgetVanished();
       return news;
     } catch (error) {
@@ -155,7 +170,7 @@ export class ChainFiles {
     for (const each of listed) {
       const known = index.find(each);
       if (known !== undefined && seen.has(known)) continue;
-      if (known === undefined || isOnlyCompressed(known, each)) {
+      if (known === undefined || isOnlyCompressed(known, each) || this.packs.isBack(known, each)) {
         strange.push({ each, known });
         continue;
       }
@@ -172,7 +187,8 @@ export class ChainFiles {
       }
       const file = this.#admit(each, known, seen);
       // Its unread bytes may be in a `.gz` that could not be read yet.
-      if (file === undefined && known !== undefined && this.#directory.mustList) seen.add(known);
+      const isKept = this.#directory.mustList || this.packs.isGivenUp(each.path);
+      if (file === undefined && known !== undefined && isKept) seen.add(known);
       if (file === undefined) continue;
       if (!seen.has(file)) admitted.add(file);
       seen.add(file);
@@ -256,7 +272,8 @@ export class ChainFiles {
       } else {
         const learned = learnCompressed(file, stats, { tries: this.#gzTries, setup: this.#setup });
         if (learned === 'given up') this.#giveUpPacked(file, stats, known);
-        if (learned !== 'learned') return this.#gzTries.pending ? this.relist() : undefined;
+        if (learned === 'learned') this.packs.retry(path);
+        else return this.#gzTries.pending ? this.relist() : undefined;
       }
     } catch (error) {
       if (!this.#tolerate(error, file, stats)) {
@@ -279,11 +296,14 @@ export class ChainFiles {
   }
 
   /** Counts its unread bytes where they are known, or else its own length. */
-  #giveUpPacked(file: LogFile, stats: ListedFile['stats'], known: LogFile | undefined): void {
-    if (known !== undefined) return this.lose(known, 'not_unpacked');
-    if (this.#positions.loseStored(file)) return;
-    file.noteListed(stats, stats.size);
-    file.giveUp('not_unpacked');
+  #giveUpPacked(file: LogFile, { size }: ListedFile['stats'], known: LogFile | undefined): void {
+    const isNew = this.packs.note(file, size);
+    if (known !== undefined) {
+      this.lose(known, 'not_unpacked');
+      this.#positions.rememberSize(known);
+    } else if (!this.#positions.loseStored(file) && isNew) {
+      this.packs.tell(file, { offset: 0, bytes: Math.max(1, size) });
+    }
   }
 
   /** Whether a file that cannot be opened is added anyway, to open it later. */
@@ -374,18 +394,5 @@ export class ChainFiles {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return; // Renamed: the next listing shows it.
     const code = error instanceof AgentError ? error.code : 'FILE_UNREADABLE';
     this.#setup.report(code, `${path}: ${error.message}`);
-  }
-}
-
-/** Merges a known file with the same log found again. */
-function joinTwins(known: LogFile, found: LogFile): void {
-  if (known.fd === undefined && !known.spool.isBusy) {
-    known.moveTo(found);
-    known.life.noteLinked();
-  } else {
-    // It is still read through its descriptor, under its new name: a live file may be rotated and
-    // compressed between two looks.
-    known.noteFound({ ...found.name, compressed: known.name.compressed });
-    found.close();
   }
 }

@@ -13,6 +13,7 @@ import { Lag } from './lag.ts';
 import type { LogFile } from './log-file.ts';
 import type { LogLocation } from './container-names.ts';
 import type { FoundOrphan } from './orphan-copy.ts';
+import type { PackLosses } from './pack-losses.ts';
 import type { DrainedRange } from './position.ts';
 import { ownsPosition } from './same-log.ts';
 import type { LossReason, TailSetup } from './tail-setup.ts';
@@ -77,6 +78,10 @@ export class Chain {
   /** Oldest first. */
   get files(): readonly LogFile[] {
     return this.#files.list;
+  }
+
+  get packs(): PackLosses {
+    return this.#files.packs;
   }
 
   /** The newest file. */

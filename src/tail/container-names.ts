@@ -47,3 +47,8 @@ export function ownerOf({ name, directory, fileName }: ContainerLog): {
 } {
   return { podUid: name?.podUid ?? `path:${directory}`, container: name?.container ?? fileName };
 }
+
+/** With kubelets before 1.14 each restart has its own name, and so its own chain. */
+export function holdsAllRestarts({ liveName }: LogLocation): boolean {
+  return /^\d+\.log$/.test(liveName);
+}

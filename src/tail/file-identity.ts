@@ -140,8 +140,18 @@ export function instanceAfter({ idPrefix }: Pick<FileIdentity, 'idPrefix'>): str
   return base36(value + 1n);
 }
 
+/** In the place of a fingerprint, for packed files that were given up. */
+export const packMark = hashOf('a packed file that was given up').toString('hex', 0, 8);
+
+export function instanceOfPack(birth: Pick<FileBirth, 'bornMs' | 'inode'>): string {
+  return instanceOf({ lineHash: packMark }, birth);
+}
+
 /** Sorts by birth; a hash separates files of one millisecond, or of unknown birth. */
-function instanceOf(head: FileHead, { bornMs, inode }: FileBirth): string {
+function instanceOf(
+  head: Pick<FileHead, 'lineHash'>,
+  { bornMs, inode }: Pick<FileBirth, 'bornMs' | 'inode'>,
+): string {
   const salt = hashOf(`${head.lineHash}/${inode}`).readBigUInt64BE(0);
   if (bornMs <= 0) return base36(salt);
   return base36(BigInt(Math.floor(bornMs)) * nanosPerMs + (salt % nanosPerMs));

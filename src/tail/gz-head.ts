@@ -8,14 +8,15 @@ import { constants, inflateRawSync } from 'node:zlib';
 
 import { limits } from '../config.ts';
 import { closeDescriptor } from '../descriptor.ts';
+import { hasCode } from '../errors.ts';
 import { openLogFile } from './open-log-file.ts';
 
 const headerBytes = 10;
 /** CRC and length that follow a member's data. */
-const trailerBytes = 8;
+export const trailerBytes = 8;
 const lengthBytes = 4;
 /** Deflate makes 258 bytes of two bits at most. */
-const expansionMax = 1_032;
+export const expansionMax = 1_032;
 const newline = 0x0a;
 /** Flags of a member's header (RFC 1952). */
 const flags = { headerCrc: 2, extra: 4, name: 8, comment: 16 } as const;
@@ -37,18 +38,40 @@ export function peekCompressed(path: string, roots: readonly string[]): GzHead {
   const { fd, stats } = openLogFile(path, roots);
   try {
     const head = unpackHead(new PackedBytes(fd));
-    return { head, bytes: Math.max(readLength(fd, stats), head.length) };
+    return { head, bytes: claimedBytes(head, readLength(fd, stats)) };
   } finally {
     closeDescriptor(fd);
   }
 }
 
-function readLength(fd: number, { size }: Stats): number {
+/** Whether the `.gz` itself is broken: other errors may pass. */
+export function isBroken(error: unknown): boolean {
+  return hasCode(error, 'GZ_BROKEN', 'Z_DATA_ERROR', 'Z_BUF_ERROR', 'Z_NEED_DICT');
+}
+
+/**
+ * Where the packed data of the member at `position` begins; undefined: none does.
+ * @throws GzFault; the system's error.
+ */
+export function dataStart(fd: number, position: number): number | undefined {
+  const packed = new PackedBytes(fd);
+  return isMember(packed.at(position, headerBytes)) ? skipHeader(packed, position) : undefined;
+}
+
+/** One that is damaged or has several members must be unpacked to know its length. */
+function claimedBytes(head: Uint8Array, length: number | undefined): number {
+  const isTold = length !== undefined && length >= head.length;
+  if (head.length === 0 && length !== 0) throw new GzFault('it ends before its first line');
+  return isTold ? length : head.length + 1;
+}
+
+/** Undefined: its last bytes are no length. */
+function readLength(fd: number, { size }: Stats): number | undefined {
   const trailer = Buffer.alloc(lengthBytes);
   readSync(fd, trailer, 0, lengthBytes, Math.max(0, size - lengthBytes));
   const length = trailer.readUInt32LE(0);
-  // The end of a file that was cut off is no length.
-  return length > size * expansionMax ? 0 : length;
+  const isCut = size < headerBytes + trailerBytes || length > size * expansionMax;
+  return isCut ? undefined : length;
 }
 
 function unpackHead(packed: PackedBytes): Buffer {
@@ -79,18 +102,46 @@ function inflateStart(
   const room = limits.fingerprintBytes - before.length;
   for (let length = limits.gzPeekBytesMin; ; length *= 2) {
     const piece = packed.at(start, length);
-    const { buffer, engine } = inflateRawSync(piece, {
-      finishFlush: constants.Z_SYNC_FLUSH,
-      info: true,
-    }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
+    const { buffer, consumed } = inflateIntact(piece);
     const bytes = Buffer.concat([before, buffer.subarray(0, room)]);
-    const consumed = engine.bytesWritten;
     const isAll = consumed < piece.length || piece.length < length;
     if (isEnough(bytes) || isAll) return { bytes, consumed };
     if (length >= limits.gzPeekBytes) {
       throw new GzFault(`no line in its first ${limits.gzPeekBytes} packed bytes`);
     }
   }
+}
+
+type Inflated = { readonly buffer: Buffer; readonly consumed: number };
+
+/** Unpacks it, or what comes before its damage, if that is enough. @throws zlib's error. */
+function inflateIntact(piece: Buffer): Inflated {
+  try {
+    return inflatePiece(piece);
+  } catch (error) {
+    if (!isBroken(error)) throw error;
+    let intact: Inflated = { buffer: Buffer.alloc(0), consumed: 0 };
+    let [low, high] = [0, piece.length];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      try {
+        intact = inflatePiece(piece.subarray(0, middle));
+        low = middle;
+      } catch {
+        high = middle;
+      }
+    }
+    if (!isEnough(intact.buffer)) throw error;
+    return intact;
+  }
+}
+
+function inflatePiece(piece: Buffer): Inflated {
+  const { buffer, engine } = inflateRawSync(piece, {
+    finishFlush: constants.Z_SYNC_FLUSH,
+    info: true,
+  }) as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
+  return { buffer, consumed: engine.bytesWritten };
 }
 
 function isMember(header: Buffer): boolean {

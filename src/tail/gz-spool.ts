@@ -67,7 +67,7 @@ async function unpack(packed: number, fd: number, bytesMax: number): Promise<Spo
 }
 
 /** Remembers a call on a descriptor, to wait for its end. */
-class LastCall {
+export class LastCall {
   #call: Promise<unknown> = Promise.resolve();
 
   async follow<T>(call: Promise<T>): Promise<T> {

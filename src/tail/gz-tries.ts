@@ -6,8 +6,7 @@
 import type { Stats } from 'node:fs';
 
 import { limits } from '../config.ts';
-import { hasCode } from '../errors.ts';
-import { peekCompressed } from './gz-head.ts';
+import { isBroken, peekCompressed } from './gz-head.ts';
 import type { LogFile } from './log-file.ts';
 import type { TailSetup } from './tail-setup.ts';
 
@@ -38,11 +37,6 @@ export class GzTries {
   get pending(): boolean {
     return [...this.#tries.values()].some(({ count }) => count < limits.gzTriesMax);
   }
-}
-
-/** Whether the `.gz` itself is broken: other errors may pass. */
-export function isBroken(error: unknown): boolean {
-  return hasCode(error, 'GZ_BROKEN', 'Z_DATA_ERROR', 'Z_BUF_ERROR', 'Z_NEED_DICT');
 }
 
 /**

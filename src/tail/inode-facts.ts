@@ -46,6 +46,11 @@ export class InodeFacts {
     return ino === this.#inode && dev === this.#device && isBornAt(birthtimeMs, this.#bornMs);
   }
 
+  /** Whether something was stored of this very file. */
+  isOfStored({ inode, bornMs }: { readonly inode: number; readonly bornMs: number }): boolean {
+    return inode === this.#inode && isBornAt(bornMs, this.#bornMs);
+  }
+
   note(stats: Stats): void {
     this.noteListed(stats);
     this.#changedMs = stats.mtimeMs;

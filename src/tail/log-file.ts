@@ -207,6 +207,7 @@ export class LogFile {
     this.#path = found.path;
     this.inodeFacts.take(found.inodeFacts);
     this.#replaced = found.#replaced;
+    if (found.name.compressed) this.spool.notePlain(this.size);
     this.#size.set(found.size);
     if (found.name.compressed) this.#size.lift(this.offset);
     this.spool.setNeeded(found.name.compressed && this.size > this.offset);
@@ -339,6 +340,7 @@ export class LogFile {
     this.#position.restart({ offset, hash, readTimes });
     if (this.name.compressed) this.#size.lift(offset);
     else this.#size.reach(offset);
+    if (!this.inodeFacts.isOfStored(known)) this.spool.notePlain(known.size ?? 0);
     this.#assertOrder();
   }
 

@@ -33,7 +33,7 @@ export type LossEvent = {
 export const lossWords: Readonly<Record<LossCause, string>> = {
   truncated: 'the file was truncated before it was read',
   deleted: 'the file was deleted before it could be read',
-  not_unpacked: 'the compressed file is damaged',
+  not_unpacked: 'the compressed file is damaged or too large',
   held_bytes: 'more was waiting in deleted files than --held-bytes-max allows',
   held_age: 'it waited in a deleted file for longer than --held-age-max-ms allows',
   damaged: 'the copy of a deleted file is damaged',

@@ -15,7 +15,7 @@ import { parseFileName, sameRotation } from './file-name.ts';
 import { isBornAt } from './inode-facts.ts';
 import type { ListedFile } from './listing.ts';
 import type { LogFile } from './log-file.ts';
-import type { LogLocation } from './container-names.ts';
+import { holdsAllRestarts, type LogLocation } from './container-names.ts';
 import {
   fitsAsWell,
   goesOnFrom,
@@ -30,10 +30,12 @@ import {
   isPartOf,
   isSameIdentity,
   isSameKey,
+  isUnknownPack,
   ownsPosition,
   provenEnd,
   truncation,
 } from './same-log.ts';
+import { isMark, type PackLosses } from './pack-losses.ts';
 import type { KnownOffset, LossReason, TailSetup } from './tail-setup.ts';
 
 /** Of which file a stored position is; `lost`: of this one, whose bytes have changed. */
@@ -43,6 +45,7 @@ export class Positions {
   readonly #location: LogLocation;
   readonly #setup: TailSetup;
   readonly #files: () => readonly LogFile[];
+  readonly #packs: PackLosses;
   readonly #storedSizes = new WeakMap<LogFile, number>();
   /**
    * Files that may live on in a packed `.gz`, or in a copy made before they were truncated, each
@@ -58,11 +61,16 @@ export class Positions {
   /** For the first listing, which takes several looks when there are many files. */
   readonly #firstFrom: 'start' | 'end';
 
-  constructor(location: LogLocation, setup: TailSetup, files: () => readonly LogFile[]) {
+  constructor(
+    location: LogLocation,
+    setup: TailSetup,
+    parts: { readonly files: () => readonly LogFile[]; readonly packs: PackLosses },
+  ) {
     this.#location = location;
     this.#setup = setup;
+    this.#packs = parts.packs;
     this.#firstFrom = setup.from();
-    this.#files = files;
+    this.#files = parts.files;
   }
 
   /** Every file of a listing was seen. */
@@ -97,14 +105,8 @@ export class Positions {
 
   /** A later stored position of the same file, within `size`. */
   laterThan(known: KnownOffset, size: number): KnownOffset | undefined {
-    const { restartCount, fingerprint, instance, offset } = known;
     return this.stored.find(
-      (each) =>
-        each.restartCount === restartCount &&
-        each.fingerprint === fingerprint &&
-        each.instance === instance &&
-        each.offset > offset &&
-        each.offset <= size,
+      (each) => isSameKey(each, known) && each.offset > known.offset && each.offset <= size,
     );
   }
 
@@ -311,12 +313,12 @@ export class Positions {
 
   /** After the first look: counts what was unread, at the last look, of files that are gone. */
   forgetVanished(): void {
-    const { podUid, container, liveName, restartCount: own } = this.#location;
-    // With kubelets before 1.14 each restart has its own name, and so its own chain.
-    const holdsAllRestarts = /^\d+\.log$/.test(liveName);
+    const { podUid, container, restartCount: own } = this.#location;
+    const isForAll = holdsAllRestarts(this.#location);
     for (const known of this.stored) {
       const { restartCount } = known;
-      if (this.#isThere(known) || !(holdsAllRestarts || restartCount === own)) continue;
+      if (this.#packs.keeps(known) || this.#isThere(known)) continue;
+      if (!isForAll && restartCount !== own) continue;
       const isCut = this.#truncated.some((each) => isSameKey(each.known, known));
       if (isCut || this.#isBegunAgain(known)) {
         this.#setup.forget({ podUid, container, restartCount }, known);
@@ -351,16 +353,23 @@ export class Positions {
     );
   }
 
-  /** A `.gz` is given up: counts what is stored under its name as lost; false when nothing is. */
+  /**
+   * A `.gz` is given up: counts what is stored under its name as lost; false when nothing is. It is
+   * read on if it is completed after all.
+   */
   loseStored(file: LogFile): boolean {
     const known = this.stored.find(
       (each) =>
         each.restartCount === file.owner.restartCount &&
+        !isMark(each) &&
         this.#hasNameOf(file, each) &&
         !this.#isThere(each),
     );
-    if (known !== undefined) this.#lose(known, 'not_unpacked');
-    return known !== undefined;
+    if (known === undefined) return false;
+    const { podUid, container } = this.#location;
+    this.#setup.remember({ ...known, podUid, container, size: known.offset });
+    this.#tell(known, 'not_unpacked');
+    return true;
   }
 
   #isThere(known: KnownOffset): boolean {
@@ -383,9 +392,4 @@ export class Positions {
     const file = { path: join(directory, fileName), owner, offset, identity: undefined };
     this.#setup.lost({ file, reason, bytes });
   }
-}
-
-/** A `.gz` that must be unpacked to be identified. */
-function isUnknownPack(file: LogFile): boolean {
-  return file.name.compressed && file.identity === undefined && file.unread > 0;
 }

@@ -77,8 +77,8 @@ export function holdsRestOf(file: LogFile, other: LogFile): boolean {
 }
 
 /** Whether a position was stored for this very file, by inode and birth. */
-export function isFileOf(file: LogFile, { inode, bornMs }: KnownOffset): boolean {
-  return !file.name.compressed && inode === file.inode && isBornAt(bornMs, file.bornMs);
+export function isFileOf(file: LogFile, known: KnownOffset): boolean {
+  return !file.name.compressed && file.inodeFacts.isOfStored(known);
 }
 
 /** Whether `file`, just opened, is `known` under another name; both have the same inode. */
@@ -172,4 +172,22 @@ export function isAsLong({ head, size }: LogFile, known: KnownOffset): boolean {
     size === known.size &&
     (known.fingerprint === head?.fingerprint || mayBecome(known.fingerprint, head))
   );
+}
+
+/** A `.gz` that must be unpacked to be identified. */
+export function isUnknownPack(file: LogFile): boolean {
+  return file.name.compressed && file.identity === undefined && file.unread > 0;
+}
+
+/** Merges a known file with the same log found again. */
+export function joinTwins(known: LogFile, found: LogFile): void {
+  if (known.fd === undefined && !known.spool.isBusy) {
+    known.moveTo(found);
+    known.life.noteLinked();
+  } else {
+    // It is still read through its descriptor, under its new name: a live file may be rotated and
+    // compressed between two looks.
+    known.noteFound({ ...found.name, compressed: known.name.compressed });
+    found.close();
+  }
 }

@@ -6,6 +6,7 @@ export class SpoolState {
   #isBusy = false;
   #dueMs = 0;
   #keptBytes: number | undefined;
+  #plainBytes = 0;
 
   /** Its bytes can only be read through a spool file. */
   get isNeeded(): boolean {
@@ -25,6 +26,15 @@ export class SpoolState {
   /** Of its copy in the state directory, if there is one. */
   get keptBytes(): number | undefined {
     return this.#keptBytes;
+  }
+
+  /** Of the log before it was packed, at the last look; 0: unknown. */
+  get plainBytes(): number {
+    return this.#plainBytes;
+  }
+
+  notePlain(bytes: number): void {
+    this.#plainBytes = bytes;
   }
 
   setNeeded(isNeeded: boolean): void {

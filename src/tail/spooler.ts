@@ -2,20 +2,21 @@
 // opens the copies of deleted files.
 //
 // Invariants: unpacked files never take more than `spoolsBytesMax` of the state directory; each
-// descriptor has one owner, this file until a log file adopts it; a file that cannot be unpacked is
-// given up and counted as lost, one for which there is no room waits.
-
-import { statSync } from 'node:fs';
+// descriptor has one owner, this file until a log file adopts it; what cannot be unpacked
+// is given up and counted as lost, a file for which there is no room waits.
 
 import { limits } from '../config.ts';
 import { closeDescriptor } from '../descriptor.ts';
 import { type ErrorCode, isSystemError, AgentError } from '../errors.ts';
 import { steadyNowMs } from '../steady-clock.ts';
 import type { Chain } from './chain.ts';
+import { isBroken } from './gz-head.ts';
+import { salvageCompressed, type Salvaged } from './gz-salvage.ts';
 import { unpackCompressed } from './gz-spool.ts';
-import { GzTries, isBroken } from './gz-tries.ts';
+import { GzTries } from './gz-tries.ts';
 import type { LogFile } from './log-file.ts';
 import { Orphans } from './orphans.ts';
+import { packedSize } from './pack-losses.ts';
 import { copyRange, createNameless, filled, SpoolOverflow, type SpoolFile } from './spool-file.ts';
 
 export type SpoolerOptions = {
@@ -109,20 +110,31 @@ export class Spooler {
   }
 
   async #unpack({ chain, file }: Candidate): Promise<void> {
-    const { directory: spoolDir, roots } = this.#options;
-    const bytesMax = roomBytes - this.storedBytes;
     file.spool.begin();
     try {
-      const spool = await unpackCompressed(file.path, { spoolDir, roots, bytesMax });
+      const spool = await this.#unpacked(file.path);
       if (chain.isClosed || !chain.files.includes(file)) return closeDescriptor(spool.fd);
-      handOver(file, spool);
+      const isAdopted = handOver({ chain, file }, spool);
       this.#tries.forget(file.path);
-      this.#spools.set(file, { chain, storedBytes: spool.storedBytes });
+      if (isAdopted) this.#spools.set(file, { chain, storedBytes: spool.storedBytes });
     } catch (error) {
       this.#fail({ chain, file }, error);
     } finally {
       file.spool.end();
       chain.endWait();
+    }
+  }
+
+  /** All of it, or what can be unpacked when it has been broken for so many tries. */
+  async #unpacked(path: string): Promise<SpoolFile | Salvaged> {
+    const { directory: spoolDir, roots } = this.#options;
+    const options = { spoolDir, roots, bytesMax: roomBytes - this.storedBytes };
+    try {
+      return await unpackCompressed(path, options);
+    } catch (error) {
+      if (!isBroken(error) || !this.#tries.fail(path, packedSize(path))) throw error;
+      this.#options.report('FILE_UNREADABLE', `${path}: ${String(error)}`);
+      return await salvageCompressed(path, options);
     }
   }
 
@@ -148,9 +160,13 @@ export class Spooler {
     this.#options.report('FILE_UNREADABLE', `${file.path}: ${String(error)}`);
     if (error instanceof SpoolOverflow) {
       const isAlone = [...this.#spools.values()].every((spool) => spool.chain === chain);
-      if (isAlone) return file.giveUp('not_unpacked', { sizeMin: error.bytes });
+      if (isAlone) {
+        const packedBytes = packedSize(file.path);
+        return chain.packs.lose(file, { packedBytes, sizeMin: error.bytes });
+      }
     } else if (isBroken(error)) {
-      if (this.#tries.fail(file.path, sizeOf(file.path))) file.giveUp('not_unpacked');
+      const packedBytes = packedSize(file.path);
+      if (this.#tries.isGivenUp(file.path, packedBytes)) chain.packs.lose(file, { packedBytes });
       return;
     }
     file.spool.postpone(steadyNowMs() + limits.spoolRetryMs);
@@ -189,9 +205,15 @@ export class Spooler {
   }
 }
 
-function handOver(file: LogFile, spool: SpoolFile): void {
+/** False when nothing of it is left to read. */
+function handOver(
+  { chain, file }: Pick<Candidate, 'chain' | 'file'>,
+  spool: SpoolFile | Salvaged,
+): boolean {
   try {
-    file.adoptSpool(spool);
+    const isNews = chain.packs.adopt(file, spool);
+    if (!isNews) closeDescriptor(spool.fd);
+    return isNews;
   } catch (error) {
     closeDescriptor(spool.fd);
     throw error;
@@ -208,12 +230,4 @@ function keptFrom({ committed }: LogFile): number {
 
 function isExpected(error: unknown): error is Error {
   return isSystemError(error) || error instanceof AgentError;
-}
-
-function sizeOf(path: string): number {
-  try {
-    return statSync(path).size;
-  } catch {
-    return 0; // It is gone, or the disk fails.
-  }
 }

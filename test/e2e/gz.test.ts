@@ -67,7 +67,7 @@ test('that are broken, bombs, or hidden behind long headers cost nobody else a l
     rssMost = Math.max(rssMost, rssOf(started.pid));
     const status = await admin.status();
     const lost = status?.lostBytesByReason.not_unpacked ?? 0;
-    return lost > limits.spoolsBytesMax && (await emulator.stats()).distinctEntries >= 500;
+    return lost > limits.spoolsBytesMax && (await emulator.stats()).distinctEntries >= 5_500;
   };
   await until('both are given up and the quiet pod is read', isQuietThere, { everyMs: 5 });
   expect(spoolMost).toBeLessThanOrEqual(limits.spoolsBytesMax);
@@ -84,8 +84,7 @@ test('that are broken stop neither the agent nor the live file beside them', asy
   const pod = kubelet.startPod({ namespace: 'ns', pod: 'web', containers: ['app'] });
   const broken = zlib.gzipSync('2024-03-05T14:07:00.000000001Z stdout F x\n'.repeat(50_000));
   for (let index = 0; index < 8; index += 1) {
-    const packed = Buffer.from(broken);
-    packed.writeUInt32LE(index, packed.length - 8);
+    const packed = broken.subarray(0, 20 + index); // No line unpacks of them.
     const file = `0.log.20240305-14070${index}.gz`;
     fs.writeFileSync(path.join(pod.container().directory, file), packed);
   }

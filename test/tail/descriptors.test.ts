@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { constants, gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { limits } from '../../src/config.ts';
@@ -116,6 +116,7 @@ const plain = line('plain', 1).repeat(40);
 const older = line('older', 0).repeat(4_000);
 const brokenEnd = gzipSync(older);
 brokenEnd.writeUInt32LE(7, brokenEnd.length - 8);
+const cutOff = brokenEnd.subarray(0, brokenEnd.length / 2);
 
 const cases: readonly Case[] = [
   {
@@ -140,9 +141,18 @@ const cases: readonly Case[] = [
       writeFileSync(path(`${rotated}.gz`), brokenEnd);
       writeFileSync(path('0.log'), plain);
     },
-    bytes: plain.length,
-    lost: ['not_unpacked'],
+    bytes: older.length + plain.length,
     told: /incorrect data check/,
+  },
+  {
+    name: 'a .gz that was cut off',
+    make: () => {
+      writeFileSync(path(`${rotated}.gz`), cutOff);
+      writeFileSync(path('0.log'), plain);
+    },
+    bytes: gunzipSync(cutOff, { finishFlush: constants.Z_SYNC_FLUSH }).length + plain.length,
+    lost: ['not_unpacked'],
+    told: /unexpected end of file/,
   },
   {
     name: 'a .gz that is broken at its start',

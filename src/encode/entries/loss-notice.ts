@@ -16,7 +16,7 @@ import { insertIdOf } from './insert-id.ts';
 const causes: Record<LossNotice['reason'], string> = {
   truncated: 'it was truncated before it was read',
   deleted: 'it was deleted before it could be read',
-  not_unpacked: 'its .gz cannot be unpacked',
+  not_unpacked: 'its .gz is damaged or too large; so many at least, if its length is unknown',
   held_bytes: 'too many bytes were waiting in deleted files (held-bytes-max)',
   damaged: 'the copy that was kept of it is damaged',
   held_age: 'it had waited too long since it was deleted (held-age-max-ms)',
