@@ -213,9 +213,13 @@ describe('run', () => {
 });
 
 describe('stderr', () => {
-  /** Runs `code` within the agent's process as soon as its log has begun. */
+  /** Runs `code` within the agent's process as soon as its log takes what Node would print. */
   async function errorsAfter(code: string): Promise<Record<string, unknown>[]> {
-    const hook = `setTimeout(() => { ${code} }, 300)`;
+    const hook = `const clock = setInterval(() => {
+      if (process.listenerCount('uncaughtException') === 0) return;
+      clearInterval(clock);
+      ${code}
+    }, 1)`;
     const nodeFlags = ['--import', `data:text/javascript,${encodeURIComponent(hook)}`];
     const directory = makeNode();
     const words = ['run', '--containers-dir', join(directory, 'containers')];

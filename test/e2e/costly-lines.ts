@@ -71,7 +71,8 @@ async function write(words: readonly string[]): Promise<void> {
     if (elapsed > Number(seconds) && written > (Number(seconds) * Number(rate)) / 2) return;
     const records: string[] = [];
     let bytes = 0;
-    while (written + bytes < elapsed * Number(rate)) {
+    // No more than in the time it has: after a pause, the file system in memory has no room for it.
+    while (written + bytes < Math.min(elapsed, Number(seconds)) * Number(rate)) {
       count += 1;
       const time = `2026-11-28T00:00:00.${String(count % 1e9).padStart(9, '0')}Z stdout `;
       for (const part of make()) {

@@ -186,7 +186,8 @@ describe.skipIf(!hasSystemd)('node logs', () => {
     expect(await messages()).toEqual(lines(20, 20));
     await fetch(`${scene.emulator.url}/emulator/entries`, { method: 'DELETE' });
     const agent = startAgentProcess(agentOf());
-    await until('it has begun', () => agent.log.length > 0);
+    // By then it has looked at the journal.
+    await until('it has begun', () => agent.log.some((line) => line.includes(' ships ')));
     const writer = new JournalWriter(file);
     writer.write(kubeletEntries(5, 40));
     await expectMessages(lines(5, 40));

@@ -8,6 +8,7 @@ import { verifyShipped } from '../../src/emulator/verify/verify-shipped.ts';
 import { startAgentProcess, startEmulatorProcess, until } from '../support/agent-process.ts';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { withAdmin } from '../support/agent-status.ts';
+import { freePort } from '../support/free-port.ts';
 import { type Scene, useScene } from '../support/scene.ts';
 import { expectExactlyOnce } from '../support/verify.ts';
 
@@ -85,10 +86,12 @@ describe('a fault of the endpoint', () => {
 
   test('that takes the endpoint away and brings it back on the same port', async () => {
     const admin = await withAdmin();
-    startAgent(admin.flags);
+    // One that no other process gets by chance while nobody listens on it.
+    const port = await freePort();
+    emulator = await startEmulatorProcess(port);
+    startAgentProcess({ ...scene.agent, endpoint: emulator.url, flags: admin.flags });
     writeAll(10);
     await allArrived();
-    const { port } = emulator;
     await emulator.stop();
     writeAll(200);
     await until('it failed', async () => {

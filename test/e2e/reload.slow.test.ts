@@ -16,6 +16,8 @@ test('3,000 reloads under load, a third of them invalid: no loss, memory and des
   process.stdout.write(`${JSON.stringify(outcome)}\n`);
   const { accepted, refused, openFiles, rssBytes } = outcome;
   expect({ accepted, refused }).toEqual({ accepted: 2_000, refused: 1_000 });
-  expect(openFiles[1] - openFiles[0]).toBeLessThanOrEqual(4);
+  // Node opens some for threads and connections whenever it needs them. A leak is one a reload: of
+  // the refused ones alone, 334 come after the warm-up.
+  expect(openFiles[1] - openFiles[0]).toBeLessThan(12);
   expect(rssBytes[1] - rssBytes[0]).toBeLessThan(4 * 2 ** 20);
 });

@@ -12,5 +12,7 @@ test('50 reloads under load, a third of them invalid, lose no line and no descri
     warmUp: 5,
   });
   expect({ accepted, refused }).toEqual({ accepted: 34, refused: 16 });
-  expect(openFiles[1] - openFiles[0]).toBeLessThanOrEqual(4);
+  // Node opens some for threads and connections whenever it needs them. A leak is one a reload: of
+  // the refused ones alone, 15 come after the warm-up.
+  expect(openFiles[1] - openFiles[0]).toBeLessThan(12);
 });

@@ -8,6 +8,9 @@ import { startAgentProcess, startEmulatorProcess, until } from './agent-process.
 import { freePort } from './free-port.ts';
 import { expectExactlyOnce } from './verify.ts';
 
+/** Time for what is open for a moment. */
+const closeMs = 5_000;
+
 export type ReloadOutcome = {
   readonly accepted: number;
   readonly refused: number;
@@ -54,6 +57,11 @@ export async function reloadUnderLoad(
     if (round === warmUp) warm = usageOf(agent.pid);
   }
   await expectExactlyOnce({ kubelet, emulator });
+  const warmFiles = warm?.openFiles ?? 0;
+  // Connections and listings may be open for a moment longer; what leaks stays.
+  await until('what was opened is closed', () => usageOf(agent.pid).openFiles <= warmFiles, {
+    withinMs: closeMs,
+  }).catch(() => undefined);
   const after = usageOf(agent.pid);
   const refusals = agent.log.filter((line) => line.includes('stays as it was'));
   if (refusals.length === 0) throw new Error('no refusal was logged');
