@@ -33,6 +33,8 @@ export type RuleSite = {
   readonly subject: string;
   readonly globs: RuleGlobs;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Some of these containers are read by an input that the filter is not for. */
+  readonly isShared?: boolean;
 };
 
 function matchOf({ globs, labels = {} }: RuleSite): Readonly<Record<string, unknown>> {
@@ -40,6 +42,20 @@ function matchOf({ globs, labels = {} }: RuleSite): Readonly<Record<string, unkn
   const containers = globs?.length === 1 ? globs[0] : globs;
   if (isByLabel) return { match: { ...(containers !== undefined && { containers }), labels } };
   return containers === undefined ? {} : { match: containers };
+}
+
+/** A filter drops nothing of an input that it is not for; what else it does is said. */
+function isRefused(
+  { isShared = false, place, subject }: RuleSite,
+  draft: Draft,
+  actions: Readonly<Record<string, unknown>>,
+): boolean {
+  if (!isShared) return false;
+  const isDropping = ['drop', 'keep', 'sample'].some((key) => key in actions);
+  const text = 'another input reads some of these containers, too';
+  if (isDropping) draft.note('none', place, subject, `${text}: write the rule yourself`);
+  else draft.note('changed', place, subject, `${text}: the rule is for them as well`);
+  return isDropping;
 }
 
 function isMatchByLabel(match: unknown): boolean {
@@ -126,6 +142,7 @@ export class Draft {
   /** Adds one rule with the valid actions; the others become notes. */
   addRule(site: RuleSite, actions: Readonly<Record<string, unknown>>): void {
     const { place, subject } = site;
+    if (isRefused(site, this, actions)) return;
     const match = matchOf(site);
     const kept: Record<string, unknown> = {};
     for (const [key, value] of Object.entries(actions)) {

@@ -8,10 +8,18 @@ type TaggedSource = {
   readonly tag: string;
   /** undefined: the source reads no container logs. */
   readonly globs: readonly string[] | undefined;
+  /** Of these, what it does not read. */
+  readonly excluded: readonly string[];
 };
 
 /** The containers, or the reason why there are none. */
-export type Route = { readonly globs: RuleGlobs } | { readonly reason: string };
+export type Route =
+  | {
+      readonly globs: RuleGlobs;
+      /** A source with another tag may read some of them, too. */
+      readonly isShared: boolean;
+    }
+  | { readonly reason: string };
 
 /** What the parts of a configuration go into. */
 export type Taking = { readonly draft: Draft; readonly routes: EventRoutes };
@@ -23,14 +31,19 @@ export class EventRoutes {
   /** Some filter rewrites tags, so an unknown tag may belong to containers. */
   #isRetagged = false;
 
-  addSource(tag: string, globs: readonly string[] | undefined): void {
-    this.#sources.push({ tag, globs });
+  addSource(
+    tag: string,
+    globs: readonly string[] | undefined,
+    excluded: readonly string[] = [],
+  ): void {
+    this.#sources.push({ tag, globs, excluded });
   }
 
   /** A prefix that is removed on the way. */
   removePrefix(prefix: string): void {
-    for (const { tag, globs } of this.#sources.slice()) {
-      if (tag.startsWith(`${prefix}.`)) this.addSource(tag.slice(prefix.length + 1), globs);
+    for (const { tag, globs, excluded } of this.#sources.slice()) {
+      if (!tag.startsWith(`${prefix}.`)) continue;
+      this.addSource(tag.slice(prefix.length + 1), globs, excluded);
     }
   }
 
@@ -44,10 +57,21 @@ export class EventRoutes {
       .split(/\s+/)
       .filter((part) => part !== '')
       .flatMap(alternatives);
-    const routes = (patterns.length === 0 ? ['**'] : patterns).map((one) => this.#ofOne(one));
-    const found = routes.flatMap((globs) => globs ?? []);
+    const wanted = patterns.length === 0 ? ['**'] : patterns;
+    const found = wanted.flatMap((one) => this.#ofOne(one) ?? []);
     if (found.length === 0) return { reason: `no container log has the tag ${argument}` };
-    return { globs: found.includes(everything) ? undefined : [...new Set(found)] };
+    const met = this.#sources.filter(({ tag }) => wanted.some((one) => meets(one, tag)));
+    return this.#routeTo(found, met);
+  }
+
+  #routeTo(found: readonly string[], met: readonly TaggedSource[]): Route {
+    const read = new Set(met.map(({ globs }) => globs));
+    // With tags that change, a source of another tag may be the same one.
+    const isShared =
+      met.length > 0 &&
+      !this.#isRetagged &&
+      this.#sources.some((other) => !read.has(other.globs) && mayRead(other, found));
+    return { globs: areAll(found) ? undefined : [...new Set(found)], isShared };
   }
 
   /** For a regular expression. */
@@ -59,7 +83,10 @@ export class EventRoutes {
       return sources.flatMap(({ tag }) => containersOfTagGlob(glob, tag) ?? []);
     });
     if (found.length === 0) return { reason: `no container log has a tag like ${regex}` };
-    return { globs: found.includes(everything) ? undefined : [...new Set(found)] };
+    const met = sources.filter(({ tag }) => {
+      return tagGlobs.some((glob) => containersOfTagGlob(glob, tag) !== undefined);
+    });
+    return this.#routeTo(found, met);
   }
 
   #ofOne(pattern: string): readonly string[] | undefined {
@@ -80,6 +107,18 @@ export function globsOfPath(path: string): readonly string[] | undefined {
   if (name === undefined) return undefined;
   if (/^\*(?:\.log\*?)?$/.test(name) || /docker\/containers\//.test(path)) return [everything];
   return globsOfLogName(name) ?? [everything];
+}
+
+/** False only where the source certainly reads none of the containers. */
+function mayRead({ globs, excluded }: TaggedSource, found: readonly string[]): boolean {
+  const isOther = (one: string, other: string) => {
+    const [own = '', its = ''] = [one.split('/')[0], other.split('/')[0]];
+    return own !== its && !/[*?]/.test(own + its);
+  };
+  return found.some((one) => {
+    if (globs === undefined || excluded.includes(one)) return false;
+    return globs.some((other) => !isOther(one, other));
+  });
 }
 
 /** Whether the globs match all containers. */

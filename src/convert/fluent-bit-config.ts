@@ -9,6 +9,7 @@ import { directivesOf, isComputed, isOn, sectionsOf, valueOf, type Section } fro
 import { takeStackdriver } from './stackdriver-output.ts';
 import {
   ContainerTails,
+  excludeRoute,
   listOf,
   takeJournal,
   takeLogLevel,
@@ -108,6 +109,6 @@ function takeOutput(output: Section, { draft, routes, hasCloud }: OutputTaking):
   if ('reason' in route) draft.note('none', output, subject, route.reason);
   else if (isCloud) takeStackdriver(output, { draft, subject, globs: route.globs });
   else if (name === 'null' && route.globs !== undefined) {
-    draft.setOption('exclude', route.globs, output, subject);
+    excludeRoute(route, { draft, place: output, subject });
   } else takeOtherOutput(output, { draft, subject, isStdout: name === 'stdout', hasCloud });
 }

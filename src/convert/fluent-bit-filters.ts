@@ -37,7 +37,7 @@ export function addBitFilter(section: Section, parsers: Parsers, { draft, routes
     draft.note('none', section, subject, route.reason);
     return;
   }
-  const site = { draft, place: section, subject, globs: route.globs };
+  const site = { ...route, draft, place: section, subject };
   const add = filters[name];
   if (add === undefined) draft.note('none', section, subject, 'has no equivalent');
   else add(section, site, parsers);

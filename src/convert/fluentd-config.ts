@@ -7,6 +7,7 @@ import { takeStackdriver } from './stackdriver-output.ts';
 import { directivesOf, sectionsOf, typeOf, valueOf, type Section } from './section.ts';
 import {
   ContainerTails,
+  excludeRoute,
   takeOtherOutput,
   takeJournal,
   takeFlush,
@@ -108,5 +109,5 @@ function takeNull(match: Section, subject: string, { draft, routes }: Taking): v
   if ('reason' in route) draft.note('taken', match, subject, route.reason);
   else if (route.globs === undefined) {
     draft.note('none', match, subject, 'it would drop the logs of all containers');
-  } else draft.setOption('exclude', route.globs, match, subject);
+  } else excludeRoute(route, { draft, place: match, subject });
 }

@@ -7,6 +7,7 @@ import {
   addChanges,
   addParser,
   isConstant,
+  isText,
   noChanges,
   pathOf,
   type FilterSite,
@@ -24,7 +25,7 @@ export function addFluentdFilter(section: Section, type: string, { draft, routes
     draft.note('none', section, subject, route.reason);
     return;
   }
-  const site = { draft, place: section, subject, globs: route.globs };
+  const site = { ...route, draft, place: section, subject };
   const add = filters[type];
   if (add === undefined) draft.note('none', section, subject, 'has no equivalent');
   else add(section, site);
@@ -167,7 +168,7 @@ function addTransformer(section: Section, site: FilterSite): void {
       const [, digs] = fieldPattern.exec(value) ?? [];
       const gsubs = [...value.matchAll(gsubPattern)];
       if (digs !== undefined) rename[pathOf(digs)] = key;
-      else if (gsubs.length > 0) {
+      else if (gsubs.length > 0 && isMasked({ ...site, place }, key, value)) {
         for (const [, pattern = '', flags = '', double, single] of gsubs) {
           redact.push({ pattern: re2Of(`/${pattern}/${flags}`), with: textOf(double ?? single) });
         }
@@ -187,6 +188,7 @@ function addTransformer(section: Section, site: FilterSite): void {
   for (const each of sectionsOf(section, 'replace')) {
     const pattern = re2Of(valueOf(each, 'expression') ?? '');
     const text = textOf(valueOf(each, 'replace'));
+    noteWhole({ ...site, place: each }, valueOf(each, 'key') ?? 'log');
     site.draft.addRule({ ...site, place: each }, { redact: { pattern, with: text } });
   }
   for (const place of directivesOf(section, 'keep_keys', 'renew_record', 'whitelist_keys')) {
@@ -195,6 +197,21 @@ function addTransformer(section: Section, site: FilterSite): void {
   for (const place of directivesOf(section, 'tag')) {
     site.draft.note('taken', place, 'tag', 'entries have the names of their container, not tags');
   }
+}
+
+/** `redact` replaces in every field. */
+function noteWhole({ draft, place, subject }: FilterSite, key: string): void {
+  if (isText(pathOf(key))) return;
+  draft.note('changed', place, subject, `it is replaced in every field, not only in ${key}`);
+}
+
+/** Whether a field is the same field with something replaced, and no other one made of it. */
+function isMasked(site: FilterSite, key: string, value: string): boolean {
+  const [, digs = ''] = /^\$\{\s*record((?:\[\s*['"][^'"]+['"]\s*\])+)/.exec(value) ?? [];
+  const from = pathOf(digs);
+  if (from !== pathOf(key) && !(isText(from) && isText(key))) return false;
+  noteWhole(site, key);
+  return true;
 }
 
 /** Ruby's `\1` as `$1`. */

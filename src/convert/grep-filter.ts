@@ -130,7 +130,7 @@ function addInclude(
   const { draft, place, subject, globs } = site;
   const each = join === 'all' ? [containers] : containers.map((test) => [test]);
   const found = each.map(globsOf);
-  const isFree = globs === undefined && !draft.options.has('include');
+  const isFree = globs === undefined && !site.isShared && !draft.options.has('include');
   const isWhole = !found.includes(undefined) && labels.length + records.length === 0;
   const included = found.flatMap((one) => one ?? []);
   if (isFree && isWhole) draft.setOption('include', included, place, subject);
@@ -147,7 +147,7 @@ function addPodDrop(
   const named = containers.length === 0 ? site.globs : globsOf(containers);
   const values = labels.map(({ pattern }) => namesOf(re2Of(pattern)));
   const isFree = containers.length === 0 || (site.globs === undefined && named !== undefined);
-  if (!isFree || values.includes(undefined)) {
+  if (site.isShared || !isFree || values.includes(undefined)) {
     refuse(site, tests);
     return;
   }

@@ -2,7 +2,7 @@
 // tailship does not need.
 
 import type { Draft } from './draft.ts';
-import { areAll, globsOfPath, type Taking } from './event-routes.ts';
+import { areAll, globsOfPath, type Route, type Taking } from './event-routes.ts';
 import { directivesOf, isComputed, type Directive, type Place, type Section } from './section.ts';
 
 /** `pos_file` of fluentd, `DB` of Fluent Bit. */
@@ -103,7 +103,12 @@ export function takeTail(
     draft.note('none', input, subject, text);
     return undefined;
   }
-  routes.addSource(tag, globs);
+  const excluded = directivesOf(input, exclude).flatMap(({ value }) => listOf(value));
+  routes.addSource(
+    tag,
+    globs,
+    excluded.flatMap((path) => globsOfPath(path) ?? []),
+  );
   draft.note('taken', input, subject, `${paths.join(', ')}: the container logs of the node`);
   takePositionFile(input, positions, draft);
   tails.add(input, globs, exclude, draft);
@@ -181,6 +186,16 @@ export function noteThrottle(
   const text =
     'nothing is dropped by its rate: --rate-limit GLOB=BYTES has it wait, sample of a rule drops a share';
   draft.note('none', place, subject, text);
+}
+
+/** For `null` outputs: what another input reads is shipped. */
+export function excludeRoute(
+  { globs, isShared }: Exclude<Route, { readonly reason: string }>,
+  { draft, place, subject }: Pick<OtherOutput, 'draft' | 'subject'> & { readonly place: Place },
+): void {
+  const text = 'another input reads some of these containers, too: write exclude yourself';
+  if (isShared) draft.note('none', place, subject, text);
+  else draft.setOption('exclude', globs, place, subject);
 }
 
 type OtherOutput = {

@@ -39,6 +39,48 @@ describe('Fluent Bit', () => {
     },
   );
 
+  describe('with two inputs', () => {
+    const input = (tag: string, file: string, more = '') =>
+      `[INPUT]\n Name tail\n Tag ${tag}.*\n Path /var/log/containers/${file}.log${more}\n`;
+    const ofBoth = [
+      '[FILTER]\n Name grep\n Match b.*\n Exclude log x\n',
+      '[FILTER]\n Name modify\n Match b.*\n Set team core\n',
+      "[FILTER]\n Name grep\n Match b.*\n Regex $kubernetes['namespace_name'] ^dev$\n",
+      '[FILTER]\n Name grep\n Match a.*\n Exclude log y\n',
+      '[OUTPUT]\n Name null\n Match a.*\n',
+    ].join('');
+    const convert = async (pathOfA: string, pathOfB: string, more = '') =>
+      convertText('fluent-bit', input('a', pathOfA) + input('b', pathOfB, more) + ofBoth);
+
+    test('a filter of one drops nothing that the other ships', async () => {
+      const { yaml, notes } = await convert('*_shop_*', '*');
+      expect(yaml).toEqual({ rules: [{ set: { team: 'core' } }] });
+      const own = notes.filter((note) => note.includes('another input reads some'));
+      expect(own.map((note) => note.split(' ')[0])).toEqual(['none', 'changed', 'none', 'none']);
+    });
+
+    test('a filter of one drops what the other one excludes', async () => {
+      const { yaml } = await convert(
+        '*_shop_*',
+        '*',
+        '\n Exclude_Path /var/log/containers/*_shop_*',
+      );
+      expect(yaml).toMatchObject({
+        rules: [{ set: { team: 'core' } }, { match: 'shop', drop: 'y' }],
+        exclude: ['shop'],
+      });
+    });
+
+    test('filters of other namespaces are for them alone', async () => {
+      const { yaml } = await convert('*_shop_*', '*_pay_*');
+      expect(yaml['rules']).toEqual([
+        { match: 'pay', drop: 'x' },
+        { match: 'pay', set: { team: 'core' } },
+        { match: 'shop', drop: 'y' },
+      ]);
+    });
+  });
+
   test('a multiline parser of its own joins more than it did, and that is said', async () => {
     const parser =
       '[MULTILINE_PARSER]\n name own\n rule "start_state" "/^\\d/" "cont"\n rule "cont" "/^ /" "cont"';

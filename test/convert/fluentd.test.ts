@@ -133,6 +133,19 @@ describe('fluentd', () => {
     expect(ofText.notes.join('\n')).toContain('records are joined by their first line only');
   });
 
+  test('gsub masks the field that it reads, and makes no other', async () => {
+    const record = (line: string) =>
+      fluentd(`<filter **>\n@type record_transformer\n<record>\n${line}\n</record>\n</filter>`);
+    const other = await convertText('fluentd', record(`a \${record["b"].gsub(/x+/, 'y')}`));
+    expect(other.yaml).toEqual({});
+    expect(other.notes.join('\n')).toMatch(/none .* a is computed/);
+    const own = await convertText('fluentd', record(`a \${record["a"].gsub(/x+/, 'y')}`));
+    expect(own.yaml['rules']).toEqual([{ redact: [{ pattern: 'x+', with: 'y' }] }]);
+    expect(own.notes.join('\n')).toContain('changed');
+    const text = await convertText('fluentd', record(`log \${record["log"].gsub(/x+/, 'y')}`));
+    expect(text.notes.join('\n')).not.toContain('changed');
+  });
+
   test('quotes within Ruby end no value', async () => {
     const text = `<source>\n@type tail\npath "#{ENV["P"] || "/var/log/containers/*_shop_*.log"}" # x\n</source>`;
     expect((await convertText('fluentd', text)).yaml).toEqual({ include: ['shop'] });
