@@ -4,8 +4,8 @@
 // Invariant: at most twice `bytesMax` on disk, whole lines only, and a disk that cannot take them
 // never stops the agent.
 
-import { renameSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, renameSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 import { containerOfLetter, letterLines, sizeOf } from './dead-letter-reader.ts';
 import { appendLines } from './append-lines.ts';
@@ -67,6 +67,8 @@ export class DeadLetterFile {
       let account = this.#options.givenUp?.dead_letter_unwritten;
       try {
         const whole = Buffer.concat(lines);
+        // It may have been removed.
+        mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
         counts.dropped += this.#makeRoom(whole.length);
         appendLines(this.#path, whole);
         counts.written += owners.length;

@@ -4,8 +4,16 @@
 // Invariant: from `save` until it is accepted, a notice is in the state directory, so that no kill
 // loses it. Past a limit, losses are only counted. Notices of rate limits are not saved.
 
-import { existsSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 
 import { limits } from '../config.ts';
@@ -92,6 +100,7 @@ export class LossNotices {
   #write(json: string): void {
     const path = `${this.#path}.tmp`;
     try {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 }); // It may have been removed.
       writeFileSync(path, `${json}\n${crc32(json)}\n`, { mode: 0o600 });
       renameSync(path, this.#path);
     } catch (error) {

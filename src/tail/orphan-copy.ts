@@ -7,12 +7,14 @@
 // a power loss is found by its CRC, set aside and reported.
 
 import {
+  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   type PathLike,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -75,9 +77,21 @@ const recordSuffix = '.json';
 export class OrphanFolder {
   readonly #path: string;
   #made = 0;
+  /** Of the folder when this run last wrote to it. */
+  #inode: number | undefined;
 
   constructor(stateDir: string) {
     this.#path = join(stateDir, folder);
+  }
+
+  /** The folder that this run wrote to is gone, or another one has its name. */
+  get isReplaced(): boolean {
+    return this.#inode !== undefined && inodeOf(this.#path) !== this.#inode;
+  }
+
+  /** Whether the copy is whole. */
+  has(id: string): boolean {
+    return [recordSuffix, dataSuffix].every((suffix) => existsSync(this.#file(id, suffix)));
   }
 
   /** Copies the file behind the descriptor `source`. @throws the system's error. */
@@ -95,6 +109,7 @@ export class OrphanFolder {
       });
       const { size, storedBytes } = copy;
       await this.#writeRecord(id, { ...known, size, storedBytes, crc });
+      this.#inode = inodeOf(this.#path);
       return { ...copy, id, sync: () => this.#sync(id, fd) };
     } catch (error) {
       closeDescriptor(fd);
@@ -159,9 +174,10 @@ export class OrphanFolder {
     }
   }
 
-  /** undefined: the bytes are damaged. @throws the system's error. */
+  /** undefined: the bytes are damaged, or were removed. @throws the system's error. */
   async open({ id, record }: FoundOrphan): Promise<SpoolFile | undefined> {
-    const fd = openSync(this.#file(id, dataSuffix), 'r');
+    const fd = openIfThere(this.#file(id, dataSuffix));
+    if (fd === undefined) return undefined;
     try {
       const { from, size, storedBytes } = record;
       let crc = 0;
@@ -199,6 +215,24 @@ export class OrphanFolder {
 
   #file(id: string, suffix: string): string {
     return join(this.#path, id + suffix);
+  }
+}
+
+/** A folder that cannot be reached counts as gone. */
+function inodeOf(path: string): number | undefined {
+  try {
+    return statSync(path).ino;
+  } catch {
+    return undefined;
+  }
+}
+
+function openIfThere(path: string): number | undefined {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
   }
 }
 

@@ -73,6 +73,7 @@ export class Orphans {
   /** Copies in the background what was deleted a second ago; sets a timer for the rest. */
   keep(chains: () => Iterable<OrphanChain>, failed: (error: unknown) => void): void {
     if (this.#work !== undefined) return;
+    if (this.#folder.isReplaced) this.#forgetRemoved();
     const nowMs = steadyNowMs();
     const { due, nextMs } = this.#candidates(chains(), nowMs);
     if (nextMs !== undefined && this.#timer === undefined) {
@@ -94,6 +95,7 @@ export class Orphans {
     clearTimeout(this.#timer);
     this.#endMs = performance.now() + withinMs;
     await this.#work;
+    this.#forgetRemoved();
     await this.#copyAll(this.#candidates(chains, Number.POSITIVE_INFINITY).due);
   }
 
@@ -276,6 +278,15 @@ export class Orphans {
       const isGone = file.fd === undefined && !file.spool.isNeeded;
       if (file.spool.isBusy || !(isGone || file.committed >= file.size)) continue;
       this.#drop(file, kept);
+    }
+  }
+
+  /** Somebody has removed copies that are still open: they are made again, of themselves. */
+  #forgetRemoved(): void {
+    for (const [file, kept] of this.#kept) {
+      if (kept.found === undefined && !file.spool.isBusy && !this.#folder.has(kept.id)) {
+        this.#drop(file, kept);
+      }
     }
   }
 

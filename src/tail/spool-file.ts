@@ -3,7 +3,7 @@
 //
 // Invariant: the creator owns the descriptor; on any error it is closed and the name is removed.
 
-import { openSync, unlinkSync } from 'node:fs';
+import { mkdirSync, openSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { pid } from 'node:process';
 
@@ -35,6 +35,7 @@ let created = 0;
 export function createNameless(directory: string): number {
   created += 1;
   const path = join(directory, `spool-${pid}-${created}`);
+  mkdirSync(directory, { recursive: true, mode: 0o700 }); // It may have been removed.
   const fd = openSync(path, 'wx+', 0o600);
   try {
     unlinkSync(path);

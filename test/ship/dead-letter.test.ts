@@ -35,6 +35,15 @@ test('holds time, reason, code and the raw entry, one line each, for its owner o
   expect(statSync(path.join(stateDir, 'dead-letter.ndjson')).mode & 0o777).toBe(0o600);
 });
 
+test('is kept in a new directory when somebody has removed the old one', () => {
+  const stateDir = makeStateDir();
+  const file = openFile(stateDir);
+  file.append([letter('a')]);
+  rmSync(stateDir, { recursive: true });
+  expect(file.append([letter('b')])).toMatchObject({ written: 1, unwritten: 0 });
+  expect(readLetters(stateDir)).toMatchObject([{ entry: { insertId: 'b' } }]);
+});
+
 test('is rotated once, and counts what the rotation drops', () => {
   const stateDir = makeStateDir();
   const bytesMax = 4_000;
@@ -76,6 +85,7 @@ test('letters that are not kept are counted by container', () => {
     'shop/web/api': 1,
   });
   rmSync(stateDir, { recursive: true });
+  writeFileSync(stateDir, ''); // Not even root makes a directory of it.
   file.append([ofPod('web'), { ...letter('x'), entry: Buffer.from('{') }]);
   expect(Object.fromEntries(givenUp.dead_letter_unwritten)).toEqual({ 'shop/web/api': 1, '': 1 });
 });
@@ -126,6 +136,7 @@ test('a disk that takes nothing any more is told, though refusals were told a mo
   await shipper.ship(makeBatch(2));
   expect(lines.map(({ code }) => code)).toEqual(['SHIP_REJECTED']);
   rmSync(stateDir, { recursive: true });
+  writeFileSync(stateDir, ''); // Not even root makes a directory of it.
   await shipper.ship(makeBatch(2));
   expect(lines.map(({ code }) => code)).toContain('STATE_UNWRITABLE');
 });

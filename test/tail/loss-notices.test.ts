@@ -70,6 +70,15 @@ describe('LossNotices', () => {
     expect(notices.take(9, nobody).map(({ offset }) => offset)).toEqual([2]);
   });
 
+  test('are kept in a new directory when somebody has removed the old one', () => {
+    const notices = open();
+    rmSync(state, { recursive: true });
+    notices.add(notice(1));
+    notices.save();
+    expect(reports).toEqual([]);
+    expect(open().take(9, nobody)).toEqual([notice(1)]);
+  });
+
   test('has a bound', () => {
     const notices = open();
     for (let offset = 0; offset < limits.lossNoticesMax + 5; offset += 1) {

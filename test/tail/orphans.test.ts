@@ -252,6 +252,41 @@ describe('whichever call fails', () => {
     expect(scene.read(chain)).toBe(text.slice(5_000));
   });
 
+  test.each(['the state directory', 'only the copies'])(
+    'is made again of itself when somebody removes %s',
+    async (what) => {
+      const chain = scene.makeDeleted(5_000);
+      const spooler = scene.makeSpooler();
+      await scene.keep(spooler, chain);
+      const folder = join(scene.state, 'orphans');
+      const first = readdirSync(folder);
+      if (what === 'the state directory') rmSync(scene.state, { recursive: true });
+      else for (const file of first) rmSync(join(folder, file));
+      await scene.keep(spooler, chain); // As at the end of the agent.
+      expect(readdirSync(folder)).toHaveLength(first.length);
+      chain.close();
+      expect(await readAfterRestart()).toBe(text.slice(5_000));
+    },
+  );
+
+  test('of an earlier run that somebody removes is lost, and told, and holds up nothing', async () => {
+    const chain = scene.makeDeleted(5_000);
+    await scene.keep(scene.makeSpooler(), chain);
+    chain.close();
+    scene = new OrphanScene(root, text);
+    const spooler = scene.makeSpooler();
+    const next = scene.makeChain();
+    for (const each of spooler.orphans.list()) {
+      spooler.orphans.adopt(next.restore(each, scene.nowMs), next, each);
+    }
+    rmSync(scene.state, { recursive: true });
+    next.look((scene.nowMs += limits.spoolRetryMs));
+    await spooler.start([{ chain: next }], scene.nowMs);
+    expect(scene.lost).toEqual([{ reason: 'damaged', bytes: text.length - 5_000 }]);
+    expect(scene.reports.join()).toContain('ORPHAN_CORRUPT');
+    next.close();
+  });
+
   test('while copies of an earlier run are listed, none is lost, and the agent starts', async () => {
     for (let failAt = 1; failAt < callsMax; failAt += 1) {
       fresh();
