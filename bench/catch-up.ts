@@ -117,6 +117,7 @@ async function runKind(
     chosen.set(peer, { start, full: corpora.of(lines) });
   }
   const measured = await measurePairs(peers, options, {
+    place: kind,
     async run(peer): Promise<CatchUpRound> {
       const { start, full } = chosen.get(peer) ?? {
         start: corpora.of(startLines),

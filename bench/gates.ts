@@ -17,6 +17,15 @@ export type Rated = {
   readonly ratios: Readonly<Record<string, Spread>>;
 };
 
+type Pair = { readonly place: string; readonly own: string; readonly other: string };
+
+/** The least that a gate allows this ratio; Infinity without a gate. */
+export function mostOf(gates: readonly string[], { place, own, other }: Pair): number {
+  const prefix = `${place}:${own}:${other}:`;
+  const found = gates.filter((gate) => gate.startsWith(prefix));
+  return Math.min(Infinity, ...found.map((gate) => Number(gate.slice(prefix.length))));
+}
+
 /**
  * Judges each `place:own:other:most` whose place is in these rows. `spreadMax` is the width up to
  * which the median is believed. A peer that did not run breaks its gate.

@@ -21,6 +21,12 @@ const timesMax: Readonly<Record<Writer, number>> = {
   directory: 100,
 };
 
+/**
+ * Machines differ in what plain text costs, which is mostly copying: its ratio to `curl` was 2.8 to
+ * 4.2 on one and 4.9 on another. A limit that is nearly reached here must not fail there.
+ */
+const machineFactor = 1.4;
+
 const logBytes = 2 * 1024 * 1024;
 const layout = { encoderCount: 1, slotCount: 1 };
 const memory = createSharedMemory(layout);
@@ -87,10 +93,14 @@ function measureHostile(rounds: number, name: string): HostileRow[] {
       .filter((hostile) => hostile.name.includes(name))
       .map((hostile) => {
         const { fd, bytes } = writeLog(hostile, folder);
-        const pairs = Array.from({ length: rounds }, () => {
+        const most = timesMax[hostile.writer] * machineFactor;
+        const pairs: { nanos: number; ratio: number }[] = [];
+        const isOver = () => !(median(pairs.map(({ ratio }) => ratio)) <= most);
+        // As many again where the limit is exceeded, which a few rounds are by chance.
+        while (pairs.length < rounds || (pairs.length < 2 * rounds && isOver())) {
           const nanos = nanosPerByte(hostile, fd, bytes);
-          return { nanos, ratio: nanos / nanosPerByte(plain, normal.fd, normal.bytes) };
-        });
+          pairs.push({ nanos, ratio: nanos / nanosPerByte(plain, normal.fd, normal.bytes) });
+        }
         closeSync(fd);
         return {
           input: hostile.name,
@@ -106,12 +116,6 @@ function measureHostile(rounds: number, name: string): HostileRow[] {
     rmSync(folder, { recursive: true });
   }
 }
-
-/**
- * Machines differ in what plain text costs, which is mostly copying: its ratio to `curl` was 2.8 to
- * 4.2 on one and 4.9 on another. A limit that is nearly reached here must not fail there.
- */
-const machineFactor = 1.4;
 
 /** The section of the record, and a sentence for each input that is over its limit. */
 export function runHostile(rounds: number, name: string): { section: Section; over: string[] } {

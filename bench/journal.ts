@@ -103,6 +103,7 @@ export async function runJournal(options: JournalOptions, place: Place): Promise
     return cost;
   };
   const measured = await measurePairs(peers, options, {
+    place: 'journal',
     async run(peer): Promise<Round> {
       const { cpuSeconds } = await run(peer, start);
       const cost = await run(peer, full);

@@ -175,6 +175,7 @@ export async function runLive(
   place.progress.plan(options.loads.length * countRuns(peers.length, options.rounds));
   for (const load of options.loads) {
     const measured = await measurePairs(peers, options, {
+      place: String(load.rate),
       async run(peer) {
         const run = await runLivePeer(peer, options, load, place);
         place.progress.ran();

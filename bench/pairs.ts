@@ -1,16 +1,19 @@
 // Measures two peers against each other: a b a b, so that a machine that slows down slows both, and
-// a ratio is taken within a round. The invariant: rounds are added while the ratios spread too far,
-// never taken away, so that a repetition cannot choose its result.
+// a ratio is taken within a round. The invariant: rounds are added while the ratios spread too far
+// or their median is over a gate, never taken away, so that a repetition cannot choose its result.
 
+import { mostOf } from './gates.ts';
 import { type Spread, spreadOf } from './statistics.ts';
 
 export type PairOptions = {
   readonly rounds: number;
   /** Rounds are added while the middle half of the ratios is wider than this part of the median. */
   readonly spreadMax: number | undefined;
+  /** `place:own:other:most`: a few rounds that are over a gate by chance must not break it. */
+  readonly gates: readonly string[];
 };
 
-/** How often the rounds asked for may be run before the spread is accepted. */
+/** How often the rounds asked for may be run before the ratios are accepted. */
 const repetitionsMax = 2;
 
 /** What was run of one peer, and its cost over that of each peer it was paired with. */
@@ -20,6 +23,8 @@ export type Measured<Run> = {
 };
 
 export type Measurement<Peer, Run> = {
+  /** As in the gates. */
+  readonly place: string;
   readonly run: (peer: Peer) => Promise<Run>;
   /** The cost of each run; a part that is the same in all may come from all of them. */
   readonly costsOf: (runs: readonly Run[]) => readonly number[];
@@ -31,9 +36,10 @@ type Named = { readonly name: string };
 async function runPair<Peer extends Named, Run>(
   [own, other]: readonly [Peer, Peer],
   options: PairOptions,
-  { run, costsOf, onRound }: Measurement<Peer, Run>,
+  { place, run, costsOf, onRound }: Measurement<Peer, Run>,
 ): Promise<{ own: Run[]; other: Run[]; ratio: Spread }> {
-  const { rounds, spreadMax = Infinity } = options;
+  const { rounds, spreadMax = Infinity, gates } = options;
+  const most = mostOf(gates, { place, own: own.name, other: other.name });
   const runs = { own: [] as Run[], other: [] as Run[] };
   for (;;) {
     runs.own.push(await run(own));
@@ -45,7 +51,8 @@ async function runPair<Peer extends Named, Run>(
     const done = runs.own.length;
     onRound?.(`${own.name} and ${other.name}: round ${done} of ${Math.max(done, rounds)} done`);
     if (done < rounds) continue;
-    if (ratio.width <= spreadMax || done >= repetitionsMax * rounds) return { ...runs, ratio };
+    const isClear = ratio.width <= spreadMax && ratio.median <= most;
+    if (isClear || done >= repetitionsMax * rounds) return { ...runs, ratio };
   }
 }
 

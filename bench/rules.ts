@@ -100,6 +100,7 @@ async function measurePair(
     return { lines: lineCount, cost, stats };
   };
   const measured = await measurePairs(peers, options, {
+    place: lines,
     run: async (peer) => ({ start: await run(peer, start), full: await run(peer, full) }),
     costsOf: microsPerLine,
   });

@@ -104,6 +104,7 @@ function readWishes(): Wishes {
     settle: readCounts(option.settle)?.[0],
     rounds: readCounts(option.rounds)?.[0],
     spread: readSpread(),
+    gates: option.gate,
     runSeconds: readCounts(option['run-seconds'])?.[0],
     kinds,
     seed: Number(option.seed),

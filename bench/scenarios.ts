@@ -26,6 +26,7 @@ export type Wishes = {
   readonly rounds: number | undefined;
   /** Part of the median; pairs that spread wider are repeated. */
   readonly spread: number | undefined;
+  readonly gates: readonly string[];
   readonly runSeconds: number | undefined;
   readonly kinds: readonly CorpusKind[] | undefined;
   readonly seed: number;
@@ -86,6 +87,7 @@ function catchUp(preset: CatchUpPreset): Scenario {
         fileCount: wishes.files?.[0] ?? 20,
         rounds: wishes.rounds ?? 5,
         spreadMax: wishes.spread,
+        gates: wishes.gates,
         runSeconds: wishes.runSeconds ?? 60,
         kinds: wishes.kinds ?? preset.kinds,
         seed: wishes.seed,
@@ -156,6 +158,7 @@ function live(preset: LivePreset): Scenario {
         seconds: wishes.seconds ?? 20,
         rounds: wishes.rounds ?? 1,
         spreadMax: wishes.spread,
+        gates: wishes.gates,
         rotateBytes: preset.rotateBytes,
       };
       const rows = await runLive(peers, options, place);
@@ -229,6 +232,7 @@ const rules: Scenario = {
       fileCount: wishes.files?.[0] ?? 20,
       rounds: wishes.rounds ?? 5,
       spreadMax: wishes.spread,
+      gates: wishes.gates,
       seed: wishes.seed,
       timeoutMs: catchUpTimeoutMs,
     };
@@ -256,6 +260,7 @@ const journal: Scenario = {
       entryCount: wishes.lines ?? 100_000,
       rounds: wishes.rounds ?? 5,
       spreadMax: wishes.spread,
+      gates: wishes.gates,
     };
     const rows = await runJournal(options, place);
     const about =

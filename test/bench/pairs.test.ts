@@ -1,7 +1,7 @@
 // The order of the runs is what makes two figures comparable, so it is the order that is tested.
 
 import { expect, test } from 'vitest';
-import { countRuns, measurePairs } from '../../bench/pairs.ts';
+import { countRuns, measurePairs, type PairOptions } from '../../bench/pairs.ts';
 import { spreadOf } from '../../bench/statistics.ts';
 
 const peers = [{ name: 'a' }, { name: 'b' }, { name: 'c' }];
@@ -9,17 +9,22 @@ const peers = [{ name: 'a' }, { name: 'b' }, { name: 'c' }];
 /** Runs peers whose costs come from `costOf`, by name and number of the run. */
 async function measure(
   names: readonly { readonly name: string }[],
-  options: { readonly rounds: number; readonly spreadMax: number | undefined },
+  options: Pick<PairOptions, 'rounds' | 'spreadMax'> & Partial<PairOptions>,
   costOf: (name: string, run: number) => number,
 ) {
   const order: string[] = [];
-  const measured = await measurePairs(names, options, {
-    run({ name }) {
-      order.push(name);
-      return Promise.resolve(costOf(name, order.filter((each) => each === name).length - 1));
+  const measured = await measurePairs(
+    names,
+    { gates: [], ...options },
+    {
+      place: 'text',
+      run({ name }) {
+        order.push(name);
+        return Promise.resolve(costOf(name, order.filter((each) => each === name).length - 1));
+      },
+      costsOf: (costs: readonly number[]) => costs,
     },
-    costsOf: (costs: readonly number[]) => costs,
-  });
+  );
   const byName = new Map([...measured].map(([{ name }, each]) => [name, each]));
   return { order: order.join(''), byName };
 }
@@ -63,6 +68,22 @@ test('`measurePairs()` adds rounds while they spread, keeps all, and ends', asyn
     name === 'a' ? 1 + (run % 3) : 1,
   );
   expect(never.order).toBe('ab'.repeat(12));
+});
+
+test('`measurePairs()` adds rounds while a gate is over, and keeps those that are', async () => {
+  const gates = ['text:a:b:1.05', 'json:a:b:0.5', 'text:a:c:0.5'];
+  const options = { rounds: 2, spreadMax: 0.5, gates };
+  const pair = peers.slice(0, 2);
+  // Two of five are over it by chance.
+  const lucky = await measure(pair, { ...options, rounds: 3 }, (name, run) =>
+    name === 'a' && run < 2 ? 1.2 : 1,
+  );
+  expect(lucky.order).toBe('ab'.repeat(5));
+  expect(lucky.byName.get('a')?.ratios['b']).toMatchObject({ median: 1 });
+  const slower = await measure(pair, options, (name) => (name === 'a' ? 1.2 : 1));
+  expect(slower.order).toBe('ab'.repeat(4));
+  expect(slower.byName.get('a')?.ratios['b']).toMatchObject({ median: 1.2 });
+  expect((await measure(pair, options, () => 1)).order).toBe('abab');
 });
 
 test('`measurePairs()` runs a single peer as often as the rounds say, and no peer not at all', async () => {

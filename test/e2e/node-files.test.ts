@@ -214,7 +214,7 @@ test('the policy action log has the time that its lines name', async () => {
 test('a first start begins at the end of a file, and with what appears later at its beginning', async () => {
   writeFileSync(file('old.log'), 'old\n');
   const agent = startAgentProcess(agentOf(`f=${file('*.log')}`));
-  await until('it has begun', () => agent.log.length > 0);
+  await until('it has begun', () => agent.log.some((line) => line.includes(' ships ')));
   appendFileSync(file('old.log'), 'new\n');
   writeFileSync(file('later.log'), 'later\n');
   await until('both came', async () => (await shipped('f')).length >= 2);

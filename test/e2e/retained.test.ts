@@ -10,6 +10,7 @@ import { useScene, type Scene } from '../support/scene.ts';
 const batchPods = 100;
 const batches = 3;
 const linesEach = 3;
+const attempts = 3;
 /** Of what it knows of the code, which runs more often: feedback, shapes, machine code. */
 const ofV8 = new Set(['(hidden)', '(object shape)', '(code)']);
 
@@ -43,13 +44,20 @@ test('no object stays of pods that came, rotated and went', async () => {
   // The first ones compile code and fill what has a bound.
   await comeAndGo();
   await comeAndGo();
-  const before = await count();
-  for (let batch = 0; batch < batches; batch += 1) await comeAndGo();
-  const after = await count();
-  const kept = [...after]
-    .map(([kind, number]) => ({ kind, more: number - (before.get(kind) ?? 0) }))
-    // What stays of each pod is at least one object; what has a bound was not full in each run.
-    .filter(({ kind, more }) => more >= 0.8 * batchPods * batches && !ofV8.has(kind));
+  const growth = async (): Promise<object[]> => {
+    const before = await count();
+    for (let batch = 0; batch < batches; batch += 1) await comeAndGo();
+    const after = await count();
+    return (
+      [...after]
+        .map(([kind, number]) => ({ kind, more: number - (before.get(kind) ?? 0) }))
+        // What stays of each pod is at least one object.
+        .filter(({ kind, more }) => more >= 0.8 * batchPods * batches && !ofV8.has(kind))
+    );
+  };
+  // What has a bound may grow once more, the later the slower the machine is; a leak grows always.
+  let kept = await growth();
+  for (let attempt = 1; attempt < attempts && kept.length > 0; attempt += 1) kept = await growth();
   expect(kept).toEqual([]);
   expect(await agent.stop()).toBe(0);
 });
