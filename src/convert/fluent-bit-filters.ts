@@ -142,7 +142,8 @@ function addModify(section: Section, site: FilterSite): void {
     if (key === 'rename' || key === 'hard_rename') rename[path] = value.replaceAll('"', '');
     else if (key === 'remove') remove.push(path);
     else if (key === 'set' || key === 'add') {
-      if (isConstant({ ...site, place }, path, value)) set[path] = value;
+      if (!isConstant({ ...site, place }, path, value)) continue;
+      set[path] = value;
       const text = `${path} is set if it is there, too`;
       if (key === 'add') draft.note('changed', place, subject, text);
     } else if (!/^(?:name|match|alias|log_level)$/.test(key)) {

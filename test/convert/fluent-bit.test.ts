@@ -9,6 +9,13 @@ import { fluentBit, useConverter } from './converter.ts';
 const { folder, convertText } = useConverter();
 
 describe('Fluent Bit', () => {
+  test('a field whose value is not known is not set, and not said to be', async () => {
+    const filter = '[FILTER]\n Name modify\n Match *\n Add a ${A}\n Add b 1';
+    const { yaml, notes } = await convertText('fluent-bit', fluentBit(filter));
+    expect(yaml).toEqual({ rules: [{ set: { b: '1' } }] });
+    expect(notes.filter((note) => note.includes('is set if it is there, too'))).toHaveLength(1);
+  });
+
   test('what a variable switches is not guessed', async () => {
     const input =
       '[INPUT]\n Name tail\n Path /var/log/containers/*.log\n Tag a.*\n Read_from_Head ${HEAD}';
