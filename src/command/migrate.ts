@@ -146,10 +146,10 @@ async function takeOver(migration: Migration, container: TailedContainer): Promi
     offsets.set(file, Math.max(row.offset, offsets.get(file) ?? 0));
     unused.delete(row);
   }
-  // Compression gives a rotation another inode, but its name tells when its writing ended.
+  // Compression gives a rotation another inode, but the next file tells when its writing ended.
   const [row] = rows;
   if (offsets.size === 0 && row !== undefined && rows.length === 1) {
-    const file = files.find((one) => wasLiveAt(one, row, found.savedMs));
+    const file = files.find((one, index) => wasLiveAt(one, files[index + 1], row, found.savedMs));
     if (file !== undefined) {
       offsets.set(file, row.offset);
       unused.delete(row);
@@ -188,14 +188,19 @@ function isSameFile(file: LogFile, row: ForeignPosition, savedMs: number): boole
   return !file.name.compressed && file.inode === row.inode && canBe(file, row, savedMs);
 }
 
-/** The first file that was rotated after the other agent's last save. */
-function wasLiveAt(file: LogFile, row: ForeignPosition, savedMs: number): boolean {
-  const [, year, month, day, hour, minute, second] =
-    /^(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)$/.exec(file.name.rotation) ?? [];
-  if (!file.name.compressed || year === undefined) return false;
-  // The kubelet writes the node's local time.
-  const rotatedMs = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}`).getTime();
-  return rotatedMs + slackMs >= savedMs && canBe(file, row, savedMs);
+/**
+ * Whether a file was written to at the other agent's last save or, if nothing was written around
+ * it, before. Its name is no help: it has the local time of a node whose zone nobody here knows.
+ */
+function wasLiveAt(
+  file: LogFile,
+  next: LogFile | undefined,
+  row: ForeignPosition,
+  savedMs: number,
+): boolean {
+  if (!file.name.compressed || !canBe(file, row, savedMs)) return false;
+  if (next?.identity === undefined) return true; // Nothing was written since.
+  return Date.parse(next.identity.fallbackTime) + slackMs >= savedMs;
 }
 
 function canBe(file: LogFile, row: ForeignPosition, savedMs: number): boolean {

@@ -9,6 +9,9 @@ import { completionScript, shells } from '../../src/command/completion.ts';
 import { configKeys, flagOf } from '../../src/options/config-loader.ts';
 import { commands } from '../../src/options/options.ts';
 
+/** A shell complains of a language that is not installed. */
+const env = { ...process.env, LC_ALL: 'C' };
+
 function writeScript(shell: (typeof shells)[number]): string {
   const file = join(mkdtempSync(join(tmpdir(), 'tailship-completion-')), shell);
   writeFileSync(file, completionScript(shell));
@@ -22,6 +25,7 @@ COMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}
 _tailship; printf '%s\\n' "\${COMPREPLY[@]}"`;
   const { stdout, stderr, status } = spawnSync('bash', ['--norc', '-euc', script], {
     encoding: 'utf8',
+    env,
   });
   expect({ stderr, status }).toEqual({ stderr: '', status: 0 });
   return stdout.split('\n').filter((line) => line !== '');
@@ -72,7 +76,10 @@ test.each(shells)('the script of %s knows every option and is valid there', (she
     expect(script).toContain(shell === 'fish' ? `-l ${name}` : `--${name}`);
   }
   if (!existsSync(`/usr/bin/${shell}`)) return;
-  const { status, stderr } = spawnSync(shell, ['-n', writeScript(shell)], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(shell, ['-n', writeScript(shell)], {
+    encoding: 'utf8',
+    env,
+  });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
 });
 

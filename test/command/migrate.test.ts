@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 
 import { runCli } from '../../src/command/cli.ts';
 import type { FakeContainer } from '../../src/emulator/kubelet/fake-container.ts';
@@ -139,36 +139,42 @@ describe('migrate --from fluentd', () => {
     });
   });
 
-  test('finds a position by the resolved path, of a former run, and after compression', async () => {
-    const [resolved, restarted, packed] = startContainers('resolved', 'restarted', 'packed') as [
-      FakeContainer,
-      FakeContainer,
-      FakeContainer,
-    ];
-    for (const container of [resolved, restarted, packed]) container.writeNext(40);
-    const positions = [
-      { ...positionOf(kubelet, resolved), path: resolved.logPath },
-      positionOf(kubelet, restarted),
-      positionOf(kubelet, packed),
-    ];
-    const posFile = scratchFile('pos');
-    writePosFile(posFile, positions);
-    for (const container of [resolved, restarted, packed]) container.writeNext(10);
-    const pod = kubelet.pods[0];
-    pod?.restartContainer(restarted);
-    restarted.writeNext(10);
-    for (let round = 0; round < 3; round += 1) {
-      await packed.rotate();
-      packed.writeNext(10);
-    }
-    const { summary } = await migrate('fluentd', posFile);
-    expect(summary).toMatchObject({ containersTaken: 3, positionsWithoutFile: 0 });
-    expect(await shipped()).toEqual({
-      resolved: lineNumbers(41, 50),
-      restarted: lineNumbers(41, 60),
-      packed: lineNumbers(41, 80),
-    });
-  });
+  // The names of rotations have the local time of the node, which is not that of this process.
+  test.each(['UTC', 'Pacific/Kiritimati', 'America/Los_Angeles'])(
+    'finds a position by the resolved path, of a former run, and after compression: %s',
+    async (zone) => {
+      vi.stubEnv('TZ', zone);
+      onTestFinished(() => void vi.unstubAllEnvs());
+      const [resolved, restarted, packed] = startContainers('resolved', 'restarted', 'packed') as [
+        FakeContainer,
+        FakeContainer,
+        FakeContainer,
+      ];
+      for (const container of [resolved, restarted, packed]) container.writeNext(40);
+      const positions = [
+        { ...positionOf(kubelet, resolved), path: resolved.logPath },
+        positionOf(kubelet, restarted),
+        positionOf(kubelet, packed),
+      ];
+      const posFile = scratchFile('pos');
+      writePosFile(posFile, positions);
+      for (const container of [resolved, restarted, packed]) container.writeNext(10);
+      const pod = kubelet.pods[0];
+      pod?.restartContainer(restarted);
+      restarted.writeNext(10);
+      for (let round = 0; round < 3; round += 1) {
+        await packed.rotate();
+        packed.writeNext(10);
+      }
+      const { summary } = await migrate('fluentd', posFile);
+      expect(summary).toMatchObject({ containersTaken: 3, positionsWithoutFile: 0 });
+      expect(await shipped()).toEqual({
+        resolved: lineNumbers(41, 50),
+        restarted: lineNumbers(41, 60),
+        packed: lineNumbers(41, 80),
+      });
+    },
+  );
 
   test('goes back to the beginning of a line, and of a record of partial lines', async () => {
     const [cut, partial] = startContainers('cut', 'partial') as [FakeContainer, FakeContainer];
