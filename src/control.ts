@@ -53,6 +53,8 @@ export type PanelSink = {
 export type ReloadControl = {
   /** An event `reload` comes at each SIGHUP. */
   readonly requests: EventTarget;
+  /** One came before this was asked. */
+  readonly isDue: () => boolean;
   /** Reads flags, variables and file again. Rejects with CONFIG_INVALID. */
   readonly load: () => Promise<Config>;
   readonly setLogLevel: (level: LogLevel) => void;

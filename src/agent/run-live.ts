@@ -174,5 +174,6 @@ function startReloading(
   };
   const reloader = new ConfigReloader({ config: agent.config, load: reload.load, apply, log });
   reload.requests.addEventListener('reload', () => void reloader.reload());
+  if (reload.isDue()) void reloader.reload();
   return reloader;
 }

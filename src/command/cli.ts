@@ -142,9 +142,15 @@ async function runCommand(
   invocation: Invocation,
 ): Promise<number> {
   const input = { command: optionsCommand(command), flags, environment: invocation.environment };
-  const load = () => loadConfig({ ...input, isReload: true });
+  const reloading = {
+    isDue: false,
+    load: () => loadConfig({ ...input, isReload: true }),
+  };
+  // A signal that comes while the agent starts is about files that it may have read before.
+  const note = () => void (reloading.isDue = true);
+  invocation.reloads?.addEventListener('reload', note, { once: true });
   const loaded = await loadConfig({ ...input, problems });
-  const control = createControl(loaded, invocation, load);
+  const control = createControl(loaded, invocation, reloading);
   // `check` prints the warnings among its own lines.
   const warnings = command === 'check' ? [] : loaded.warnings;
   for (const warning of warnings) control.log.warn(undefined, warning);
@@ -235,7 +241,7 @@ const runners: Readonly<Record<Command, Runner>> = {
 function createControl(
   { config }: LoadedConfig,
   invocation: Invocation,
-  load: () => Promise<LoadedConfig>,
+  reloading: { readonly isDue: boolean; readonly load: () => Promise<LoadedConfig> },
 ): Control {
   let { logLevel } = config;
   const { writeTerminal } = invocation;
@@ -262,9 +268,10 @@ function createControl(
     ...(invocation.reloads && {
       reload: {
         requests: invocation.reloads,
+        isDue: () => reloading.isDue,
         load: async () => {
           const { fitToCgroup } = await import('../host/sizing.ts');
-          return fitToCgroup(await load());
+          return fitToCgroup(await reloading.load());
         },
         setLogLevel: (level) => {
           logLevel = level;

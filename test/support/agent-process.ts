@@ -157,7 +157,7 @@ async function readAll(stream: NodeJS.ReadableStream | null): Promise<string> {
 export type CommandProcess = {
   /** Lines of stdout and stderr so far. */
   readonly lines: readonly string[];
-  readonly signal: (name: 'SIGINT' | 'SIGTERM' | 'SIGKILL') => void;
+  readonly signal: (name: 'SIGHUP' | 'SIGINT' | 'SIGTERM' | 'SIGKILL') => void;
   /** Resolves to the exit code when it has ended by itself or by a signal. */
   readonly ended: Promise<number | null>;
 };
