@@ -35,7 +35,11 @@ export class OutputShipper implements Shipper {
   readonly #outputs: Set<EntryOutput>;
   /** Once aborted, nothing is tried again. */
   readonly #stopping = new AbortController();
-  readonly #givenUp = Promise.withResolvers<never>();
+  /**
+   * Of batches that wait for their outputs. A race with one promise for all of them would keep
+   * something of each batch for as long as the agent runs.
+   */
+  readonly #waiting = new Set<(reason: AgentError) => void>();
   #queue: Promise<unknown> = Promise.resolve();
   #isOver = false;
 
@@ -44,13 +48,13 @@ export class OutputShipper implements Shipper {
     this.#outputs = new Set(outputs);
     this.#log = log;
     this.counters = endpoint?.counters ?? createCounters();
-    this.#givenUp.promise.catch(() => undefined); // Perhaps nothing is waiting for it.
   }
 
   async ship(batch: Batch): Promise<ShipOutcome> {
+    if (this.#isOver) throw stopped();
     const written = this.#queue.then(() => this.#writeBatch(batch));
     this.#queue = written.catch(() => undefined);
-    const wireBytes = await Promise.race([written, this.#givenUp.promise]);
+    const wireBytes = await this.#untilGivenUp(written);
     if (this.#endpoint !== undefined) return this.#endpoint.ship(batch);
     const { entryCount } = batch;
     this.counters.acceptedEntries += entryCount;
@@ -68,8 +72,19 @@ export class OutputShipper implements Shipper {
     const graceOver = sleep(graceMs, undefined, { ref: false });
     await Promise.all([this.#endpoint?.stop(graceMs), Promise.race([this.#queue, graceOver])]);
     this.#isOver = true;
-    this.#givenUp.reject(stopped());
+    for (const giveUp of this.#waiting) giveUp(stopped());
     await Promise.all(Array.from(this.#outputs, (output) => output.close()));
+  }
+
+  async #untilGivenUp(written: Promise<number>): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    this.#waiting.add(reject);
+    written.then(resolve, reject);
+    try {
+      return await promise;
+    } finally {
+      this.#waiting.delete(reject);
+    }
   }
 
   /** Resolves to the bytes of the lines. */
