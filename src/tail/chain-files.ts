@@ -12,6 +12,7 @@ import {
   FileIndex,
   isOnlyCompressed,
   nameOfVanished,
+  storedFirst,
   wasSucceeded,
   type ListedFile,
 } from './listing.ts';
@@ -48,9 +49,10 @@ export class ChainFiles {
     this.#location = location;
     this.#setup = setup;
     this.#directory = new OwnDirectory(location.directory, location.liveName);
-    this.packs = new PackLosses(location, setup);
-    const parts = { files: () => this.#list, packs: this.packs };
-    this.#positions = new Positions(location, setup, parts);
+    this.packs = new PackLosses(location, setup, (pack, keptBytes) =>
+      this.#positions.loseStored(pack, keptBytes),
+    );
+    this.#positions = new Positions(location, setup, this.packs, () => this.#list);
   }
 
   /** Oldest first. */
@@ -137,11 +139,10 @@ export class ChainFiles {
       if (listing === undefined) return false;
       this.#noteOverLimit(listing.overLimit);
       const news = this.#adoptListing(listing.files, nowMs);
-      if (!this.#directory.mustList) {
-        this.#positions.endListing();
-        if (listing.overLimit === 0) this.packs.endListing(listing.files);
-      }
-      if (!this.#isListed && listing.overLimit === 0) this.#forgetVanished();
+      const isWhole = listing.overLimit === 0;
+      if (!this.#directory.mustList) this.#positions.endListing();
+      if (!this.#directory.mustList && isWhole) this.packs.endListing(listing.files);
+      if (!this.#isListed && isWhole) this.#forgetVanished();
       return news;
     } catch (error) {
       this.report(error, this.#directory.path);
@@ -178,7 +179,7 @@ export class ChainFiles {
       index.add(known); // It may have a new name.
       seen.add(known);
     }
-    for (const [count, { each, known }] of this.#positions.storedFirst(strange).entries()) {
+    for (const [count, { each, known }] of storedFirst(strange, this.#positions.stored).entries()) {
       if (count >= limits.filesLookedAtOnceMax && performance.now() >= this.#setup.listUntilMs()) {
         // The rest waits for the next look.
         this.relist();
@@ -245,8 +246,10 @@ export class ChainFiles {
     // It was read while it was plain: it keeps that name.
     const isPacked = name.compressed && !known.name.compressed;
     if (path !== known.path) this.#setup.trace(`${known.path}: is ${path} now`);
+    const isMoved = path !== known.path && !isPacked;
     known.noteFound(isPacked ? known.name : name, isPacked ? known.path : path);
     if (isPacked) return isBack;
+    if (isMoved) this.#positions.rememberName(known);
     return known.reviveIfGrown(nowMs, stats.size) || isBack;
   }
 
@@ -289,8 +292,7 @@ export class ChainFiles {
       return twin;
     }
     if (file.identity !== undefined) this.#positions.resume(file);
-    const { openFiles } = this.#setup;
-    if (openFiles.count > openFiles.max) file.close();
+    if (this.#setup.openFiles.count > this.#setup.openFiles.max) file.close();
     this.#list.push(file);
     return file;
   }

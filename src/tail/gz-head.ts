@@ -14,7 +14,7 @@ import { openLogFile } from './open-log-file.ts';
 const headerBytes = 10;
 /** CRC and length that follow a member's data. */
 export const trailerBytes = 8;
-const lengthBytes = 4;
+export const lengthBytes = 4;
 /** Deflate makes 258 bytes of two bits at most. */
 export const expansionMax = 1_032;
 const newline = 0x0a;

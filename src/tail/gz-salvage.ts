@@ -10,7 +10,7 @@ import { constants, createInflateRaw } from 'node:zlib';
 import { limits } from '../config.ts';
 import { closeDescriptor, readAt, writeAt } from '../descriptor.ts';
 import { hasCode } from '../errors.ts';
-import { dataStart, expansionMax, isBroken, trailerBytes } from './gz-head.ts';
+import { dataStart, expansionMax, isBroken, lengthBytes, trailerBytes } from './gz-head.ts';
 import { LastCall, type UnpackOptions } from './gz-spool.ts';
 import { openLogFile } from './open-log-file.ts';
 import { createNameless, filled, SpoolOverflow, type SpoolFile } from './spool-file.ts';
@@ -75,7 +75,7 @@ async function salvage(
 }
 
 function lengthAt(packed: number, packedBytes: number): number {
-  const length = Buffer.alloc(4);
+  const length = Buffer.alloc(lengthBytes);
   readSync(packed, length, 0, length.length, packedBytes - length.length);
   return length.readUInt32LE(0);
 }
@@ -92,9 +92,9 @@ async function intactEnd(packed: number, packedBytes: number): Promise<number> {
     if (last !== -1) lastNonZero = position + last;
     position += bytes;
   }
-  // A trailer and the end of the data before it may be zeros.
+  // Of a length that is not 0, some bytes may be.
   const zeros = packedBytes - lastNonZero - 1;
-  return zeros > 2 * trailerBytes ? lastNonZero + 1 : packedBytes;
+  return zeros >= lengthBytes ? lastNonZero + 1 : packedBytes;
 }
 
 /** How many bytes of a member unpack without an error, and whether it ends with them. */

@@ -14,6 +14,7 @@ import { compareFileNames, parseFileName, sameRotation, type FileName } from './
 import { isBornAt } from './inode-facts.ts';
 import type { LogFile } from './log-file.ts';
 import { openOwnDirectory } from './open-log-file.ts';
+import type { KnownOffset } from './tail-setup.ts';
 
 export type ListedFile = { readonly path: string; readonly name: FileName; readonly stats: Stats };
 
@@ -160,8 +161,26 @@ export function wasSucceeded({ fd, path }: LogFile): boolean {
   }
 }
 
-/** Whether only the `.gz` is left of a file that was closed before it was read to its end. */
+/** Whether only the `.gz` is left of a closed file, which may have grown since the last look. */
 export function isOnlyCompressed(known: LogFile, { name }: ListedFile): boolean {
   if (!name.compressed || known.name.compressed) return false;
-  return known.fd === undefined && known.unread > 0;
+  return known.fd === undefined && !known.spool.isBusy;
+}
+
+/** Files with a stored position first, then live files, then those that may be copies of them. */
+export function storedFirst<T extends { readonly each: ListedFile }>(
+  strange: T[],
+  stored: readonly KnownOffset[],
+): T[] {
+  if (strange.length < 2) return strange;
+  const births = new Map<number, number[]>();
+  for (const { inode, bornMs } of stored) {
+    births.set(inode, [...(births.get(inode) ?? []), bornMs]);
+  }
+  const rankOf = ({ each: { stats, name } }: T) => {
+    const isStored = births.get(stats.ino)?.some((bornMs) => isBornAt(bornMs, stats.birthtimeMs));
+    if (isStored === true) return 0;
+    return name.rotation === '' ? 1 : 2;
+  };
+  return strange.toSorted((a, b) => rankOf(a) - rankOf(b));
 }

@@ -62,7 +62,6 @@ export class LogFile {
     return this.inodeFacts.inode;
   }
 
-  /** Milliseconds since the epoch; 0: unknown. */
   get bornMs(): number {
     return this.inodeFacts.bornMs;
   }
@@ -101,7 +100,6 @@ export class LogFile {
     return this.#position;
   }
 
-  /** Another log's bytes have replaced this one's. */
   get replaced(): boolean {
     return this.#replaced;
   }
@@ -207,7 +205,7 @@ export class LogFile {
     this.#path = found.path;
     this.inodeFacts.take(found.inodeFacts);
     this.#replaced = found.#replaced;
-    if (found.name.compressed) this.spool.notePlain(this.size);
+    if (!this.spool.isNeeded) this.spool.notePlain(this.size);
     this.#size.set(found.size);
     if (found.name.compressed) this.#size.lift(this.offset);
     this.spool.setNeeded(found.name.compressed && this.size > this.offset);
@@ -319,6 +317,7 @@ export class LogFile {
   restore(identity: FileIdentity, size: number, unlinkedAtMs: number): void {
     this.#beginning.restore(identity);
     this.#size.set(size);
+    this.spool.notePlain(size);
     this.life.noteUnlinked(unlinkedAtMs);
     this.life.end();
     this.spool.setNeeded(true);
@@ -340,7 +339,7 @@ export class LogFile {
     this.#position.restart({ offset, hash, readTimes });
     if (this.name.compressed) this.#size.lift(offset);
     else this.#size.reach(offset);
-    if (!this.inodeFacts.isOfStored(known)) this.spool.notePlain(known.size ?? 0);
+    this.spool.notePlain(known.size ?? 0);
     this.#assertOrder();
   }
 
@@ -369,7 +368,6 @@ export class LogFile {
     return this.#position.begin(segment.start, read);
   }
 
-  /** Returns by how many bytes `committed` moved. */
   acknowledge(drained: DrainedRange): number {
     return this.#position.acknowledge(drained);
   }
@@ -389,7 +387,10 @@ export class LogFile {
       offset,
       positionHash,
       readTimes,
-      size: Math.max(this.committed, this.fd === undefined ? this.size : this.#size.own),
+      size: Math.max(
+        this.committed,
+        this.fd === undefined ? this.spool.sureOf(this.size) : this.#size.own,
+      ),
       device,
       inode,
       bornMs,

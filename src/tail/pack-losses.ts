@@ -22,13 +22,20 @@ export class PackLosses {
   readonly #setup: TailSetup;
   /** Packed bytes, when they were given up, by path. */
   readonly #givenUp = new Map<string, number>();
+  readonly #loseStored: (pack: LogFile, keptBytes: number) => boolean;
   #lookedAtMs = 0;
   /** Some mark may be stored. */
   #hasMarks = true;
 
-  constructor(location: LogLocation, setup: TailSetup) {
+  /** `loseStored`: counts what is stored of its log as lost; false when nothing is. */
+  constructor(
+    location: LogLocation,
+    setup: TailSetup,
+    loseStored: (pack: LogFile, keptBytes: number) => boolean,
+  ) {
     this.#location = location;
     this.#setup = setup;
+    this.#loseStored = loseStored;
   }
 
   get #marks(): readonly KnownOffset[] {
@@ -88,6 +95,7 @@ export class PackLosses {
     const isNew = this.note(file, packedBytes);
     if (!isNew || packedRest === undefined) return;
     const length = Math.max(total ?? 0, plainBytes);
+    if (length < size && this.#loseStored(file, size)) return;
     const offset = Math.max(size, file.offset);
     // Packed, it had as many bytes at least, and one if it was cut off.
     const bytes = length >= size ? length - offset : Math.max(1, packedRest);

@@ -6,14 +6,12 @@
 // inode and birth, or a copy or `.gz` of it whose bytes were compared. Two files share the place in
 // their insertIds only if it follows from their bytes.
 
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { limits } from '../config.ts';
 import { AgentError, isSystemError } from '../errors.ts';
 import { instanceAfter, mayBecome, type FileHead, type FileIdentity } from './file-identity.ts';
 import { parseFileName, sameRotation } from './file-name.ts';
-import { isBornAt } from './inode-facts.ts';
-import type { ListedFile } from './listing.ts';
 import type { LogFile } from './log-file.ts';
 import { holdsAllRestarts, type LogLocation } from './container-names.ts';
 import {
@@ -64,13 +62,14 @@ export class Positions {
   constructor(
     location: LogLocation,
     setup: TailSetup,
-    parts: { readonly files: () => readonly LogFile[]; readonly packs: PackLosses },
+    packs: PackLosses,
+    files: () => readonly LogFile[],
   ) {
     this.#location = location;
     this.#setup = setup;
-    this.#packs = parts.packs;
+    this.#packs = packs;
     this.#firstFrom = setup.from();
-    this.#files = parts.files;
+    this.#files = files;
   }
 
   /** Every file of a listing was seen. */
@@ -86,21 +85,6 @@ export class Positions {
   /** Of all restarts. */
   get stored(): readonly KnownOffset[] {
     return this.#setup.lookup(this.#location.podUid, this.#location.container);
-  }
-
-  /** Files with a stored position first, then live files, then those that may be copies of them. */
-  storedFirst<T extends { readonly each: ListedFile }>(strange: T[]): T[] {
-    if (strange.length < 2) return strange;
-    const births = new Map<number, number[]>();
-    for (const { inode, bornMs } of this.stored) {
-      births.set(inode, [...(births.get(inode) ?? []), bornMs]);
-    }
-    const rankOf = ({ each: { stats, name } }: T) => {
-      const isStored = births.get(stats.ino)?.some((bornMs) => isBornAt(bornMs, stats.birthtimeMs));
-      if (isStored === true) return 0;
-      return name.rotation === '' ? 1 : 2;
-    };
-    return strange.toSorted((a, b) => rankOf(a) - rankOf(b));
   }
 
   /** A later stored position of the same file, within `size`. */
@@ -177,9 +161,9 @@ export class Positions {
     return isAll || provenEnd(known) >= head.tellingBytes ? 'copy' : 'other';
   }
 
-  #hasNameOf(file: LogFile, { fileName }: KnownOffset): boolean {
-    const name = parseFileName(fileName, this.#location.liveName);
-    return name !== undefined && sameRotation(name, file.name);
+  #hasNameOf({ name }: LogFile, { fileName }: KnownOffset): boolean {
+    const other = parseFileName(fileName, this.#location.liveName);
+    return other !== undefined && sameRotation(other, name);
   }
 
   /** Whether another file that exists has this position. */
@@ -220,7 +204,8 @@ export class Positions {
     if (!isByTime && !isByContent(head, known)) file.become(known.instance || head.formerPlace);
     file.resume(known);
     const isOld = known.positionHash === undefined && file.position.hash !== undefined;
-    if (hasKey(file, known) && !isOld) return;
+    const isNamed = file.path.endsWith(`/${known.fileName}`);
+    if (hasKey(file, known) && !isOld && isNamed) return;
     if (!hasKey(file, known)) this.#setup.forget(owner, known);
     this.#setup.remember(file.checkpoint());
   }
@@ -286,6 +271,12 @@ export class Positions {
     this.#setup.remember(file.checkpoint());
   }
 
+  /** Under its new name its pack is found, should that be damaged. */
+  rememberName(file: LogFile): void {
+    const isKnown = file.identity !== undefined && ownsPosition(this.#files(), file);
+    if (isKnown) this.#setup.remember(file.checkpoint());
+  }
+
   /** The file is gone and acknowledged; `isCopyAwaited`: an unfinished copy may be of it. */
   forget(file: LogFile, isCopyAwaited: boolean): void {
     if (file.identity === undefined) return;
@@ -317,10 +308,9 @@ export class Positions {
     const isForAll = holdsAllRestarts(this.#location);
     for (const known of this.stored) {
       const { restartCount } = known;
-      if (this.#packs.keeps(known) || this.#isThere(known)) continue;
+      if (this.#packs.keeps(known) || this.#isThere(known) || this.#isPacked(known)) continue;
       if (!isForAll && restartCount !== own) continue;
-      const isCut = this.#truncated.some((each) => isSameKey(each.known, known));
-      if (isCut || this.#isBegunAgain(known)) {
+      if (this.#isCut(known) || this.#isBegunAgain(known)) {
         this.#setup.forget({ podUid, container, restartCount }, known);
       } else {
         this.#lose(known, 'deleted');
@@ -357,19 +347,31 @@ export class Positions {
    * A `.gz` is given up: counts what is stored under its name as lost; false when nothing is. It is
    * read on if it is completed after all.
    */
-  loseStored(file: LogFile): boolean {
-    const known = this.stored.find(
+  loseStored(file: LogFile, keptBytes = 0): boolean {
+    const { podUid, container, liveName } = this.#location;
+    const gone = this.stored.filter(
       (each) =>
         each.restartCount === file.owner.restartCount &&
-        !isMark(each) &&
-        this.#hasNameOf(file, each) &&
-        !this.#isThere(each),
+        !(isMark(each) || this.#isThere(each) || this.#isCut(each)),
     );
+    // The live file may have been renamed and packed while no agent ran, and have grown before.
+    const known =
+      gone.find((each) => this.#hasNameOf(file, each)) ??
+      gone.find((each) => each.fileName === liveName && (each.size ?? 0) > each.offset);
     if (known === undefined) return false;
-    const { podUid, container } = this.#location;
-    this.#setup.remember({ ...known, podUid, container, size: known.offset });
-    this.#tell(known, 'not_unpacked');
+    const fileName = basename(file.path);
+    this.#setup.remember({ ...known, podUid, container, fileName, size: known.offset });
+    this.#tell({ ...known, offset: Math.max(known.offset, keptBytes) }, 'not_unpacked');
     return true;
+  }
+
+  /** Whether its pack is not unpacked yet, which may be damaged. */
+  #isPacked(known: KnownOffset): boolean {
+    return this.#files().some((file) => file.spool.isNeeded && this.#hasNameOf(file, known));
+  }
+
+  #isCut(known: KnownOffset): boolean {
+    return this.#truncated.some((each) => isSameKey(each.known, known));
   }
 
   #isThere(known: KnownOffset): boolean {

@@ -37,6 +37,11 @@ export class SpoolState {
     this.#plainBytes = bytes;
   }
 
+  /** What a packed file claims to hold is not stored. */
+  sureOf(size: number): number {
+    return this.#isNeeded ? this.#plainBytes : size;
+  }
+
   setNeeded(isNeeded: boolean): void {
     this.#isNeeded = isNeeded;
   }

@@ -15,3 +15,11 @@ test.each(['cri', 'docker', 'raw'] as const)('%s: every line is shown once', asy
     expect(rotations).toBeGreaterThan(0);
   }
 });
+
+test('cri: what unpacks of a damaged .gz is shown once, and the rest is told', async () => {
+  const from = isGiven ? firstSeed : 1_000;
+  for (let seed = from; seed < from + 8; seed += 1) {
+    const { rotations } = await walkChain({ seed, steps, format: 'cri', isDamaging: true });
+    expect(rotations).toBeGreaterThan(0);
+  }
+});

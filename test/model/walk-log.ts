@@ -229,11 +229,11 @@ function shiftNumbers(log: Log): void {
 }
 
 /** Packs a rotation; logrotate writes the `.gz` under its own name, the kubelet does not. */
-export async function pack(scene: Scene, log: Log): Promise<void> {
+export async function pack(scene: Scene, log: Log, bytes?: Buffer): Promise<void> {
   const each = log.rotated.find(({ suffix }) => !suffix.endsWith('.gz'));
   if (each === undefined) return;
   const plain = log.live + each.suffix;
-  const packed = gzipSync(fs.readFileSync(plain));
+  const packed = bytes ?? gzipSync(fs.readFileSync(plain));
   const half = scene.random.next() < 0.3 ? packed.length >> 1 : packed.length;
   const target = log.scheme === 'kubelet' ? `${plain}.tmp` : `${plain}.gz`;
   fs.writeFileSync(target, packed.subarray(0, half));

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readSync,
+  renameSync,
   rmSync,
   unlinkSync,
   writeFileSync,
@@ -255,6 +256,41 @@ test('a closed file of which only a damaged .gz is left is told by its own lengt
   const text = await runOf(chain);
   expect(text).toBe(log.slice(0, beginningOf(half)));
   expect(losses).toEqual([{ reason: 'not_unpacked', bytes: log.length - beginningOf(half) }]);
+  chain.close();
+});
+
+test.each(['unread', 'read'])(
+  'a log that was $what, renamed by a running agent, and packed as nothing while none ran',
+  async (what) => {
+    writeFileSync(path('0.log'), log);
+    const before = makeChain();
+    take(before, what === 'read' ? 1e9 : 1_000);
+    renameSync(path('0.log'), path(rotated));
+    writeFileSync(path('0.log'), live);
+    before.look((nowMs += limits.relistMs));
+    before.close();
+    unlinkSync(path(rotated));
+    writeFileSync(path(`${rotated}.gz`), '');
+    await startOf();
+    await startOf();
+    const bytes = log.length - 1_000;
+    expect(losses).toEqual(what === 'read' ? [] : [{ reason: 'not_unpacked', bytes }]);
+  },
+);
+
+test('a log that grew after it was read, closed and renamed, and was packed then', async () => {
+  writeFileSync(path('0.log'), log);
+  const chain = makeChain();
+  let text = take(chain);
+  renameSync(path('0.log'), path(rotated));
+  writeFileSync(path('0.log'), live);
+  text += await runOf(chain);
+  for (const file of chain.files) file.close();
+  writeFileSync(path(`${rotated}.gz`), gzipSync(`${log}${timed(90_000, 'end')}`));
+  unlinkSync(path(rotated));
+  text += await runOf(chain);
+  expect(text).toBe(`${log}${live}${timed(90_000, 'end')}`);
+  expect(losses).toEqual([]);
   chain.close();
 });
 
