@@ -9,7 +9,6 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
-  readSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -29,7 +28,7 @@ import type { ChainCut } from '../../src/tail/chain-cut.ts';
 import { Chain } from '../../src/tail/chain.ts';
 import { fitHeldFiles } from '../../src/tail/held-budget.ts';
 import type { Loss, TailSetup } from '../../src/tail/tail-setup.ts';
-import { acknowledgeAll } from './acknowledge.ts';
+import { finishCut, readCut } from './acknowledge.ts';
 import { makeTailSetup, OffsetStore } from './tail-fixture.ts';
 
 let root: string;
@@ -79,18 +78,8 @@ function settle(chain: Chain): void {
   for (let times = 0; times < 3; times += 1) look(chain, limits.settleMs + 1);
 }
 
-function readCut(cut: ChainCut): string {
-  const texts = cut.segments.map(({ fd, start, end }) => {
-    const bytes = Buffer.alloc(end - start);
-    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, start));
-  });
-  return texts.join('');
-}
-
 function finish(chain: Chain, cut: ChainCut): void {
-  chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
-  acknowledgeAll(cut);
-  for (const file of cut.files) if (file.identity !== undefined) store.remember(file.checkpoint());
+  finishCut(chain, cut, { nowMs, store });
 }
 
 function take(chain: Chain): string {

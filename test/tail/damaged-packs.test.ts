@@ -5,7 +5,6 @@ import {
   appendFileSync,
   mkdirSync,
   mkdtempSync,
-  readSync,
   renameSync,
   rmSync,
   unlinkSync,
@@ -21,7 +20,7 @@ import { Chain } from '../../src/tail/chain.ts';
 import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Spooler } from '../../src/tail/spooler.ts';
 import type { Loss } from '../../src/tail/tail-setup.ts';
-import { acknowledgeAll } from './acknowledge.ts';
+import { finishCut, readCut } from './acknowledge.ts';
 import { makeTailSetup, OffsetStore } from './tail-fixture.ts';
 
 let root: string;
@@ -69,14 +68,9 @@ function makeChain(format: 'cri' | 'raw' = 'cri'): Chain {
 /** Reads and acknowledges what can be read. */
 function take(chain: Chain, bytesMax = 1e9): string {
   const cut = chain.cut(bytesMax, nowMs);
-  const texts = cut.segments.map(({ fd, start, end }) => {
-    const bytes = Buffer.alloc(end - start);
-    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, start));
-  });
-  chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
-  acknowledgeAll(cut);
-  for (const file of cut.files) if (file.identity !== undefined) store.remember(file.checkpoint());
-  return texts.join('');
+  const text = readCut(cut);
+  finishCut(chain, cut, { nowMs, store });
+  return text;
 }
 
 /** What a run reads until nothing is left to read or to try. */

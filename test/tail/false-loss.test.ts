@@ -5,7 +5,6 @@ import {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
-  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -26,7 +25,7 @@ import { OpenFiles } from '../../src/tail/open-files.ts';
 import { Spooler } from '../../src/tail/spooler.ts';
 import type { Loss } from '../../src/tail/tail-setup.ts';
 import { FaultyFs } from '../support/faulty-fs.ts';
-import { acknowledgeAll } from './acknowledge.ts';
+import { acknowledgeAll, finishCut, readCut } from './acknowledge.ts';
 import { makeTailSetup, OffsetStore } from './tail-fixture.ts';
 
 let root: string;
@@ -76,14 +75,9 @@ function look(chain: Chain): void {
 /** Reads and acknowledges up to `bytesMax` bytes. */
 function take(chain: Chain, bytesMax = 1e9): string {
   const cut = chain.cut(bytesMax, nowMs);
-  const texts = cut.segments.map(({ fd, start, end }) => {
-    const bytes = Buffer.alloc(end - start);
-    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, start));
-  });
-  chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
-  acknowledgeAll(cut);
-  for (const file of cut.files) if (file.identity !== undefined) store.remember(file.checkpoint());
-  return texts.join('');
+  const text = readCut(cut);
+  finishCut(chain, cut, { nowMs, store });
+  return text;
 }
 
 /** Looks, unpacks and reads until `text` was read, or for long enough. */

@@ -6,7 +6,6 @@ import {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
-  readSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -18,7 +17,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { limits } from '../../src/config.ts';
 import type { LineFormat } from '../../src/encode/drain-task.ts';
 import { Chain } from '../../src/tail/chain.ts';
-import { acknowledgeAll } from './acknowledge.ts';
+import { finishCut, readCut } from './acknowledge.ts';
 import { makeTailSetup, OffsetStore } from './tail-fixture.ts';
 
 let root: string;
@@ -77,14 +76,9 @@ function look(chain: Chain): void {
 /** Reads and acknowledges up to `bytesMax` bytes. */
 function take(chain: Chain, bytesMax = 1e9): string {
   const cut = chain.cut(bytesMax, nowMs);
-  const texts = cut.segments.map(({ fd, start, end }) => {
-    const bytes = Buffer.alloc(end - start);
-    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, start));
-  });
-  chain.advance(cut, { consumed: cut.segments.map(({ end }) => end), more: false }, nowMs);
-  acknowledgeAll(cut);
-  for (const file of cut.files) if (file.identity !== undefined) store.remember(file.checkpoint());
-  return texts.join('');
+  const text = readCut(cut);
+  finishCut(chain, cut, { nowMs, store });
+  return text;
 }
 
 /** What follows is read, and nothing more is said. */
