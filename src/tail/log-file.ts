@@ -37,7 +37,7 @@ export class LogFile {
   readonly #setup: TailSetup;
   readonly #position = new Position();
   readonly #size = new FileSize();
-  #replaced = false;
+  #replaced = false; // By another log's bytes.
   #beginning = new IdentityWatch();
   readonly #descriptor: OwnedDescriptor;
 
@@ -62,6 +62,7 @@ export class LogFile {
     return this.inodeFacts.inode;
   }
 
+  /** Milliseconds since the epoch; 0: unknown. */
   get bornMs(): number {
     return this.inodeFacts.bornMs;
   }
@@ -368,6 +369,7 @@ export class LogFile {
     return this.#position.begin(segment.start, read);
   }
 
+  /** Returns by how many bytes `committed` moved. */
   acknowledge(drained: DrainedRange): number {
     return this.#position.acknowledge(drained);
   }
@@ -376,6 +378,7 @@ export class LogFile {
   checkpoint(): Checkpoint {
     const { identity, owner } = this;
     const { device, inode, bornMs } = this.inodeFacts;
+    const size = this.fd === undefined ? this.spool.sureOf(this.size) : this.#size.own;
     assert(identity !== undefined, 'a file that was not identified was not read');
     const { offset, positionHash, readTimes } = this.#position.stored;
     return {
@@ -387,10 +390,7 @@ export class LogFile {
       offset,
       positionHash,
       readTimes,
-      size: Math.max(
-        this.committed,
-        this.fd === undefined ? this.spool.sureOf(this.size) : this.#size.own,
-      ),
+      size: Math.max(this.committed, size),
       device,
       inode,
       bornMs,

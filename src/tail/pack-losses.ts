@@ -97,7 +97,7 @@ export class PackLosses {
     const length = Math.max(total ?? 0, plainBytes);
     if (length < size && this.#loseStored(file, size)) return;
     const offset = Math.max(size, file.offset);
-    // Packed, it had as many bytes at least, and one if it was cut off.
+    // At least as much is missing as is left packed; of a file that was cut off, one byte.
     const bytes = length >= size ? length - offset : Math.max(1, packedRest);
     if (bytes > 0) this.tell(file, { offset, bytes });
   }
